@@ -1,0 +1,1 @@
+"""The terminal application: everything that imports textual."""

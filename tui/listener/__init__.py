@@ -1,0 +1,1 @@
+"""The web parts that face outwards: storage receiver and webhook routes."""

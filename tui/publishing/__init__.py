@@ -1,0 +1,1 @@
+"""Destinations for finished files, one module each."""

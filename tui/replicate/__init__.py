@@ -1,0 +1,1 @@
+"""An asynchronous client of Replicate's HTTP API. Knows nothing of this program."""

@@ -1,0 +1,1 @@
+"""The record of every job: SQLite, log files and metric series."""
