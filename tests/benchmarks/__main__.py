@@ -30,7 +30,9 @@ def main(names: list[str]) -> int:
             print(f"  {row.what}: {row.ours} | {row.peer} | {ratio}", file=sys.stderr, flush=True)
     widths = [max(len(line[column]) for line in table) for column in range(len(header))]
     for number, line in enumerate(table):
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
         if number == 0:
             print("  ".join("-" * width for width in widths))
     return 0
