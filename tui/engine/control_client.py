@@ -1,0 +1,240 @@
+"""How windows and the command line talk to the engine: HTTP over its Unix socket.
+
+Built on the standard library alone, because it is imported on the way to the first frame and an
+HTTP library would double the program's start-up time and memory. Calls run in threads, so an event
+loop never waits for the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+_TIMEOUT: Final = 120.0
+_SILENCE: Final = 45.0  # the engine sends a comment every 15 s, so this much silence is a dead line
+
+
+class ControlError(Exception):
+    """The engine refused or failed.
+
+    Attributes:
+        message: what happened.
+        advice: what to do next.
+        status: HTTP status of its answer.
+        code: a short name such as `invalid_config` or `cost_limit_exceeded`.
+        details: anything machine-readable that came with it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        advice: str = "",
+        status: int = 500,
+        code: str = "error",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.status = status
+        self.code = code
+        self.details = details or {}
+
+
+class EngineGoneError(ControlError):
+    """No engine answers on the socket."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The engine does not answer ({reason}).",
+            "It is started again with the next command; engine.log in the state folder may say "
+            "why it stopped.",
+            status=503,
+            code="engine_gone",
+        )
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("engine", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+@dataclass(frozen=True, slots=True)
+class ControlEvent:
+    """One message of the engine's event stream.
+
+    Attributes:
+        kind: `job`, `upload`, `notice`, `fact` or `bye`.
+        data: its content; a `job` event has `job_id` and `rev`.
+    """
+
+    kind: str
+    data: dict[str, Any]
+
+
+class ControlClient:
+    """Calls on one engine."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, timeout: float = _TIMEOUT
+    ) -> Any:
+        """One call, blocking.
+
+        Raises:
+            EngineGoneError: nothing answers.
+            ControlError: the engine said no.
+        """
+        connection = _UnixConnection(self._path, timeout)
+        try:
+            payload = None if body is None else json.dumps(body, default=str).encode()
+            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineGoneError(str(error) or type(error).__name__) from error
+        finally:
+            connection.close()
+        data = json.loads(content) if content else {}
+        if answer.status >= 400:
+            raise ControlError(
+                data.get("message", f"The engine answered {answer.status}."),
+                data.get("advice", ""),
+                answer.status,
+                data.get("error", "error"),
+                data.get("details"),
+            )
+        return data
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, timeout: float = _TIMEOUT
+    ) -> Any:
+        """One call, without blocking the event loop."""
+        return await asyncio.to_thread(self.request, method, path, body, timeout=timeout)
+
+    def events_blocking(self) -> Iterator[ControlEvent]:
+        """The event stream; ends when the engine goes."""
+        connection = _UnixConnection(self._path, _SILENCE)
+        try:
+            connection.request("GET", "/api/events", headers={"Accept": "text/event-stream"})
+            answer = connection.getresponse()
+            kind = "message"
+            while line := answer.readline():
+                text = line.decode("utf-8").rstrip("\n")
+                if text.startswith("event: "):
+                    kind = text[7:]
+                elif text.startswith("data: "):
+                    yield ControlEvent(kind, json.loads(text[6:]))
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineGoneError(str(error) or type(error).__name__) from error
+        finally:
+            connection.close()
+
+    async def events(self) -> AsyncIterator[ControlEvent]:
+        """The event stream for an event loop; raises `EngineGoneError` when the line breaks."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[ControlEvent | ControlError | None] = asyncio.Queue()
+        stopped = threading.Event()
+
+        def hand_over(item: ControlEvent | ControlError | None) -> None:
+            if not stopped.is_set():
+                loop.call_soon_threadsafe(queue.put_nowait, item)
+
+        def read() -> None:
+            try:
+                for event in self.events_blocking():
+                    if stopped.is_set():
+                        return
+                    hand_over(event)
+                hand_over(None)
+            except ControlError as error:
+                hand_over(error)
+
+        threading.Thread(target=read, name="engine-events", daemon=True).start()
+        try:
+            while (item := await queue.get()) is not None:
+                if isinstance(item, ControlError):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+
+    # -- the calls by name --------------------------------------------------------------------
+
+    async def info(self) -> dict[str, Any]:
+        """`{pid, version, started_at, listener: {...}, active_jobs}`."""
+        return _mapping(await self.call("GET", "/api/engine"))
+
+    async def set_session(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Hand over what the environment holds: `api_base`, `replicate_token`, `hf_token`."""
+        return _mapping(await self.call("PUT", "/api/session", values))
+
+    async def validate(self) -> dict[str, Any]:
+        """`{valid, user_info: {username, name, ...} | None, error, token_source}`."""
+        return _mapping(await self.call("GET", "/api/cloud/providers/replicate/validate"))
+
+    async def versions(self, model: str) -> dict[str, Any]:
+        """`{versions: [{id, created_at, model_id, full_version}], current_version, error}`."""
+        path = f"/api/cloud/providers/replicate/versions?model_id={quote(model, safe='')}"
+        return _mapping(await self.call("GET", path))
+
+    async def configs(self) -> list[dict[str, Any]]:
+        """Configs found under the roots: `[{name, path}]`."""
+        data = _mapping(await self.call("GET", "/api/cloud/available-configs"))
+        found: list[dict[str, Any]] = data["configs"]
+        return found
+
+    async def check(self, draft: dict[str, Any]) -> dict[str, Any]:
+        """Everything that can be known before paying; see `engine.preflight`."""
+        return _mapping(await self.call("POST", "/api/cloud/check", draft, timeout=600))
+
+    async def submit(self, draft: dict[str, Any]) -> dict[str, Any]:
+        """Start a job: `{job_id, status}`. Returns at once; upload and the rest are events."""
+        return _mapping(await self.call("POST", "/api/cloud/jobs/submit", draft, timeout=600))
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job, its upload included."""
+        return _mapping(await self.call("POST", f"/api/cloud/jobs/{job_id}/cancel"))
+
+    async def collect(self, job_id: str) -> dict[str, Any]:
+        """Fetch what a job produced: `{job_id, files: [{path, size, sha256}], missing: [...]}`."""
+        return _mapping(await self.call("POST", f"/api/cloud/jobs/{job_id}/collect", timeout=3600))
+
+    async def delete(self, job_id: str) -> dict[str, Any]:
+        """Remove a finished job's record; delivered files stay."""
+        return _mapping(await self.call("DELETE", f"/api/cloud/jobs/{job_id}"))
+
+    async def sync(self) -> dict[str, Any]:
+        """Bring in jobs started elsewhere: `{synced, message}`."""
+        return _mapping(await self.call("POST", "/api/cloud/jobs/sync", timeout=600))
+
+    async def focus(self, job_id: str | None) -> None:
+        """Tell the engine which job is open, so that it is polled more often."""
+        await self.call("PUT", "/api/focus", {"job_id": job_id})
+
+
+def _mapping(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ControlError("The engine's answer cannot be understood.", "Restart the program.")
+    return data

@@ -1,0 +1,136 @@
+"""How amounts, times and states are written. The only place that turns figures into words."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+from tui.store.records import JobStatus
+
+STATUS_WORDS: Final = {
+    JobStatus.PENDING: "preparing",
+    JobStatus.UPLOADING: "uploading",
+    JobStatus.QUEUED: "queued",
+    JobStatus.RUNNING: "running",
+    JobStatus.COMPLETED: "done",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "canceled",
+}
+STATUS_GLYPHS: Final = {
+    JobStatus.PENDING: "○",
+    JobStatus.UPLOADING: "▲",
+    JobStatus.QUEUED: "◌",
+    JobStatus.RUNNING: "●",
+    JobStatus.COMPLETED: "✓",
+    JobStatus.FAILED: "✗",
+    JobStatus.CANCELLED: "⊘",
+}
+STATUS_ASCII: Final = {
+    JobStatus.PENDING: ".",
+    JobStatus.UPLOADING: "^",
+    JobStatus.QUEUED: "~",
+    JobStatus.RUNNING: ">",
+    JobStatus.COMPLETED: "+",
+    JobStatus.FAILED: "x",
+    JobStatus.CANCELLED: "-",
+}
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def money(micros: int | None) -> str:
+    """Micro-dollars as dollars and cents: `$1.84`; `—` for unknown, `<$0.01` for less than a cent."""
+    if micros is None:
+        return "—"
+    if 0 < micros < 5_000:
+        return "<$0.01"
+    cents = (abs(micros) + 5_000) // 10_000
+    return f"{'-' if micros < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
+
+
+def rate(micros_per_second: int) -> str:
+    """A rate for each second as dollars an hour: `$3.51/h`."""
+    return f"{money(micros_per_second * 3600)}/h"
+
+
+def size(count: float | None) -> str:
+    """Bytes in binary units: `41.2 MiB`."""
+    if count is None:
+        return "—"
+    value = float(count)
+    for unit in _UNITS[:-1]:
+        if abs(value) < 1024:
+            break
+        value /= 1024
+    else:
+        unit = _UNITS[-1]
+    if unit == "B":
+        return f"{int(value)} B"
+    return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in at most two units: `42 s`, `21 m`, `1 h 04 m`, `3 d 2 h`."""
+    if seconds is None or math.isnan(seconds) or math.isinf(seconds):
+        return "—"
+    total = max(0, round(seconds))
+    if total < 60:
+        return f"{total} s"
+    minutes, rest = divmod(total, 60)
+    if minutes < 60:
+        return f"{minutes} m" if minutes >= 10 or not rest else f"{minutes} m {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02d} m"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """How long ago something was: `3 m ago`, `just now`."""
+    if moment is None:
+        return "never"
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    return "just now" if seconds < 5 else f"{duration(seconds)} ago"
+
+
+def clock(moment: datetime | None) -> str:
+    """A time of day in the user's zone: `14:02`."""
+    return "—" if moment is None else moment.astimezone().strftime("%H:%M")
+
+
+def stamp(moment: datetime | None) -> str:
+    """A date and time in the user's zone: `2026-11-23 14:02:10`."""
+    return "—" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: float | None) -> str:
+    """A measured value with four significant digits: `0.1421`, `8.9e-05`, `nan`."""
+    if value is None:
+        return "—"
+    return f"{value:.4g}"
+
+
+def percent(value: float | None) -> str:
+    """A share of a hundred without decimals: `62 %`."""
+    return "" if value is None else f"{value:.0f} %"
+
+
+def speed(seconds_per_step: float | None) -> str:
+    """Training speed as trainers write it: `1.89 s/it` or `4.2 it/s`."""
+    if not seconds_per_step:
+        return "—"
+    if seconds_per_step < 1:
+        return f"{1 / seconds_per_step:.1f} it/s"
+    return f"{seconds_per_step:.2f} s/it"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A counted thing: `1 file`, `3 files`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def status(state: JobStatus, ascii_only: bool = False) -> str:
+    """Glyph and word of a state: `● running`."""
+    glyphs = STATUS_ASCII if ascii_only else STATUS_GLYPHS
+    return f"{glyphs[state]} {STATUS_WORDS[state]}"

@@ -1,0 +1,116 @@
+"""How records become rows and rows become records."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, JobStatus, StageRecord
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+TIME_COLUMNS: Final = frozenset(
+    {
+        "eta_at", "created_at", "queued_at", "started_at", "completed_at", "data_expires_at",
+        "received_at", "ended_at", "at",
+    }
+)  # fmt: skip
+JSON_COLUMNS: Final = frozenset(
+    {"diagnosis", "output", "submit", "inputs", "config", "dataloader", "parser"}
+)
+BOOL_COLUMNS: Final = frozenset({"data_removed", "cancel_requested", "log_replaced"})
+
+JOB_COLUMNS: Final = tuple(item.name for item in fields(JobRecord))
+REQUIRED_COLUMNS: Final = tuple(
+    item.name
+    for item in fields(JobRecord)
+    if item.default is MISSING and item.default_factory is MISSING
+)
+ROW_COLUMNS: Final = (
+    "job_id", "name", "model_family", "model_flavour", "status", "stage", "percent", "step",
+    "total_steps", "loss", "seconds_per_step", "eta_at", "hardware", "rate_micros", "cost_micros",
+    "estimate_micros", "created_at", "queued_at", "started_at", "completed_at", "file_count",
+    "file_bytes", "data_expires_at", "api_base", "rev",
+)  # fmt: skip
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(value: int) -> datetime:
+    """The aware UTC time of so many microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else from_micros(value)
+
+
+def encode(name: str, value: Any) -> Any:
+    """The SQLite value of a field."""
+    if name in JSON_COLUMNS:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    if value is None:
+        return None
+    if name in TIME_COLUMNS:
+        return to_micros(value)
+    if name in BOOL_COLUMNS:
+        return int(value)
+    if isinstance(value, JobStatus):
+        return value.value
+    return value
+
+
+def decode(name: str, value: Any) -> Any:
+    """The field of an SQLite value."""
+    if name in JSON_COLUMNS:
+        return json.loads(value)
+    if name in TIME_COLUMNS:
+        return _moment(value)
+    if name in BOOL_COLUMNS:
+        return bool(value)
+    if name == "status":
+        return JobStatus(value)
+    return value
+
+
+def job_record(row: sqlite3.Row | tuple[Any, ...]) -> JobRecord:
+    """A record from `SELECT <JOB_COLUMNS>`."""
+    values = {name: decode(name, value) for name, value in zip(JOB_COLUMNS, row, strict=True)}
+    return JobRecord(**values)
+
+
+def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
+    """A list line from `SELECT <ROW_COLUMNS>`."""
+    return JobRow(
+        job_id=row[0], name=row[1], model_family=row[2], model_flavour=row[3],
+        status=JobStatus(row[4]), stage=row[5], percent=row[6], step=row[7], total_steps=row[8],
+        loss=row[9], seconds_per_step=row[10], eta_at=_moment(row[11]), hardware=row[12],
+        rate_micros=row[13], cost_micros=row[14], estimate_micros=row[15],
+        created_at=from_micros(row[16]), queued_at=_moment(row[17]), started_at=_moment(row[18]),
+        completed_at=_moment(row[19]), file_count=row[20], file_bytes=row[21],
+        data_expires_at=_moment(row[22]), sandbox=sandbox, rev=row[24],
+    )  # fmt: skip
+
+
+def file_record(row: tuple[Any, ...]) -> FileRecord:
+    """A file from `SELECT path, size, sha256, source, received_at, missing`."""
+    return FileRecord(row[0], row[1], row[2], row[3], from_micros(row[4]), row[5])
+
+
+def event_record(row: tuple[Any, ...]) -> EventRecord:
+    """An event from `SELECT seq, at, source, kind, message`."""
+    return EventRecord(row[0], from_micros(row[1]), row[2], row[3], row[4])
+
+
+def stage_record(row: tuple[Any, ...]) -> StageRecord:
+    """A stage from `SELECT seq, key, label, state, started_at, ended_at, detail, percent`."""
+    return StageRecord(
+        row[0], row[1], row[2], row[3], _moment(row[4]), _moment(row[5]), row[6], row[7]
+    )

@@ -1,0 +1,104 @@
+"""The filter line of the Jobs list: `flux state:failed cost>2`.
+
+Words without a sign look into name, config, family and ids. `key:value` and `key>number` narrow
+further; all parts must hold. What cannot be understood is searched for as text, so that a half
+typed filter never empties the list with an error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+_TERM = re.compile(r"^(?P<key>[a-z]+)(?P<sign>[:<>=]{1,2})(?P<value>.*)$", re.IGNORECASE)
+_TEXT_KEYS: Final = {
+    "state": "status", "status": "status", "model": "model_family", "family": "model_family",
+    "flavour": "model_flavour", "hw": "hardware", "hardware": "hardware", "name": "name",
+    "config": "config_name", "id": "job_id", "delivery": "delivery", "error": "error",
+}  # fmt: skip
+_NUMBER_KEYS: Final = {
+    "cost": ("COALESCE(cost_micros, 0)", 1_000_000.0),
+    "loss": ("loss", 1.0),
+    "step": ("step", 1.0),
+    "steps": ("total_steps", 1.0),
+    "files": ("file_count", 1.0),
+    "percent": ("percent", 1.0),
+}
+_STATE_WORDS: Final = {
+    "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
+}  # fmt: skip
+_ACTIVE: Final = "('pending','uploading','queued','running')"
+_SIGNS: Final = {">": ">", "<": "<", ">=": ">=", "<=": "<=", ":": "=", "=": "="}
+_SEARCHED: Final = (
+    "name",
+    "config_name",
+    "model_family",
+    "model_flavour",
+    "job_id",
+    "prediction_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """A parsed filter line.
+
+    Attributes:
+        text: as it was typed.
+        where: an SQL condition over `jobs`.
+        parameters: its values.
+    """
+
+    text: str = ""
+    where: str = "1"
+    parameters: tuple[Any, ...] = ()
+
+
+def parse_filter(text: str) -> JobFilter:
+    """Turn a filter line into a condition; never fails."""
+    conditions: list[str] = []
+    parameters: list[Any] = []
+    for word in text.split():
+        condition, values = _term(word)
+        conditions.append(condition)
+        parameters.extend(values)
+    return JobFilter(text, " AND ".join(conditions) or "1", tuple(parameters))
+
+
+def _term(word: str) -> tuple[str, list[Any]]:
+    match = _TERM.match(word)
+    if match:
+        key, sign, value = match["key"].lower(), match["sign"], match["value"]
+        if key in _TEXT_KEYS and sign in (":", "=") and value:
+            return _text_term(_TEXT_KEYS[key], value.lower())
+        if key in _NUMBER_KEYS and sign in _SIGNS:
+            number = _number(value)
+            if number is not None:
+                expression, scale = _NUMBER_KEYS[key]
+                return f"{expression} {_SIGNS[sign]} ?", [number * scale]
+    pattern = f"%{_escape(word)}%"
+    return (
+        "(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in _SEARCHED) + ")",
+        [pattern] * len(_SEARCHED),
+    )
+
+
+def _text_term(column: str, value: str) -> tuple[str, list[Any]]:
+    if column == "status":
+        if value == "active":
+            return f"status IN {_ACTIVE}", []
+        value = _STATE_WORDS.get(value, value)
+        return "status LIKE ? ESCAPE '\\'", [_escape(value) + "%"]
+    return f"{column} LIKE ? ESCAPE '\\'", [f"%{_escape(value)}%"]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.lstrip("$").rstrip("%"))
+    except ValueError:
+        return None
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,290 @@
+"""Read-only access to the store, for windows and the command line.
+
+Readers never wait for the writer (WAL) and never write. A store that does not exist yet reads as
+an empty one.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tui.store.columns import (
+    JOB_COLUMNS,
+    ROW_COLUMNS,
+    event_record,
+    file_record,
+    from_micros,
+    job_record,
+    job_row,
+    stage_record,
+    to_micros,
+)
+from tui.store.filter import JobFilter
+from tui.store.records import (
+    EventRecord,
+    Fact,
+    FileRecord,
+    JobRecord,
+    JobRow,
+    JobStatus,
+    StageRecord,
+)
+from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
+
+SORT_COLUMNS: Final = {
+    "created": "created_at",
+    "name": "name COLLATE NOCASE",
+    "model": "model_family || model_flavour",
+    "state": "status",
+    "progress": "COALESCE(percent, -1)",
+    "step": "COALESCE(step, -1)",
+    "loss": "COALESCE(loss, 1e300)",
+    "eta": "COALESCE(eta_at, 9e18)",
+    "cost": "COALESCE(cost_micros, estimate_micros, -1)",
+}
+"""What the Jobs list can be sorted by, and the SQL expression of each."""
+
+
+class UnknownJobError(Exception):
+    """No job, or more than one, answers to what was typed.
+
+    Attributes:
+        message: what was looked for and what was found.
+        advice: what to do.
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class StoreReader:
+    """Queries over one store file. Use it from one thread at a time."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection | None:
+        if self._connection is not None:
+            return self._connection
+        if not self._path.exists():
+            return None
+        try:
+            connection = sqlite3.connect(
+                f"{self._path.as_uri()}?mode=ro", uri=True, timeout=2.0, check_same_thread=False
+            )
+            version = schema_version(connection)
+        except sqlite3.Error as error:
+            raise _unreadable(self._path, error) from error
+        if version > len(MIGRATIONS):
+            connection.close()
+            raise newer_error(self._path, version)
+        if version < len(MIGRATIONS):  # the engine lifts it when it starts
+            connection.close()
+            return None
+        self._connection = connection
+        return connection
+
+    def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        connection = self._open()
+        if connection is None:
+            return []
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            self.close()
+            raise _unreadable(self._path, error) from error
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def max_rev(self) -> int:
+        """The revision of the newest change to any job."""
+        rows = self._all("SELECT MAX(rev) FROM jobs")
+        return int(rows[0][0] or 0) if rows else 0
+
+    def counts(self) -> dict[JobStatus, int]:
+        """How many jobs are in each state."""
+        rows = self._all("SELECT status, COUNT(*) FROM jobs GROUP BY status")
+        return {JobStatus(status): count for status, count in rows}
+
+    def job_ids(
+        self, sort: str = "created", descending: bool = True, where: JobFilter | None = None
+    ) -> list[str]:
+        """Ids in list order.
+
+        Args:
+            sort: a key of `SORT_COLUMNS`.
+            descending: largest or newest first.
+            where: a parsed filter.
+        """
+        condition = where or JobFilter()
+        direction = "DESC" if descending else "ASC"
+        rows = self._all(
+            f"SELECT job_id FROM jobs WHERE {condition.where} "  # noqa: S608  built from constants
+            f"ORDER BY {SORT_COLUMNS[sort]} {direction}, created_at DESC, job_id",
+            condition.parameters,
+        )
+        return [row[0] for row in rows]
+
+    def rows(self, job_ids: Sequence[str]) -> dict[str, JobRow]:
+        """List lines by id, for the ids that exist. Meant for a screenful, works for any number."""
+        found: dict[str, JobRow] = {}
+        columns = ", ".join(ROW_COLUMNS)
+        for start in range(0, len(job_ids), 500):
+            part = list(job_ids[start : start + 500])
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT {columns} FROM jobs WHERE job_id IN ({marks})"  # noqa: S608  constants
+            for row in self._all(sql, part):
+                found[row[0]] = job_row(row, is_loopback(row[23]))
+        return found
+
+    def changed_since(self, rev: int) -> list[JobRow]:
+        """Lines of the jobs that changed after revision `rev`."""
+        columns = ", ".join(ROW_COLUMNS)
+        sql = f"SELECT {columns} FROM jobs WHERE rev > ? ORDER BY rev"  # noqa: S608  constants
+        return [job_row(row, is_loopback(row[23])) for row in self._all(sql, (rev,))]
+
+    def records(
+        self, where: JobFilter | None = None, limit: int = -1, offset: int = 0
+    ) -> list[JobRecord]:
+        """Whole records, newest first."""
+        condition = where or JobFilter()
+        rows = self._all(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE {condition.where} "  # noqa: S608
+            "ORDER BY created_at DESC, job_id LIMIT ? OFFSET ?",
+            (*condition.parameters, limit, offset),
+        )
+        return [job_record(row) for row in rows]
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """One record by its exact id."""
+        columns = ", ".join(JOB_COLUMNS)
+        rows = self._all(f"SELECT {columns} FROM jobs WHERE job_id = ?", (job_id,))  # noqa: S608
+        return job_record(rows[0]) if rows else None
+
+    def find(self, text: str) -> JobRecord:
+        """The job meant by an id, a prediction id, or the unambiguous beginning of either.
+
+        Raises:
+            UnknownJobError: none or several match.
+        """
+        columns = ", ".join(JOB_COLUMNS)
+        pattern = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        rows = self._all(
+            f"SELECT {columns} FROM jobs WHERE job_id = ?1 OR prediction_id = ?1 "  # noqa: S608
+            "OR job_id LIKE ?2 ESCAPE '\\' OR prediction_id LIKE ?2 ESCAPE '\\' LIMIT 20",
+            (text.strip(), pattern),
+        )
+        found = [job_record(row) for row in rows] if text.strip() else []
+        exact = [job for job in found if text.strip() in (job.job_id, job.prediction_id)]
+        if len(exact) == 1 or len(found) == 1:
+            return (exact or found)[0]
+        if not found:
+            raise UnknownJobError(
+                f"There is no job “{text}”.", "List the jobs with: simpletuner-tui jobs"
+            )
+        names = ", ".join(job.job_id for job in found[:5])
+        raise UnknownJobError(f"“{text}” could be any of {names}.", "Type more of the id.")
+
+    # -- what belongs to a job ----------------------------------------------------------------
+
+    def metric_names(self, job_id: str) -> list[str]:
+        """Names of the series of a job, `loss` and `lr` first."""
+        rows = self._all("SELECT DISTINCT name FROM metrics WHERE job_id = ?", (job_id,))
+        names = [row[0] for row in rows]
+        return sorted(names, key=lambda name: (name != "loss", name != "lr", name))
+
+    def metrics(
+        self, job_id: str, name: str, after_step: int = -1
+    ) -> tuple[array[int], array[float]]:
+        """One series as steps and values, in step order; a value may be nan or infinite."""
+        rows = self._all(
+            "SELECT step, value FROM metrics WHERE job_id = ? AND name = ? AND step > ? "
+            "ORDER BY step",
+            (job_id, name, after_step),
+        )
+        steps, values = array("q"), array("d")
+        for step, value in rows:
+            steps.append(step)
+            values.append(float("nan") if value is None else value)
+        return steps, values
+
+    def stages(self, job_id: str) -> list[StageRecord]:
+        """The time line of a job."""
+        rows = self._all(
+            "SELECT seq, key, label, state, started_at, ended_at, detail, percent "
+            "FROM stages WHERE job_id = ? ORDER BY seq",
+            (job_id,),
+        )
+        return [stage_record(row) for row in rows]
+
+    def files(self, job_id: str) -> list[FileRecord]:
+        """Files of a job, by path."""
+        rows = self._all(
+            "SELECT path, size, sha256, source, received_at, missing "
+            "FROM files WHERE job_id = ? ORDER BY path",
+            (job_id,),
+        )
+        return [file_record(row) for row in rows]
+
+    def events(self, job_id: str, after_seq: int = 0) -> list[EventRecord]:
+        """What happened to a job, oldest first."""
+        rows = self._all(
+            "SELECT seq, at, source, kind, message FROM events "
+            "WHERE job_id = ? AND seq > ? ORDER BY seq",
+            (job_id, after_seq),
+        )
+        return [event_record(row) for row in rows]
+
+    # -- the world ----------------------------------------------------------------------------
+
+    def fact(self, name: str) -> Fact | None:
+        """Something last heard from the world, such as `account`."""
+        rows = self._all("SELECT value, at FROM facts WHERE name = ?", (name,))
+        return Fact(json.loads(rows[0][0]), from_micros(rows[0][1])) if rows else None
+
+    def spent_since(self, since: datetime, now: datetime) -> tuple[int, int]:
+        """Money of a rolling window.
+
+        Returns:
+            (micro-dollars of finished jobs, micro-dollars that running jobs have used until `now`).
+            A job belongs to the window in which it ended; a running one counts in full.
+        """
+        start, present = to_micros(since), to_micros(now)
+        rows = self._all(
+            "SELECT COALESCE(SUM(CASE WHEN completed_at >= ?1 THEN cost_micros ELSE 0 END), 0), "
+            "COALESCE(SUM(CASE WHEN completed_at IS NULL AND started_at IS NOT NULL "
+            "AND status = 'running' THEN MAX(?2 - started_at, 0) * rate_micros / 1000000 "
+            "ELSE 0 END), 0) FROM jobs",
+            (start, present),
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
+
+
+def is_loopback(api_base: str) -> bool:
+    """Whether an API base is a server of this machine, so a sandbox."""
+    host = urlsplit(api_base).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> StoreError:
+    return StoreError(
+        f"The job database {path} cannot be read: {error}.",
+        "Close other programs that use it; if it stays so, move the file away and run again "
+        "(logs and delivered files are kept, jobs come back with a sync).",
+    )

@@ -1,0 +1,186 @@
+"""What the store holds, as plain data.
+
+Times are aware UTC, money is integer micro-dollars, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; the values are those of SimpleTuner's job model."""
+
+    PENDING = "pending"
+    UPLOADING = "uploading"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self in TERMINAL
+
+    @property
+    def is_active(self) -> bool:
+        """Whether something still happens."""
+        return self not in TERMINAL
+
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+ACTIVE = frozenset(JobStatus) - TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One line of the Jobs list: only what the list shows, cheap to make by the thousand."""
+
+    job_id: str
+    name: str
+    model_family: str
+    model_flavour: str
+    status: JobStatus
+    stage: str
+    """What happens now, in words (`waiting for a GPU`, `Saving checkpoint`, an error's title)."""
+    percent: float | None
+    step: int | None
+    total_steps: int | None
+    loss: float | None
+    seconds_per_step: float | None
+    eta_at: datetime | None
+    """When the steps will be done at the present rate."""
+    hardware: str
+    rate_micros: int
+    """Micro-dollars for each billed second."""
+    cost_micros: int | None
+    """Final cost; None while it still grows (then `started_at` and `rate_micros` tell)."""
+    estimate_micros: int | None
+    created_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    file_count: int
+    file_bytes: int
+    data_expires_at: datetime | None
+    """When Replicate deletes what is not yet safe here; None when nothing is at risk."""
+    sandbox: bool
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One delivered or collected file, complete and checked."""
+
+    path: str
+    """Relative to the outputs folder, with forward slashes."""
+    size: int
+    sha256: str
+    source: str
+    """`delivered` (sent by the trainer to our receiver) or `downloaded`."""
+    received_at: datetime
+    missing: str = ""
+    """Why an announced file is not here; empty for one that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """Something that happened to a job, and who said so."""
+
+    seq: int
+    at: datetime
+    source: str
+    """`local`, `poll`, `webhook`, `sync`, `storage`."""
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage of the time line."""
+
+    seq: int
+    key: str
+    label: str
+    state: str
+    """`running`, `done`, `failed` or `skipped`."""
+    started_at: datetime | None
+    ended_at: datetime | None
+    detail: str
+    percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """Everything known about one job except its log, metrics, files and events."""
+
+    job_id: str
+    api_base: str
+    name: str
+    config_name: str
+    config_path: str
+    model: str
+    """`owner/name` at Replicate."""
+    version: str
+    model_family: str
+    model_flavour: str
+    model_type: str
+    lora_type: str
+    hardware: str
+    rate_micros: int
+    delivery: str
+    created_at: datetime
+    status: JobStatus = JobStatus.PENDING
+    provider_status: str = ""
+    prediction_id: str = ""
+    stage: str = ""
+    step: int | None = None
+    total_steps: int | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    percent: float | None = None
+    seconds_per_step: float | None = None
+    eta_at: datetime | None = None
+    loss: float | None = None
+    learning_rate: float | None = None
+    cost_micros: int | None = None
+    estimate_micros: int | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    predict_seconds: float | None = None
+    error: str = ""
+    diagnosis: dict[str, Any] = field(default_factory=dict)
+    """`{kind, title, what, evidence: [{offset, text}], advice: [...], changes: {...}}` or empty."""
+    output: Any = None
+    output_url: str = ""
+    web_url: str = ""
+    data_removed: bool = False
+    data_expires_at: datetime | None = None
+    cancel_requested: bool = False
+    log_bytes: int = 0
+    log_replaced: bool = False
+    file_count: int = 0
+    file_bytes: int = 0
+    submit: dict[str, Any] = field(default_factory=dict)
+    """The submit state machine's notes: what was packed, uploaded, posted."""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """Exactly what was sent, secret inputs as `***`."""
+    config: dict[str, Any] = field(default_factory=dict)
+    dataloader: list[dict[str, Any]] = field(default_factory=list)
+    parser: dict[str, Any] = field(default_factory=dict)
+    """The log parser's own notes, so that a restart goes on where it stood."""
+    rev: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something last heard from the world (account, versions, listener), with the time of it."""
+
+    value: Any
+    at: datetime

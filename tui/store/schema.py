@@ -1,0 +1,172 @@
+"""Tables, versions and how one becomes the next.
+
+`PRAGMA user_version` counts. Each entry of `MIGRATIONS` lifts the schema by one; nothing is ever
+edited once it has been released.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+
+class StoreError(Exception):
+    """The store cannot be used.
+
+    Attributes:
+        message: what is wrong.
+        advice: what to do about it.
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE jobs (
+        job_id TEXT PRIMARY KEY,
+        api_base TEXT NOT NULL,
+        prediction_id TEXT NOT NULL DEFAULT '',
+        name TEXT NOT NULL,
+        config_name TEXT NOT NULL DEFAULT '',
+        config_path TEXT NOT NULL DEFAULT '',
+        model TEXT NOT NULL DEFAULT '',
+        version TEXT NOT NULL DEFAULT '',
+        model_family TEXT NOT NULL DEFAULT '',
+        model_flavour TEXT NOT NULL DEFAULT '',
+        model_type TEXT NOT NULL DEFAULT '',
+        lora_type TEXT NOT NULL DEFAULT '',
+        hardware TEXT NOT NULL DEFAULT '',
+        rate_micros INTEGER NOT NULL DEFAULT 0,
+        delivery TEXT NOT NULL DEFAULT '',
+        status TEXT NOT NULL,
+        provider_status TEXT NOT NULL DEFAULT '',
+        stage TEXT NOT NULL DEFAULT '',
+        step INTEGER,
+        total_steps INTEGER,
+        epoch INTEGER,
+        epochs INTEGER,
+        percent REAL,
+        seconds_per_step REAL,
+        eta_at INTEGER,
+        loss REAL,
+        learning_rate REAL,
+        cost_micros INTEGER,
+        estimate_micros INTEGER,
+        created_at INTEGER NOT NULL,
+        queued_at INTEGER,
+        started_at INTEGER,
+        completed_at INTEGER,
+        predict_seconds REAL,
+        error TEXT NOT NULL DEFAULT '',
+        diagnosis TEXT NOT NULL DEFAULT '{}',
+        output TEXT NOT NULL DEFAULT 'null',
+        output_url TEXT NOT NULL DEFAULT '',
+        web_url TEXT NOT NULL DEFAULT '',
+        data_removed INTEGER NOT NULL DEFAULT 0,
+        data_expires_at INTEGER,
+        cancel_requested INTEGER NOT NULL DEFAULT 0,
+        log_bytes INTEGER NOT NULL DEFAULT 0,
+        log_replaced INTEGER NOT NULL DEFAULT 0,
+        file_count INTEGER NOT NULL DEFAULT 0,
+        file_bytes INTEGER NOT NULL DEFAULT 0,
+        submit TEXT NOT NULL DEFAULT '{}',
+        inputs TEXT NOT NULL DEFAULT '{}',
+        config TEXT NOT NULL DEFAULT '{}',
+        dataloader TEXT NOT NULL DEFAULT '[]',
+        parser TEXT NOT NULL DEFAULT '{}',
+        rev INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE INDEX jobs_created ON jobs (created_at);
+    CREATE INDEX jobs_status ON jobs (status, created_at);
+    CREATE INDEX jobs_rev ON jobs (rev);
+    CREATE UNIQUE INDEX jobs_prediction ON jobs (api_base, prediction_id) WHERE prediction_id <> '';
+
+    CREATE TABLE metrics (
+        job_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        step INTEGER NOT NULL,
+        value REAL,
+        PRIMARY KEY (job_id, name, step)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE stages (
+        job_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        label TEXT NOT NULL,
+        state TEXT NOT NULL,
+        started_at INTEGER,
+        ended_at INTEGER,
+        detail TEXT NOT NULL DEFAULT '',
+        percent REAL,
+        PRIMARY KEY (job_id, seq)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE files (
+        job_id TEXT NOT NULL,
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        source TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        missing TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (job_id, path)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        message TEXT NOT NULL
+    );
+    CREATE INDEX events_job ON events (job_id, seq);
+
+    CREATE TABLE facts (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL,
+        at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE deleted (
+        api_base TEXT NOT NULL,
+        prediction_id TEXT NOT NULL,
+        PRIMARY KEY (api_base, prediction_id)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Lift the schema to the newest version, one transaction for each step.
+
+    Raises:
+        StoreError: the file was written by a newer program.
+    """
+    version = schema_version(connection)
+    if version > len(MIGRATIONS):
+        raise newer_error(path, version)
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+        )
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """The version the file says it has; 0 for a new one."""
+    row = connection.execute("PRAGMA user_version").fetchone()
+    return int(row[0])
+
+
+def newer_error(path: Path, version: int) -> StoreError:
+    """The words for a database from the future."""
+    return StoreError(
+        f"{path} was written by a newer simpletuner-tui "
+        f"(format {version}; this one knows {len(MIGRATIONS)}).",
+        "Upgrade simpletuner-tui, or set SIMPLETUNER_TUI_HOME to another folder.",
+    )

@@ -1,0 +1,268 @@
+"""The single writer of the store.
+
+One engine holds it at a time (a lock beside the database says so). Every change to a job goes
+through `apply`, which is one transaction and gives the job the next revision number, so a window
+can ask for what changed since it last looked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tui.settings import Home
+from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
+from tui.store.records import FileRecord, JobRecord, StageRecord
+from tui.store.schema import StoreError, migrate
+
+
+class StoreBusyError(StoreError):
+    """Another engine holds the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one transaction does to one job.
+
+    Attributes:
+        values: fields of `JobRecord` to set.
+        metrics: (name, step, value) points; a step that is already there keeps its value.
+        stages: stages to insert or replace by number.
+        files: files to insert or replace by path.
+        events: (time, source, kind, message), appended.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Iterable[tuple[str, int, float]] = ()
+    stages: Iterable[StageRecord] = ()
+    files: Iterable[FileRecord] = ()
+    events: Iterable[tuple[datetime, str, str, str]] = ()
+
+
+class StoreWriter:
+    """Owns the database file for writing. Use it from one thread."""
+
+    def __init__(self, home: Home) -> None:
+        """Open, lock and migrate the store.
+
+        Raises:
+            StoreBusyError: another engine has it.
+            StoreError: it cannot be used.
+        """
+        home.create()
+        self._home = home
+        self._lock = _take_lock(home.root / "engine.lock", home.database)
+        try:
+            self._db = sqlite3.connect(home.database, timeout=10.0, isolation_level=None)
+            home.database.chmod(0o600)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            migrate(self._db, home.database)
+            row = self._db.execute("SELECT COALESCE(MAX(rev), 0) FROM jobs").fetchone()
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise StoreError(
+                f"The job database {home.database} cannot be opened: {error}.",
+                "Is the disk full or read-only? If the file is damaged, move it away: logs and "
+                "delivered files are kept, and a sync brings the jobs back.",
+            ) from error
+        except StoreError:
+            os.close(self._lock)
+            raise
+        self._rev = int(row[0])
+
+    def close(self) -> None:
+        """Fold the journal into the file and let go of the lock."""
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+        os.close(self._lock)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise StoreError(
+                f"The job database cannot be written: {error}.",
+                "Free some disk space, or check that the folder is writable; nothing recorded "
+                "so far is lost.",
+            ) from error
+        except BaseException:
+            self._rollback()
+            raise
+
+    def _rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def insert(self, record: JobRecord, change: Change | None = None) -> JobRecord:
+        """Add a job and return it with its revision."""
+        with self._transaction():
+            self._rev += 1
+            values = [encode(name, getattr(record, name)) for name in JOB_COLUMNS[:-1]]
+            marks = ",".join("?" * len(JOB_COLUMNS))
+            self._db.execute(
+                f"INSERT INTO jobs ({','.join(JOB_COLUMNS)}) VALUES ({marks})",  # noqa: S608
+                (*values, self._rev),
+            )
+            if change is not None:
+                self._apply(record.job_id, change)
+        return self.job(record.job_id)
+
+    def apply(self, job_id: str, change: Change) -> None:
+        """Write everything of `change` in one transaction, or nothing."""
+        with self._transaction():
+            self._apply(job_id, change)
+
+    def _apply(self, job_id: str, change: Change) -> None:
+        self._rev += 1
+        values = {**change.values, "rev": self._rev}
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        unknown = set(values) - set(JOB_COLUMNS)
+        if unknown:
+            raise ValueError(f"not fields of a job: {', '.join(sorted(unknown))}")
+        self._db.execute(
+            f"UPDATE jobs SET {assignments} WHERE job_id = ?",  # noqa: S608  names checked above
+            (*(encode(name, value) for name, value in values.items()), job_id),
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO metrics (job_id, name, step, value) VALUES (?, ?, ?, ?)",
+            ((job_id, name, step, _finite(value)) for name, step, value in change.metrics),
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    job_id, stage.seq, stage.key, stage.label, stage.state,
+                    encode("at", stage.started_at), encode("at", stage.ended_at),
+                    stage.detail, stage.percent,
+                )
+                for stage in change.stages
+            ),
+        )  # fmt: skip
+        files = [
+            (job_id, item.path, item.size, item.sha256, item.source, to_micros(item.received_at),
+             item.missing)
+            for item in change.files
+        ]  # fmt: skip
+        if files:
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", files)
+            self._db.execute(
+                "UPDATE jobs SET (file_count, file_bytes) = (SELECT COUNT(*), "
+                "COALESCE(SUM(size), 0) FROM files WHERE job_id = ?1 AND missing = '') "
+                "WHERE job_id = ?1",
+                (job_id,),
+            )
+        self._db.executemany(
+            "INSERT INTO events (job_id, at, source, kind, message) VALUES (?, ?, ?, ?, ?)",
+            (
+                (job_id, to_micros(at), source, kind, message)
+                for at, source, kind, message in change.events
+            ),
+        )
+
+    def reset_log_facts(self, job_id: str) -> None:
+        """Forget what was read from a log that turned out to be rewritten."""
+        with self._transaction():
+            self._db.execute("DELETE FROM metrics WHERE job_id = ?", (job_id,))
+            self._db.execute("DELETE FROM stages WHERE job_id = ?", (job_id,))
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job's record, and remember its prediction so that a sync does not revive it."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO deleted SELECT api_base, prediction_id FROM jobs "
+                "WHERE job_id = ? AND prediction_id <> ''",
+                (job_id,),
+            )
+            for table in ("metrics", "stages", "files", "events", "jobs"):
+                self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))  # noqa: S608
+
+    # -- reading inside the engine ------------------------------------------------------------
+
+    def job(self, job_id: str) -> JobRecord:
+        """One record.
+
+        Raises:
+            KeyError: there is none.
+        """
+        row = self._db.execute(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE job_id = ?",  # noqa: S608  constants
+            (job_id,),
+        ).fetchone()
+        if row is None:
+            raise KeyError(job_id)
+        return job_record(row)
+
+    def active(self) -> list[JobRecord]:
+        """Jobs that are not at their end, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE status IN "  # noqa: S608  constants
+            "('pending', 'uploading', 'queued', 'running') ORDER BY created_at"
+        ).fetchall()
+        return [job_record(row) for row in rows]
+
+    def by_prediction(self, api_base: str, prediction_id: str) -> JobRecord | None:
+        """The job of a prediction, if it is known."""
+        row = self._db.execute(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
+            "WHERE api_base = ? AND prediction_id = ?",
+            (api_base, prediction_id),
+        ).fetchone()
+        return None if row is None else job_record(row)
+
+    def was_deleted(self, api_base: str, prediction_id: str) -> bool:
+        """Whether the user removed that prediction from the list."""
+        row = self._db.execute(
+            "SELECT 1 FROM deleted WHERE api_base = ? AND prediction_id = ?",
+            (api_base, prediction_id),
+        ).fetchone()
+        return row is not None
+
+    # -- facts --------------------------------------------------------------------------------
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """Remember something heard from the world."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
+                (name, json.dumps(value, ensure_ascii=False), to_micros(datetime.now(UTC))),
+            )
+
+    def fact(self, name: str) -> Any:
+        """What was remembered under a name, or None."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+
+def _finite(value: float) -> float | None:
+    """SQLite stores nan as NULL; an infinity is kept."""
+    return None if math.isnan(value) else value
+
+
+def _take_lock(path: Path, database: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreBusyError(
+            f"Another engine is using {database}.",
+            "Attach to it with simpletuner-tui, or stop it first.",
+        ) from error
+    return handle
