@@ -39,7 +39,7 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def money(micros: int | None) -> str:
-    """Micro-dollars as dollars and cents: `$1.84`; `—` for unknown, `<$0.01` for less than a cent."""
+    """Micro-dollars as dollars and cents: `$1.84`, `<$0.01` for less than that, `—` if unknown."""
     if micros is None:
         return "—"
     if 0 < micros < 5_000:
@@ -57,16 +57,12 @@ def size(count: float | None) -> str:
     """Bytes in binary units: `41.2 MiB`."""
     if count is None:
         return "—"
-    value = float(count)
-    for unit in _UNITS[:-1]:
-        if abs(value) < 1024:
-            break
-        value /= 1024
-    else:
-        unit = _UNITS[-1]
-    if unit == "B":
+    value, unit = float(count), 0
+    while abs(value) >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    if unit == 0:
         return f"{int(value)} B"
-    return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return f"{value:.1f} {_UNITS[unit]}" if value < 100 else f"{value:.0f} {_UNITS[unit]}"
 
 
 def duration(seconds: float | None) -> str:
