@@ -1,0 +1,98 @@
+"""The one property that makes polls, webhooks and restarts safe together."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.engine.reconcile import Known, LogChange, Snapshot, job_status, reconcile, reconcile_log
+from tui.store.records import JobStatus
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+times = st.none() | st.integers(0, 10**6).map(lambda s: T0 + timedelta(milliseconds=s))
+statuses = st.sampled_from(
+    ["", "starting", "processing", "succeeded", "failed", "canceled", "aborted", "dreaming"]
+)
+outputs = st.none() | st.text(max_size=5) | st.lists(st.text(max_size=3), max_size=3)
+snapshots = st.builds(
+    Snapshot,
+    status=statuses,
+    version=st.sampled_from(["", "hidden", "a" * 64]),
+    output=outputs,
+    error=st.sampled_from(["", "boom", "out of memory"]),
+    logs=st.none() | st.sampled_from(["", "a", "a\nb", "a\nb\nc\n", "z\nb\nc\n", "a\nb\nc"]),
+    created_at=times,
+    started_at=times,
+    completed_at=times,
+    predict_seconds=st.none() | st.floats(0, 1e6),
+    data_removed=st.booleans(),
+)
+
+
+def run(sequence: list[Snapshot]) -> tuple[Known, bytes]:
+    known, log = Known(), b""
+    for snapshot in sequence:
+        known = reconcile(known, snapshot)
+        change = reconcile_log(log, snapshot.logs)
+        log = change.replacement if change.replacement is not None else log + change.append
+    return known, log
+
+
+@given(st.lists(snapshots, max_size=8), st.randoms(use_true_random=False))
+def test_any_order_and_any_duplicates_end_in_the_same_record(
+    sequence: list[Snapshot], rng: random.Random
+) -> None:
+    shuffled = sequence + rng.choices(sequence, k=3) if sequence else []
+    rng.shuffle(shuffled)
+    assert run(sequence) == run(shuffled)
+
+
+@given(st.lists(snapshots, max_size=8), snapshots)
+def test_a_terminal_state_is_never_left(sequence: list[Snapshot], late: Snapshot) -> None:
+    known, _ = run(sequence)
+    after = reconcile(known, late)
+    if known.is_terminal:
+        assert after.is_terminal
+
+
+@given(st.lists(snapshots, max_size=8))
+def test_a_wiped_snapshot_erases_nothing(sequence: list[Snapshot]) -> None:
+    known, log = run(sequence)
+    wiped = Snapshot(status="succeeded", logs=None, data_removed=True)
+    after = reconcile(known, wiped)
+    assert reconcile_log(log, wiped.logs) == LogChange()
+    assert reconcile_log(log, "") == LogChange()
+    for name in ("output", "error", "created_at", "started_at", "completed_at", "predict_seconds"):
+        assert getattr(after, name) == getattr(known, name)
+
+
+@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=6))
+def test_growing_tellings_of_one_log_only_append(text: str, cuts: list[int]) -> None:
+    log = b""
+    for cut in [*sorted(cuts), len(text)]:
+        change = reconcile_log(log, text[:cut])
+        assert change.replacement is None
+        log += change.append
+    assert log == text.encode("utf-8", "replace")
+
+
+def test_aborted_counts_as_canceled_and_a_new_word_changes_nothing() -> None:
+    assert job_status("aborted") is JobStatus.CANCELLED
+    assert job_status("dreaming") is None
+    known = reconcile(Known(status="processing"), Snapshot(status="dreaming"))
+    assert known.status == "processing"
+
+
+def test_an_intermediate_message_after_the_end_does_not_reopen_the_job() -> None:
+    known = reconcile(Known(), Snapshot(status="succeeded", output="done"))
+    known = reconcile(known, Snapshot(status="processing", output=["d"]))
+    assert known.status == "succeeded"
+
+
+def test_a_rewritten_log_replaces_and_a_lost_newline_does_not() -> None:
+    assert reconcile_log(b"abc\n", "abc") == LogChange()
+    assert reconcile_log(b"abc\n", "xyz\n").replacement == b"xyz\n"
+    assert reconcile_log(b"xyz\n", "abc\n") == LogChange()

@@ -1,0 +1,155 @@
+"""What is learned about a job becomes a change of its record, whoever tells it.
+
+Polls, webhooks, syncs and restarts may say the same thing twice, late, or in any order. Each field
+therefore joins in a way that is commutative, associative and idempotent, so every order of the same
+snapshots ends in the same record: states only move forward, logs only grow, and a snapshot wiped by
+retention erases nothing. Everything here is pure.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from tui.store.records import JobStatus
+
+_RANK: Final = {
+    "": 0,
+    "starting": 2,
+    "processing": 3,
+    "aborted": 4,
+    "canceled": 5,
+    "failed": 6,
+    "succeeded": 7,
+}
+_UNKNOWN_RANK: Final = 1  # a status invented after this was written: alive, and easily overtaken
+_TERMINAL_RANK: Final = 4
+_STATUS: Final = {
+    "starting": JobStatus.QUEUED,
+    "processing": JobStatus.RUNNING,
+    "succeeded": JobStatus.COMPLETED,
+    "failed": JobStatus.FAILED,
+    "canceled": JobStatus.CANCELLED,
+    "aborted": JobStatus.CANCELLED,
+}
+
+_T = TypeVar("_T", datetime, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One telling of a prediction. None, empty and `False` mean “not said”."""
+
+    status: str = ""
+    model: str = ""
+    version: str = ""
+    output: Any = None
+    error: str = ""
+    logs: str | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    predict_seconds: float | None = None
+    data_removed: bool = False
+    web_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What all snapshots so far add up to, the log text aside."""
+
+    status: str = ""
+    model: str = ""
+    version: str = ""
+    output: Any = None
+    error: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    predict_seconds: float | None = None
+    data_removed: bool = False
+    web_url: str = ""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the prediction has come to its end."""
+        return _rank(self.status) >= _TERMINAL_RANK
+
+
+def reconcile(known: Known, snapshot: Snapshot) -> Known:
+    """Join a snapshot into what is known."""
+    return replace(
+        known,
+        status=max(known.status, snapshot.status, key=lambda status: (_rank(status), status)),
+        model=_longest(known.model, snapshot.model),
+        version=_longest(known.version, snapshot.version),
+        output=_fullest(known.output, snapshot.output),
+        error=_longest(known.error, snapshot.error),
+        created_at=_join(min, known.created_at, snapshot.created_at),
+        started_at=_join(min, known.started_at, snapshot.started_at),
+        completed_at=_join(max, known.completed_at, snapshot.completed_at),
+        predict_seconds=_join(max, known.predict_seconds, snapshot.predict_seconds),
+        data_removed=known.data_removed or snapshot.data_removed,
+        web_url=_longest(known.web_url, snapshot.web_url),
+    )
+
+
+def job_status(provider_status: str) -> JobStatus | None:
+    """Our state for one of Replicate's; None for a status that says nothing to us."""
+    return _STATUS.get(provider_status)
+
+
+@dataclass(frozen=True, slots=True)
+class LogChange:
+    """What has to happen to the log file.
+
+    Attributes:
+        append: bytes to add at the end.
+        replacement: the whole new content, when the log was rewritten; else None.
+    """
+
+    append: bytes = b""
+    replacement: bytes | None = None
+
+
+def reconcile_log(old: bytes, told: str | None) -> LogChange:
+    """How the log on disk changes when somebody tells a whole log.
+
+    Replicate sends the complete text each time. A longer telling that begins with what we have is
+    growth; a shorter one is late or wiped and changes nothing; a different text of at least the
+    same size is a rewrite and replaces ours (longer wins, then the greater: any order ends alike).
+    """
+    if not told:
+        return LogChange()
+    new = told.encode("utf-8", "replace")
+    if len(new) < len(old) or new == old:
+        return LogChange()
+    if new.startswith(old):
+        return LogChange(append=new[len(old) :])
+    if (len(new), new) > (len(old), old):
+        return LogChange(replacement=new)
+    return LogChange()
+
+
+def _rank(status: str) -> int:
+    return _RANK.get(status, _UNKNOWN_RANK)
+
+
+def _longest(one: str, other: str) -> str:
+    return max(one, other, key=lambda text: (len(text), text))
+
+
+def _fullest(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return other if one is None else one
+    first, second = (json.dumps(value, sort_keys=True, default=str) for value in (one, other))
+    return one if (len(first), first) >= (len(second), second) else other
+
+
+def _join(choose: Any, one: _T | None, other: _T | None) -> _T | None:
+    if one is None or other is None:
+        return other if one is None else one
+    chosen: _T = choose(one, other)
+    return chosen
