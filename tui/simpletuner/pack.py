@@ -1,0 +1,234 @@
+"""Packing datasets into one ZIP archive for upload.
+
+The bytes depend only on the files' names and contents. Memory stays flat: files are read in pieces.
+Photographs are stored as they are, since they are compressed already; text is deflated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
+from tui.simpletuner.scan import DataReport
+from tui.simpletuner.scan_folder import SourceFile
+
+UPLOAD_LIMIT = 100 * 1024 * 1024
+"""Replicate's limit for one uploaded file: 104 857 600 bytes."""
+
+MANIFEST_NAME = "simpletuner-tui-manifest.json"
+"""Stands last in the archive: size and SHA-256 of every other entry."""
+
+_DEFLATED = frozenset({".txt", ".json", ".jsonl", ".csv", ".bmp", ".tif", ".tiff", ".wav"})
+_PIECE = 1024 * 1024
+# A fixed time stamp: the oldest that ZIP can hold.
+_TIME = (1980, 1, 1, 0, 0, 0)
+# What one entry costs beside its bytes and twice its name: local header and directory record.
+_ENTRY_OVERHEAD = 30 + 46
+_END_OVERHEAD = 22
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes read so far, bytes to read)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A finished archive.
+
+    Attributes:
+        path: the file.
+        size: its bytes.
+        sha256: of the whole file, in hex.
+        entries: how many data files are in it (the manifest not counted).
+        folders: archive folder by dataset id.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    entries: int
+    folders: dict[str, str]
+
+
+def pack(
+    report: DataReport,
+    dest: Path,
+    *,
+    limit: int = UPLOAD_LIMIT,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> Archive:
+    """Write the archive of all local datasets to `dest`.
+
+    Args:
+        report: a scan; its files are packed exactly as they were found.
+        dest: the file to make; it appears only when complete.
+        limit: bytes that the finished archive may have.
+        progress: told how many bytes have been read; called from the calling thread.
+        cancel: when set, packing stops soon and leaves nothing.
+
+    Raises:
+        ArchiveTooLargeError: the archive would exceed `limit`.
+        PackError: nothing to pack, a file changed or vanished since the scan, or the disk is full.
+        CancelledByUser: `cancel` was set.
+    """
+    files = report.archive_files
+    if not files:
+        raise PackError(
+            "there is nothing to pack: no local dataset has an image",
+            "Correct instance_data_dir, or use a hosted dataset.",
+        )
+    _refuse_hopeless(files, limit)
+    part = dest.with_name(dest.name + ".part")
+    job = _Packing(files, limit, progress, cancel)
+    try:
+        size, sha256 = job.write(part)
+        part.replace(dest)
+    except OSError as error:
+        raise _disk_error(error, dest) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    folders = {data.id: data.archive_folder for data in report.local if data.archive_folder}
+    return Archive(dest, size, sha256, len(files), folders)
+
+
+def stored_size(files: dict[str, SourceFile]) -> int:
+    """A lower bound of the archive's size: text counts nothing, photographs as they are."""
+    return _END_OVERHEAD + sum(
+        _ENTRY_OVERHEAD + 2 * len(name.encode()) + (0 if _is_deflated(name) else file.size)
+        for name, file in files.items()
+    )
+
+
+def too_large(size: int, limit: int) -> ArchiveTooLargeError:
+    """The refusal of an archive of at least `size` bytes, with the ways out."""
+    return ArchiveTooLargeError(
+        f"the archive has at least {size:,} bytes; Replicate takes {limit:,} at most",
+        "Host the archive at an https address and name that; or keep the images in a Hugging Face "
+        "or S3 dataset of the dataloader; or send fewer or smaller images (JPEG or WebP at the "
+        "training resolution).",
+        size=size,
+        limit=limit,
+    )
+
+
+def _refuse_hopeless(files: dict[str, SourceFile], limit: int) -> None:
+    if (size := stored_size(files)) > limit:
+        raise too_large(size, limit)
+
+
+class _Packing:
+    """One archive in the making."""
+
+    def __init__(
+        self,
+        files: dict[str, SourceFile],
+        limit: int,
+        progress: Progress | None,
+        cancel: threading.Event | None,
+    ) -> None:
+        self._files = files
+        self._limit = limit
+        self._progress = progress
+        self._cancel = cancel
+        self._done = 0
+        self._total = sum(file.size for file in files.values())
+
+    def write(self, part: Path) -> tuple[int, str]:
+        """Write everything to `part`; returns its size and SHA-256."""
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w+b") as out:
+            manifest: dict[str, dict[str, object]] = {}
+            with zipfile.ZipFile(out, "w", allowZip64=True) as archive:
+                for name, file in self._files.items():
+                    digest = self._add(archive, name, file)
+                    manifest[name] = {"size": file.size, "sha256": digest}
+                    if out.tell() > self._limit:
+                        raise too_large(out.tell(), self._limit)
+                text = json.dumps({"version": 1, "files": manifest}, indent=1, ensure_ascii=False)
+                archive.writestr(_entry(MANIFEST_NAME), text.encode())
+            size = out.seek(0, os.SEEK_END)
+            if size > self._limit:
+                raise too_large(size, self._limit)
+            out.seek(0)
+            sha256 = hashlib.file_digest(out, "sha256").hexdigest()
+        return size, sha256
+
+    def _add(self, archive: zipfile.ZipFile, name: str, file: SourceFile) -> str:
+        digest = hashlib.sha256()
+        entry = _entry(name)
+        entry.file_size = file.size
+        with _opened(file) as source, archive.open(entry, "w") as target:
+            for piece in self._pieces(source, file):
+                digest.update(piece)
+                target.write(piece)
+        return digest.hexdigest()
+
+    def _pieces(self, source: BinaryIO, file: SourceFile) -> Iterator[bytes]:
+        seen = 0
+        while piece := source.read(_PIECE):
+            if self._cancel is not None and self._cancel.is_set():
+                raise CancelledByUser("packing was stopped")
+            seen += len(piece)
+            if seen > file.size:
+                break
+            yield piece
+            self._done += len(piece)
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+        if seen != file.size or os.fstat(source.fileno()).st_mtime_ns != file.mtime_ns:
+            raise _changed(file)
+
+
+@contextlib.contextmanager
+def _opened(file: SourceFile) -> Iterator[BinaryIO]:
+    try:
+        with Path(file.path).open("rb", buffering=0) as source:
+            facts = os.fstat(source.fileno())
+            if (facts.st_size, facts.st_mtime_ns) != (file.size, file.mtime_ns):
+                raise _changed(file)
+            yield source
+    except FileNotFoundError:
+        raise PackError(
+            f"{file.name} vanished while the archive was made", "Scan the dataset again."
+        ) from None
+    except PermissionError as error:
+        raise PackError(
+            f"{file.name} cannot be read: {error.strerror}", "Check the file, then scan again."
+        ) from error
+
+
+def _changed(file: SourceFile) -> PackError:
+    return PackError(f"{file.name} changed while the archive was made", "Scan the dataset again.")
+
+
+def _is_deflated(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _DEFLATED
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _TIME)
+    entry.create_system = 3  # Unix, also where this runs elsewhere: the bytes must not differ
+    entry.external_attr = 0o100644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED if _is_deflated(name) else zipfile.ZIP_STORED
+    return entry
+
+
+def _disk_error(error: OSError, dest: Path) -> PackError:
+    if error.errno == errno.ENOSPC:
+        return PackError(
+            f"the disk is full: the archive does not fit into {dest.parent}", "Free some space."
+        )
+    return PackError(
+        f"the archive {dest} cannot be written: {error.strerror or error}", "Check the folder."
+    )

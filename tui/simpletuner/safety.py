@@ -1,0 +1,99 @@
+"""Which folders may be read as datasets, and which files in them never leave the machine.
+
+Only images, their captions and tables named by the dataset are ever packed; the rules here say why
+another file stays, and stop a dataset that points at a folder of secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+# A dataset inside one of these is a mistake or an attack: they hold credentials.
+SECRET_FOLDERS = frozenset(
+    {".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".password-store"}
+    | {".mozilla", ".thunderbird", ".git", ".env", "keyrings"}
+)
+# Folders of programs, never of images; skipped inside a dataset, with the reason.
+TOOL_FOLDERS = frozenset({"__pycache__", "node_modules", ".venv", "venv"})
+
+_SYSTEM_FOLDERS = tuple(
+    Path(name)
+    for name in (
+        *("/etc", "/proc", "/sys", "/dev", "/boot", "/bin", "/sbin", "/lib", "/lib64"),
+        *("/usr/bin", "/usr/sbin", "/usr/lib", "/var/lib", "/var/log", "/var/run"),
+    )
+)
+_SECRET_SUFFIXES = frozenset(
+    {".env", ".pem", ".key", ".crt", ".p12", ".pfx", ".jks", ".kdbx", ".ppk", ".gpg", ".keystore"}
+)
+_SECRET_NAMES = re.compile(
+    r"^(?:id_(?:rsa|dsa|ecdsa|ed25519)(?:\.pub)?|\.env(?:\..*)?|\.netrc|\.npmrc|\.pypirc|"
+    r"credentials(?:\.\w+)?|secrets?(?:\.\w+)?|known_hosts|authorized_keys|tokens?(?:\.\w+)?)$",
+    re.IGNORECASE,
+)
+
+
+def refused_folder(folder: Path) -> str | None:
+    """Why `folder` must not be read as a dataset, or None when it may.
+
+    Temporary folders and root's home are fine; system folders, homes as a whole and folders that
+    hold credentials are not.
+    """
+    try:
+        real = folder.resolve()
+    except (OSError, RuntimeError):
+        return "the path leads in a circle"
+    if real == Path(real.anchor):
+        return "this is the whole disk"
+    if real == Path.home().resolve():
+        return "this is your whole home folder"
+    for part in (*real.parts, *folder.parts):
+        if part.lower() in SECRET_FOLDERS:
+            return f"it lies in {part}, where programs keep credentials or private settings"
+    for system in _SYSTEM_FOLDERS:
+        if real == system or system in real.parents:
+            return f"{system} belongs to the system"
+    return None
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a file's name says that it holds a key, a token or a password."""
+    return bool(_SECRET_NAMES.match(name)) or Path(name).suffix.lower() in _SECRET_SUFFIXES
+
+
+def skipped_folder(name: str) -> str | None:
+    """Why a folder of this name inside a dataset is left out, or None."""
+    if name.lower() in SECRET_FOLDERS:
+        return "private folder, never sent"
+    if name in TOOL_FOLDERS:
+        return "folder of a tool, not data"
+    return "hidden folder" if name.startswith(".") else None
+
+
+def unsafe_name(name: str) -> str | None:
+    """Why a file's name cannot stand in an archive, or None."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "its name is not valid UTF-8"
+    if "\\" in name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        return "its name has a backslash or a control character"
+    return None
+
+
+def folder_names(ids: Iterable[str]) -> list[str]:
+    """A folder name for every dataset id: plain characters, no two alike, also without case."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for identity in ids:
+        base = re.sub(r"[^A-Za-z0-9._-]+", "-", identity).strip("-.")[:80].rstrip("-.")
+        name = base = base or "dataset"
+        number = 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.lower())
+        names.append(name)
+    return names

@@ -1,0 +1,241 @@
+"""Looking through the datasets of a config: images, captions, and everything that stays behind.
+
+Nothing is passed over in silence: a file that will not be sent stands in `skipped` with the reason,
+and what makes a dataset useless stands in `problems`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.dataloader import DatasetSpec, Kind
+from tui.simpletuner.notes import Note
+from tui.simpletuner.safety import folder_names, refused_folder
+from tui.simpletuner.scan_cache import ScanCache
+from tui.simpletuner.scan_folder import FolderScan, Skipped, SourceFile, scan_folder
+
+Progress = Callable[[int, int], None]
+"""Called with (files looked at, files known so far)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What was found in one dataset.
+
+    Attributes:
+        id: the dataset's id.
+        kind: `local` data is packed, `remote` is fetched by the trainer, `cache` is neither.
+        path: the folder, for local ones.
+        archive_folder: its folder in the archive; the same for two datasets over one folder.
+        images: usable images (or clips, or tracks).
+        captions: images that have a caption with text in it.
+        missing_captions: images without the caption file that the strategy asks for.
+        empty_captions: captions of nothing but white space.
+        small_images: images below the dataset's minimum size, or its resolution without one.
+        corrupt_images: images that cannot be read; they are not sent.
+        bytes: size of everything that would be packed.
+        skipped: files and folders that stay, with the reason.
+        problems: what is wrong, worst first.
+        files: what would be packed.
+        spec: the dataset as configured.
+    """
+
+    id: str
+    kind: Kind
+    spec: DatasetSpec
+    path: Path | None = None
+    archive_folder: str | None = None
+    images: int = 0
+    captions: int = 0
+    missing_captions: tuple[str, ...] = ()
+    empty_captions: tuple[str, ...] = ()
+    small_images: tuple[str, ...] = ()
+    corrupt_images: tuple[str, ...] = ()
+    bytes: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    problems: tuple[Note, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+
+    @property
+    def secrets_skipped(self) -> int:
+        """How many files were left out because they look like keys or passwords."""
+        return sum(item.secret for item in self.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What was found in all datasets of a config."""
+
+    datasets: tuple[DatasetReport, ...]
+    problems: tuple[Note, ...] = ()
+
+    @property
+    def local(self) -> tuple[DatasetReport, ...]:
+        """Datasets of this machine that are in use."""
+        return tuple(d for d in self.datasets if d.kind == "local" and not d.spec.disabled)
+
+    @property
+    def packed(self) -> tuple[DatasetReport, ...]:
+        """The local datasets that go into the archive, each folder once."""
+        first: dict[str, DatasetReport] = {}
+        for dataset in self.local:
+            if dataset.archive_folder and dataset.files:
+                first.setdefault(dataset.archive_folder, dataset)
+        return tuple(first.values())
+
+    @property
+    def archive_files(self) -> dict[str, SourceFile]:
+        """What goes into the archive, by name in the archive, in the order of names."""
+        found = {
+            f"{dataset.archive_folder}/{file.name}": file
+            for dataset in self.local
+            if dataset.archive_folder
+            for file in dataset.files
+        }
+        return dict(sorted(found.items()))
+
+    @property
+    def images(self) -> int:
+        """Images that would be sent."""
+        return sum(dataset.images for dataset in self.packed)
+
+    @property
+    def captions(self) -> int:
+        """Captions that would be sent."""
+        return sum(dataset.captions for dataset in self.packed)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the files that would be sent, before packing."""
+        return sum(file.size for file in self.archive_files.values())
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Everything that stays behind."""
+        return tuple(item for dataset in self.packed for item in dataset.skipped)
+
+
+def scan(
+    config: TrainingConfig,
+    *,
+    progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+    cache: Path | None = None,
+) -> DataReport:
+    """Look through all datasets of `config`.
+
+    Args:
+        config: a loaded config.
+        progress: told how far the scan is; called from the calling thread.
+        cancel: when set, the scan stops soon.
+        cache: a file that remembers what images looked like, keyed by size and times; made and
+            replaced as needed, and safe to delete.
+
+    Raises:
+        CancelledByUser: `cancel` was set.
+    """
+    memory = ScanCache.load(cache)
+    names = _archive_folders([spec for spec in config.datasets if spec.kind == "local"])
+    reports = []
+    for spec in config.datasets:
+        report = DatasetReport(spec.id, spec.kind, spec)
+        if spec.kind == "local":
+            report = _scan_local(report, memory, progress, cancel)
+            if spec.path is not None:
+                report = replace(report, archive_folder=names.get(_real(spec.path)))
+        reports.append(report)
+    memory.save(cache)
+    return DataReport(tuple(_flag_doubles(reports)))
+
+
+def _scan_local(
+    report: DatasetReport,
+    memory: ScanCache,
+    progress: Progress | None,
+    cancel: threading.Event | None,
+) -> DatasetReport:
+    spec = report.spec
+    if spec.disabled:
+        return replace(report, path=spec.path)
+    if spec.path is None:
+        advice = "Add instance_data_dir with the folder of images."
+        return _with_problem(report, f"dataset {spec.id} names no folder", advice)
+    report = replace(report, path=spec.path)
+    if reason := refused_folder(spec.path):
+        advice = "Copy the images into a folder of their own and name that one."
+        return _with_problem(report, f"{spec.path} is refused: {reason}", advice)
+    try:
+        folder = scan_folder(spec, memory, progress, cancel)
+    except NotADirectoryError:
+        return _with_problem(report, f"{spec.path} is not a folder", "Correct instance_data_dir.")
+    except FileNotFoundError:
+        return _with_problem(
+            report, f"the folder {spec.path} does not exist", "Correct instance_data_dir."
+        )
+    except PermissionError:
+        return _with_problem(report, f"{spec.path} may not be read", "Check the folder's rights.")
+    except OSError as error:
+        reason = error.strerror or "unknown reason"
+        return _with_problem(report, f"{spec.path} cannot be read: {reason}", "Check the disk.")
+    return _summarise(report, folder)
+
+
+def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
+    spec = report.spec
+    least = spec.minimum_pixels or spec.resolution_pixels or 0
+    small = tuple(
+        image.name for image in folder.images if 0 < min(image.width, image.height) < least
+    )
+    report = replace(
+        report,
+        images=len(folder.images),
+        captions=folder.captions,
+        missing_captions=tuple(folder.missing_captions),
+        empty_captions=tuple(folder.empty_captions),
+        small_images=small,
+        corrupt_images=tuple(folder.corrupt),
+        bytes=sum(file.size for file in folder.files),
+        skipped=tuple(folder.skipped),
+        files=tuple(folder.files),
+    )
+    if not folder.images:
+        said = "holds no image that can be read" if folder.corrupt else "holds no images"
+        advice = "The trainer stops at a dataset without images; correct instance_data_dir."
+        report = _with_problem(report, f"{report.path} {said}", advice)
+    return report
+
+
+def _archive_folders(specs: Sequence[DatasetSpec]) -> dict[Path, str]:
+    """One archive folder per real folder, named after the first dataset that uses it."""
+    first: dict[Path, str] = {}
+    for spec in specs:
+        if spec.path is not None and not spec.disabled:
+            first.setdefault(_real(spec.path), spec.id)
+    return dict(zip(first, folder_names(first.values()), strict=True))
+
+
+def _flag_doubles(reports: list[DatasetReport]) -> list[DatasetReport]:
+    counts = Counter(report.id for report in reports)
+    advice = "Give every entry of the dataloader file an id of its own."
+    return [
+        _with_problem(report, f"{counts[report.id]} datasets are called {report.id}", advice)
+        if counts[report.id] > 1
+        else report
+        for report in reports
+    ]
+
+
+def _with_problem(report: DatasetReport, message: str, advice: str) -> DatasetReport:
+    return replace(report, problems=(*report.problems, Note("error", message, advice)))
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path

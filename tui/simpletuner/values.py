@@ -1,0 +1,87 @@
+"""Reading SimpleTuner's loosely typed values: dashed keys, numbers and booleans in strings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0", "none", "null", ""})
+
+
+def plain_key(key: str) -> str:
+    """The key as SimpleTuner's options are named inside: no leading dashes, `-` as `_`."""
+    return key.strip().lstrip("-").replace("-", "_")
+
+
+def plain_keys(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Undash every key.
+
+    Returns:
+        The mapping, and the keys that stood there in two spellings with different values
+        (the later one is kept, as the trainer's own option parser does).
+    """
+    values: dict[str, Any] = {}
+    doubled: list[str] = []
+    for key, value in raw.items():
+        name = plain_key(key)
+        if name in values and values[name] != value and name not in doubled:
+            doubled.append(name)
+        values[name] = value
+    return values, tuple(doubled)
+
+
+def as_bool(value: Any, default: bool = False) -> bool:
+    """True for true, 1, "true", "yes", "on"; `default` for what is neither true nor false."""
+    if isinstance(value, bool):
+        return value
+    if value is None:
+        return default
+    if isinstance(value, int | float):
+        return bool(value)
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if text in _TRUE:
+            return True
+        if text in _FALSE:
+            return False
+    return default
+
+
+def as_float(value: Any) -> float | None:
+    """The finite number in `value` (a number or a string such as "1e-4"), else None."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float | str):
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            return None
+        return number if math.isfinite(number) else None
+    return None
+
+
+def as_int(value: Any) -> int | None:
+    """The whole number in `value` ("1000", 1000.0, "1e3"), else None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = as_float(value)
+    if number is None or not number.is_integer():
+        return None
+    return int(number)
+
+
+def as_text(value: Any) -> str | None:
+    """The trimmed text of a string or number; None for anything else and for empty text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
+
+
+def first_present(values: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The value of the first of `names` that is set; options have been renamed over time."""
+    for name in names:
+        if values.get(name) is not None:
+            return values[name]
+    return None
