@@ -90,10 +90,19 @@ class ControlEvent:
 
 
 class ControlClient:
-    """Calls on one engine."""
+    """Calls on one engine.
 
-    def __init__(self, socket_path: Path) -> None:
+    Args:
+        socket_path: the engine's Unix socket.
+        api_base: the Replicate-compatible base URL that these calls are about; each call names it,
+            so that two windows on one engine may look at two of them.
+    """
+
+    def __init__(self, socket_path: Path, api_base: str = "") -> None:
         self._path = socket_path
+        self._headers = {"Content-Type": "application/json"}
+        if api_base:
+            self._headers["X-Api-Base"] = api_base
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -109,7 +118,7 @@ class ControlClient:
         connection = _UnixConnection(self._path, timeout)
         try:
             payload = None if body is None else json.dumps(body, default=str).encode()
-            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            connection.request(method, path, payload, self._headers)
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -1,0 +1,257 @@
+"""The one door: whatever is learned about a job goes through `Book.tell`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from tui.engine.hub import Hub
+from tui.engine.log_keeper import LogFacts, LogKeeper, LogWriteError
+from tui.engine.reconcile import Known, Snapshot, job_status, reconcile
+from tui.settings import Home
+from tui.simpletuner.diagnosis import diagnose
+from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord
+from tui.store.writer import Change, StoreWriter
+
+_RETENTION: Final = timedelta(hours=1)
+"""How long Replicate keeps logs and outputs of a prediction made through its API (data-retention
+page of its documentation)."""
+_KNOWN_TO_RECORD: Final = {
+    "status": "provider_status",
+    **{item.name: item.name for item in fields(Known) if item.name not in ("status", "created_at")},
+}
+_STAGE_STATES: Final = {"completed": "done"}
+_TAIL: Final = 256 * 1024
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+class Book:
+    """The engine's record of all jobs: single writer of the store and of the log files."""
+
+    def __init__(self, writer: StoreWriter, home: Home, hub: Hub, clock: Clock = utc_now) -> None:
+        self.writer = writer
+        self._home = home
+        self._hub = hub
+        self._now = clock
+        self._logs: dict[str, LogKeeper] = {}
+        self._complaints: set[str] = set()
+
+    # -- telling ------------------------------------------------------------------------------
+
+    def tell(self, job_id: str, snapshot: Snapshot, source: str) -> JobRecord:
+        """Take in one telling of a job's prediction, from whomever.
+
+        Args:
+            job_id: the job.
+            snapshot: what was told.
+            source: `poll`, `webhook`, `sync` or `local`, for the job's history.
+
+        Returns:
+            The record as it stands afterwards.
+
+        Raises:
+            KeyError: no such job.
+        """
+        record = self.writer.job(job_id)
+        now = self._now()
+        known = reconcile(_known(record), snapshot)
+        values = _changes(record, known)
+        events: list[tuple[datetime, str, str, str]] = []
+        status = job_status(known.status) or record.status
+        if status is not record.status:
+            values["status"] = status
+            if not record.status.is_terminal:
+                words = f"{record.status.value} → {status.value}"
+                events.append((now, source, "state", words))
+        if known.is_terminal:
+            values.update(_ending(record, known))
+        facts = self._take_log(record, snapshot.logs, now, final=known.is_terminal)
+        if facts is not None:
+            if facts.replaced:
+                self.writer.reset_log_facts(job_id)
+                events.append((now, source, "log", "Replicate sent a different log: read anew."))
+            values.update(_from_log(facts, record, status, now))
+        ended = status.is_terminal and not record.status.is_terminal
+        if status is JobStatus.FAILED and (ended or facts is not None):
+            values.update(self._diagnosis(job_id, known.error or record.error))
+        elif status is JobStatus.QUEUED and status is not record.status:
+            values["stage"] = "waiting for a GPU"
+            values["queued_at"] = record.queued_at or known.created_at or now
+        elif status in (JobStatus.COMPLETED, JobStatus.CANCELLED) and ended:
+            values["stage"] = ""
+        values = {name: value for name, value in values.items() if getattr(record, name) != value}
+        change = Change(
+            values=values,
+            metrics=facts.update.metrics if facts else (),
+            stages=_stages(facts),
+            events=events,
+        )
+        if not (values or events or (facts and facts.update)):
+            return record
+        return self.write(job_id, change)
+
+    def write(self, job_id: str, change: Change) -> JobRecord:
+        """Apply a change and tell the windows."""
+        self.writer.apply(job_id, change)
+        record = self.writer.job(job_id)
+        self._hub.publish("job", job_id=job_id, rev=record.rev, status=record.status.value)
+        return record
+
+    def insert(self, record: JobRecord, *events: tuple[str, str]) -> JobRecord:
+        """Add a job; `events` are (kind, message) of its first moments."""
+        now = self._now()
+        stored = self.writer.insert(
+            record, Change(events=[(now, "local", kind, text) for kind, text in events])
+        )
+        self._hub.publish("job", job_id=stored.job_id, rev=stored.rev, status=stored.status.value)
+        return stored
+
+    def note(self, job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
+        """Set fields and add one line to a job's history."""
+        return self.write(
+            job_id, Change(values=values, events=[(self._now(), source, kind, message)])
+        )
+
+    def add_file(self, job_id: str, file: FileRecord) -> JobRecord:
+        """A file is complete on disk."""
+        message = f"{file.path} arrived, {file.size:,} bytes"
+        return self.write(
+            job_id, Change(files=[file], events=[(self._now(), "storage", "file", message)])
+        )
+
+    def forget(self, job_id: str) -> None:
+        """Drop a job's record and log; delivered files stay."""
+        self.writer.delete(job_id)
+        self._logs.pop(job_id, None)
+        self._home.log_file(job_id).unlink(missing_ok=True)
+        self._hub.publish("job", job_id=job_id, rev=-1, status="deleted")
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _take_log(
+        self, record: JobRecord, told: str | None, now: datetime, *, final: bool
+    ) -> LogFacts | None:
+        keeper = self._logs.get(record.job_id)
+        if keeper is None:
+            keeper = LogKeeper(self._home.log_file(record.job_id), record.parser)
+            self._logs[record.job_id] = keeper
+        try:
+            facts = keeper.take(told, now, final=final)
+        except LogWriteError as error:
+            self._logs.pop(record.job_id, None)
+            if record.job_id not in self._complaints:
+                self._complaints.add(record.job_id)
+                self._hub.publish(
+                    "notice", level="error", message=error.message, advice=error.advice,
+                    job_id=record.job_id,
+                )  # fmt: skip
+            return None
+        self._complaints.discard(record.job_id)
+        if final:
+            self._logs.pop(record.job_id, None)
+        return facts
+
+    def _diagnosis(self, job_id: str, error: str) -> dict[str, Any]:
+        path = self._home.log_file(job_id)
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, 2)
+                start = file.seek(max(0, size - _TAIL))
+                tail = file.read().decode("utf-8", "replace")
+        except OSError:
+            tail, start = "", 0
+        found = diagnose(tail, error or None, offset=start)
+        return {"diagnosis": asdict(found), "stage": found.title}
+
+
+def known_values(snapshot: Snapshot) -> dict[str, Any]:
+    """A new job's fields from the first telling of it (for jobs that were started elsewhere)."""
+    known = reconcile(Known(), snapshot)
+    return {mine: getattr(known, theirs) for theirs, mine in _KNOWN_TO_RECORD.items()}
+
+
+def _known(record: JobRecord) -> Known:
+    return Known(
+        created_at=record.created_at,
+        **{theirs: getattr(record, mine) for theirs, mine in _KNOWN_TO_RECORD.items()},
+    )
+
+
+def _changes(record: JobRecord, known: Known) -> dict[str, Any]:
+    before = _known(record)
+    return {
+        mine: getattr(known, theirs)
+        for theirs, mine in _KNOWN_TO_RECORD.items()
+        if getattr(known, theirs) != getattr(before, theirs)
+    }
+
+
+def _ending(record: JobRecord, known: Known) -> dict[str, Any]:
+    """What follows from the end: cost, and how long Replicate keeps what is not here yet."""
+    seconds = known.predict_seconds
+    if seconds is None and known.started_at and known.completed_at:
+        seconds = (known.completed_at - known.started_at).total_seconds()
+    if known.status == "aborted":
+        seconds = 0.0  # ended before it started: not billed (Replicate, changelog of 2025-10-16)
+    values: dict[str, Any] = {"eta_at": None}
+    if seconds is not None:
+        values["cost_micros"] = round(max(0.0, seconds) * record.rate_micros)
+    url = _downloadable(known.output)
+    values["output_url"] = url or (known.output if isinstance(known.output, str) else "")
+    if url and known.completed_at and not known.data_removed and not record.file_count:
+        values["data_expires_at"] = known.completed_at + _RETENTION
+    elif known.data_removed:
+        values["data_expires_at"] = None
+    return values
+
+
+def _downloadable(output: Any) -> str:
+    items = output if isinstance(output, list) else [output]
+    for item in items:
+        if isinstance(item, str) and item.startswith("https://") and "replicate.delivery" in item:
+            return item
+    return ""
+
+
+def _from_log(
+    facts: LogFacts, record: JobRecord, status: JobStatus, now: datetime
+) -> dict[str, Any]:
+    progress = facts.progress
+    values: dict[str, Any] = {
+        "log_bytes": facts.size,
+        "log_replaced": record.log_replaced or facts.replaced,
+        "parser": facts.notes,
+        "step": progress.step,
+        "total_steps": progress.total_steps or record.total_steps,
+        "epoch": progress.epoch,
+        "epochs": progress.epochs,
+        "percent": progress.percent,
+        "seconds_per_step": progress.seconds_per_step,
+        "loss": progress.loss,
+        "learning_rate": progress.lr,
+    }
+    if status is JobStatus.RUNNING:
+        values["stage"] = progress.stage
+        eta = progress.eta_seconds
+        values["eta_at"] = None if eta is None else now + timedelta(seconds=eta)
+    return values
+
+
+def _stages(facts: LogFacts | None) -> list[StageRecord]:
+    if facts is None:
+        return []
+    return [
+        StageRecord(
+            stage.number, stage.key, stage.label, _STAGE_STATES.get(stage.status, stage.status),
+            stage.started_at, stage.finished_at, stage.message, stage.percent,
+        )
+        for stage in facts.update.stages
+    ]  # fmt: skip

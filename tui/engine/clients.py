@@ -1,0 +1,129 @@
+"""One Replicate client for each API base, each with the token given for that base alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tui.replicate.client import ReplicateClient
+from tui.replicate.errors import AuthenticationError
+from tui.replicate.network import Network, Timeouts
+from tui.replicate.secret import Secret
+from tui.secrets import StoredToken, read_token
+from tui.settings import DEFAULT_API_BASE, NetworkSettings
+
+HOW_TO_GIVE_ONE = (
+    "Set REPLICATE_API_TOKEN before starting, or store one with: simpletuner-tui token set"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and where it came from (`environment`, `keyring` or `session`)."""
+
+    secret: Secret
+    source: str
+
+
+class MissingTokenError(AuthenticationError):
+    """No token is known for an API base."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(
+            f"There is no Replicate token{f' ({reason})' if reason else ''}.",
+            advice=HOW_TO_GIVE_ONE,
+        )
+
+
+class Clients:
+    """Tokens and clients by API base."""
+
+    def __init__(self, network: NetworkSettings, on_token: Callable[[str], None]) -> None:
+        """Args: the network settings, and whom to tell when a base gets a token."""
+        self._network = _network(network)
+        self._on_token = on_token
+        self._tokens: dict[str, Token] = {}
+        self._hub_tokens: dict[str, Secret] = {}
+        self._clients: dict[str, ReplicateClient] = {}
+        self._stored: dict[str, StoredToken] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def set_token(self, api_base: str, value: str, source: str) -> None:
+        """Use a token from now on; an empty value forgets the one that was set."""
+        before = self._tokens.get(api_base)
+        if not value:
+            self._tokens.pop(api_base, None)
+        elif before is not None and before.secret == Secret(value):
+            return
+        else:
+            self._tokens[api_base] = Token(Secret(value), source)
+        self._stored.pop(api_base, None)
+        self._retire(api_base)
+        self._on_token(api_base)
+
+    def set_hub_token(self, api_base: str, value: str) -> None:
+        """The Hugging Face token that came with a client's environment."""
+        self._hub_tokens[api_base] = Secret(value)
+
+    def hub_token(self, api_base: str) -> Secret | None:
+        """The Hugging Face token for jobs of this base, if one is known."""
+        return self._hub_tokens.get(api_base)
+
+    async def token(self, api_base: str) -> Token:
+        """The token of a base: the environment's before the keyring's.
+
+        Raises:
+            MissingTokenError: there is none.
+        """
+        if api_base in self._tokens:
+            return self._tokens[api_base]
+        if api_base not in self._stored:
+            self._stored[api_base] = await read_token("replicate", host_of(api_base))
+        stored = self._stored[api_base]
+        if stored.value is None:
+            raise MissingTokenError(stored.problem)
+        return Token(stored.value, "keyring")
+
+    async def get(self, api_base: str) -> ReplicateClient:
+        """The client of a base.
+
+        Raises:
+            MissingTokenError: no token is known for it.
+        """
+        token = await self.token(api_base)
+        client = self._clients.get(api_base)
+        if client is None:
+            client = ReplicateClient(token.secret, base_url=api_base, network=self._network)
+            self._clients[api_base] = client
+        return client
+
+    def _retire(self, api_base: str) -> None:
+        client = self._clients.pop(api_base, None)
+        if client is not None:
+            task = asyncio.get_running_loop().create_task(client.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+def host_of(api_base: str) -> str:
+    """The host a token belongs to, as the keyring's user name; Replicate's own by default."""
+    return urlsplit(api_base or DEFAULT_API_BASE).netloc
+
+
+def _network(settings: NetworkSettings) -> Network:
+    return Network(
+        proxy=settings.proxy or None,
+        ca_bundle=Path(settings.ca_bundle).expanduser() if settings.ca_bundle else None,
+        ssl_verify=settings.ssl_verify,
+        timeouts=Timeouts(read=settings.timeout, write=settings.timeout),
+    )

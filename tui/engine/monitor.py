@@ -1,0 +1,173 @@
+"""Following jobs at Replicate by polling, one task for each job that is not at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import Final
+
+from tui.engine.book import Book
+from tui.engine.clients import Clients, MissingTokenError
+from tui.engine.hub import Hub
+from tui.engine.reconcile import Snapshot
+from tui.engine.tasks import TaskOwner
+from tui.replicate.errors import (
+    AuthenticationError,
+    CircuitOpenError,
+    NotFoundError,
+    ReplicateError,
+)
+from tui.replicate.models import Prediction
+from tui.store.reader import is_loopback
+from tui.store.records import JobRecord, JobStatus
+
+LOG = logging.getLogger(__name__)
+
+FOCUS_SECONDS: Final = 2.0
+OTHER_SECONDS: Final = 10.0
+QUEUED_SECONDS: Final = 12.0
+LOOPBACK_SECONDS: Final = 0.5
+"""A server on this machine has no other callers to be polite to."""
+_WAIT_FOR_TOKEN: Final = 3600.0
+_SHAKE: Final = 0.15
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A job under watch: its task, and the bell that makes it look at once."""
+
+    task: asyncio.Task[None]
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Monitor:
+    """Keeps every active job's record true until it ends."""
+
+    def __init__(self, book: Book, clients: Clients, hub: Hub, tasks: TaskOwner) -> None:
+        self._book = book
+        self._clients = clients
+        self._hub = hub
+        self._tasks = tasks
+        self._followed: dict[str, _Followed] = {}
+        self._focus: str | None = None
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def following(self) -> int:
+        """How many jobs are under watch."""
+        return len(self._followed)
+
+    def follow(self, job: JobRecord) -> None:
+        """Watch a job from now on; does nothing for one that is watched or has no prediction."""
+        if job.job_id in self._followed or not job.prediction_id:
+            return
+        bell = asyncio.Event()
+        task = self._tasks.start(self._run(job.job_id, bell), f"follow {job.job_id}")
+        self._followed[job.job_id] = _Followed(task, bell)
+
+    def focus(self, job_id: str | None) -> None:
+        """The job that somebody looks at is polled more often."""
+        self._focus = job_id
+        if job_id in self._followed:
+            self._followed[job_id].bell.set()
+
+    def wake(self, job_id: str | None = None) -> None:
+        """Look at once: at one job, or at all (a token has come, the network is back)."""
+        for name, followed in self._followed.items():
+            if job_id in (None, name):
+                followed.bell.set()
+
+    async def look(self, job_id: str, source: str = "poll") -> JobRecord:
+        """Ask Replicate about one job now.
+
+        Raises:
+            ReplicateError: it could not be asked.
+        """
+        job = self._book.writer.job(job_id)
+        client = await self._clients.get(job.api_base)
+        prediction = await client.get_prediction(job.prediction_id)
+        return self._book.tell(job_id, snapshot_of(prediction), source)
+
+    async def _run(self, job_id: str, bell: asyncio.Event) -> None:
+        try:
+            while True:
+                bell.clear()
+                pause = await self._once(job_id)
+                if pause is None:
+                    return
+                try:
+                    await asyncio.wait_for(bell.wait(), pause)
+                except TimeoutError:
+                    continue
+        finally:
+            self._followed.pop(job_id, None)
+
+    async def _once(self, job_id: str) -> float | None:
+        """One look; returns seconds until the next, or None when there is nothing more to see."""
+        try:
+            job = self._book.writer.job(job_id)
+        except KeyError:
+            return None
+        try:
+            job = await self.look(job_id)
+        except MissingTokenError:
+            self._trouble(job, "waiting for a Replicate token", "")
+            return _WAIT_FOR_TOKEN
+        except AuthenticationError as error:
+            self._trouble(job, error.message, error.advice)
+            return _WAIT_FOR_TOKEN
+        except NotFoundError:
+            self._book.note(
+                job_id, "poll", "lost", "Replicate does not know this prediction any more.",
+                status=JobStatus.FAILED, stage="unknown to Replicate",
+                error="Replicate does not know this prediction (wrong account, or removed).",
+            )  # fmt: skip
+            return None
+        except ReplicateError as error:
+            self._trouble(job, error.message, error.advice)
+            least = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
+            return max(least, self._interval(job))
+        self._troubles.pop(job.job_id, None)
+        return None if job.status.is_terminal else self._interval(job)
+
+    def _interval(self, job: JobRecord) -> float:
+        if is_loopback(job.api_base):
+            base = LOOPBACK_SECONDS
+        elif job.job_id == self._focus:
+            base = FOCUS_SECONDS
+        else:
+            base = QUEUED_SECONDS if job.status is JobStatus.QUEUED else OTHER_SECONDS
+        return base * random.uniform(1 - _SHAKE, 1 + _SHAKE)  # noqa: S311  spreads the load only
+
+    def _trouble(self, job: JobRecord, message: str, advice: str) -> None:
+        """Say once that a job cannot be followed, not at every try."""
+        if self._troubles.get(job.job_id) == message:
+            return
+        self._troubles[job.job_id] = message
+        LOG.warning("job %s: %s", job.job_id, message)
+        self._book.note(job.job_id, "poll", "trouble", message)
+        self._hub.publish(
+            "notice", level="warn", message=f"{job.name}: {message}", advice=advice,
+            job_id=job.job_id,
+        )  # fmt: skip
+
+
+def snapshot_of(prediction: Prediction) -> Snapshot:
+    """What a prediction object tells about a job."""
+    seconds = prediction.metrics.get("predict_time")
+    return Snapshot(
+        status=prediction.status,
+        model=prediction.model,
+        version=prediction.version,
+        output=prediction.output,
+        error=prediction.error or "",
+        logs=prediction.logs,
+        created_at=prediction.created_at,
+        started_at=prediction.started_at,
+        completed_at=prediction.completed_at,
+        predict_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        data_removed=prediction.data_removed,
+        web_url=prediction.urls.get("web", ""),
+    )

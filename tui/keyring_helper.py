@@ -1,0 +1,65 @@
+"""The process that talks to the keyring: `python -m tui.keyring_helper ACTION SERVICE USER`.
+
+Prints one JSON object: `{value, backend}`, `{backend}`, `{deleted}` or `{problem}`. A token to
+store is read from standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from tui.secrets import TRUSTED_BACKENDS
+
+
+def main() -> int:
+    """Do one thing and say how it went."""
+    action, service, user = sys.argv[1:4]
+    value = sys.stdin.read() if action == "set" else ""
+    try:
+        answer = _act(action, service, user, value)
+    except Exception as error:  # noqa: BLE001  backends raise their D-Bus library's own errors
+        answer = {"problem": _words(error)}
+    sys.stdout.write(json.dumps(answer))
+    return 0
+
+
+def _act(action: str, service: str, user: str, value: str) -> dict[str, str]:
+    import keyring
+    from keyring.backends import chainer
+    from keyring.errors import PasswordDeleteError
+
+    chosen = keyring.get_keyring()
+    candidates = chosen.backends if isinstance(chosen, chainer.ChainerBackend) else [chosen]
+    trusted = next((item for item in candidates if _name(item) in TRUSTED_BACKENDS), None)
+    if trusted is None:
+        return {"problem": "there is no keyring that can be trusted with a token on this machine"}
+    backend = {"backend": str(trusted.name)}
+    if action == "get":
+        found = trusted.get_password(service, user)
+        return {**backend, **({"value": found} if found else {})}
+    if action == "set":
+        trusted.set_password(service, user, value)
+        return backend
+    try:
+        trusted.delete_password(service, user)
+    except PasswordDeleteError:
+        return {**backend, "deleted": "no"}
+    return {**backend, "deleted": "yes"}
+
+
+def _name(backend: object) -> str:
+    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+
+
+def _words(error: Exception) -> str:
+    name = type(error).__name__
+    if "Locked" in name:
+        return "the keyring is locked"
+    if "Init" in name or "NoKeyring" in name or "NotAvailable" in name:
+        return "no keyring service is running"
+    return f"the keyring refused ({name})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

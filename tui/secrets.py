@@ -1,0 +1,120 @@
+"""Tokens at rest: the operating system's keyring, and nothing else.
+
+Every keyring call runs in a process of its own with a time limit, because a locked keyring may open
+a prompt on a desktop nobody sits at, and a hung one never answers; a thread could not be stopped
+then and would keep the program from ending. Only keyrings that really guard a secret are trusted:
+the automatic choice of the `keyring` library may be a plain file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from tui.replicate.secret import Secret
+
+SERVICE: Final = "simpletuner-tui"
+"""Service name of our entries; the user name is `<kind>@<host>`, such as
+`replicate@api.replicate.com`."""
+_LIMIT: Final = 4.0
+TRUSTED_BACKENDS: Final = (
+    "keyring.backends.SecretService.Keyring",
+    "keyring.backends.kwallet.DBusKeyring",
+    "keyring.backends.kwallet.DBusKeyringKWallet4",
+    "keyring.backends.macOS.Keyring",
+    "keyring.backends.Windows.WinVaultKeyring",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """What the keyring had.
+
+    Attributes:
+        value: the token, or None.
+        problem: why there is none although there may be one; empty for a plain “not there”.
+        backend: the keyring's name.
+    """
+
+    value: Secret | None
+    problem: str = ""
+    backend: str = ""
+
+
+class KeyringError(Exception):
+    """The keyring did not do what was asked.
+
+    Attributes:
+        message: why.
+        advice: what to do.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = (
+            "Unlock the keyring, or use the environment variable for this session; "
+            "a token is never written to a file."
+        )
+
+
+async def read_token(kind: str, host: str) -> StoredToken:
+    """Look a token up; never fails, never takes longer than a few seconds."""
+    try:
+        answer = await _call("get", f"{kind}@{host}")
+    except KeyringError as error:
+        return StoredToken(None, error.message)
+    value = answer.get("value")
+    return StoredToken(Secret(value) if value else None, "", answer.get("backend") or "")
+
+
+async def store_token(kind: str, host: str, value: Secret) -> str:
+    """Keep a token; returns the keyring's name.
+
+    Raises:
+        KeyringError: it was not kept.
+    """
+    answer = await _call("set", f"{kind}@{host}", value.reveal())
+    return answer.get("backend") or ""
+
+
+async def delete_token(kind: str, host: str) -> bool:
+    """Forget a token; False when there was none.
+
+    Raises:
+        KeyringError: the keyring cannot be reached.
+    """
+    answer = await _call("delete", f"{kind}@{host}")
+    return answer.get("deleted") == "yes"
+
+
+async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
+    """Ask the helper process. The token goes through its input, never through its arguments."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tui.keyring_helper", action, SERVICE, user,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(value.encode()), _LIMIT)
+    except TimeoutError:
+        raise KeyringError(
+            "the keyring does not answer; it may be locked and waiting for a prompt elsewhere"
+        ) from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    try:
+        answer: dict[str, str] = json.loads(output)
+    except ValueError:
+        raise KeyringError("the keyring could not be used") from None
+    if answer.get("problem"):
+        raise KeyringError(answer["problem"])
+    return answer
