@@ -1,0 +1,220 @@
+"""The line families of a training log, as the trainer's container prints them.
+
+Facts about the formats come from SimpleTuner's `simpletuner/cog.py`, its progress callback and
+tqdm. Everything here looks at one line at a time and works on bytes, because the parser meets far
+more lines than it has to understand.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+TAIL_MARK: Final = b"=== debug.log tail ==="
+PUBLISHED_PREFIXES: Final = (b"Checkpoints published to: ", b"Model published to: ")
+OUTPUT_PREFIX: Final = b"Training complete. Output: "
+
+# Escape sequences (CSI, OSC, two-byte ones) and bytes that never carry meaning in a log.
+_NOISE: Final = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])"
+    rb"|[\x00\x07\x08\x1b]"
+)
+
+# A tag opens a line, or follows a bar that was left without a newline.
+TAG: Final = re.compile(
+    rb"\[(STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG|RANK \d+)\] ?"
+)
+
+# One training bar; group 1 the step, 2 the `k=v` list.
+TRAINING_BAR: Final = re.compile(
+    rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*\| *(\d{1,15})/\d+ \[[^,\]]*,[^,\]]*(?:, *([^\]]*))?\]"
+)
+_TRAINING_DETAILS: Final = re.compile(
+    rb"Epoch (\d{1,15})/(\d{1,15}),? Steps: *\d+%\|[^|]*\| *(\d{1,15})/(\d{1,15}) "
+    rb"\[([\d:]{1,30})<([\d:?]{1,30}), *([^,\]]+)(?:, *([^\]]*))?\]"
+)
+# Any tqdm bar from its percent sign on. What stands before is looked at by hand: a label of any
+# length in the expression would take quadratic time on a long line.
+BAR: Final = re.compile(rb"%\|[^|]*\| *([\d.]{1,15}[kMGTP]?)/([\d.]{1,15}[kMGTP]?) *\[[^\]]*\]")
+
+STAGE: Final = re.compile(
+    r"(\S+) (.+?)(?: \((?:(\d+(?:\.\d+)?)%|(\d{1,15})/(\d{1,15}))\))?(?:: (.*))?$", re.DOTALL
+)
+TRAINING_STEP: Final = re.compile(r"Step (\d{1,15})/(\d{1,15}) \(\d+(?:\.\d+)?%\) ?")
+SUMMARY: Final = re.compile(r"Step (\d{1,15}) of (\d{1,15}): ([^`]*)")
+EVENT: Final = re.compile(r"([\w.]+): (.*)$", re.DOTALL)
+RANK: Final = re.compile(
+    r"(?:[\d-]+ [\d:,.]+ )?\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\] (?:\(([^)]*)\) )?(.*)$",
+    re.DOTALL,
+)
+BANNER: Final = re.compile(
+    rb"\s*-?\s*(Num Epochs|Current Epoch|Steps completed|Total optimization steps)"
+    rb" *[=:] *([\d,]{1,20})"
+)
+EXCEPTION: Final = re.compile(
+    r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Warning))(?:: (.*))?$",
+    re.DOTALL,
+)
+CHECKPOINT_NAME: Final = re.compile(r"checkpoint-(\d{1,15})\b")
+CHECKPOINT_STEP: Final = re.compile(r"step (\d{1,15})", re.IGNORECASE)
+# `loss 0.08`, `loss=0.08`, `loss: 0.08`
+VALUE: Final = re.compile(
+    r"\b([A-Za-z_]\w{0,63})(?:=|: ?| )(-?(?:\d[\d.]*(?:e[-+]?\d+)?|nan|inf))(?![\w.])"
+)
+
+STAGE_STATUS: Final = {"⏳": "running", "✓": "completed", "✗": "failed"}
+
+STAGE_KEYS: Final = {
+    "Loading base model": "init_load_base_model",
+    "Configuring data backends": "init_data_backend",
+    "Loading text embedding cache": "init_text_embed_cache",
+    "Extracting captions": "caption_extract",
+    "VAE Cache initialising": "init_vae_cache",
+    "Preparing model components": "init_prepare_models",
+    "Benchmarking base model": "benchmark_base_model",
+    "Resume Checkpoint": "init_resume_checkpoint",
+    "Resuming checkpoint": "init_resume_checkpoint",
+    "Running Validation": "validation",
+    "Saving Checkpoint": "checkpoint_save",
+    "Running Final Validations": "final_validation",
+    "Saving Final Model": "model_save",
+    "Training": "training",
+    "Training Complete": "training_complete",
+    "Training Aborted": "training_abort",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBar:
+    """A training progress bar, taken apart.
+
+    Attributes:
+        epoch: the current epoch, counted from 1.
+        epochs: epochs in all.
+        step: steps done.
+        total: steps in all.
+        elapsed: seconds since the bar began.
+        remaining: seconds until its end, None while unknown.
+        rate: seconds per step, None while unknown.
+        values: the numbers after the rate, by the names shown to people.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    total: int
+    elapsed: int | None
+    remaining: int | None
+    rate: float | None
+    values: dict[str, float]
+
+
+def clean(line: bytes) -> bytes:
+    """Remove escape sequences and bytes without meaning."""
+    if b"\x1b" in line or b"\x00" in line or b"\x08" in line or b"\x07" in line:
+        return _NOISE.sub(b"", line)
+    return line
+
+
+def text_of(line: bytes) -> str:
+    """The words of a line; broken UTF-8 shows as replacement characters."""
+    return line.decode("utf-8", "replace")
+
+
+def metric_name(raw: str) -> str:
+    """The name of a series as people see it: the bar's `step_loss` is the loss."""
+    return "loss" if raw == "step_loss" else raw
+
+
+def number(raw: str | bytes) -> float | None:
+    """A printed number, nan and inf included; None for anything else."""
+    try:
+        return float(raw)
+    except ValueError:
+        return None
+
+
+def seconds(clock: bytes) -> int | None:
+    """Seconds of `mm:ss` or `h:mm:ss`; None for `?`."""
+    total = 0
+    for part in clock.split(b":"):
+        if not part.isdigit():
+            return None
+        total = total * 60 + int(part)
+    return total
+
+
+def rate(raw: bytes) -> float | None:
+    """Seconds per unit of `2.11s/it` or `3.21it/s`; None for `?it/s` and the like."""
+    raw = raw.strip()
+    if raw.endswith(b"s/it"):
+        return number(raw[:-4])
+    if raw.endswith(b"it/s"):
+        per_second = number(raw[:-4])
+        return 1 / per_second if per_second else None
+    return None
+
+
+def postfix_values(postfix: bytes) -> dict[str, float]:
+    """The numbers of `lr=0.0001, step_loss=0.412`; what is no number is left out."""
+    values: dict[str, float] = {}
+    for pair in postfix.split(b","):
+        name, equals, raw = pair.partition(b"=")
+        value = number(raw) if equals else None
+        if value is not None:
+            values[metric_name(text_of(name.strip()))] = value
+    return values
+
+
+def training_bar(line: bytes) -> TrainingBar | None:
+    """Take a training bar apart; None if `line` holds none."""
+    found = _TRAINING_DETAILS.search(line)
+    if found is None:
+        return None
+    epoch, epochs, step, total, elapsed, remaining, speed, postfix = found.groups()
+    return TrainingBar(
+        epoch=int(epoch),
+        epochs=int(epochs),
+        step=int(step),
+        total=int(total),
+        elapsed=seconds(elapsed),
+        remaining=seconds(remaining),
+        rate=rate(speed),
+        values=postfix_values(postfix or b""),
+    )
+
+
+def bar_words(line: bytes) -> str | None:
+    """A bar without its drawing, such as `Fetching 28 files: 39% 11/28`; None if it is no bar."""
+    found = BAR.search(line)
+    if found is None:
+        return None
+    done, total = (text_of(part) for part in found.groups())
+    head = text_of(line[: found.start()]).rstrip()
+    label = head.rstrip("0123456789")
+    percent = head[len(label) :][-3:]
+    label = label.strip().removesuffix(":")
+    words = f"{label}: {percent}% {done}/{total}" if label else f"{percent}% {done}/{total}"
+    details = training_bar(line)
+    if details is not None:
+        words += "".join(f" {name}={value:g}" for name, value in details.values.items())
+    return words
+
+
+def checkpoint_of(text: str) -> tuple[int | None, str]:
+    """Step and path of a checkpoint named in `text`; None and an empty string if it names none."""
+    found = CHECKPOINT_NAME.search(text)
+    if found is None:
+        found = CHECKPOINT_STEP.search(text)
+        return (int(found[1]), "") if found else (None, "")
+    path = text[text.rfind(" ", 0, found.start()) + 1 : found.end()]
+    return int(found[1]), path if "/" in path else ""
+
+
+def undouble(text: str) -> str:
+    """A notification without title is printed as `text: text`; say it once."""
+    half, odd = divmod(len(text) - 2, 2)
+    if half > 0 and not odd and text[half : half + 2] == ": " and text[:half] == text[half + 2 :]:
+        return text[:half]
+    return text

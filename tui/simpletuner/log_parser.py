@@ -1,0 +1,235 @@
+"""The incremental parser of a training log.
+
+It is fed the bytes of the log as they come, cut anywhere, and hands back new facts only. Each byte
+is looked at once. What makes it fast: training bars, by far the most frequent line, are met by one
+expression that takes only the step and the `k=v` list; that list is taken apart once per step, and
+the rest of a bar (rate, times, epoch) only when somebody asks for `progress`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from tui.simpletuner import log_grammar as grammar
+from tui.simpletuner.log_lines import LineReader
+from tui.simpletuner.log_model import Outcome, Progress, Update
+from tui.simpletuner.log_series import Series
+from tui.simpletuner.log_stages import StageTracker
+
+# A line is looked at up to here; the rest of a longer one is counted and dropped.
+LINE_LIMIT: Final = 1 << 15
+STATE_VERSION: Final = 1
+_WINDOW: Final = 1 << 18
+_LAST_LINE_LIMIT: Final = 240
+_CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160))) | {9: " "}
+
+
+class LogParser:
+    """Facts from the bytes of one log. Not for use by several threads at once.
+
+    Attributes:
+        offset: bytes taken so far; after `restore`, feed the log from here.
+        outcome: how the training ended, once the log says so.
+    """
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.outcome: Outcome | None = None
+        self._pending = b""
+        self._line_start = 0
+        self._bar = b""
+        self._last = b""
+        self._series = Series()
+        self._stages = StageTracker()
+        self._reader = LineReader(self._series, self._stages)
+        self._progress: Progress | None = None
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """Addresses or directories where the run says its result is, in order."""
+        return tuple(self._reader.published)
+
+    def feed(self, data: bytes, at: datetime | None = None) -> Update:
+        """Take more bytes; return what they add.
+
+        The values of the newest step are held back until the next step, because a bar is redrawn;
+        `progress` already shows them.
+
+        Args:
+            data: the next bytes of the log, cut anywhere.
+            at: when they were read; becomes the time of stages and notices.
+        """
+        update = Update()
+        self._progress = None
+        for start in range(0, len(data), _WINDOW):
+            self._window(data[start : start + _WINDOW], at, update)
+        self.outcome = update.outcome or self.outcome
+        return update
+
+    def finish(self, at: datetime | None = None) -> Update:
+        """The log is complete: take its last line, also without a newline, and the last step."""
+        update = Update()
+        self._progress = None
+        line, self._pending = self._pending, b""
+        self._lines((line,), self._line_start, at, update)
+        self._line_start = self.offset
+        self._series.flush(update.metrics)
+        self.outcome = update.outcome or self.outcome
+        return update
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run is now, including a bar whose line has not ended yet."""
+        if self._progress is None:
+            self._progress = self._read_progress()
+        return self._progress
+
+    def _window(self, chunk: bytes, at: datetime | None, update: Update) -> None:
+        """Cut a bounded piece into lines; a carriage return ends a line too."""
+        start = self.offset
+        self.offset = start + len(chunk)
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r", b"\n")
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            first_end = start + len(lines[0])
+            if self._line_start < start:
+                lines[0] = self._pending + lines[0]
+                self._lines(lines[:1], self._line_start, at, update)
+                del lines[0]
+                start = first_end + 1
+            self._lines(lines, start, at, update)
+            self._pending = rest[:LINE_LIMIT]
+            self._line_start = self.offset - len(rest)
+        elif len(self._pending) < LINE_LIMIT:
+            self._pending = (self._pending + rest)[:LINE_LIMIT]
+
+    def _lines(
+        self, lines: Iterable[bytes], position: int, at: datetime | None, update: Update
+    ) -> None:
+        """Read whole lines; `position` is where the first one begins."""
+        series, stages, reader = self._series, self._stages, self._reader
+        match, clean, points = grammar.TRAINING_BAR.match, grammar.clean, update.metrics
+        bar, last = self._bar, self._last
+        for whole in lines:
+            line = clean(whole[:LINE_LIMIT])
+            found = match(line) if line[:6] == b"Epoch " and not reader.in_tail else None
+            if found is None:
+                if reader.read(line, position, at, update):
+                    last = line
+            else:
+                bar = last = line
+                held, postfix = found.groups()
+                if held == series.held:
+                    if postfix:
+                        series.postfix = postfix
+                else:
+                    series.advance(held, postfix, points)
+                    if not stages.settled:
+                        stages.training_step(int(held), position, at, update)
+                if found.end() != len(line):
+                    rest = line[found.end() :].strip()
+                    if rest:
+                        reader.read(rest, position, at, update)
+            position += len(whole) + 1
+        self._bar, self._last = bar, last
+
+    def _read_progress(self) -> Progress:
+        series, reader, stages = self._series, self._reader, self._stages
+        bar = grammar.training_bar(self._bar)
+        last, step = self._last, series.step
+        loss, lr = series.latest("loss"), series.latest("lr")
+        pending = b"" if reader.in_tail else grammar.clean(self._pending)
+        newest = grammar.training_bar(pending) if pending else None
+        if newest is not None:
+            bar, step, last = newest, newest.step, pending
+            loss, lr = newest.values.get("loss", loss), newest.values.get("lr", lr)
+        if step is None:
+            step = reader.step
+        total = reader.total
+        pace = eta = elapsed = None
+        epoch, epochs = reader.epoch, reader.epochs
+        if bar is not None:
+            total, epoch, epochs = bar.total, bar.epoch, bar.epochs
+            pace, eta, elapsed = bar.rate, bar.remaining, bar.elapsed
+        if eta is None and pace is not None and step is not None and total is not None:
+            eta = round(max(0, total - step) * pace)
+        percent = 100.0 * min(step, total) / total if step is not None and total else None
+        return Progress(
+            step=step,
+            total_steps=total,
+            epoch=epoch,
+            epochs=epochs,
+            percent=percent,
+            seconds_per_step=pace,
+            elapsed_seconds=elapsed,
+            eta_seconds=eta,
+            loss=loss,
+            lr=lr,
+            stage=stages.label,
+            stage_key=stages.key,
+            stage_percent=stages.percent,
+            last_line=_words(last),
+        )
+
+    def dump(self) -> dict[str, Any]:
+        """The whole state as a small value of JSON types; the same for any cutting of the bytes."""
+        return {
+            "version": STATE_VERSION,
+            "offset": self.offset,
+            "outcome": self.outcome,
+            "line_start": self._line_start,
+            "pending": self._pending.decode("latin-1"),
+            "bar": self._bar.decode("latin-1"),
+            "last": self._last.decode("latin-1"),
+            "series": self._series.dump(),
+            "stages": self._stages.dump(),
+            "reader": self._reader.dump(),
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> LogParser:
+        """The parser that `dump` described.
+
+        Raises:
+            ValueError: if the state is not of this version; then parse the log from its beginning.
+        """
+        if state.get("version") != STATE_VERSION:
+            raise ValueError("this parser state is of another version")
+        parser = cls()
+        try:
+            parser.offset = state["offset"]
+            parser.outcome = state["outcome"]
+            parser._line_start = state["line_start"]
+            parser._pending = state["pending"].encode("latin-1")
+            parser._bar = state["bar"].encode("latin-1")
+            parser._last = state["last"].encode("latin-1")
+            parser._series = Series.restore(state["series"])
+            parser._stages = StageTracker.restore(state["stages"])
+            parser._reader = LineReader(parser._series, parser._stages)
+            parser._reader.load(state["reader"])
+        except (KeyError, TypeError, AttributeError) as broken:
+            raise ValueError("this parser state is damaged") from broken
+        return parser
+
+
+def parse_log(data: bytes) -> tuple[LogParser, Update]:
+    """Parse a whole log at once."""
+    parser = LogParser()
+    update = parser.feed(data)
+    update.extend(parser.finish())
+    return parser, update
+
+
+def _words(line: bytes) -> str:
+    """A line as people should see it: a bar without its drawing, no control characters."""
+    bar = grammar.BAR.search(line)
+    if bar is not None:
+        tag = grammar.TAG.search(line, bar.end())
+        text = grammar.text_of(line[tag.start() :]) if tag else grammar.bar_words(line) or ""
+    else:
+        text = grammar.text_of(line)
+    return text.translate(_CONTROL).strip()[:_LAST_LINE_LIMIT]

@@ -1,0 +1,202 @@
+"""Turns stage lines into stretches with a beginning and an end.
+
+The log only says "this stage runs" and sometimes "this stage is done". Some stages never end in
+words (captions, validation), some end without having begun (loading the final model), some lie
+inside another (caches inside the data backends, validation inside training). Here each becomes one
+`Stage` that is closed at the latest when the run has visibly moved on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any, Final
+
+from tui.simpletuner import log_grammar as grammar
+from tui.simpletuner.log_model import Outcome, Stage, StageStatus, Update
+
+TRAINING: Final = "training"
+# Stages that happen between two optimisation steps and leave the training stage open.
+_WITHIN_TRAINING: Final = frozenset({"validation", "checkpoint_save", ""})
+# Stages that last until the trainer says so: what begins meanwhile lies inside.
+_CONTAINERS: Final = frozenset({TRAINING, "init_data_backend"})
+_AFTER_TRAINING: Final = frozenset(
+    {"final_validation", "model_save", "training_complete", "training_abort"}
+)
+_LABEL_LIMIT: Final = 120
+_MESSAGE_LIMIT: Final = 2000
+_OUTCOMES: Final[dict[str, Outcome]] = {
+    "training_complete": "completed",
+    "training_abort": "aborted",
+}
+
+
+class StageTracker:
+    """The open stages of a run, outermost first."""
+
+    def __init__(self) -> None:
+        self.open: list[Stage] = []
+        self.count = 0
+        self.label = ""
+        self.key = ""
+        # The last bar may be drawn again after the steps have ended; it opens nothing then.
+        self.over = False
+
+    @property
+    def percent(self) -> float | None:
+        """How far the innermost open stage is."""
+        if not self.open:
+            return None
+        stage = self.open[-1]
+        if stage.percent is None and stage.total and stage.current is not None:
+            return 100.0 * min(stage.current, stage.total) / stage.total
+        return stage.percent
+
+    @property
+    def settled(self) -> bool:
+        """Whether the optimisation steps run and nothing within or after them does."""
+        return self.over or (self.key == TRAINING and len(self.open) == 1)
+
+    def line(
+        self, text: str, *, step: int | None, offset: int, at: datetime | None, update: Update
+    ) -> Stage | None:
+        """Take the text after the tag; return the stage as it is now, None if not understood."""
+        found = grammar.STAGE.match(text)
+        if found is None:
+            return None
+        icon, label, percent, current, total, message = found.groups()
+        label, message = label[:_LABEL_LIMIT], (message or "")[:_MESSAGE_LIMIT]
+        status: StageStatus | None = grammar.STAGE_STATUS.get(icon)
+        if status is None:
+            status = "skipped" if "skip" in message.lower() else "completed"
+        key = grammar.STAGE_KEYS.get(label, "")
+        stage = self._find(label)
+        if stage is None:
+            stage = self._begin(key, label, step=step, offset=offset, at=at, update=update)
+        stage = replace(
+            stage,
+            status=status,
+            message=message or stage.message,
+            percent=float(percent) if percent else (None if current else stage.percent),
+            current=int(current) if current else None if percent else stage.current,
+            total=int(total) if total else stage.total,
+        )
+        if status == "running":
+            self._close_after(self._position(stage), offset, at, update)
+            self.open[-1] = stage
+            update.stages.append(stage)
+        else:
+            self._end(stage, offset, at, update)
+        self.label, self.key = label, key
+        self.over = self.over or key in _AFTER_TRAINING
+        if key in _OUTCOMES:
+            update.outcome = _OUTCOMES[key]
+        return stage
+
+    def training_step(self, step: int, offset: int, at: datetime | None, update: Update) -> None:
+        """The run has reached another optimisation step: what ran between two steps is over."""
+        if self.over:
+            return
+        for position, stage in enumerate(self.open):
+            if stage.key == TRAINING:
+                self._close_after(position, offset, at, update)
+                break
+        else:
+            self._close_after(-1, offset, at, update)
+            self._begin(TRAINING, "Training", step=step, offset=offset, at=at, update=update)
+            update.stages.append(self.open[-1])
+        self.label, self.key = "Training", TRAINING
+
+    def _find(self, label: str) -> Stage | None:
+        return next((stage for stage in reversed(self.open) if stage.label == label), None)
+
+    def _position(self, stage: Stage) -> int:
+        return next(i for i, known in enumerate(self.open) if known.number == stage.number)
+
+    def _begin(
+        self,
+        key: str,
+        label: str,
+        *,
+        step: int | None,
+        offset: int,
+        at: datetime | None,
+        update: Update,
+    ) -> Stage:
+        ended: StageStatus = "failed" if key == "training_abort" else "completed"
+        while self.open and not self._holds(self.open[-1], key):
+            self._finish(self.open.pop(), ended, offset, at, update)
+        stage = Stage(
+            number=self.count,
+            key=key,
+            label=label,
+            status="running",
+            message="",
+            percent=None,
+            current=None,
+            total=None,
+            step=step,
+            started_offset=offset,
+            finished_offset=None,
+            started_at=at,
+            finished_at=None,
+        )
+        self.count += 1
+        self.open.append(stage)
+        return stage
+
+    @staticmethod
+    def _holds(outer: Stage, key: str) -> bool:
+        if outer.key == TRAINING:
+            return key in _WITHIN_TRAINING
+        return outer.key in _CONTAINERS and key != TRAINING
+
+    def _end(self, stage: Stage, offset: int, at: datetime | None, update: Update) -> None:
+        inner: StageStatus = "failed" if stage.status == "failed" else "completed"
+        self._close_after(self._position(stage), offset, at, update, inner)
+        self.open.pop()
+        self._finish(stage, stage.status, offset, at, update)
+
+    def _close_after(
+        self,
+        position: int,
+        offset: int,
+        at: datetime | None,
+        update: Update,
+        status: StageStatus = "completed",
+    ) -> None:
+        while len(self.open) > position + 1:
+            self._finish(self.open.pop(), status, offset, at, update)
+
+    @staticmethod
+    def _finish(
+        stage: Stage, status: StageStatus, offset: int, at: datetime | None, update: Update
+    ) -> None:
+        update.stages.append(replace(stage, status=status, finished_offset=offset, finished_at=at))
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain JSON values."""
+        stages = [asdict(stage) for stage in self.open]
+        for stage in stages:
+            for name in ("started_at", "finished_at"):
+                stage[name] = stage[name].isoformat() if stage[name] else None
+        return {
+            "open": stages,
+            "count": self.count,
+            "label": self.label,
+            "key": self.key,
+            "over": self.over,
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> StageTracker:
+        """The tracker that `dump` described."""
+        tracker = cls()
+        for stage in map(dict, state["open"]):
+            for name in ("started_at", "finished_at"):
+                stage[name] = datetime.fromisoformat(stage[name]) if stage[name] else None
+            tracker.open.append(Stage(**stage))
+        tracker.count = state["count"]
+        tracker.label, tracker.key = state["label"], state["key"]
+        tracker.over = state["over"]
+        return tracker
