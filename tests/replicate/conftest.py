@@ -1,0 +1,24 @@
+"""A running server and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.replicate.server import Server, client_for, serving
+from tui.replicate.client import ReplicateClient
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    async with serving(server.handle) as port:
+        server.port = port
+        yield server
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[ReplicateClient]:
+    async with client_for(server.base) as client:
+        yield client

@@ -1,0 +1,386 @@
+"""Each call against a real server: what it sends and what it makes of a usual answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.replicate.server import TOKEN, VERSION, Server, client_for, cut, prediction, reply
+from tui import __version__
+from tui.replicate.client import ReplicateClient
+from tui.replicate.errors import (
+    BadAnswerError,
+    FileChangedError,
+    InvalidRequestError,
+    NotFoundError,
+    TooLargeError,
+)
+from tui.replicate.models import State
+from tui.replicate.secret import Secret
+from tui.replicate.upload import FILE_LIMIT
+
+ID = "hdwst0bb05rgp0cf0p29mzk2am"
+
+
+async def test_account_says_who_and_we_say_who_we_are(server, client):
+    server.on("GET /account", {"type": "user", "username": "alice", "name": None, "extra": 1})
+    account = await client.account()
+    assert (account.username, account.type, account.name) == ("alice", "user", None)
+    assert account.model_extra == {"extra": 1}
+    headers = server.seen[0].headers
+    assert headers["Authorization"] == f"Bearer {TOKEN.reveal()}"
+    assert headers["User-Agent"] == f"simpletuner-tui/{__version__}"
+
+
+async def test_hardware(server, client):
+    server.on("GET /hardware", [{"name": "Nvidia L40S GPU", "sku": "gpu-l40s"}, "junk"])
+    assert [h.sku for h in await client.hardware()] == ["gpu-l40s"]
+
+
+async def test_model_with_its_latest_version(server, client):
+    server.on(
+        "GET /models/simpletuner/advanced-trainer-l40s",
+        {
+            "owner": "simpletuner",
+            "name": "advanced-trainer-l40s",
+            "visibility": "public",
+            "run_count": 12,
+            "latest_version": {
+                "id": VERSION,
+                "created_at": "2026-08-01T00:00:00.000000001Z",
+                "openapi_schema": {"components": {}},
+            },
+        },
+    )
+    model = await client.model("simpletuner/advanced-trainer-l40s")
+    assert model.latest_version is not None
+    assert model.latest_version.id == VERSION
+    assert model.latest_version.created_at == datetime(2026, 8, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["", "alone", "a/b/c", "a/b:c", "/b", "a/", "../x", "a/.."])
+async def test_what_is_not_a_model_is_not_asked_for(server, client, name):
+    with pytest.raises(InvalidRequestError):
+        await client.model(name)
+    assert server.seen == []
+
+
+async def test_versions_over_pages(server, client):
+    path = "/models/o/n/versions"
+    server.on(
+        f"GET {path}",
+        {"next": f"{server.base}{path}?cursor=c1", "results": [{"id": "1"}, {"id": "2"}]},
+        {"next": None, "previous": "x", "results": [{"id": "3"}]},
+    )
+    assert [v.id async for v in client.versions("o/n")] == ["1", "2", "3"]
+    assert [s.query for s in server.seen] == [{}, {"cursor": "c1"}]
+
+
+async def test_one_version_and_readme(server, client):
+    server.on(f"GET /models/o/n/versions/{VERSION}", {"id": VERSION, "openapi_schema": {"a": 1}})
+    server.on("GET /models/o/n/readme", b"# Hello\n")
+    assert (await client.version("o/n", VERSION)).openapi_schema == {"a": 1}
+    assert await client.readme("o/n") == "# Hello\n"
+
+
+async def test_search_uses_the_query_verb(server, client):
+    server.on("QUERY /models", {"next": None, "results": [{"owner": "o", "name": "n"}]})
+    assert [m.name async for m in client.search_models("trainer ü")] == ["n"]
+    assert server.seen[0].body.decode() == "trainer ü"
+
+
+async def test_create_sends_exactly_what_is_needed(server, client):
+    server.on("POST /predictions", reply(prediction(), status=201))
+    made = await client.create_prediction(
+        version=VERSION,
+        input={"max_train_steps": 100, "hf_token": Secret("hf_secretsecret")},
+        webhook="https://example.com/hook?job=1",
+        webhook_events_filter=["start", "completed"],
+        cancel_after=7200,
+    )
+    assert (made.id, made.state, made.is_terminal) == (ID, State.STARTING, False)
+    seen = server.seen[0]
+    assert seen.json == {
+        "version": VERSION,
+        "input": {"max_train_steps": 100, "hf_token": "hf_secretsecret"},
+        "webhook": "https://example.com/hook?job=1",
+        "webhook_events_filter": ["start", "completed"],
+    }
+    assert seen.headers["Cancel-After"] == "7200s"
+    assert "Prefer" not in seen.headers
+
+
+async def test_create_refuses_what_cannot_work(server, client):
+    with pytest.raises(InvalidRequestError):
+        await client.create_prediction(version=VERSION, input={}, cancel_after=4)
+    with pytest.raises(InvalidRequestError):
+        await client.create_prediction(version=VERSION, input={"lr": float("nan")})
+    assert server.seen == []
+
+
+async def test_deployment_prediction_has_no_version(server, client):
+    server.on("POST /deployments/o/d/predictions", reply(prediction(deployment="o/d"), status=201))
+    made = await client.create_deployment_prediction("o/d", input={"a": 1})
+    assert made.deployment == "o/d"
+    assert server.seen[0].json == {"input": {"a": 1}}
+
+
+async def test_get_by_id_and_by_the_link_of_an_answer(server, client):
+    server.on(f"GET /predictions/{ID}", prediction(status="processing", logs="a\n"))
+    assert (await client.get_prediction(ID)).logs == "a\n"
+    assert (await client.get_prediction(f"{server.base}/predictions/{ID}")).id == ID
+    with pytest.raises(BadAnswerError):
+        await client.get_prediction(f"https://elsewhere.example/v1/predictions/{ID}")
+
+
+async def test_an_answer_without_an_id_is_no_prediction(server, client):
+    server.on(f"GET /predictions/{ID}", {"status": "starting"})
+    with pytest.raises(BadAnswerError):
+        await client.get_prediction(ID)
+
+
+async def test_list_with_times(server, client):
+    server.on("GET /predictions", {"results": [prediction()]})
+    after = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    before = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    rows = [p async for p in client.predictions(created_after=after, created_before=before)]
+    assert [p.id for p in rows] == [ID]
+    assert server.seen[0].query == {
+        "created_after": "2026-11-01T12:00:00.000000Z",
+        "created_before": "2026-11-02T12:00:00.000000Z",
+    }
+
+
+async def test_cancel(server, client):
+    server.on(f"POST /predictions/{ID}/cancel", prediction(status="canceled", logs=None))
+    assert (await client.cancel_prediction(ID)).state is State.CANCELED
+    assert server.seen[0].body == b""
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+async def test_cancel_of_something_ended_gives_it_as_it_is(server, client, status):
+    server.on(f"POST /predictions/{ID}/cancel", reply({"detail": "no"}, status=status))
+    server.on(f"GET /predictions/{ID}", prediction(status="succeeded"))
+    assert (await client.cancel_prediction(ID)).state is State.SUCCEEDED
+
+
+async def test_cancel_of_nothing(server, client):
+    with pytest.raises(NotFoundError):
+        await client.cancel_prediction(ID)
+
+
+async def test_trainings(server, client):
+    path = f"/models/o/n/versions/{VERSION}/trainings"
+    training = prediction(output={"version": f"o/d:{VERSION}", "weights": "https://x/y.tar"})
+    server.on(f"POST {path}", reply(training, status=201))
+    server.on(f"GET /trainings/{ID}", training)
+    server.on("GET /trainings", {"results": [training]})
+    server.on(f"POST /trainings/{ID}/cancel", prediction(status="canceled"))
+    made = await client.create_training("o/n", VERSION, destination="o/d", input={"a": 1})
+    assert server.seen[0].json == {"destination": "o/d", "input": {"a": 1}}
+    assert made.trained_version == f"o/d:{VERSION}"
+    assert (await client.get_training(ID)).id == ID
+    assert [t.id async for t in client.trainings()] == [ID]
+    assert (await client.cancel_training(ID)).is_terminal
+
+
+async def test_webhook_secret_is_a_secret(server, client):
+    server.on("GET /webhooks/default/secret", {"key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
+    secret = await client.webhook_secret()
+    assert secret.reveal() == "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    assert repr(secret) == "***"
+
+
+# Files
+
+
+def file_answer(**changes):
+    return {
+        "id": "NGZiNmY2",
+        "name": "cats.zip",
+        "content_type": "application/zip",
+        "size": 5,
+        "etag": "x",
+        "checksums": {"sha256": "s", "md5": "m"},
+        "metadata": {},
+        "created_at": "2024-02-21T12:54:18.578761Z",
+        "expires_at": "2024-02-22T12:54:18.578761Z",
+        "urls": {"get": "https://api.replicate.com/v1/files/NGZiNmY2"},
+        **changes,
+    }
+
+
+async def test_upload_arrives_whole_with_true_progress(server, client, tmp_path):
+    data = os.urandom(3_000_001)
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    got = {}
+
+    async def take(request: web.Request) -> web.Response:
+        # Parsed by aiohttp's own multipart reader, from the body that the server kept.
+        got["type"] = request.headers["Content-Type"]
+        return web.json_response(file_answer(size=len(data)), status=201)
+
+    server.on("POST /files", take)
+    steps: list[tuple[int, int]] = []
+    file = await client.upload_file(
+        path,
+        filename='ca"ts\r\n ü.zip',
+        metadata={"job": "cat-lora"},
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert file.url == "https://api.replicate.com/v1/files/NGZiNmY2"
+    assert file.expires_at is not None
+    assert steps[0] == (0, len(data))
+    assert steps[-1] == (len(data), len(data))
+    assert steps == sorted(steps)
+    assert len(steps) > 4
+    body = server.seen[0].body
+    assert int(server.seen[0].headers["Content-Length"]) == len(body)
+    parts = split_form(body, got["type"])
+    assert parts[0] == ('form-data; name="metadata"', "application/json", b'{"job": "cat-lora"}')
+    assert parts[1][0] == 'form-data; name="content"; filename="ca%22ts%0D%0A ü.zip"'
+    assert parts[1][1] == "application/zip"
+    assert hashlib.sha256(parts[1][2]).digest() == hashlib.sha256(data).digest()
+
+
+def split_form(body: bytes, content_type: str) -> list[tuple[str, str, bytes]]:
+    boundary = content_type.partition("boundary=")[2].encode()
+    assert body.endswith(b"\r\n--" + boundary + b"--\r\n")
+    parts = []
+    for piece in body.split(b"--" + boundary)[1:-1]:
+        head, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        parts.append(
+            (
+                headers["Content-Disposition"],
+                headers["Content-Type"],
+                content.removesuffix(b"\r\n"),
+            )
+        )
+    return parts
+
+
+async def test_upload_over_the_limit_sends_nothing(server, client, tmp_path):
+    path = tmp_path / "big.zip"
+    with path.open("wb") as file:
+        file.truncate(FILE_LIMIT + 1)
+    with pytest.raises(TooLargeError) as caught:
+        await client.upload_file(path, filename="big.zip")
+    assert "Nothing was sent" in caught.value.message
+    assert server.seen == []
+
+
+async def test_upload_of_a_file_that_shrinks(server, client, tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(bytes(4_000_000))
+
+    def shrink(done: int, _total: int) -> None:
+        if done:
+            os.truncate(path, 1_000_000)
+
+    with pytest.raises(FileChangedError):
+        await client.upload_file(path, filename="a.zip", progress=shrink)
+
+
+async def test_upload_is_refused_with_a_page(server, client, tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"12345")
+    page = b"<html><head><title>413 Request Entity Too Large</title></head><body>x</body></html>"
+    server.on("POST /files", reply(page, status=413, headers={"Content-Type": "text/html"}))
+    with pytest.raises(TooLargeError) as caught:
+        await client.upload_file(path, filename="a.zip")
+    assert "413 Request Entity Too Large" in caught.value.message
+    assert len(server.seen) == 1
+
+
+async def test_upload_can_be_cancelled_half_way(tmp_path):
+    """The server stops reading, so the upload can only end by being cancelled."""
+    path = tmp_path / "a.zip"
+    path.write_bytes(bytes(50_000_000))
+    closed = asyncio.Event()
+
+    async def swallow_little(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        half.set()
+        await stop.wait()
+        while await reader.read(1 << 20):
+            pass
+        closed.set()
+        writer.close()
+
+    half, stop = asyncio.Event(), asyncio.Event()
+    listener = await asyncio.start_server(swallow_little, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    steps: list[int] = []
+    async with listener, client_for(f"http://127.0.0.1:{port}/v1") as client:
+        task = asyncio.create_task(
+            client.upload_file(path, filename="a", progress=lambda done, _: steps.append(done))
+        )
+        await half.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        stop.set()
+        await asyncio.wait_for(closed.wait(), 5)
+    assert steps[-1] < 50_000_000
+
+
+async def test_files_list_get_delete(server, client):
+    server.on("GET /files", {"results": [file_answer()]})
+    server.on("GET /files/NGZiNmY2", file_answer(etag=None))
+    server.on("DELETE /files/NGZiNmY2", reply(b"", status=204), reply({}, status=404))
+    assert [f.id async for f in client.list_files()] == ["NGZiNmY2"]
+    assert (await client.get_file("NGZiNmY2")).size == 5
+    await client.delete_file("NGZiNmY2")
+    await client.delete_file("NGZiNmY2")
+
+
+async def test_file_ids_are_quoted(server, client):
+    server.on("GET /files/a%2Fb%3D", file_answer(id="a/b="))
+    assert (await client.get_file("a/b=")).id == "a/b="
+
+
+async def test_download_whole_or_not_at_all(server, client, tmp_path):
+    data = os.urandom(2_500_000)
+    server.on("GET /out.bin", reply(data))
+    dest = tmp_path / "out.bin"
+    steps: list[tuple[int, int]] = []
+    got = await client.download(
+        f"{server.base}/out.bin", dest, progress=lambda d, t: steps.append((d, t))
+    )
+    assert dest.read_bytes() == data
+    assert (got.size, got.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert steps[-1] == (len(data), len(data))
+    assert list(tmp_path.iterdir()) == [dest]
+
+
+async def test_download_that_breaks_is_fetched_again(server, client, tmp_path):
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"
+
+    server.on("GET /out.bin", cut(half), reply(b"1234567890"))
+    got = await client.download(f"{server.base}/out.bin", tmp_path / "o")
+    assert got.size == 10
+    assert len(server.seen) == 2
+
+
+async def test_download_of_what_is_gone_leaves_the_old_file(server, client, tmp_path):
+    dest = tmp_path / "o"
+    dest.write_bytes(b"old")
+    with pytest.raises(NotFoundError):
+        await client.download(f"{server.base}/gone", dest)
+    assert dest.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [dest]
+
+
+async def test_repr_of_the_client_is_its_address(client: ReplicateClient, server: Server):
+    assert repr(client) == f"ReplicateClient('{server.base}')"
+    assert json.dumps(client.base_url)
+    assert Path(str(client.base_url)).name == "v1"

@@ -1,0 +1,110 @@
+"""The service's own addresses: building them, and telling them from others'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import httpx
+
+from tui.replicate.errors import BadAnswerError, InvalidRequestError
+from tui.replicate.redact import redact_url
+
+REPLICATE = "https://api.replicate.com/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The API's base address, such as `https://api.replicate.com/v1`.
+
+    Attributes:
+        url: without a slash at the end.
+        service: how messages call the service.
+    """
+
+    url: httpx.URL
+    service: str
+
+    @classmethod
+    def parse(cls, text: str) -> Base:
+        """Read a base address.
+
+        Raises:
+            InvalidRequestError: not an http or https address.
+        """
+        advice = f"It looks like {REPLICATE}."
+        try:
+            url = httpx.URL(text.strip().rstrip("/"))
+        except httpx.InvalidURL:
+            raise InvalidRequestError("The API address is not an address.", advice=advice) from None
+        if url.scheme not in {"http", "https"} or not url.host or url.query or url.userinfo:
+            raise InvalidRequestError(
+                f"“{redact_url(text)}” cannot be the API address.", advice=advice
+            )
+        known = url.host == "replicate.com" or url.host.endswith(".replicate.com")
+        port = f":{url.port}" if url.port else ""
+        return cls(url, "Replicate" if known else f"The API at {url.host}{port}")
+
+    def owns(self, address: str) -> bool:
+        """Whether an address has the base's scheme, host and port: only there the token goes."""
+        try:
+            return _origin(httpx.URL(address)) == _origin(self.url)
+        except httpx.InvalidURL:
+            return False
+
+    def path(self, *parts: str, params: Mapping[str, str | None] | None = None) -> str:
+        """The address of a resource; each part is quoted, params that are None are left out.
+
+        Raises:
+            InvalidRequestError: a part is empty or would change the path's meaning.
+        """
+        for part in parts:
+            if part.strip(".") == "" or not part.isprintable():
+                raise InvalidRequestError(f"“{part}” cannot be part of an address.")
+        path = "/".join(quote(part, safe="") for part in parts)
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        url = httpx.URL(f"{self.url}/{path}")
+        return str(url.copy_merge_params(given) if given else url)
+
+    def pin(self, link: str, *, relative_to: str | None = None) -> str:
+        """A link from an answer as an address of the same service.
+
+        Resolved against `relative_to`, its scheme raised to the base's (the service has been
+        seen writing `http://` in links).
+
+        Raises:
+            BadAnswerError: it leads to another host.
+        """
+        try:
+            url = httpx.URL(relative_to or str(self.url)).join(link)
+            if url.scheme == "http" and self.url.scheme == "https" and url.port in {None, 80}:
+                url = url.copy_with(scheme="https", port=None)
+            same = _origin(url) == _origin(self.url) and not url.userinfo
+        except (httpx.InvalidURL, ValueError):
+            same = False
+        if not same:
+            raise BadAnswerError(
+                f"{self.service} sent a link that leads elsewhere ({redact_url(link)}).",
+                advice="The link was not followed, so that the token stays where it belongs.",
+            )
+        return str(url.copy_with(fragment=None))
+
+
+def split_model(owner_name: str) -> tuple[str, str]:
+    """`owner/name` in two.
+
+    Raises:
+        InvalidRequestError: it does not have that form.
+    """
+    owner, slash, name = owner_name.strip().partition("/")
+    if not (owner and slash and name) or "/" in name or ":" in name:
+        raise InvalidRequestError(
+            f"“{owner_name}” is not a model.", advice="Write it as owner/name."
+        )
+    return owner, name
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host.lower(), port

@@ -1,0 +1,415 @@
+"""Replicate's HTTP API, as far as somebody who trains models meets it.
+
+Facts about the API are from its public description (https://api.replicate.com/openapi.json) and
+its documentation (https://replicate.com/docs/reference/http).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tui.replicate.addresses import REPLICATE, split_model
+from tui.replicate.budget import Circuit, RateBudget
+from tui.replicate.create import create_once
+from tui.replicate.download import Downloaded, download_file
+from tui.replicate.errors import BadAnswerError, InvalidRequestError, NotFoundError
+from tui.replicate.lookup import find_submitted
+from tui.replicate.models import (
+    Account,
+    Answer,
+    File,
+    Hardware,
+    Model,
+    Prediction,
+    Training,
+    Version,
+)
+from tui.replicate.network import Network
+from tui.replicate.pages import each, read_rows
+from tui.replicate.secret import Secret
+from tui.replicate.session import Call, Session
+from tui.replicate.upload import FileForm, Progress
+from tui.replicate.values import format_time
+
+A = TypeVar("A", bound=Answer)
+
+
+class ReplicateClient:
+    """An account's view of Replicate. Use as an async context manager, or call `aclose`.
+
+    Every call raises `ReplicateError` in one of its types. Calls that only read, and those that
+    do the same twice, are repeated after failures; calls that start paid work are repeated only
+    when the service certainly did not get them.
+
+    Args:
+        token: the API token, or None (then only downloads from elsewhere work).
+        base_url: the API's address, ending in `/v1`.
+        network: proxies, certificates, time limits, retries.
+        budget: shared with the other clients of the same account; its own if None.
+
+    Raises:
+        InvalidRequestError: `base_url` is not an address.
+        OSError: the CA bundle cannot be read.
+    """
+
+    def __init__(
+        self,
+        token: Secret | None,
+        *,
+        base_url: str = REPLICATE,
+        network: Network = Network(),  # noqa: B008  # frozen, so one default can serve all
+        budget: RateBudget | None = None,
+    ) -> None:
+        self.budget = budget if budget is not None else RateBudget()
+        self._session = Session(token, base_url=base_url, network=network, budget=self.budget)
+        self._at = self._session.base.path
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"ReplicateClient({str(self._session.base.url)!r})"
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.aclose()
+
+    @property
+    def base_url(self) -> str:
+        """The API's address, without a slash at the end."""
+        return str(self._session.base.url)
+
+    @property
+    def circuit(self) -> Circuit:
+        """Whether the service is being asked at present."""
+        return self.budget.circuit
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """The service's clock minus ours, from the last answer; None before the first."""
+        return self._session.clock_offset
+
+    # Account and models
+
+    async def account(self) -> Account:
+        """Whose token this is."""
+        return await self._get(Account, "the account", self._at("account"))
+
+    async def hardware(self) -> list[Hardware]:
+        """The kinds of machines that there are."""
+        call = Call("the list of hardware", "GET", self._at("hardware"))
+        rows = await self._session.json(call)
+        if isinstance(rows, dict):
+            rows = rows.get("results")
+        if not isinstance(rows, list):
+            raise BadAnswerError(f"{self._session.base.service} sent no list of hardware.")
+        return read_rows(rows, Hardware, call.what)
+
+    async def model(self, owner_name: str) -> Model:
+        """A model by `owner/name`."""
+        url = self._at("models", *split_model(owner_name))
+        return await self._get(Model, f"the model {owner_name}", url)
+
+    def models(self) -> AsyncIterator[Model]:
+        """All public models, those with the newest versions first. There are very many."""
+        return each(self._session, Call("the list of models", "GET", self._at("models")), Model)
+
+    def search_models(self, text: str) -> AsyncIterator[Model]:
+        """Public models that fit `text`, best first."""
+        call = Call(
+            "the search for models",
+            "QUERY",
+            self._at("models"),
+            headers={"Content-Type": "text/plain"},
+            body=text.encode,
+        )
+        return each(self._session, call, Model)
+
+    async def readme(self, owner_name: str) -> str:
+        """A model's README (Markdown)."""
+        url = self._at("models", *split_model(owner_name), "readme")
+        reply = await self._session.send(Call(f"the README of {owner_name}", "GET", url))
+        return reply.body.decode("utf-8", "replace")
+
+    def versions(self, owner_name: str) -> AsyncIterator[Version]:
+        """All versions of a model, newest first."""
+        url = self._at("models", *split_model(owner_name), "versions")
+        return each(self._session, Call(f"the versions of {owner_name}", "GET", url), Version)
+
+    async def version(self, owner_name: str, version_id: str) -> Version:
+        """One version of a model, with its `openapi_schema`."""
+        url = self._at("models", *split_model(owner_name), "versions", version_id)
+        return await self._get(Version, f"version {version_id[:12]} of {owner_name}", url)
+
+    # Predictions
+
+    async def create_prediction(
+        self,
+        *,
+        version: str,
+        input: Mapping[str, Any],  # noqa: A002  # the API's own word
+        webhook: str | None = None,
+        webhook_events_filter: Sequence[str] = (),
+        cancel_after: int | None = None,
+    ) -> Prediction:
+        """Start a run; this is what costs money.
+
+        Sent again only when it certainly did not arrive (no connection, or 429).
+
+        Args:
+            version: `64hex` or `owner/name:64hex`.
+            input: by the version's schema; values may be `Secret`.
+            webhook: https address that is told about progress.
+            webhook_events_filter: of `start`, `output`, `logs`, `completed`.
+            cancel_after: seconds from now, at least 5, after which Replicate ends it.
+
+        Raises:
+            UncertainError: it may or may not have been started. Ask `find_submitted`, nothing
+                else, before trying again. The same holds when the call is cancelled.
+        """
+        return await create_once(
+            self._session,
+            Prediction,
+            self._at("predictions"),
+            {"version": version},
+            input,
+            webhook=webhook,
+            webhook_events_filter=webhook_events_filter,
+            cancel_after=cancel_after,
+        )
+
+    async def create_deployment_prediction(
+        self,
+        deployment: str,
+        *,
+        input: Mapping[str, Any],  # noqa: A002  # the API's own word
+        webhook: str | None = None,
+        webhook_events_filter: Sequence[str] = (),
+        cancel_after: int | None = None,
+    ) -> Prediction:
+        """Start a run on a deployment (`owner/name`). As `create_prediction`."""
+        return await create_once(
+            self._session,
+            Prediction,
+            self._at("deployments", *split_model(deployment), "predictions"),
+            {},
+            input,
+            webhook=webhook,
+            webhook_events_filter=webhook_events_filter,
+            cancel_after=cancel_after,
+        )
+
+    async def get_prediction(self, id_or_url: str) -> Prediction:
+        """A prediction as it is now, by its id or by the `get` link of an earlier answer."""
+        url = self._resource("predictions", id_or_url)
+        return await self._get(Prediction, f"prediction {_short(id_or_url)}", url)
+
+    def predictions(
+        self, *, created_after: datetime | None = None, created_before: datetime | None = None
+    ) -> AsyncIterator[Prediction]:
+        """The account's predictions, newest first, all pages. A row may lack its `id`."""
+        params = {
+            "created_after": format_time(created_after) if created_after else None,
+            "created_before": format_time(created_before) if created_before else None,
+        }
+        url = self._at("predictions", params=params)
+        return each(self._session, Call("the list of predictions", "GET", url), Prediction)
+
+    async def cancel_prediction(self, id_or_url: str) -> Prediction:
+        """End a prediction; one that has ended already is returned as it is."""
+        return await self._cancel(Prediction, "predictions", id_or_url)
+
+    async def find_submitted(
+        self,
+        *,
+        version: str,
+        input: Mapping[str, Any],  # noqa: A002  # the API's own word
+        since: datetime,
+        secret_names: Collection[str] = (),
+        patience: float = 10.0,
+    ) -> list[Prediction]:
+        """Look for predictions that an uncertain create may have started; oldest first.
+
+        A match has the same version, the same input (see `input_fingerprint`; values that are
+        `Secret` count as named in `secret_names`) and was created at or after `since`, by our
+        clock. Differences between our clock and the service's are allowed for.
+
+        Rows of that version and time whose data Replicate has removed cannot be compared. Only
+        if there is no match are they returned, so check `data_removed`.
+
+        Args:
+            version: as given to `create_prediction`.
+            input: as given to `create_prediction`; secret values may be left out.
+            since: when the create was started.
+            secret_names: inputs that do not count.
+            patience: seconds to go on looking while there is nothing: what was accepted a moment
+                ago may not be in the list yet.
+        """
+        return await find_submitted(
+            self._session,
+            version=version,
+            values=input,
+            since=since,
+            secret_names=secret_names,
+            patience=patience,
+        )
+
+    # Trainings
+
+    async def create_training(
+        self,
+        owner_name: str,
+        version_id: str,
+        *,
+        destination: str,
+        input: Mapping[str, Any],  # noqa: A002  # the API's own word
+        webhook: str | None = None,
+        webhook_events_filter: Sequence[str] = (),
+    ) -> Training:
+        """Start a training in Replicate's own sense. As `create_prediction`."""
+        return await create_once(
+            self._session,
+            Training,
+            self._at("models", *split_model(owner_name), "versions", version_id, "trainings"),
+            {"destination": destination},
+            input,
+            webhook=webhook,
+            webhook_events_filter=webhook_events_filter,
+        )
+
+    async def get_training(self, id_or_url: str) -> Training:
+        """A training as it is now, by its id or by the `get` link of an earlier answer."""
+        url = self._resource("trainings", id_or_url)
+        return await self._get(Training, f"training {_short(id_or_url)}", url)
+
+    def trainings(self) -> AsyncIterator[Training]:
+        """The account's trainings, newest first, all pages."""
+        call = Call("the list of trainings", "GET", self._at("trainings"))
+        return each(self._session, call, Training)
+
+    async def cancel_training(self, id_or_url: str) -> Training:
+        """End a training; one that has ended already is returned as it is."""
+        return await self._cancel(Training, "trainings", id_or_url)
+
+    # Files
+
+    async def upload_file(
+        self,
+        path: Path,
+        *,
+        filename: str,
+        content_type: str = "application/zip",
+        metadata: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> File:
+        """Send a file of at most `FILE_LIMIT` bytes; its `url` can be given to a model.
+
+        Streams from disk. `progress(sent, size)` counts bytes of the file that have left.
+        Cancelling the task ends the connection and with it the upload.
+
+        Raises:
+            TooLargeError: before anything is sent, or by the service.
+            FileChangedError: the file became shorter meanwhile.
+            OSError: the file cannot be read.
+        """
+        with FileForm(
+            path, filename=filename, content_type=content_type, metadata=metadata
+        ) as form:
+            call = Call(
+                f"the upload of {' '.join(filename.split())}",
+                "POST",
+                self._at("files"),
+                headers=form.headers,
+                body=lambda: form.body(progress),
+                repeatable=False,
+                bounded=False,
+            )
+            return self._understood(File, await self._session.json(call), call.what)
+
+    def list_files(self) -> AsyncIterator[File]:
+        """The account's uploaded files, all pages."""
+        return each(self._session, Call("the list of files", "GET", self._at("files")), File)
+
+    async def get_file(self, id_or_url: str) -> File:
+        """What is known about an uploaded file (not its bytes)."""
+        return await self._get(File, "the file", self._resource("files", id_or_url))
+
+    async def delete_file(self, id_or_url: str) -> None:
+        """Delete an uploaded file; one that is gone already is fine."""
+        try:
+            await self._session.send(Call("the file", "DELETE", self._resource("files", id_or_url)))
+        except NotFoundError:
+            return
+
+    async def download(
+        self, url: str, dest: Path, *, progress: Progress | None = None
+    ) -> Downloaded:
+        """Fetch an output (any host; the token goes to Replicate's API only) into `dest`.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        return await download_file(self._session, url, dest, progress)
+
+    # Webhooks
+
+    async def webhook_secret(self) -> Secret:
+        """The key for `verify_webhook`; one for the whole account."""
+        call = Call("the webhook secret", "GET", self._at("webhooks", "default", "secret"))
+        answer = await self._session.json(call)
+        key = answer.get("key") if isinstance(answer, dict) else None
+        if not isinstance(key, str) or not key:
+            raise BadAnswerError(f"{self._session.base.service} sent no webhook secret.")
+        return Secret(key)
+
+    # Shared
+
+    async def _get(self, kind: type[A], what: str, url: str) -> A:
+        call = Call(what, "GET", url)
+        return self._understood(kind, await self._session.json(call), what)
+
+    def _understood(self, kind: type[A], data: object, what: str) -> A:
+        try:
+            answer = kind.read(data)
+        except ValueError:
+            answer = None
+        if answer is None or not getattr(answer, kind.key):
+            raise BadAnswerError(
+                f"{self._session.base.service} answered the question for {what} with something "
+                "else.",
+                advice="Check the API address; if it is right, try again later.",
+            )
+        return answer
+
+    def _resource(self, kind: str, id_or_url: str) -> str:
+        if "://" in id_or_url:
+            return self._session.base.pin(id_or_url)
+        return self._at(kind, id_or_url)
+
+    async def _cancel(self, kind: type[A], plural: str, id_or_url: str) -> A:
+        where = self._resource(plural, id_or_url)
+        call = Call(f"cancelling {_short(id_or_url)}", "POST", f"{where}/cancel")
+        try:
+            answer = await self._session.json(call)
+            return self._understood(kind, answer, call.what)
+        except (InvalidRequestError, NotFoundError, BadAnswerError):
+            # What the service says to cancelling something that has ended is not documented:
+            # the job itself tells.
+            pass
+        return await self._get(kind, f"{plural[:-1]} {_short(id_or_url)}", where)
+
+
+def _short(id_or_url: str) -> str:
+    return id_or_url.rstrip("/").rpartition("/")[2].partition("?")[0]

@@ -1,0 +1,237 @@
+"""Replicate's objects, read with tolerance.
+
+Two back ends answer in two styles (keys left out, or present and null), old rows lack keys, and
+new ones bring values nobody knows yet. A field that is not understood becomes its default and is
+named in `strange`; unknown keys are kept in `model_extra`. Nothing here raises for a JSON object.
+
+`repr` shows only what may be read by anyone: inputs and outputs can hold secrets and presigned
+addresses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+
+from tui.replicate.values import as_links, as_mapping, as_text, parse_time
+
+Time = Annotated[datetime | None, BeforeValidator(parse_time)]
+Text = Annotated[str | None, BeforeValidator(as_text)]
+Name = Annotated[str, Field(strict=False, coerce_numbers_to_str=True)]
+Object = Annotated[dict[str, Any], BeforeValidator(as_mapping)]
+Links = Annotated[dict[str, str], BeforeValidator(as_links)]
+
+
+class Answer(BaseModel):
+    """What all objects share: tolerance, immutability, a modest `repr`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+    _strange: tuple[str, ...] = PrivateAttr(default=())
+    key: ClassVar[str] = "id"  # without it an answer is not an answer
+    shown: ClassVar[tuple[str, ...]] = ("id",)
+
+    @classmethod
+    def read(cls, data: object) -> Self:
+        """The object in `data`, as far as it is understood.
+
+        Raises:
+            ValueError: `data` is not a JSON object at all.
+        """
+        strange: list[str] = []
+        return cls.model_validate(as_mapping(data), context=strange)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the names that the validators could not use."""
+        if isinstance(context, list):
+            self._strange = tuple(dict.fromkeys(context))
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """Names of fields whose value was not understood and is therefore missing here."""
+        return self._strange
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _default_if_strange(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        name = info.field_name or ""
+        default = cls.model_fields[name].get_default(call_default_factory=True, validated_data={})
+        if value is None:
+            return default
+        try:
+            return handler(value)
+        except ValidationError:
+            if isinstance(info.context, list):
+                info.context.append(name)
+            return default
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return ((name, getattr(self, name)) for name in self.shown)
+
+
+class State(StrEnum):
+    """Where a prediction or training stands. `UNKNOWN` is any word that we do not know (yet)."""
+
+    STARTING = "starting"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    ABORTED = "aborted"
+    UNKNOWN = "unknown"
+
+
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED, State.ABORTED})
+_SPELLINGS = {state.value: state for state in State} | {"cancelled": State.CANCELED}
+
+
+class Account(Answer):
+    """Whose token this is."""
+
+    type: Name = ""
+    username: Name = ""
+    name: Text = None
+    github_url: Text = None
+    avatar_url: Text = None
+    key = "username"
+    shown = ("type", "username")
+
+
+class Hardware(Answer):
+    """A kind of machine, such as `gpu-l40s`."""
+
+    name: Name = ""
+    sku: Name = ""
+    key = "sku"
+    shown = ("sku", "name")
+
+
+class Version(Answer):
+    """A version of a model. `openapi_schema` describes its inputs; None when not given."""
+
+    id: Name = ""
+    created_at: Time = None
+    cog_version: Text = None
+    openapi_schema: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
+    shown = ("id", "created_at")
+
+
+class Model(Answer):
+    """A model on Replicate."""
+
+    url: Text = None
+    owner: Name = ""
+    name: Name = ""
+    description: Text = None
+    visibility: Name = ""
+    github_url: Text = None
+    paper_url: Text = None
+    license_url: Text = None
+    run_count: int | None = None
+    cover_image_url: Text = None
+    default_example: Annotated[dict[str, Any] | None, BeforeValidator(as_mapping)] = None
+    latest_version: Version | None = None
+    is_official: bool = False
+    created_at: Time = None
+    key = "name"
+    shown = ("owner", "name")
+
+
+class Prediction(Answer):
+    """One run of a model.
+
+    Times are aware UTC or None; `metrics` are seconds and counts as the service gives them.
+    `id` is "" only in a list row that came without one.
+    """
+
+    id: Name = ""
+    model: Name = ""
+    version: Name = ""
+    status: Name = ""
+    input: Object = Field(default_factory=dict)
+    output: Any = None
+    error: Text = None
+    logs: Text = None
+    data_removed: bool = False
+    created_at: Time = None
+    started_at: Time = None
+    completed_at: Time = None
+    deadline: Time = None
+    metrics: Object = Field(default_factory=dict)
+    urls: Links = Field(default_factory=dict)
+    source: Text = None
+    deployment: Text = None
+    shown = ("id", "status", "model")
+
+    @property
+    def state(self) -> State:
+        """`status` as one of the states we know, or `UNKNOWN`."""
+        return _SPELLINGS.get(self.status.strip().lower(), State.UNKNOWN)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended. An unknown status counts as not ended: we go on looking."""
+        return self.state in TERMINAL
+
+    @property
+    def predict_time(self) -> float | None:
+        """Seconds that are billed, once known."""
+        return _seconds(self.metrics.get("predict_time"))
+
+    @property
+    def total_time(self) -> float | None:
+        """Seconds from creation to completion, once known."""
+        return _seconds(self.metrics.get("total_time"))
+
+
+class Training(Prediction):
+    """A training in Replicate's own sense; its result is a new version of `destination`."""
+
+    @property
+    def trained_version(self) -> str | None:
+        """`owner/name:id` of the version that was made, once there is one."""
+        value = self.output.get("version") if isinstance(self.output, dict) else None
+        return value if isinstance(value, str) else None
+
+
+class File(Answer):
+    """An uploaded file. `expires_at` is the only truth about how long it stays."""
+
+    id: Name = ""
+    name: Text = None
+    content_type: Text = None
+    size: int | None = None
+    etag: Text = None
+    checksums: Links = Field(default_factory=dict)
+    metadata: Object = Field(default_factory=dict)
+    created_at: Time = None
+    expires_at: Time = None
+    urls: Links = Field(default_factory=dict)
+    shown = ("id", "size")
+
+    @property
+    def url(self) -> str | None:
+        """The address to give to a model as an input (works for the same account only)."""
+        return self.urls.get("get")
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None

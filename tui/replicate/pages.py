@@ -1,0 +1,59 @@
+"""Lists that come in pages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from tui.replicate.errors import BadAnswerError
+from tui.replicate.models import Answer
+from tui.replicate.session import Call, Session
+
+log = logging.getLogger(__name__)
+
+A = TypeVar("A", bound=Answer)
+
+
+async def pages(session: Session, call: Call, kind: type[A]) -> AsyncIterator[list[A]]:
+    """All pages of a list, following the opaque `next` links on the service's own host.
+
+    Rows are read as far as they are understood; what is not even an object is left out.
+
+    Raises:
+        BadAnswerError: an answer without rows, a link to elsewhere, or a circle of links.
+        ReplicateError: a page could not be fetched.
+    """
+    seen = {call.url}
+    while True:
+        answer = await session.json(call)
+        rows = answer.get("results") if isinstance(answer, dict) else answer
+        if not isinstance(rows, list):
+            raise BadAnswerError(f"{session.base.service} answered {call.what} without a list.")
+        yield read_rows(rows, kind, call.what)
+        link = answer.get("next") if isinstance(answer, dict) else None
+        if not isinstance(link, str) or not link:
+            return
+        url = session.base.pin(link, relative_to=call.url)
+        if url in seen:
+            raise BadAnswerError(f"{session.base.service} pages {call.what} in a circle.")
+        seen.add(url)
+        call = Call(what=call.what, method="GET", url=url)
+
+
+async def each(session: Session, call: Call, kind: type[A]) -> AsyncIterator[A]:
+    """The rows of all pages, one by one."""
+    async for page in pages(session, call, kind):
+        for row in page:
+            yield row
+
+
+def read_rows(rows: list[object], kind: type[A], what: str) -> list[A]:
+    """The objects among `rows`, as far as each is understood."""
+    found = []
+    for row in rows:
+        try:
+            found.append(kind.read(row))
+        except ValueError:
+            log.warning("%s: a row that is not an object was left out", what)
+    return found

@@ -1,0 +1,276 @@
+"""From an answer that is not a success to an error with words: JSON of several shapes, HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tui.replicate.errors import (
+    AuthenticationError,
+    FieldProblem,
+    ForbiddenError,
+    InsufficientCreditError,
+    InvalidInputError,
+    InvalidRequestError,
+    InvalidVersionError,
+    NotFoundError,
+    RateLimitedError,
+    ReplicateError,
+    ServiceError,
+    TooLargeError,
+)
+from tui.replicate.redact import redact_text
+from tui.replicate.secret import Secret
+from tui.replicate.values import load_json, parse_http_date
+
+_LONGEST_WORDS = 600
+_LONGEST_PAUSE = 3600.0
+_REQUEST_ID_HEADERS = ("x-request-id", "replicate-request-id", "x-amzn-requestid", "cf-ray")
+_PAUSE_IN_TEXT = re.compile(
+    r"(?:in|after|wait|resets?)\D{0,12}?(\d+(?:\.\d+)?)\s*(ms|s|sec\w*|m|min\w*)?\b", re.IGNORECASE
+)
+_INPUT_LINE = re.compile(r"^\s*-\s*(?:input\.)?([\w.\[\]-]+?):\s*(.+)$", re.MULTILINE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an unwelcome answer says, before it becomes an error.
+
+    Attributes:
+        status: HTTP status.
+        words: the service's own explanation, one line, without secrets; may be empty.
+        title: the title of a problem document; may be empty.
+        fields: the inputs it names.
+        retry_after: seconds to wait, if it says so.
+        request_id: its id for the call, if given.
+    """
+
+    status: int
+    words: str
+    title: str
+    fields: tuple[FieldProblem, ...]
+    retry_after: float | None
+    request_id: str | None
+
+
+def read_refusal(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    secrets: Iterable[Secret] = (),
+    now: datetime | None = None,
+) -> Refusal:
+    """Take an answer apart without assuming anything about it. `headers` in lower case."""
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        data = load_json(body)
+    except ValueError:
+        data = None
+    problem = data if isinstance(data, dict) else {}
+    known = tuple(secrets)
+    title = _words(problem.get("title"))
+    said = (
+        _words(problem.get("detail"))
+        or _words(problem.get("error"))
+        or _words(problem.get("message"))
+        or title
+        or _words(data)
+        or (_plain(text) if data is None else "")
+    )
+    stated = _header_pause(headers.get("retry-after"), now or datetime.now(UTC))
+    for candidate in (_number(problem.get("retry_after")), _text_pause(said)):
+        stated = candidate if stated is None else stated
+    fields = tuple(
+        FieldProblem(f.field, f.kind, _tidy(f.message, known)) for f in _fields(problem, said)
+    )
+    given_id = _words(problem.get("request_id")) or next(
+        (headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), ""
+    )
+    return Refusal(
+        status=status,
+        words=_tidy(said, known),
+        title=_tidy(title, known),
+        fields=fields,
+        retry_after=None if stated is None else min(stated, _LONGEST_PAUSE),
+        request_id=_tidy(given_id, known) or None,
+    )
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) and value.strip() else ""
+
+
+def _tidy(words: str, secrets: tuple[Secret, ...]) -> str:
+    """One line, no control characters, no secrets, not a page long."""
+    line = " ".join(redact_text(words, secrets).split())
+    line = "".join(c for c in line if c.isprintable())
+    return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1]}…"
+
+
+def _plain(text: str) -> str:
+    """The first words of a page or text: its title if it has one, else its first line."""
+    title = _TITLE.search(text)
+    if title and title.group(1).strip():
+        return html.unescape(title.group(1))
+    lines = html.unescape(_NOT_SHOWN.sub("\n", text)).splitlines()
+    return next((line.strip() for line in lines if line.strip()), "")
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _header_pause(value: str | None, now: datetime) -> float | None:
+    seconds = _number(value)
+    if seconds is None and (moment := parse_http_date(value)) is not None:
+        return max(0.0, (moment - now).total_seconds())
+    return seconds
+
+
+def _text_pause(words: str) -> float | None:
+    found = _PAUSE_IN_TEXT.search(words)
+    if not found:
+        return None
+    amount, unit = float(found.group(1)), (found.group(2) or "s").lower()
+    if unit == "ms":
+        return amount / 1000
+    return amount * 60 if unit.startswith("m") else amount
+
+
+def _fields(problem: dict[str, Any], words: str) -> list[FieldProblem]:
+    """The refused inputs, from whichever of the four shapes is there."""
+    found: list[FieldProblem] = []
+    listed = problem.get("invalid_fields") or problem.get("errors") or problem.get("detail")
+    for entry in listed if isinstance(listed, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        place = entry.get("field") or entry.get("pointer") or entry.get("loc") or ""
+        if isinstance(place, list):  # a validator's path: ["body", "input", "steps"]
+            place = ".".join(str(part) for part in place)
+        said = entry.get("description") or entry.get("detail") or entry.get("msg") or ""
+        found.append(FieldProblem(_field_name(str(place)), str(entry.get("type", "")), str(said)))
+    if not found and problem.get("title") == "Input validation failed":
+        found = [FieldProblem(_field_name(n), "", said) for n, said in _INPUT_LINE.findall(words)]
+    return found
+
+
+def _field_name(place: str) -> str:
+    name = place.strip().lstrip("/").replace("/", ".").removeprefix("body.")
+    return "" if name == "input" else name.removeprefix("input.")
+
+
+def to_error(refusal: Refusal, *, what: str, service: str) -> ReplicateError:
+    """The error for a refusal.
+
+    Args:
+        refusal: the answer, taken apart.
+        what: what was asked for, as the object of a sentence ("the upload of cats.zip").
+        service: who refused ("Replicate").
+    """
+    kind, headline, advice = _meaning(refusal, what=what, service=service)
+    said = refusal.words
+    if refusal.fields and all(f.message for f in refusal.fields):
+        said = "; ".join(
+            f"{f.field}: {f.message}" if f.field and f.field not in f.message else f.message
+            for f in refusal.fields
+        )
+    message = f"{headline}: {said}" if said else f"{headline}."
+    if refusal.request_id:
+        message = f"{message} (request {refusal.request_id})"
+    extra: dict[str, Any] = (
+        {"fields": refusal.fields} if issubclass(kind, InvalidRequestError) else {}
+    )
+    return kind(
+        message,
+        advice=advice,
+        status=refusal.status,
+        request_id=refusal.request_id,
+        retry_after=refusal.retry_after,
+        **extra,
+    )
+
+
+def _meaning(refusal: Refusal, *, what: str, service: str) -> tuple[type[ReplicateError], str, str]:
+    status, words = refusal.status, f"{refusal.title} {refusal.words}".lower()
+    refused = f"{service} refused {what}"
+    if status == 401:
+        return (
+            AuthenticationError,
+            f"{service} does not accept the token",
+            "Check the token on https://replicate.com/account/api-tokens and set it again.",
+        )
+    if status == 402 or (status in {403, 429} and "insufficient credit" in words):
+        return (
+            InsufficientCreditError,
+            f"{refused}, because the account has no credit left",
+            "Buy credit on https://replicate.com/account/billing, wait a few minutes, try again.",
+        )
+    if status == 403:
+        return (
+            ForbiddenError,
+            f"{service} does not allow {what}",
+            "Use a token of an account or organisation that may do this.",
+        )
+    if status in {404, 410}:
+        return (
+            NotFoundError,
+            f"{service} does not know {what}",
+            "It may be gone, misspelt, or belong to another account than the token's.",
+        )
+    if status == 413:
+        return (
+            TooLargeError,
+            f"{refused}, because it is too large",
+            "Stay under 100 MiB, or have the data fetched from a web address, S3 or the Hub.",
+        )
+    if status == 429:
+        low = "credit" in words
+        return (
+            RateLimitedError,
+            f"{service} asks to slow down with {what}",
+            "Accounts with little credit may start only a few jobs a minute; buy credit or wait."
+            if low
+            else "Wait a moment; it goes on by itself where that is safe.",
+        )
+    if status == 408 or status >= 500:
+        return (
+            ServiceError,
+            f"{service} has trouble with {what} (HTTP {status})",
+            "This is on their side. Try again later; https://www.replicatestatus.com tells more.",
+        )
+    if status == 422 and "invalid version" in words:
+        return (
+            InvalidVersionError,
+            f"{refused}, because of the model version",
+            "Choose a version that the model's page lists and that this account may run.",
+        )
+    if refusal.fields or "validation" in words:
+        return (
+            InvalidInputError,
+            f"{refused}, because the input does not fit",
+            "Change the named inputs, or choose a version whose inputs they are.",
+        )
+    return (
+        InvalidRequestError,
+        f"{refused} (HTTP {status})",
+        "Check the API address; it should be the final one." if status < 400 else "",
+    )

@@ -1,0 +1,319 @@
+"""One HTTP call to the service, done with care: where the token goes, what may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from tui import __version__
+from tui.replicate.addresses import Base
+from tui.replicate.budget import RateBudget
+from tui.replicate.errors import (
+    AuthenticationError,
+    BadAnswerError,
+    CircuitOpenError,
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    ReplicateError,
+    ServiceError,
+)
+from tui.replicate.failures import from_transport
+from tui.replicate.network import Network, RoutedTransport
+from tui.replicate.problems import read_refusal, to_error
+from tui.replicate.redact import redact_url, tame_library_logs
+from tui.replicate.secret import Secret
+from tui.replicate.values import load_json, parse_http_date
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = f"simpletuner-tui/{__version__}"
+_LARGEST_ANSWER = 256 * 1024 * 1024  # a list page may carry 100 whole logs
+_LARGEST_REFUSAL = 256 * 1024
+_MOST_REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request before it is sent.
+
+    Attributes:
+        what: what it is for, as the object of a sentence; for messages.
+        method: HTTP verb.
+        url: absolute address.
+        headers: besides those that every call has.
+        body: makes the body anew for each try; None for no body.
+        repeatable: whether a second arrival at the service does no harm.
+        secrets: values that must not show in an error, besides the token.
+        bounded: whether `Timeouts.whole` applies.
+    """
+
+    what: str
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Callable[[], bytes | AsyncIterator[bytes]] | None = field(default=None, repr=False)
+    repeatable: bool = True
+    secrets: tuple[Secret, ...] = ()
+    bounded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer: status, headers in lower case, whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class Session:
+    """Connections, token and manners that all calls of a client share."""
+
+    def __init__(
+        self, token: Secret | None, *, base_url: str, network: Network, budget: RateBudget
+    ) -> None:
+        self.base = Base.parse(base_url)
+        self.network = network
+        self.budget = budget
+        self.clock_offset: timedelta | None = None
+        self._token = token
+        tame_library_logs()
+        for warning in network.warnings():
+            log.warning("%s", warning)
+        self._http = httpx.AsyncClient(
+            transport=RoutedTransport(network),
+            timeout=network.timeouts.for_httpx(),
+            headers={"User-Agent": USER_AGENT},
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def json(self, call: Call) -> Any:
+        """Send and parse the answer.
+
+        Raises:
+            BadAnswerError: it is not JSON.
+            ReplicateError: as `send`.
+        """
+        reply = await self.send(call)
+        try:
+            return load_json(reply.body)
+        except ValueError:
+            raise BadAnswerError(
+                f"{self.base.service} answered {call.what} with something that is not JSON.",
+                advice="A proxy or a login page may sit in between; check the API address.",
+                status=reply.status,
+            ) from None
+
+    async def send(self, call: Call) -> Reply:
+        """Send, repeating where that is safe and sensible.
+
+        Raises:
+            ReplicateError: the last failure, as one of its types.
+        """
+        retry = self.network.retry
+        left = retry.patience
+        last: ReplicateError | None = None
+        for attempt in range(1, retry.attempts + 1):
+            try:
+                return await self._once(call, left)
+            except CircuitOpenError as error:
+                raise (last or error) from None
+            except (RateLimitedError, NotSentError, ServiceError, NoAnswerError) as error:
+                last = error
+                if not _may_repeat(error, call) or attempt == retry.attempts:
+                    raise
+                own = random.uniform(0, min(retry.longest, retry.base * 2**attempt))  # noqa: S311  # spreads tries, guards nothing
+                pause = own if error.retry_after is None else error.retry_after + own / 4
+                if pause > left:
+                    raise
+                log.info("%s: %s; again in %.1f s", call.what, type(error).__name__, pause)
+            left -= pause
+            await asyncio.sleep(pause)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(self, call: Call, patience: float) -> Reply:
+        await self.budget.turn(patience)
+        limit = self.network.timeouts.whole if call.bounded else None
+        try:
+            async with asyncio.timeout(limit), self.exchange(call) as response:
+                return Reply(
+                    response.status_code,
+                    _plain_headers(response),
+                    await _read(response, _LARGEST_ANSWER, call.what),
+                )
+        except TimeoutError:
+            self.budget.failed()
+            raise NoAnswerError(
+                f"{self.base.service} took longer than {limit:g} s over {call.what}.",
+                advice="Try again; if it stays like this, check the connection.",
+            ) from None
+
+    @asynccontextmanager
+    async def exchange(self, call: Call, *, abroad: bool = False) -> AsyncIterator[httpx.Response]:
+        """One try: a successful response whose body is still to be read.
+
+        The token goes along only while the address is the service's own. Redirects are followed
+        for GET, to another host only if `abroad`.
+
+        Raises:
+            ReplicateError: no answer, or an answer that is not a success.
+        """
+        url = call.url
+        for _ in range(_MOST_REDIRECTS + 1):
+            home = self.base.owns(url)
+            started = time.monotonic()
+            try:
+                response = await self._http.send(self._request(call, url), stream=True)
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+                if home:
+                    self.budget.failed()
+                raise self._lost(error, url, call) from None
+            try:
+                log.debug(
+                    "%s %s -> %d in %.0f ms",
+                    call.method,
+                    redact_url(url),
+                    response.status_code,
+                    (time.monotonic() - started) * 1000,
+                )
+                if home:
+                    self._learn_clock(response)
+                if response.is_redirect and call.method == "GET":
+                    url = self._redirected(url, response, call, abroad=abroad)
+                    continue
+                if not response.is_success:
+                    raise await self._refused(response, call, home=home)
+                if home:
+                    self._note_success(response)
+                try:
+                    yield response
+                except (httpx.HTTPError, httpx.StreamError) as error:
+                    if home:
+                        self.budget.failed()
+                    raise self._lost(error, url, call) from None
+                return
+            finally:
+                await response.aclose()
+        raise BadAnswerError(f"{self.base.service} redirects {call.what} in a circle.")
+
+    def _request(self, call: Call, url: str) -> httpx.Request:
+        headers = dict(call.headers)
+        if self.base.owns(url):
+            headers["Authorization"] = f"Bearer {self._checked_token()}"
+        content = None if call.body is None else call.body()
+        return self._http.build_request(call.method, url, headers=headers, content=content)
+
+    def _checked_token(self) -> str:
+        token = "" if self._token is None else self._token.reveal()
+        if not token:
+            raise AuthenticationError(
+                "There is no Replicate token.",
+                advice="Get one on https://replicate.com/account/api-tokens and set it.",
+            )
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            raise AuthenticationError(
+                "The Replicate token has a space, a line break or another character that no "
+                "token has.",
+                advice="Copy it again; it is 40 characters long and starts with r8_.",
+            )
+        return token
+
+    def _redirected(self, url: str, response: httpx.Response, call: Call, *, abroad: bool) -> str:
+        target = httpx.URL(url).join(response.headers.get("location", ""))
+        secure = target.scheme == "https" or httpx.URL(url).scheme == "http"
+        if (
+            target.scheme in {"http", "https"}
+            and secure
+            and (abroad or self.base.owns(str(target)))
+        ):
+            return str(target)
+        raise BadAnswerError(
+            f"{self.base.service} redirects {call.what} to {redact_url(str(target))}, "
+            "where we do not follow.",
+            advice="Check the API address; it should be the final one.",
+            status=response.status_code,
+        )
+
+    async def _refused(self, response: httpx.Response, call: Call, *, home: bool) -> ReplicateError:
+        try:
+            body = await _read(response, _LARGEST_REFUSAL, call.what)
+        except (httpx.HTTPError, httpx.StreamError, BadAnswerError):
+            body = b""  # the status alone still says enough
+        secrets = (*call.secrets, self._token) if self._token else call.secrets
+        refusal = read_refusal(
+            response.status_code, _plain_headers(response), body, secrets=secrets
+        )
+        if home:
+            if response.status_code == 429:
+                self.budget.throttled(1.0 if refusal.retry_after is None else refusal.retry_after)
+            elif response.status_code >= 500:
+                self.budget.failed()
+            else:
+                self.budget.answered()
+        return to_error(
+            refusal,
+            what=call.what,
+            service=self.base.service if home else httpx.URL(call.url).host,
+        )
+
+    def _note_success(self, response: httpx.Response) -> None:
+        self.budget.answered()
+        headers = response.headers
+        if headers.get("ratelimit-remaining", "").strip() == "0":
+            try:
+                seconds = float(headers.get("ratelimit-reset", "1"))
+            except ValueError:
+                seconds = 1.0
+            if 0 <= seconds <= 60:  # the window is one second; anything long is not to be believed
+                self.budget.used_up(seconds)
+
+    def _learn_clock(self, response: httpx.Response) -> None:
+        theirs = parse_http_date(response.headers.get("date"))
+        if theirs is not None:
+            self.clock_offset = theirs - datetime.now(UTC)
+
+    def _lost(self, error: Exception, url: str, call: Call) -> ReplicateError:
+        proxy = self.network.proxy_for(httpx.URL(url))
+        return from_transport(
+            error, host=httpx.URL(url).host, proxy=proxy, what=call.what, network=self.network
+        )
+
+
+def _may_repeat(error: ReplicateError, call: Call) -> bool:
+    if isinstance(error, RateLimitedError):
+        return True  # refused before anything was done
+    if isinstance(error, NotSentError):
+        return error.temporary
+    return call.repeatable and error.status != 501
+
+
+def _plain_headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+async def _read(response: httpx.Response, limit: int, what: str) -> bytes:
+    pieces, size = [], 0
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > limit:
+            raise BadAnswerError(
+                f"The answer to {what} is larger than {limit // 2**20} MiB.",
+                status=response.status_code,
+            )
+        pieces.append(piece)
+    return b"".join(pieces)

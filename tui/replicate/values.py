@@ -1,0 +1,102 @@
+"""Reading single values out of answers that are not always what they should be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def parse_time(value: object) -> datetime | None:
+    """An ISO 8601 time as aware UTC.
+
+    Replicate writes 3, 6 or 9 fractional digits and `Z`; a time without zone is taken as UTC.
+
+    Raises:
+        ValueError: not a time.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        moment = datetime.fromisoformat(value.strip())
+    else:
+        raise ValueError("not a time")  # noqa: TRY004  # what pydantic's validators may raise
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a time in any calendar of ours") from error
+
+
+def parse_http_date(value: str | None) -> datetime | None:
+    """The time in a `Date` or `Retry-After` header, or None."""
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """An aware time as the API wants it in a query: UTC, microseconds, `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def as_text(value: object) -> str | None:
+    """Text as it is; anything else as compact JSON, so that nothing that was said gets lost."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def as_mapping(value: object) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ValueError: something else.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("not an object")  # noqa: TRY004  # what pydantic's validators may raise
+    return dict(value)
+
+
+def as_links(value: object) -> dict[str, str]:
+    """The `urls` of an answer: only the entries that are text."""
+    return {name: link for name, link in as_mapping(value).items() if isinstance(link, str)}
+
+
+def load_json(body: bytes) -> Any:
+    """Parse JSON from the network: broken UTF-8 and lone surrogates become U+FFFD.
+
+    A log may be cut in the middle of a character; the rest of the answer is still good, and text
+    that cannot be encoded again would fail later, in the store or on the screen.
+
+    Raises:
+        ValueError: not JSON, or nested too deep to be an answer.
+    """
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        value = json.loads(text)
+        return _without_surrogates(value) if "\\ud" in text.lower() else value
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,79 @@
+"""Proof that a webhook comes from Replicate.
+
+Replicate signs with the Standard Webhooks scheme (https://www.standardwebhooks.com): HMAC-SHA256
+over `id.timestamp.body` with the account's secret, in the headers `webhook-id`,
+`webhook-timestamp` and `webhook-signature`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NewType
+
+from tui.replicate.errors import SignatureError
+from tui.replicate.secret import Secret
+
+WebhookId = NewType("WebhookId", str)
+
+TOLERANCE_SECONDS = 300
+"""How far the sender's clock and ours may differ, either way (the scheme's convention)."""
+
+
+def verify_webhook(
+    secret: Secret, headers: Mapping[str, str], body: bytes, now: datetime
+) -> WebhookId:
+    """Check the signature over the raw body and return the message id, the key to drop doubles.
+
+    Raises:
+        SignatureError: a header is missing or odd, the message is too old or from the future, or
+            no `v1` signature in the list is ours.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    try:
+        message_id, stamp = given["webhook-id"], given["webhook-timestamp"]
+        signatures = given["webhook-signature"].split()
+    except KeyError as missing:
+        raise SignatureError(f"The header {missing.args[0]} is missing.") from None
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+        raise SignatureError("The webhook's time is not a number.")
+    age = now.timestamp() - int(stamp)
+    if abs(age) > TOLERANCE_SECONDS:
+        raise SignatureError(
+            f"The webhook's time is {abs(age):.0f} s {'old' if age > 0 else 'in the future'}.",
+            advice="If this happens to every webhook, the clock of this machine is wrong.",
+        )
+    signed = b".".join((message_id.encode(), stamp.encode(), body))
+    ours = base64.b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest())
+    for entry in signatures:
+        scheme, _, signature = entry.partition(",")
+        if scheme == "v1" and hmac.compare_digest(signature.encode(), ours):
+            return WebhookId(message_id)
+    raise SignatureError(
+        "The webhook's signature does not match.",
+        advice="If the signing secret was changed on Replicate, fetch it again.",
+    )
+
+
+def sign_webhook(secret: Secret, message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header for a message; the other half of `verify_webhook`."""
+    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
+    digest = hmac.new(_key(secret), signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def _key(secret: Secret) -> bytes:
+    try:
+        key = base64.b64decode(secret.reveal().strip().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not key:
+        raise SignatureError(
+            "The webhook signing secret is not usable.",
+            advice="Fetch it again from Replicate; it starts with whsec_.",
+        ) from None
+    return key
