@@ -1,0 +1,321 @@
+"""All checks of a job that need neither network nor account.
+
+Each check is a pure function of what is known; a later one never depends on an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tui.simpletuner.checks_data import data_checks
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.delivery import (
+    Delivery,
+    clean_repo_id,
+    default_delivery_kind,
+    validation_enabled,
+)
+from tui.simpletuner.estimate import Estimate, estimate, total_steps
+from tui.simpletuner.families import family, title
+from tui.simpletuner.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
+from tui.simpletuner.inputs import PredictorInputs, hf_token_reason
+from tui.simpletuner.memory import guess_memory
+from tui.simpletuner.modes import DatasetMode, default_mode
+from tui.simpletuner.notes import Level
+from tui.simpletuner.scan import DataReport
+from tui.simpletuner.values import as_bool, as_text
+
+RUN_LIMIT_SECONDS = 30 * 60
+"""Replicate's default limit of one run; a model's owner can have it raised."""
+
+_TRACKERS = frozenset({"wandb", "comet_ml", "all"})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the check list.
+
+    Attributes:
+        id: stable name for scripts.
+        level: `ok`, `warn` (may waste the run) or `error` (cannot work).
+        message: what was found.
+        advice: what to do; empty for `ok`.
+        changes: options (plain names) that would put it right, for a form to apply.
+    """
+
+    id: str
+    level: Level
+    message: str
+    advice: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the checks look at.
+
+    Attributes:
+        config: with the form's changes applied.
+        report: the scan, None when the datasets were not looked at.
+        profile: the machine.
+        delivery: where results go.
+        mode: how the trainer gets its data.
+        inputs: the request as built, None before.
+        schema: the version's schema, None when not known.
+        unpacks_archives: True where the trainer is known to unpack archives.
+        has_hf_token: whether a Hugging Face token is at hand; None when that is not known.
+        guess: length and price.
+    """
+
+    config: TrainingConfig
+    report: DataReport | None
+    profile: HardwareProfile
+    delivery: Delivery
+    mode: DatasetMode
+    inputs: PredictorInputs | None
+    schema: Mapping[str, Any] | None
+    unpacks_archives: bool | None
+    has_hf_token: bool | None
+    guess: Estimate
+
+
+def check_config(
+    config: TrainingConfig,
+    report: DataReport | None = None,
+    *,
+    profile: HardwareProfile | None = None,
+    delivery: Delivery | None = None,
+    mode: DatasetMode | None = None,
+    inputs: PredictorInputs | None = None,
+    schema: Mapping[str, Any] | None = None,
+    unpacks_archives: bool | None = None,
+    has_hf_token: bool | None = None,
+    step_seconds: float | None = None,
+) -> list[Check]:
+    """Run every local check; the order is that of the submit form.
+
+    All but `config` may be left out: then the default hardware, the delivery that the config asks
+    for and the fitting way of giving data are assumed, and what cannot be told is not told.
+    """
+    machine = profile or PROFILES[DEFAULT_PROFILE]
+    facts = Facts(
+        config=config,
+        report=report,
+        profile=machine,
+        delivery=delivery or Delivery(default_delivery_kind(config)),
+        mode=mode or default_mode(config),
+        inputs=inputs,
+        schema=schema,
+        unpacks_archives=unpacks_archives,
+        has_hf_token=has_hf_token,
+        guess=estimate(config, machine, report, step_seconds=step_seconds),
+    )
+    return [Check(*found) for check in _CHECKS for found in check(facts)]
+
+
+Found = tuple[Any, ...]
+
+
+def _readable(facts: Facts) -> Iterator[Found]:
+    config = facts.config
+    for note in config.notes:
+        yield "config", note.level, note.message, note.advice
+    if config.family is None:
+        advice = 'Add "model_family": "flux" (or sdxl, sd3, …) to the config.'
+        yield "model-family", "error", "the config names no model_family", advice
+        return
+    known = family(config.family)
+    if known is None:
+        message = f"model_family {config.family} is not in our list"
+        yield "model-family", "warn", message, "Check the spelling; new families are fine."
+    elif config.flavour and known.flavours and config.flavour not in known.flavours:
+        message = f"{known.label} has no flavour {config.flavour} in our list"
+        advice = f"Known: {', '.join(known.flavours)}."
+        yield "model-flavour", "warn", message, advice
+    parts = [title(config.family, config.flavour), _method(config)]
+    yield "config", "ok", f"config readable · {' · '.join(parts)}"
+
+
+def _method(config: TrainingConfig) -> str:
+    if config.model_type == "full":
+        return "full fine-tuning"
+    if config.lora_type == "lycoris":
+        return f"lycoris {(config.lycoris or {}).get('algo', '')}".strip()
+    return f"{config.model_type} rank {config.lora_rank}"
+
+
+def _model_type(facts: Facts) -> Iterator[Found]:
+    config = facts.config
+    if config.model_type not in ("lora", "full"):
+        message = f"model_type {config.model_type} is neither lora nor full"
+        yield "model-type", "error", message, "Set model_type to lora or full."
+    elif config.lora_type not in (None, "standard", "lycoris"):
+        message = f"lora_type {config.lora_type} is neither standard nor lycoris"
+        yield "lora-type", "error", message, "Set lora_type to standard or lycoris."
+    rate = config.values.get("learning_rate")
+    if rate is not None and (config.learning_rate is None or config.learning_rate <= 0):
+        advice = "Write it as 1e-4."
+        yield "learning-rate", "error", f"learning_rate {rate!r} is not a positive number", advice
+
+
+def _steps(facts: Facts) -> Iterator[Found]:
+    config, report = facts.config, facts.report
+    if config.max_train_steps and config.num_train_epochs:
+        yield (
+            "steps",
+            "error",
+            f"both max_train_steps ({config.max_train_steps}) and num_train_epochs "
+            f"({config.num_train_epochs}) are set",
+            "Set one of them to 0.",
+            {"num_train_epochs": 0},
+        )
+        return
+    steps = total_steps(config, report.images if report else 0, gpus=facts.profile.gpus)
+    if steps:
+        yield "steps", "ok", f"{steps} steps"
+    else:
+        message = f"{config.num_train_epochs} epochs; the steps depend on the hosted data"
+        yield "steps", "ok", message
+    if config.checkpoint_interval > steps > 0:
+        message = f"no checkpoint before the end: one is due every {config.checkpoint_interval}"
+        half = max(1, steps // 2)
+        advice = "Lower checkpoint_step_interval, or a run that is cut short leaves nothing."
+        yield "checkpoints", "warn", message, advice, {"checkpoint_step_interval": half}
+
+
+def _time(facts: Facts) -> Iterator[Found]:
+    guess = facts.guess
+    if not guess.steps:
+        return
+    minutes = round(guess.seconds / 60)
+    if guess.seconds > RUN_LIMIT_SECONDS:
+        advice = (
+            "Use fewer steps or faster hardware, or make sure that this model's limit was raised; "
+            "frequent checkpoints keep what was reached."
+        )
+        message = f"about {minutes} min: Replicate stops a run after 30 min by default"
+        yield "run-time", "warn", message, advice
+    else:
+        yield "run-time", "ok", f"about {minutes} min, from {guess.basis}"
+
+
+def _memory(facts: Facts) -> Iterator[Found]:
+    need = guess_memory(facts.config)
+    vram = facts.profile.vram_gb
+    if need is None or need.total_gb <= vram * 0.92:
+        return
+    level = "error" if need.total_gb > vram * 1.6 else "warn"
+    message = f"may run out of memory: about {need.total_gb:.0f} GB of {vram} GB"
+    changes: dict[str, Any] = {}
+    if facts.config.train_batch_size > 1:
+        changes["train_batch_size"] = 1
+    if not as_bool(facts.config.values.get("gradient_checkpointing")):
+        changes["gradient_checkpointing"] = True
+    precision = as_text(facts.config.values.get("base_model_precision")) or "no_change"
+    if facts.config.model_type == "lora" and precision == "no_change":
+        changes["base_model_precision"] = "int8-quanto"
+    listed = ", ".join(f"{name} = {str(value).lower()}" for name, value in changes.items())
+    more = "a card with 80 GB" if vram < 80 else "a smaller model or a LoRA"
+    advice = f"Set {listed}, or choose {more}." if listed else f"Choose {more}."
+    # Only a sum far above the card is certain; the guess is too rough to forbid the rest.
+    yield "memory", "warn" if level == "warn" else "error", message, advice, changes
+
+
+def _cards(facts: Facts) -> Iterator[Found]:
+    gpus, processes = facts.profile.gpus, facts.config.num_processes
+    if gpus != processes:
+        yield (
+            "processes",
+            "warn" if processes < gpus else "error",
+            f"the config uses {processes} of {gpus} cards"
+            if processes < gpus
+            else f"the config wants {processes} cards, {facts.profile.label} has {gpus}",
+            f"Set num_processes to {gpus}.",
+            {"num_processes": gpus},
+        )
+
+
+def _delivery(facts: Facts) -> Iterator[Found]:
+    kind = facts.delivery.kind
+    config = facts.config
+    if kind == "none":
+        advice = "Choose delivery to this machine, to the Hub or to S3."
+        yield "delivery", "warn", "no delivery: the result stays in the trainer and is lost", advice
+    elif kind == "hub":
+        wanted = facts.delivery.hub_model_id or config.hub_model_id
+        repository = clean_repo_id(wanted) if wanted else None
+        if repository is None:
+            said = f"{wanted!r} is no repository name" if wanted else "no hub_model_id is set"
+            yield "hub", "error", f"push_to_hub, but {said}", "Set hub_model_id to owner/name."
+        elif "/" not in repository:
+            advice = "Write owner/name, so that it cannot land elsewhere."
+            yield "hub", "warn", f"hub_model_id {repository} has no owner", advice
+        else:
+            private = as_bool(config.values.get("model_card_private"), default=True)
+            look = "private" if private else "public"
+            yield "hub", "ok", f"result goes to {repository} on the Hub, {look}"
+    elif not validation_enabled(config):
+        yield (
+            "validation",
+            "warn",
+            "validation is off: the trainer uploads final files only after a validation",
+            "Set validation_prompt (and validation_step_interval), or nothing may arrive.",
+            {"validation_prompt": "a photograph"},
+        )
+    else:
+        place = "this machine" if kind == "local" else f"bucket {facts.delivery.bucket or '?'}"
+        yield "delivery", "ok", f"result goes to {place}"
+
+
+def _token(facts: Facts) -> Iterator[Found]:
+    reason = hf_token_reason(facts.config, facts.delivery)
+    if reason is None or facts.has_hf_token is not False:
+        return
+    level = "error" if facts.delivery.kind == "hub" else "warn"
+    advice = "Set HF_TOKEN, or save a token on the Publishing screen."
+    yield "hf-token", level, f"a Hugging Face token is needed {reason}", advice
+
+
+def _trackers(facts: Facts) -> Iterator[Found]:
+    report_to = (as_text(facts.config.values.get("report_to")) or "").lower()
+    if wanted := _TRACKERS & {part.strip() for part in report_to.split(",")}:
+        yield (
+            "report-to",
+            "warn",
+            f"report_to {', '.join(sorted(wanted))}: the trainer has no way to get your key",
+            "Set report_to to none; metrics are kept here anyway.",
+            {"report_to": "none"},
+        )
+
+
+def _resume(facts: Facts) -> Iterator[Found]:
+    wanted = as_text(facts.config.values.get("resume_from_checkpoint"))
+    if wanted and wanted.lower() not in ("latest", "none", "false"):
+        yield (
+            "resume",
+            "error",
+            f"resume_from_checkpoint {wanted}: that folder is not in the trainer's container",
+            "Set it to latest (a fresh container then starts from the beginning).",
+            {"resume_from_checkpoint": "latest"},
+        )
+
+
+def _request(facts: Facts) -> Iterator[Found]:
+    if facts.inputs is None:
+        return
+    for note in facts.inputs.notes:
+        yield "request", note.level, note.message, note.advice
+
+
+def _data(facts: Facts) -> Iterator[Found]:
+    yield from data_checks(
+        facts.config, facts.report, facts.mode, facts.schema, facts.unpacks_archives
+    )
+
+
+_CHECKS: tuple[Callable[[Facts], Iterator[Found]], ...] = (
+    *(_readable, _model_type, _data, _steps, _cards, _memory, _delivery, _token),
+    *(_trackers, _resume, _time, _request),
+)

@@ -1,0 +1,130 @@
+"""The checks of datasets: what was found, what is missing, whether the trainer can reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.modes import DatasetMode, mode_support
+from tui.simpletuner.pack import UPLOAD_LIMIT, stored_size
+from tui.simpletuner.scan import DataReport, DatasetReport
+
+Found = tuple[Any, ...]
+
+_LEVELS = {"works": "ok", "doubtful": "warn", "fails": "error"}
+
+
+def data_checks(
+    config: TrainingConfig,
+    report: DataReport | None,
+    mode: DatasetMode,
+    schema: Mapping[str, Any] | None,
+    unpacks_archives: bool | None,
+) -> Iterator[Found]:
+    """All checks about data, as (id, level, message, advice)."""
+    if not config.training_datasets:
+        if config.dataloader_path is not None:
+            message = "the dataloader file has no dataset to train on"
+            advice = "Add one with type local, huggingface, aws or csv."
+            yield "datasets", "error", message, advice
+        return
+    yield from _way(config, mode, schema, unpacks_archives)
+    for dataset in report.datasets if report else ():
+        if dataset.kind == "local" and not dataset.spec.disabled:
+            yield from _dataset(dataset)
+    hosted = [spec for spec in config.training_datasets if spec.kind == "remote"]
+    if hosted and mode != "images":
+        listed = ", ".join(f"{spec.id} ({spec.type})" for spec in hosted)
+        yield "datasets", "ok", f"hosted data, fetched by the trainer: {listed}"
+    if report is not None and mode != "remote" and report.archive_files:
+        yield from _archive(report)
+
+
+def _way(
+    config: TrainingConfig,
+    mode: DatasetMode,
+    schema: Mapping[str, Any] | None,
+    unpacks_archives: bool | None,
+) -> Iterator[Found]:
+    support = mode_support(schema, unpacks_archives=unpacks_archives)[mode]
+    advice = "Keep the images in a Hugging Face or S3 dataset of the dataloader."
+    if support.verdict != "works":
+        yield "data-mode", _LEVELS[support.verdict], support.words, advice
+    if mode == "images" and any(s.caption_strategy == "textfile" for s in config.local_datasets):
+        message = "caption files are not read when only an archive is sent: file names are captions"
+        yield "captions-by-name", "warn", message, "Name the images by their captions."
+    if mode == "remote" and config.local_datasets:
+        listed = ", ".join(spec.id for spec in config.local_datasets)
+        only = len(config.local_datasets) == len(config.training_datasets)
+        message = f"on this machine, not reachable for the trainer: {listed}"
+        yield "data-mode", "error" if only else "warn", message, "Upload them, or host them."
+
+
+def _dataset(dataset: DatasetReport) -> Iterator[Found]:
+    identity = f"dataset {dataset.id}"
+    for note in dataset.problems:
+        yield "datasets", note.level, note.message, note.advice
+    if dataset.images:
+        captions = ""
+        if dataset.spec.caption_strategy == "textfile":
+            captions = f" · {dataset.captions} captions"
+        yield "datasets", "ok", f"{identity}: {_count(dataset.images, 'image')}{captions}"
+    if dataset.corrupt_images:
+        message = f"{identity}: {_count(len(dataset.corrupt_images), 'image')} cannot be read"
+        yield "images", "warn", f"{message}: {_some(dataset.corrupt_images)}", "Not sent; repair."
+    if dataset.missing_captions:
+        message = f"{identity}: no caption for {_count(len(dataset.missing_captions), 'image')}"
+        advice = "Write a .txt file of the same name beside each."
+        yield "captions", "warn", f"{message}: {_some(dataset.missing_captions)}", advice
+    if dataset.empty_captions:
+        message = f"{identity}: {_count(len(dataset.empty_captions), 'caption')} without text"
+        advice = "Write a caption into each, or delete the file."
+        yield "captions", "warn", f"{message}: {_some(dataset.empty_captions)}", advice
+    if dataset.small_images:
+        yield _small(dataset)
+    if secrets := dataset.secrets_skipped:
+        message = (
+            f"{identity}: {_count(secrets, 'file')} that look like keys or passwords stay here"
+        )
+        advice = "They are never sent; move them out of the folder."
+        yield "secrets", "warn", message, advice
+
+
+def _small(dataset: DatasetReport) -> Found:
+    spec = dataset.spec
+    least = spec.minimum_pixels
+    count = _count(len(dataset.small_images), "image")
+    if least:
+        message = f"dataset {dataset.id}: {count} under {least} px will be left out by the trainer"
+        advice = "Use larger images, or lower minimum_image_size."
+        level = "error" if len(dataset.small_images) == dataset.images else "warn"
+    else:
+        message = f"dataset {dataset.id}: {count} under {spec.resolution_pixels} px"
+        message += " will be enlarged"
+        advice = "Use larger images, a lower resolution, or set minimum_image_size."
+        level = "warn"
+    return "image-size", level, message, advice
+
+
+def _archive(report: DataReport) -> Iterator[Found]:
+    least = stored_size(report.archive_files)
+    mib = least / 2**20
+    if least > UPLOAD_LIMIT:
+        message = f"the archive needs {mib:.1f} MiB, Replicate takes 100 MiB at most"
+        advice = (
+            "Host the archive at an https address, use a Hugging Face or S3 dataset, or send fewer "
+            "or smaller images."
+        )
+        yield "archive", "error", message, advice
+    else:
+        yield "archive", "ok", f"archive of about {mib:.1f} MiB, limit 100 MiB"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

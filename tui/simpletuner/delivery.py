@@ -1,0 +1,97 @@
+"""Where the trainer is to put its results. It never returns files: it uploads them somewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.values import as_bool, as_text
+
+DeliveryKind = Literal["local", "hub", "s3", "none"]
+
+_REPO_PART = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where results go; keys and tokens are passed beside it, never inside.
+
+    Attributes:
+        kind: `local` is our own S3-compatible receiver, `s3` another bucket, `hub` the Hugging Face
+            Hub, `none` leaves everything in the container, where it is lost.
+        hub_model_id: `owner/name`, for hub; None takes the config's.
+        bucket: for local and s3, like all that follow.
+        base_path: prefix of all keys. The trainer adds the name of its output folder, but no job
+            id, so this should be different for every job.
+        region: S3 region.
+        endpoint_url: for anything but AWS.
+        public_base_url: only used by the trainer to print links.
+    """
+
+    kind: DeliveryKind
+    hub_model_id: str | None = None
+    bucket: str | None = None
+    base_path: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    public_base_url: str | None = None
+
+    @property
+    def uses_s3(self) -> bool:
+        """Whether the trainer uploads by the S3 protocol."""
+        return self.kind in ("local", "s3")
+
+
+def default_delivery_kind(config: TrainingConfig) -> DeliveryKind:
+    """What the config itself asks for; our own receiver where it asks for nothing."""
+    if config.push_to_hub:
+        return "hub"
+    publishing = config.values.get("publishing_config")
+    entries = publishing if isinstance(publishing, list) else [publishing]
+    if any(isinstance(entry, dict) and entry.get("provider") == "s3" for entry in entries):
+        return "s3"
+    return "local"
+
+
+def clean_repo_id(text: str) -> str | None:
+    """`owner/name` (or a bare name) from what people paste, or None when it is no repository.
+
+    Web addresses, `hf.co/`, `/tree/main`, queries and fragments are taken off.
+    """
+    given = text.strip()
+    if "://" in given or given.startswith(("huggingface.co/", "hf.co/", "www.huggingface.co/")):
+        parts = urlsplit(given if "://" in given else f"https://{given}")
+        host = (parts.hostname or "").removeprefix("www.")
+        if host not in ("huggingface.co", "hf.co"):
+            return None
+        given = parts.path
+    given = given.split("?")[0].split("#")[0].strip("/")
+    pieces = given.split("/")
+    if pieces[0] == "models":
+        pieces = pieces[1:]
+    if len(pieces) > 2 and pieces[2] in ("tree", "blob", "resolve", "commits", "discussions"):
+        pieces = pieces[:2]
+    if not 1 <= len(pieces) <= 2:
+        return None
+    if not all(_REPO_PART.match(p) and "--" not in p and ".." not in p for p in pieces):
+        return None
+    if pieces[-1].endswith(".git"):
+        return None
+    return "/".join(pieces)
+
+
+def validation_enabled(config: TrainingConfig) -> bool:
+    """Whether the run renders validation images.
+
+    It matters for delivery: by the S3 protocol the trainer uploads final files only after a
+    validation.
+    """
+    values = config.values
+    if as_bool(values.get("validation_disable")) or as_bool(values.get("disable_validation")):
+        return False
+    library = as_bool(values.get("validation_prompt_library"))
+    prompt = as_text(values.get("validation_prompt"))
+    return bool(prompt or library or as_text(values.get("user_prompt_library")))

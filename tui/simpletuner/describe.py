@@ -1,0 +1,83 @@
+"""A config, its datasets and checks as plain data for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tui.simpletuner.checks import Check
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.delivery import clean_repo_id
+from tui.simpletuner.scan import DataReport, DatasetReport
+from tui.simpletuner.values import as_text
+
+
+def describe_config(config: TrainingConfig) -> dict[str, Any]:
+    """What a config asks for, under SimpleTuner's names."""
+    return {
+        "name": config.name,
+        "path": str(config.path),
+        "model_family": config.family,
+        "model_flavour": config.flavour,
+        "model_type": config.model_type,
+        "lora_type": config.lora_type,
+        "lora_rank": config.lora_rank,
+        "max_train_steps": config.max_train_steps,
+        "num_train_epochs": config.num_train_epochs,
+        "train_batch_size": config.train_batch_size,
+        "gradient_accumulation_steps": config.gradient_accumulation_steps,
+        "learning_rate": config.learning_rate,
+        "optimizer": as_text(config.values.get("optimizer")),
+        "resolution_pixels": config.resolution_pixels,
+        "base_model_precision": as_text(config.values.get("base_model_precision")),
+        "checkpoint_step_interval": config.checkpoint_interval,
+        "validation_step_interval": config.validation_interval,
+        "push_to_hub": config.push_to_hub,
+        "hub_model_id": clean_repo_id(config.hub_model_id) if config.hub_model_id else None,
+        "tracker_run_name": config.run_name,
+        "data_backend_config": str(config.dataloader_path) if config.dataloader_path else None,
+    }
+
+
+def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list[dict[str, Any]]:
+    """The datasets of a config, with what the scan found where there was one."""
+    if report is not None:
+        return [_describe_dataset(dataset) for dataset in report.datasets]
+    return [_describe_dataset(DatasetReport(s.id, s.kind, s, s.path)) for s in config.datasets]
+
+
+def describe_checks(checks: Sequence[Check]) -> list[dict[str, str]]:
+    """The check list."""
+    return [
+        {
+            "id": check.id,
+            "level": check.level,
+            "message": check.message,
+            "advice": check.advice,
+        }
+        for check in checks
+    ]
+
+
+def _describe_dataset(dataset: DatasetReport) -> dict[str, Any]:
+    return {
+        "id": dataset.id,
+        "kind": dataset.kind,
+        "type": dataset.spec.type,
+        "dataset_type": dataset.spec.dataset_type,
+        "caption_strategy": dataset.spec.caption_strategy,
+        "disabled": dataset.spec.disabled,
+        "path": str(dataset.path) if dataset.path else None,
+        "images": dataset.images,
+        "captions": dataset.captions,
+        "bytes": dataset.bytes,
+        "missing_captions": list(dataset.missing_captions),
+        "empty_captions": list(dataset.empty_captions),
+        "corrupt_images": list(dataset.corrupt_images),
+        "small_images": list(dataset.small_images),
+        "skipped": [{"path": item.path, "reason": item.reason} for item in dataset.skipped],
+        "problems": [
+            {"level": note.level, "message": note.message, "advice": note.advice}
+            for note in dataset.problems
+        ],
+    }

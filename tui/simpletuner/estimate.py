@@ -1,0 +1,132 @@
+"""How long a run may take and what it may cost: an honest guess with a range.
+
+The figures start from one step's time per family (`families.json`) and are scaled by what is known
+of the run. Past jobs of the user tell more; the caller may pass their time per step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.delivery import validation_enabled
+from tui.simpletuner.families import family
+from tui.simpletuner.hardware import HardwareProfile
+from tui.simpletuner.scan import DataReport
+from tui.simpletuner.values import as_bool, as_int, as_text
+
+# Speed of one card against an L40S in bf16 training of transformers.
+_CARD_SPEED = {"l40s": 1.0, "a100": 1.35, "h100": 2.3}
+_UNKNOWN_STEP_SECONDS = 2.5
+_SETUP_SECONDS = (60.0, 180.0, 480.0)
+"""Loading weights and text encoders: low, middle, high."""
+_CACHE_SECONDS_PER_IMAGE = 0.35
+_SPREAD_KNOWN = (0.6, 1.0, 1.8)
+_SPREAD_UNKNOWN = (0.4, 1.0, 3.0)
+_SPREAD_MEASURED = (0.9, 1.0, 1.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A guess of a run's length and price.
+
+    Attributes:
+        steps: optimisation steps, 0 when they cannot be known.
+        seconds_low: a fast run, in seconds.
+        seconds: the likeliest.
+        seconds_high: a slow run.
+        micros_low: price of the fast run in millionths of a US dollar.
+        micros: price of the likeliest.
+        micros_high: price of the slow one.
+        basis: what the guess rests on, in words.
+    """
+
+    steps: int
+    seconds_low: int
+    seconds: int
+    seconds_high: int
+    micros_low: int
+    micros: int
+    micros_high: int
+    basis: str
+
+
+def total_steps(config: TrainingConfig, images: int, *, gpus: int = 1) -> int:
+    """Optimisation steps of the run; 0 when only the epochs are set and no image was counted."""
+    if config.max_train_steps:
+        return config.max_train_steps
+    return steps_per_epoch(config, images, gpus=gpus) * config.num_train_epochs
+
+
+def steps_per_epoch(config: TrainingConfig, images: int, *, gpus: int = 1) -> int:
+    """Optimisation steps that see each sample (with its repeats) once."""
+    if images <= 0:
+        return 0
+    repeats = max((spec.repeats for spec in config.training_datasets), default=0)
+    batch = config.train_batch_size * config.gradient_accumulation_steps * max(1, gpus)
+    return max(1, math.ceil(images * (repeats + 1) / batch))
+
+
+def estimate(
+    config: TrainingConfig,
+    profile: HardwareProfile,
+    report: DataReport | None = None,
+    *,
+    step_seconds: float | None = None,
+    micros_per_second: int | None = None,
+) -> Estimate:
+    """Guess a run's length and price.
+
+    Args:
+        config: the config, with the form's changes applied.
+        profile: the machine.
+        report: a scan, for the number of images.
+        step_seconds: seconds per step as measured in a like run before.
+        micros_per_second: the user's own rate instead of the profile's.
+    """
+    images = report.images if report else 0
+    gpus = min(profile.gpus, max(config.num_processes, 1))
+    steps = total_steps(config, images, gpus=gpus)
+    if step_seconds:
+        per_step, spread, basis = step_seconds, _SPREAD_MEASURED, "an earlier run like this one"
+    else:
+        known = family(config.family)
+        per_step = step_guess(config, profile)
+        spread = _SPREAD_KNOWN if known and known.step_seconds else _SPREAD_UNKNOWN
+        basis = f"typical times of {known.label}" if known else "the average of all families"
+    work = steps * per_step + images * _CACHE_SECONDS_PER_IMAGE
+    work += _validation_seconds(config, steps, per_step)
+    low, middle, high = (
+        math.ceil(setup + work * factor)
+        for setup, factor in zip(_SETUP_SECONDS, spread, strict=True)
+    )
+    rate = micros_per_second or profile.micros_per_second
+    return Estimate(steps, low, middle, high, low * rate, middle * rate, high * rate, basis)
+
+
+def step_guess(config: TrainingConfig, profile: HardwareProfile) -> float:
+    """Seconds per optimisation step, guessed from family, size, batch, rank and card."""
+    known = family(config.family)
+    seconds = (known.step_seconds if known else None) or _UNKNOWN_STEP_SECONDS
+    if known is None or known.kind == "image":
+        seconds *= (config.resolution_pixels / 1024) ** 2
+    # A larger batch is a little cheaper per sample; accumulation is not.
+    seconds *= math.pow(config.train_batch_size, 0.9) * config.gradient_accumulation_steps
+    if config.model_type == "full":
+        seconds *= 1.4
+    if not as_bool(config.values.get("gradient_checkpointing"), default=True):
+        seconds *= 0.8
+    if "quanto" in (as_text(config.values.get("base_model_precision")) or ""):
+        seconds *= 1.1
+    return seconds / _CARD_SPEED.get(profile.id.split("-")[0], 1.0)
+
+
+def _validation_seconds(config: TrainingConfig, steps: int, per_step: float) -> float:
+    if not validation_enabled(config) or not steps:
+        return 0.0
+    interval = config.validation_interval
+    rounds = 1 + (steps // interval if interval else 0)
+    inference = as_int(config.values.get("validation_num_inference_steps")) or 30
+    # One step of inference costs about a third of a training step: no backward pass.
+    return rounds * (inference * per_step / 3 + 5)

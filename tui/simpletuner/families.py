@@ -1,0 +1,84 @@
+"""Model families that SimpleTuner trains, from a data file; a family that is not in it is allowed.
+
+The list grows with each release of SimpleTuner, so an unknown name only means less advice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A model family.
+
+    Attributes:
+        name: as in `model_family`.
+        label: for people.
+        kind: what it makes: image, video or audio.
+        flavours: values of `model_flavour`, the usual one first.
+        billions: parameters of the trained part, in thousands of millions, by flavour; the key `*`
+            stands for all others. Empty when not known.
+        step_seconds: our estimate for one step of a LoRA at the usual size on one L40S.
+        gated: flavours whose weights ask for an accepted licence on the Hub.
+        licence: the Hub's name of the licence that results inherit, if not Apache.
+    """
+
+    name: str
+    label: str
+    kind: str
+    flavours: tuple[str, ...]
+    billions: dict[str, float] = field(default_factory=dict)
+    step_seconds: float | None = None
+    gated: frozenset[str] = frozenset()
+    licence: str = "apache-2.0"
+
+    def size(self, flavour: str | None) -> float | None:
+        """Parameters in thousands of millions; the first flavour's when none is named."""
+        named = flavour or (self.flavours[0] if self.flavours else "*")
+        return self.billions.get(named, self.billions.get("*"))
+
+
+@cache
+def families() -> dict[str, Family]:
+    """All known families by name, images first."""
+    text = files("tui.simpletuner").joinpath("families.json").read_text(encoding="utf-8")
+    return {name: _read(name, raw) for name, raw in json.loads(text)["families"].items()}
+
+
+def family(name: str | None) -> Family | None:
+    """The family of that name, if it is known."""
+    return families().get(name.strip().lower()) if name else None
+
+
+def is_gated(name: str | None, flavour: str | None) -> bool:
+    """Whether the base model's weights are known to ask for an accepted licence."""
+    known = family(name)
+    if known is None or not known.gated:
+        return False
+    named = flavour or (known.flavours[0] if known.flavours else "*")
+    return named in known.gated or "*" in known.gated
+
+
+def title(name: str | None, flavour: str | None) -> str:
+    """How a model is named in one line: `flux dev`."""
+    return " ".join(part for part in (name, flavour) if part) or "unknown model"
+
+
+def _read(name: str, raw: dict[str, Any]) -> Family:
+    size = raw.get("billions")
+    gated = raw.get("gated", [])
+    return Family(
+        name=name,
+        label=raw["label"],
+        kind=raw["kind"],
+        flavours=tuple(raw["flavours"]),
+        billions=size if isinstance(size, dict) else {"*": size} if size else {},
+        step_seconds=raw.get("step_seconds"),
+        gated=frozenset(["*"] if gated is True else gated),
+        licence=raw.get("licence", "apache-2.0"),
+    )

@@ -1,0 +1,92 @@
+"""The three ways to give the trainer its data, and which can work.
+
+The trainer's public source of August 2026 has two faults: with a dataloader it never unpacks the
+archive, and with only an archive its own path check refuses every file in it. A newer version may
+have them mended, and its schema does not tell, so the verdicts are words for the user to weigh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.schema import input_fields
+
+DatasetMode = Literal["remote", "images", "both"]
+"""`remote`: only the dataloader, all data hosted. `images`: only the archive. `both`: both."""
+
+Verdict = Literal["works", "doubtful", "fails"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSupport:
+    """Whether a way of giving data can work with a version of the trainer."""
+
+    mode: DatasetMode
+    verdict: Verdict
+    words: str
+
+
+def default_mode(config: TrainingConfig) -> DatasetMode:
+    """The way that fits the config's datasets."""
+    local = bool(config.local_datasets)
+    hosted = len(config.training_datasets) > len(config.local_datasets)
+    if local:
+        return "both" if hosted else "images"
+    return "remote"
+
+
+def mode_support(
+    schema: Mapping[str, Any] | None, *, unpacks_archives: bool | None = None
+) -> dict[DatasetMode, ModeSupport]:
+    """What each way means for a version of the trainer.
+
+    Args:
+        schema: the version's schema.
+        unpacks_archives: True where this trainer is known to unpack archives (the sandbox does);
+            None where that is not known.
+    """
+    fields = input_fields(schema)
+    return {
+        "remote": _remote("dataloader_json" in fields),
+        "images": _images("images" in fields, unpacks_archives),
+        "both": _both({"images", "dataloader_json"} <= fields.keys(), unpacks_archives),
+    }
+
+
+def _remote(possible: bool) -> ModeSupport:
+    if possible:
+        return ModeSupport(
+            "remote", "works", "The trainer fetches the data itself from the Hub, S3 or web links."
+        )
+    return ModeSupport("remote", "fails", "This version takes no dataloader.")
+
+
+def _images(possible: bool, unpacks: bool | None) -> ModeSupport:
+    if not possible:
+        return ModeSupport("images", "fails", "This version takes no archive of images.")
+    if unpacks:
+        words = "The archive is unpacked into one dataset; captions are the file names."
+        return ModeSupport("images", "works", words)
+    return ModeSupport(
+        "images",
+        "doubtful",
+        "The public trainer of August 2026 refuses every archive by a fault of its path check; a "
+        "newer one may not. Captions are the file names, caption files are not read.",
+    )
+
+
+def _both(possible: bool, unpacks: bool | None) -> ModeSupport:
+    if not possible:
+        return ModeSupport("both", "fails", "This version takes no archive beside a dataloader.")
+    if unpacks:
+        words = "The archive is unpacked, and the dataloader's local datasets point into it."
+        return ModeSupport("both", "works", words)
+    return ModeSupport(
+        "both",
+        "doubtful",
+        "The public trainer of August 2026 ignores the archive when a dataloader is given, so "
+        "local datasets are not found there; hosted ones work.",
+    )

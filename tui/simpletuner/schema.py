@@ -1,0 +1,170 @@
+"""What inputs a version of the trainer takes, read from its `openapi_schema`.
+
+A version's schema is an OpenAPI document; the inputs are `components.schemas.Input.properties`.
+Enumerations and optional types hide behind `$ref`, `allOf` and `anyOf`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_DEPTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class InputField:
+    """One input of the trainer.
+
+    Attributes:
+        name: as in the request.
+        types: JSON types it takes; empty when the schema does not say.
+        format: `uri` for files, `password` for secrets, or None.
+        secret: whether Replicate hides its value in answers.
+        required: whether a request without it is refused.
+        choices: the allowed values, empty when any will do.
+        minimum: least number, if limited.
+        maximum: greatest number, if limited.
+        description: the trainer's own words.
+    """
+
+    name: str
+    types: frozenset[str] = frozenset()
+    format: str | None = None
+    secret: bool = False
+    required: bool = False
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    description: str = ""
+
+
+def input_fields(schema: Mapping[str, Any] | None) -> dict[str, InputField]:
+    """The inputs that a version takes, by name.
+
+    Args:
+        schema: the version's whole `openapi_schema`, or only its Input object; None when the
+            version does not tell, which stands for `KNOWN_FIELDS`.
+    """
+    if not schema:
+        return dict(KNOWN_FIELDS)
+    document: Mapping[str, Any] = schema
+    wrapped = _dig(schema, "components", "schemas", "Input")
+    entry = wrapped if isinstance(wrapped, Mapping) else schema
+    entry = _resolve(entry, document, 0)
+    properties = entry.get("properties")
+    if not isinstance(properties, Mapping):
+        return {}
+    required = entry.get("required")
+    names = set(required) if isinstance(required, list) else set()
+    return {
+        name: _read_field(name, _resolve(raw, document, 0), name in names)
+        for name, raw in properties.items()
+        if isinstance(raw, Mapping)
+    }
+
+
+def misfit(field: InputField, value: Any) -> str | None:
+    """Why `value` would be refused for this input, or None when it fits."""
+    kinds = field.types - {"null"}
+    if kinds and not any(_is_a(value, kind) for kind in kinds):
+        return f"{field.name} must be {' or '.join(sorted(kinds))}"
+    if field.choices and value not in field.choices:
+        return f"{field.name} must be one of {', '.join(map(str, field.choices))}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if field.minimum is not None and value < field.minimum:
+            return f"{field.name} must be at least {field.minimum:g}"
+        if field.maximum is not None and value > field.maximum:
+            return f"{field.name} must be at most {field.maximum:g}"
+    return None
+
+
+def _read_field(name: str, raw: Mapping[str, Any], required: bool) -> InputField:
+    kind = raw.get("type")
+    types = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+    form = raw.get("format")
+    choices = raw.get("enum")
+    return InputField(
+        name=name,
+        types=frozenset(text for text in types if isinstance(text, str)),
+        format=form if isinstance(form, str) else None,
+        secret=form == "password" or raw.get("x-cog-secret") is True,
+        required=required,
+        choices=tuple(choices) if isinstance(choices, list) else (),
+        minimum=_number(raw.get("minimum")),
+        maximum=_number(raw.get("maximum")),
+        description=str(raw.get("description") or ""),
+    )
+
+
+def _resolve(raw: Mapping[str, Any], document: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """`raw` with its references and combinations merged into one flat object."""
+    if depth > _MAX_DEPTH:
+        return {}
+    merged: dict[str, Any] = {}
+    reference = raw.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/"):
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in reference[2:].split("/")]
+        target = _dig(document, *parts)
+        if isinstance(target, Mapping):
+            merged.update(_resolve(target, document, depth + 1))
+    for combination in ("allOf", "anyOf", "oneOf"):
+        branches = raw.get(combination)
+        if not isinstance(branches, list):
+            continue
+        types: list[str] = []
+        for branch in branches:
+            if isinstance(branch, Mapping):
+                part = _resolve(branch, document, depth + 1)
+                kind = part.pop("type", None)
+                types += [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+                merged.update(part)
+        if types:
+            merged["type"] = types
+    merged.update(
+        (key, value) for key, value in raw.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")
+    )
+    return merged
+
+
+def _dig(raw: Any, *path: str) -> Any:
+    for part in path:
+        if not isinstance(raw, Mapping):
+            return None
+        raw = raw.get(part)
+    return raw
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    python = {"string": str, "integer": int, "array": list, "object": dict}.get(kind)
+    if kind == "number":
+        return isinstance(value, int | float)
+    return python is None or isinstance(value, python)
+
+
+def _known() -> dict[str, InputField]:
+    text = frozenset({"string"})
+    fields = {
+        name: InputField(name, text)
+        for name in (
+            *("config_json", "dataloader_json", "lycoris_config", "hub_model_id"),
+            *("s3_bucket", "s3_region", "s3_endpoint_url", "s3_base_path", "s3_public_base_url"),
+        )
+    }
+    for name in ("hf_token", "s3_access_key", "s3_secret_key"):
+        fields[name] = InputField(name, text, "password", secret=True)
+    fields["images"] = InputField("images", text, "uri")
+    fields["max_train_steps"] = InputField("max_train_steps", frozenset({"integer"}))
+    fields["return_logs"] = InputField("return_logs", frozenset({"boolean"}))
+    return fields
+
+
+KNOWN_FIELDS: Mapping[str, InputField] = _known()
+"""The inputs of the trainer's public source of August 2026, for versions without a schema."""

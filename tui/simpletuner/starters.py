@@ -1,0 +1,201 @@
+"""Configs to begin with when there is none yet: a LoRA for each of the common families."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tui.simpletuner.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A starting point.
+
+    Attributes:
+        id: short name.
+        title: for people.
+        family: `model_family`.
+        flavour: `model_flavour`.
+        options: what differs from the common options.
+        resolution: training edge in pixels.
+    """
+
+    id: str
+    title: str
+    family: str
+    flavour: str
+    options: dict[str, Any] = field(default_factory=dict)
+    resolution: int = 1024
+
+
+_COMMON: dict[str, Any] = {
+    "model_type": "lora",
+    "lora_type": "standard",
+    "lora_rank": 16,
+    "lora_alpha": 16,
+    "max_train_steps": 1000,
+    "num_train_epochs": 0,
+    "train_batch_size": 1,
+    "gradient_checkpointing": True,
+    "learning_rate": 1e-4,
+    "lr_scheduler": "constant",
+    "lr_warmup_steps": 50,
+    "optimizer": "adamw_bf16",
+    "mixed_precision": "bf16",
+    "base_model_precision": "no_change",
+    "caption_dropout_probability": 0.05,
+    "seed": 42,
+    "checkpoint_step_interval": 250,
+    "checkpoints_total_limit": 3,
+    "validation_step_interval": 250,
+    "validation_prompt": "a photograph in the style of the dataset",
+    "validation_seed": 42,
+    "validation_num_inference_steps": 20,
+    "report_to": "none",
+    "push_to_hub": False,
+    "disable_bucket_pruning": True,
+}
+
+_STARTERS = (
+    Starter(
+        "flux",
+        "Flux.1 dev LoRA",
+        "flux",
+        "dev",
+        {
+            "base_model_precision": "int8-quanto",
+            "flow_schedule_shift": 3,
+            "validation_guidance": 3.5,
+        },
+    ),
+    Starter(
+        "sdxl",
+        "SDXL LoRA",
+        "sdxl",
+        "base-1.0",
+        {"train_batch_size": 2, "lora_rank": 32, "lora_alpha": 32, "validation_guidance": 5.5},
+    ),
+    Starter(
+        "sd3",
+        "Stable Diffusion 3.5 medium LoRA",
+        "sd3",
+        "medium",
+        {"lora_rank": 32, "lora_alpha": 32, "validation_guidance": 5.0},
+    ),
+    Starter(
+        "qwen-image",
+        "Qwen-Image LoRA",
+        "qwen_image",
+        "v1.0",
+        {
+            "base_model_precision": "int8-quanto",
+            "lora_rank": 8,
+            "lora_alpha": 8,
+            "validation_guidance": 4.0,
+        },
+    ),
+    Starter(
+        "z-image",
+        "Z-Image turbo LoRA",
+        "z_image",
+        "turbo",
+        {"validation_num_inference_steps": 8, "validation_guidance": 1.0},
+    ),
+)
+
+STARTERS: dict[str, Starter] = {starter.id: starter for starter in _STARTERS}
+"""All starters by id."""
+
+
+def starter_config(starter: Starter, name: str) -> dict[str, Any]:
+    """The training config of a starter for a project called `name`."""
+    return {
+        "model_family": starter.family,
+        "model_flavour": starter.flavour,
+        **_COMMON,
+        **starter.options,
+        "resolution": starter.resolution,
+        "resolution_type": "pixel_area",
+        "validation_resolution": f"{starter.resolution}x{starter.resolution}",
+        "data_backend_config": f"config/{name}/multidatabackend.json",
+        "output_dir": f"output/{name}",
+        "tracker_project_name": name,
+        "tracker_run_name": name,
+    }
+
+
+def starter_dataloader(starter: Starter, name: str, images: Path | str) -> list[dict[str, Any]]:
+    """The dataloader of a starter: one folder of images with text files, and the text cache."""
+    return [
+        {
+            "id": name,
+            "type": "local",
+            "dataset_type": "image",
+            "instance_data_dir": str(images),
+            "caption_strategy": "textfile",
+            "crop": True,
+            "crop_style": "center",
+            "crop_aspect": "square",
+            "resolution": starter.resolution,
+            "resolution_type": "pixel_area",
+            "minimum_image_size": starter.resolution // 4,
+            "metadata_backend": "discovery",
+            "cache_dir_vae": f"cache/vae/{starter.family}/{name}",
+        },
+        {
+            "id": f"{name}-text",
+            "type": "local",
+            "dataset_type": "text_embeds",
+            "default": True,
+            "cache_dir": f"cache/text/{starter.family}/{name}",
+        },
+    ]
+
+
+def write_starter(
+    starter_id: str, root: Path, name: str, *, images: Path | str | None = None
+) -> Path:
+    """Write a starter project below `root`.
+
+    Args:
+        starter_id: one of `STARTERS`.
+        root: the project folder; `config/<name>/` is made in it.
+        name: name of the config and its dataset.
+        images: the folder of images; by default `datasets/<name>` in the project, which is made.
+
+    Returns:
+        The path of the written config.json.
+
+    Raises:
+        ConfigError: unknown starter, a name that cannot be a folder, a config of that name is
+            there already, or the folder cannot be written.
+    """
+    starter = STARTERS.get(starter_id)
+    if starter is None:
+        advice = f"There are: {', '.join(STARTERS)}."
+        raise ConfigError(f"there is no starter called {starter_id}", advice)
+    if not name or name.startswith(".") or any(letter in name for letter in "/\\\0"):
+        raise ConfigError(f"{name!r} cannot be the name of a folder", "Use letters and digits.")
+    folder = root / "config" / name
+    if (folder / "config.json").exists():
+        raise ConfigError(f"{folder} holds a config already", "Choose another name.", folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if images is None:
+            (root / "datasets" / name).mkdir(parents=True, exist_ok=True)
+        place = images if images is not None else f"datasets/{name}"
+        _write(folder / "multidatabackend.json", starter_dataloader(starter, name, place))
+        _write(folder / "config.json", starter_config(starter, name))
+    except OSError as error:
+        advice = "Choose a folder that you may write to."
+        raise ConfigError(f"{folder}: {error.strerror}", advice, folder) from error
+    return folder / "config.json"
+
+
+def _write(path: Path, value: Any) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
