@@ -145,6 +145,7 @@ class Store:
 
     def __init__(self, *, clock_ahead: timedelta = timedelta(), delay: float = 0.0) -> None:
         self.jobs: list[dict[str, Any]] = []
+        self.made = 0
         self.clock_ahead = clock_ahead
         self.delay = delay
 
@@ -152,13 +153,17 @@ class Store:
         data = await request.json()
         await asyncio.sleep(self.delay)
         job = prediction(
-            id=hashlib.md5(str(len(self.jobs)).encode()).hexdigest()[:26],
-            input=data["input"],
+            id=hashlib.md5(str(self.made).encode()).hexdigest()[:26],
+            input={**data["input"], "hf_token": "[masked]"},
             version=data["version"],
             created_at=(datetime.now(UTC) + self.clock_ahead).isoformat().replace("+00:00", "Z"),
         )
+        self.made += 1
         self.jobs.append(job)
         return web.json_response(job, status=201)
+
+    def forget(self) -> None:
+        self.jobs.clear()
 
     async def list(self, _request: web.Request) -> web.Response:
         page = {"next": None, "previous": None, "results": self.jobs[::-1]}

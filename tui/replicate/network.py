@@ -183,32 +183,41 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._ssl = network.ssl_context()
-        self._ways: dict[str | None, httpx.AsyncHTTPTransport] = {}
+        # Reading the authorities takes about 20 ms, so it is done when TLS is first needed;
+        # a bundle that cannot be read must be told at once.
+        self._ssl = None if network.ca_bundle is None else network.ssl_context()
+        self._ways: dict[tuple[str | None, bool], httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send by the right way; errors as httpx raises them."""
         proxy = self._network.proxy_for(request.url)
-        if proxy not in self._ways:
-            self._ways[proxy] = httpx.AsyncHTTPTransport(
-                verify=self._ssl,
-                trust_env=False,
-                proxy=None if proxy is None else _parse_proxy(proxy),
-                socket_options=None if proxy and proxy.startswith("socks") else _SOCKET_OPTIONS,
-            )
-        return await self._ways[proxy].handle_async_request(request)
+        way = (proxy, request.url.scheme == "https")
+        if way not in self._ways:
+            self._ways[way] = self._open(*way)
+        return await self._ways[way].handle_async_request(request)
+
+    def _open(self, proxy: str | None, secure: bool) -> httpx.AsyncHTTPTransport:
+        secure = secure or (proxy is not None and proxy.startswith("https:"))
+        if secure and self._ssl is None:
+            self._ssl = self._network.ssl_context()
+        return httpx.AsyncHTTPTransport(
+            verify=self._ssl if secure and self._ssl else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            trust_env=False,
+            proxy=None if proxy is None else self._parse_proxy(proxy),
+            socket_options=_SOCKET_OPTIONS,
+        )
+
+    def _parse_proxy(self, address: str) -> httpx.Proxy:
+        tls = self._ssl if address.startswith("https:") else None
+        try:
+            return httpx.Proxy(address, ssl_context=tls)
+        except (ValueError, httpx.InvalidURL):
+            raise httpx.ProxyError(f"{redact_url(address)} is not a proxy's address") from None
 
     async def aclose(self) -> None:
         """Close all connections."""
         for way in self._ways.values():
             await way.aclose()
-
-
-def _parse_proxy(address: str) -> httpx.Proxy:
-    try:
-        return httpx.Proxy(address)
-    except (ValueError, httpx.InvalidURL):
-        raise httpx.ProxyError(f"{redact_url(address)} is not the address of a proxy") from None
 
 
 def name_proxy(address: str) -> str:
