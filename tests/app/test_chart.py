@@ -1,0 +1,106 @@
+"""The chart as a widget: what is on its rows after keys."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from textual.app import App, ComposeResult
+
+from tui.app.widgets.chart import MetricChart, Series
+
+
+def falling(name: str, count: int, offset: float = 0.0) -> Series:
+    values = array("d", (offset + 0.1 + 0.4 * math.exp(-5 * at / count) for at in range(count)))
+    return Series(name, array("q", range(1, count + 1)), values)
+
+
+class ChartApp(App[None]):
+    CSS = "#mini { height: 7; width: 60; }"
+
+    def compose(self) -> ComposeResult:
+        yield MetricChart(id="big")
+        yield MetricChart(id="mini", mini=True)
+
+
+def rows(chart: MetricChart) -> list[str]:
+    return [chart.render_line(y).text for y in range(chart.content_size.height)]
+
+
+async def test_read_out_cursor_zoom_and_reset() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#big", MetricChart)
+        chart.show([falling("loss", 1000), falling("cat-lora-0", 500, 0.2)])
+        chart.focus()
+        await pilot.pause()
+        assert "step 1000" in rows(chart)[0]
+        assert "cat-lora-0" in rows(chart)[0]
+        await pilot.press("left", "left")
+        assert chart.cursor_step is not None
+        assert chart.cursor_step < 1000
+        assert f"step {chart.cursor_step}" in rows(chart)[0]
+        assert sum("│" in row[6:] for row in rows(chart)) >= 5
+        await pilot.press("plus", "plus")
+        start, end = chart.span
+        assert end - start < 300
+        assert start <= chart.cursor_step <= end
+        assert "zoom" in rows(chart)[0]
+        await pilot.press("0")
+        assert chart.span == (1.0, 1000.0)
+        assert chart.cursor_step is None
+
+
+async def test_smoothing_and_log_scale_are_said() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#big", MetricChart)
+        chart.show([falling("loss", 300)])
+        chart.focus()
+        await pilot.press("s", "x")
+        head = rows(chart)[0]
+        assert "smoothing 0.6" in head
+        assert "log" in head
+        for _ in range(4):
+            await pilot.press("s")
+        assert "smoothing" not in rows(chart)[0]
+
+
+async def test_a_growing_series_moves_the_end_of_the_axis() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#mini", MetricChart)
+        chart.show([falling("loss", 100)])
+        await pilot.pause()
+        assert rows(chart)[-1].endswith(" 100")
+        chart.show([falling("loss", 240)])
+        await pilot.pause()
+        assert rows(chart)[-1].endswith(" 240")
+        assert "loss" in rows(chart)[0]
+
+
+async def test_nothing_and_nonsense_are_survived() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query_one("#big", MetricChart)
+        assert any("no values yet" in row for row in rows(chart))
+        chart.focus()
+        await pilot.press("left", "plus", "s", "x", "0")
+        for values in ([math.nan], [math.inf, 1.0], [0.0, -1.0], [5.0]):
+            chart.show([Series("loss", range(len(values)), values)])
+            for key in ("left", "plus", "x", "s", "minus"):
+                await pilot.press(key)
+            assert len(rows(chart)) == chart.content_size.height
+        await pilot.resize_terminal(10, 3)
+        await pilot.pause()
+        assert len(rows(chart)) == chart.content_size.height
+
+
+async def test_every_row_has_the_width_of_the_widget() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(83, 30)) as pilot:
+        for chart in app.query(MetricChart):
+            chart.show([falling("loss", 1000), falling("other", 30)])
+            await pilot.pause()
+            widths = {chart.render_line(y).cell_length for y in range(chart.content_size.height)}
+            assert widths == {chart.content_size.width}

@@ -1,0 +1,148 @@
+"""Reduction, smoothing and scales of the chart: pure parts."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.app.widgets.chart_canvas import Canvas
+from tui.app.widgets.chart_data import BLOCK, EXACT_SMOOTHING_POINTS, Series, Span, finite
+from tui.app.widgets.chart_scale import Scale, label, on_log, round_ticks
+
+VALUES = st.lists(
+    st.floats(width=32) | st.sampled_from([math.nan, math.inf, -math.inf]), min_size=1, max_size=400
+)
+
+
+@given(VALUES, st.integers(1, 60), st.integers(1, 5))
+def test_every_peak_is_in_some_column(values: list[float], columns: int, stride: int) -> None:
+    series = Series("loss", range(0, len(values) * stride, stride), values)
+    spans = [span for span in series.spans(0, (len(values) - 1) * stride, columns) if span]
+    numbers = finite(values)
+    if not numbers:
+        assert spans == []
+        return
+    assert max(span.high for span in spans) == max(numbers)
+    assert min(span.low for span in spans) == min(numbers)
+    for span in spans:
+        assert span.low <= span.first <= span.high
+        assert span.low <= span.last <= span.high
+
+
+@given(VALUES, st.integers(1, 300), st.integers(1, 40))
+def test_growing_gives_the_same_as_starting_anew(
+    values: list[float], cut: int, columns: int
+) -> None:
+    early = Series("loss", range(len(values[:cut])), values[:cut])
+    early.prepare()
+    grown = Series("loss", range(len(values)), values)
+    grown.take_over(early)
+    anew = Series("loss", range(len(values)), values)
+    end = max(1, len(values) - 1)
+    assert grown.spans(0, end, columns) == anew.spans(0, end, columns)
+
+
+def test_what_another_series_reduced_is_not_taken_over() -> None:
+    one = Series("loss", range(200), [1.0] * 200)
+    one.prepare()
+    other = Series("loss", range(300), [2.0] * 300)
+    other.take_over(one)
+    assert {span.high for span in other.spans(0, 299, 10) if span} == {2.0}
+
+
+def test_a_single_peak_in_a_million_points_is_kept() -> None:
+    values = array("d", bytes(8 * 1_000_000))
+    values[654_321] = 7.5
+    series = Series("loss", array("q", range(1_000_000)), values)
+    spans = series.spans(0, 999_999, 220)
+    assert max(span.high for span in spans if span) == 7.5
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.floats(0.01, 0.99))
+def test_smoothing_stays_within_the_values(values: list[float], weight: float) -> None:
+    smooth = Series("loss", range(len(values)), values).smoothed(weight)
+    assert len(smooth) == len(values)
+    slack = 1e-6 * max(1.0, *(abs(value) for value in values))
+    assert min(values) - slack <= min(smooth.values)
+    assert max(smooth.values) <= max(values) + slack
+    assert smooth.values[0] == values[0]
+
+
+def test_smoothing_steps_over_what_is_no_number() -> None:
+    smooth = Series("loss", range(4), [1.0, math.nan, math.inf, 3.0]).smoothed(0.5)
+    assert list(smooth.values) == [1.0, 1.0, 1.0, 2.0]
+
+
+def test_smoothing_of_a_very_long_series_follows_its_level() -> None:
+    count = EXACT_SMOOTHING_POINTS + 10 * BLOCK
+    series = Series("loss", range(count), [1.0] * (count // 2) + [5.0] * (count - count // 2))
+    smooth = series.smoothed(0.9)
+    assert len(smooth) < count // BLOCK + 1
+    assert smooth.values[0] == 1.0
+    assert abs(smooth.values[-1] - 5.0) < 1e-6
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.integers(2, 10))
+def test_ticks_are_inside_and_not_too_many(low: float, length: float, wanted: int) -> None:
+    high = low + length
+    ticks = round_ticks(low, high, wanted)
+    slack = length * 1e-6 + abs(low) * 1e-12
+    assert all(low - slack <= tick <= high + slack for tick in ticks)
+    assert len(ticks) <= wanted + 3
+
+
+@given(st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=30), st.booleans(), st.integers(2, 60))
+def test_a_scale_shows_every_value_and_has_two_labels(
+    values: list[float], log: bool, rows: int
+) -> None:
+    spans: list[Span | None] = [Span(value, value, value, value) for value in values]
+    shown = on_log(spans) if log else spans
+    scale = Scale.around([shown], log)
+    assert all(scale.low <= span.low and span.high <= scale.high for span in shown if span)
+    assert scale.low < scale.high
+    ticks = scale.ticks(rows)
+    assert len(ticks) >= 2
+    assert all(0 <= row < rows for row in ticks)
+
+
+def test_a_log_scale_leaves_out_what_is_not_above_zero() -> None:
+    spans = on_log([Span(-1.0, 100.0, -1.0, 100.0), Span(-2.0, 0.0, -1.0, 0.0), None])
+    assert spans == [Span(2.0, 2.0, 2.0, 2.0), None, None]
+
+
+def test_labels_are_short() -> None:
+    texts = [label(value) for value in (0.1421, 8.9e-5, 1200.0, 0.0, 1.5e12)]
+    assert texts == ["0.142", "8.9e-5", "1200", "0", "1.5e12"]
+
+
+def test_braille_dots_stand_where_the_values_are() -> None:
+    canvas = Canvas(3, 1, 1)
+    spans: list[Span | None] = [Span(at, at, at, at) for at in (0.0, 0.0, 3.0, 3.0, 0.0, 0.0)]
+    canvas.curve(0, spans, 0.0, 3.0)
+    text = "".join(part for part, _ in canvas.row(0))
+    assert [cell - 0x2800 for cell in map(ord, text)] == [
+        0x40 | 0x80 | 0x20,  # bottom, and the beginning of the way up
+        0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20,
+        0x40 | 0x80 | 0x04,
+    ]
+
+
+def test_gaps_are_bridged_by_a_straight_line() -> None:
+    canvas = Canvas(10, 1, 1, ascii_only=True)
+    spans: list[Span | None] = [None] * 10
+    spans[0] = spans[9] = Span(0.0, 0.0, 0.0, 0.0)
+    canvas.curve(0, spans, 0.0, 1.0)
+    assert "".join(part for part, _ in canvas.row(0)) == "." * 10
+
+
+def test_ascii_form_is_ascii() -> None:
+    canvas = Canvas(20, 4, 3, ascii_only=True)
+    for layer in range(3):
+        spans: list[Span | None] = [
+            Span(at % 5, at % 5 + 1, at % 5, at % 5 + 1) for at in map(float, range(20))
+        ]
+        canvas.curve(layer, spans, 0.0, 8.0)
+    assert all(part.isascii() for row in range(4) for part, _ in canvas.row(row))

@@ -1,0 +1,80 @@
+"""Drawing the chart beside a frame of Textual's own: `python -m tests.benchmarks chart`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from array import array
+from collections.abc import Callable
+
+from textual.app import App, ComposeResult
+from textual.widgets import Static
+
+from tests.benchmarks import Row
+from tui.app.widgets.chart import MetricChart, Series
+
+POINTS = 1_000_000
+ROUNDS = 15
+
+
+class _ChartApp(App[None]):
+    def compose(self) -> ComposeResult:
+        yield MetricChart()
+
+
+def _median_ms(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - begin) * 1000)
+    return statistics.median(times)
+
+
+async def _measure() -> list[Row]:
+    source = random.Random(1)
+    steps = array("q", range(POINTS))
+    values = array("d", (source.random() for _ in range(POINTS)))
+    values[POINTS // 3] = 9.0
+    app = _ChartApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        chart = app.query_one(MetricChart)
+        series = Series("loss", steps, values)
+        begin = time.perf_counter()
+        series.prepare()
+        reduced = (time.perf_counter() - begin) * 1000
+        chart.show([series])
+        await pilot.pause()
+
+        def draw() -> None:
+            chart._redraw()
+            chart.render_line(0)
+
+        whole = _median_ms(draw)
+        peak = any("⡇" in chart.render_line(y).text or "⢸" in chart.render_line(y).text
+                   for y in range(1, 12))  # fmt: skip
+        chart.smoothing = 0.9
+        smooth = _median_ms(draw)
+        chart.smoothing = 0.0
+        chart.view = (POINTS * 0.4, POINTS * 0.4 + 3000)
+        zoomed = _median_ms(draw)
+        floor = _median_ms(lambda: Static("x" * 120 * 40).render())
+        scan = _median_ms(lambda: (min(values), max(values)))
+    return [
+        Row("chart: draw 1 000 000 points, 120x40", f"{whole:.1f} ms",
+            f"{scan:.1f} ms min() and max() over them", whole / scan, "<= 30 ms, peaks kept"),
+        Row("chart: the peak of one point is on screen", "yes" if peak else "NO", "", None, "yes"),
+        Row("chart: the same, smoothed over the raw curve", f"{smooth:.1f} ms", "", None,
+            "<= 30 ms"),
+        Row("chart: zoomed to 3 000 of them", f"{zoomed:.1f} ms", f"{floor:.2f} ms empty Static",
+            None, "<= 30 ms"),
+        Row("chart: reduce 1 000 000 points once, as they come (in a thread)",
+            f"{reduced:.0f} ms", f"{scan:.1f} ms min() and max() over them", reduced / scan, "-"),
+    ]  # fmt: skip
+
+
+def run() -> list[Row]:
+    """All rows of this benchmark."""
+    return asyncio.run(_measure())
