@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,11 +46,20 @@ class _Followed:
 class Monitor:
     """Keeps every active job's record true until it ends."""
 
-    def __init__(self, book: Book, clients: Clients, hub: Hub, tasks: TaskOwner) -> None:
+    def __init__(
+        self,
+        book: Book,
+        clients: Clients,
+        hub: Hub,
+        tasks: TaskOwner,
+        on_end: Callable[[JobRecord], None],
+    ) -> None:
+        """Args: the services it works with, and whom to tell when a job has ended."""
         self._book = book
         self._clients = clients
         self._hub = hub
         self._tasks = tasks
+        self._on_end = on_end
         self._followed: dict[str, _Followed] = {}
         self._focus: str | None = None
         self._troubles: dict[str, str] = {}
@@ -130,7 +140,10 @@ class Monitor:
             least = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
             return max(least, self._interval(job))
         self._troubles.pop(job.job_id, None)
-        return None if job.status.is_terminal else self._interval(job)
+        if not job.status.is_terminal:
+            return self._interval(job)
+        self._on_end(job)
+        return None
 
     def _interval(self, job: JobRecord) -> float:
         if is_loopback(job.api_base):

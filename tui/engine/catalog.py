@@ -1,0 +1,134 @@
+"""Models and versions as Replicate lists them, remembered for a while and for the next start."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from tui.engine.clients import Clients
+from tui.engine.errors import RefusedError
+from tui.engine.hub import Hub
+from tui.replicate.errors import NotFoundError
+from tui.replicate.models import Version
+from tui.simpletuner.hardware import DEFAULT_PROFILE, LEGACY_MODEL, PROFILES, HardwareProfile
+from tui.store.writer import StoreWriter
+
+_FRESH_SECONDS: Final = 120.0
+_NEWEST: Final = 50
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model version a job would run on.
+
+    Attributes:
+        model: `owner/name`.
+        version: the version's id.
+        created_at: when it was pushed.
+        schema: its `openapi_schema`, if it has one.
+    """
+
+    model: str
+    version: str
+    created_at: datetime | None
+    schema: dict[str, Any] | None
+
+
+class Catalog:
+    """Looks up versions, at most once in two minutes for each model."""
+
+    def __init__(
+        self, clients: Clients, writer: StoreWriter, hub: Hub, pinned: dict[str, str]
+    ) -> None:
+        self._clients = clients
+        self._writer = writer
+        self._hub = hub
+        self._pinned = pinned
+        self._known: dict[tuple[str, str], tuple[float, list[Version]]] = {}
+
+    async def versions(self, api_base: str, model: str, *, fresh: bool = False) -> list[Version]:
+        """The newest versions of a model, newest first.
+
+        Raises:
+            ReplicateError: they could not be read.
+        """
+        key = (api_base, model)
+        if not fresh and key in self._known:
+            read_at, versions = self._known[key]
+            if time.monotonic() - read_at < _FRESH_SECONDS:
+                return versions
+        client = await self._clients.get(api_base)
+        versions = []
+        async for version in client.versions(model):
+            versions.append(version)
+            if len(versions) >= _NEWEST:
+                break
+        self._known[key] = (time.monotonic(), versions)
+        rows = [version_row(model, version) for version in versions[:_SHOWN]]
+        self._writer.set_fact(f"versions:{model}", {"versions": rows, "api_base": api_base})
+        self._hub.publish("fact", name=f"versions:{model}")
+        return versions
+
+    async def choose(
+        self,
+        api_base: str,
+        profile: HardwareProfile,
+        model: str | None = None,
+        version: str | None = None,
+    ) -> Choice:
+        """The version for a job: what was asked for, else the pinned one, else the newest.
+
+        Raises:
+            RefusedError: there is no model or version to run.
+            ReplicateError: Replicate could not be asked.
+        """
+        name, _, inside = (model or profile.model or "").partition(":")
+        if not name:
+            raise RefusedError(
+                f"No public trainer runs on {profile.label}.",
+                "Name a model of your own (owner/name), or choose other hardware.",
+                code="no_model",
+            )
+        try:
+            versions = await self.versions(api_base, name)
+        except NotFoundError:
+            if model or profile.id != DEFAULT_PROFILE:
+                raise
+            # Before there was one model for each hardware profile there was this one, on an L40S.
+            name = LEGACY_MODEL
+            versions = await self.versions(api_base, name)
+        wanted = version or inside or self._pinned.get(name, "")
+        if not versions:
+            raise RefusedError(
+                f"The model {name} has no versions.", "Choose other hardware.", code="no_version"
+            )
+        if not wanted:
+            return _choice(name, versions[0])
+        for one in versions:
+            if one.id.startswith(wanted):
+                return _choice(name, one)
+        client = await self._clients.get(api_base)
+        return _choice(name, await client.version(name, wanted))
+
+
+def version_row(model: str, version: Version) -> dict[str, Any]:
+    """A version as the HTTP API shows it."""
+    return {
+        "id": version.id,
+        "created_at": version.created_at.isoformat() if version.created_at else None,
+        "model_id": model,
+        "full_version": f"{model}:{version.id}",
+        "cog_version": version.cog_version,
+    }
+
+
+def models_known() -> list[str]:
+    """All trainer models there may be, the usual first."""
+    return [profile.model for profile in PROFILES.values() if profile.model] + [LEGACY_MODEL]
+
+
+def _choice(model: str, version: Version) -> Choice:
+    return Choice(model, version.id, version.created_at, version.openapi_schema)

@@ -1,0 +1,94 @@
+"""A job as somebody wishes it, read at the border."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tui.engine.errors import RefusedError
+
+SHORTEST_LIFE: int = 5
+"""Least seconds of `cancel_after`, by Replicate's API."""
+
+
+class DeliveryDraft(BaseModel):
+    """Where results shall go. Keys and tokens never stand here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["local", "hub", "s3", "none"] = "local"
+    hub_model_id: str | None = None
+
+
+class Overrides(BaseModel):
+    """Options that replace the config's for this job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_train_steps: int | None = Field(None, ge=1)
+    train_batch_size: int | None = Field(None, ge=1)
+    lora_rank: int | None = Field(None, ge=1)
+    learning_rate: float | None = Field(None, gt=0)
+    gradient_checkpointing: bool | None = None
+    gradient_accumulation_steps: int | None = Field(None, ge=1)
+    resolution: float | None = Field(None, gt=0)
+    base_model_precision: str | None = None
+    validation_disable: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that are set."""
+        return self.model_dump(exclude_none=True)
+
+
+class Draft(BaseModel):
+    """What `check` and `submit` are asked for.
+
+    Attributes:
+        config: path of a config, of its folder, or a name below the config roots.
+        name: run name; suggested from the config when missing.
+        hardware: a hardware profile.
+        model: `owner/name` or `owner/name:version` instead of the profile's model.
+        version: a version of the model instead of the newest (or pinned) one.
+        data: `upload` packs local datasets, `hosted` uses `images_url`, `remote` neither.
+        images_url: https address of an archive, for `hosted`.
+        cancel_after: seconds after which Replicate ends the job.
+        consent: whether the user agreed to what leaves the machine.
+        idempotency_key: the same key gives the same job back.
+        cwd: folder that relative paths are meant from; the engine's own is another.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    config: str
+    name: str | None = Field(None, max_length=200)
+    hardware: str | None = None
+    model: str | None = None
+    version: str | None = None
+    data: Literal["upload", "hosted", "remote"] | None = None
+    images_url: str | None = None
+    delivery: DeliveryDraft = DeliveryDraft()
+    overrides: Overrides = Overrides()
+    cancel_after: int | None = Field(None, ge=SHORTEST_LIFE)
+    consent: bool = False
+    idempotency_key: str | None = Field(None, max_length=200)
+    cwd: str | None = None
+
+
+def read_draft(body: dict[str, Any]) -> Draft:
+    """The draft in a request.
+
+    Raises:
+        RefusedError: a field is missing or wrong; `details.fields` says which.
+    """
+    try:
+        return Draft.model_validate(body)
+    except ValidationError as error:
+        fields = {
+            ".".join(str(part) for part in problem["loc"]): problem["msg"]
+            for problem in error.errors(include_url=False, include_input=False)
+        }
+        words = "; ".join(f"{name}: {text}" for name, text in fields.items())
+        raise RefusedError(
+            f"The job description is not right: {words}.", details={"fields": fields}
+        ) from None

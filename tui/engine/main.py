@@ -1,0 +1,108 @@
+"""The engine as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from typing import Final
+
+from tui.engine.control import serve_control
+from tui.engine.service import Engine
+from tui.settings import Home, SettingsError, load_settings
+from tui.store.schema import StoreError
+from tui.store.writer import StoreBusyError
+
+LOG = logging.getLogger("tui.engine")
+
+_IDLE_SECONDS: Final = 20.0
+_IDLE_LOOK: Final = 2.0
+
+
+def run_engine(home: Home, *, until_eof: bool = False, agent: bool = False) -> int:
+    """Run the engine until it is told to stop.
+
+    Says `ready` on standard output once its socket answers, `busy` when another engine has the
+    store, or why it cannot start.
+
+    Args:
+        home: whose engine.
+        until_eof: end when standard input closes (the owner is gone).
+        agent: end when nothing has needed the engine for a while.
+
+    Returns:
+        The process's exit status.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        return asyncio.run(_run(home, until_eof=until_eof, agent=agent))
+    except StoreBusyError:
+        _say("busy")
+        return 0
+    except (StoreError, SettingsError) as error:
+        _say(f"{error.message} {error.advice}")
+        return 1
+
+
+async def _run(home: Home, *, until_eof: bool, agent: bool) -> int:
+    # The environment's API base belongs to a window, which names it with every call.
+    engine = Engine(home, load_settings(home, {}))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, engine.request_stop)
+    await engine.start()
+    runner = await serve_control(engine, home.socket)
+    LOG.info("engine %s ready", os.getpid())
+    _say("ready")
+    watcher = asyncio.create_task(_watch(engine, until_eof=until_eof, agent=agent))
+    try:
+        await engine.stopping.wait()
+    finally:
+        watcher.cancel()
+        with contextlib.suppress(OSError):
+            home.socket.unlink()
+        await engine.aclose()
+        await runner.cleanup()
+        await asyncio.gather(watcher, return_exceptions=True)
+        LOG.info("engine %s ended", os.getpid())
+    return 0
+
+
+async def _watch(engine: Engine, *, until_eof: bool, agent: bool) -> None:
+    """End the engine when its reason to live has gone."""
+    if until_eof:
+        await _end_of_input()
+        engine.request_stop()
+    elif agent:
+        quiet = 0.0
+        while quiet < _IDLE_SECONDS:
+            await asyncio.sleep(_IDLE_LOOK)
+            quiet = quiet + _IDLE_LOOK if engine.idle else 0.0
+        engine.request_stop()
+
+
+async def _end_of_input() -> None:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    try:
+        while await reader.read(1024):
+            continue
+    finally:
+        transport.close()
+
+
+def _say(text: str) -> None:
+    """One line for whoever started us, who may be gone already."""
+    with contextlib.suppress(OSError):
+        os.write(1, f"{text}\n".encode())

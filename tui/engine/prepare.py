@@ -1,0 +1,302 @@
+"""Everything that can be known about a job before it costs anything.
+
+The same preparation serves the check and the submit, so what was shown is what is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tui.engine.catalog import Catalog, Choice
+from tui.engine.clients import Clients
+from tui.engine.draft import Draft
+from tui.engine.errors import RefusedError
+from tui.engine.listening import Listening
+from tui.engine.storage_keys import BUCKET
+from tui.engine.submit import IMAGES_LATER
+from tui.replicate.errors import ReplicateError
+from tui.replicate.secret import Secret
+from tui.settings import UPLOAD_LIMIT_BYTES, Home, Settings
+from tui.simpletuner.checks import Check, check_config
+from tui.simpletuner.config import TrainingConfig, load_config
+from tui.simpletuner.delivery import Delivery
+from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.estimate import Estimate, estimate
+from tui.simpletuner.hardware import PROFILES, HardwareProfile, normalise_profile
+from tui.simpletuner.inputs import PredictorInputs, build_inputs
+from tui.simpletuner.modes import DatasetMode
+from tui.simpletuner.scan import DataReport, scan
+from tui.store.reader import is_loopback
+
+REGION: Final = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draft with everything around it looked up.
+
+    Attributes:
+        draft: what was asked for.
+        config: the config with the draft's overrides applied.
+        report: what was found in its datasets.
+        profile: the hardware.
+        rate_micros: micro-dollars for each second on it.
+        choice: model version, None when Replicate could not be asked.
+        inputs: what would be sent, the archive's address and the job's own keys aside.
+        estimate: time and price.
+        checks: all findings, worst first.
+        run_name: the job's name.
+        uploads: whether an archive is packed and uploaded.
+    """
+
+    draft: Draft
+    config: TrainingConfig
+    report: DataReport
+    profile: HardwareProfile
+    rate_micros: int
+    choice: Choice | None
+    inputs: PredictorInputs
+    estimate: Estimate
+    checks: tuple[Check, ...]
+    run_name: str
+    uploads: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stands in the way."""
+        return all(check.level != "error" for check in self.checks)
+
+
+class Preparer:
+    """Looks everything up that a job needs."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        catalog: Catalog,
+        listening: Listening,
+        settings: Settings,
+        home: Home,
+    ) -> None:
+        self._clients = clients
+        self._catalog = catalog
+        self._listening = listening
+        self._settings = settings
+        self._home = home
+
+    def config_roots(self, cwd: str | None = None) -> list[Path]:
+        """Where configs are looked for: the settings' roots, the caller's folder, SimpleTuner's."""
+        roots = [Path(root).expanduser() for root in self._settings.cloud.config_roots]
+        if cwd:
+            roots.append(Path(cwd))
+        return [*roots, Path("~/.simpletuner").expanduser(), Path("~/SimpleTuner").expanduser()]
+
+    async def prepare(self, api_base: str, draft: Draft) -> Prepared:
+        """Look everything up.
+
+        Raises:
+            ConfigError: the config cannot be read at all.
+            RefusedError: the hardware is unknown.
+        """
+        config = await asyncio.to_thread(self._load, draft)
+        profile = self._profile(draft)
+        report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
+        found: list[Check] = []
+        choice = await self._ask_replicate(api_base, draft, profile, found)
+        delivery = self._delivery(api_base, draft, found)
+        mode = _mode(draft, config)
+        inputs = build_inputs(
+            config,
+            delivery=delivery,
+            schema=choice.schema if choice else None,
+            images_url=draft.images_url if draft.data == "hosted" else IMAGES_LATER,
+            mode=mode,
+            folders={one.id: one.archive_folder for one in report.local if one.archive_folder},
+            overrides=draft.overrides.given(),
+            secrets=self._secrets(api_base, draft),
+        )
+        local = check_config(
+            config,
+            report,
+            profile=profile,
+            delivery=delivery,
+            mode=mode,
+            inputs=inputs,
+            schema=choice.schema if choice else None,
+            unpacks_archives=True if is_loopback(api_base) else None,
+            has_hf_token=self._clients.hub_token(api_base) is not None,
+        )
+        checks = [*local, *found]
+        rate = self._settings.rates_micros.get(profile.id, profile.micros_per_second)
+        uploads = "images" in inputs.values and draft.data != "hosted"
+        checks += _upload_checks(report) if uploads else []
+        return Prepared(
+            draft=draft,
+            config=config,
+            report=report,
+            profile=profile,
+            rate_micros=rate,
+            choice=choice,
+            inputs=inputs,
+            estimate=estimate(config, profile, report, micros_per_second=rate),
+            checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
+            run_name=draft.name or config.run_name or config.name,
+            uploads=uploads,
+        )
+
+    def _load(self, draft: Draft) -> TrainingConfig:
+        path = Path(draft.config).expanduser()
+        if draft.cwd and not path.is_absolute() and (Path(draft.cwd) / path).exists():
+            path = Path(draft.cwd) / path
+        config = load_config(path, roots=self.config_roots(draft.cwd))
+        changed = draft.overrides.given()
+        if not changed:
+            return config
+        values = {**config.values, **changed}
+        if "max_train_steps" in changed:
+            values["num_train_epochs"] = 0
+        return replace(config, values=values)
+
+    def _profile(self, draft: Draft) -> HardwareProfile:
+        try:
+            name = normalise_profile(draft.hardware or self._settings.cloud.hardware)
+        except ValueError as error:
+            raise RefusedError(
+                str(error), "Choose one of them.", details={"fields": {"hardware": str(error)}}
+            ) from None
+        return PROFILES[name]
+
+    async def _ask_replicate(
+        self, api_base: str, draft: Draft, profile: HardwareProfile, checks: list[Check]
+    ) -> Choice | None:
+        try:
+            client = await self._clients.get(api_base)
+            account = await client.account()
+            checks.append(Check("token", "ok", f"token valid, @{account.username}", ""))
+            choice = await self._catalog.choose(api_base, profile, draft.model, draft.version)
+        except ReplicateError as error:
+            checks.append(Check("replicate", "error", error.message, error.advice))
+            return None
+        except RefusedError as error:
+            checks.append(Check("model", "error", error.message, error.advice))
+            return None
+        day = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
+        words = f"{choice.model}, version {choice.version[:8]}{day}"
+        checks.append(Check("version", "ok", words, ""))
+        return choice
+
+    def _delivery(self, api_base: str, draft: Draft, checks: list[Check]) -> Delivery:
+        wanted = draft.delivery
+        if wanted.kind != "local":
+            return Delivery(kind=wanted.kind, hub_model_id=wanted.hub_model_id)
+        endpoint = self._listening.storage_url(api_base)
+        if endpoint is None:
+            checks.append(
+                Check(
+                    "receiver", "error",
+                    "the trainer cannot reach this machine: no public URL is set",
+                    "Start a tunnel and set listener.public_url, or deliver to the Hub.",
+                )
+            )  # fmt: skip
+        else:
+            words = f"files come to {self._listening.outputs}"
+            checks.append(Check("receiver", "ok", words, ""))
+        return Delivery(
+            kind="local",
+            bucket=BUCKET,
+            region=REGION,
+            endpoint_url=endpoint or "https://no-public-url.invalid",
+        )
+
+    def _secrets(self, api_base: str, draft: Draft) -> dict[str, Secret]:
+        found: dict[str, Secret] = {}
+        if (hub := self._clients.hub_token(api_base)) is not None:
+            found["hf_token"] = hub
+        if draft.delivery.kind == "local":  # made for each job when it is submitted
+            found["s3_access_key"] = Secret("made-at-submit")
+            found["s3_secret_key"] = Secret("made-at-submit")
+        return found
+
+
+_ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
+
+
+def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
+    """How the trainer gets its data.
+
+    An archive goes along with the dataloader, which carries captions, crops and repeats; without it
+    the trainer would make one plain dataset of everything. (Trainers of 2026-08 can do neither.)
+    """
+    if draft.data == "remote":
+        return "remote"
+    if draft.data == "hosted":
+        return "both"
+    return "both" if config.local_datasets else "remote"
+
+
+def _upload_checks(report: DataReport) -> list[Check]:
+    if report.bytes > 2 * UPLOAD_LIMIT_BYTES:
+        return [
+            Check(
+                "upload-size", "error",
+                f"the datasets have {report.bytes / 2**20:.0f} MiB; Replicate takes archives up to "
+                f"{UPLOAD_LIMIT_BYTES / 2**20:.0f} MiB",
+                "Host the archive on a web address (data: hosted), use a Hub or S3 dataset, or "
+                "train with fewer or smaller images.",
+            )
+        ]  # fmt: skip
+    return []
+
+
+def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
+    """The preparation as the control API answers it."""
+    guess = prepared.estimate
+    choice = prepared.choice
+    report = prepared.report
+    return {
+        "config": describe_config(prepared.config),
+        "datasets": describe_datasets(prepared.config, report),
+        "checks": describe_checks(prepared.checks),
+        "ok": prepared.ok,
+        "estimate": {
+            "steps": guess.steps,
+            "seconds": guess.seconds,
+            "low_seconds": guess.seconds_low,
+            "high_seconds": guess.seconds_high,
+            "micros": guess.micros,
+            "low_micros": guess.micros_low,
+            "high_micros": guess.micros_high,
+            "rate_micros": prepared.rate_micros,
+            "basis": guess.basis,
+        },
+        "leaves": {
+            "images": report.images if prepared.uploads else 0,
+            "captions": report.captions if prepared.uploads else 0,
+            "bytes": report.bytes if prepared.uploads else 0,
+            "destination": "this machine (sandbox)" if is_loopback(api_base) else "Replicate",
+            "skipped": [
+                {"path": str(item.path), "reason": item.reason} for item in report.skipped[:200]
+            ],
+            "stays_here": is_loopback(api_base),
+        },
+        "request": {
+            "version": f"{choice.model}:{choice.version}" if choice else None,
+            "input": prepared.inputs.shown(),
+            "dropped": list(prepared.inputs.dropped),
+        },
+        "run_name": prepared.run_name,
+        "hardware": {
+            "id": prepared.profile.id,
+            "label": prepared.profile.label,
+            "vram_gb": prepared.profile.vram_gb,
+            "rate_micros": prepared.rate_micros,
+        },
+        "version": {
+            "id": choice.version if choice else None,
+            "model": choice.model if choice else prepared.profile.model,
+            "created_at": choice.created_at.isoformat() if choice and choice.created_at else None,
+        },
+    }

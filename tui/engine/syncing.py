@@ -1,0 +1,89 @@
+"""Jobs that were started elsewhere on the same account: SimpleTuner's own interface, the web."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from tui.engine.book import Book, utc_now
+from tui.engine.monitor import snapshot_of
+from tui.replicate.client import ReplicateClient
+from tui.replicate.models import Prediction
+from tui.settings import Settings
+from tui.simpletuner.hardware import LEGACY_MODEL, profile_for_model
+from tui.store.records import JobRecord
+
+_SECRET_INPUTS: Final = frozenset({"hf_token", "s3_access_key", "s3_secret_key"})
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+async def import_predictions(
+    client: ReplicateClient, api_base: str, book: Book, settings: Settings
+) -> AsyncIterator[JobRecord]:
+    """Add every trainer prediction that is not known yet, all pages; yields the new jobs.
+
+    Predictions of other models are left alone, and so are those the user deleted from the list.
+    """
+    async for row in client.predictions():
+        if not row.id or not row.model.startswith(LEGACY_MODEL):
+            continue
+        known = book.writer.by_prediction(api_base, row.id)
+        if known is not None:
+            if known.status.is_active:
+                book.tell(known.job_id, snapshot_of(row), "sync")
+            continue
+        if book.writer.was_deleted(api_base, row.id):
+            continue
+        job = book.insert(_record(row, api_base, settings), ("sync", "Found on the account."))
+        yield book.tell(job.job_id, snapshot_of(row), "sync")
+
+
+def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
+    config = _config(row.input)
+    profile = profile_for_model(row.model)
+    rate = 0
+    if profile is not None:
+        rate = settings.rates_micros.get(profile.id, profile.micros_per_second)
+    return JobRecord(
+        job_id="".join(secrets.choice(_LETTERS) for _ in range(10)),
+        api_base=api_base,
+        name=_text(config, "tracker_run_name") or row.id[:10],
+        config_name="",
+        config_path="",
+        model=row.model,
+        version=row.version,
+        model_family=_text(config, "model_family"),
+        model_flavour=_text(config, "model_flavour"),
+        model_type=_text(config, "model_type"),
+        lora_type=_text(config, "lora_type"),
+        hardware=profile.id if profile else "",
+        rate_micros=rate,
+        delivery="",
+        created_at=row.created_at or utc_now(),
+        prediction_id=row.id,
+        submit={"phase": "accepted"},
+        inputs={
+            name: "***" if name in _SECRET_INPUTS else value for name, value in row.input.items()
+        },
+        config=config,
+    )
+
+
+def _config(values: dict[str, Any]) -> dict[str, Any]:
+    text = values.get("config_json")
+    if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        return {}
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(data, dict):
+        return {}
+    return {str(name).lstrip("-"): value for name, value in data.items()}
+
+
+def _text(config: dict[str, Any], name: str) -> str:
+    value = config.get(name)
+    return value if isinstance(value, str) else ""
