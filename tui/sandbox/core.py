@@ -1,0 +1,55 @@
+"""The parts of one running sandbox, as the routes find them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from tui.sandbox.clock import Clock
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.deployments import Deployment
+from tui.sandbox.faults import FaultBox
+from tui.sandbox.files import FileShelf
+from tui.sandbox.jobs import Jobs
+from tui.sandbox.limits import RateLimits
+from tui.sandbox.registry import Registry
+from tui.sandbox.views import Views
+from tui.sandbox.webhooks import WebhookSender
+
+
+@dataclass(slots=True)
+class Core:
+    """Everything that a route may need."""
+
+    config: SandboxConfig
+    clock: Clock
+    faults: FaultBox
+    registry: Registry
+    views: Views
+    files: FileShelf
+    hooks: WebhookSender
+    jobs: Jobs
+    limits: RateLimits
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+
+
+CORE: web.AppKey[Core] = web.AppKey("core", Core)
+
+
+def readable_inputs(files: FileShelf, views: Views, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The input as a worker gets it: the account's own files by an address that gives bytes.
+
+    `urls.get` of a file names its description; the service lets a model read the file by it.
+    """
+    prefix = f"{views.base_url}/files/"
+    readable = dict(given)
+    for name, value in given.items():
+        if isinstance(value, str) and value.startswith(prefix):
+            stored = files.get(unquote(value.removeprefix(prefix)))
+            if stored is not None:
+                readable[name] = files.download_url(stored, views.base_url)
+    return readable

@@ -1,0 +1,195 @@
+"""Faults on demand: what the real service, network and GPUs do on a bad day.
+
+A fault is switched on by `SandboxConfig.faults`, by a text such as `oom=40*1` (see
+`Fault.parse`), or while the sandbox runs by the control route `POST /_sandbox/faults`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class FaultKind(StrEnum):
+    """All faults that the sandbox knows. `value` is what each one reads from `Fault.value`."""
+
+    RATE_LIMIT = "rate-limit"
+    """429; value: seconds to wait that the answer names (default 1)."""
+    SERVER_ERROR = "server-error"
+    """500 with an HTML page, before anything is done."""
+    BAD_GATEWAY = "bad-gateway"
+    """502 with the HTML page of a proxy, before anything is done."""
+    SLOW = "slow"
+    """The first byte comes late; value: seconds (default 10). The request is carried out."""
+    CUT = "cut"
+    """The connection breaks after `value` bytes of the body (default: half of it).
+    The request is carried out."""
+    CUT_REQUEST = "cut-request"
+    """The connection breaks before an answer and before anything is done."""
+    WRONG_LENGTH = "wrong-length"
+    """Content-Length promises `value` bytes more than come (default 16)."""
+    GARBAGE = "garbage"
+    """200 with a body that is not JSON. The request is carried out."""
+    EXPIRED_TOKEN = "expired-token"  # noqa: S105 - the name of a fault, not a token
+    """401 although the token is right."""
+    NO_CREDIT = "no-credit"
+    """402 on create."""
+    LOW_CREDIT = "low-credit"
+    """Creating is limited to 6 a minute with a burst of 1."""
+    CLOCK_SKEW = "clock-skew"
+    """The service's time of day is wrong by `value` seconds (default 600)."""
+
+    QUEUE_FOREVER = "queue-forever"
+    """A prediction never leaves `starting`."""
+    OUT_OF_MEMORY = "oom"
+    """The trainer runs out of GPU memory at step `value` (default 12)."""
+    GATED_MODEL = "gated-model"
+    """The base model needs a licence that the token does not have."""
+    NSFW = "nsfw"
+    """The content filter refuses the dataset."""
+    WORKER_CRASH = "worker-crash"
+    """The worker process dies at step `value` (default 20)."""
+    LOG_REWRITTEN = "log-rewritten"
+    """At step `value` (default 20) the log loses its first half."""
+    LOST_OUTPUT = "lost-output"
+    """The prediction succeeds and its output is null."""
+    LOST_UPLOAD = "lost-upload"
+    """The trainer's uploads fail; as in the real one, that does not fail the run."""
+    DATA_REMOVED = "data-removed"
+    """Logs, input and output are wiped the moment the prediction ends."""
+
+    WEBHOOK_DUPLICATE = "webhook-duplicate"
+    """Every webhook is sent twice."""
+    WEBHOOK_REORDER = "webhook-reorder"
+    """Every webhook but the terminal one is held back until after the terminal one."""
+    WEBHOOK_LOST = "webhook-lost"
+    """No webhook is sent."""
+
+
+JOB_FAULTS = frozenset(
+    {
+        FaultKind.QUEUE_FOREVER,
+        FaultKind.OUT_OF_MEMORY,
+        FaultKind.GATED_MODEL,
+        FaultKind.NSFW,
+        FaultKind.WORKER_CRASH,
+        FaultKind.LOG_REWRITTEN,
+        FaultKind.LOST_OUTPUT,
+        FaultKind.LOST_UPLOAD,
+        FaultKind.DATA_REMOVED,
+        FaultKind.WEBHOOK_DUPLICATE,
+        FaultKind.WEBHOOK_REORDER,
+        FaultKind.WEBHOOK_LOST,
+    }
+)
+"""Faults that stick to one prediction from its creation to its end."""
+
+_TEXT = re.compile(
+    r"(?P<kind>[a-z-]+)(?:=(?P<value>-?\d+(?:\.\d+)?))?(?:\*(?P<times>\d+))?(?:@(?P<match>.+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault that is switched on.
+
+    Attributes:
+        kind: what goes wrong.
+        value: its measure (see `FaultKind`); None takes the kind's default.
+        times: how often it strikes; 0 means until it is switched off.
+        match: strikes only where this text occurs in `METHOD /path` of the request, or in the
+            model's name for faults of a prediction.
+    """
+
+    kind: FaultKind
+    value: float | None = None
+    times: int = 0
+    match: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read `kind[=value][*times][@match]`, for example `rate-limit=5*3@POST /v1/predictions`.
+
+        Raises:
+            ValueError: with a message that names the known kinds.
+        """
+        found = _TEXT.fullmatch(text.strip())
+        known = ", ".join(sorted(FaultKind))
+        if found is None:
+            raise ValueError(f"{text!r} is not a fault; write kind[=value][*times][@match]")
+        if found["kind"] not in set(FaultKind):
+            raise ValueError(f"no fault is called {found['kind']!r}; known are {known}")
+        value = None if found["value"] is None else float(found["value"])
+        times = int(found["times"] or 0)
+        return cls(FaultKind(found["kind"]), value, times, found["match"] or "")
+
+    @classmethod
+    def from_json(cls, data: Any) -> Fault:
+        """Read one entry of the control route: the text form or an object of the attributes."""
+        if isinstance(data, str):
+            return cls.parse(data)
+        if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+            message = "a fault is a text or an object with at least `kind`"
+            raise ValueError(message)  # noqa: TRY004 - one kind of error for all wrong texts
+        fault = cls.parse(data["kind"])
+        value, times, match = data.get("value"), data.get("times", 0), data.get("match", "")
+        if value is not None and not isinstance(value, int | float):
+            raise ValueError("`value` is a number")
+        if not isinstance(times, int) or times < 0 or not isinstance(match, str):
+            raise ValueError("`times` is a whole number from 0, `match` a text")
+        return replace(fault, value=value, times=times, match=match)
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that the control route lists."""
+        return {
+            "kind": self.kind.value,
+            "value": self.value,
+            "times": self.times,
+            "match": self.match,
+        }
+
+    def number(self, default: float) -> float:
+        """The measure, or the kind's default."""
+        return default if self.value is None else self.value
+
+
+class FaultBox:
+    """The faults that are switched on now."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._active: list[Fault] = list(faults)
+
+    def add(self, fault: Fault) -> None:
+        """Switch one on."""
+        self._active.append(fault)
+
+    def clear(self, kind: FaultKind | None = None) -> None:
+        """Switch off one kind, or all of them."""
+        self._active = [item for item in self._active if kind is not None and item.kind != kind]
+
+    def active(self) -> list[Fault]:
+        """What is switched on, in the order in which it was."""
+        return list(self._active)
+
+    def peek(self, kind: FaultKind) -> Fault | None:
+        """The first active fault of a kind, without using it up."""
+        return next((item for item in self._active if item.kind == kind), None)
+
+    def take(self, kind: FaultKind, place: str) -> Fault | None:
+        """Let a fault strike at `place`, using up one of its times; None when none is due."""
+        for index, fault in enumerate(self._active):
+            if fault.kind == kind and fault.match in place:
+                if fault.times == 1:
+                    del self._active[index]
+                elif fault.times > 1:
+                    self._active[index] = replace(fault, times=fault.times - 1)
+                return fault
+        return None
+
+    def take_for_job(self, model: str) -> dict[FaultKind, Fault]:
+        """All faults that stick to a new prediction of `model`."""
+        taken = {kind: self.take(kind, model) for kind in sorted(JOB_FAULTS)}
+        return {kind: fault for kind, fault in taken.items() if fault is not None}

@@ -1,0 +1,106 @@
+"""Small things that several routes share: JSON in and out, pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from tui.sandbox.core import CORE, Core
+from tui.sandbox.ids import decode_cursor, encode_cursor
+from tui.sandbox.problems import ProblemError, validation_failed
+
+Item = TypeVar("Item")
+BODY_LIMIT = 32 * 1024 * 1024
+
+
+def core_of(request: web.Request) -> Core:
+    """The sandbox that a request came to."""
+    return request.app[CORE]
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A JSON answer; `body` may already be JSON text."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return web.Response(body=data, status=status, content_type="application/json", headers=headers)
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The request's JSON object; ProblemError 400 for anything else."""
+    raw = await request.read()
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(400, f"JSON parse error - {error}") from error
+    if not isinstance(body, dict):
+        raise validation_failed([("/", "Invalid type. Expected: object")])
+    return body
+
+
+def only_known(body: Mapping[str, Any], known: frozenset[str]) -> None:
+    """ProblemError 422 when a body has other keys than `known`."""
+    fields = [
+        {
+            "type": "additional_property_not_allowed",
+            "field": name,
+            "description": f"Additional property {name} is not allowed",
+        }
+        for name in body
+        if name not in known
+    ]
+    if fields:
+        lines = "".join(f"- {item['description']}\n" for item in fields)
+        raise ProblemError(
+            422, lines, title="Input validation failed", extra={"invalid_fields": fields}
+        )
+
+
+def page(
+    request: web.Request,
+    items: Sequence[Item],
+    encode: Callable[[Item], bytes],
+    *,
+    size: int = 100,
+) -> web.Response:
+    """One page of `items` (oldest first in, newest first out) with marks for its neighbours.
+
+    Marks hold the index of an item in the whole list, which never changes because records are
+    never taken out of it.
+    """
+    end = len(items)
+    cursor = request.query.get("cursor")
+    if cursor is not None:
+        try:
+            direction, text = decode_cursor(cursor)
+            position = int(text)
+        except ValueError as error:
+            raise ProblemError(404, "Invalid cursor") from error
+        # `n:5` shows what is older than item 5, `p:5` what is newer.
+        end = position if direction == "n" else min(len(items), position + 1 + size)
+    end = max(0, min(end, len(items)))
+    start = max(0, end - size)
+    return _page_answer(request, items, encode, start, end)
+
+
+def _page_answer(
+    request: web.Request,
+    items: Sequence[Item],
+    encode: Callable[[Item], bytes],
+    start: int,
+    end: int,
+) -> web.Response:
+    older = _page_url(request, "n", start) if start > 0 else None
+    newer = _page_url(request, "p", end - 1) if end < len(items) else None
+    rows = b",".join(encode(item) for item in reversed(items[start:end]))
+    head = json.dumps({"next": older, "previous": newer})[:-1].encode()
+    return answer(head + b', "results": [' + rows + b"]}")
+
+
+def _page_url(request: web.Request, direction: str, position: int) -> str:
+    query = {name: value for name, value in request.query.items() if name != "cursor"}
+    query["cursor"] = encode_cursor(direction, str(position))
+    base = core_of(request).views.base_url
+    return f"{base}{request.path.removeprefix('/v1')}?{urlencode(query)}"

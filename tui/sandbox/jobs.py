@@ -1,0 +1,222 @@
+"""The life of predictions: queue, cold boot, run, limits, cancel, deadline, retention."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tui.sandbox.clock import Clock
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.faults import FaultBox, FaultKind
+from tui.sandbox.record import Kind, Record
+from tui.sandbox.registry import Version
+from tui.sandbox.webhooks import WebhookSender
+from tui.sandbox.worker import Outcome, Sink, Task, Worker
+
+WARM_SECONDS = 60.0
+"""How long a model stays booted after its last run."""
+TIMED_OUT = "Prediction timed out."
+
+
+class Jobs:
+    """Runs records to their end and keeps all of them, oldest first, per kind."""
+
+    def __init__(
+        self,
+        config: SandboxConfig,
+        *,
+        clock: Clock,
+        faults: FaultBox,
+        worker: Worker,
+        hooks: WebhookSender,
+        work_dir: Path,
+        readable: Callable[[Mapping[str, Any]], dict[str, Any]],
+    ) -> None:
+        # `readable` turns the service's own file addresses into ones that a worker can fetch.
+        self._config = config
+        self._clock = clock
+        self._faults = faults
+        self._worker = worker
+        self._hooks = hooks
+        self._work_dir = work_dir
+        self._readable = readable
+        self.order: dict[Kind, list[Record]] = {"prediction": [], "training": []}
+        self.by_id: dict[str, Record] = {}
+        self.by_stream: dict[str, Record] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, list[asyncio.TimerHandle]] = defaultdict(list)
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._warm_until: dict[str, float] = {}
+
+    def keep(self, record: Record) -> None:
+        """Add a record to the lists without running it."""
+        self.order[record.kind].append(record)
+        self.by_id[record.id] = record
+        self.by_stream[record.stream_key] = record
+
+    def keep_past(self, records: list[Record]) -> None:
+        """Put finished predictions, oldest first, before all that there are."""
+        for record in records:
+            self.by_id[record.id] = record
+            self.by_stream[record.stream_key] = record
+        self.order["prediction"][:0] = records
+
+    def create(
+        self,
+        kind: Kind,
+        version: Version,
+        given: Mapping[str, Any],
+        *,
+        cancel_after: float | None = None,
+        webhook: str | None = None,
+        events: frozenset[str] = frozenset(),
+        deployment: str | None = None,
+        destination: str | None = None,
+    ) -> Record:
+        """Accept a new prediction or training and start its life.
+
+        `cancel_after` is in seconds from creation; the record is stopped then.
+        """
+        record = Record(
+            kind,
+            version,
+            given,
+            self._clock.now(),
+            webhook=webhook,
+            events=events,
+            deployment=deployment,
+            destination=destination,
+            faults=self._faults.take_for_job(version.model),
+        )
+        self.keep(record)
+        loop = asyncio.get_running_loop()
+        if cancel_after is not None:
+            record.deadline = self._clock.after(cancel_after, record.created_at)
+            timer = loop.call_later(self._clock.real(cancel_after), self._expire, record)
+            self._timers[record.id].append(timer)
+        self._tasks[record.id] = asyncio.create_task(self._live(record, dict(given)))
+        return record
+
+    def cancel(self, record: Record) -> None:
+        """Stop a record at once; nothing happens to one that is over."""
+        self._stop(record, "canceled")
+
+    def _expire(self, record: Record) -> None:
+        self._stop(record, "aborted" if record.status == "starting" else "canceled")
+
+    def _stop(self, record: Record, status: str) -> None:
+        if not record.is_terminal:
+            waiting = record.status == "starting"
+            self._finish(record, Outcome("canceled"), status)
+            self._worker.cancel(record.id)
+            if waiting and (task := self._tasks.get(record.id)):
+                task.cancel()
+
+    async def _live(self, record: Record, given: dict[str, Any]) -> None:
+        model = record.version.model
+        slot = self._slots.setdefault(model, asyncio.Semaphore(self._config.slots_per_model))
+        try:
+            if FaultKind.QUEUE_FOREVER in record.faults:
+                await asyncio.get_running_loop().create_future()
+            await self._clock.sleep(self._config.queue_seconds)
+            async with slot:
+                await self._boot(model)
+                record.start(self._clock.now())
+                self._hooks.event(record, "start")
+                outcome = await self._run(record, given)
+                self._finish(record, outcome, outcome.status)
+                self._warm_until[model] = self._until(WARM_SECONDS)
+        finally:
+            self._tasks.pop(record.id, None)
+
+    async def _boot(self, model: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._warm_until.get(model, 0.0) <= now:
+            await self._clock.sleep(self._config.boot_seconds)
+        self._warm_until[model] = self._until(WARM_SECONDS)
+
+    def _until(self, seconds: float) -> float:
+        return asyncio.get_running_loop().time() + self._clock.real(seconds)
+
+    async def _run(self, record: Record, given: dict[str, Any]) -> Outcome:
+        folder = self._work_dir / "runs" / record.id
+        folder.mkdir(parents=True, exist_ok=True)
+        task = Task(record.id, record.version, self._readable(given), folder, record.faults)
+        run = asyncio.create_task(self._worker.run(task, self._sink(record)))
+        limit = self._clock.real(self._config.run_limit_seconds)
+        try:
+            done, _ = await asyncio.wait({run}, timeout=limit)
+            if done:
+                return run.result()
+            self._finish(record, Outcome("failed", error=TIMED_OUT), "failed")
+            self._worker.cancel(record.id)
+            return await run
+        finally:
+            run.cancel()
+
+    def _sink(self, record: Record) -> Sink:
+        loop = asyncio.get_running_loop()
+
+        def soon(function: Callable[..., None], *args: Any) -> None:
+            # A worker thread may outlive the loop by a moment; its words are then lost.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(function, *args)
+
+        def log(text: str) -> None:
+            if record.append_log(text):
+                self._hooks.event(record, "logs")
+
+        def output(value: Any) -> None:
+            if record.set_output(value):
+                self._hooks.event(record, "output")
+
+        return Sink(
+            lambda text: soon(log, text),
+            lambda value: soon(output, value),
+            lambda: soon(record.rewrite_log),
+        )
+
+    def _finish(self, record: Record, outcome: Outcome, status: str) -> None:
+        output = outcome.output
+        if status == "succeeded" and record.kind == "training":
+            output = self._trained(record, output)
+        if FaultKind.LOST_OUTPUT in record.faults:
+            output = None
+        if output is not None and record.set_output(output):
+            self._hooks.event(record, "output")
+        now = self._clock.now()
+        if not record.finish(status, now, output=output, error=outcome.error):
+            return
+        for timer in self._timers.pop(record.id, ()):
+            timer.cancel()
+        if FaultKind.DATA_REMOVED in record.faults:
+            self._remove_data(record)
+        else:
+            wait = self._clock.real(self._config.retention_seconds)
+            timer = asyncio.get_running_loop().call_later(wait, self._remove_data, record)
+            self._timers[record.id].append(timer)
+        self._hooks.event(record, "completed")
+
+    def _trained(self, record: Record, output: Any) -> dict[str, Any]:
+        return {"version": f"{record.destination}:{record.version.id}", "weights": output}
+
+    def _remove_data(self, record: Record) -> None:
+        self._timers.pop(record.id, None)
+        record.remove_data()
+        shutil.rmtree(self._work_dir / "runs" / record.id, ignore_errors=True)
+
+    async def aclose(self) -> None:
+        """Stop everything that runs."""
+        for timers in self._timers.values():
+            for timer in timers:
+                timer.cancel()
+        tasks = list(self._tasks.values())
+        for record_id, task in list(self._tasks.items()):
+            self._worker.cancel(record_id)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._worker.aclose()

@@ -1,0 +1,55 @@
+"""The two small models of the sandbox: one tries a webhook address, one greets."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import httpx
+
+from tui.sandbox.run_context import RunContext
+from tui.sandbox.webhooks import is_loopback
+
+
+def check_webhook(run: RunContext) -> dict[str, Any]:
+    """Send one POST to an address and report how it went."""
+    url = str(run.inputs["webhook_url"])
+    limit = float(run.inputs.get("timeout_seconds", 10))
+    run.line(f"Sending a test event to {httpx.URL(url).copy_with(query=None)}")
+    begin = time.monotonic()
+    report: dict[str, Any] = {
+        "success": False,
+        "latency_ms": 0.0,
+        "status_code": None,
+        "error": None,
+        "details": {},
+    }
+    try:
+        answer = httpx.post(
+            url,
+            content=json.dumps({"type": "webhook.check", "prediction": run.task.id}),
+            headers={"content-type": "application/json"},
+            timeout=limit,
+            trust_env=not is_loopback(url),
+        )
+        report |= {"success": answer.is_success, "status_code": answer.status_code}
+        report["details"] = {"content_type": answer.headers.get("content-type", "")}
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        report["error"] = f"{type(error).__name__}: {error}"
+    report["latency_ms"] = round((time.monotonic() - begin) * 1000, 1)
+    run.line(json.dumps(report))
+    return report
+
+
+def greet(run: RunContext) -> list[str]:
+    """Greet a text, word by word, so that streams have something to stream."""
+    text = f"hello {run.inputs['text']}"
+    words = (text.upper() if run.inputs.get("tone") == "loud" else text).split(" ")
+    said: list[str] = []
+    for word in words:
+        run.pause(0.05)
+        said.append(word if not said else f" {word}")
+        run.output(list(said))
+        run.line(f"said {len(said)} of {len(words)}")
+    return said

@@ -1,0 +1,203 @@
+"""Creating, reading, listing and cancelling predictions."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from bisect import bisect_left
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from tui.sandbox.clock import parse_stamp
+from tui.sandbox.core import Core
+from tui.sandbox.faults import FaultKind
+from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page
+from tui.sandbox.problems import (
+    ProblemError,
+    insufficient_credit,
+    invalid_input,
+    invalid_version,
+    not_found,
+    validation_failed,
+)
+from tui.sandbox.record import Kind, Record
+from tui.sandbox.registry import Version
+from tui.sandbox.schema_check import check_input
+from tui.sandbox.webhooks import DEFAULT_EVENTS, EVENTS, is_loopback
+
+REQUEST_KEYS = frozenset({"version", "input", "webhook", "webhook_events_filter", "stream"})
+_WAIT = re.compile(r"wait(?:=(\d+))?")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+_SHORTEST_LIFE = 5
+WEB_DAYS = 14
+
+
+async def _create(request: web.Request) -> web.Response:
+    body = await json_object(request)
+    only_known(body, REQUEST_KEYS | {"webhook_completed"})
+    wanted = body.get("version")
+    if not isinstance(wanted, str):
+        raise validation_failed([("/version", "version is required")])
+    version = core_of(request).registry.version(wanted)
+    if version is None:
+        raise invalid_version()
+    return await start_prediction(request, version, body)
+
+
+async def start_prediction(
+    request: web.Request,
+    version: Version,
+    body: Mapping[str, Any],
+    *,
+    deployment: str | None = None,
+) -> web.Response:
+    """Accept a prediction of `version` and answer it, waiting first when the client prefers."""
+    core = core_of(request)
+    wait = _wait_seconds(request)
+    record = accept(request, version, body, kind="prediction", deployment=deployment)
+    if wait is None:
+        return answer(core.views.encode(record, "create"), status=201)
+    try:
+        async with asyncio.timeout(core.clock.real(wait)):
+            while not record.is_terminal:
+                await record.changed()
+    except TimeoutError:
+        status = 202
+    else:
+        status = 201
+    applied = request.headers["Prefer"].strip()
+    headers = {"Preference-Applied": applied}
+    return answer(core.views.encode(record, "create"), status=status, headers=headers)
+
+
+def accept(
+    request: web.Request,
+    version: Version,
+    body: Mapping[str, Any],
+    *,
+    kind: Kind,
+    deployment: str | None = None,
+    destination: str | None = None,
+) -> Record:
+    """Check what every create request has and start the record."""
+    core = core_of(request)
+    given = body.get("input")
+    if not isinstance(given, dict):
+        raise validation_failed([("/input", "input is required")])
+    if core.faults.take(FaultKind.NO_CREDIT, f"{request.method} {request.path}"):
+        raise insufficient_credit()
+    if problems := check_input(version.schema, given):
+        raise invalid_input(problems)
+    webhook, events = _webhook(body)
+    return core.jobs.create(
+        kind,
+        version,
+        given,
+        cancel_after=_cancel_after(request),
+        webhook=webhook,
+        events=events,
+        deployment=deployment,
+        destination=destination,
+    )
+
+
+def _webhook(body: Mapping[str, Any]) -> tuple[str | None, frozenset[str]]:
+    url = body.get("webhook") or body.get("webhook_completed")
+    chosen = body.get("webhook_events_filter")
+    if url is None:
+        return None, frozenset()
+    if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
+        raise validation_failed([("/webhook", "Webhook URL must be an HTTPS URL")])
+    if chosen is None:
+        return url, DEFAULT_EVENTS if body.get("webhook") else frozenset({"completed"})
+    if not isinstance(chosen, list) or any(event not in EVENTS for event in chosen):
+        listing = ", ".join(sorted(EVENTS))
+        raise validation_failed([("/webhook_events_filter", f"Events must be among: {listing}")])
+    return url, frozenset(chosen)
+
+
+def _wait_seconds(request: web.Request) -> int | None:
+    """Seconds of `Prefer: wait[=n]`; None without it. Other preferences are ignored."""
+    found = _WAIT.fullmatch(request.headers.get("Prefer", "").strip())
+    if found is None:
+        return None
+    seconds = int(found[1] or 60)
+    if not 1 <= seconds <= 60:
+        raise validation_failed([("/prefer", "wait must be between 1 and 60 seconds")])
+    return seconds
+
+
+def _cancel_after(request: web.Request) -> float | None:
+    text = request.headers.get("Cancel-After")
+    if text is None:
+        return None
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or not any(found.groups()):
+        raise validation_failed([("/cancel-after", f"Invalid duration: {text}")])
+    hours, minutes, seconds = (int(group or 0) for group in found.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    if total < _SHORTEST_LIFE:
+        raise validation_failed([("/cancel-after", "Cancel-After must be at least 5 seconds")])
+    return float(total)
+
+
+def find(request: web.Request, kind: Kind | None = None) -> Record:
+    """The record that the path names; ProblemError 404 when there is none of that kind."""
+    record = core_of(request).jobs.by_id.get(request.match_info["id"])
+    if record is None or (kind is not None and record.kind != kind):
+        raise not_found()
+    return record
+
+
+async def _get(request: web.Request) -> web.Response:
+    return answer(core_of(request).views.encode(find(request), "get"))
+
+
+async def _cancel(request: web.Request) -> web.Response:
+    core = core_of(request)
+    record = find(request)
+    core.jobs.cancel(record)
+    return answer(core.views.encode(record, "cancel"))
+
+
+async def _list(request: web.Request) -> web.Response:
+    core = core_of(request)
+    records = _filtered(core, request)
+    return page(request, records, lambda record: core.views.encode(record, "list"))
+
+
+def _filtered(core: Core, request: web.Request) -> list[Record]:
+    records = core.jobs.order["prediction"]
+    moments = {}
+    for name in ("created_after", "created_before"):
+        if text := request.query.get(name):
+            try:
+                moments[name] = parse_stamp(text.replace(" ", "+"))
+            except ValueError as error:
+                raise ProblemError(400, f"Invalid {name}: {text}") from error
+    if (source := request.query.get("source")) is not None:
+        if source != "web":
+            raise ProblemError(400, "source must be web")
+        since = core.clock.now() - timedelta(days=WEB_DAYS)
+        records = [item for item in records if item.source == "web" and item.created_at >= since]
+    # Slices keep the marks of pages right only as long as the lower end does not move, and it
+    # does not: records are kept in the order of their creation.
+    low, high = 0, len(records)
+    if "created_after" in moments:
+        low = bisect_left(records, moments["created_after"], key=lambda item: item.created_at)
+    if "created_before" in moments:
+        high = bisect_left(records, moments["created_before"], key=lambda item: item.created_at)
+    return records[low:high] if (low, high) != (0, len(records)) else records
+
+
+def routes() -> list[web.RouteDef]:
+    """The group's routes."""
+    return [
+        web.post("/v1/predictions", _create),
+        web.get("/v1/predictions", _list),
+        web.get("/v1/predictions/{id}", _get),
+        web.post("/v1/predictions/{id}/cancel", _cancel),
+    ]

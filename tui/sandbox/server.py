@@ -1,0 +1,157 @@
+"""Puts a sandbox together and serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from tui.sandbox import ids, middleware
+from tui.sandbox.clock import Clock
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.core import CORE, Core, readable_inputs
+from tui.sandbox.faults import FaultBox
+from tui.sandbox.files import FileShelf
+from tui.sandbox.history import add_history
+from tui.sandbox.http_tools import BODY_LIMIT
+from tui.sandbox.jobs import Jobs
+from tui.sandbox.limits import RateLimits
+from tui.sandbox.registry import Registry
+from tui.sandbox.routes import (
+    account,
+    catalog,
+    control,
+    deployments,
+    files,
+    models,
+    predictions,
+    streams,
+    trainings,
+)
+from tui.sandbox.sim_worker import SimWorker
+from tui.sandbox.views import Views
+from tui.sandbox.webhooks import WebhookSender
+from tui.sandbox.worker import Worker
+
+_GROUPS = (
+    account,
+    catalog,
+    control,
+    deployments,
+    files,
+    models,
+    predictions,
+    streams,
+    trainings,
+)
+
+
+class RunningSandbox:
+    """A sandbox that answers.
+
+    Attributes:
+        base_url: the API's address, ending in `/v1`.
+        token: what `Authorization: Bearer` has to carry.
+        core: its parts, for tests that look inside.
+    """
+
+    def __init__(
+        self, core: Core, runner: web.AppRunner, base_url: str, temporary: Path | None
+    ) -> None:
+        self.core = core
+        self.base_url = base_url
+        self.token = core.config.token
+        self._runner = runner
+        self._temporary = temporary
+
+    async def aclose(self) -> None:
+        """Stop all jobs and the server; a temporary work folder is removed."""
+        await self.core.jobs.aclose()
+        await self.core.hooks.aclose()
+        await self._runner.cleanup()
+        if self._temporary is not None:
+            await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
+
+
+def _build(config: SandboxConfig, work_dir: Path, worker: Worker) -> Core:
+    clock = Clock(config.speed)
+    views = Views(config.style)
+    shelf = FileShelf(work_dir / "files", clock, config.username, config.file_lifetime_seconds)
+    hooks = WebhookSender(
+        clock,
+        config.webhook_secret or ids.webhook_secret(),
+        lambda record: views.encode(record, "get"),
+    )
+    faults = FaultBox(config.faults)
+    registry = Registry(config.username)
+    jobs = Jobs(
+        config,
+        clock=clock,
+        faults=faults,
+        worker=worker,
+        hooks=hooks,
+        work_dir=work_dir,
+        readable=lambda given: readable_inputs(shelf, views, given),
+    )
+    core = Core(
+        config, clock, faults, registry, views, shelf, hooks, jobs, RateLimits(config.speed)
+    )
+    control.follow_skew(core)
+    add_history(jobs, registry, clock, config.past_predictions)
+    return core
+
+
+async def serve(
+    config: SandboxConfig | None = None, *, worker: Worker | None = None
+) -> RunningSandbox:
+    """Start a sandbox on loopback; it answers when this returns.
+
+    Args:
+        config: how it shall be; the default is a sandbox at demo speed on a free port.
+        worker: what runs predictions; None takes the one that `config.worker` names.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    config = config or SandboxConfig()
+    temporary = None
+    if config.work_dir is None:
+        temporary = Path(tempfile.mkdtemp(prefix="simpletuner-sandbox-"))
+    work_dir = config.work_dir or temporary or Path()
+    worker = worker or SimWorker(config)
+    core = _build(config, work_dir, worker)
+    app = web.Application(
+        client_max_size=BODY_LIMIT,
+        middlewares=[middleware.errors, middleware.faults, middleware.access],
+    )
+    app[CORE] = core
+    for group in _GROUPS:
+        app.add_routes(group.routes())
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.host, config.port).start()
+        await worker.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    core.views.base_url = f"http://{host}:{runner.addresses[0][1]}/v1"
+    return RunningSandbox(core, runner, core.views.base_url, temporary)
+
+
+async def run_forever(config: SandboxConfig, announce: Callable[[RunningSandbox], None]) -> None:
+    """Serve until the calling task is cancelled; `announce` is called once it answers."""
+    sandbox = await serve(config)
+    try:
+        announce(sandbox)
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(sandbox.aclose())
+        raise

@@ -1,0 +1,104 @@
+"""The training loop: simulated losses, real bars, checkpoints, validations, faults."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tui.sandbox.faults import FaultKind
+from tui.sandbox.registry import GPU_GIB
+from tui.sandbox.run_context import ProgramError, RunContext
+from tui.sandbox.trainer import wording
+from tui.sandbox.trainer.console import Console
+from tui.sandbox.trainer.plan import Plan
+
+
+class OutOfMemoryError(ProgramError):
+    """The GPU has no room left."""
+
+
+class WorkerCrashError(ProgramError):
+    """The worker process is gone; nothing more is printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How far the loop goes."""
+
+    steps: int
+    epochs: int
+    per_epoch: int
+
+    def epoch_at(self, step: int) -> int:
+        """The epoch that a step belongs to, counted from 1."""
+        return min(self.epochs, max(0, step - 1) // self.per_epoch + 1)
+
+
+class Loop:
+    """Walks through the steps of a run."""
+
+    def __init__(self, run: RunContext, plan: Plan, console: Console, schedule: Schedule) -> None:
+        self._run = run
+        self._plan = plan
+        self._console = console
+        self._schedule = schedule
+        self._sum = 0.0
+        self._level = run.dice.uniform(0.32, 0.5)
+        self._floor = run.dice.uniform(0.07, 0.13)
+
+    def walk(self, checkpoint: Callable[[int], None], validation: Callable[[int], None]) -> None:
+        """Take all steps, calling back where a checkpoint or a validation is due."""
+        schedule, plan = self._schedule, self._plan
+        begin = time.monotonic()
+        head = f"Epoch 1/{schedule.epochs} Steps"
+        self._console.bar(wording.bar(head, 0, schedule.steps, 0.0))
+        for step in range(1, schedule.steps + 1):
+            self._run.pause(self._run.config.step_seconds * plan.batch)
+            self._strike(step)
+            loss = self._loss(step)
+            self._sum += loss
+            rate = plan.rate_at(step, schedule.steps)
+            head = f"Epoch {schedule.epoch_at(step)}/{schedule.epochs}, Steps"
+            postfix = f"lr={wording.number(rate)}, step_loss={wording.number(loss)}"
+            elapsed = time.monotonic() - begin
+            self._console.bar(wording.bar(head, step, schedule.steps, elapsed, postfix))
+            self._console.debug(self._summary(step, loss, rate))
+            if step % plan.checkpoint_every == 0 or step == schedule.steps:
+                checkpoint(step)
+                text = f"`{self._summary(step, loss, rate)}`"
+                self._console.notice(text, title="Checkpoint")
+            if plan.validation_every and step % plan.validation_every == 0:
+                validation(step)
+        self._console.end_bar()
+
+    def _summary(self, step: int, loss: float, rate: float) -> str:
+        epochs = (self._schedule.epoch_at(step), self._schedule.epochs)
+        mean = float(f"{self._sum / step:.4g}")
+        return wording.summary(
+            step, self._schedule.steps, loss=loss, rate=rate, epochs=epochs, mean=mean
+        )
+
+    def _loss(self, step: int) -> float:
+        """A made-up loss: a falling curve with the scatter that single samples have."""
+        share = step / self._schedule.steps
+        curve = self._floor + (self._level - self._floor) * math.exp(-4 * share)
+        return float(f"{max(0.001, curve * self._run.dice.lognormvariate(0, 0.22)):.3g}")
+
+    def _strike(self, step: int) -> None:
+        run = self._run
+        if (fault := run.fault(FaultKind.OUT_OF_MEMORY)) and step == int(fault.number(12)):
+            raise OutOfMemoryError(_out_of_memory(run.task.version.model))
+        if (fault := run.fault(FaultKind.WORKER_CRASH)) and step == int(fault.number(20)):
+            raise WorkerCrashError("Worker crashed (E1000)")
+        if (fault := run.fault(FaultKind.LOG_REWRITTEN)) and step == int(fault.number(20)):
+            run.rewrite_log()
+
+
+def _out_of_memory(model: str) -> str:
+    total = GPU_GIB["h100" if "h100" in model else "l40s"]
+    return (
+        f"CUDA out of memory. Tried to allocate 2.25 GiB. GPU 0 has a total capacity of "
+        f"{total:.2f} GiB of which 1.02 GiB is free."
+    )

@@ -1,0 +1,185 @@
+"""Sends webhooks as the service does: filtered, throttled, signed, retried only at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from tui.sandbox.clock import Clock
+from tui.sandbox.faults import FaultKind
+from tui.sandbox.record import Record
+
+EVENTS = frozenset({"start", "output", "logs", "completed"})
+DEFAULT_EVENTS = frozenset({"output", "completed"})
+THROTTLE_SECONDS = 0.5
+RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 29.0)
+"""Seconds between the tries of a terminal webhook: the last one comes a minute after the end."""
+ANSWER_SECONDS = 10.0
+"""Real seconds that a receiver may take; not scaled, because the receiver is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One webhook; all tries of it share the id."""
+
+    id: str
+    url: str
+    body: bytes
+    terminal: bool
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header by the Standard Webhooks scheme."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine; only those may be plain http."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Channel:
+    """The webhooks of one prediction, in order."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Message] = asyncio.Queue()
+        self.held: list[Message] = []
+        self.timer: asyncio.TimerHandle | None = None
+        self.last_sent = float("-inf")
+
+
+class WebhookSender:
+    """Delivers what `event` is told, one ordered channel per prediction."""
+
+    def __init__(self, clock: Clock, secret: str, encode: Callable[[Record], bytes]) -> None:
+        self.secret = secret
+        self._clock = clock
+        self._encode = encode
+        self._channels: dict[str, _Channel] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    def event(self, record: Record, name: str) -> None:
+        """Something happened to a record: `start`, `output`, `logs` or `completed`."""
+        if not record.webhook or name not in record.events:
+            return
+        if FaultKind.WEBHOOK_LOST in record.faults:
+            return
+        channel = self._channels.get(record.id)
+        if channel is None:
+            channel = self._channels[record.id] = _Channel()
+            self._tasks[record.id] = asyncio.create_task(self._deliver_all(record.id, channel))
+        if name in {"output", "logs"} and not record.is_terminal:
+            self._throttled(record, channel)
+        elif name in {"start", "completed"}:
+            self._send(record, channel)
+
+    def _throttled(self, record: Record, channel: _Channel) -> None:
+        loop = asyncio.get_running_loop()
+        if channel.timer is not None:
+            return
+        wait = channel.last_sent + self._clock.real(THROTTLE_SECONDS) - loop.time()
+        if wait <= 0:
+            self._send(record, channel)
+        else:
+            channel.timer = loop.call_later(wait, self._late, record, channel)
+
+    def _late(self, record: Record, channel: _Channel) -> None:
+        channel.timer = None
+        if not record.is_terminal:
+            self._send(record, channel)
+
+    def _send(self, record: Record, channel: _Channel) -> None:
+        channel.last_sent = asyncio.get_running_loop().time()
+        if record.is_terminal and channel.timer is not None:
+            channel.timer.cancel()
+            channel.timer = None
+        message = Message(
+            f"msg_{secrets.token_urlsafe(20)}",
+            record.webhook or "",
+            self._encode(record),
+            record.is_terminal,
+        )
+        messages = [message]
+        if FaultKind.WEBHOOK_REORDER in record.faults:
+            if not record.is_terminal:
+                channel.held.append(message)
+                return
+            messages += [
+                Message(held.id, held.url, held.body, terminal=False) for held in channel.held
+            ]
+        for item in messages:
+            channel.queue.put_nowait(item)
+            if FaultKind.WEBHOOK_DUPLICATE in record.faults:
+                channel.queue.put_nowait(item)
+        if record.is_terminal:
+            channel.queue.put_nowait(Message("", "", b"", terminal=True))
+
+    async def _deliver_all(self, record_id: str, channel: _Channel) -> None:
+        try:
+            while (message := await channel.queue.get()).id:
+                await self._deliver(message)
+        finally:
+            self._channels.pop(record_id, None)
+            self._tasks.pop(record_id, None)
+
+    async def _deliver(self, message: Message) -> None:
+        delays = RETRY_DELAYS if message.terminal else ()
+        for delay in (*delays, None):
+            if await self._try(message) or delay is None:
+                return
+            await self._clock.sleep(delay)
+
+    async def _try(self, message: Message) -> bool:
+        timestamp = int(self._clock.now().timestamp())
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "Replicate/1.0 (sandbox)",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(self.secret, message.id, timestamp, message.body),
+        }
+        session = self._session(is_loopback(message.url))
+        try:
+            async with session.post(
+                message.url, data=message.body, headers=headers, allow_redirects=False
+            ) as answer:
+                # A redirect is not followed and not retried either: the webhook is lost.
+                return answer.status < 400
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return False
+
+    def _session(self, local: bool) -> aiohttp.ClientSession:
+        session = self._sessions.get(local)
+        if session is None:
+            session = self._sessions[local] = aiohttp.ClientSession(
+                trust_env=not local, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+            )
+        return session
+
+    async def aclose(self) -> None:
+        """Drop what was not delivered yet."""
+        tasks = list(self._tasks.values())
+        for channel in self._channels.values():
+            if channel.timer is not None:
+                channel.timer.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for session in self._sessions.values():
+            await session.close()
