@@ -1,0 +1,319 @@
+"""The application: screens, the line to the engine, and what all screens share."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from textual import events
+from textual.app import App
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.signal import Signal
+
+from tui.app import first_frame
+from tui.app.actions import APP
+from tui.app.deeds import Deeds
+from tui.app.feed import Attach, EngineFeed
+from tui.app.frame_diff import FrameDiff
+from tui.app.keymap import KeyMap, bindings
+from tui.app.messages import EngineState, JobsChanged, Notice, UploadProgress
+from tui.app.model import JobsModel
+from tui.app.screens.jobs import JobsScreen
+from tui.app.status import WorldStatus, world_status
+from tui.app.styles import style_sheet
+from tui.app.theme import THEMES, AsciiFilter
+from tui.app.widgets.job_list import utc_now
+from tui.engine.control_client import ControlClient
+from tui.settings import Home, Settings
+from tui.store.reader import StoreReader
+
+_NOTICES_KEPT: Final = 200
+_SEVERITY: Final = {"info": "information", "warning": "warning", "error": "error"}
+
+
+class SimpleTunerApp(FrameDiff, App[int]):
+    """A window on the engine's work.
+
+    Screens follow changes by subscribing to a signal: `jobs_changed`, `fact_changed` (its name),
+    `upload_progress`, `engine_changed` and `status_changed`.
+
+    Attributes:
+        reader: the store, read-only, for use in the event loop's thread.
+        model: order, filter and marks of the job list.
+        control: the engine, or None while there is none.
+        clock: the present; tests stop it.
+        keymap: the keys after the user's settings.
+        deeds: cancel, delete, collect, sync.
+        notices: what was said so far, the newest last.
+        last_key: monotonic time of the last key press.
+    """
+
+    TITLE = "simpletuner-tui"
+    CSS_PATH: ClassVar = [style_sheet("shared"), style_sheet("jobs")]
+    BINDINGS: ClassVar = bindings(APP)
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        attach: Attach,
+        sandbox: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.home = home
+        self.settings = settings
+        self.sandbox = sandbox
+        self.clock = clock
+        self.reader = StoreReader(home.database)
+        self.model = JobsModel(self.reader)
+        self.keymap = KeyMap(settings.ui.keys)
+        self.control: ControlClient | None = None
+        self.engine = EngineState("starting")
+        self.notices: list[Notice] = []
+        self.last_key = 0.0
+        self.status = WorldStatus()
+        self._feed = EngineFeed(self, attach)
+        self._ascii = AsciiFilter() if settings.ui.ascii else None
+        super().__init__()
+        self.animation_level = "none"
+        for theme in THEMES:
+            self.register_theme(theme)
+        if settings.ui.theme in self.available_themes:
+            self.theme = settings.ui.theme
+        else:
+            self.theme = THEMES[0].name
+        self.set_keymap(self.keymap.textual_keymap())
+        self.deeds = Deeds(self)
+        self.jobs_changed: Signal[JobsChanged] = Signal(self, "jobs-changed")
+        self.fact_changed: Signal[str] = Signal(self, "fact-changed")
+        self.upload_progress: Signal[UploadProgress] = Signal(self, "upload-progress")
+        self.engine_changed: Signal[EngineState] = Signal(self, "engine-changed")
+        self.status_changed: Signal[None] = Signal(self, "status-changed")
+
+    # -- start and end ------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Jobs is home."""
+        self.refresh_status()
+        return JobsScreen()
+
+    def on_mount(self) -> None:
+        """Attach once the first frame is out."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.run_worker(self._feed.run(), group="engine", exclusive=True)
+        for problem in self.keymap.problems:
+            self.tell(f"[ui.keys] {problem.action_id}: {problem.message}.",
+                      f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
+
+    def get_line_filters(self) -> list[LineFilter]:
+        """With the ASCII set, every glyph is replaced on its way to the screen."""
+        filters = list(super().get_line_filters())
+        return [*filters, self._ascii] if self._ascii is not None else filters
+
+    # -- the engine ---------------------------------------------------------------------------
+
+    def attached(self, control: ControlClient) -> None:
+        """The engine is there."""
+        self.control = control
+        self.engine_state(EngineState("ready"))
+
+    def engine_state(self, state: EngineState) -> None:
+        """Show whether the engine is there; why it is gone is said once, not at each retry."""
+        if state.state == "gone":
+            self.control = None
+            if state.message and self.engine != state:
+                self.tell(state.message, state.advice, "error")
+        self.engine = state
+        self.refresh_status()
+        self.engine_changed.publish(state)
+        if isinstance(self.screen, JobsScreen):
+            self.screen.update_footer()
+
+    def catch_up(self) -> None:
+        """Read what changed in the store and tell the screens."""
+        found = self.model.catch_up()
+        if found.changed or found.order_stale:
+            self.refresh_status()
+            self.jobs_changed.publish(JobsChanged(found.changed, found.order_stale))
+
+    def fact_heard(self, name: str) -> None:
+        """The engine learned something about the world."""
+        self.refresh_status()
+        self.fact_changed.publish(name)
+
+    def refresh_status(self) -> None:
+        """Read again what the top bar says."""
+        status = world_status(
+            self.reader, self.settings, self.engine, self.clock(), sandbox=self.sandbox
+        )
+        if status != self.status:
+            self.status = status
+            self.status_changed.publish(None)
+
+    # -- screens ------------------------------------------------------------------------------
+
+    def show(self, name: str) -> None:
+        """Go to one of the three screens; Jobs lies below and keeps what was open on it."""
+        top = self.screen
+        if name == "jobs":
+            if self._is_side(top):
+                self.pop_screen()
+            else:
+                while len(self.screen_stack) > 1 and not isinstance(self.screen, JobsScreen):
+                    self.pop_screen()
+            return
+        if getattr(top, "HERE", "") == name:
+            return
+        screen = self._side_screen(name)
+        if self._is_side(top):
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    def _is_side(self, screen: Screen[Any]) -> bool:
+        return getattr(screen, "HERE", "") in ("cloud", "publishing")
+
+    def _side_screen(self, name: str) -> Screen[Any]:
+        if name == "cloud":
+            from tui.app.screens.cloud import CloudScreen
+
+            return CloudScreen()
+        from tui.app.screens.publishing import PublishingScreen
+
+        return PublishingScreen()
+
+    def open_job(self, job_id: str) -> None:
+        """Open a job's own page."""
+        from tui.app.screens.job import JobScreen
+
+        self.push_screen(JobScreen(job_id))
+
+    def new_job(self) -> None:
+        """Open the form for a new job."""
+        from tui.app.screens.new_job import NewJobScreen
+
+        self.push_screen(NewJobScreen())
+
+    # -- what every screen can do -------------------------------------------------------------
+
+    async def action_perform(self, action_id: str) -> None:
+        """Keys that work everywhere, where the screen has no way of its own to run actions."""
+        perform = getattr(self.screen, "action_perform", None)
+        if perform is not None:
+            await perform(action_id)
+        else:
+            getattr(self, f"do_{action_id.partition('.')[2]}")()
+
+    def do_cloud(self) -> None:
+        """To the Cloud screen."""
+        self.show("cloud")
+
+    def do_jobs(self) -> None:
+        """To the Jobs screen."""
+        self.show("jobs")
+
+    def do_publishing(self) -> None:
+        """To the Publishing screen."""
+        self.show("publishing")
+
+    def do_palette(self) -> None:
+        """Open the command palette."""
+        self.action_command_palette()
+
+    def do_help(self) -> None:
+        """Open the list of keys."""
+        from tui.app.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen.of(self.screen))
+
+    def do_notices(self) -> None:
+        """Open the list of past notices."""
+        from tui.app.screens.notices import NoticesScreen
+
+        self.push_screen(NoticesScreen(self.notices))
+
+    def do_theme(self) -> None:
+        """The next theme."""
+        names = [theme.name for theme in THEMES]
+        here = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(here + 1) % len(names)]
+        self.tell(f"Theme: {self.theme.removeprefix('simpletuner-')}")
+
+    def do_mouse(self) -> None:
+        """Let the terminal have the mouse, or take it back."""
+        from tui.app.terminal import set_mouse
+
+        self.mouse_on = not getattr(self, "mouse_on", self.settings.ui.mouse)
+        set_mouse(self, self.mouse_on)
+        self.tell("The mouse works in the app again." if self.mouse_on
+                  else "The mouse is the terminal's: select text as usual. m takes it back.")  # fmt: skip
+
+    def do_quit(self) -> None:
+        """Leave; the engine goes on."""
+        self.exit(0)
+
+    async def action_quit(self) -> None:
+        """Ctrl+q leaves as well."""
+        self.do_quit()
+
+    def action_help_quit(self) -> None:
+        """Ctrl+c never loses anything: it says how to leave."""
+        self.tell("Press q to leave; jobs and transfers go on.")
+
+    def tell(self, message: str, advice: str = "", level: str = "info") -> None:
+        """Say something to the user; it is kept in the list of notices."""
+        if level not in _SEVERITY:
+            level = "info"
+        self.notices.append(Notice(level, message, advice, self.clock()))
+        del self.notices[:-_NOTICES_KEPT]
+        text = f"{message}\n{advice}" if advice else message
+        self.notify(
+            text,
+            severity=_SEVERITY[level],  # type: ignore[arg-type]  a literal, checked above
+            timeout=4 if level == "info" else 10,
+            markup=False,
+        )
+
+    def copy(self, text: str) -> None:
+        """Copy through the terminal (OSC 52, so over ssh as well), and show what was copied."""
+        from tui.app.terminal import copy_text
+
+        copy_text(self, text)
+        self.tell(f"Copied: {text}")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Remember when the last key came: lists do not re-sort under busy hands."""
+        if isinstance(event, events.Key):
+            self.last_key = time.monotonic()
+        await super().on_event(event)
+
+
+def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False) -> int:
+    """Run the app until the user leaves.
+
+    Args:
+        home: where state lives.
+        settings: the user's settings.
+        attach: finds or starts the engine.
+        sandbox: whether this session is a demo, whatever the API base says.
+
+    Returns:
+        The exit code.
+    """
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    app = SimpleTunerApp(home, settings, attach=attach, sandbox=sandbox)
+    try:
+        code = app.run(mouse=settings.ui.mouse)
+    finally:
+        app.reader.close()
+        first_frame.restore()
+    return app.return_code or code or 0

@@ -1,0 +1,149 @@
+"""Things done to jobs through the engine, with the question before and the words after."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tui import formatting
+from tui.app.widgets.job_list import cost_now
+from tui.formatting import STATUS_WORDS
+from tui.store.records import JobRow
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient
+
+
+class Deeds:
+    """Cancel, delete, collect, sync: the same for the list and for a job's page."""
+
+    def __init__(self, app: SimpleTunerApp) -> None:
+        self._app = app
+
+    def _rows(self, job_ids: Sequence[str]) -> list[JobRow]:
+        found = self._app.reader.rows(job_ids)
+        return [found[job_id] for job_id in job_ids if job_id in found]
+
+    def _line(self, row: JobRow) -> str:
+        cost = cost_now(row, self._app.clock())
+        words = [row.name, STATUS_WORDS[row.status]]
+        if row.step is not None and row.total_steps:
+            words.append(f"step {row.step:,} of {row.total_steps:,}")
+        words.append(f"{formatting.money(cost)} so far" if cost is not None else "nothing spent yet")
+        return " · ".join(words)
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Ask, then cancel those that still run."""
+        rows = [row for row in self._rows(job_ids) if row.status.is_active]
+        if not rows:
+            self._app.tell("None of these jobs is running.")
+            return
+        one = rows[0].name if len(rows) == 1 else f"{len(rows)} jobs"
+        self._ask(
+            f"Cancel {one}?",
+            [*map(self._line, rows), "", "What has been used is still charged."],
+            yes="Yes, cancel " + ("it" if len(rows) == 1 else "them"),
+            call=lambda control, row: control.cancel(row.job_id),
+            rows=rows,
+            done=lambda row: f"Cancelling {row.name}.",
+        )
+
+    def delete(self, job_ids: Sequence[str]) -> None:
+        """Ask, then remove the records of finished jobs."""
+        rows = [row for row in self._rows(job_ids) if row.status.is_terminal]
+        if not rows:
+            self._app.tell("Only finished jobs can be deleted.", "Cancel a running one first (c).")
+            return
+        one = f"the record of {rows[0].name}" if len(rows) == 1 else f"{len(rows)} records"
+        details = [self._line(row) for row in rows]
+        unsafe = [row for row in rows if row.data_expires_at is not None]
+        if unsafe:
+            details += ["", "Not collected yet, and deleted at Replicate soon: "
+                        + ", ".join(row.name for row in unsafe)]  # fmt: skip
+        self._ask(
+            f"Delete {one}?",
+            [*details, "", "Log and metrics go with it. Delivered files stay on disk."],
+            yes="Yes, delete",
+            call=lambda control, row: control.delete(row.job_id),
+            rows=rows,
+            done=lambda row: f"Deleted the record of {row.name}.",
+        )
+
+    def _ask(
+        self,
+        question: str,
+        details: Sequence[str],
+        *,
+        yes: str,
+        call: Callable[[ControlClient, JobRow], Awaitable[Any]],
+        rows: Sequence[JobRow],
+        done: Callable[[JobRow], str],
+    ) -> None:
+        from tui.app.widgets.confirm import Confirm
+
+        async def all_of_them(control: ControlClient) -> str:
+            for row in rows:
+                await call(control, row)
+                self._app.model.marks.discard(row.job_id)
+            return done(rows[0]) if len(rows) == 1 else f"{len(rows)} jobs: asked for."
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.run(all_of_them)
+
+        self._app.push_screen(Confirm(question, details, yes=yes), answered)
+
+    def collect(self, job_ids: Sequence[str]) -> None:
+        """Fetch what finished jobs produced."""
+        rows = [row for row in self._rows(job_ids) if row.status.is_terminal]
+
+        async def fetch(control: ControlClient) -> str:
+            files, missing = 0, 0
+            for row in rows:
+                answer = await control.collect(row.job_id)
+                files += len(answer.get("files", ()))
+                missing += len(answer.get("missing", ()))
+            words = f"{formatting.plural(files, 'file')} on disk"
+            return f"{words}, {missing} cannot be had any more." if missing else f"{words}."
+
+        if rows:
+            self._app.tell(f"Fetching files of {formatting.plural(len(rows), 'job')}…")
+            self.run(fetch)
+
+    def sync(self) -> None:
+        """Bring in jobs that were started elsewhere."""
+
+        async def sync(control: ControlClient) -> str:
+            answer = await control.sync()
+            return str(answer.get("message") or f"{answer.get('synced', 0)} jobs brought in.")
+
+        self.run(sync)
+
+    def web(self, job_id: str) -> None:
+        """Show and copy the address of the job's page."""
+        record = self._app.reader.job(job_id)
+        if record is None or not record.web_url:
+            self._app.tell("This job has no web page yet.")
+            return
+        self._app.copy(record.web_url)
+
+    def run(self, call: Callable[[ControlClient], Awaitable[str]]) -> None:
+        """Make a call to the engine and say how it went."""
+        from tui.engine.control_client import ControlError
+
+        control = self._app.control
+        if control is None:
+            self._app.tell("The engine is still starting; try again in a moment.")
+            return
+
+        async def work() -> None:
+            try:
+                said = await call(control)
+            except ControlError as error:
+                self._app.tell(error.message, error.advice, "error")
+            else:
+                if said:
+                    self._app.tell(said)
+
+        self._app.run_worker(work(), group="deeds", exit_on_error=False)

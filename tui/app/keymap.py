@@ -1,0 +1,117 @@
+"""Which key does what, after the user's own wishes, and what is wrong with those wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from tui.app.actions import REGISTRY, Action
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
+
+_SHOWN: Final = {
+    "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn",
+    "pageup": "pgup", "down": "↓", "up": "↑", "left": "←", "right": "→", "delete": "del",
+}  # fmt: skip
+_TYPED: Final = {
+    "?": "question_mark", "/": "slash", ":": "colon", "esc": "escape", "pgdn": "pagedown",
+    "pgup": "pageup", "↓": "down", "↑": "up", "←": "left", "→": "right", "del": "delete",
+    "return": "enter", ".": "full_stop", ",": "comma", "-": "minus", "+": "plus", "!": "exclamation_mark",
+    ";": "semicolon", "'": "apostrophe", "[": "left_square_bracket", "]": "right_square_bracket",
+}  # fmt: skip
+
+
+def shown(key: str) -> str:
+    """A key as people write it: `?`, `esc`, `ctrl+n`."""
+    return _SHOWN.get(key, key)
+
+
+def typed(text: str) -> str:
+    """Textual's name of a key that a person wrote."""
+    return _TYPED.get(text.strip(), text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProblem:
+    """A wish in `[ui.keys]` that cannot be followed.
+
+    Attributes:
+        action_id: the entry's name.
+        message: what is wrong.
+    """
+
+    action_id: str
+    message: str
+
+
+class KeyMap:
+    """The registry with the user's keys in place."""
+
+    def __init__(
+        self, wishes: Mapping[str, str] | None = None, registry: Iterable[Action] = REGISTRY
+    ) -> None:
+        """Apply `wishes` (`"jobs.cancel" = "x"`, several keys separated by spaces)."""
+        self.problems: list[KeyProblem] = []
+        self._actions = {action.id: action for action in registry}
+        for action_id, text in (wishes or {}).items():
+            self._wish(action_id, text)
+
+    def _wish(self, action_id: str, text: str) -> None:
+        action = self._actions.get(action_id)
+        if action is None:
+            self.problems.append(KeyProblem(action_id, f"there is no action “{action_id}”"))
+            return
+        keys = tuple(typed(part) for part in text.split())
+        if not keys:
+            self.problems.append(KeyProblem(action_id, "no key is given"))
+            return
+        for key in keys:
+            other = self._holder(key, action)
+            if other is not None:
+                self.problems.append(
+                    KeyProblem(
+                        action_id,
+                        f"{shown(key)} already means “{other.label}” ({other.id}); "
+                        f"{action_id} keeps {' '.join(map(shown, action.keys))}",
+                    )
+                )
+                return
+        self._actions[action_id] = replace(action, keys=keys)
+
+    def _holder(self, key: str, wanting: Action) -> Action | None:
+        """The action that would hear `key` on the same screen as `wanting`."""
+        everywhere = ("app", "move")
+        for action in self._actions.values():
+            if action.id == wanting.id or key not in action.keys:
+                continue
+            together = action.group == wanting.group
+            if together or action.group in everywhere or wanting.group in everywhere:
+                return action
+        return None
+
+    def resolve(self, actions: Iterable[Action]) -> tuple[Action, ...]:
+        """The same actions with their keys after remapping."""
+        return tuple(self._actions.get(action.id, action) for action in actions)
+
+    def textual_keymap(self) -> dict[str, str]:
+        """The form `App.set_keymap` takes."""
+        return {action.id: ",".join(action.keys) for action in self._actions.values()}
+
+
+def bindings(actions: Iterable[Action]) -> list[Binding]:
+    """Textual bindings of actions; what each does is decided by the screen's `action_perform`."""
+    from textual.binding import Binding
+
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"perform({action.id!r})",
+            action.label,
+            show=bool(action.footer),
+            tooltip=action.help,
+            id=action.id,
+        )
+        for action in actions
+    ]

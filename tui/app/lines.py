@@ -1,0 +1,52 @@
+"""Fixed-width pieces of lines for widgets that draw themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+
+def plain(text: str) -> str:
+    """Text that cannot disturb a terminal: control and direction characters become `·`."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "·" for char in text)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Text in exactly `width` cells, shortened with `…` where it is too long."""
+    if width <= 0:
+        return ""
+    text = plain(text)
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return text[: width - 1] + "…" if length == len(text) else set_cell_size(text, width - 1) + "…"
+    gap = " " * (width - length)
+    return gap + text if right else text + gap
+
+
+def strip_of(pieces: Iterable[tuple[str, Style]], width: int, base: Style) -> Strip:
+    """A strip of exactly `width` cells; neighbours of one style become one segment."""
+    segments: list[Segment] = []
+    last_text, last_style = "", base
+    for text, style in pieces:
+        if not text:
+            continue
+        if style == last_style:
+            last_text += text
+        else:
+            if last_text:
+                segments.append(Segment(last_text, last_style))
+            last_text, last_style = text, style
+    if last_text:
+        segments.append(Segment(last_text, last_style))
+    return Strip(segments).adjust_cell_length(width, base)
+
+
+def length(pieces: Iterable[tuple[str, Style]]) -> int:
+    """Cells that pieces take."""
+    return sum(cell_len(text) for text, _ in pieces)

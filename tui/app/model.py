@@ -1,0 +1,154 @@
+"""What the Jobs screen shows, read from the store.
+
+The list's order is kept as ids only; lines are read for what is on screen and kept until the store
+says that they changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tui.store.filter import JobFilter, parse_filter
+from tui.store.reader import SORT_COLUMNS, StoreReader
+from tui.store.records import JobRow, JobStatus
+from tui.store.schema import StoreError
+
+SORTS: Final = ("created", "name", "model", "state", "progress", "step", "loss", "eta", "cost")
+SORT_WORDS: Final = {
+    ("created", True): "newest",
+    ("created", False): "oldest",
+}
+_FIXED_SORTS: Final = frozenset({"created", "name", "model"})
+"""Sorts by what never changes during a job's life."""
+_KEPT_ROWS: Final = 2_000
+_READ_AHEAD: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """What `JobsModel.catch_up` found.
+
+    Attributes:
+        changed: ids of jobs that changed.
+        order_stale: the order or the set of ids may be wrong until `reload`.
+    """
+
+    changed: frozenset[str]
+    order_stale: bool
+
+
+class JobsModel:
+    """Order, filter, marks and lines of the job list."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self.reader = reader
+        self.sort = "created"
+        self.descending = True
+        self.filter = JobFilter()
+        self.ids: Sequence[str] = ()
+        self.counts: dict[JobStatus, int] = {}
+        self.marks: set[str] = set()
+        self.problem: StoreError | None = None
+        self._rev = 0
+        self._rows: dict[str, JobRow] = {}
+        self._index: dict[str, int] | None = None
+
+    # -- order --------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read order and counts again. On failure `problem` says why and the list stays."""
+        try:
+            self._rev = self.reader.max_rev()
+            self.ids = self.reader.job_ids(self.sort, self.descending, self.filter)
+            self.counts = self.reader.counts()
+            self.problem = None
+        except StoreError as error:
+            self.problem = error
+        self._index = None
+        self._rows.clear()
+        if self.marks:
+            self.marks.intersection_update(self.ids)
+
+    def set_filter(self, text: str) -> None:
+        """Narrow the list."""
+        self.filter = parse_filter(text)
+        self.reload()
+
+    def set_sort(self, sort: str, descending: bool | None = None) -> None:
+        """Sort by another column, in the direction that is natural for it unless told."""
+        if sort not in SORT_COLUMNS:
+            raise ValueError(f"no such column: {sort}")
+        self.sort = sort
+        natural = sort not in ("name", "model", "state", "eta")
+        self.descending = natural if descending is None else descending
+        self.reload()
+
+    @property
+    def sort_words(self) -> str:
+        """The order in words: `newest`, `cost, highest first`."""
+        known = SORT_WORDS.get((self.sort, self.descending))
+        return known or f"{self.sort} {'▾' if self.descending else '▴'}"
+
+    @property
+    def total(self) -> int:
+        """How many jobs there are, whatever the filter."""
+        return sum(self.counts.values())
+
+    def catch_up(self) -> CaughtUp:
+        """Read what changed since the last look. Cheap: only changed lines are read."""
+        try:
+            rows = self.reader.changed_since(self._rev)
+            counts = self.reader.counts() if rows else self.counts
+            if not rows and self.reader.counts() != self.counts:
+                return CaughtUp(frozenset(), order_stale=True)
+        except StoreError as error:
+            self.problem = error
+            return CaughtUp(frozenset(), order_stale=False)
+        appeared = sum(counts.values()) != self.total
+        self.counts = counts
+        for row in rows:
+            self._rev = max(self._rev, row.rev)
+            if row.job_id in self._rows:
+                self._rows[row.job_id] = row
+        stale = bool(rows) and (
+            appeared or self.sort not in _FIXED_SORTS or bool(self.filter.text.strip())
+        )
+        return CaughtUp(frozenset(row.job_id for row in rows), stale)
+
+    # -- lines --------------------------------------------------------------------------------
+
+    def position(self, job_id: str) -> int | None:
+        """Where a job stands in the list."""
+        if self._index is None:
+            self._index = {one: number for number, one in enumerate(self.ids)}
+        return self._index.get(job_id)
+
+    def row(self, index: int) -> JobRow | None:
+        """One line; lines around it are read with it."""
+        if not 0 <= index < len(self.ids):
+            return None
+        job_id = self.ids[index]
+        found = self._rows.get(job_id)
+        if found is None:
+            start = max(0, index - _READ_AHEAD)
+            self._read(self.ids[start : index + _READ_AHEAD])
+            found = self._rows.get(job_id)
+        return found
+
+    def _read(self, ids: Sequence[str]) -> None:
+        missing = [one for one in ids if one not in self._rows]
+        if len(self._rows) > _KEPT_ROWS:
+            self._rows.clear()
+            missing = list(ids)
+        try:
+            self._rows.update(self.reader.rows(missing))
+        except StoreError as error:
+            self.problem = error
+
+    def marked_or(self, job_id: str | None) -> list[str]:
+        """Ids an action is about: the marked jobs in list order, or the one given."""
+        if self.marks:
+            return [one for one in self.ids if one in self.marks]
+        return [job_id] if job_id else []

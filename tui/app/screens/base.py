@@ -1,0 +1,122 @@
+"""What every full screen has: the top bar, the footer, one way to run actions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.app.actions import APP, Action, by_id
+from tui.app.keymap import bindings
+from tui.app.widgets.footer import KeyFooter
+from tui.app.widgets.too_small import TooSmall
+from tui.app.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+MIN_WIDTH: Final = 60
+MIN_HEIGHT: Final = 15
+
+
+class AppScreen(Screen[Any]):
+    """A full screen of the app.
+
+    A subclass names its actions in `ACTIONS`, has one `do_<name>` for each, says in `why_not` when
+    one cannot be used now, and yields its widgets in `body`.
+    """
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    HERE: ClassVar[str] = ""
+    """The screen marked in the top bar."""
+    MOVES: ClassVar[tuple[Action, ...]] = ()
+    """Moves of the list on this screen, for the help."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "BINDINGS" not in cls.__dict__:
+            cls.BINDINGS = bindings(cls.ACTIONS)
+            cls._merged_bindings = None
+
+    @property
+    def owner(self) -> SimpleTunerApp:
+        """The app, with its own type."""
+        return cast("SimpleTunerApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Bar, body, footer."""
+        yield TopBar(self.HERE)
+        yield from self.body()
+        yield KeyFooter()
+        yield TooSmall()
+
+    def body(self) -> Iterable[Widget]:
+        """The widgets between bar and footer."""
+        return ()
+
+    # -- actions ------------------------------------------------------------------------------
+
+    def actions(self) -> tuple[Action, ...]:
+        """What can be done here, with the user's keys."""
+        return self.owner.keymap.resolve((*self.ACTIONS, *APP))
+
+    def why_not(self, action: Action) -> str:  # noqa: ARG002  for subclasses
+        """Why an action cannot be done now; empty when it can."""
+        return ""
+
+    def command_line(self, action: Action) -> str:
+        """The command line that does the same as an action; empty when there is none."""
+        if "{job}" not in action.command:
+            return action.command
+        job_id = self.command_job()
+        return action.command.format(job=job_id) if job_id else ""
+
+    def command_job(self) -> str | None:
+        """The job that command lines are about."""
+        return None
+
+    async def action_perform(self, action_id: str) -> None:
+        """Do an action, or say why it cannot be done."""
+        action = by_id((*self.ACTIONS, *APP), action_id)
+        self.owner.last_key = time.monotonic()
+        reason = self.why_not(action)
+        if reason:
+            self.owner.tell(reason)
+            return
+        method: Callable[[], Any] = getattr(self, action.method, None) or getattr(
+            self.owner, action.method
+        )
+        result = method()
+        if result is not None and hasattr(result, "__await__"):
+            await result
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Follow what the whole app knows."""
+        self.owner.status_changed.subscribe(self, self._status_changed, immediate=True)
+
+    def _status_changed(self, _: None) -> None:
+        for bar in self.query(TopBar):
+            bar.update()
+
+    def update_footer(self) -> None:
+        """Say which keys work now."""
+        for footer in self.query(KeyFooter):
+            footer.update()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened while another screen was on top."""
+        self._status_changed(None)
+        self.update_footer()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Below 60×15 nothing can be shown well, so one message says that."""
+        tiny = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
+        if tiny != self.has_class("-tiny"):
+            self.set_class(tiny, "-tiny")

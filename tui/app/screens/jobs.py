@@ -1,0 +1,309 @@
+"""The Jobs screen: the live list, and a preview of the job under the cursor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual import events, on
+from textual.timer import Timer
+from textual.widget import Widget
+
+from tui.app.actions import JOBS, MOVE, Action
+from tui.app.messages import JobsChanged
+from tui.app.model import SORTS
+from tui.app.screens.base import AppScreen
+from tui.app.widgets.job_list import JobList
+from tui.app.widgets.job_preview import JobPreview
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.virtual_list import VirtualList
+from tui.formatting import STATUS_WORDS
+from tui.store.records import JobStatus
+
+if TYPE_CHECKING:
+    from tui.app.widgets.filter_line import FilterLine
+
+_QUIET: Final = 1.0
+"""Seconds without a key before the list may change its order under the cursor."""
+_PREVIEW_DELAY: Final = 0.15
+_NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "delete", "web", "copy", "copy_command",
+                               "mark"})  # fmt: skip
+
+
+class JobsScreen(AppScreen):
+    """The home screen."""
+
+    ACTIONS: ClassVar = JOBS
+    MOVES: ClassVar = MOVE
+    HERE: ClassVar = "jobs"
+    AUTO_FOCUS = "JobList"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reorder: Timer | None = None
+        self._preview_wait: Timer | None = None
+        self._ticking: Timer | None = None
+        self._stale = False
+        self.folded = False
+
+    def body(self) -> Iterable[Widget]:
+        """Title, list, preview."""
+        self.list = JobList(self.owner.model, self.owner.clock)
+        self.jobs_title = PanelTitle(id="jobs-title")
+        self.preview = JobPreview(self.owner)
+        return (self.jobs_title, self.list, self.preview)
+
+    def on_mount(self) -> None:
+        """Show the last known jobs at once, then follow the changes."""
+        super().on_mount()
+        self.owner.model.reload()
+        self._headline()
+        self.owner.jobs_changed.subscribe(self, self._jobs_changed)
+        self.call_after_refresh(self._settled)
+
+    def _settled(self) -> None:
+        self._show_preview()
+        self._tick_while_running()
+
+    # -- what happens -------------------------------------------------------------------------
+
+    def _jobs_changed(self, change: JobsChanged) -> None:
+        if not self.is_active:
+            self._stale = True
+            return
+        self._headline()
+        self.list.redraw(change.job_ids)
+        if change.order_stale and self._reorder is None:
+            self._reorder_when_quiet()
+        if self.list.job_id in change.job_ids:
+            self._show_preview()
+        self._tick_while_running()
+        self.update_footer()
+
+    def _reorder_when_quiet(self) -> None:
+        """Sort again, but not while somebody is pressing keys: rows must not jump away."""
+        self._reorder = None
+        wait = self.owner.last_key + _QUIET - time.monotonic()
+        if wait > 0:
+            self._reorder = self.set_timer(wait, self._reorder_when_quiet)
+            return
+        self.list.reload()
+        self._headline()
+        self.update_footer()
+
+    def on_screen_resume(self) -> None:
+        """Catch up after another screen was on top."""
+        super().on_screen_resume()
+        if self._stale:
+            self._stale = False
+            self.list.reload()
+            self._headline()
+            self._show_preview()
+            self._tick_while_running()
+
+    def _tick_while_running(self) -> None:
+        """Money and time of running jobs move once a second; without such jobs nothing does."""
+        if self._ticking is None and any(
+            self.owner.model.counts.get(state) for state in (JobStatus.RUNNING, JobStatus.QUEUED)
+        ):
+            self._ticking = self.set_timer(1.0, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = None
+        if self.is_active:
+            self.list.redraw_running()
+            self.owner.refresh_status()
+        self._tick_while_running()
+
+    def _headline(self) -> None:
+        model = self.owner.model
+        counts = model.counts
+        parts = [
+            f"{counts[state]} {STATUS_WORDS[state]}"
+            for state in (
+                JobStatus.PENDING, JobStatus.UPLOADING, JobStatus.RUNNING, JobStatus.QUEUED
+            )
+            if counts.get(state)
+        ]  # fmt: skip
+        ended = sum(count for state, count in counts.items() if state.is_terminal)
+        if ended or not parts:
+            parts.append(f"{ended:,} finished")
+        left = ["Jobs", " · ".join(parts)]
+        if model.marks:
+            left.append(f"{len(model.marks)} marked")
+        text = model.filter.text.strip()
+        found = f"/ {text} · {len(model.ids):,} found" if text else "/ filter"
+        self.jobs_title.set(tuple(left), (f"sort: {model.sort_words}", found))
+
+    # -- preview ------------------------------------------------------------------------------
+
+    @on(VirtualList.Moved)
+    def _moved(self) -> None:
+        if self._preview_wait is None:
+            self._preview_wait = self.set_timer(_PREVIEW_DELAY, self._preview_due)
+        else:
+            self._preview_wait.reset()
+        self.update_footer()
+
+    def _preview_due(self) -> None:
+        self._preview_wait = None
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        if self.preview.display:
+            self.preview.show(self.list.job_id)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The preview folds away where the list needs the room."""
+        super().on_resize(event)
+        self._fold(event.size.height)
+
+    def _fold(self, height: int) -> None:
+        shown = height >= 30 and not self.folded
+        if self.preview.display != shown:
+            self.preview.display = shown
+            self._show_preview()
+
+    # -- what can be done ---------------------------------------------------------------------
+
+    def command_job(self) -> str | None:
+        """The job under the cursor."""
+        return self.list.job_id
+
+    def why_not(self, action: Action) -> str:
+        """Reasons by action."""
+        name = action.name
+        row = self.list.row
+        if name in _NEEDS_JOB and row is None:
+            return "There is no job here yet. Press n to start one."
+        marks = self.owner.model.marks
+        if name in ("cancel", "collect", "delete", "sync", "new") and not self.owner.control:
+            return "The engine is still starting; try again in a moment."
+        if name == "cancel" and not marks and row is not None and row.status.is_terminal:
+            return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
+        if name == "delete" and not marks and row is not None and row.status.is_active:
+            return f"{row.name} is still {STATUS_WORDS[row.status]}. Cancel it first (c)."
+        if name == "collect" and row is not None and row.status.is_active:
+            return f"{row.name} has no files yet; it is {STATUS_WORDS[row.status]}."
+        if name == "unmark" and not marks:
+            return "Nothing is marked."
+        return ""
+
+    @on(VirtualList.Opened)
+    def do_open(self) -> None:
+        """Go to the job's own page."""
+        if self.list.job_id:
+            self.owner.open_job(self.list.job_id)
+
+    def do_new(self) -> None:
+        """Go to the form."""
+        self.owner.new_job()
+
+    def do_mark(self) -> None:
+        """Mark or unmark, and go one line down."""
+        job_id = self.list.job_id
+        if job_id is None:
+            return
+        self.owner.model.marks.symmetric_difference_update({job_id})
+        self.list.refresh_line(self.list.index)
+        self.list.move_to(self.list.index + 1)
+        self._headline()
+        self.update_footer()
+
+    def do_unmark(self) -> None:
+        """Take all marks away."""
+        self.owner.model.marks.clear()
+        self.list.refresh()
+        self._headline()
+        self.update_footer()
+
+    def do_sort(self) -> None:
+        """The next column."""
+        here = SORTS.index(self.owner.model.sort)
+        self._sort(SORTS[(here + 1) % len(SORTS)], None)
+
+    def do_reverse(self) -> None:
+        """The other way round."""
+        self._sort(self.owner.model.sort, not self.owner.model.descending)
+
+    @on(JobList.SortWanted)
+    def _heading(self, event: JobList.SortWanted) -> None:
+        model = self.owner.model
+        self._sort(event.sort, not model.descending if event.sort == model.sort else None)
+
+    def _sort(self, sort: str, descending: bool | None) -> None:
+        job_id, before = self.list.job_id, self.list.index
+        self.owner.model.set_sort(sort, descending)
+        self.list.settle(job_id, before)
+        self._headline()
+
+    def do_fold(self) -> None:
+        """Hide or show the preview."""
+        self.folded = not self.folded
+        self._fold(self.size.height)
+
+    # -- filter -------------------------------------------------------------------------------
+
+    async def do_filter(self) -> None:
+        """Open the filter line with the current filter."""
+        from tui.app.widgets.filter_line import FilterLine
+
+        line = FilterLine(self.owner.model.filter.text)
+        await self.mount(line, after=self.jobs_title)
+        line.focus()
+
+    def filter_by(self, text: str) -> None:
+        """Narrow the list as the text is typed."""
+        job_id, before = self.list.job_id, self.list.index
+        self.owner.model.set_filter(text)
+        self.list.settle(job_id, before)
+        self._headline()
+        self.update_footer()
+
+    async def close_filter(self, line: FilterLine) -> None:
+        """Back to the list; the filter stays."""
+        await line.remove()
+        self.list.focus()
+
+    def do_clear(self) -> None:
+        """One step back: the filter, then the marks."""
+        if self.owner.model.filter.text.strip():
+            self.filter_by("")
+        elif self.owner.model.marks:
+            self.do_unmark()
+
+    # -- through the engine -------------------------------------------------------------------
+
+    def _targets(self) -> list[str]:
+        return self.owner.model.marked_or(self.list.job_id)
+
+    def do_cancel(self) -> None:
+        """Ask, then cancel."""
+        self.owner.deeds.cancel(self._targets())
+
+    def do_delete(self) -> None:
+        """Ask, then remove records."""
+        self.owner.deeds.delete(self._targets())
+
+    def do_collect(self) -> None:
+        """Fetch files."""
+        self.owner.deeds.collect(self._targets())
+
+    def do_sync(self) -> None:
+        """Bring in jobs from elsewhere."""
+        self.owner.deeds.sync()
+
+    def do_web(self) -> None:
+        """Show and copy the address."""
+        if self.list.job_id:
+            self.owner.deeds.web(self.list.job_id)
+
+    def do_copy(self) -> None:
+        """Copy the id."""
+        if self.list.job_id:
+            self.owner.copy(self.list.job_id)
+
+    def do_copy_command(self) -> None:
+        """Copy the command line for this job."""
+        self.owner.copy(f"simpletuner-tui job {self.list.job_id}")

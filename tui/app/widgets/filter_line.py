@@ -1,0 +1,54 @@
+"""The line in which the list's filter is typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events, on
+from textual.binding import Binding
+from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from tui.app.screens.jobs import JobsScreen
+
+
+class FilterLine(Input):
+    """Narrows the list while it is typed; `enter` and `esc` go back to the list."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape", "leave", show=False),
+        Binding("down", "leave", show=False),
+    ]
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            text,
+            placeholder="words, state:failed, model:flux, cost>2, loss<0.2",
+            id="filter",
+            compact=True,
+            select_on_focus=False,
+        )
+
+    @property
+    def _jobs(self) -> JobsScreen:
+        return cast("JobsScreen", self.screen)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self._jobs.owner.model.filter.text:
+            self._jobs.filter_by(event.value)
+
+    @on(Input.Submitted)
+    async def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        await self.action_leave()
+
+    async def action_leave(self) -> None:
+        """Back to the list."""
+        await self._jobs.close_filter(self)
+
+    async def _on_blur(self, event: events.Blur) -> None:
+        super()._on_blur(event)
+        if self.is_attached and self.app.app_focus:
+            await self.action_leave()

@@ -1,0 +1,84 @@
+"""The bottom edge: the keys that work now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.app.actions import in_footer
+from tui.app.keymap import shown
+from tui.app.lines import length, strip_of
+from tui.app.theme import palette
+
+if TYPE_CHECKING:
+    from rich.style import Style
+    from textual import events
+
+    from tui.app.screens.base import AppScreen
+
+
+class KeyFooter(Widget):
+    """The frame's last line with the keys of this screen that can be used now."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: list[tuple[int, int, str]] = []
+        self._drawn: tuple[object, ...] = ()
+
+    def update(self) -> None:
+        """Draw again if other keys work now."""
+        state = self._state()
+        if state != self._drawn:
+            self._drawn = state
+            self.refresh()
+
+    def _state(self) -> tuple[tuple[str, str, str], ...]:
+        screen = cast("AppScreen", self.screen)
+        actions = in_footer(screen.actions())
+        return tuple(
+            (shown(action.keys[0]), action.label, action.id)
+            for action in actions
+            if not screen.why_not(action)
+        )
+
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
+        """As many keys as fit, the most important first, help at the end."""
+        colors = palette(self.app)
+        width = self.size.width
+        keys = list(self._state())
+        self._drawn = tuple(keys)
+        room = width - 4
+        chosen: list[tuple[str, str, str]] = []
+        last = keys[-2:]  # quit and help stay
+        used = sum(self._cells(item) for item in last)
+        for item in keys[:-2]:
+            if used + self._cells(item) > room:
+                break
+            chosen.append(item)
+            used += self._cells(item)
+        self._places = []
+        pieces: list[tuple[str, Style]] = [("╰ ", colors.line)]
+        x = 2
+        for item in (*chosen, *last):
+            key, label, action_id = item
+            if x + self._cells(item) > width - 2:
+                break
+            self._places.append((x, x + self._cells(item), action_id))
+            pieces += [(key, colors.accent), (f" {label}  ", colors.dim)]
+            x += self._cells(item)
+        gap = "─" * max(0, width - 1 - length(pieces))
+        pieces += [(gap, colors.line), ("╯", colors.line)]
+        return strip_of(pieces, width, colors.line)
+
+    def _cells(self, item: tuple[str, str, str]) -> int:
+        return len(item[0]) + len(item[1]) + 3
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on a key is the key."""
+        for start, end, action_id in self._places:
+            if start <= event.x < end:
+                await cast("AppScreen", self.screen).action_perform(action_id)

@@ -1,0 +1,319 @@
+"""The table of jobs: live, virtual, sortable, with marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+from rich.style import Style
+from textual.message import Message
+
+from tui import formatting
+from tui.app.lines import fit
+from tui.app.model import JobsModel
+from tui.app.theme import Palette
+from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.store.records import JobRow, JobStatus
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        title: its heading.
+        sort: the sort it stands for.
+        width: cells it has at least.
+        grow: its share of spare room.
+        from_width: table widths below this leave it out.
+        right: whether figures stand at its right side.
+    """
+
+    title: str
+    sort: str
+    width: int
+    grow: int = 0
+    from_width: int = 0
+    right: bool = False
+
+
+COLUMNS: Final = (
+    Column("NAME", "name", 15, grow=3),
+    Column("MODEL", "model", 10, grow=1),
+    Column("STATE", "state", 11),
+    Column("PROGRESS", "progress", 14, grow=3),
+    Column("STEP", "step", 10, from_width=92, right=True),
+    Column("LOSS", "loss", 7, from_width=104, right=True),
+    Column("ETA", "eta", 8, right=True),
+    Column("COST", "cost", 7, right=True),
+    Column("CREATED", "created", 11, from_width=128, right=True),
+)
+_GUTTER: Final = 4  # cursor, mark and a space on each side of them
+_GAP: Final = 2
+_LIVE: Final = ("progress", "step", "loss", "eta")
+"""Columns that a job without figures uses for words instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A column with its place."""
+
+    column: Column
+    start: int
+    width: int
+
+
+def place_columns(width: int) -> tuple[Placed, ...]:
+    """Columns that fit into `width` cells, widened to fill it."""
+    shown = [column for column in COLUMNS if column.from_width <= width]
+    room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
+    while len(shown) > 3 and sum(column.width for column in shown) > room:
+        shown.remove(next(c for c in reversed(shown) if c.sort not in ("name", "state", "progress")))
+        room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
+    spare = max(0, room - sum(column.width for column in shown))
+    shares = sum(column.grow for column in shown) or 1
+    placed, start, given = [], _GUTTER, 0
+    growing = [column for column in shown if column.grow]
+    for column in shown:
+        extra = spare * column.grow // shares
+        given += extra
+        if growing and column is growing[-1]:
+            extra += spare - given
+        placed.append(Placed(column, start, column.width + extra))
+        start += column.width + extra + _GAP
+    return tuple(placed)
+
+
+def bar(percent: float, width: int) -> tuple[str, str]:
+    """A progress bar as its done and its open part."""
+    halves = round(max(0.0, min(100.0, percent)) / 100 * width * 2)
+    done = "━" * (halves // 2) + ("╸" if halves % 2 else "")
+    return done, "─" * (width - len(done))
+
+
+class JobList(VirtualList):
+    """The jobs of a `JobsModel`."""
+
+    HEADER: ClassVar = 1
+
+    class SortWanted(Message):
+        """A heading was clicked."""
+
+        def __init__(self, sort: str) -> None:
+            super().__init__()
+            self.sort = sort
+
+    def __init__(self, model: JobsModel, clock: Clock = utc_now) -> None:
+        super().__init__(id="jobs")
+        self.model = model
+        self._clock = clock
+        self._placed: tuple[Placed, ...] = ()
+        self._placed_for = -1
+
+    @property
+    def count(self) -> int:
+        """How many jobs the filter leaves."""
+        return len(self.model.ids)
+
+    @property
+    def job_id(self) -> str | None:
+        """The job under the cursor."""
+        ids = self.model.ids
+        return ids[self.index] if 0 <= self.index < len(ids) else None
+
+    @property
+    def row(self) -> JobRow | None:
+        """The line under the cursor."""
+        return self.model.row(self.index)
+
+    def reload(self) -> None:
+        """Read the order again; the cursor stays on its job."""
+        job_id, before = self.job_id, self.index
+        self.model.reload()
+        self.settle(job_id, before)
+
+    def settle(self, job_id: str | None, before: int) -> None:
+        """After a change of order: the cursor follows its job, or stays at its line."""
+        place = self.model.position(job_id) if job_id else None
+        shift = (place - before) if place is not None else 0
+        self.index = max(0, min(before if place is None else place, self.count - 1))
+        self.top = max(0, min(self.top + shift, max(0, self.count - self.page)))
+        self._show_cursor()
+        self.refresh()
+        if self.job_id != job_id:
+            self.post_message(self.Moved(self, self.index))
+
+    def redraw(self, job_ids: frozenset[str]) -> None:
+        """Draw the lines of these jobs again, where they are on screen."""
+        ids = self.model.ids
+        for index in self.visible():
+            if ids[index] in job_ids:
+                self._refresh_line(index)
+
+    def redraw_running(self) -> bool:
+        """Draw lines whose figures move with time; whether there were any."""
+        found = False
+        for index in self.visible():
+            row = self.model.row(index)
+            if row is not None and row.status.is_active:
+                found = True
+                self._refresh_line(index)
+        return found
+
+    def header_clicked(self, x: int) -> None:
+        """Sort by the heading that was clicked."""
+        for placed in self._columns(self.size.width - 2):
+            if placed.start <= x - 1 < placed.start + placed.width:
+                self.post_message(self.SortWanted(placed.column.sort))
+
+    def empty_lines(self) -> list[str]:
+        """What to press when there is nothing to see."""
+        if self.model.problem is not None:
+            return [self.model.problem.message, "", self.model.problem.advice]
+        if self.model.filter.text.strip():
+            return [f"No job matches “{self.model.filter.text.strip()}”.", "", "esc clears the filter"]
+        return ["No jobs yet.", "", "Press n to start one, R to bring in jobs started elsewhere."]
+
+    # -- drawing ------------------------------------------------------------------------------
+
+    def _columns(self, width: int) -> tuple[Placed, ...]:
+        if width != self._placed_for:
+            self._placed, self._placed_for = place_columns(width), width
+        return self._placed
+
+    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
+        """The headings, the sorted one with an arrow."""
+        pieces: list[Piece] = [(" " * _GUTTER, colors.dim)]
+        for placed in self._columns(width):
+            title = placed.column.title
+            sorted_by = placed.column.sort == self.model.sort
+            if sorted_by:
+                title += " ▾" if self.model.descending else " ▴"
+            text = fit(title, placed.width, right=placed.column.right)
+            pieces.append((text, colors.base if sorted_by else colors.dim))
+            pieces.append((" " * _GAP, colors.dim))
+        return pieces
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """A job."""
+        row = self.model.row(index)
+        if row is None:
+            return [("    (removed)", colors.dim)]
+        here = index == self.index
+        marked = row.job_id in self.model.marks
+        pieces: list[Piece] = [
+            (" ▸" if here else "  ", colors.accent),
+            ("◆ " if marked else "  ", colors.warn),
+        ]
+        placed = self._columns(width)
+        words, words_style = self._words(row, colors)
+        skip_to = -1
+        for item in placed:
+            if item.start < skip_to:
+                continue
+            if words and item.column.sort == "progress":
+                skip_to = self._end_of_live(placed)
+                pieces.append((fit(words, skip_to - item.start), words_style))
+                pieces.append((" " * _GAP, colors.base))
+                skip_to += _GAP
+                continue
+            pieces.extend(self._cell(item, row, colors, here))
+            pieces.append((" " * _GAP, colors.base))
+        return pieces
+
+    def _end_of_live(self, placed: tuple[Placed, ...]) -> int:
+        last = [item for item in placed if item.column.sort in _LIVE][-1]
+        return last.start + last.width
+
+    def _words(self, row: JobRow, colors: Palette) -> tuple[str, Style]:
+        """What a job without a progress bar says instead."""
+        now = self._clock()
+        if row.status is JobStatus.COMPLETED:
+            if row.data_expires_at is not None:
+                return self._at_risk(row, now), colors.warn
+            if row.file_count:
+                return (
+                    f"{formatting.plural(row.file_count, 'file')} · {formatting.size(row.file_bytes)}",
+                    colors.dim,
+                )
+            return row.stage or "no files", colors.dim
+        if row.status is JobStatus.QUEUED:
+            waited = (now - (row.queued_at or row.created_at)).total_seconds()
+            return f"{row.stage or 'waiting'} · {formatting.duration(waited)}", colors.dim
+        if row.status is JobStatus.FAILED:
+            return row.stage or "failed", colors.base
+        if row.status is JobStatus.CANCELLED:
+            return row.stage or self._ran(row), colors.dim
+        if row.percent is None:
+            return row.stage or "…", colors.dim
+        return "", colors.base
+
+    def _ran(self, row: JobRow) -> str:
+        if row.started_at is None or row.completed_at is None:
+            return "before it started"
+        seconds = (row.completed_at - row.started_at).total_seconds()
+        at = f" · step {row.step:,}" if row.step else ""
+        return f"after {formatting.duration(seconds)}{at}"
+
+    def _at_risk(self, row: JobRow, now: datetime) -> str:
+        assert row.data_expires_at is not None
+        left = (row.data_expires_at - now).total_seconds()
+        if left <= 0:
+            return "not collected · deleted at Replicate"
+        return f"not safe here yet · {formatting.duration(left)} left · f fetches"
+
+    def _cell(self, item: Placed, row: JobRow, colors: Palette, here: bool) -> list[Piece]:
+        width, right = item.width, item.column.right
+        sort = item.column.sort
+        if sort == "name":
+            return [(fit(row.name, width), colors.strong if here else colors.base)]
+        if sort == "model":
+            model = f"{row.model_family} {row.model_flavour}".replace("_", " ").strip()
+            return [(fit(model, width), colors.dim)]
+        if sort == "state":
+            return [(fit(formatting.status(row.status), width), colors.status(row.status))]
+        if sort == "progress":
+            return self._progress(row, width, colors)
+        return [(fit(self._figure(sort, row), width, right=right), self._tone(sort, colors))]
+
+    def _progress(self, row: JobRow, width: int, colors: Palette) -> list[Piece]:
+        done, rest = bar(row.percent or 0.0, width - 6)
+        percent = formatting.percent(row.percent)
+        return [(done, colors.accent), (rest, colors.line), (f"{percent:>6}", colors.base)]
+
+    def _tone(self, sort: str, colors: Palette) -> Style:
+        return colors.dim if sort in ("step", "created") else colors.base
+
+    def _figure(self, sort: str, row: JobRow) -> str:
+        if sort == "step":
+            if row.step is None:
+                return ""
+            return f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
+        if sort == "loss":
+            return "" if row.loss is None else f"{row.loss:.4f}"[:6]
+        if sort == "eta":
+            if row.eta_at is None or not row.status.is_active:
+                return ""
+            return formatting.duration((row.eta_at - self._clock()).total_seconds())
+        if sort == "created":
+            return formatting.ago(row.created_at, self._clock())
+        return formatting.money(cost_now(row, self._clock()))
+
+
+def cost_now(row: JobRow, now: datetime) -> int | None:
+    """Micro-dollars used so far: the final figure, or what has run up to `now`."""
+    if row.cost_micros is not None:
+        return row.cost_micros
+    if row.started_at is None:
+        return None
+    end = row.completed_at or now
+    return max(0, int((end - row.started_at).total_seconds() * row.rate_micros))

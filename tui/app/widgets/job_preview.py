@@ -1,0 +1,135 @@
+"""The selected job in short: its loss curve and the last lines of its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui import formatting
+from tui.app.lines import fit, strip_of
+from tui.app.log_tail import log_tail
+from tui.app.theme import Palette, palette
+from tui.app.widgets.panel_title import PanelTitle
+from tui.store.records import JobRecord, JobStatus
+from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.app.widgets.chart import MetricChart
+
+
+class TailView(Widget):
+    """The last lines of a log, as many as fit."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def set(self, lines: list[str]) -> None:
+        """Show other lines."""
+        if lines != self.lines:
+            self.lines = lines
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line, coloured by its tag."""
+        colors = palette(self.app)
+        width = self.size.width
+        shown = self.lines[-self.size.height :]
+        text = shown[y] if y < len(shown) else ""
+        style = self._style(text, colors)
+        return strip_of([("│ ", colors.line), (fit(text, width - 2), style)], width, colors.base)
+
+    def _style(self, text: str, colors: Palette) -> Style:
+        if text.startswith(("[ERROR]", "Traceback", "ERROR")):
+            return colors.bad
+        if text.startswith(("[WARN", "WARNING")):
+            return colors.warn
+        if text.startswith("[STAGE]"):
+            return colors.base
+        return colors.dim
+
+
+class JobPreview(Vertical):
+    """A joined panel under the list."""
+
+    def __init__(self, owner: SimpleTunerApp) -> None:
+        super().__init__(id="preview")
+        self._owner = owner
+        self._chart: MetricChart | None = None
+        self._job_id: str | None = None
+        self.display = False
+
+    def compose(self) -> ComposeResult:
+        """Edge, curve, tail."""
+        yield PanelTitle(joined=True, id="preview-title")
+        with Horizontal(id="preview-body"):
+            yield Vertical(id="preview-chart")
+            yield TailView()
+
+    def show(self, job_id: str | None) -> None:
+        """Show a job; None shows an empty panel."""
+        title = self.query_one("#preview-title", PanelTitle)
+        tail = self.query_one(TailView)
+        try:
+            job = self._owner.reader.job(job_id) if job_id else None
+        except StoreError:
+            job = None
+        if job is None:
+            title.set(("",))
+            tail.set([])
+            self._curve(None)
+            return
+        title.set(headline(job))
+        tail.set(log_tail(self._owner.home.log_file(job.job_id), self.size.height or 12))
+        self._curve(job)
+
+    def _curve(self, job: JobRecord | None) -> None:
+        """Draw the loss; the chart is only made when there is the first curve to draw."""
+        from tui.app.widgets.chart_data import Series
+
+        series: list[Any] = []
+        if job is not None:
+            try:
+                steps, values = self._owner.reader.metrics(job.job_id, "loss")
+            except StoreError:
+                steps, values = None, None
+            if steps:
+                series = [Series("loss", steps, values)]
+        if self._chart is None:
+            if not series:
+                return
+            from tui.app.widgets.chart import MetricChart
+
+            self._chart = MetricChart(mini=True)
+            self.query_one("#preview-chart").mount(self._chart)
+        self._chart.show(series)
+
+
+def headline(job: JobRecord) -> tuple[str, ...]:
+    """`cat-lora ─ Step 1240 of 2000 ─ epoch 13/20 ─ 1.89 s/it ─ L40S $3.51/h`."""
+    parts = [job.name]
+    if job.status is JobStatus.RUNNING and job.step is not None and job.total_steps:
+        parts.append(f"Step {job.step:,} of {job.total_steps:,}")
+        if job.epoch is not None and job.epochs:
+            parts.append(f"epoch {job.epoch}/{job.epochs}")
+        if job.seconds_per_step:
+            parts.append(formatting.speed(job.seconds_per_step))
+    else:
+        parts.append(formatting.status(job.status))
+        if job.stage and job.status is not JobStatus.COMPLETED:
+            parts.append(job.stage)
+        if job.completed_at:
+            parts.append(formatting.stamp(job.completed_at))
+    if job.hardware:
+        parts.append(f"{job.hardware.upper()} {formatting.rate(job.rate_micros)}")
+    return tuple(parts)
+
+

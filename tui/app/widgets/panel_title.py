@@ -1,0 +1,54 @@
+"""The top edge of a panel, with words in it."""
+
+from __future__ import annotations
+
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.app.lines import fit, length, strip_of
+from tui.app.theme import palette
+
+Words = list[tuple[str, Style]]
+
+
+class PanelTitle(Widget):
+    """`╭─ Jobs ── 2 running ───────── sort: newest ─╮`, or with `├ ┤` between two panels."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, *, joined: bool = False, id: str | None = None) -> None:  # noqa: A002  Textual's name
+        super().__init__(id=id)
+        self._ends = "├┤" if joined else "╭╮"
+        self._left: tuple[str, ...] = ()
+        self._right: tuple[str, ...] = ()
+
+    def set(self, left: tuple[str, ...], right: tuple[str, ...] = ()) -> None:
+        """Say something else; the first of `left` is the panel's name."""
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
+        """The edge."""
+        colors = palette(self.app)
+        width, line = self.size.width, colors.line
+        right: Words = []
+        for number, words in enumerate(self._right):
+            right += [(" ─ " if number else " ", line), (words, colors.dim)]
+        if right:
+            right.append((" ─", line))
+        left: Words = [("─ ", line)]
+        for number, words in enumerate(self._left):
+            style = colors.dim if number else colors.strong
+            room = width - 6 - length(left) - length(right)
+            if room < 4:
+                break
+            text = words if length([(words, style)]) <= room else fit(words, room)
+            left += [(" ─ " if number else "", line), (text, style)]
+        left.append((" ", line))
+        if length(left) + length(right) > width - 2:
+            right = []
+        gap = "─" * max(0, width - 2 - length(left) - length(right))
+        pieces = [(self._ends[0], line), *left, (gap, line), *right, (self._ends[1], line)]
+        return strip_of(pieces, width, line)

@@ -1,0 +1,240 @@
+"""A list of any length that draws only the lines on screen.
+
+Unlike a table widget it holds no cells: a subclass says how many lines there are and draws one when
+asked. The frame's right side is the scroll bar, so it costs no column.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Final
+
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.app.actions import MOVE
+from tui.app.keymap import bindings
+from tui.app.lines import strip_of
+from tui.app.theme import Palette, palette
+
+Piece = tuple[str, Style]
+_TWICE_WITHIN: Final = 1.0  # seconds between the two presses of `g g`
+
+
+class VirtualList(Widget, can_focus=True):
+    """Cursor, scrolling and frame; what a line looks like is up to the subclass."""
+
+    BINDINGS: ClassVar = bindings(MOVE)
+    ALLOW_SELECT = False
+    HEADER: ClassVar[int] = 0
+    """Lines at the top that do not scroll."""
+
+    class Moved(Message):
+        """The cursor stands on another line."""
+
+        def __init__(self, sender: VirtualList, index: int) -> None:
+            super().__init__()
+            self.sender = sender
+            self.index = index
+
+        @property
+        def control(self) -> VirtualList:
+            """The list, so that handlers can select by it."""
+            return self.sender
+
+    class Opened(Message):
+        """A line was clicked twice."""
+
+        def __init__(self, sender: VirtualList, index: int) -> None:
+            super().__init__()
+            self.sender = sender
+            self.index = index
+
+        @property
+        def control(self) -> VirtualList:
+            """The list, so that handlers can select by it."""
+            return self.sender
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name
+        super().__init__(id=id)
+        self.index = 0
+        self.top = 0
+        self._first_g = 0.0
+
+    # -- for subclasses -----------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """One line without its frame."""
+        raise NotImplementedError
+
+    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:
+        """One of the fixed lines at the top."""
+        raise NotImplementedError
+
+    def empty_lines(self) -> list[str]:
+        """What to say when there is nothing to list."""
+        return []
+
+    # -- cursor -------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> int:
+        """Lines that fit."""
+        return max(1, self.size.height - self.HEADER)
+
+    def move_to(self, index: int, *, tell: bool = True) -> None:
+        """Put the cursor on a line and make it visible."""
+        index = max(0, min(index, self.count - 1))
+        before, self.index = self.index, index
+        if self._show_cursor():
+            self.refresh()
+        elif index != before:
+            self._refresh_line(before)
+            self._refresh_line(index)
+        if tell and index != before:
+            self.post_message(self.Moved(self, index))
+
+    def _show_cursor(self) -> bool:
+        """Scroll as little as needed; whether it scrolled."""
+        top = min(max(self.top, self.index - self.page + 1), self.index)
+        top = max(0, min(top, self.count - self.page))
+        moved, self.top = top != self.top, top
+        return moved
+
+    def _refresh_line(self, index: int) -> None:
+        y = index - self.top + self.HEADER
+        if self.HEADER <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def refresh_line(self, index: int) -> None:
+        """Draw one line again, if it is on screen."""
+        self._refresh_line(index)
+
+    def visible(self) -> range:
+        """Indexes of the lines on screen."""
+        return range(self.top, min(self.top + self.page, self.count))
+
+    def action_perform(self, action_id: str) -> None:
+        """Do one of the moves."""
+        page = self.page
+        target = {
+            "move.down": self.index + 1,
+            "move.up": self.index - 1,
+            "move.bottom": self.count - 1,
+            "move.half_down": self.index + page // 2,
+            "move.half_up": self.index - page // 2,
+        }.get(action_id)
+        if action_id == "move.top":
+            now = time.monotonic()
+            if now - self._first_g < _TWICE_WITHIN:
+                target = 0
+                now = 0.0
+            self._first_g = now
+        if target is not None:
+            self.move_to(target)
+        elif action_id in ("move.page_down", "move.page_up"):
+            self._turn_page(page if action_id == "move.page_down" else -page)
+
+    def key_home(self) -> None:
+        """The home key needs no second press."""
+        self.move_to(0)
+
+    def _turn_page(self, lines: int) -> None:
+        """Scroll a whole page, the cursor keeping its place on it."""
+        before = self.index
+        self.top = max(0, min(self.top + lines, self.count - self.page))
+        self.index = max(0, min(self.index + lines, self.count - 1))
+        self._show_cursor()
+        if self.index != before:
+            self.refresh()
+            self.post_message(self.Moved(self, self.index))
+
+    # -- events -------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """Keep the cursor on screen."""
+        self._show_cursor()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines down."""
+        event.stop()
+        self._wheel(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines up."""
+        event.stop()
+        self._wheel(-3)
+
+    def _wheel(self, lines: int) -> None:
+        self.top = max(0, min(self.top + lines, self.count - self.page))
+        index = max(self.top, min(self.index, self.top + self.page - 1, self.count - 1))
+        moved, self.index = index != self.index, max(0, index)
+        self.refresh()
+        if moved:
+            self.post_message(self.Moved(self, self.index))
+
+    def on_click(self, event: events.Click) -> None:
+        """Select; a second click opens."""
+        row = event.y - self.HEADER
+        if row < 0:
+            self.header_clicked(event.x)
+            return
+        index = self.top + row
+        if index < self.count:
+            self.move_to(index)
+            if event.chain == 2:
+                self.post_message(self.Opened(self, index))
+
+    def header_clicked(self, x: int) -> None:
+        """A click on the fixed lines; subclasses may sort."""
+
+    # -- drawing ------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the widget with its frame."""
+        colors = palette(self.app)
+        width = self.size.width
+        inner = width - 2
+        index = self.top + y - self.HEADER
+        edge: Style = colors.line
+        if y < self.HEADER:
+            pieces = self.header_line(y, inner, colors)
+        elif index < self.count:
+            pieces = self.line(index, inner, colors)
+            if index == self.index:
+                cursor = colors.cursor
+                pieces = [(text, style + cursor) for text, style in pieces]
+        else:
+            pieces = self._empty(y - self.HEADER, inner, colors)
+        body = strip_of(pieces, inner, colors.base)
+        left = strip_of([("│", edge)], 1, edge)
+        thumb = self._is_thumb(y)
+        right = strip_of([("┃", colors.dim) if thumb else ("│", edge)], 1, edge)
+        return Strip.join([left, body, right])
+
+    def _is_thumb(self, y: int) -> bool:
+        page, count = self.page, self.count
+        if count <= page or y < self.HEADER:
+            return False
+        size = max(1, page * page // count)
+        start = round(self.top / (count - page) * (page - size))
+        return start <= y - self.HEADER < start + size
+
+    def _empty(self, y: int, width: int, colors: Palette) -> list[Piece]:
+        if self.count:
+            return []
+        lines = self.empty_lines()
+        first = max(0, (self.page - len(lines)) // 2)
+        if not first <= y < first + len(lines):
+            return []
+        style = colors.base if y == first else colors.dim
+        return [(lines[y - first].center(width)[:width], style)]
