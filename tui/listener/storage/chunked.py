@@ -1,0 +1,163 @@
+"""The `aws-chunked` content encoding: sizes, chunk signatures and trailers around the real bytes.
+
+Facts: "Transferring Payload in Multiple Chunks" and "Including Trailing Headers" of the S3 API
+reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+
+from tui.listener.storage.errors import S3Error
+from tui.listener.storage.sigv4 import EMPTY_SHA256, Verified, sign
+
+SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+MODES = frozenset({SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER})
+
+MIN_CHUNK = 8 * 1024  # S3's own rule for every chunk but the last; bounds the work per byte
+_MAX_LINE = 1024
+_MAX_TRAILER = 8 * 1024
+_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
+
+
+class ChunkSignatures:
+    """The chain of signatures over a body's chunks: each one signs the one before it too."""
+
+    def __init__(self, seed: Verified) -> None:
+        self._seed = seed
+        self._previous = seed.signature
+
+    def check_chunk(self, digest: str, signature: str) -> None:
+        """Verify the next chunk, given the SHA-256 of its bytes."""
+        self._check("AWS4-HMAC-SHA256-PAYLOAD", f"{EMPTY_SHA256}\n{digest}", signature)
+
+    def check_trailer(self, digest: str, signature: str) -> None:
+        """Verify the trailer, given the SHA-256 of its canonical text."""
+        self._check("AWS4-HMAC-SHA256-TRAILER", digest, signature)
+
+    def _check(self, kind: str, tail: str, signature: str) -> None:
+        seed = self._seed
+        text = f"{kind}\n{seed.stamp}\n{seed.scope}\n{self._previous}\n{tail}"
+        if not hmac.compare_digest(sign(seed.key, text).encode(), signature.encode()):
+            raise S3Error("SignatureDoesNotMatch", "The signature of a chunk does not match.")
+        self._previous = signature
+
+
+class ChunkedDecoder:
+    """Takes the encoded body in any pieces and gives back the bytes inside, in order.
+
+    Attributes:
+        trailers: names in lower case and values, once the body is complete.
+        complete: whether the last chunk and the trailer have been read.
+    """
+
+    def __init__(self, *, signatures: ChunkSignatures | None, trailer: bool) -> None:
+        self.trailers: list[tuple[str, str]] = []
+        self.complete = False
+        self._signatures = signatures
+        self._trailer = trailer
+        self._buffer = b""
+        self._left = 0  # bytes of the open chunk still to come
+        self._step = self._size_line
+        self._signature = ""
+        self._hash = hashlib.sha256()
+        self._short_seen = False
+
+    def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
+        """Decode more of the body.
+
+        Raises:
+            S3Error: the encoding is broken or a signature does not match.
+        """
+        self._buffer = self._buffer + data if self._buffer else data
+        position = 0
+        while True:
+            if self._left:
+                piece = memoryview(self._buffer)[position : position + self._left]
+                if not piece:
+                    break
+                position += len(piece)
+                self._left -= len(piece)
+                if self._signatures is not None:
+                    self._hash.update(piece)
+                yield piece
+                continue
+            if self.complete:
+                if position < len(self._buffer):
+                    raise S3Error("IncompleteBody", "There are bytes after the last chunk.")
+                break
+            end = self._buffer.find(b"\n", position)
+            if end < 0:
+                if len(self._buffer) - position > _MAX_LINE:
+                    raise S3Error("InvalidRequest", "A chunk's first line is too long.")
+                break
+            line = self._buffer[position:end].removesuffix(b"\r")
+            position = end + 1
+            self._step(line)
+        self._buffer = self._buffer[position:]
+
+    def _size_line(self, line: bytes) -> None:
+        match = _SIZE_LINE.fullmatch(line)
+        if match is None:
+            raise S3Error("InvalidRequest", "A chunk's first line is malformed.")
+        size, signature = int(match[1], 16), match[2]
+        if (signature is None) != (self._signatures is None):
+            raise S3Error("InvalidRequest", "A chunk has no signature, or one it should not have.")
+        if size and self._short_seen:
+            raise S3Error(
+                "InvalidChunkSizeError",
+                f"Only the last chunk may have less than {MIN_CHUNK} bytes.",
+            )
+        self._short_seen = size < MIN_CHUNK
+        self._signature = signature.decode() if signature else ""
+        self._hash = hashlib.sha256()
+        self._left = size
+        if size:
+            self._step = self._end_of_chunk
+        else:
+            self._check_signature()
+            self._step = self._trailer_line
+
+    def _end_of_chunk(self, line: bytes) -> None:
+        if line:
+            raise S3Error("InvalidRequest", "A chunk is longer than its size says.")
+        self._check_signature()
+        self._step = self._size_line
+
+    def _check_signature(self) -> None:
+        if self._signatures is not None:
+            self._signatures.check_chunk(self._hash.hexdigest(), self._signature)
+
+    def _trailer_line(self, line: bytes) -> None:
+        if not line:
+            self._end_of_body()
+            return
+        name, colon, value = line.partition(b":")
+        used = sum(len(n) + len(v) for n, v in self.trailers)
+        if not self._trailer or not colon or used + len(line) > _MAX_TRAILER:
+            raise S3Error("MalformedTrailerError", "The trailer is malformed.")
+        self.trailers.append(
+            (name.decode("latin-1").strip().lower(), value.decode("latin-1").strip())
+        )
+
+    def _end_of_body(self) -> None:
+        names = [name for name, _ in self.trailers]
+        if len(names) != len(set(names)):
+            raise S3Error("MalformedTrailerError", "A trailer stands there twice.")
+        if self._signatures is not None and self._trailer:
+            self._check_trailer()
+        self.complete = True
+
+    def _check_trailer(self) -> None:
+        assert self._signatures is not None  # noqa: S101 - for the type checker; the caller looked
+        signature = dict(self.trailers).pop("x-amz-trailer-signature", "")
+        self.trailers = [pair for pair in self.trailers if pair[0] != "x-amz-trailer-signature"]
+        text = "".join(f"{name}:{value}\n" for name, value in self.trailers)
+        self._signatures.check_trailer(
+            hashlib.sha256(text.encode("latin-1")).hexdigest(), signature
+        )

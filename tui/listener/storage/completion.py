@@ -1,0 +1,232 @@
+"""The last step of a multipart upload: check the client's list, assemble the file, publish it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from tui.listener.storage.assembly import Whole, assemble
+from tui.listener.storage.call import Call, xml_response
+from tui.listener.storage.checksums import ALGORITHMS, HEADER, decode_any, element_name, encode
+from tui.listener.storage.errors import S3Error
+from tui.listener.storage.folder import StoredObject
+from tui.listener.storage.grants import MIB
+from tui.listener.storage.multipart import MAX_PARTS, Part, Upload, no_such_upload
+from tui.listener.storage.writes import check_conditions, publish
+from tui.listener.storage.xml import DECLARATION, Node, XmlError, element, parse
+
+_MAX_DOCUMENT = 4 * MIB  # 10 000 parts with a checksum each
+# S3 answers 200 at once and sends spaces while it works, so that no client or proxy gives up.
+_PATIENCE = 5.0
+
+
+async def complete_upload(call: Call) -> web.StreamResponse:
+    """POST ?uploadId: make an object of the parts."""
+    data = await call.read_small(_MAX_DOCUMENT, checksums=False)
+    listed = _read_list(data)
+    job = asyncio.ensure_future(_complete(call, listed))
+    try:
+        await asyncio.wait({job}, timeout=_PATIENCE)
+        if job.done():
+            return xml_response(DECLARATION + _result(job.result()))
+        return await _answer_slowly(call, job)
+    finally:
+        while not job.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({job})
+        if not job.cancelled():
+            job.exception()
+
+
+async def _answer_slowly(call: Call, job: asyncio.Future[dict[str, str]]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/xml"})
+    await response.prepare(call.web)
+    await response.write(DECLARATION)
+    while not job.done():
+        await response.write(b" ")
+        await asyncio.wait({job}, timeout=_PATIENCE)
+    try:
+        body = _result(job.result())
+    except S3Error as error:
+        body = error.body(resource=call.key, request_id="")
+        body = body.removeprefix(DECLARATION)
+    await response.write(body)
+    await response.write_eof()
+    return response
+
+
+def _result(answer: dict[str, str]) -> bytes:
+    return element("CompleteMultipartUploadResult", answer.items())
+
+
+def _read_list(data: bytes) -> list[Node]:
+    try:
+        root = parse(data)
+    except XmlError as problem:
+        raise S3Error(
+            "MalformedXML", f"The XML you provided was not well-formed: {problem}"
+        ) from None
+    listed = root.all("Part")
+    if root.name != "CompleteMultipartUpload" or not 1 <= len(listed) <= MAX_PARTS:
+        raise S3Error("MalformedXML", f"The list must have between 1 and {MAX_PARTS} parts.")
+    return listed
+
+
+async def _complete(call: Call, listed: Sequence[Node]) -> dict[str, str]:
+    uploads = call.space.uploads
+    upload_id = call.query["uploadId"]
+    try:
+        upload = uploads.get(upload_id, call.key)
+    except S3Error:
+        return await _earlier_answer(call, upload_id)
+    async with upload.completing:
+        try:
+            uploads.get(upload_id, call.key)
+        except S3Error:
+            return await _earlier_answer(call, upload_id)
+        if not upload.parts and (answer := _answer_after_crash(call, listed)):
+            await call.work(uploads.finish, upload, answer)
+            return answer
+        parts = _chosen_parts(upload, listed, call.desk.limits.min_part_bytes)
+        _check_size(call, parts)
+        check_conditions(call)
+        await upload.seal()
+        try:
+            answer = await _assemble(call, upload, parts)
+        except BaseException:
+            upload.reopen()
+            raise
+        await call.work(uploads.finish, upload, answer)
+    return answer
+
+
+async def _earlier_answer(call: Call, upload_id: str) -> dict[str, str]:
+    """The answer a client missed: it asks again for what is done already."""
+    answer = await call.work(call.space.uploads.answer_of, upload_id, call.key)
+    if answer is None:
+        raise no_such_upload()
+    return answer
+
+
+def _answer_after_crash(call: Call, listed: Sequence[Node]) -> dict[str, str] | None:
+    """The answer when the file took its place and we died before we could say so."""
+    there = call.space.folder.find(call.key)
+    try:
+        digests = [bytes.fromhex((node.get("ETag") or "").strip('"')) for node in listed]
+    except ValueError:
+        return None
+    if there is None or there.etag != _composite("md5", digests):
+        return None
+    return _answer(call, there)
+
+
+def _answer(call: Call, stored: StoredObject) -> dict[str, str]:
+    answer = {
+        "Location": f"/{call.grant.bucket}/{stored.key}",
+        "Bucket": call.grant.bucket,
+        "Key": stored.key,
+        "ETag": f'"{stored.etag}"',
+    }
+    for algorithm, value in stored.checksums.items():
+        answer |= {element_name(algorithm): value, "ChecksumType": stored.checksum_type}
+    return answer
+
+
+def _chosen_parts(upload: Upload, listed: Sequence[Node], smallest: int) -> list[Part]:
+    chosen: list[Part] = []
+    for node in listed:
+        number, etag = node.get("PartNumber") or "", node.get("ETag")
+        if not (number.isascii() and number.isdigit() and len(number) <= 5) or etag is None:
+            raise S3Error("MalformedXML", "A part in the list lacks its number or ETag.")
+        part = upload.parts.get(int(number))
+        if chosen and int(number) <= chosen[-1].number:
+            raise S3Error("InvalidPartOrder", "The list of parts was not in ascending order.")
+        if part is None or etag.strip('"') != part.etag:
+            raise S3Error(
+                "InvalidPart",
+                f"Part {number} was not uploaded, or its ETag is not that of the part we have.",
+                PartNumber=number,
+            )
+        for algorithm, value in part.checksums.items():
+            if node.get(element_name(algorithm)) not in {None, value}:
+                raise S3Error("InvalidPart", f"The checksum of part {number} does not match.")
+        chosen.append(part)
+    for part in chosen[:-1]:
+        if part.size < smallest:
+            raise S3Error(
+                "EntityTooSmall",
+                "Your proposed upload is smaller than the minimum allowed object size: "
+                f"part {part.number} has {part.size} bytes.",
+                ProposedSize=str(part.size),
+                MinSizeAllowed=str(smallest),
+                PartNumber=str(part.number),
+            )
+    return chosen
+
+
+def _check_size(call: Call, parts: Sequence[Part]) -> None:
+    size = sum(part.size for part in parts)
+    most = call.desk.limits.max_object_bytes
+    if size > most:
+        raise S3Error("EntityTooLarge", f"An object has at most {most} bytes.")
+    announced = call.signed.header("x-amz-mp-object-size")
+    if announced is not None and announced != str(size):
+        raise S3Error("InvalidRequest", f"The object has {size} bytes, not {announced}.")
+
+
+async def _assemble(call: Call, upload: Upload, parts: Sequence[Part]) -> dict[str, str]:
+    whole = await call.work(assemble, upload, parts)
+    etag = _composite("md5", [bytes.fromhex(part.etag) for part in parts])
+    checksums = _object_checksum(call, upload, parts, whole)
+    stored = await publish(
+        call,
+        whole.path,
+        StoredObject(
+            key=upload.key,
+            job_id=call.grant.job_id,
+            size=whole.size,
+            etag=etag,
+            sha256=whole.sha256,
+            received_at=call.now,
+            modified_ns=0,
+            content_type=upload.content_type,
+            checksums=checksums,
+            checksum_type=upload.checksum_type,
+            metadata=upload.metadata,
+        ),
+    )
+    return _answer(call, stored)
+
+
+def _composite(algorithm: str, digests: Sequence[bytes]) -> str:
+    """A hash of the parts' hashes with the number of parts behind it."""
+    joined = b"".join(digests)
+    if algorithm == "md5":
+        return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(digests)}"
+    digest = ALGORITHMS[algorithm]()
+    digest.update(joined)
+    return f"{encode(digest.digest())}-{len(digests)}"
+
+
+def _object_checksum(
+    call: Call, upload: Upload, parts: Sequence[Part], whole: Whole
+) -> dict[str, str]:
+    """The object's checksum, compared with the one that the client may have sent."""
+    algorithm = upload.checksum_algorithm
+    if algorithm is None:
+        return {}
+    if whole.checksum is not None:
+        value = whole.checksum
+    else:
+        value = _composite(algorithm, [decode_any(part.checksums[algorithm]) for part in parts])
+    expected = call.signed.header(f"{HEADER}{algorithm}")
+    if expected is not None and expected.strip().partition("-")[0] != value.partition("-")[0]:
+        raise S3Error(
+            "BadDigest",
+            f"The {algorithm.upper()} you specified did not match the object.",
+        )
+    return {algorithm: value}

@@ -1,0 +1,210 @@
+"""What lies on disk for one job: delivered files, and beside them what is known about each.
+
+Files are under `<root>/<prefix>/<key>`, plain files for a person to use. Records, half-received
+bodies and unfinished uploads are under `<root>/.incoming/`, on the same file system, so that the
+last step of every delivery is one rename. All of this blocks; the receiver calls it in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tui.listener.storage.errors import S3Error
+from tui.listener.storage.keys import check_key
+
+INCOMING = ".incoming"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One delivered file. `modified_ns` is the file's own time, to notice changes by others."""
+
+    key: str
+    job_id: str
+    size: int
+    etag: str
+    sha256: str
+    received_at: datetime
+    modified_ns: int
+    content_type: str = "binary/octet-stream"
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksum_type: str = "FULL_OBJECT"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Folder:
+    """The delivered files of one prefix.
+
+    Attributes:
+        base: where the files lie.
+        work: where everything unfinished lies.
+    """
+
+    def __init__(self, root: Path, prefix: str) -> None:
+        names = check_key(prefix)
+        if names[0] == INCOMING:
+            raise ValueError(f"a job's folder cannot be called {INCOMING}")
+        self.base = root.joinpath(*names)
+        self.work = root / INCOMING / hashlib.sha256(prefix.encode()).hexdigest()[:32]
+        self._root = root
+        self._records = self.work / "objects"
+        self._temporary = self.work / "bodies"
+        self._objects: dict[str, StoredObject] = {}
+
+    def load(self) -> None:
+        """Make the directories, forget half-received bodies, read the records."""
+        for path in (self.work, self._records, self._temporary):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for leftover in self._temporary.iterdir():
+            leftover.unlink(missing_ok=True)
+        for path in self._records.glob("*.json"):
+            stored = _read_record(path)
+            if stored is not None and self._is_there(stored):
+                self._objects[stored.key] = stored
+
+    def objects(self) -> list[StoredObject]:
+        """What is there now, by key in UTF-8 order (S3's order)."""
+        for stored in list(self._objects.values()):
+            if not self._is_there(stored):
+                self._objects.pop(stored.key, None)
+        return sorted(self._objects.values(), key=lambda stored: stored.key.encode())
+
+    def used_bytes(self) -> int:
+        """Bytes of all delivered files."""
+        return sum(stored.size for stored in list(self._objects.values()))
+
+    def find(self, key: str) -> StoredObject | None:
+        """The record of `key`, if the file is there and is still the delivered one."""
+        stored = self._objects.get(key)
+        if stored is not None and not self._is_there(stored):
+            self._objects.pop(key, None)
+            return None
+        return stored
+
+    def path_of(self, key: str) -> Path:
+        """Where the file of `key` is or would be."""
+        return self.base.joinpath(*check_key(key))
+
+    def new_body(self) -> Path:
+        """A name for a body on its way in."""
+        return self._temporary / secrets.token_hex(16)
+
+    def check_place(self, key: str) -> None:
+        """Refuse a key whose place is taken by something else.
+
+        Raises:
+            S3Error: a directory lies there, a file lies where a directory is needed, or another
+                spelling of the same name on a file system that does not tell them apart.
+        """
+        path = self.path_of(key)
+        for parent in path.parents:
+            if parent == self._root:
+                break
+            if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
+                raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
+        if path.is_dir() and not path.is_symlink():
+            raise S3Error("InvalidRequest", "A folder of that name is already there.")
+        if key not in self._objects and path.exists() and not _is_spelled_so(path):
+            raise S3Error("InvalidRequest", "The key differs from another only in its spelling.")
+
+    def publish(self, body: Path, stored: StoredObject) -> StoredObject:
+        """Make a finished and flushed body the file of its key: renamed, then recorded.
+
+        The record comes after the file: a crash between the two leaves a file without a record,
+        which the client, having had no answer, sends again.
+        """
+        modified = body.stat().st_mtime_ns
+        path = self.path_of(stored.key)
+        self.check_place(stored.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        body.replace(path)
+        sync_directory(path.parent)
+        fields = asdict(stored) | {"modified_ns": modified}
+        final = StoredObject(**fields)
+        write_json(
+            self._record_path(stored.key),
+            fields | {"received_at": stored.received_at.isoformat()},
+        )
+        self._objects[stored.key] = final
+        return final
+
+    def remove(self, key: str) -> None:
+        """Remove a file and its record, and folders that are empty now."""
+        self._objects.pop(key, None)
+        self._record_path(key).unlink(missing_ok=True)
+        path = self.path_of(key)
+        if path.is_file() or path.is_symlink():
+            path.unlink()
+        for parent in path.parents:
+            if parent == self.base or not parent.is_relative_to(self.base):
+                break
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+    def _record_path(self, key: str) -> Path:
+        return self._records / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
+
+    def _is_there(self, stored: StoredObject) -> bool:
+        try:
+            status = self.path_of(stored.key).lstat()
+        except (OSError, S3Error):
+            return False
+        return (status.st_size, status.st_mtime_ns) == (stored.size, stored.modified_ns)
+
+
+def _is_spelled_so(path: Path) -> bool:
+    return any(entry.name == path.name for entry in path.parent.iterdir())
+
+
+def _read_record(path: Path) -> StoredObject | None:
+    fields = read_json(path)
+    if fields is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(fields.pop("received_at")).astimezone(UTC)
+        return StoredObject(received_at=moment, **fields)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A record of ours, or None when it is missing or was cut off by a crash."""
+    try:
+        fields = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def write_json(path: Path, fields: Mapping[str, Any]) -> None:
+    """Write a record so that it is there whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    temporary.write_text(json.dumps(fields, ensure_ascii=True))
+    temporary.replace(path)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename in `path` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,119 @@
+"""Who may deliver, how much, and what is told about a delivered file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class StorageGrant:
+    """What one key pair allows.
+
+    Attributes:
+        job_id: the job the files belong to.
+        secret: the secret half of the key pair.
+        prefix: the job's folder below the outputs root, with `/` between names.
+        expires_at: after this moment the key is refused.
+        quota_bytes: most that may lie in the folder, unfinished uploads included; None is no quota.
+        bucket: the one bucket name this key sees.
+        may_delete: whether DELETE works; a delivering job has no need of it.
+    """
+
+    job_id: str
+    secret: str = field(repr=False)
+    prefix: str
+    expires_at: datetime
+    quota_bytes: int | None = None
+    bucket: str = "outputs"
+    may_delete: bool = False
+
+
+class KeyResolver(Protocol):
+    """Looks up a key pair by its public half."""
+
+    async def secret_for(self, access_key: str) -> StorageGrant | None:
+        """The grant of `access_key`, or None when there is no such key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedObject:
+    """A file that has arrived whole; `path` holds exactly `size` bytes with hash `sha256`."""
+
+    job_id: str
+    bucket: str
+    key: str
+    path: Path
+    size: int
+    sha256: str
+    etag: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSpace:
+    """Size of a file system and what is free on it, in bytes."""
+
+    total: int
+    free: int
+
+
+def disk_space(path: Path) -> DiskSpace:
+    """The file system that holds `path`."""
+    usage = shutil.disk_usage(path)
+    return DiskSpace(total=usage.total, free=usage.free)
+
+
+def utc_now() -> datetime:
+    """The present moment, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLimits:
+    """Limits of the receiver; the defaults suit one person's training jobs.
+
+    Attributes:
+        region: the one region that signatures must name.
+        public_hosts: further values of the Host header that a signature may have been made for, for
+            a tunnel or proxy in front of us that rewrites it.
+        max_object_bytes: largest object, in one piece or many.
+        max_part_bytes: largest body of one request (S3 itself allows 5 GiB).
+        min_part_bytes: smallest part that is not the last one (S3: 5 MiB).
+        max_bodies: bodies received at the same time, all jobs together.
+        max_bodies_per_job: the same for one job.
+        max_uploads_per_job: unfinished multipart uploads of one job.
+        idle_seconds: longest silence inside a body.
+        min_bytes_per_second: slowest average of a body, once `grace_seconds` have passed.
+        grace_seconds: see `min_bytes_per_second`.
+        keep_free_fraction: part of the disk that deliveries never use.
+        skew_seconds: largest difference between the client's clock and ours (S3: 15 minutes).
+        stale_upload_seconds: unfinished multipart uploads older than this are swept at start.
+        space: measures the disk.
+        now: tells the time.
+    """
+
+    region: str = "us-east-1"
+    public_hosts: tuple[str, ...] = ()
+    max_object_bytes: int = 512 * GIB
+    max_part_bytes: int = 5 * GIB
+    min_part_bytes: int = 5 * MIB
+    max_bodies: int = 128
+    max_bodies_per_job: int = 64
+    max_uploads_per_job: int = 1000
+    idle_seconds: float = 30.0
+    min_bytes_per_second: int = 1 * KIB
+    grace_seconds: float = 60.0
+    keep_free_fraction: float = 0.05
+    skew_seconds: float = 900.0
+    stale_upload_seconds: float = 7 * 24 * 3600.0
+    space: Callable[[Path], DiskSpace] = disk_space
+    now: Callable[[], datetime] = utc_now

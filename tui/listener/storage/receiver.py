@@ -1,0 +1,292 @@
+"""The storage receiver: finds out who asks and what for; every failure becomes an S3 answer."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+
+from aiohttp import web
+
+from tui.listener.storage import listing, reads, writes
+from tui.listener.storage.call import Call, Desk
+from tui.listener.storage.completion import complete_upload
+from tui.listener.storage.errors import S3Error
+from tui.listener.storage.folder import Folder
+from tui.listener.storage.grants import KeyResolver, ReceivedObject, StorageGrant, StorageLimits
+from tui.listener.storage.keys import check_key, is_bucket_name, split_path
+from tui.listener.storage.multipart import Uploads, stale_before
+from tui.listener.storage.sigv4 import SignedRequest, parse_query, read_claim, verify
+from tui.listener.storage.space import Guard, JobSpace
+
+STORAGE_PATH = "/api/cloud/storage"
+
+_log = logging.getLogger(__name__)
+_Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+# Parameters that choose an operation. One that is not in the tables below is not offered here.
+_SUBRESOURCE_NAMES = (
+    "accelerate acl analytics attributes cors delete encryption inventory legal-hold lifecycle "
+    "location logging metrics notification object-lock ownershipControls partNumber policy "
+    "policyStatus publicAccessBlock replication requestPayment restore retention select tagging "
+    "torrent uploadId uploads versionId versioning versions website"
+)
+_SUBRESOURCES = frozenset(_SUBRESOURCE_NAMES.split())
+_BUCKET: Mapping[tuple[str, frozenset[str]], _Handler] = MappingProxyType(
+    {
+        ("GET", frozenset()): listing.list_objects,
+        ("GET", frozenset({"uploads"})): listing.list_uploads,
+        ("GET", frozenset({"location"})): listing.bucket_location,
+        ("GET", frozenset({"versioning"})): listing.bucket_versioning,
+        ("HEAD", frozenset()): listing.bucket_there,
+        ("PUT", frozenset()): listing.bucket_there,
+        ("POST", frozenset({"delete"})): listing.delete_many,
+    }
+)
+_OBJECT: Mapping[tuple[str, frozenset[str]], _Handler] = MappingProxyType(
+    {
+        ("GET", frozenset()): reads.get_object,
+        ("HEAD", frozenset()): reads.get_object,
+        ("GET", frozenset({"uploadId"})): listing.list_parts,
+        ("PUT", frozenset()): writes.put_object,
+        ("PUT", frozenset({"partNumber", "uploadId"})): writes.put_part,
+        ("POST", frozenset({"uploads"})): writes.create_upload,
+        ("POST", frozenset({"uploadId"})): complete_upload,
+        ("DELETE", frozenset({"uploadId"})): writes.abort_upload,
+        ("DELETE", frozenset()): listing.delete_object,
+    }
+)
+
+
+class StorageReceiver:
+    """An S3-compatible endpoint that files are delivered to.
+
+    Args:
+        root: the outputs root; a job's objects land in `<root>/<grant.prefix>/<key>`.
+        keys: looks up key pairs.
+        on_object: is awaited for every file that has arrived, before the client is answered. When
+            it fails, that is logged and the delivery stands: `delivered` finds the file later.
+        limits: sizes, times and the rest.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        keys: KeyResolver,
+        *,
+        on_object: Callable[[ReceivedObject], Awaitable[None]],
+        limits: StorageLimits | None = None,
+    ) -> None:
+        self._root = root
+        self._keys = keys
+        self._limits = limits or StorageLimits()
+        self._spaces: dict[str, JobSpace] = {}
+        self._opening = asyncio.Lock()
+        self._guard = Guard(root, self._limits)
+        self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
+        self._desk = Desk(self._limits, self._guard, self._executor, on_object)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve under STORAGE_PATH of `app`, until `app` is cleaned up."""
+        app.router.add_route(
+            "*", STORAGE_PATH + "{rest:(?:/.*)?}", self._handle, expect_handler=_expect
+        )
+        app.cleanup_ctx.append(self._life)
+
+    async def _life(self, _app: web.Application) -> AsyncIterator[None]:
+        await asyncio.to_thread(self._root.mkdir, parents=True, exist_ok=True)
+        yield
+        await asyncio.to_thread(self._executor.shutdown)
+
+    async def delivered(self, grant: StorageGrant) -> list[ReceivedObject]:
+        """Every file of a grant that is there whole, for looking up after a restart."""
+        space = await self._space_of(grant)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._executor, space.folder.objects)
+        return [
+            ReceivedObject(
+                job_id=stored.job_id,
+                bucket=grant.bucket,
+                key=stored.key,
+                path=space.folder.path_of(stored.key),
+                size=stored.size,
+                sha256=stored.sha256,
+                etag=stored.etag,
+                received_at=stored.received_at,
+            )
+            for stored in found
+        ]
+
+    async def _space_of(self, grant: StorageGrant) -> JobSpace:
+        space = self._spaces.get(grant.prefix)
+        if space is not None:
+            return space
+        async with self._opening:
+            if grant.prefix not in self._spaces:
+                folder = Folder(self._root, grant.prefix)
+                uploads = Uploads(folder.work / "uploads")
+                oldest = stale_before(self._limits.now(), self._limits.stale_upload_seconds)
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._executor, folder.load)
+                await loop.run_in_executor(
+                    self._executor, lambda: uploads.load(stale_before=oldest)
+                )
+                self._spaces[grant.prefix] = JobSpace(folder, uploads)
+            return self._spaces[grant.prefix]
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        request_id = secrets.token_hex(8).upper()
+        resource = request.path
+        try:
+            response = await self._answer(request)
+        except S3Error as error:
+            response = self._refusal(error, request, resource, request_id)
+        except OSError as problem:
+            if isinstance(problem, ConnectionError):
+                raise
+            response = self._refusal(_disk_problem(problem), request, resource, request_id)
+        except Exception:  # noqa: BLE001 - the last resort: a defect of ours, told without details
+            _log.exception("a storage request failed")
+            defect = S3Error("InternalError", "We have a defect. The details are in our log.")
+            response = self._refusal(defect, request, resource, request_id)
+        if not response.prepared:
+            response.headers["x-amz-request-id"] = request_id
+        return response
+
+    def _refusal(
+        self, error: S3Error, request: web.Request, resource: str, request_id: str
+    ) -> web.Response:
+        body = error.body(resource=resource, request_id=request_id)
+        response = web.Response(
+            body=b"" if request.method == "HEAD" else body,
+            status=error.status,
+            content_type="application/xml",
+        )
+        if error.code == "SlowDown":
+            response.headers["Retry-After"] = "1"
+        if not request.content.at_eof():
+            # The rest of the body is not wanted: the connection cannot be used again.
+            response.force_close()
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        signed = _signed_request(request, self._limits.public_hosts)
+        claim = read_claim(signed)
+        grant = await self._keys.secret_for(claim.access_key)
+        if grant is None:
+            raise S3Error(
+                "InvalidAccessKeyId", "The access key is not known here; it may have been removed."
+            )
+        now = self._limits.now()
+        verified = verify(
+            signed,
+            claim,
+            grant.secret,
+            region=self._limits.region,
+            now=now,
+            skew=self._limits.skew_seconds,
+        )
+        if now >= grant.expires_at:
+            raise S3Error("AccessDenied", "The access key has expired.")
+        query = _parameters(signed.query)
+        bucket, key = split_path(_below(signed.path))
+        handler = _handler_for(request.method, bucket, key, query, grant)
+        if signed.header("x-amz-copy-source") is not None:
+            raise S3Error("MethodNotAllowed", "Copying is not offered by this endpoint.")
+        space = await self._space_of(grant)
+        call = Call(
+            web=request,
+            signed=signed,
+            payload=claim.payload,
+            verified=verified,
+            grant=grant,
+            space=space,
+            desk=self._desk,
+            query=query,
+            key=key,
+        )
+        return await handler(call)
+
+
+async def _expect(_request: web.Request) -> None:
+    """Answer `Expect: 100-continue` later, once the request is let in (see `say_continue`)."""
+
+
+def _signed_request(request: web.Request, public_hosts: tuple[str, ...]) -> SignedRequest:
+    path, _, query = request.raw_path.partition("?")
+    if not path.startswith("/"):
+        raise S3Error("InvalidURI", "The request line must have a path only.")
+    headers = tuple((name.lower(), value) for name, value in request.headers.items())
+    hosts: list[str] = []
+    for name in ("Host", "X-Forwarded-Host"):
+        for value in request.headers.getall(name, [])[:2]:
+            hosts += _spellings(value.strip())
+    for host in public_hosts:
+        hosts += _spellings(host)
+    return SignedRequest(request.method, path, query, headers, tuple(dict.fromkeys(hosts)))
+
+
+def _spellings(host: str) -> list[str]:
+    """A host as different clients write it: with or without the scheme's own port."""
+    name, colon, port = host.rpartition(":")
+    if colon and port in {"80", "443"}:
+        return [host, name]
+    return [host, f"{host}:443", f"{host}:80"] if not (colon and port.isdigit()) else [host]
+
+
+def _below(path: str) -> str:
+    """The path below the endpoint. Routing saw the same prefix, spelled however."""
+    if path.startswith(STORAGE_PATH):
+        return path.removeprefix(STORAGE_PATH)
+    raise S3Error("InvalidURI", f"The path must begin with {STORAGE_PATH}, spelled like that.")
+
+
+def _parameters(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in parse_query(query):
+        if name in found:
+            raise S3Error("InvalidArgument", "A parameter stands in the query twice.")
+        try:
+            (name + value).encode()
+        except UnicodeEncodeError:
+            raise S3Error("InvalidURI", "The query is not UTF-8.") from None
+        found[name] = value
+    return found
+
+
+def _handler_for(
+    method: str, bucket: str, key: str, query: Mapping[str, str], grant: StorageGrant
+) -> _Handler:
+    asked = _SUBRESOURCES.intersection(query)
+    if not bucket:
+        if method == "GET" and not asked and not key:
+            return listing.list_buckets
+        raise S3Error("MethodNotAllowed", "This operation is not offered by this endpoint.")
+    if not is_bucket_name(bucket) or bucket != grant.bucket:
+        raise S3Error(
+            "NoSuchBucket",
+            f"The specified bucket does not exist; the bucket of this key is '{grant.bucket}'.",
+            BucketName=bucket,
+        )
+    if key:
+        check_key(key)
+    handler = (_OBJECT if key else _BUCKET).get((method, asked))
+    if handler is None and not key and method == "DELETE":
+        raise S3Error("AccessDenied", "The bucket cannot be removed.")
+    if handler is None:
+        raise S3Error("MethodNotAllowed", "This operation is not offered by this endpoint.")
+    return handler
+
+
+def _disk_problem(problem: OSError) -> S3Error:
+    if problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return S3Error("InsufficientStorage", "The disk is full.")
+    if problem.errno in {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR}:
+        return S3Error("InvalidRequest", "The key cannot be a file name on this system.")
+    _log.error("a storage request failed: %s", problem)
+    return S3Error("InternalError", f"Our disk refused: {problem.strerror}.")
