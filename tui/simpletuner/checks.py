@@ -163,14 +163,10 @@ def _model_type(facts: Facts) -> Iterator[Found]:
 def _steps(facts: Facts) -> Iterator[Found]:
     config, report = facts.config, facts.report
     if config.max_train_steps and config.num_train_epochs:
-        yield (
-            "steps",
-            "error",
-            f"both max_train_steps ({config.max_train_steps}) and num_train_epochs "
-            f"({config.num_train_epochs}) are set",
-            "Set one of them to 0.",
-            {"num_train_epochs": 0},
-        )
+        both = f"max_train_steps ({config.max_train_steps})"
+        both += f" and num_train_epochs ({config.num_train_epochs})"
+        advice = "Set one of them to 0."
+        yield "steps", "error", f"both {both} are set", advice, {"num_train_epochs": 0}
         return
     steps = total_steps(config, report.images if report else 0, gpus=facts.profile.gpus)
     if steps:
@@ -206,6 +202,7 @@ def _memory(facts: Facts) -> Iterator[Found]:
     vram = facts.profile.vram_gb
     if need is None or need.total_gb <= vram * 0.92:
         return
+    # Only a sum far above the card is certain; the guess is too rough to forbid the rest.
     level = "error" if need.total_gb > vram * 1.6 else "warn"
     message = f"may run out of memory: about {need.total_gb:.0f} GB of {vram} GB"
     changes: dict[str, Any] = {}
@@ -219,8 +216,7 @@ def _memory(facts: Facts) -> Iterator[Found]:
     listed = ", ".join(f"{name} = {str(value).lower()}" for name, value in changes.items())
     more = "a card with 80 GB" if vram < 80 else "a smaller model or a LoRA"
     advice = f"Set {listed}, or choose {more}." if listed else f"Choose {more}."
-    # Only a sum far above the card is certain; the guess is too rough to forbid the rest.
-    yield "memory", "warn" if level == "warn" else "error", message, advice, changes
+    yield "memory", level, message, advice, changes
 
 
 def _cards(facts: Facts) -> Iterator[Found]:

@@ -198,7 +198,8 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
 
     Args:
         path: `config/cat-lora`, `config/cat-lora/config.json`, `config/cat-lora.json`, `cat-lora`.
-        roots: where to look for a bare name; the current folder is always looked at as well.
+        roots: folders that a bare name or a relative path may be meant from; the current folder
+            when none are given, and after the given path itself in any case.
 
     Raises:
         ConfigError: nothing is there, or it cannot be read as a config.
@@ -235,7 +236,7 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
         )
         for name in doubled
     )
-    bases = path_bases(file)
+    bases = path_bases(file, roots)
     dataloader_path, entries = _read_dataloader(file, values, bases, notes)
     return TrainingConfig(
         name=file.parent.name if beside else file.stem,
@@ -252,7 +253,7 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
     )
 
 
-def path_bases(file: Path) -> list[Path]:
+def path_bases(file: Path, roots: Sequence[Path] = ()) -> list[Path]:
     """Folders that a relative path inside the config `file` may be meant from, likeliest first.
 
     The trainer runs in the project folder, the one that holds `config/`.
@@ -260,7 +261,8 @@ def path_bases(file: Path) -> list[Path]:
     absolute = file.absolute()
     project = next((up.parent for up in absolute.parents if up.name == "config"), None)
     bases = [project] if project else []
-    return [*bases, absolute.parent, absolute.parent.parent, Path.cwd()]
+    others = [root.expanduser() for root in roots] or [Path.cwd()]
+    return [*bases, absolute.parent, absolute.parent.parent, *others]
 
 
 def _configs_in(place: Path, *, with_files: bool) -> list[ConfigRef]:
@@ -298,7 +300,7 @@ def _locate(given: str | Path, roots: Sequence[Path]) -> Path:
     path = Path(given).expanduser()
     candidates = [path]
     if not path.is_absolute():
-        for root in (*roots, Path.cwd()):
+        for root in roots or [Path.cwd()]:
             for base in (root.expanduser(), root.expanduser() / "config"):
                 candidates += [base / path, base / f"{given}.json"]
     for candidate in candidates:

@@ -1,6 +1,7 @@
 """Looking at one image file: what it is, how large, whether it is whole.
 
-Only the header is decoded. A file whose end is not where its format says is decoded fully, once.
+Only the header is decoded, unless the file does not end as its format says, or the format does not
+say (BMP, TIFF): then the whole image is, once.
 """
 
 from __future__ import annotations
@@ -90,4 +91,19 @@ def _ends_well(file: BinaryIO, kind: str) -> bool:
     if kind == "WEBP":
         file.seek(4)
         return int.from_bytes(file.read(4), "little") + 8 <= size
-    return kind in ("TIFF", "AVIF")
+    return kind == "AVIF" and _boxes_fit(file, size)
+
+
+def _boxes_fit(file: BinaryIO, size: int) -> bool:
+    """Whether the top-level boxes of an ISO media file end within the file."""
+    place = 0
+    while place < size:
+        file.seek(place)
+        length = int.from_bytes(file.read(4), "big")
+        if length == 0:  # this box goes on to the end, wherever that is
+            return True
+        if length == 1:
+            file.seek(place + 8)
+            length = int.from_bytes(file.read(8), "big")
+        place += max(length, 8)
+    return place == size

@@ -19,6 +19,7 @@ from tui.simpletuner.delivery import Delivery, clean_repo_id
 from tui.simpletuner.families import is_gated
 from tui.simpletuner.modes import DatasetMode, default_mode
 from tui.simpletuner.notes import Note
+from tui.simpletuner.options import effective_options
 from tui.simpletuner.safety import folder_names
 from tui.simpletuner.schema import InputField, input_fields, misfit
 from tui.simpletuner.values import as_int, plain_keys
@@ -146,7 +147,7 @@ class _Builder:
             message = "the version does not say what inputs it takes; the usual ones are sent"
             self._notes.append(Note("warn", message, "Choose a version that has a schema."))
         options = container_options(
-            effective_options(self._config, overrides), self._notes, self._dropped
+            effective_options(self._config.values, overrides), self._notes, self._dropped
         )
         self._deliver(options)
         self._data(options, mode, images_url, folders)
@@ -310,21 +311,6 @@ class _Builder:
         else:
             self._secrets[name] = secret
         return True
-
-
-def effective_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The config's options with `overrides` (plain names) on top; None removes an option.
-
-    Steps and epochs exclude each other: setting one in the overrides turns the other off.
-    """
-    options = {**config.values, **overrides}
-    if (as_int(overrides.get("max_train_steps")) or 0) > 0:
-        options["num_train_epochs"] = 0
-    elif (as_int(overrides.get("num_train_epochs")) or 0) > 0:
-        options["max_train_steps"] = 0
-    if "model_flavor" in options:  # the option has one spelling in the trainer
-        options.setdefault("model_flavour", options.pop("model_flavor"))
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _compact(value: Any) -> str:

@@ -30,12 +30,12 @@ class ModeSupport:
 
 
 def default_mode(config: TrainingConfig) -> DatasetMode:
-    """The way that fits the config's datasets."""
-    local = bool(config.local_datasets)
-    hosted = len(config.training_datasets) > len(config.local_datasets)
-    if local:
-        return "both" if hosted else "images"
-    return "remote"
+    """The way that fits the config's datasets.
+
+    Local data goes as an archive beside the dataloader, which carries captions, crops and repeats;
+    with the archive alone the trainer would make one plain dataset of everything.
+    """
+    return "both" if config.local_datasets else "remote"
 
 
 def mode_support(

@@ -1,0 +1,229 @@
+"""Finding and reading configs."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.simpletuner.projects import HOSTED, local_entry, write_dataset, write_project
+from tui.simpletuner.config import discover_configs, load_config
+from tui.simpletuner.config_files import read_env_file, values_from_env
+from tui.simpletuner.errors import ConfigError
+from tui.simpletuner.options import with_options
+from tui.simpletuner.values import as_bool, as_float, as_int, plain_key, plain_keys
+
+words = st.text(string.ascii_lowercase, min_size=1, max_size=8)
+names = st.lists(words, min_size=1, max_size=4).map("_".join)
+
+
+@given(names, st.integers(0, 3), st.booleans())
+def test_a_key_is_the_same_in_every_spelling(name: str, dashes: int, kebab: bool) -> None:
+    spelled = "-" * dashes + (name.replace("_", "-") if kebab else name)
+    assert plain_key(spelled) == name
+    assert plain_key(plain_key(spelled)) == name
+
+
+@given(st.dictionaries(names, st.integers()))
+def test_undashing_loses_no_option(options: dict[str, int]) -> None:
+    values, doubled = plain_keys({f"--{name}": value for name, value in options.items()})
+    assert values == options
+    assert doubled == ()
+
+
+def test_the_later_of_two_spellings_counts_and_is_reported() -> None:
+    assert plain_keys({"--seed": 1, "seed": 2}) == ({"seed": 2}, ("seed",))
+    assert plain_keys({"--seed": 1, "seed": 1}) == ({"seed": 1}, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("1000", 1000), (1000.0, 1000), ("1e3", 1000), (True, None), ("ten", None), ("1.5", None)],
+)
+def test_whole_numbers_may_be_text(value: object, number: int | None) -> None:
+    assert as_int(value) == number
+
+
+def test_odd_numbers_and_booleans() -> None:
+    assert as_float("1e-4") == 1e-4
+    assert as_float("nan") is None
+    assert as_float("inf") is None
+    assert as_bool("TRUE")
+    assert not as_bool("false", default=True)
+    assert as_bool("perhaps", default=True)
+
+
+@pytest.mark.parametrize("given_path", ["config/cats", "config/cats/config.json", "cats"])
+def test_a_config_is_found_by_folder_file_and_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_path: str
+) -> None:
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    config = load_config(given_path)
+    assert config.name == "cats"
+    assert config.datasets[0].path is not None
+    assert config.datasets[0].path.is_dir()
+
+
+def test_a_bare_name_is_looked_for_below_the_roots(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    assert load_config("cats", roots=[tmp_path]).family == "flux"
+    assert load_config("cats", roots=[tmp_path / "config"]).family == "flux"
+
+
+def test_a_single_file_layout(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "dogs.json").write_text('{"--model_family": "sdxl"}')
+    (folder / "multidatabackend.json").write_text(json.dumps([HOSTED]))
+    assert load_config(folder / "dogs.json").name == "dogs"
+    assert load_config("dogs", roots=[tmp_path]).family == "sdxl"
+
+
+def test_typed_reading(tmp_path: Path) -> None:
+    path = write_project(
+        tmp_path,
+        **{
+            "--train_batch_size": "4",
+            "train_batch_size": None,
+            "push_to_hub": "true",
+            "max_train_steps": "2000",
+            "learning_rate": "8e-5",
+            "model_flavour": None,
+            "model_flavor": "krea",
+        },
+    )
+    config = load_config(path)
+    assert config.train_batch_size == 4
+    assert config.push_to_hub
+    assert config.max_train_steps == 2000
+    assert config.learning_rate == 8e-5
+    assert config.flavour == "krea"
+    assert config.lora_rank == 16
+    assert config.resolution_pixels == 256
+    assert config.notes == ()
+
+
+def test_megapixels_and_pixels(tmp_path: Path) -> None:
+    entry = local_entry("datasets/cats", resolution=1.0, resolution_type="area")
+    assert load_config(write_project(tmp_path, [entry])).resolution_pixels == 1024
+    entry = local_entry("datasets/cats", resolution=512, resolution_type="pixel")
+    assert load_config(write_project(tmp_path, [entry])).resolution_pixels == 512
+
+
+def test_not_json_names_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{\n  "model_family": "flux",\n}')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert (caught.value.line, caught.value.path) == (3, path)
+    assert caught.value.column is not None
+    assert "line 3" in caught.value.message
+    assert caught.value.advice
+
+
+@pytest.mark.parametrize("content", [b"[]", b'"text"', b"\xff\xfe\x00", b"", b"[" * 100_000])
+def test_what_is_no_config_is_said_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert caught.value.advice
+
+
+def test_a_path_to_nothing_and_a_folder_without_a_config(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no config"):
+        load_config(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"has no config\.json"):
+        load_config(tmp_path)
+
+
+def test_a_missing_dataloader_is_an_error_that_names_the_place(tmp_path: Path) -> None:
+    path = write_project(tmp_path, data_backend_config="config/nope.json")
+    (note,) = load_config(path).notes
+    assert note.level == "error"
+    assert "config/nope.json" in note.message
+
+
+@pytest.mark.parametrize("content", ["{", '{"id": "x"}', '["x"]', "3"])
+def test_a_broken_dataloader_is_an_error(tmp_path: Path, content: str) -> None:
+    path = write_project(tmp_path)
+    (path.parent / "multidatabackend.json").write_text(content)
+    assert [note.level for note in load_config(path).notes] == ["error"]
+
+
+def test_the_dataloader_beside_the_config_is_found_without_being_named(tmp_path: Path) -> None:
+    path = write_project(tmp_path, data_backend_config=None)
+    assert [spec.id for spec in load_config(path).datasets] == ["cats", "text"]
+
+
+def test_entries_without_an_id_get_one(tmp_path: Path) -> None:
+    path = write_project(tmp_path, [local_entry("datasets/cats", id=None)])
+    assert load_config(path).datasets[0].id == "dataset-1"
+
+
+def test_lycoris_settings_are_read(tmp_path: Path) -> None:
+    path = write_project(tmp_path, lora_type="lycoris")
+    (path.parent / "lycoris_config.json").write_text('{"algo": "lokr", "linear_dim": 64}')
+    config = load_config(path)
+    assert config.lycoris == {"algo": "lokr", "linear_dim": 64}
+    assert config.lora_rank == 64
+    (path.parent / "lycoris_config.json").unlink()
+    assert [note.level for note in load_config(path).notes] == ["error"]
+
+
+def test_config_env_alone_makes_a_config(tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "old"
+    folder.mkdir(parents=True)
+    write_dataset(tmp_path / "datasets" / "cats")
+    (folder / "multidatabackend.json").write_text(json.dumps([local_entry("datasets/cats")]))
+    (folder / "config.env").write_text(
+        "# comment\nexport MODEL_FAMILY='sdxl'\nMAX_NUM_STEPS=500 # short\n"
+        'export TRAINING_NUM_PROCESSES="2"\nHF_TOKEN=hf_secretsecretsecretsecret\nnonsense\n'
+    )
+    config = load_config(folder)
+    assert (config.family, config.max_train_steps, config.num_processes) == ("sdxl", 500, 2)
+    assert "hf_secret" not in repr(config)
+    assert any("HF_TOKEN" in note.message for note in config.notes)
+
+
+def test_config_env_beside_a_config_does_not_replace_it(tmp_path: Path) -> None:
+    path = write_project(tmp_path)
+    (path.parent / "config.env").write_text("MODEL_FAMILY=sdxl\nTRAINING_NUM_PROCESSES=4\n")
+    config = load_config(path)
+    assert (config.family, config.num_processes) == ("flux", 4)
+
+
+def test_env_values() -> None:
+    env = {"LR_SCHEDULE": "cosine", "WANDB_API_KEY": "x", "OPTIMIZER": "lion", "PATH": "/bin"}
+    assert values_from_env(env) == {"lr_scheduler": "cosine", "optimizer": "lion"}
+
+
+def test_an_unclosed_quote_in_config_env_is_survived(tmp_path: Path) -> None:
+    file = tmp_path / "config.env"
+    file.write_text("A='half\nB=whole\n")
+    assert read_env_file(file)["B"] == "whole"
+
+
+def test_discovery_over_several_roots(tmp_path: Path) -> None:
+    write_project(tmp_path / "one", name="cats")
+    write_project(tmp_path / "two", name="dogs")
+    (tmp_path / "two" / "config" / "single.json").write_text("{}")
+    (tmp_path / "two" / "config" / ".hidden.json").write_text("{}")
+    (tmp_path / "two" / "config" / "dataloaders").mkdir()
+    (tmp_path / "two" / "config" / "dataloaders" / "config.json").write_text("{}")
+    roots = [tmp_path / "one", tmp_path / "two" / "config", tmp_path / "none", tmp_path / "one"]
+    assert [ref.name for ref in discover_configs(roots)] == ["cats", "dogs", "single"]
+
+
+def test_steps_in_a_form_turn_epochs_off_and_back(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path, max_train_steps=0, num_train_epochs=5))
+    assert config.num_train_epochs == 5
+    changed = with_options(config, {"--max_train_steps": 40})
+    assert (changed.max_train_steps, changed.num_train_epochs) == (40, 0)
+    again = with_options(changed, {"num_train_epochs": 2})
+    assert (again.max_train_steps, again.num_train_epochs) == (0, 2)
