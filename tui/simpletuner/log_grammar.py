@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 TAIL_MARK: Final = b"=== debug.log tail ==="
-PUBLISHED_PREFIXES: Final = (b"Checkpoints published to: ", b"Model published to: ")
-OUTPUT_PREFIX: Final = b"Training complete. Output: "
+RESULT_PREFIXES: Final = (
+    b"Checkpoints published to: ",
+    b"Model published to: ",
+    b"Training complete. Output: ",
+)
 
 # Escape sequences (CSI, OSC, two-byte ones) and bytes that never carry meaning in a log.
 _NOISE: Final = re.compile(
@@ -26,10 +29,12 @@ TAG: Final = re.compile(
     rb"\[(STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG|RANK \d+)\] ?"
 )
 
-# One training bar; group 1 the step, 2 the `k=v` list.
+# One training bar; group 1 from the step up to the closing bracket, 2 the step.
 TRAINING_BAR: Final = re.compile(
-    rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*\| *(\d{1,15})/\d+ \[[^,\]]*,[^,\]]*(?:, *([^\]]*))?\]"
+    rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*\| *((\d{1,15})/\d+ \[[^\]]*)\]"
 )
+# What stands in a training bar before the counts.
+BAR_HEAD: Final = re.compile(rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*")
 _TRAINING_DETAILS: Final = re.compile(
     rb"Epoch (\d{1,15})/(\d{1,15}),? Steps: *\d+%\|[^|]*\| *(\d{1,15})/(\d{1,15}) "
     rb"\[([\d:]{1,30})<([\d:?]{1,30}), *([^,\]]+)(?:, *([^\]]*))?\]"
@@ -38,12 +43,8 @@ _TRAINING_DETAILS: Final = re.compile(
 # length in the expression would take quadratic time on a long line.
 BAR: Final = re.compile(rb"%\|[^|]*\| *([\d.]{1,15}[kMGTP]?)/([\d.]{1,15}[kMGTP]?) *\[[^\]]*\]")
 
-STAGE: Final = re.compile(
-    r"(\S+) (.+?)(?: \((?:(\d+(?:\.\d+)?)%|(\d{1,15})/(\d{1,15}))\))?(?:: (.*))?$", re.DOTALL
-)
 TRAINING_STEP: Final = re.compile(r"Step (\d{1,15})/(\d{1,15}) \(\d+(?:\.\d+)?%\) ?")
 SUMMARY: Final = re.compile(r"Step (\d{1,15}) of (\d{1,15}): ([^`]*)")
-EVENT: Final = re.compile(r"([\w.]+): (.*)$", re.DOTALL)
 RANK: Final = re.compile(
     r"(?:[\d-]+ [\d:,.]+ )?\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\] (?:\(([^)]*)\) )?(.*)$",
     re.DOTALL,
@@ -110,11 +111,14 @@ class TrainingBar:
     values: dict[str, float]
 
 
+def noisy(data: bytes) -> bool:
+    """Whether `clean` would change anything."""
+    return 27 in data or 0 in data or 8 in data or 7 in data
+
+
 def clean(line: bytes) -> bytes:
     """Remove escape sequences and bytes without meaning."""
-    if b"\x1b" in line or b"\x00" in line or b"\x08" in line or b"\x07" in line:
-        return _NOISE.sub(b"", line)
-    return line
+    return _NOISE.sub(b"", line) if noisy(line) else line
 
 
 def text_of(line: bytes) -> str:
@@ -212,9 +216,28 @@ def checkpoint_of(text: str) -> tuple[int | None, str]:
     return int(found[1]), path if "/" in path else ""
 
 
+def stage_parts(words: str) -> tuple[str, float | None, int | None, int | None, str]:
+    """Label, percent, current, total and message of `label (p%): message` after the icon.
+
+    By hand, because an expression with an optional middle takes ten times as long.
+    """
+    head, _, message = words.partition(": ")
+    if head.endswith(")"):
+        label, opening, inside = head[:-1].rpartition(" (")
+        if opening and inside.endswith("%"):
+            percent = number(inside[:-1])
+            if percent is not None and 0 <= percent <= 100:
+                return label, percent, None, None, message
+        elif opening:
+            done, slash, total = inside.partition("/")
+            if slash and done.isdecimal() and total.isdecimal() and len(inside) < 30:
+                return label, None, int(done), int(total), message
+    return head, None, None, None, message
+
+
 def undouble(text: str) -> str:
     """A notification without title is printed as `text: text`; say it once."""
-    half, odd = divmod(len(text) - 2, 2)
-    if half > 0 and not odd and text[half : half + 2] == ": " and text[:half] == text[half + 2 :]:
+    half = len(text) // 2 - 1
+    if text[half : half + 2] == ": " and text[:half] == text[half + 2 :]:
         return text[:half]
     return text

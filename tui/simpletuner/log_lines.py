@@ -11,6 +11,8 @@ from tui.simpletuner.log_model import Checkpoint, Level, Notice, Update
 from tui.simpletuner.log_series import Series
 from tui.simpletuner.log_stages import StageTracker
 
+# A quarter of the time of `Notice(...)`.
+_new = tuple.__new__
 _TITLE_LIMIT: Final = 200
 _MESSAGE_LIMIT: Final = 4000
 _LEVELS: Final[dict[str, Level]] = {
@@ -21,6 +23,15 @@ _LEVELS: Final[dict[str, Level]] = {
     "ERROR": "error",
     "CRITICAL": "error",
 }
+_BRACKET: Final = ord("[")
+_PIPE: Final = ord("|")
+_CAPITAL_E: Final = ord("E")
+_DASH: Final = ord("-")
+_EXCEPTIONS: Final = (b"Error", b"Exception", b"Interrupt")
+_LETTERS: Final = (ord("A"), ord("z"))
+_BLANKS: Final = b" \t"
+# What a line without a tag must begin with to mean something.
+_MARKS: Final = b"-=*_TCM"
 _RULES: Final = b"*-=_ \t"
 
 
@@ -34,6 +45,7 @@ class LineReader:
         epoch: the current epoch.
         epochs: epochs in all.
         published: where the run says its result is.
+        bar: a training bar that shared its line with something else, until the parser takes it.
     """
 
     def __init__(self, series: Series, stages: StageTracker) -> None:
@@ -43,6 +55,7 @@ class LineReader:
         self.epoch: int | None = None
         self.epochs: int | None = None
         self.published: list[str] = []
+        self.bar = b""
         self._in_traceback = False
         self._last_checkpoint: int | None = None
         self._checkpoint_named = False
@@ -68,17 +81,17 @@ class LineReader:
         self._offset, self._at, self._update = offset, at, update
         if self.in_tail:
             return self._tail_line(line)
-        if not line or line.isspace():
+        if not line:
             return False
-        if line.startswith(b"["):
+        if line[0] == _BRACKET:
             found = grammar.TAG.match(line)
             if found is not None:
                 return self._tagged(found[1], line[found.end() :])
-        if b"%|" in line:
+        if _PIPE in line:
             bar = grammar.BAR.search(line)
             if bar is not None:
                 return self._bar(line, bar.end())
-        if b"[" in line:
+        if _BRACKET in line:
             found = grammar.TAG.search(line)
             if found is not None:
                 self._plain(line[: found.start()])
@@ -87,22 +100,25 @@ class LineReader:
 
     def _bar(self, line: bytes, end: int) -> bool:
         """A bar that is not alone on its line, or not one of training."""
-        found = grammar.TRAINING_BAR.search(line)
-        if found is not None:
-            self.training_bar(found[1], found[2])
-            end = max(end, found.end())
-        rest = line[end:].strip()
-        if rest:
-            self.read(rest, self._offset, self._at, self._update)
+        if _CAPITAL_E in line and b"Epoch " in line:
+            found = grammar.TRAINING_BAR.search(line)
+            if found is not None:
+                self._training_bar(line, found[2], found[1])
+                end = max(end, found.end())
+        if end < len(line):
+            rest = line[end:].strip()
+            if rest:
+                self.read(rest, self._offset, self._at, self._update)
         return True
 
-    def training_bar(self, held: bytes, postfix: bytes | None) -> None:
-        """The values of a training bar that was found behind something else."""
-        if held == self._series.held:
-            self._series.postfix = postfix or self._series.postfix
-            return
-        self._series.advance(held, postfix, self._update.metrics)
-        self._stages.training_step(int(held), self._offset, self._at, self._update)
+    def _training_bar(self, line: bytes, held: bytes, body: bytes) -> None:
+        self.bar = line
+        series = self._series
+        if held != series.held:
+            series.advance(held, body, self._update.metrics)
+            self._stages.training_step(int(held), self._offset, self._at, self._update)
+        elif b"=" in body:
+            series.body = body
 
     def _tagged(self, tag: bytes, rest: bytes) -> bool:
         self._in_traceback = False
@@ -169,12 +185,10 @@ class LineReader:
 
     def _event(self, rest: bytes) -> bool:
         text = grammar.text_of(rest).strip()
-        found = grammar.EVENT.match(text)
-        if found is None:
-            return bool(text)
-        level: Level = "error" if found[1] == "gpu.fault" else "event"
-        self._notice(level, found[1], found[2])
-        return True
+        kind, colon, message = text.partition(": ")
+        if colon:
+            self._notice("error" if kind == "gpu.fault" else "event", kind, message)
+        return bool(text)
 
     def _cog(self, rest: bytes) -> bool:
         text = grammar.text_of(rest).strip()
@@ -185,12 +199,14 @@ class LineReader:
     def _notification(self, level: Level) -> Callable[[bytes], bool]:
         def read(rest: bytes) -> bool:
             text = grammar.undouble(grammar.text_of(rest).strip())
-            self._summary(text)
+            if "Step " in text:
+                self._summary(text)
             title, colon, message = text.partition(": ")
-            if colon:
-                self._notice(level, title, message.removeprefix(f"{title}: "))
-            else:
-                self._notice(level, "", text)
+            if not colon:
+                title, message = "", text
+            elif message.startswith(title):
+                message = message.removeprefix(f"{title}: ")
+            self._notice(level, title, message)
             return bool(text)
 
         return read
@@ -201,7 +217,8 @@ class LineReader:
         if found is None:
             return bool(text)
         level, logger, message = found.groups()
-        self._summary(message)
+        if "Step " in message:
+            self._summary(message)
         self._notice(_LEVELS[level], logger or "", message)
         if "Traceback (most recent call last)" in message:
             self._in_traceback = True
@@ -211,41 +228,57 @@ class LineReader:
 
     def _plain(self, line: bytes) -> bool:
         stripped = line.strip()
-        if not stripped.strip(_RULES):
+        if not stripped:
             return False
-        if stripped.startswith(b"Traceback (most recent call last)"):
-            self._in_traceback = True
-            return True
-        if stripped == grammar.TAIL_MARK:
-            self.in_tail = True
-            self._series.flush(self._update.metrics)
+        first = stripped[0]
+        if self._in_traceback and not self._leaves_traceback(line, first):
             return False
-        if self._in_traceback:
-            if line[:1].isspace() or stripped.startswith(b"|"):
-                return False
-            self._in_traceback = False
-            self._exception(grammar.text_of(stripped), surely=True)
-            return True
-        if b"Error" in stripped or b"Exception" in stripped:
-            self._exception(grammar.text_of(stripped), surely=False)
-        elif b"Step" in stripped or b"step" in stripped or b" = " in stripped:
-            self._banner(stripped)
-        else:
-            self._result(stripped)
+        if first in _MARKS and self._marked(first, stripped):
+            return not self.in_tail and bool(stripped.strip(_RULES))
+        if _LETTERS[0] <= first <= _LETTERS[1] and (
+            stripped.partition(b":")[0].endswith(_EXCEPTIONS)
+        ):
+            self._exception(stripped)
+        elif b"Step " in stripped:
+            self._summary(grammar.text_of(stripped))
         return True
 
-    def _exception(self, text: str, *, surely: bool) -> None:
-        found = grammar.EXCEPTION.match(text)
+    def _leaves_traceback(self, line: bytes, first: int) -> bool:
+        """The first line of a traceback that is not indented names the exception."""
+        if line[0] in _BLANKS or first == _PIPE:
+            return False
+        self._in_traceback = False
+        if not line.partition(b":")[0].strip().endswith(_EXCEPTIONS) and first not in _MARKS:
+            text = grammar.text_of(line.strip())
+            name, _, words = text.partition(": ")
+            self._notice("error", name.rpartition(".")[2] if words else "", words or text)
+        return True
+
+    def _marked(self, first: int, line: bytes) -> bool:
+        """Lines known by how they begin; False if this is none of them."""
+        if first == _DASH:
+            self._banner(line)
+            return True
+        if line.startswith(b"Traceback (most recent call last)"):
+            self._in_traceback = True
+            return True
+        if line.startswith(grammar.RESULT_PREFIXES):
+            self._result(line)
+            return True
+        if line == grammar.TAIL_MARK:
+            self.in_tail = True
+            self._series.flush(self._update.metrics)
+            return True
+        return first in _RULES
+
+    def _exception(self, line: bytes) -> None:
+        found = grammar.EXCEPTION.match(grammar.text_of(line))
         if found is not None:
-            if not found[1].endswith("Warning"):
-                self._notice("error", found[1].rpartition(".")[2], found[2] or "")
-        elif surely:
-            self._notice("error", "", text)
+            self._notice("error", found[1].rpartition(".")[2], found[2] or "")
 
     def _banner(self, line: bytes) -> None:
         found = grammar.BANNER.match(line)
         if found is None:
-            self._summary(grammar.text_of(line))
             return
         digits = found[2].replace(b",", b"")
         if not digits:
@@ -261,15 +294,15 @@ class LineReader:
             self.total = value
 
     def _result(self, line: bytes) -> None:
-        for prefix in (*grammar.PUBLISHED_PREFIXES, grammar.OUTPUT_PREFIX):
-            if line.startswith(prefix):
-                self.published.append(grammar.text_of(line[len(prefix) :]).strip())
-                self._update.published.append(self.published[-1])
+        if line.startswith(grammar.RESULT_PREFIXES):
+            where = grammar.text_of(line.partition(b": ")[2]).strip()
+            self.published.append(where)
+            self._update.published.append(where)
 
     def _tail_line(self, line: bytes) -> bool:
         """The end of the debug log repeats old lines: only steps beyond the last one are news."""
         stripped = line.strip()
-        if stripped.startswith((*grammar.PUBLISHED_PREFIXES, grammar.OUTPUT_PREFIX)):
+        if stripped.startswith(grammar.RESULT_PREFIXES):
             self._result(stripped)
             return True
         if b"Step " in stripped:
@@ -278,8 +311,6 @@ class LineReader:
 
     def _summary(self, text: str) -> None:
         """`Step n of N: loss X, lr Y, epoch e/E, …`, wherever it stands in a line."""
-        if "Step " not in text:
-            return
         found = grammar.SUMMARY.search(text)
         if found is None:
             return
@@ -302,12 +333,9 @@ class LineReader:
 
     def _notice(self, level: Level, title: str, message: str) -> None:
         self._update.notices.append(
-            Notice(
-                level,
-                title[:_TITLE_LIMIT],
-                message[:_MESSAGE_LIMIT],
-                self._offset,
-                self._at,
+            _new(
+                Notice,
+                (level, title[:_TITLE_LIMIT], message[:_MESSAGE_LIMIT], self._offset, self._at),
             )
         )
 

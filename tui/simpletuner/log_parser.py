@@ -17,13 +17,14 @@ from tui.simpletuner.log_lines import LineReader
 from tui.simpletuner.log_model import Outcome, Progress, Update
 from tui.simpletuner.log_series import Series
 from tui.simpletuner.log_stages import StageTracker
+from tui.simpletuner.log_text import safe_text
 
 # A line is looked at up to here; the rest of a longer one is counted and dropped.
 LINE_LIMIT: Final = 1 << 15
 STATE_VERSION: Final = 1
-_WINDOW: Final = 1 << 18
+_CAPITAL_E: Final = ord("E")
+_WINDOW: Final = 1 << 16
 _LAST_LINE_LIMIT: Final = 240
-_CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160))) | {9: " "}
 
 
 class LogParser:
@@ -41,6 +42,7 @@ class LogParser:
         self._line_start = 0
         self._bar = b""
         self._last = b""
+        self._head = b""
         self._series = Series()
         self._stages = StageTracker()
         self._reader = LineReader(self._series, self._stages)
@@ -73,7 +75,7 @@ class LogParser:
         update = Update()
         self._progress = None
         line, self._pending = self._pending, b""
-        self._lines((line,), self._line_start, at, update)
+        self._noisy_lines((line,), self._line_start, at, update)
         self._line_start = self.offset
         self._series.flush(update.metrics)
         self.outcome = update.outcome or self.outcome
@@ -90,52 +92,77 @@ class LogParser:
         """Cut a bounded piece into lines; a carriage return ends a line too."""
         start = self.offset
         self.offset = start + len(chunk)
-        if b"\r" in chunk:
+        if 13 in chunk:
             chunk = chunk.replace(b"\r", b"\n")
         lines = chunk.split(b"\n")
         rest = lines.pop()
         if lines:
-            first_end = start + len(lines[0])
             if self._line_start < start:
+                end = start + len(lines[0]) + 1
                 lines[0] = self._pending + lines[0]
-                self._lines(lines[:1], self._line_start, at, update)
+                self._noisy_lines(lines[:1], self._line_start, at, update)
                 del lines[0]
-                start = first_end + 1
-            self._lines(lines, start, at, update)
+                start = end
+            if grammar.noisy(chunk):
+                self._noisy_lines(lines, start, at, update)
+            else:
+                self._lines(lines, start, at, update)
             self._pending = rest[:LINE_LIMIT]
             self._line_start = self.offset - len(rest)
         elif len(self._pending) < LINE_LIMIT:
             self._pending = (self._pending + rest)[:LINE_LIMIT]
 
+    def _noisy_lines(
+        self, lines: Iterable[bytes], position: int, at: datetime | None, update: Update
+    ) -> None:
+        """Read lines that may hold escape sequences; `position` is where the first one begins."""
+        for line in lines:
+            self._lines((grammar.clean(line[:LINE_LIMIT]),), position, at, update)
+            position += len(line) + 1
+
     def _lines(
         self, lines: Iterable[bytes], position: int, at: datetime | None, update: Update
     ) -> None:
         """Read whole lines; `position` is where the first one begins."""
-        series, stages, reader = self._series, self._stages, self._reader
-        match, clean, points = grammar.TRAINING_BAR.match, grammar.clean, update.metrics
+        series, stages, reader, read = self._series, self._stages, self._reader, self._reader.read
+        head = self._head
         bar, last = self._bar, self._last
         for whole in lines:
-            line = clean(whole[:LINE_LIMIT])
-            found = match(line) if line[:6] == b"Epoch " and not reader.in_tail else None
-            if found is None:
-                if reader.read(line, position, at, update):
-                    last = line
-            else:
-                bar = last = line
-                held, postfix = found.groups()
-                if held == series.held:
-                    if postfix:
-                        series.postfix = postfix
-                else:
-                    series.advance(held, postfix, points)
-                    if not stages.settled:
-                        stages.training_step(int(held), position, at, update)
-                if found.end() != len(line):
-                    rest = line[found.end() :].strip()
-                    if rest:
-                        reader.read(rest, position, at, update)
-            position += len(whole) + 1
-        self._bar, self._last = bar, last
+            length = len(whole)
+            line = whole if length <= LINE_LIMIT else whole[:LINE_LIMIT]
+            if not line:
+                position += 1
+                continue
+            if line[0] == _CAPITAL_E and line[:6] == b"Epoch ":
+                # This is most lines of a long log, so no expression is run: the part before the
+                # counts is compared with the one before, which was checked.
+                start, _, counts = line.partition(b"| ")
+                if start != head and grammar.BAR_HEAD.fullmatch(start):
+                    head = start
+                body, _, rest = counts.partition(b"]")
+                held = body.partition(b"/")[0]
+                if (
+                    start == head
+                    and held.isdigit()
+                    and len(held) < 16
+                    and (not rest or rest.isspace())
+                    and not reader.in_tail
+                ):
+                    bar = last = line
+                    if held != series.held:
+                        series.advance(held, body, update.metrics)
+                        if not stages.settled:
+                            stages.training_step(int(held), position, at, update)
+                    elif 61 in body:
+                        series.body = body
+                    position += length + 1
+                    continue
+            if read(line, position, at, update):
+                last = line
+                if reader.bar:
+                    bar, reader.bar = reader.bar, b""
+            position += length + 1
+        self._bar, self._last, self._head = bar, last, head
 
     def _read_progress(self) -> Progress:
         series, reader, stages = self._series, self._reader, self._stages
@@ -232,4 +259,4 @@ def _words(line: bytes) -> str:
         text = grammar.text_of(line[tag.start() :]) if tag else grammar.bar_words(line) or ""
     else:
         text = grammar.text_of(line)
-    return text.translate(_CONTROL).strip()[:_LAST_LINE_LIMIT]
+    return safe_text(text[: 4 * _LAST_LINE_LIMIT]).strip()[:_LAST_LINE_LIMIT]

@@ -7,12 +7,16 @@ summary line may repeat a step; it only adds what the bars did not say.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from tui.simpletuner.log_grammar import metric_name, postfix_values, text_of
+from tui.simpletuner.log_grammar import metric_name, number, postfix_values, text_of
 from tui.simpletuner.log_model import MetricPoint
 
-_make = MetricPoint._make
+# A third of the time of `MetricPoint(...)`, and made twice per step.
+_new = tuple.__new__
+# A run's values repeat (three digits are printed), so what a pair means is remembered.
+_CACHE_LIMIT: Final = 8192
+_PAIR_LIMIT: Final = 100
 
 
 class Series:
@@ -21,24 +25,24 @@ class Series:
     Attributes:
         held: the newest step as printed, empty before the first.
         step: the same as a number.
-        postfix: the newest `k=v` list of that step.
+        body: the newest bar of that step from the step up to the closing bracket, or None.
     """
 
     def __init__(self) -> None:
         self.held = b""
         self.step: int | None = None
-        self.postfix: bytes | None = None
+        self.body: bytes | None = None
+        self._flushed: int | None = None
         self._extra: dict[str, float] = {}
-        self._last_step: dict[str, int] = {}
-        self._latest: dict[str, float] = {}
-        self._names: dict[bytes, str] = {}
+        self._latest: dict[str, MetricPoint] = {}
+        self._pairs: dict[bytes, tuple[str, float] | None] = {}
 
-    def advance(self, held: bytes, postfix: bytes | None, points: list[MetricPoint]) -> None:
+    def advance(self, held: bytes, body: bytes | None, points: list[MetricPoint]) -> None:
         """A bar shows another step."""
         self.flush(points)
         self.held = held
         self.step = int(held)
-        self.postfix = postfix
+        self.body = body
 
     def add(self, step: int, values: dict[str, float], points: list[MetricPoint]) -> None:
         """A line other than a bar gives values for a step."""
@@ -49,54 +53,73 @@ class Series:
                 self._extra.setdefault(name, value)
             return
         for name, value in values.items():
-            if self._last_step.get(name, -1) < step:
-                self._last_step[name] = step
-                self._latest[name] = value
-                points.append(MetricPoint(name, step, value))
+            known = self._latest.get(name)
+            if known is None or known.step < step:
+                point = MetricPoint(name, step, value)
+                self._latest[name] = point
+                points.append(point)
 
     def flush(self, points: list[MetricPoint]) -> None:
         """Hand out what is known of the newest step."""
-        step, postfix = self.step, self.postfix
+        step, body = self.step, self.body
         if step is None:
             return
-        last_step, latest, names = self._last_step, self._latest, self._names
-        if postfix:
-            for pair in postfix.split(b","):
-                raw_name, _, raw = pair.partition(b"=")
-                name = names.get(raw_name)
-                if name is None:
-                    name = names[raw_name] = metric_name(text_of(raw_name.strip()))
+        latest, again = self._latest, self._flushed == step
+        self._flushed = step
+        if body is not None:
+            self.body = None
+            pairs = self._pairs
+            for pair in body.split(b", ")[2:]:
                 try:
-                    value = float(raw)
-                except ValueError:
-                    continue
-                if last_step.get(name) != step:
-                    last_step[name] = step
-                    latest[name] = value
-                    points.append(_make((name, step, value)))
+                    known = pairs[pair]
+                except KeyError:
+                    known = self._learn(pair)
+                if known is not None:
+                    name, value = known
+                    if again and name in latest and latest[name].step == step:
+                        continue
+                    latest[name] = point = _new(MetricPoint, (name, step, value))
+                    points.append(point)
         if self._extra:
             for name, value in self._extra.items():
-                if last_step.get(name) != step:
-                    last_step[name] = step
-                    latest[name] = value
-                    points.append(MetricPoint(name, step, value))
+                if name not in latest or latest[name].step != step:
+                    latest[name] = point = MetricPoint(name, step, value)
+                    points.append(point)
             self._extra = {}
+
+    def _learn(self, pair: bytes) -> tuple[str, float] | None:
+        raw_name, equals, raw = pair.partition(b"=")
+        value = number(raw) if equals else None
+        known = None
+        if value is not None:
+            known = (metric_name(text_of(raw_name.strip())), value)
+        if len(self._pairs) >= _CACHE_LIMIT:
+            self._pairs.clear()
+        if len(pair) <= _PAIR_LIMIT:
+            self._pairs[pair] = known
+        return known
 
     def latest(self, name: str) -> float | None:
         """The newest value of a series, also of the step that is still open."""
-        value = postfix_values(self.postfix or b"").get(name)
-        if value is None:
-            value = self._extra.get(name, self._latest.get(name))
-        return value
+        if self.body is not None:
+            value = postfix_values(self.body).get(name)
+            if value is not None:
+                return value
+        if name in self._extra:
+            return self._extra[name]
+        known = self._latest.get(name)
+        return None if known is None else known.value
 
     def dump(self) -> dict[str, Any]:
         """The state as plain JSON values; numbers as text, because JSON has no nan."""
         return {
             "held": self.held.decode("ascii"),
-            "postfix": None if self.postfix is None else self.postfix.decode("latin-1"),
+            "body": None if self.body is None else self.body.decode("latin-1"),
+            "flushed": self._flushed,
             "extra": {name: repr(value) for name, value in self._extra.items()},
-            "last_step": dict(self._last_step),
-            "latest": {name: repr(value) for name, value in self._latest.items()},
+            "latest": [
+                [point.name, point.step, repr(point.value)] for point in self._latest.values()
+            ],
         }
 
     @classmethod
@@ -105,9 +128,10 @@ class Series:
         series = cls()
         series.held = state["held"].encode("ascii")
         series.step = int(series.held) if series.held else None
-        postfix = state["postfix"]
-        series.postfix = None if postfix is None else postfix.encode("latin-1")
+        body = state["body"]
+        series.body = None if body is None else body.encode("latin-1")
+        series._flushed = state["flushed"]
         series._extra = {name: float(value) for name, value in state["extra"].items()}
-        series._last_step = dict(state["last_step"])
-        series._latest = {name: float(value) for name, value in state["latest"].items()}
+        for name, step, value in state["latest"]:
+            series._latest[name] = MetricPoint(name, step, float(value))
         return series

@@ -8,7 +8,6 @@ inside another (caches inside the data backends, validation inside training). He
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,6 +24,8 @@ _AFTER_TRAINING: Final = frozenset(
 )
 _LABEL_LIMIT: Final = 120
 _MESSAGE_LIMIT: Final = 2000
+# Much quicker than `Stage(...)`; caches report their progress in thousands of lines.
+_new = tuple.__new__
 _OUTCOMES: Final[dict[str, Outcome]] = {
     "training_complete": "completed",
     "training_abort": "aborted",
@@ -41,6 +42,9 @@ class StageTracker:
         self.key = ""
         # The last bar may be drawn again after the steps have ended; it opens nothing then.
         self.over = False
+        # Whether another optimisation step changes no stage. A plain attribute: it is asked for
+        # at every step.
+        self.settled = False
 
     @property
     def percent(self) -> float | None:
@@ -52,43 +56,59 @@ class StageTracker:
             return 100.0 * min(stage.current, stage.total) / stage.total
         return stage.percent
 
-    @property
-    def settled(self) -> bool:
-        """Whether the optimisation steps run and nothing within or after them does."""
-        return self.over or (self.key == TRAINING and len(self.open) == 1)
-
     def line(
         self, text: str, *, step: int | None, offset: int, at: datetime | None, update: Update
     ) -> Stage | None:
         """Take the text after the tag; return the stage as it is now, None if not understood."""
-        found = grammar.STAGE.match(text)
-        if found is None:
+        icon, _, words = text.partition(" ")
+        label, percent, current, total, message = grammar.stage_parts(words)
+        if not label:
             return None
-        icon, label, percent, current, total, message = found.groups()
-        label, message = label[:_LABEL_LIMIT], (message or "")[:_MESSAGE_LIMIT]
+        label, message = label[:_LABEL_LIMIT], message[:_MESSAGE_LIMIT]
         status: StageStatus | None = grammar.STAGE_STATUS.get(icon)
         if status is None:
             status = "skipped" if "skip" in message.lower() else "completed"
         key = grammar.STAGE_KEYS.get(label, "")
-        stage = self._find(label)
-        if stage is None:
-            stage = self._begin(key, label, step=step, offset=offset, at=at, update=update)
-        stage = replace(
-            stage,
-            status=status,
-            message=message or stage.message,
-            percent=float(percent) if percent else (None if current else stage.percent),
-            current=int(current) if current else None if percent else stage.current,
-            total=int(total) if total else stage.total,
+        position = len(self.open) - 1
+        while position >= 0 and self.open[position].label != label:
+            position -= 1
+        if position < 0:
+            self._begin(key, label, step=step, offset=offset, at=at, update=update)
+            position = len(self.open) - 1
+        known = self.open[position]
+        if percent is None and current is None:
+            percent, current = known.percent, known.current
+        stage = _new(
+            Stage,
+            (
+                known.number,
+                key,
+                label,
+                status,
+                message or known.message,
+                percent,
+                current,
+                known.total if total is None else total,
+                known.step,
+                known.started_offset,
+                None,
+                known.started_at,
+                None,
+            ),
         )
         if status == "running":
-            self._close_after(self._position(stage), offset, at, update)
+            if position < len(self.open) - 1:
+                self._close_after(position, offset, at, update)
             self.open[-1] = stage
             update.stages.append(stage)
         else:
-            self._end(stage, offset, at, update)
+            inner: StageStatus = "failed" if status == "failed" else "completed"
+            self._close_after(position, offset, at, update, inner)
+            self.open.pop()
+            self._finish(stage, status, offset, at, update)
         self.label, self.key = label, key
         self.over = self.over or key in _AFTER_TRAINING
+        self.settled = self.over
         if key in _OUTCOMES:
             update.outcome = _OUTCOMES[key]
         return stage
@@ -106,12 +126,7 @@ class StageTracker:
             self._begin(TRAINING, "Training", step=step, offset=offset, at=at, update=update)
             update.stages.append(self.open[-1])
         self.label, self.key = "Training", TRAINING
-
-    def _find(self, label: str) -> Stage | None:
-        return next((stage for stage in reversed(self.open) if stage.label == label), None)
-
-    def _position(self, stage: Stage) -> int:
-        return next(i for i, known in enumerate(self.open) if known.number == stage.number)
+        self.settled = True
 
     def _begin(
         self,
@@ -151,12 +166,6 @@ class StageTracker:
             return key in _WITHIN_TRAINING
         return outer.key in _CONTAINERS and key != TRAINING
 
-    def _end(self, stage: Stage, offset: int, at: datetime | None, update: Update) -> None:
-        inner: StageStatus = "failed" if stage.status == "failed" else "completed"
-        self._close_after(self._position(stage), offset, at, update, inner)
-        self.open.pop()
-        self._finish(stage, stage.status, offset, at, update)
-
     def _close_after(
         self,
         position: int,
@@ -172,11 +181,11 @@ class StageTracker:
     def _finish(
         stage: Stage, status: StageStatus, offset: int, at: datetime | None, update: Update
     ) -> None:
-        update.stages.append(replace(stage, status=status, finished_offset=offset, finished_at=at))
+        update.stages.append(stage._replace(status=status, finished_offset=offset, finished_at=at))
 
     def dump(self) -> dict[str, Any]:
         """The state as plain JSON values."""
-        stages = [asdict(stage) for stage in self.open]
+        stages = [stage._asdict() for stage in self.open]
         for stage in stages:
             for name in ("started_at", "finished_at"):
                 stage[name] = stage[name].isoformat() if stage[name] else None
@@ -186,6 +195,7 @@ class StageTracker:
             "label": self.label,
             "key": self.key,
             "over": self.over,
+            "settled": self.settled,
         }
 
     @classmethod
@@ -199,4 +209,5 @@ class StageTracker:
         tracker.count = state["count"]
         tracker.label, tracker.key = state["label"], state["key"]
         tracker.over = state["over"]
+        tracker.settled = state["settled"]
         return tracker
