@@ -15,6 +15,9 @@ Kind = Literal["local", "remote", "cache"]
 CACHE_DATASET_TYPES = frozenset({"text_embeds", "image_embeds", "conditioning_image_embeds"})
 """`dataset_type` values of entries that hold computed embeddings, not training data."""
 
+MEGAPIXELS_BELOW = 16
+"""A resolution of at most this is meant in megapixels; nobody trains at so few pixels."""
+
 LOCAL_TYPES = frozenset({"local", ""})
 
 
@@ -68,8 +71,7 @@ def edge_pixels(resolution: Any, resolution_type: Any) -> int | None:
     number = as_float(resolution)
     if number is None or number <= 0:
         return None
-    # Written as megapixels ("area": 1.0); a value this small is never meant as pixels.
-    if number <= 16 and (as_text(resolution_type) or "area") == "area":
+    if number <= MEGAPIXELS_BELOW and (as_text(resolution_type) or "area") == "area":
         return round(1024 * math.sqrt(number))
     return round(number)
 

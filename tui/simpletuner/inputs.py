@@ -19,10 +19,10 @@ from tui.simpletuner.delivery import Delivery, clean_repo_id
 from tui.simpletuner.families import is_gated
 from tui.simpletuner.modes import DatasetMode, default_mode
 from tui.simpletuner.notes import Note
-from tui.simpletuner.options import effective_options
+from tui.simpletuner.options import with_options
 from tui.simpletuner.safety import folder_names
 from tui.simpletuner.schema import InputField, input_fields, misfit
-from tui.simpletuner.values import as_int, plain_keys
+from tui.simpletuner.values import as_int
 
 SECRET_INPUTS = ("hf_token", "s3_access_key", "s3_secret_key")
 """Inputs that carry a credential."""
@@ -97,12 +97,12 @@ def build_inputs(
         overrides: options that replace the config's, dashed or not.
         secrets: by input name (`SECRET_INPUTS`); those that this job does not need stay here.
     """
-    return _Builder(config, delivery, input_fields(schema), secrets or {}).build(
+    changed = with_options(config, overrides or {})
+    return _Builder(changed, delivery, input_fields(schema), secrets or {}).build(
         schema_known=bool(schema),
         images_url=images_url,
         mode=mode or default_mode(config),
         folders=folders,
-        overrides=plain_keys(overrides or {})[0],
     )
 
 
@@ -141,14 +141,11 @@ class _Builder:
         images_url: str | None,
         mode: DatasetMode,
         folders: Mapping[str, str] | None,
-        overrides: Mapping[str, Any],
     ) -> PredictorInputs:
         if not schema_known:
             message = "the version does not say what inputs it takes; the usual ones are sent"
             self._notes.append(Note("warn", message, "Choose a version that has a schema."))
-        options = container_options(
-            effective_options(self._config.values, overrides), self._notes, self._dropped
-        )
+        options = container_options(self._config.values, self._notes, self._dropped)
         self._deliver(options)
         self._data(options, mode, images_url, folders)
         self._steps(options)

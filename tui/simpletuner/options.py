@@ -7,12 +7,35 @@ from dataclasses import replace
 from typing import Any
 
 from tui.simpletuner.config import TrainingConfig
-from tui.simpletuner.values import as_int, plain_keys
+from tui.simpletuner.dataloader import MEGAPIXELS_BELOW
+from tui.simpletuner.values import as_float, as_int, plain_keys
 
 
 def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> TrainingConfig:
-    """The config as it will be with `overrides` (dashed or not), for checks and estimates."""
-    return replace(config, values=effective_options(config.values, plain_keys(overrides)[0]))
+    """The config as it will be with `overrides` (dashed or not), datasets included.
+
+    A dataset's own resolution wins over the config's, so a changed resolution is written into the
+    datasets as well.
+    """
+    plain = plain_keys(overrides)[0]
+    values = effective_options(config.values, plain)
+    changed = replace(config, values=values)
+    if plain.get("resolution") is None:
+        return changed
+    size = {"resolution": plain["resolution"]}
+    kind = plain.get("resolution_type") or _resolution_type(plain["resolution"])
+    datasets = tuple(
+        replace(spec, raw={**spec.raw, **size, "resolution_type": kind})
+        if spec.kind != "cache"
+        else spec
+        for spec in config.datasets
+    )
+    return replace(changed, values={**values, "resolution_type": kind}, datasets=datasets)
+
+
+def _resolution_type(resolution: Any) -> str:
+    """Megapixels are written as small numbers, edges in pixels as large ones."""
+    return "area" if (as_float(resolution) or 0) <= MEGAPIXELS_BELOW else "pixel_area"
 
 
 def effective_options(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

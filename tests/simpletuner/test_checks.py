@@ -1,0 +1,325 @@
+"""The check list, estimates, hardware, starters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.simpletuner.projects import (
+    HOSTED,
+    local_entry,
+    write_dataset,
+    write_image,
+    write_project,
+)
+from tui.simpletuner.checks import Check, check_config
+from tui.simpletuner.config import TrainingConfig, load_config
+from tui.simpletuner.delivery import Delivery
+from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.errors import ConfigError
+from tui.simpletuner.estimate import estimate, steps_per_epoch, total_steps
+from tui.simpletuner.families import families, family
+from tui.simpletuner.hardware import PROFILES, normalise_profile, profile_for_model
+from tui.simpletuner.inputs import build_inputs
+from tui.simpletuner.memory import guess_memory
+from tui.simpletuner.options import with_options
+from tui.simpletuner.scan import scan
+from tui.simpletuner.starters import STARTERS, write_starter
+
+LOCAL = Delivery("local", bucket="outputs")
+
+
+def checks(root: Path, *entries: dict[str, Any], **changes: Any) -> list[Check]:
+    config = load_config(write_project(root, list(entries) or None, **changes))
+    return check_config(config, scan(config), delivery=LOCAL, unpacks_archives=True)
+
+
+def found(all_checks: list[Check], identity: str) -> Check:
+    return next(
+        (check for check in all_checks if check.id == identity and check.level != "ok"),
+        next(check for check in all_checks if check.id == identity),
+    )
+
+
+def test_a_good_config_has_nothing_to_complain_about(tmp_path: Path) -> None:
+    good = checks(tmp_path)
+    assert [check for check in good if check.level != "ok"] == []
+    assert found(good, "config").message == "config readable · flux dev · lora rank 16"
+    assert "3 images · 3 captions" in found(good, "datasets").message
+
+
+def test_every_complaint_has_advice(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "cats")
+    (folder / "a.txt").unlink()
+    bad = checks(tmp_path, local_entry(folder), HOSTED, model_family="fluks", report_to="wandb")
+    assert all(check.advice for check in bad if check.level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("changes", "identity", "level"),
+    [
+        ({"model_family": None}, "model-family", "error"),
+        ({"model_family": "brandnew"}, "model-family", "warn"),
+        ({"model_flavour": "devv"}, "model-flavour", "warn"),
+        ({"model_type": "lokr"}, "model-type", "error"),
+        ({"lora_type": "dora"}, "lora-type", "error"),
+        ({"learning_rate": "fast"}, "learning-rate", "error"),
+        ({"num_train_epochs": 3}, "steps", "error"),
+        ({"checkpoint_step_interval": 500}, "checkpoints", "warn"),
+        ({"validation_prompt": None}, "validation", "warn"),
+        ({"validation_disable": "true"}, "validation", "warn"),
+        ({"report_to": "wandb"}, "report-to", "warn"),
+        ({"resume_from_checkpoint": "/home/me/checkpoint-5"}, "resume", "error"),
+        ({"max_train_steps": 20000}, "run-time", "warn"),
+        ({"model_type": "full", "gradient_checkpointing": False}, "memory", "error"),
+        ({"num_processes": 4}, "processes", "error"),
+        ({"data_backend_config": "nope.json"}, "config", "error"),
+    ],
+)
+def test_one_thing_wrong(
+    tmp_path: Path, changes: dict[str, Any], identity: str, level: str
+) -> None:
+    check = found(checks(tmp_path, **changes), identity)
+    assert check.level == level
+    assert check.advice
+
+
+def test_offered_changes_put_it_right(tmp_path: Path) -> None:
+    config = load_config(
+        write_project(
+            tmp_path, report_to="wandb", resume_from_checkpoint="x", validation_prompt=None
+        )
+    )
+    for check in check_config(config, delivery=LOCAL, unpacks_archives=True):
+        config = with_options(config, check.changes)
+    left = check_config(config, delivery=LOCAL, unpacks_archives=True)
+    assert [check for check in left if check.level != "ok"] == []
+
+
+def test_memory_advice_makes_a_batch_fit(tmp_path: Path) -> None:
+    greedy = {
+        "train_batch_size": 8,
+        "gradient_checkpointing": False,
+        "base_model_precision": "no_change",
+        "resolution": 1024,
+    }
+    config = with_options(load_config(write_project(tmp_path)), greedy)
+    before = guess_memory(config)
+    check = found(check_config(config), "memory")
+    after = guess_memory(with_options(config, check.changes))
+    assert before is not None
+    assert after is not None
+    assert after.total_gb < 48 < before.total_gb
+
+
+def test_flux_lora_as_people_run_it_fits_an_l40s(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path))
+    guess = guess_memory(with_options(config, {"resolution": 1024}))
+    assert guess is not None
+    assert 14 < guess.total_gb < 30
+
+
+def test_delivery_to_the_hub(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path, push_to_hub=True))
+    assert found(check_config(config), "hub").level == "error"
+    named = with_options(config, {"hub_model_id": "https://huggingface.co/alice/cats"})
+    check = found(check_config(named), "hub")
+    assert (check.level, check.message) == (
+        "ok",
+        "result goes to alice/cats on the Hub, private",
+    )
+    assert found(check_config(named, has_hf_token=False), "hf-token").level == "error"
+    bare = with_options(config, {"hub_model_id": "cats"})
+    assert found(check_config(bare), "hub").level == "warn"
+
+
+def test_no_delivery_warns(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path))
+    assert found(check_config(config, delivery=Delivery("none")), "delivery").level == "warn"
+
+
+def test_data_that_the_trainer_cannot_reach(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path))
+    assert found(check_config(config, mode="remote"), "data-mode").level == "error"
+    assert found(check_config(config, mode="both"), "data-mode").level == "warn"
+    no_archive = {"properties": {"dataloader_json": {"type": "string"}}}
+    assert found(check_config(config, schema=no_archive), "data-mode").level == "error"
+    hosted = load_config(write_project(tmp_path, [HOSTED]))
+    assert "domokun" in found(check_config(hosted), "datasets").message
+
+
+def test_images_captions_and_secrets(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "cats", ["a.png", "b.png", "c.png", "d.png"])
+    (folder / "a.txt").unlink()
+    (folder / "b.txt").write_text("")
+    (folder / "c.png").write_bytes(b"x")
+    (folder / "id_rsa").write_text("x")
+    write_image(folder / "small.png", (64, 64)).with_suffix(".txt").write_text("x")
+    listed = checks(tmp_path, local_entry(folder, minimum_image_size=128))
+    assert {"images", "captions", "secrets", "image-size"} <= {
+        c.id for c in listed if c.level == "warn"
+    }
+    assert "left out" in found(listed, "image-size").message
+
+
+def test_an_archive_that_cannot_fit(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "cats" / "a.png")
+    data = path.read_bytes()
+    with path.open("wb") as file:
+        file.write(data[:-12])
+        file.truncate(104_857_601)
+        file.seek(0, 2)
+        file.write(data[-12:])
+    check = found(checks(tmp_path, local_entry(path.parent)), "archive")
+    assert check.level == "error"
+    assert "https" in check.advice
+
+
+def test_notes_of_the_request_are_checks(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path))
+    inputs = build_inputs(config, delivery=LOCAL)
+    levels = {c.level for c in check_config(config, inputs=inputs) if c.id == "request"}
+    assert levels == {"warn", "error"}
+
+
+@given(
+    images=st.integers(1, 5000),
+    batch=st.integers(1, 8),
+    repeats=st.integers(0, 5),
+    epochs=st.integers(1, 20),
+)
+def test_epochs_cover_every_sample(images: int, batch: int, repeats: int, epochs: int) -> None:
+    from tui.simpletuner.dataloader import read_entries
+
+    entries = [{"id": "x", "type": "local", "repeats": repeats}]
+    values = {"train_batch_size": batch, "num_train_epochs": epochs}
+    config = TrainingConfig("x", Path("x"), values, datasets=read_entries(entries, []))
+    steps = steps_per_epoch(config, images)
+    assert (steps - 1) * batch < images * (repeats + 1) <= steps * batch
+    assert total_steps(config, images) == steps * epochs
+
+
+def test_estimates(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path, max_train_steps=1000))
+    report = scan(config)
+    l40s, h100 = PROFILES["l40s"], PROFILES["h100"]
+    guess = estimate(config, l40s, report)
+    assert guess.seconds_low < guess.seconds < guess.seconds_high
+    assert guess.micros == guess.seconds * l40s.micros_per_second
+    assert estimate(config, h100, report).seconds < guess.seconds
+    measured = estimate(config, l40s, report, step_seconds=1.0, micros_per_second=2000)
+    assert 1000 <= measured.seconds_low <= measured.seconds <= 2000
+    assert measured.micros == measured.seconds * 2000
+    assert "earlier" in measured.basis
+
+
+def test_a_flux_lora_of_1000_steps_costs_what_people_report(tmp_path: Path) -> None:
+    entries = [local_entry("datasets/cats", resolution=1024)]
+    write_dataset(tmp_path / "datasets" / "cats")
+    config = load_config(write_project(tmp_path, entries, max_train_steps=1000))
+    guess = estimate(config, PROFILES["l40s"], scan(config))
+    assert 30 * 60 <= guess.seconds <= 60 * 60
+    assert 1_700_000 <= guess.micros <= 4_000_000
+
+
+def test_hardware_rates_add_up() -> None:
+    assert PROFILES["l40s"].micros_per_second == 975
+    assert PROFILES["h100-x8"].micros_per_second == 12_200
+    assert PROFILES["a100"].micros_per_hour == 5_040_000
+    assert next(iter(PROFILES)) == "l40s"
+    assert PROFILES["l40s-x2"].sku == "gpu-l40s-2x"
+
+
+@pytest.mark.parametrize(
+    ("text", "identity"),
+    [
+        ("L40S", "l40s"),
+        ("1xh100", "h100"),
+        ("1x-h100", "h100"),
+        ("h100-x1", "h100"),
+        ("H100_x2", "h100-x2"),
+        ("2x H100", "h100-x2"),
+        ("gpu-l40s-2x", "l40s-x2"),
+        ("gpu-a100-large", "a100"),
+        ("advanced-trainer-h100-x4", "h100-x4"),
+        ("simpletuner/advanced-trainer", "l40s"),
+    ],
+)
+def test_names_of_hardware(text: str, identity: str) -> None:
+    assert normalise_profile(text) == identity
+
+
+@pytest.mark.parametrize("identity", PROFILES)
+def test_every_profile_is_known_by_id_label_sku_and_model(identity: str) -> None:
+    profile = PROFILES[identity]
+    assert normalise_profile(profile.id) == identity
+    assert normalise_profile(profile.label) == identity
+    assert normalise_profile(profile.sku) == identity
+    if profile.model:
+        assert profile_for_model(f"{profile.model}:{'0' * 64}") is profile
+
+
+def test_unknown_hardware() -> None:
+    with pytest.raises(ValueError, match="h100-x8"):
+        normalise_profile("tpu")
+    legacy = profile_for_model("simpletuner/advanced-trainer")
+    assert legacy is not None
+    assert legacy.id == "l40s"
+    assert profile_for_model("alice/trainer") is None
+
+
+def test_families() -> None:
+    assert len(families()) == 42
+    flux = family(" Flux ")
+    assert flux is not None
+    assert flux.size("dev") == 12
+    assert family("unheard-of") is None
+    assert all(
+        known.label and known.kind in ("image", "video", "audio") for known in families().values()
+    )
+
+
+@pytest.mark.parametrize("starter", STARTERS)
+def test_every_starter_is_a_config_without_errors(tmp_path: Path, starter: str) -> None:
+    images = write_dataset(tmp_path / "photos")
+    path = write_starter(starter, tmp_path / "project", "mine", images=images)
+    config = load_config(path)
+    listed = check_config(config, scan(config), delivery=LOCAL, unpacks_archives=True)
+    assert {c.id for c in listed if c.level == "error"} == set()
+    assert {c.id for c in listed if c.level == "warn"} <= {"run-time", "image-size"}
+    known = family(config.family)
+    assert known is not None
+    assert config.flavour in known.flavours
+
+
+def test_a_starter_makes_a_place_for_images(tmp_path: Path) -> None:
+    path = write_starter("sdxl", tmp_path, "mine")
+    spec = load_config(path).local_datasets[0]
+    assert spec.path == tmp_path / "datasets" / "mine"
+    assert spec.path.is_dir()
+    with pytest.raises(ConfigError, match="already"):
+        write_starter("sdxl", tmp_path, "mine")
+
+
+@pytest.mark.parametrize(("starter", "name"), [("nope", "x"), ("sdxl", "../x"), ("sdxl", "")])
+def test_starters_that_cannot_be_written(tmp_path: Path, starter: str, name: str) -> None:
+    with pytest.raises(ConfigError):
+        write_starter(starter, tmp_path, name)
+
+
+def test_descriptions_are_plain_json(tmp_path: Path) -> None:
+    config = load_config(write_project(tmp_path))
+    report = scan(config)
+    described = json.loads(json.dumps(describe_config(config)))
+    assert described["model_family"] == "flux"
+    assert described["max_train_steps"] == 100
+    datasets = json.loads(json.dumps(describe_datasets(config, report)))
+    assert datasets[0]["images"] == 3
+    assert json.loads(json.dumps(describe_datasets(config, None)))[0]["id"] == "cats"
+    listed = describe_checks(check_config(config, report))
+    assert all(line.keys() == {"id", "level", "message", "advice"} for line in listed)
