@@ -12,7 +12,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +81,8 @@ class ControlEvent:
     """One message of the engine's event stream.
 
     Attributes:
-        kind: `job`, `upload`, `notice`, `fact` or `bye`.
+        kind: `job`, `upload`, `notice`, `fact`, `resync` (some were missed: read all anew), `bye`,
+            or `beat`: first when the stream stands, then every 15 s.
         data: its content; a `job` event has `job_id` and `rev`.
     """
 
@@ -142,7 +143,7 @@ class ControlClient:
         """One call, without blocking the event loop."""
         return await asyncio.to_thread(self.request, method, path, body, timeout=timeout)
 
-    def events_blocking(self) -> Iterator[ControlEvent]:
+    def events_blocking(self) -> Generator[ControlEvent, None, None]:
         """The event stream; ends when the engine goes."""
         connection = _UnixConnection(self._path, _SILENCE)
         try:
@@ -155,10 +156,23 @@ class ControlClient:
                     kind = text[7:]
                 elif text.startswith("data: "):
                     yield ControlEvent(kind, json.loads(text[6:]))
+                elif text.startswith(":"):
+                    yield ControlEvent("beat", {})
         except (OSError, http.client.HTTPException) as error:
             raise EngineGoneError(str(error) or type(error).__name__) from error
         finally:
             connection.close()
+
+    def events_until(self, ended: Callable[[], bool]) -> Iterator[ControlEvent]:
+        """Events until `ended` says so; it is asked first, so what came before is not missed."""
+        stream = self.events_blocking()
+        try:
+            while not ended():
+                yield next(stream)
+        except StopIteration:
+            return
+        finally:
+            stream.close()
 
     async def events(self) -> AsyncIterator[ControlEvent]:
         """The event stream for an event loop; raises `EngineGoneError` when the line breaks."""

@@ -13,11 +13,11 @@ SHORTEST_LIFE: int = 5
 
 
 class DeliveryDraft(BaseModel):
-    """Where results shall go. Keys and tokens never stand here."""
+    """Where results shall go; without a kind, where the config says. Keys never stand here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["local", "hub", "s3", "none"] = "local"
+    kind: Literal["local", "hub", "s3", "none"] | None = None
     hub_model_id: str | None = None
 
 

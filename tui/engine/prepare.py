@@ -22,7 +22,7 @@ from tui.replicate.secret import Secret
 from tui.settings import UPLOAD_LIMIT_BYTES, Home, Settings
 from tui.simpletuner.checks import Check, check_config
 from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.delivery import Delivery
+from tui.simpletuner.delivery import Delivery, default_delivery_kind
 from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
 from tui.simpletuner.estimate import Estimate, estimate
 from tui.simpletuner.hardware import PROFILES, HardwareProfile, normalise_profile
@@ -50,6 +50,7 @@ class Prepared:
         checks: all findings, worst first.
         run_name: the job's name.
         uploads: whether an archive is packed and uploaded.
+        delivery: where results go.
     """
 
     draft: Draft
@@ -63,6 +64,7 @@ class Prepared:
     checks: tuple[Check, ...]
     run_name: str
     uploads: bool
+    delivery: Delivery
 
     @property
     def ok(self) -> bool:
@@ -106,7 +108,7 @@ class Preparer:
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
         found: list[Check] = []
         choice = await self._ask_replicate(api_base, draft, profile, found)
-        delivery = self._delivery(api_base, draft, found)
+        delivery = self._delivery(api_base, draft, config, found)
         mode = _mode(draft, config)
         inputs = build_inputs(
             config,
@@ -116,7 +118,7 @@ class Preparer:
             mode=mode,
             folders={one.id: one.archive_folder for one in report.local if one.archive_folder},
             overrides=draft.overrides.given(),
-            secrets=self._secrets(api_base, draft),
+            secrets=self._secrets(api_base, delivery),
         )
         local = check_config(
             config,
@@ -145,6 +147,7 @@ class Preparer:
             checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
             run_name=draft.name or config.run_name or config.name,
             uploads=uploads,
+            delivery=delivery,
         )
 
     def _load(self, draft: Draft) -> TrainingConfig:
@@ -188,10 +191,13 @@ class Preparer:
         checks.append(Check("version", "ok", words, ""))
         return choice
 
-    def _delivery(self, api_base: str, draft: Draft, checks: list[Check]) -> Delivery:
+    def _delivery(
+        self, api_base: str, draft: Draft, config: TrainingConfig, checks: list[Check]
+    ) -> Delivery:
         wanted = draft.delivery
-        if wanted.kind != "local":
-            return Delivery(kind=wanted.kind, hub_model_id=wanted.hub_model_id)
+        kind = wanted.kind or default_delivery_kind(config)
+        if kind != "local":
+            return Delivery(kind=kind, hub_model_id=wanted.hub_model_id)
         endpoint = self._listening.storage_url(api_base)
         if endpoint is None:
             checks.append(
@@ -211,11 +217,11 @@ class Preparer:
             endpoint_url=endpoint or "https://no-public-url.invalid",
         )
 
-    def _secrets(self, api_base: str, draft: Draft) -> dict[str, Secret]:
+    def _secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
         found: dict[str, Secret] = {}
         if (hub := self._clients.hub_token(api_base)) is not None:
             found["hf_token"] = hub
-        if draft.delivery.kind == "local":  # made for each job when it is submitted
+        if delivery.kind == "local":  # made for each job when it is submitted
             found["s3_access_key"] = Secret("made-at-submit")
             found["s3_secret_key"] = Secret("made-at-submit")
         return found

@@ -266,7 +266,7 @@ class Engine:
             lora_type=config.lora_type or "",
             hardware=prepared.profile.id,
             rate_micros=prepared.rate_micros,
-            delivery=draft.delivery.kind,
+            delivery=prepared.delivery.kind,
             created_at=utc_now(),
             total_steps=prepared.estimate.steps or None,
             estimate_micros=prepared.estimate.micros,

@@ -1,0 +1,27 @@
+"""Exit statuses of the command line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FINE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+NOT_AUTHORISED: Final = 3
+NETWORK: Final = 4
+BLOCKED: Final = 5
+INTERRUPTED: Final = 130
+
+BY_CODE: Final = {
+    "unauthorised": NOT_AUTHORISED,
+    "permission_denied": NOT_AUTHORISED,
+    "insufficient_credit": NOT_AUTHORISED,
+    "provider_error": NETWORK,
+    "rate_limit": NETWORK,
+    "engine_gone": NETWORK,
+    "cost_limit_exceeded": BLOCKED,
+    "validation": USAGE,
+    "consent_required": USAGE,
+    "job_not_found": USAGE,
+}
+"""By the engine's error code; everything else is `FAILED`."""

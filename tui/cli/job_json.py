@@ -1,0 +1,86 @@
+"""A job as scripts see it: the fields of SimpleTuner's job model, and what we know beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tui.store.records import FileRecord, JobRecord
+
+
+def job_json(
+    job: JobRecord, files: Sequence[FileRecord] | None = None, outputs: Path | None = None
+) -> dict[str, Any]:
+    """One job as plain data; times are ISO 8601 in UTC, money is US dollars.
+
+    Args:
+        job: the record.
+        files: its files, listed when given.
+        outputs: the folder that their paths start from.
+    """
+    ended = job.completed_at or datetime.now(UTC)
+    data: dict[str, Any] = {
+        "job_id": job.job_id,
+        "job_type": "cloud",
+        "provider": "replicate",
+        "status": job.status.value,
+        "name": job.name,
+        "config_name": job.config_name,
+        "created_at": _iso(job.created_at),
+        "queued_at": _iso(job.queued_at),
+        "started_at": _iso(job.started_at),
+        "completed_at": _iso(job.completed_at),
+        "duration_seconds": (ended - job.started_at).total_seconds() if job.started_at else None,
+        "cost_usd": None if job.cost_micros is None else job.cost_micros / 1e6,
+        "estimated_cost": None if job.estimate_micros is None else job.estimate_micros / 1e6,
+        "hardware_type": job.hardware,
+        "error_message": job.error or None,
+        "output_url": job.output_url or None,
+        "is_terminal": job.status.is_terminal,
+        "is_active": job.status.is_active,
+        "progress": {
+            "stage": job.stage or None,
+            "step": job.step,
+            "total_steps": job.total_steps,
+            "epoch": job.epoch,
+            "epochs": job.epochs,
+            "percent": job.percent,
+            "seconds_per_step": job.seconds_per_step,
+            "loss": job.loss,
+            "learning_rate": job.learning_rate,
+            "eta_at": _iso(job.eta_at),
+        },
+        "metadata": {
+            "prediction_id": job.prediction_id or None,
+            "model": job.model,
+            "version": job.version,
+            "hardware_profile": job.hardware,
+            "tracker_run_name": job.name,
+            "model_family": job.model_family,
+            "model_flavour": job.model_flavour,
+            "model_type": job.model_type,
+            "lora_type": job.lora_type,
+            "delivery": job.delivery,
+            "api_base": job.api_base,
+            "web_url": job.web_url or None,
+        },
+    }
+    if job.diagnosis:
+        data["diagnosis"] = job.diagnosis
+    if files is not None:
+        data["files"] = [
+            {
+                "path": str(outputs / file.path) if outputs else file.path,
+                "size": file.size,
+                "sha256": file.sha256,
+            }
+            for file in files
+            if not file.missing
+        ]
+    return data
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,164 @@
+"""Commands that look: `jobs`, `job`, `logs`, `metrics`. They read the store, not the engine."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+
+from tui.cli import exit_codes, world
+from tui.cli.job_json import job_json
+from tui.cli.output import say, say_json, table
+from tui.store.filter import parse_filter
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord, JobStatus
+
+
+def jobs(options: argparse.Namespace) -> int:
+    """List jobs."""
+    store = world.reader()
+    where = parse_filter(" ".join(options.filter))
+    records = store.records(where, -1 if options.limit is None else options.limit)
+    _wake_engine(records)
+    if options.json:
+        folder = world.outputs()
+        say_json([job_json(job, store.files(job.job_id), folder) for job in records])
+        return exit_codes.FINE
+    if not records:
+        say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
+        return exit_codes.FINE
+    from tui import formatting
+
+    rows = [["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]]
+    for job in records:
+        step = f"{job.step}/{job.total_steps}" if job.step is not None else ""
+        model = f"{job.model_family} {job.model_flavour}".strip()
+        rows.append(
+            [
+                job.job_id,
+                job.name,
+                model,
+                formatting.status(job.status, not _utf8()),
+                step,
+                "" if job.loss is None else formatting.number(job.loss),
+                formatting.money(job.cost_micros),
+                formatting.stamp(job.created_at),
+            ]
+        )
+    for line in table(rows, right=frozenset({4, 5, 6})):
+        say(line)
+    return exit_codes.FINE
+
+
+def job(options: argparse.Namespace) -> int:
+    """Everything about one job."""
+    store = world.reader()
+    found = store.find(options.id)
+    _wake_engine([found])
+    files = store.files(found.job_id)
+    if options.json:
+        say_json(job_json(found, files, world.outputs()))
+        return exit_codes.FINE
+    from tui import formatting
+
+    model = f"{found.model_family} {found.model_flavour} {found.model_type}".strip()
+    lines = [
+        ("job", f"{found.job_id}  {found.name}"),
+        ("state", f"{formatting.status(found.status, not _utf8())}  {found.stage}".rstrip()),
+        ("model", model),
+        ("trainer", f"{found.model}:{found.version[:12]}"),
+        ("hardware", f"{found.hardware}  {formatting.rate(found.rate_micros)}"),
+        ("step", f"{found.step or 0} of {found.total_steps or '?'}"),
+        ("loss", formatting.number(found.loss)),
+        ("cost", formatting.money(found.cost_micros)),
+        ("created", formatting.stamp(found.created_at)),
+        ("ended", formatting.stamp(found.completed_at)),
+        ("prediction", f"{found.prediction_id}  {found.web_url}".rstrip()),
+        ("output", found.output_url),
+        ("error", found.error),
+        ("log", str(world.home().log_file(found.job_id))),
+    ]
+    for name, value in lines:
+        if value:
+            say(f"{name:<11} {value}")
+    for advice in found.diagnosis.get("advice", ()):
+        say(f"{'advice':<11} {advice}")
+    for file in files:
+        where = world.outputs() / file.path
+        say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")
+    return exit_codes.FINE
+
+
+def logs(options: argparse.Namespace) -> int:
+    """Print a log, and go on with it while the job runs."""
+    store = world.reader()
+    found = store.find(options.id)
+    path = world.home().log_file(found.job_id)
+    position = _print_from(path, 0)
+    if options.follow:
+        _follow(store, found, path, position)
+    return exit_codes.FINE
+
+
+def _follow(store: StoreReader, found: JobRecord, path: Path, position: int) -> None:
+    if found.status.is_terminal:
+        return
+    control = world.engine()
+    control.request("PUT", "/api/focus", {"job_id": found.job_id})
+    for event in control.events_blocking():
+        if event.data.get("job_id") not in (None, found.job_id):
+            continue
+        position = _print_from(path, position)
+        current = store.job(found.job_id)
+        if current is None or current.status.is_terminal:
+            _print_from(path, position)
+            return
+
+
+def _print_from(path: Path, position: int) -> int:
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            while piece := file.read(1 << 20):
+                sys.stdout.buffer.write(piece)
+                position += len(piece)
+    except FileNotFoundError:
+        return position
+    sys.stdout.buffer.flush()
+    return position
+
+
+def metrics(options: argparse.Namespace) -> int:
+    """Print metric series: CSV `name,step,value`, or JSON by name."""
+    store = world.reader()
+    found = store.find(options.id)
+    names = store.metric_names(found.job_id)
+    if options.json:
+        data = {}
+        for name in names:
+            steps, values = store.metrics(found.job_id, name)
+            points = zip(steps, values, strict=True)
+            data[name] = [[step, value if math.isfinite(value) else None] for step, value in points]
+        say_json({"job_id": found.job_id, "metrics": data})
+        return exit_codes.FINE
+    say("name,step,value")
+    for name in names:
+        for step, value in zip(*store.metrics(found.job_id, name), strict=True):
+            say(f"{name},{step},{value!r}")
+    return exit_codes.FINE
+
+
+def _wake_engine(records: list[JobRecord]) -> None:
+    """Active jobs without an engine that follows them: start it, so that the next look is true."""
+    active = any(job.status in _FOLLOWED for job in records)
+    if active and not world.home().socket.exists():
+        world.engine()
+
+
+_FOLLOWED = frozenset(status for status in JobStatus if status.is_active)
+
+
+def _utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" and os.name == "posix"

@@ -1,0 +1,137 @@
+"""The argument parser and the way from it to a command. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from tui import __version__
+from tui.cli import exit_codes
+
+_COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "app": ("tui.cli.app_commands", "open_app"),
+    "demo": ("tui.cli.app_commands", "demo"),
+    "sandbox": ("tui.cli.sandbox_command", "sandbox"),
+    "engine": ("tui.cli.engine_command", "engine"),
+    "check": ("tui.cli.submit_commands", "check"),
+    "submit": ("tui.cli.submit_commands", "submit"),
+    "jobs": ("tui.cli.job_reading", "jobs"),
+    "job": ("tui.cli.job_reading", "job"),
+    "logs": ("tui.cli.job_reading", "logs"),
+    "metrics": ("tui.cli.job_reading", "metrics"),
+    "cancel": ("tui.cli.job_acting", "cancel"),
+    "collect": ("tui.cli.job_acting", "collect"),
+    "delete": ("tui.cli.job_acting", "delete"),
+    "sync": ("tui.cli.job_acting", "sync"),
+    "token": ("tui.cli.token_command", "token"),
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    module, name = _COMMANDS[options.command or "app"]
+    try:
+        status = getattr(importlib.import_module(module), name)(options)
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone: `… | head`
+        sys.stderr.close()
+        return exit_codes.FINE
+    except Exception as error:
+        from tui.cli.output import explain
+
+        status = explain(error, as_json=getattr(options, "json", False))
+        if status is None:
+            raise
+    return int(status)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole grammar of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="simpletuner-tui",
+        description="SimpleTuner training jobs on Replicate, from a terminal. "
+        "Without a command: open the app.",
+    )
+    parser.add_argument("--version", action="version", version=f"simpletuner-tui {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, words: str, *, json: bool = False) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=words, description=words)
+        if json:
+            command.add_argument("--json", action="store_true", help="print JSON for scripts")
+        return command
+
+    add("demo", "Try the app on the sandbox: no account, no network, nothing to pay.")
+    _add_sandbox(add("sandbox", "Only the sandbox server, for scripts and tests.", json=True))
+    _add_job_form(add("check", "Run every check of a config.", json=True))
+    submit = add("submit", "Check, price and start a job.", json=True)
+    _add_job_form(submit)
+    submit.add_argument("--dry-run", action="store_true", help="show the request, send nothing")
+    submit.add_argument("--yes", action="store_true", help="agree to the upload and the price")
+    submit.add_argument("--wait", action="store_true", help="stay until the job has ended")
+    submit.add_argument("--idempotency-key", metavar="KEY", help="the same key: the same job")
+
+    jobs = add("jobs", "List jobs, newest first.", json=True)
+    jobs.add_argument("filter", nargs="*", help="as in the app: flux state:failed cost>2")
+    jobs.add_argument("-n", "--limit", type=_count, default=None, help="at most so many")
+    for name, words in (
+        ("job", "Everything about one job."),
+        ("cancel", "Cancel a job, its upload included."),
+        ("collect", "Fetch what a job produced and verify it."),
+        ("delete", "Drop a finished job's record and log; files stay."),
+    ):
+        add(name, words, json=True).add_argument("id", help="job or prediction id, or its start")
+    logs = add("logs", "Print a job's complete log.")
+    logs.add_argument("id", help="job or prediction id, or its start")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")
+    metrics = add("metrics", "Print a job's metric series (CSV).", json=True)
+    metrics.add_argument("id", help="job or prediction id, or its start")
+    add("sync", "Bring in jobs started elsewhere on the account.", json=True)
+    token = add("token", "The Replicate token in the system's keyring.", json=True)
+    token.add_argument("action", choices=("set", "status", "validate", "delete"))
+
+    engine = commands.add_parser("engine")  # started by the program itself
+    engine.add_argument("--agent", action="store_true")
+    engine.add_argument("--until-eof", action="store_true")
+    return parser
+
+
+def _add_sandbox(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (0: any free)")
+    command.add_argument("--speed", type=float, default=1.0, help="how much faster than life")
+    command.add_argument("--work-dir", help="folder for its files (default: a temporary one)")
+    command.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave on purpose"
+    )
+    command.add_argument("--until-eof", action="store_true", help="end when standard input closes")
+
+
+def _add_job_form(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", help="path of a SimpleTuner config, of its folder, or its name")
+    command.add_argument("--name", help="run name")
+    command.add_argument("--hardware", metavar="PROFILE", help="l40s, h100, h100-x2, …")
+    command.add_argument("--model", help="owner/name[:version] instead of the profile's model")
+    command.add_argument("--model-version", metavar="ID", help="a version other than the newest")
+    command.add_argument("--data", choices=("upload", "hosted", "remote"), help="how data travels")
+    command.add_argument("--images-url", metavar="URL", help="archive for --data hosted")
+    command.add_argument("--delivery", choices=("local", "hub", "s3", "none"))
+    command.add_argument("--hub-model-id", metavar="OWNER/NAME")
+    command.add_argument("--steps", type=_count, help="instead of the config's max_train_steps")
+    command.add_argument("--batch", type=_count, help="instead of train_batch_size")
+    command.add_argument("--rank", type=_count, help="instead of lora_rank")
+    command.add_argument("--lr", type=float, help="instead of learning_rate")
+    command.add_argument(
+        "--stop-after", type=_count, metavar="SECONDS", help="Replicate ends the job then"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

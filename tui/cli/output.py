@@ -1,0 +1,60 @@
+"""How commands speak: data on standard output, words for people on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from tui.cli import exit_codes
+
+
+def say(text: str = "") -> None:
+    """Data, or an answer, on standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+def tell(text: str) -> None:
+    """Words for a person, on standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def say_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+def explain(error: Exception, *, as_json: bool) -> int | None:
+    """Say what went wrong; returns the exit status, or None for an error that is a bug."""
+    message = getattr(error, "message", None)
+    if not isinstance(message, str):
+        return None
+    advice = getattr(error, "advice", "")
+    code = getattr(error, "code", type(error).__name__)
+    details = getattr(error, "details", None)
+    if as_json:
+        say_json({"error": code, "message": message, "advice": advice, "details": details or {}})
+    tell(f"simpletuner-tui: {message}")
+    if advice:
+        tell(f"  {advice}")
+    return exit_codes.BY_CODE.get(code, exit_codes.FAILED)
+
+
+def table(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Columns lined up by their widest cell.
+
+    Args:
+        rows: cells, the header first.
+        right: numbers of the columns to align right.
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,76 @@
+"""`sandbox`: the stand-in for Replicate as a server of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.cli import exit_codes
+from tui.cli.output import say, tell
+
+if TYPE_CHECKING:
+    from tui.sandbox.config import SandboxConfig
+    from tui.sandbox.server import RunningSandbox
+
+
+def sandbox(options: argparse.Namespace) -> int:
+    """Serve until interrupted; says where, once it answers."""
+    from tui.sandbox.config import SandboxConfig
+    from tui.sandbox.faults import Fault
+
+    try:
+        config = SandboxConfig(
+            port=options.port,
+            speed=options.speed,
+            work_dir=Path(options.work_dir).expanduser().absolute() if options.work_dir else None,
+            faults=tuple(Fault.parse(text) for text in options.fault),
+        )
+    except ValueError as error:
+        tell(f"simpletuner-tui: {error}")
+        return exit_codes.USAGE
+    try:
+        asyncio.run(_serve(config, options))
+    except OSError as error:
+        tell(f"simpletuner-tui: port {options.port} cannot be used: {error.strerror or error}")
+        return exit_codes.FAILED
+    return exit_codes.FINE
+
+
+async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
+    from tui.sandbox.server import run_forever
+
+    def announce(running: RunningSandbox) -> None:
+        if options.json:
+            say(json.dumps({"api_base": running.base_url, "token": running.token}))
+        else:
+            say("The sandbox answers. Nothing leaves this machine, nothing is paid. To use it:")
+            say(f"  export SIMPLETUNER_TUI_API_BASE={running.base_url}")
+            say(f"  export REPLICATE_API_TOKEN={running.token}")
+        sys.stdout.flush()
+
+    loop = asyncio.get_running_loop()
+    server = asyncio.ensure_future(run_forever(config, announce))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.cancel)
+    watcher = asyncio.create_task(_end_with_input(server)) if options.until_eof else None
+    with contextlib.suppress(asyncio.CancelledError):
+        await server
+    if watcher is not None:
+        watcher.cancel()
+
+
+async def _end_with_input(server: asyncio.Future[None]) -> None:
+    """End when whoever started us has gone."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while await reader.read(1024):
+        continue
+    server.cancel()

@@ -1,0 +1,209 @@
+"""`check` and `submit`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from tui import formatting
+from tui.cli import exit_codes, world
+from tui.cli.job_json import job_json
+from tui.cli.output import say, say_json, tell
+from tui.engine.control_client import ControlClient, ControlError
+from tui.store.records import JobRecord, JobStatus
+
+_MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
+
+
+def check(options: argparse.Namespace) -> int:
+    """All pre-flight checks of a config."""
+    report = world.engine().request("POST", "/api/cloud/check", draft_of(options), timeout=600)
+    if options.json:
+        say_json(report)
+    else:
+        _say_checks(report)
+    return exit_codes.FINE if report["ok"] else exit_codes.FAILED
+
+
+def submit(options: argparse.Namespace) -> int:
+    """Check, price, ask and start a job."""
+    control = world.engine()
+    draft = draft_of(options)
+    report = control.request("POST", "/api/cloud/check", draft, timeout=600)
+    if options.dry_run:
+        return _dry_run(options, report)
+    if not report["ok"]:
+        if options.json:
+            say_json({"error": "check_failed", "message": "The job cannot work.", **report})
+        _tell_checks(report)
+        return _status_of(report)
+    if not options.yes and not _agreed(report):
+        return exit_codes.USAGE
+    draft["consent"] = True
+    draft["idempotency_key"] = options.idempotency_key or secrets.token_hex(16)
+    answer = control.request("POST", "/api/cloud/jobs/submit", draft, timeout=600)
+    job_id = answer["job_id"]
+    if options.wait:
+        return _wait(options, control, job_id)
+    if options.json:
+        say_json(job_json(_job(job_id), world.reader().files(job_id), world.outputs()))
+    else:
+        say(job_id)
+        tell(f"Follow it with: simpletuner-tui logs {job_id} -f")
+    return exit_codes.FINE
+
+
+def draft_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The draft that the options describe, without what was not said."""
+    overrides = {
+        "max_train_steps": options.steps,
+        "train_batch_size": options.batch,
+        "lora_rank": options.rank,
+        "learning_rate": options.lr,
+    }
+    delivery = {"kind": options.delivery, "hub_model_id": options.hub_model_id}
+    draft = {
+        "config": options.config,
+        "cwd": str(Path.cwd()),
+        "name": options.name,
+        "hardware": options.hardware,
+        "model": options.model,
+        "version": options.model_version,
+        "data": options.data,
+        "images_url": options.images_url,
+        "delivery": _given(delivery),
+        "overrides": _given(overrides),
+        "cancel_after": options.stop_after,
+    }
+    return _given(draft)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> int:
+    """Stay until the job has ended; then its files are verified."""
+    try:
+        job = _until_ended(options, control, job_id)
+    except KeyboardInterrupt:
+        tell(f"The job goes on. Follow it with: simpletuner-tui logs {job_id} -f")
+        return exit_codes.INTERRUPTED
+    if job.status is JobStatus.COMPLETED:
+        result = control.request("POST", f"/api/cloud/jobs/{job_id}/collect", timeout=3600)
+        for item in result["missing"]:
+            tell(f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip())
+    files = world.reader().files(job_id)
+    if options.json:
+        say_json(job_json(job, files, world.outputs()))
+    else:
+        say(f"{job.job_id}  {formatting.status(job.status)}  {formatting.money(job.cost_micros)}")
+        for file in files:
+            say(f"{file.sha256}  {world.outputs() / file.path}")
+    if job.status is not JobStatus.COMPLETED:
+        tell(f"{job.name}: {job.error or job.stage or job.status.value}")
+        for advice in job.diagnosis.get("advice", ()):
+            tell(f"  {advice}")
+    return exit_codes.FINE if job.status is JobStatus.COMPLETED else exit_codes.FAILED
+
+
+def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: str) -> JobRecord:
+    store = world.reader()
+    shown = ""
+    control.request("PUT", "/api/focus", {"job_id": job_id})
+    while True:
+        try:
+            for _event in control.events_until(lambda: _ended(store.job(job_id))):
+                job = store.job(job_id)
+                line = "" if job is None else _line(job)
+                if line != shown and not options.json:
+                    tell(line)
+                shown = line
+        except ControlError:  # the engine went away: start it again, the job goes on
+            control = world.engine()
+            continue
+        job = store.job(job_id)
+        if job is not None and job.status.is_terminal:
+            return job
+        control = world.engine()
+
+
+def _ended(job: JobRecord | None) -> bool:
+    return job is None or job.status.is_terminal
+
+
+def _line(job: JobRecord) -> str:
+    if job.status is JobStatus.RUNNING and job.step is not None:
+        done = f"{job.step}/{job.total_steps}"
+        return f"{formatting.status(job.status)}  {done}  loss {formatting.number(job.loss)}"
+    return f"{formatting.status(job.status)}  {job.stage}".rstrip()
+
+
+def _job(job_id: str) -> JobRecord:
+    found = world.reader().job(job_id)
+    if found is None:
+        raise ControlError(f"The job {job_id} is gone.", "", code="job_not_found")
+    return found
+
+
+def _dry_run(options: argparse.Namespace, report: dict[str, Any]) -> int:
+    if options.json:
+        say_json(report)
+    else:
+        _say_checks(report)
+        say(json.dumps(report["request"], ensure_ascii=False, indent=2))
+    return exit_codes.FINE if report["ok"] else _status_of(report)
+
+
+def _agreed(report: dict[str, Any]) -> bool:
+    _tell_checks(report)
+    if not sys.stdin.isatty():
+        tell("Nobody is here to ask: add --yes to agree to the upload and the price.")
+        return False
+    sys.stderr.write("Start it? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _status_of(report: dict[str, Any]) -> int:
+    """3 when the token is the matter, 4 when Replicate cannot be reached, else 1."""
+    codes = {item["id"] for item in report["checks"] if item["level"] == "error"}
+    if "token" in codes:
+        return exit_codes.NOT_AUTHORISED
+    return exit_codes.NETWORK if "replicate" in codes else exit_codes.FAILED
+
+
+def _say_checks(report: dict[str, Any]) -> None:
+    for line in _check_lines(report):
+        say(line)
+
+
+def _tell_checks(report: dict[str, Any]) -> None:
+    for line in _check_lines(report):
+        tell(line)
+
+
+def _check_lines(report: dict[str, Any]) -> list[str]:
+    lines = []
+    for item in report["checks"]:
+        lines.append(f"{_MARKS[item['level']]} {item['message']}")
+        if item["advice"] and item["level"] != "ok":
+            lines.append(f"    {item['advice']}")
+    guess, leaves = report["estimate"], report["leaves"]
+    price = formatting.money(guess["micros"])
+    span = f"{formatting.money(guess['low_micros'])}–{formatting.money(guess['high_micros'])}"
+    lines.append(
+        f"  estimated {price} ({span}), {formatting.duration(guess['seconds'])} "
+        f"at {formatting.rate(guess['rate_micros'])}"
+    )
+    if leaves["images"]:
+        lines.append(
+            f"  leaves this machine: {formatting.plural(leaves['images'], 'image')}, "
+            f"{formatting.plural(leaves['captions'], 'caption')}, "
+            f"{formatting.size(leaves['bytes'])} → {leaves['destination']}"
+        )
+    return lines

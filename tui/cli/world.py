@@ -1,0 +1,38 @@
+"""What every command starts from: the home, the settings, the store, the engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tui.engine.control_client import ControlClient
+from tui.settings import Home, Settings, load_settings
+from tui.store.reader import StoreReader
+
+
+def home() -> Home:
+    """The user's home of state."""
+    return Home.resolve()
+
+
+def settings() -> Settings:
+    """The user's settings, the environment's API base applied."""
+    return load_settings(home())
+
+
+def reader() -> StoreReader:
+    """The store, for reading."""
+    return StoreReader(home().database)
+
+
+def engine() -> ControlClient:
+    """The engine, started if need be."""
+    from tui.engine.agent import attach_blocking
+
+    return attach_blocking(home(), settings(), os.environ)
+
+
+def outputs() -> Path:
+    """The folder of delivered files."""
+    chosen = settings().cloud.outputs_dir
+    return Path(chosen).expanduser() if chosen else home().outputs
