@@ -44,7 +44,7 @@ class FaultProxy:
     port: int = 0
     passed: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     _cut: Cut | None = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _lines: dict[asyncio.Task[None], tuple[asyncio.StreamWriter, ...]] = field(default_factory=dict)
 
     @property
     def fired(self) -> bool:
@@ -58,22 +58,19 @@ class FaultProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
-        ends = (writer, up_writer)
+        self._lines[task] = ends = (writer, up_writer)
         pumps = [
             asyncio.create_task(self._pump(Side.REQUEST, reader, up_writer, ends)),
             asyncio.create_task(self._pump(Side.RESPONSE, up_reader, writer, ends)),
         ]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            for end in ends:
-                end.close()
-            self._tasks.discard(task)
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        for end in ends:
+            end.close()
+        del self._lines[task]
 
     async def _pump(
         self,
@@ -109,9 +106,12 @@ class FaultProxy:
                 writer.close()
 
     async def aclose(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Break every line that is still up."""
+        lines = dict(self._lines)
+        for ends in lines.values():
+            for end in ends:
+                end.transport.abort()
+        await asyncio.gather(*lines)
 
 
 @asynccontextmanager

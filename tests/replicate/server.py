@@ -70,7 +70,10 @@ class Server:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0].removeprefix("/v1")
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:  # a test that breaks lines; nobody waits for the answer
+            return web.Response()
         self.seen.append(
             Seen(request.method, path, dict(request.query), CIMultiDict(request.headers), body)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +25,7 @@ from tests.replicate.server import (
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import NotSentError, RateLimitedError, UncertainError
 from tui.replicate.models import Prediction
+from tui.replicate.network import Network
 from tui.replicate.secret import Secret
 
 INPUT = {
@@ -229,9 +231,7 @@ async def test_an_answer_that_drips_for_ever_ends_by_the_whole_limit(server):
     assert len(server.seen) == 1
 
 
-def quick(**limits: float):
-    from dataclasses import replace
-
+def quick(**limits: float) -> Network:
     return replace(QUICK, timeouts=replace(QUICK.timeouts, **limits))
 
 
@@ -281,7 +281,5 @@ async def test_a_service_that_comes_back_gets_the_create(server):
     assert [row["id"] for row in store.jobs] == [job.id]
 
 
-def slow_retry():
-    from dataclasses import replace
-
+def slow_retry() -> Network:
     return replace(QUICK, retry=replace(QUICK.retry, attempts=20, base=0.05, longest=0.1))
