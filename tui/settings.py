@@ -5,10 +5,7 @@ Standard library only: this module is on the path to the first frame.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
-import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -106,6 +103,9 @@ class Home:
         inside = self.root / "engine.sock"
         if len(os.fsencode(inside)) <= _SOCKET_PATH_LIMIT:
             return inside
+        import hashlib
+        import tempfile
+
         name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"simpletuner-tui-{os.getuid()}-{name}" / "engine.sock"
 
@@ -204,19 +204,25 @@ def load_settings(home: Home, environ: dict[str, str] | None = None) -> Settings
         raise SettingsError(
             f"{home.settings_file} cannot be read: {error.strerror}.", "Check its permissions."
         ) from error
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"{home.settings_file} is not valid TOML: {error}.",
-            "Correct that line, or move the file away to start with the defaults.",
-        ) from error
+    data = _parse(text, home.settings_file) if text.strip() else {}
     settings = _from_data(data)
     env = os.environ if environ is None else environ
     base = env.get(API_BASE_VARIABLE, "").strip()
     if base:
         settings = replace(settings, cloud=replace(settings.cloud, api_base=base.rstrip("/")))
     return settings
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path} is not valid TOML: {error}.",
+            "Correct that line, or move the file away to start with the defaults.",
+        ) from error
 
 
 def _from_data(data: dict[str, Any]) -> Settings:
@@ -270,6 +276,8 @@ def save_setting(home: Home, section: str, key: str, value: object) -> None:
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
     """Replace a small file so that a reader sees the old or the new text, never half of one."""
+    import tempfile
+
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

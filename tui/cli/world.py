@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tui.engine.control_client import ControlClient
 from tui.settings import Home, Settings, load_settings
 from tui.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
 
 
 def home() -> Home:
