@@ -6,6 +6,7 @@ Standard library only: this module is on the path to the first frame.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -49,7 +50,7 @@ class Home:
     outputs: Path
 
     @classmethod
-    def resolve(cls, environ: dict[str, str] | None = None) -> Home:
+    def resolve(cls, environ: Mapping[str, str] | None = None) -> Home:
         """The home named by the environment, or `~/.simpletuner/tui`.
 
         With the variable set, delivered files live inside that home as well; without it they go to
@@ -190,7 +191,7 @@ class Settings:
 _S = TypeVar("_S", CloudSettings, ListenerSettings, NetworkSettings, UiSettings)
 
 
-def load_settings(home: Home, environ: dict[str, str] | None = None) -> Settings:
+def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings file, then let the environment override the API base.
 
     Raises:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tui.engine.control_client import ControlClient, ControlError, EngineGoneError
-from tui.settings import API_BASE_VARIABLE, Home, Settings
+from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings
 
 _START_LIMIT: Final = 30.0
 HF_VARIABLES: Final = (
@@ -93,6 +93,9 @@ def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subp
     """
     home.create()
     mode = "--until-eof" if owned else "--agent"
+    env = engine_environment(environ)
+    if Home.resolve(env) != home:  # a demo's or a test's home
+        env[HOME_VARIABLE] = str(home.root)
     log = os.open(home.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(  # noqa: S603  our own program
@@ -100,7 +103,7 @@ def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subp
             stdin=subprocess.PIPE if owned else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=engine_environment(environ),
+            env=env,
             cwd=home.root,
             start_new_session=True,
         )
