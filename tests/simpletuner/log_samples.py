@@ -1,6 +1,6 @@
 """Logs as the trainer's container prints them: single lines by family, and whole runs."""
 
-# ruff: noqa: E501 -- the lines stand here as the trainer prints them
+# ruff: noqa: E501, W291 -- the lines stand here as the trainer prints them
 
 from __future__ import annotations
 

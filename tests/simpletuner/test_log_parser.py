@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import tracemalloc
@@ -26,7 +27,7 @@ def series(update: Update, name: str) -> dict[int, float]:
 def feed_in(data: bytes, cuts: list[int]) -> tuple[LogParser, Update]:
     parser, update = LogParser(), Update()
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         update.extend(parser.feed(data[start:end]))
     update.extend(parser.finish())
     return parser, update
@@ -369,7 +370,8 @@ def test_checkpoint_lines(line: str, step: int) -> None:
 RUN = samples.whole_run(steps=12, checkpoint_every=5)[0]
 HOSTILE = (
     b"\x1b[31m" + samples.training_bar(3, 20, 2, "0.5").encode() + b"\x1b[0m\r"
-    b"\xff\xfe broken \xe2\x96 utf\x00 8\r\n\x1b]0;title\x07[STAGE] \xe2\x8f\xb3 Loading \xff model\n"
+    b"\xff\xfe broken \xe2\x96 utf\x00 8\r\n"
+    b"\x1b]0;title\x07[STAGE] \xe2\x8f\xb3 Loading \xff model\n"
     + b"x" * (LINE_LIMIT + 5000)
     + samples.training_bar(4, 20, 2, "0.6").encode()
     + b"\nEpoch 1/2, Steps: 99999999999999999999%|| 88888888888888888888/1 [,, a=1]\n"
