@@ -1,0 +1,95 @@
+"""Who is really calling: the socket's peer, or what a trusted proxy says stood before it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MISSION_PRESET = ("34.82.0.0/16", "35.185.0.0/16")
+"""Ranges that the SimpleTuner documentation offers for Replicate. Replicate publishes no list."""
+
+_FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;\s]*))', re.IGNORECASE)
+_MOST_HOPS = 64
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Addresses and CIDR ranges as networks.
+
+    Raises:
+        ValueError: naming the text that is neither.
+    """
+    networks = []
+    for text in texts:
+        try:
+            networks.append(ipaddress.ip_network(text.strip(), strict=False))
+        except ValueError:
+            raise ValueError(f"'{text}' is neither an IP address nor a range") from None
+    return tuple(networks)
+
+
+def is_in(address: Address, networks: Iterable[Network]) -> bool:
+    """Whether `address` lies in one of `networks`."""
+    return any(address.version == net.version and address in net for net in networks)
+
+
+def parse_address(text: str) -> Address | None:
+    """An address as proxies write it: with a port, in brackets, quoted; None when it is none."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def client_address(
+    peer: str | None, headers: Mapping[str, Sequence[str]], trusted: Sequence[Network]
+) -> Address | None:
+    """The nearest hop that is not one of our own proxies.
+
+    A proxy appends the address it saw; whatever stands further left was sent by the client and may
+    be invented. So the chain is read from its right end, and only as long as each hop is trusted.
+    When both headers are there, `X-Forwarded-For` counts: a proxy that writes it usually passes a
+    client's `Forwarded` on unchanged.
+
+    Args:
+        peer: the other end of the socket; None for a Unix socket.
+        headers: values of `x-forwarded-for` and `forwarded`, by lower-case name.
+        trusted: our own proxies.
+
+    Returns:
+        The address, or None when it cannot be known.
+    """
+    current = parse_address(peer) if peer else None
+    if current is None or not is_in(current, trusted):
+        return current
+    for hop in reversed(_hops(headers)[-_MOST_HOPS:]):
+        address = parse_address(hop)
+        if address is None:
+            return None  # a trusted proxy passed on something that is no address
+        current = address
+        if not is_in(address, trusted):
+            break
+    return current
+
+
+def _hops(headers: Mapping[str, Sequence[str]]) -> list[str]:
+    listed = ",".join(headers.get("x-forwarded-for", ()))
+    if listed.strip():
+        return listed.split(",")
+    hops = []
+    for element in ",".join(headers.get("forwarded", ())).split(","):
+        if element.strip():
+            match = _FORWARDED_FOR.search(element)
+            hops.append((match[1] or match[2] or "") if match else "")
+    return hops

@@ -1,0 +1,294 @@
+"""`POST /api/webhooks/replicate`: check, answer, and only then let the event be worked with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aiohttp import ClientError, web
+
+from tui.listener.client_address import Address, client_address, is_in
+from tui.listener.rate import RateLimit
+from tui.listener.stats import ListenerStats, Rejection
+from tui.listener.webhooks.events import SIMPLETUNER, BodyError, HookEvent, event_name, kind_of
+from tui.listener.webhooks.events import parse_body as parse
+from tui.listener.webhooks.replay import ReplayCache
+from tui.listener.webhooks.secrets import WebhookSecrets
+from tui.listener.webhooks.settings import JobKeys, WebhookSettings
+from tui.replicate.errors import SignatureError
+from tui.replicate.webhook import TOLERANCE_SECONDS, verify_webhook
+
+WEBHOOK_PATH = "/api/webhooks/replicate"
+
+_log = logging.getLogger(__name__)
+_SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+class _Refused(Exception):  # noqa: N818 - not an error of ours: an answer
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(slots=True)
+class _Memory:
+    """Bytes of bodies that we hold."""
+
+    most: int
+    held: int = 0
+    bodies: int = field(default=0)
+
+    def take(self, size: int) -> None:
+        if self.held + size > self.most:
+            raise _Refused(503, "busy", "Too many webhooks are waiting to be worked with.")
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        self.held -= size
+
+
+class WebhookReceiver:
+    """The webhook route.
+
+    Args:
+        secrets: the signing secret.
+        on_event: is awaited for every event that is believed, one after the other, after the sender
+            has had its answer. A failure is logged and counted; polling finds what it missed.
+        jobs: looks up job keys; without it no address carries one.
+        settings: how strict to be.
+    """
+
+    def __init__(
+        self,
+        secrets: WebhookSecrets,
+        on_event: Callable[[HookEvent], Awaitable[None]],
+        *,
+        jobs: JobKeys | None = None,
+        settings: WebhookSettings | None = None,
+    ) -> None:
+        self.settings = settings or WebhookSettings()
+        self.stats = ListenerStats()
+        self._secrets = secrets
+        self._on_event = on_event
+        self._jobs = jobs
+        self._rate = RateLimit(self.settings.per_second, self.settings.burst)
+        self._replay = ReplayCache(2.0 * TOLERANCE_SECONDS)
+        self._memory = _Memory(self.settings.max_body_memory)
+        self._queue: asyncio.Queue[tuple[HookEvent, int]] = asyncio.Queue()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve WEBHOOK_PATH of `app`, until `app` is cleaned up."""
+        app.router.add_post(WEBHOOK_PATH, self._handle, expect_handler=_expect)
+        app.cleanup_ctx.append(self._life)
+
+    async def _life(self, _app: web.Application) -> AsyncIterator[None]:
+        worker = asyncio.create_task(self._work(), name="webhook events")
+        yield
+        # What has been answered with 200 is not dropped at the end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10.0):
+                await self._queue.join()
+        worker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker
+
+    async def _work(self) -> None:
+        while True:
+            event, size = await self._queue.get()
+            try:
+                await self._on_event(event)
+            except Exception:  # noqa: BLE001 - one bad event must not stop the next one
+                self.stats.failed += 1
+                _log.exception("a webhook event could not be used")
+            finally:
+                self._memory.give_back(size)
+                self._queue.task_done()
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        settings = self.settings
+        address = client_address(
+            request.remote,
+            {name: request.headers.getall(name, []) for name in ("x-forwarded-for", "forwarded")},
+            settings.trusted_proxies,
+        )
+        try:
+            self._check_client(address)
+            return await self._take(request, address)
+        except _Refused as refused:
+            self.stats.reject(
+                Rejection(refused.reason, refused.message, str(address or ""), settings.now())
+            )
+            response = _answer(
+                {"status": "rejected", "reason": refused.reason, "detail": refused.message},
+                refused.status,
+            )
+            if refused.status in {429, 503}:
+                response.headers["Retry-After"] = "1"
+            if not request.content.at_eof():
+                response.force_close()
+            return response
+
+    def _check_client(self, address: Address | None) -> None:
+        settings = self.settings
+        if settings.allowed and (address is None or not is_in(address, settings.allowed)):
+            raise _Refused(403, "address", "IP address not in allowlist.")
+        if not self._rate.allows(address):
+            raise _Refused(429, "rate", "Too many requests from this address.")
+
+    async def _take(self, request: web.Request, address: Address | None) -> web.Response:
+        most = self.settings.max_body_bytes
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise _Refused(415, "encoding", "Compressed bodies are not taken.")
+        announced = request.content_length
+        if announced is not None and announced > most:
+            raise _Refused(413, "too_large", f"A body has at most {most} bytes.")
+        if self._memory.bodies >= self.settings.max_bodies:
+            raise _Refused(503, "busy", "Too many webhooks at the same time.")
+        self._memory.bodies += 1
+        held = 0
+        queued = False
+
+        def hold(more: int) -> None:
+            nonlocal held
+            self._memory.take(more)
+            held += more
+
+        try:
+            raw = await self._read(request, hold)
+            event = await self._believed(request, raw, address)
+            if event is None:
+                return _answer({"status": "duplicate"})
+            self._queue.put_nowait((event, held))
+            queued = True
+        finally:
+            self._memory.bodies -= 1
+            if not queued:
+                self._memory.give_back(held)
+        self.stats.accepted += 1
+        self.stats.last_accepted_at = event.received_at
+        return _answer({"status": "received", "job_id": event.job_id or event.subject})
+
+    async def _read(self, request: web.Request, hold: Callable[[int], None]) -> bytes:
+        most = self.settings.max_body_bytes
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        pieces: list[bytes] = []
+        total = 0
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                while piece := await request.content.readany():
+                    total += len(piece)
+                    if total > most:
+                        raise _Refused(413, "too_large", f"A body has at most {most} bytes.")
+                    hold(len(piece))
+                    pieces.append(piece)
+        except TimeoutError:
+            raise _Refused(408, "slow", "The body took too long.") from None
+        except (ClientError, web.RequestPayloadError, ConnectionError, EOFError):
+            raise _Refused(400, "cut", "The connection broke inside the body.") from None
+        return b"".join(pieces)
+
+    async def _believed(
+        self, request: web.Request, raw: bytes, address: Address | None
+    ) -> HookEvent | None:
+        """The event, or None for a message that has come before."""
+        now = self.settings.now()
+        job = await self._job_of(request)
+        signed = any(name in request.headers for name in _SIGNATURE_HEADERS)
+        message_id = await self._verified(request, raw, now) if signed else ""
+        if not signed and self.settings.verify and job is None:
+            raise _Refused(401, "unsigned", "Webhook signature required but not provided.")
+        if message_id and self._replay.has(message_id, now):
+            self.stats.duplicates += 1
+            return None
+        try:
+            body = parse(raw)
+            kind, subject = kind_of(body)
+        except BodyError as problem:
+            raise _Refused(400, "body", str(problem)) from None
+        if not signed and self.settings.verify and kind != SIMPLETUNER:
+            raise _Refused(401, "unsigned", "Webhook signature required but not provided.")
+        # Read again: while a body was waited for, the same message may have come by another way.
+        if message_id and self._replay.has(message_id, now):
+            self.stats.duplicates += 1
+            return None
+        if job is not None and subject not in job.names and (job.names or kind == SIMPLETUNER):
+            raise _Refused(403, "other_job", "The body speaks of another job than its address.")
+        if message_id:
+            self._replay.remember(message_id, now)
+        return HookEvent(
+            kind=kind,
+            subject=subject,
+            event=event_name(kind, body),
+            body=body,
+            message_id=message_id,
+            job_id=job.job_id if job else "",
+            verified=bool(message_id),
+            address=str(address or ""),
+            received_at=now,
+        )
+
+    async def _job_of(self, request: web.Request) -> HookJob | None:
+        keys = request.query.getall("key", [])
+        if not keys or self._jobs is None:
+            return None
+        job = await self._jobs.job_of(keys[0]) if len(keys) == 1 and len(keys[0]) <= 256 else None
+        if job is None:
+            raise _Refused(403, "job_key", "The key in the address belongs to no job.")
+        return job
+
+    async def _verified(self, request: web.Request, raw: bytes, now: datetime) -> str:
+        headers = _signature_headers(request)
+        if not self.settings.verify:
+            return headers["webhook-id"]
+        _check_time(headers["webhook-timestamp"], now)
+        secret = await self._secrets.current()
+        if secret is None:
+            raise _Refused(503, "no_secret", "The signing secret is not known yet.")
+        try:
+            return verify_webhook(secret, headers, raw, now)
+        except SignatureError:
+            fresh = await self._secrets.after_mismatch(secret)
+        if fresh is not None:
+            with contextlib.suppress(SignatureError):
+                return verify_webhook(fresh, headers, raw, now)
+        raise _Refused(401, "signature", "Invalid webhook signature.")
+
+
+def _signature_headers(request: web.Request) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _SIGNATURE_HEADERS:
+        values = request.headers.getall(name, [])
+        if len(values) != 1 or not values[0].isascii() or not values[0] or len(values[0]) > 4096:
+            raise _Refused(401, "unsigned", f"The header {name} is missing or not usable.")
+        found[name] = values[0]
+    return found
+
+
+def _check_time(stamp: str, now: datetime) -> None:
+    if not (stamp.isdigit() and len(stamp) <= 12):
+        raise _Refused(401, "time", "The webhook's time is not a number.")
+    age = now.timestamp() - int(stamp)
+    if abs(age) > TOLERANCE_SECONDS:
+        raise _Refused(
+            401,
+            "time",
+            f"The webhook's time is {abs(age):.0f} s {'old' if age > 0 else 'in the future'}. "
+            "If this happens to every webhook, the clock of this machine is wrong.",
+        )
+
+
+async def _expect(_request: web.Request) -> None:
+    """Ask for the body only once the client has been let in."""
+
+
+def _answer(fields: Mapping[str, Any], status: int = 200) -> web.Response:
+    return web.json_response(fields, status=status)
