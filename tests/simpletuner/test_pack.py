@@ -37,6 +37,7 @@ def report_of(root: Path, *folders: Path) -> DataReport:
 
 def test_what_is_in_the_archive(tmp_path: Path) -> None:
     cats, dogs = write_dataset(tmp_path / "cats"), write_dataset(tmp_path / "dogs", ["x/y.jpg"])
+    (cats / "a.txt").write_text("a cat asleep on a warm stone in the afternoon " * 5)
     report = report_of(tmp_path, cats, dogs)
     archive = pack(report, tmp_path / "out.zip")
     assert archive.path.stat().st_size == archive.size
