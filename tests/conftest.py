@@ -1,0 +1,45 @@
+"""What holds for every test: a home of its own, no tokens, no colours of the developer's shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
+"""With this set, a skipped test counts as failed: every system part is meant to be installed."""
+
+_SCRUBBED = (
+    "NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "REPLICATE_API_TOKEN", "REPLICATE_BASE_URL",
+    "SIMPLETUNER_TUI_API_BASE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN",
+    "HUGGINGFACEHUB_API_TOKEN", "HF_API_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    "AWS_PROFILE", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
+    "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSH_CONNECTION",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder and an environment of the test's own."""
+    home = tmp_path_factory.mktemp("home")
+    for name in _SCRUBBED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(home / "state"))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return home
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn skips into failures where every part is meant to be there."""
+    report = yield
+    if report.skipped and os.environ.get(NO_SKIPS) and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped although {NO_SKIPS} is set: {reason}"
+    return report
