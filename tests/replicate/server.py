@@ -69,7 +69,10 @@ class Server:
         return [s for s in self.seen if f"{s.method} {s.path}" == route]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        path = request.raw_path.partition("?")[0].removeprefix("/v1")
+        path = request.raw_path.partition("?")[0]
+        if "://" in path:  # as a proxy forwards it
+            path = f"/{path.split('/', 3)[3]}"
+        path = path.removeprefix("/v1")
         try:
             body = await request.read()
         except ConnectionResetError:  # a test that breaks lines; nobody waits for the answer

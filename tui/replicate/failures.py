@@ -66,8 +66,6 @@ def _why(
         return _proxy_trouble(str(error))
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return "the address is not usable", "Check the API address and the proxy.", False
-    if any(isinstance(c, ssl.SSLError) for c in causes):
-        return "no secure connection came about", "Check whether the address is right.", True
     if any(isinstance(c, socket.gaierror) for c in causes):
         name = name_proxy(proxy) if proxy else host
         return f"the name {name} could not be looked up", online, True
@@ -75,6 +73,8 @@ def _why(
         return "too many calls are under way", "Try again in a moment.", True
     if isinstance(error, httpx.TimeoutException):
         return f"no connection within {network.timeouts.connect:g} s", online, True
+    if any(isinstance(c, ssl.SSLError) for c in causes):
+        return "no secure connection came about", "Check whether the address is right.", True
     if any(isinstance(c, ConnectionRefusedError) for c in causes):
         return "the connection was refused", online, True
     return "no connection came about", online, True
