@@ -50,6 +50,7 @@ def readable_inputs(files: FileShelf, views: Views, given: Mapping[str, Any]) ->
     for name, value in given.items():
         if isinstance(value, str) and value.startswith(prefix):
             stored = files.get(unquote(value.removeprefix(prefix)))
-            if stored is not None:
-                readable[name] = files.download_url(stored, views.base_url)
+            # A file that is gone keeps an address that answers 404.
+            gone = f"{value}/download"
+            readable[name] = files.download_url(stored, views.base_url) if stored else gone
     return readable

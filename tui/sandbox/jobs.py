@@ -101,6 +101,10 @@ class Jobs:
         self._tasks[record.id] = asyncio.create_task(self._live(record, dict(given)))
         return record
 
+    def running(self) -> list[str]:
+        """Ids of all whose run or wait is not over yet, also behind a cancel."""
+        return list(self._tasks)
+
     def cancel(self, record: Record) -> None:
         """Stop a record at once; nothing happens to one that is over."""
         self._stop(record, "canceled")

@@ -61,6 +61,8 @@ class _Channel:
         self.held: list[Message] = []
         self.timer: asyncio.TimerHandle | None = None
         self.last_sent = float("-inf")
+        self.under_way = 0
+        """Messages queued or being sent."""
 
 
 class WebhookSender:
@@ -89,20 +91,26 @@ class WebhookSender:
         elif name in {"start", "completed"}:
             self._send(record, channel)
 
+    def open_channels(self) -> list[str]:
+        """Ids of the predictions whose webhooks are not all delivered or given up."""
+        return list(self._channels)
+
     def _throttled(self, record: Record, channel: _Channel) -> None:
         loop = asyncio.get_running_loop()
         if channel.timer is not None:
             return
-        wait = channel.last_sent + self._clock.real(THROTTLE_SECONDS) - loop.time()
-        if wait <= 0:
+        pause = self._clock.real(THROTTLE_SECONDS)
+        wait = channel.last_sent + pause - loop.time()
+        if wait <= 0 and not channel.under_way:
             self._send(record, channel)
         else:
-            channel.timer = loop.call_later(wait, self._late, record, channel)
+            # A receiver that is slower than the log grows gets fewer messages, not a backlog.
+            channel.timer = loop.call_later(max(wait, pause), self._late, record, channel)
 
     def _late(self, record: Record, channel: _Channel) -> None:
         channel.timer = None
         if not record.is_terminal:
-            self._send(record, channel)
+            self._throttled(record, channel)
 
     def _send(self, record: Record, channel: _Channel) -> None:
         channel.last_sent = asyncio.get_running_loop().time()
@@ -123,9 +131,10 @@ class WebhookSender:
             messages += [
                 Message(held.id, held.url, held.body, terminal=False) for held in channel.held
             ]
+        times = 2 if FaultKind.WEBHOOK_DUPLICATE in record.faults else 1
         for item in messages:
-            channel.queue.put_nowait(item)
-            if FaultKind.WEBHOOK_DUPLICATE in record.faults:
+            for _ in range(times):
+                channel.under_way += 1
                 channel.queue.put_nowait(item)
         if record.is_terminal:
             channel.queue.put_nowait(Message("", "", b"", terminal=True))
@@ -134,6 +143,7 @@ class WebhookSender:
         try:
             while (message := await channel.queue.get()).id:
                 await self._deliver(message)
+                channel.under_way -= 1
         finally:
             self._channels.pop(record_id, None)
             self._tasks.pop(record_id, None)

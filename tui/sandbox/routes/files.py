@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tui.sandbox.files import LIMIT_BYTES, Incoming, too_large
 from tui.sandbox.http_tools import answer, core_of
@@ -55,7 +56,7 @@ async def _read_parts(
             elif part.name:
                 raw = await part.read_chunk(_FIELD_LIMIT)
                 fields[part.name] = raw.decode("utf-8", "replace")
-    except (ValueError, AssertionError) as error:
+    except (ValueError, AssertionError, HttpProcessingError) as error:
         if incoming is not None:
             incoming.path.unlink(missing_ok=True)
         raise ProblemError(400, f"Multipart form parse error - {error}") from error

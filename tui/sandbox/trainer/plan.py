@@ -115,6 +115,8 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
     Raises:
         ProgramError: for every input error that the real predictor would stop at.
     """
+    if inputs.get("hub_model_id") and not inputs.get("hf_token"):
+        raise ProgramError("hf_token is required when hub_model_id is set")
     config = _document("config_json", inputs.get("config_json")) or {}
     if not isinstance(config, dict):
         raise ProgramError("config_json must hold a JSON object")
@@ -122,8 +124,6 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
     dataloader = _dataloader(_document("dataloader_json", inputs.get("dataloader_json")))
     if dataloader is None and not inputs.get("images"):
         raise ProgramError("No dataset given: provide images (an archive) or dataloader_json")
-    if inputs.get("hub_model_id") and not inputs.get("hf_token"):
-        raise ProgramError("hf_token is required when hub_model_id is set")
     family = as_text(options.get("model_family"))
     if not family:
         raise ProgramError("the following arguments are required: --model_family")
