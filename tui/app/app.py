@@ -18,7 +18,7 @@ from tui.app import first_frame
 from tui.app.actions import APP
 from tui.app.deeds import Deeds
 from tui.app.feed import Attach, EngineFeed
-from tui.app.frame_diff import FrameDiff
+from tui.app.frame_diff import FrameDiff, TerminalCells
 from tui.app.keymap import KeyMap, bindings
 from tui.app.messages import EngineState, JobsChanged, Notice, UploadProgress
 from tui.app.model import JobsModel
@@ -81,6 +81,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.status = WorldStatus()
         self._feed = EngineFeed(self, attach)
         self._ascii = AsciiFilter() if settings.ui.ascii else None
+        self.frame_diff_on = settings.ui.frame_diff
+        self.terminal_cells = TerminalCells()
         super().__init__()
         self.animation_level = "none"
         for theme in THEMES:
@@ -107,6 +109,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def on_mount(self) -> None:
         """Attach once the first frame is out."""
         self.call_after_refresh(self._begin)
+        self.app_resume_signal.subscribe(self, lambda _: self.do_redraw(), immediate=True)
 
     def _begin(self) -> None:
         self.run_worker(self._feed.run(), group="engine", exclusive=True)
@@ -256,6 +259,11 @@ class SimpleTunerApp(FrameDiff, App[int]):
         set_mouse(self, self.mouse_on)
         self.tell("The mouse works in the app again." if self.mouse_on
                   else "The mouse is the terminal's: select text as usual. m takes it back.")  # fmt: skip
+
+    def do_redraw(self) -> None:
+        """Send the whole screen again, whatever the terminal shows."""
+        self.terminal_cells.forget()
+        self.refresh()
 
     def do_quit(self) -> None:
         """Leave; the engine goes on."""

@@ -1,5 +1,151 @@
-"""placeholder"""
+"""The last screen, painted at the next start before anything heavy is imported.
+
+Starting the toolkit takes a third of a second. What the user saw last is on screen long before,
+marked with its time, and is replaced by the real thing when that is ready. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.settings import Home
+
+_FORMAT: Final = 1
+_LARGEST: Final = 512 * 1024
+_ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H"
+_LEAVE: Final = "\x1b[?7h\x1b[?1049l\x1b[?25h"
+
+_saved_modes: list[Any] | None = None
+_state = {"painted": False, "taken_over": False}
+
+
+def terminal_kind() -> str:
+    """What the colours of a saved frame depend on."""
+    names = ("TERM", "COLORTERM", "NO_COLOR", "TERM_PROGRAM")
+    return "|".join(os.environ.get(name, "-") for name in names)
+
+
+def save(home: Home, rows: Sequence[str], size: tuple[int, int], clock: str) -> None:
+    """Keep a frame.
+
+    Args:
+        home: where it is kept, readable by the user alone.
+        rows: one line each, with its colours as escape sequences.
+        size: columns and lines.
+        clock: the time of day it shows, as the mark says it.
+    """
+    from tui.settings import write_atomically
+
+    data = {
+        "format": _FORMAT,
+        "size": list(size),
+        "kind": terminal_kind(),
+        "clock": clock,
+        "rows": list(rows),
+    }
+    write_atomically(home.last_frame, json.dumps(data, ensure_ascii=False))
+
+
+def load(home: Home, size: tuple[int, int]) -> str | None:
+    """The sequence that paints the saved frame, or None when there is none that fits.
+
+    A file that is corrupt, from another version, or of another size or kind of terminal is ignored.
+    """
+    try:
+        with open(home.last_frame, "rb") as file:  # noqa: PTH123  pathlib costs time here
+            data = json.loads(file.read(_LARGEST))
+        fits = (
+            data["format"] == _FORMAT
+            and data["size"] == list(size)
+            and data["kind"] == terminal_kind()
+            and len(data["rows"]) == size[1]
+        )
+        if not fits:
+            return None
+        rows = [str(row) for row in data["rows"]]
+        mark = f" as of {str(data['clock'])[:8]} "
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    lines = "".join(f"\x1b[{number};1H{row}" for number, row in enumerate(rows, 1))
+    column = max(1, size[0] - len(mark) + 1)
+    return f"{_ENTER}{lines}\x1b[1;{column}H\x1b[0;7m{mark}\x1b[0m"
+
+
+def paint(home: Home) -> bool:
+    """Paint the saved frame on the terminal, if there is one that fits.
+
+    Keys pressed from now on wait for the app: they are not echoed over the picture.
+
+    Returns:
+        Whether something was painted. Then `restore` must be called before the program ends.
+    """
+    global _saved_modes  # noqa: PLW0603  one terminal, one frame
+    try:
+        descriptor = sys.__stdout__.fileno() if sys.__stdout__ else 1
+        columns, lines = os.get_terminal_size(descriptor)
+        sequence = load(home, (columns, lines))
+        if sequence is None:
+            return False
+        _saved_modes = _quiet_keys()
+        _write(descriptor, sequence)
+    except (OSError, ValueError):
+        return False
+    _state["painted"] = True
+    return True
+
+
+def painted() -> bool:
+    """Whether a frame is on the screen that the app has not replaced yet."""
+    return _state["painted"] and not _state["taken_over"]
+
+
+def take_over() -> None:
+    """The app has the terminal now and will leave the alternate screen itself."""
+    _state["taken_over"] = True
 
 
 def restore() -> None:
-    """Nothing."""
+    """Give the terminal back as it was. Does nothing when nothing was painted; safe to repeat."""
+    global _saved_modes  # noqa: PLW0603  one terminal, one frame
+    if not _state["painted"]:
+        return
+    if not _state["taken_over"]:
+        try:
+            _write(sys.__stdout__.fileno() if sys.__stdout__ else 1, _LEAVE)
+        except (OSError, ValueError):
+            pass
+    if _saved_modes is not None:
+        import termios
+
+        try:
+            termios.tcsetattr(0, termios.TCSANOW, _saved_modes)
+        except (OSError, termios.error):
+            pass
+    _saved_modes = None
+    _state["painted"] = False
+
+
+def _quiet_keys() -> list[Any] | None:
+    """Turn echo and line mode off; the old modes, or None where there is no keyboard."""
+    import termios
+
+    try:
+        modes = termios.tcgetattr(0)
+        quiet = [*modes[:6], list(modes[6])]
+        quiet[3] = modes[3] & ~(termios.ECHO | termios.ICANON)
+        termios.tcsetattr(0, termios.TCSANOW, quiet)
+    except (OSError, termios.error):
+        return None
+    return modes
+
+
+def _write(descriptor: int, text: str) -> None:
+    data = text.encode("utf-8", "replace")
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,6 +1,316 @@
-"""placeholder"""
+"""The last step of display: send only the cells that differ from what the terminal shows.
+
+Textual's compositor sends every line of a widget that changed, each piece with its full colours. On
+a slow line that is felt. This keeps a copy of the terminal's cells, compares, moves lines that only
+scrolled, and writes what is left with the shortest colour changes.
+
+It reaches into a private step of Textual, so it is used only with versions it was tested with, can
+be switched off (`[ui] frame_diff = false`), and gives way to the stock display for good if it ever
+fails.
+"""
+
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-class FrameDiff:
-    """Stock."""
+import textual
+from rich.cells import cell_len
+from rich.color import ColorSystem
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from textual.app import App
+    from textual.screen import Screen
+
+    _Base = App[int]
+else:
+    _Base = object
+
+TESTED: Final = ("8.",)
+"""Beginnings of the Textual versions whose display step is known."""
+
+Cell = tuple[str, str]
+"""A character and the SGR codes it is drawn with; the right half of a wide one is an empty text."""
+_UNKNOWN: Final[Cell] = ("\0", "")
+_JOIN_GAP: Final = 6
+"""Unchanged cells up to this many are sent again: moving the cursor costs as much."""
+_MIN_SCROLL: Final = 4
+_NULL: Final = Style.null()
+_OFF: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
+"""What takes an attribute away; 22 takes bold and dim at once."""
+_SHOWS_ON_BLANKS: Final = frozenset({"4", "5", "6", "7", "9", "21", "51", "52", "53"})
+
+
+@lru_cache(maxsize=1)
+def supported() -> bool:
+    """Whether this Textual is one of those that were tested."""
+    return textual.__version__.startswith(TESTED)
+
+
+def pieces_of(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
+    """(x, y, strip) for everything an update wants painted, as its own rendering would place it."""
+    if isinstance(update, LayoutUpdate):
+        for y, line in enumerate(update.strips, update.region.y):
+            x = update.region.x
+            for strip in line:
+                yield x, y, strip
+                x += strip.cell_length
+        return
+    for y, left, right in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            if strip is None or x > right or end <= left:
+                continue
+            whole = right > x >= left and end <= right
+            yield x, y, strip if whole else strip.crop(0, min(end, right) - x)
+
+
+def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
+    """The cells of a strip."""
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        one = style or _NULL
+        codes = one._ansi  # noqa: SLF001  Textual's own cache, filled by render_ansi
+        if codes is None:
+            codes = Strip.render_ansi(one, colors)
+        blank = (" ", blank_codes(codes))
+        if text.isascii():
+            cells += [blank if char == " " else (char, codes) for char in text]
+            continue
+        for char in text:
+            if char == " ":
+                cells.append(blank)
+                continue
+            width = cell_len(char)
+            if width == 0:
+                if cells and cells[-1][0]:
+                    cells[-1] = (cells[-1][0] + char, cells[-1][1])
+            else:
+                cells.append((char, codes))
+                if width == 2:
+                    cells.append(("", codes))
+    return cells
+
+
+@lru_cache(maxsize=2048)
+def _split(codes: str) -> tuple[frozenset[str], str, str]:
+    """SGR codes as (attributes, foreground, background)."""
+    attributes: set[str] = set()
+    foreground = background = ""
+    parts = codes.split(";") if codes else []
+    position = 0
+    while position < len(parts):
+        part = parts[position]
+        taken = 1
+        if part in ("38", "48"):
+            taken = 5 if parts[position + 1] == "2" else 3
+        text = ";".join(parts[position : position + taken])
+        number = int(part)
+        if part == "38" or 30 <= number <= 39 or 90 <= number <= 97:
+            foreground = text
+        elif part == "48" or 40 <= number <= 49 or 100 <= number <= 107:
+            background = text
+        else:
+            attributes.add(part)
+        position += taken
+    return frozenset(attributes), foreground, background
+
+
+@lru_cache(maxsize=4096)
+def change_of_style(before: str, after: str) -> str:
+    """The shortest sequence from one set of SGR codes to another."""
+    if before == after:
+        return ""
+    old, old_front, old_back = _split(before)
+    new, front, back = _split(after)
+    full = f"\x1b[0;{after}m" if after else "\x1b[0m"
+    gone = old - new
+    if not gone <= _OFF.keys():
+        return full
+    parts = sorted({_OFF[attribute] for attribute in gone})
+    parts += sorted(new if "22" in parts else new - old)
+    if front != old_front:
+        parts.append(front or "39")
+    if back != old_back:
+        parts.append(back or "49")
+    short = f"\x1b[{';'.join(parts)}m"
+    return min(short, full, key=len)
+
+
+@lru_cache(maxsize=4096)
+def blank_codes(codes: str) -> str:
+    """The codes that matter for a space: its background, and what draws lines or reverses."""
+    attributes, _, background = _split(codes)
+    if attributes & _SHOWS_ON_BLANKS:
+        return codes
+    return background
+
+
+@lru_cache(maxsize=4096)
+def good_for_blank(current: str, codes: str) -> bool:
+    """Whether a space drawn with `current` looks like one drawn with `codes`."""
+    return blank_codes(current) == codes
+
+
+class TerminalCells:
+    """What the terminal shows, as far as this program knows."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[Cell]] = []
+        self._size = (0, 0)
+        self._codes = ""
+
+    def forget(self) -> None:
+        """The terminal may show anything now: send everything next time."""
+        self._rows = []
+        self._size = (0, 0)
+
+    def render(
+        self, update: LayoutUpdate | ChopsUpdate, size: tuple[int, int], colors: ColorSystem
+    ) -> str:
+        """The sequence that turns what is shown into what `update` wants."""
+        width, height = size
+        if self._size != size:
+            self._rows = [[_UNKNOWN] * width for _ in range(height)]
+            self._size = size
+        wanted: dict[int, list[Cell]] = {}
+        for x, y, strip in pieces_of(update):
+            if not 0 <= y < height:
+                continue
+            row = wanted.get(y)
+            if row is None:
+                row = wanted[y] = self._rows[y].copy()
+            cells = cells_of(strip, colors)
+            row[x : x + len(cells)] = cells
+            del row[width:]
+        self._codes = ""
+        out: list[str] = []
+        if len(wanted) >= _MIN_SCROLL:
+            self._scroll(wanted, out)
+        for y, row in wanted.items():
+            if row != self._rows[y]:
+                self._row(y, row, out)
+                self._rows[y] = row
+        if self._codes:
+            out.append("\x1b[0m")
+        return "".join(out)
+
+    # -- lines that moved ---------------------------------------------------------------------
+
+    def _scroll(self, wanted: dict[int, list[Cell]], out: list[str]) -> None:
+        """Let the terminal move lines that are shown already, only higher or lower."""
+        shown = self._rows
+        changed = [y for y, row in wanted.items() if row != shown[y]]
+        if len(changed) < _MIN_SCROLL:
+            return
+        shift = self._shift(changed, wanted)
+        if not shift:
+            return
+        moved = [
+            y
+            for y in changed
+            if 0 <= y + shift < len(shown) and wanted[y] == shown[y + shift]
+        ]
+        first = min(moved) + min(0, shift)
+        last = max(moved) + max(0, shift)
+        for y in range(first, last + 1):
+            wanted.setdefault(y, shown[y].copy())
+        count = abs(shift)
+        blank = [[_UNKNOWN] * self._size[0] for _ in range(count)]
+        body = shown[first : last + 1]
+        if shift > 0:
+            shown[first : last + 1] = body[count:] + blank
+        else:
+            shown[first : last + 1] = blank + body[:-count]
+        letter = "M" if shift > 0 else "L"
+        out.append(f"\x1b[{first + 1};{last + 1}r\x1b[{first + 1};1H\x1b[{count}{letter}\x1b[r")
+
+    def _shift(self, changed: list[int], wanted: dict[int, list[Cell]]) -> int:
+        """By how many lines most of the changed ones moved up; 0 when it is not worth it."""
+        places: dict[tuple[Cell, ...], int] = {}
+        for y, row in enumerate(self._rows):
+            places.setdefault(tuple(row), y)
+        votes: dict[int, int] = {}
+        for y in changed:
+            place = places.get(tuple(wanted[y]))
+            if place is not None and place != y:
+                votes[place - y] = votes.get(place - y, 0) + 1
+        if not votes:
+            return 0
+        shift = max(votes, key=lambda one: votes[one])
+        return shift if votes[shift] >= max(_MIN_SCROLL - 1, len(changed) // 2) else 0
+
+    # -- cells that changed -------------------------------------------------------------------
+
+    def _row(self, y: int, row: list[Cell], out: list[str]) -> None:
+        old = self._rows[y]
+        width = len(row)
+        x = 0
+        while x < width:
+            if row[x] == old[x]:
+                x += 1
+                continue
+            start = x
+            last = x
+            x += 1
+            while x < width and x - last <= _JOIN_GAP:
+                if row[x] != old[x]:
+                    last = x
+                x += 1
+            while start > 0 and not row[start][0]:
+                start -= 1
+            out.append(f"\x1b[{y + 1};{start + 1}H")
+            for char, codes in row[start : last + 1]:
+                if codes != self._codes and not (
+                    char == " " and good_for_blank(self._codes, codes)
+                ):
+                    out.append(change_of_style(self._codes, codes))
+                    self._codes = codes
+                out.append(char)
+            x = last + 1
+
+
+class DiffUpdate(CompositorUpdate):
+    """A compositor update that renders itself as a difference."""
+
+    def __init__(self, app: FrameDiff, update: LayoutUpdate | ChopsUpdate) -> None:
+        self._app = app
+        self._update = update
+
+    def render_segments(self, console: Console) -> str:
+        """The difference, or the stock rendering if anything goes wrong."""
+        colors = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001  as Textual does
+        try:
+            return self._app.terminal_cells.render(self._update, self._app.size, colors)
+        except Exception as error:  # noqa: BLE001  the stock display must always remain possible
+            self._app.stop_frame_diff(error)
+            return self._update.render_segments(console)
+
+
+class FrameDiff(_Base):
+    """Mixed into the app before `App`: displays differences."""
+
+    frame_diff_on: bool = True
+    terminal_cells: TerminalCells
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if not self.frame_diff_on or not supported():
+            super()._display(screen, renderable)
+            return
+        if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
+            renderable = DiffUpdate(self, renderable)  # type: ignore[assignment]  as its siblings
+        elif renderable is not None:
+            self.terminal_cells.forget()
+        super()._display(screen, renderable)
+
+    def stop_frame_diff(self, error: Exception) -> None:
+        """Go on with the stock display."""
+        self.frame_diff_on = False
+        self.log.error(f"frame diff switched off: {error!r}")
+        self.call_later(self.refresh)

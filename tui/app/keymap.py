@@ -54,7 +54,8 @@ class KeyMap:
     ) -> None:
         """Apply `wishes` (`"jobs.cancel" = "x"`, several keys separated by spaces)."""
         self.problems: list[KeyProblem] = []
-        self._actions = {action.id: action for action in registry}
+        self._registry = tuple(registry)
+        self._actions = {action.id: action for action in self._registry}
         for action_id, text in (wishes or {}).items():
             self._wish(action_id, text)
 
@@ -96,8 +97,16 @@ class KeyMap:
         return tuple(self._actions.get(action.id, action) for action in actions)
 
     def textual_keymap(self) -> dict[str, str]:
-        """The form `App.set_keymap` takes."""
-        return {action.id: ",".join(action.keys) for action in self._actions.values()}
+        """What differs from the default keys, in the form `App.set_keymap` takes.
+
+        Textual applies a keymap anew at every key press, so an empty one is worth having.
+        """
+        default = {action.id: action.keys for action in self._registry}
+        return {
+            action.id: ",".join(action.keys)
+            for action in self._actions.values()
+            if action.keys != default[action.id]
+        }
 
 
 def bindings(actions: Iterable[Action]) -> list[Binding]:

@@ -38,10 +38,9 @@ class AppScreen(Screen[Any]):
     """Moves of the list on this screen, for the help."""
 
     def __init_subclass__(cls, **options: Any) -> None:
+        own = cls.__dict__.get("BINDINGS", [])
+        cls.BINDINGS = [*bindings(cls.ACTIONS), *own]
         super().__init_subclass__(**options)
-        if "BINDINGS" not in cls.__dict__:
-            cls.BINDINGS = bindings(cls.ACTIONS)
-            cls._merged_bindings = None
 
     @property
     def owner(self) -> SimpleTunerApp:

@@ -48,9 +48,9 @@ class Column:
 
 COLUMNS: Final = (
     Column("NAME", "name", 15, grow=3),
-    Column("MODEL", "model", 10, grow=1),
+    Column("MODEL", "model", 9, grow=1),
     Column("STATE", "state", 11),
-    Column("PROGRESS", "progress", 14, grow=3),
+    Column("PROGRESS", "progress", 13, grow=3),
     Column("STEP", "step", 10, from_width=92, right=True),
     Column("LOSS", "loss", 7, from_width=104, right=True),
     Column("ETA", "eta", 8, right=True),
@@ -93,11 +93,10 @@ def place_columns(width: int) -> tuple[Placed, ...]:
     return tuple(placed)
 
 
-def bar(percent: float, width: int) -> tuple[str, str]:
-    """A progress bar as its done and its open part."""
+def bar(percent: float, width: int) -> str:
+    """A progress bar; its open part is left blank, which a slow line thanks us for."""
     halves = round(max(0.0, min(100.0, percent)) / 100 * width * 2)
-    done = "━" * (halves // 2) + ("╸" if halves % 2 else "")
-    return done, "─" * (width - len(done))
+    return fit("━" * (halves // 2) + ("╸" if halves % 2 else ""), width)
 
 
 class JobList(VirtualList):
@@ -286,9 +285,8 @@ class JobList(VirtualList):
         return [(fit(self._figure(sort, row), width, right=right), self._tone(sort, colors))]
 
     def _progress(self, row: JobRow, width: int, colors: Palette) -> list[Piece]:
-        done, rest = bar(row.percent or 0.0, width - 6)
         percent = formatting.percent(row.percent)
-        return [(done, colors.accent), (rest, colors.line), (f"{percent:>6}", colors.base)]
+        return [(bar(row.percent or 0.0, width - 6), colors.accent), (f"{percent:>6}", colors.base)]
 
     def _tone(self, sort: str, colors: Palette) -> Style:
         return colors.dim if sort in ("step", "created") else colors.base
