@@ -50,7 +50,7 @@ RUN = samples.whole_run(steps=30)[0].partition(b"[STAGE] \xe2\x8f\xb3 Running Fi
         ("train.py: error: argument --lora_rank: invalid int value: 'x'", K.BAD_SETTING),
         (
             (
-                "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the "
+                "botocore.exceptions.ClientError: An error occurred (NoSuchKey) when calling the "
                 "PutObject operation: no"
             ),
             K.UPLOAD_FAILED,
