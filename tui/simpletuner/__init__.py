@@ -1,3 +1,4 @@
 """SimpleTuner's formats: configs, datasets, predictor inputs, log grammar.
 
-Pure: no network, no store, no screen."""
+Pure: no network, no store, no screen.
+"""

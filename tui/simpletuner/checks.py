@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tui.simpletuner.checks_data import data_checks
-from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.delivery import (
     Delivery,
     clean_repo_id,
@@ -25,6 +24,7 @@ from tui.simpletuner.memory import guess_memory
 from tui.simpletuner.modes import DatasetMode, default_mode
 from tui.simpletuner.notes import Level
 from tui.simpletuner.scan import DataReport
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_bool, as_text
 
 RUN_LIMIT_SECONDS = 30 * 60

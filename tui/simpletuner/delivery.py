@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_bool, as_text
 
 DeliveryKind = Literal["local", "hub", "s3", "none"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tui.simpletuner.checks import Check
-from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.delivery import clean_repo_id
 from tui.simpletuner.scan import DataReport, DatasetReport
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_text
 
 

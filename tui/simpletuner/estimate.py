@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.delivery import validation_enabled
 from tui.simpletuner.families import family
 from tui.simpletuner.hardware import HardwareProfile
 from tui.simpletuner.scan import DataReport
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_bool, as_int, as_text
 
 # Speed of one card against an L40S in bf16 training of transformers.

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.container import (
     container_dataloader,
     container_options,
@@ -22,6 +21,7 @@ from tui.simpletuner.notes import Note
 from tui.simpletuner.options import with_options
 from tui.simpletuner.safety import folder_names
 from tui.simpletuner.schema import InputField, input_fields, misfit
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_int
 
 SECRET_INPUTS = ("hf_token", "s3_access_key", "s3_secret_key")

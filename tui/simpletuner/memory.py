@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.families import family
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_bool, as_text
 
 # Bytes per parameter of the frozen base model, by what stands in `base_model_precision`.

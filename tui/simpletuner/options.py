@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.dataloader import MEGAPIXELS_BELOW
+from tui.simpletuner.training_config import TrainingConfig
 from tui.simpletuner.values import as_float, as_int, plain_keys
 
 

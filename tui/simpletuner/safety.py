@@ -33,6 +33,7 @@ _SECRET_NAMES = re.compile(
     r"credentials(?:\.\w+)?|secrets?(?:\.\w+)?|known_hosts|authorized_keys|tokens?(?:\.\w+)?)$",
     re.IGNORECASE,
 )
+_UNSAFE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def refused_folder(folder: Path) -> str | None:
@@ -60,7 +61,9 @@ def refused_folder(folder: Path) -> str | None:
 
 def is_secret_name(name: str) -> bool:
     """Whether a file's name says that it holds a key, a token or a password."""
-    return bool(_SECRET_NAMES.match(name)) or Path(name).suffix.lower() in _SECRET_SUFFIXES
+    if name[name.rfind(".") :].lower() in _SECRET_SUFFIXES:
+        return True
+    return _SECRET_NAMES.match(name) is not None
 
 
 def skipped_folder(name: str) -> str | None:
@@ -74,13 +77,12 @@ def skipped_folder(name: str) -> str | None:
 
 def unsafe_name(name: str) -> str | None:
     """Why a file's name cannot stand in an archive, or None."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
+    found = _UNSAFE.search(name)
+    if found is None:
+        return None
+    if "\ud800" <= found[0] <= "\udfff":  # how Python shows bytes that are no text
         return "its name is not valid UTF-8"
-    if "\\" in name or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        return "its name has a backslash or a control character"
-    return None
+    return "its name has a backslash or a control character"
 
 
 def folder_names(ids: Iterable[str]) -> list[str]:

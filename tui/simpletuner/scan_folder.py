@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from tui.simpletuner.dataloader import DatasetSpec
 from tui.simpletuner.errors import CancelledByUser
@@ -42,8 +42,7 @@ class Skipped:
     secret: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """A file to pack: its name relative to the dataset, where it is, and what it was like."""
 
     name: str
@@ -52,8 +51,7 @@ class SourceFile:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class FoundImage:
+class FoundImage(NamedTuple):
     """An image that can be read. Width and height are 0 where only the trainer will know."""
 
     name: str
@@ -74,10 +72,10 @@ class FolderScan:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     name: str
     path: str
+    suffix: str
     stat: os.stat_result
 
 
@@ -127,19 +125,16 @@ class _Walk:
         entries = self._list()
         wants_captions = self._spec.caption_strategy == "textfile"
         captions = {
-            entry.name: entry
-            for entry in entries
-            if wants_captions and entry.name.lower().endswith(".txt")
+            entry.name: entry for entry in entries if wants_captions and entry.suffix == ".txt"
         }
         used: set[str] = set()
         for number, entry in enumerate(entries):
             if number % _REPORT_EVERY == 0:
                 self._report(number, len(entries))
-            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  ten times PurePath's speed
-            if suffix in self._suffixes:
-                self._image(entry, suffix, captions if wants_captions else None, used)
+            if entry.suffix in self._suffixes:
+                self._image(entry, captions if wants_captions else None, used)
             elif entry.name not in captions:
-                self._other(entry, suffix)
+                self._other(entry)
         for name in captions.keys() - used:
             self._skip(name, "caption without an image of the same name")
         self._report(len(entries), len(entries))
@@ -206,17 +201,16 @@ class _Walk:
         if not stat.S_ISREG(facts.st_mode):
             self._skip(name, "not a regular file")
             return None
-        return _Entry(name, item.path, facts)
+        dot = item.name.rfind(".")
+        return _Entry(name, item.path, item.name[dot:].lower() if dot > 0 else "", facts)
 
-    def _image(
-        self, entry: _Entry, suffix: str, captions: dict[str, _Entry] | None, used: set[str]
-    ) -> None:
+    def _image(self, entry: _Entry, captions: dict[str, _Entry] | None, used: set[str]) -> None:
         caption = None
         if captions is not None:
-            caption = captions.get(os.path.splitext(entry.name)[0] + ".txt")  # noqa: PTH122  speed
+            caption = captions.get(entry.name[: -len(entry.suffix)] + ".txt")
             if caption:
                 used.add(caption.name)
-        width, height, problem = self._facts(entry, suffix)
+        width, height, problem = self._facts(entry)
         if problem:
             self._result.corrupt.append(entry.name)
             self._skip(entry.name, problem)
@@ -239,10 +233,10 @@ class _Walk:
             self._result.missing_captions.append(entry.name)
             self._skip(caption.name, state)
 
-    def _facts(self, entry: _Entry, suffix: str) -> tuple[int, int, str | None]:
+    def _facts(self, entry: _Entry) -> tuple[int, int, str | None]:
         if entry.stat.st_size == 0:
             return 0, 0, "empty file (0 bytes)"
-        if suffix not in IMAGE_SUFFIXES:
+        if entry.suffix not in IMAGE_SUFFIXES:
             return 0, 0, None
         facts = self._remembered(entry)
         if len(facts) != 3:
@@ -271,7 +265,8 @@ class _Walk:
     def _remember(self, entry: _Entry, facts: list[Any]) -> None:
         self._fresh[entry.name] = [*_fingerprint(entry.stat), *facts]
 
-    def _other(self, entry: _Entry, suffix: str) -> None:
+    def _other(self, entry: _Entry) -> None:
+        suffix = entry.suffix
         if suffix in FOREIGN_SUFFIXES:
             self._skip(entry.name, f"the trainer does not read {suffix} files; convert it")
         elif self._is_table(entry.name, suffix):
