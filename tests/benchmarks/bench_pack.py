@@ -21,16 +21,22 @@ from tui.simpletuner.scan import scan
 _ROUNDS = 7
 _LIMIT = 4 * 1024**3
 
+# VmHWM and not ru_maxrss, which a child inherits from a larger parent.
 _PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from tui.simpletuner.config import load_config
 from tui.simpletuner.pack import pack
 from tui.simpletuner.scan import scan
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
 report = scan(load_config(sys.argv[1]))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 pack(report, Path(sys.argv[2]), limit=1 << 40)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak() - before)
 """
 
 
