@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from tui.sandbox.ids import decode_cursor, encode_cursor
 from tui.sandbox.problems import ProblemError, validation_failed
 
 Item = TypeVar("Item")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[!-~]*)?")
 BODY_LIMIT = 32 * 1024 * 1024
 
 
@@ -56,6 +58,32 @@ def only_known(body: Mapping[str, Any], known: frozenset[str]) -> None:
         raise ProblemError(
             422, lines, title="Input validation failed", extra={"invalid_fields": fields}
         )
+
+
+def text_problems(
+    body: Mapping[str, Any], *, required: Sequence[str] = (), addresses: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Pointers and descriptions of what is wrong with the texts of a body.
+
+    Args:
+        body: the request's object.
+        required: keys that must hold a text that is not empty.
+        addresses: keys that, where they are given, must hold a web address or null.
+    """
+    problems = [
+        (f"/{name}", f"{name} is required")
+        for name in required
+        if not isinstance(body.get(name), str) or not body[name].strip()
+    ]
+    for name in addresses:
+        value = body.get(name)
+        if value is not None and not _is_address(value):
+            problems.append((f"/{name}", "Enter a valid URL."))
+    return problems
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None
 
 
 def page(

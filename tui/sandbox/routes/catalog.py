@@ -7,7 +7,7 @@ import json
 from aiohttp import web
 
 from tui.sandbox.http_tools import answer, core_of, page
-from tui.sandbox.problems import not_found, validation_failed
+from tui.sandbox.problems import not_found
 
 
 async def _collections(request: web.Request) -> web.Response:
@@ -41,9 +41,9 @@ async def _search(request: web.Request) -> web.Response:
     query = request.query.get("query", "").strip()
     limit = request.query.get("limit", "20")
     if not query:
-        raise validation_failed([("/query", "query is required")])
+        return _refused("query is required")
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 50:
-        raise validation_failed([("/limit", "limit must be between 1 and 50")])
+        return _refused("limit must be between 1 and 50")
     words = query.lower().split()
     models = [
         {
@@ -72,6 +72,11 @@ async def _search(request: web.Request) -> web.Response:
             "pages": [],
         }
     )
+
+
+def _refused(detail: str) -> web.Response:
+    """Search is the one operation that documents its refusal, as plain JSON."""
+    return answer({"detail": detail, "status": 400}, status=400)
 
 
 def routes() -> list[web.RouteDef]:

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from tui.sandbox.deployments import Deployment
-from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page
+from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page, text_problems
 from tui.sandbox.problems import invalid_version, not_found, validation_failed
 from tui.sandbox.registry import HARDWARE
 from tui.sandbox.routes.predictions import REQUEST_KEYS, start_prediction
@@ -34,7 +34,7 @@ def _find(request: web.Request) -> Deployment:
 
 def _check_settings(body: Mapping[str, Any]) -> None:
     problems = []
-    if "hardware" in body and body["hardware"] not in {sku for _, sku in HARDWARE}:
+    if "hardware" in body and body["hardware"] not in [sku for _, sku in HARDWARE]:
         skus = ", ".join(sku for _, sku in HARDWARE)
         problems.append(("/hardware", f"Hardware must be one of: {skus}"))
     for name, top in (("min_instances", 5), ("max_instances", 20)):
@@ -54,13 +54,14 @@ async def _create(request: web.Request) -> web.Response:
     core = core_of(request)
     body = await json_object(request)
     only_known(body, _SETTINGS | {"name", "model"})
-    missing = [
+    problems = text_problems(body, required=("name", "model", "version", "hardware"))
+    problems += [
         (f"/{name}", f"{name} is required")
-        for name in ("name", "model", "version", "hardware", "min_instances", "max_instances")
+        for name in ("min_instances", "max_instances")
         if name not in body
     ]
-    if missing:
-        raise validation_failed(missing)
+    if problems:
+        raise validation_failed(problems)
     _check_settings(body)
     version = core.registry.version(f"{body['model']}:{body['version']}")
     if version is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 from aiohttp import web
 
-from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page
+from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page, text_problems
 from tui.sandbox.problems import not_found, validation_failed
 from tui.sandbox.record import Record
 from tui.sandbox.registry import HARDWARE, Model, Version
@@ -15,6 +16,9 @@ from tui.sandbox.routes.predictions import REQUEST_KEYS, start_prediction
 MODELS_PER_PAGE = 25
 _SORTS = ("model_created_at", "latest_version_created_at")
 _EDITABLE = ("description", "readme", "github_url", "paper_url", "weights_url", "license_url")
+_NEEDED = ("owner", "name", "visibility", "hardware")
+_ADDRESSES = ("github_url", "paper_url", "weights_url", "license_url", "cover_image_url")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,98}")
 _CREATE_KEYS = frozenset(
     {
         "owner",
@@ -104,11 +108,10 @@ async def _create(request: web.Request) -> web.Response:
     core = core_of(request)
     body = await json_object(request)
     only_known(body, _CREATE_KEYS)
-    problems = [
-        (f"/{name}", f"{name} is required")
-        for name in ("owner", "name", "visibility", "hardware")
-        if not isinstance(body.get(name), str) or not body[name]
-    ]
+    problems = text_problems(body, required=_NEEDED, addresses=_ADDRESSES)
+    if not problems and not _NAME.fullmatch(body["name"]):
+        text = "Names hold lower-case letters, digits, dashes, underscores and dots"
+        problems.append(("/name", text))
     if not problems and body["visibility"] not in {"public", "private"}:
         problems.append(("/visibility", "visibility must be public or private"))
     if not problems and body["hardware"] not in {sku for _, sku in HARDWARE}:
@@ -136,6 +139,8 @@ async def _update(request: web.Request) -> web.Response:
     model = find_model(request)
     body = await json_object(request)
     only_known(body, frozenset(_EDITABLE))
+    if problems := text_problems(body, addresses=_ADDRESSES):
+        raise validation_failed(problems)
     for name in _EDITABLE:
         if isinstance(body.get(name), str):
             setattr(model, name, body[name])
