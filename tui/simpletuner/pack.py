@@ -12,14 +12,15 @@ import hashlib
 import json
 import os
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
 from tui.simpletuner.scan import DataReport
 from tui.simpletuner.scan_folder import SourceFile
-from tui.simpletuner.zip_writer import END_OVERHEAD, ENTRY_OVERHEAD, ZipWriter
 
 UPLOAD_LIMIT = 100 * 1024 * 1024
 """Replicate's limit for one uploaded file: 104 857 600 bytes."""
@@ -29,6 +30,12 @@ MANIFEST_NAME = "simpletuner-tui-manifest.json"
 
 _DEFLATED = frozenset({".txt", ".json", ".jsonl", ".csv", ".bmp", ".tif", ".tiff", ".wav"})
 _PIECE = 1024 * 1024
+# A fixed time stamp: the oldest that ZIP can hold.
+_TIME = (1980, 1, 1, 0, 0, 0)
+# What one entry costs beside its bytes and twice its name: local header and directory record.
+_ENTRY_OVERHEAD = 30 + 46
+_END_OVERHEAD = 22
+
 Progress = Callable[[int, int], None]
 """Called with (bytes read so far, bytes to read)."""
 
@@ -97,8 +104,8 @@ def pack(
 
 def stored_size(files: dict[str, SourceFile]) -> int:
     """A lower bound of the archive's size: text counts nothing, photographs as they are."""
-    return END_OVERHEAD + sum(
-        ENTRY_OVERHEAD + 2 * len(name.encode()) + (0 if _is_deflated(name) else file.size)
+    return _END_OVERHEAD + sum(
+        _ENTRY_OVERHEAD + 2 * len(name.encode()) + (0 if _is_deflated(name) else file.size)
         for name, file in files.items()
     )
 
@@ -142,40 +149,34 @@ class _Packing:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w+b") as out:
             manifest: dict[str, dict[str, object]] = {}
-            archive = ZipWriter(out)
-            for name, file in self._files.items():
-                manifest[name] = {"size": file.size, "sha256": self._add(archive, name, file)}
-                if archive.size > self._limit:
-                    raise too_large(archive.size, self._limit)
-            text = json.dumps({"version": 1, "files": manifest}, ensure_ascii=False)
-            archive.add(MANIFEST_NAME, text.encode(), deflate=True)
-            size = archive.finish()
+            with zipfile.ZipFile(out, "w", allowZip64=True) as archive:
+                for name, file in self._files.items():
+                    digest = self._add(archive, name, file)
+                    manifest[name] = {"size": file.size, "sha256": digest}
+                    if out.tell() > self._limit:
+                        raise too_large(out.tell(), self._limit)
+                text = json.dumps({"version": 1, "files": manifest}, indent=1, ensure_ascii=False)
+                archive.writestr(_entry(MANIFEST_NAME), text.encode())
+            size = out.seek(0, os.SEEK_END)
             if size > self._limit:
                 raise too_large(size, self._limit)
             out.seek(0)
             sha256 = hashlib.file_digest(out, "sha256").hexdigest()
         return size, sha256
 
-    def _add(self, archive: ZipWriter, name: str, file: SourceFile) -> str:
-        deflate = _is_deflated(name)
-        with _opened(file) as source:
-            if file.size <= _PIECE:
-                data = b"".join(self._pieces(source, file))
-                archive.add(name, data, deflate=deflate)
-                return hashlib.sha256(data).hexdigest()
-            digest = hashlib.sha256()
+    def _add(self, archive: zipfile.ZipFile, name: str, file: SourceFile) -> str:
+        digest = hashlib.sha256()
+        entry = _entry(name)
+        entry.file_size = file.size
+        with _opened(file) as source, archive.open(entry, "w") as target:
+            for piece in self._pieces(source, file):
+                digest.update(piece)
+                target.write(piece)
+        return digest.hexdigest()
 
-            def pieces() -> Iterator[bytes]:
-                for piece in self._pieces(source, file):
-                    digest.update(piece)
-                    yield piece
-
-            archive.add_pieces(name, pieces(), size=file.size, deflate=deflate)
-            return digest.hexdigest()
-
-    def _pieces(self, source: int, file: SourceFile) -> Iterator[bytes]:
+    def _pieces(self, source: BinaryIO, file: SourceFile) -> Iterator[bytes]:
         seen = 0
-        while piece := os.read(source, _PIECE):
+        while piece := source.read(_PIECE):
             if self._cancel is not None and self._cancel.is_set():
                 raise CancelledByUser("packing was stopped")
             seen += len(piece)
@@ -185,30 +186,26 @@ class _Packing:
             self._done += len(piece)
             if self._progress is not None:
                 self._progress(self._done, self._total)
-        if seen != file.size or os.fstat(source).st_mtime_ns != file.mtime_ns:
+        if seen != file.size or os.fstat(source.fileno()).st_mtime_ns != file.mtime_ns:
             raise _changed(file)
 
 
 @contextlib.contextmanager
-def _opened(file: SourceFile) -> Iterator[int]:
-    """A descriptor of the file, which is still what the scan saw."""
+def _opened(file: SourceFile) -> Iterator[BinaryIO]:
     try:
-        source = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with Path(file.path).open("rb", buffering=0) as source:
+            facts = os.fstat(source.fileno())
+            if (facts.st_size, facts.st_mtime_ns) != (file.size, file.mtime_ns):
+                raise _changed(file)
+            yield source
     except FileNotFoundError:
         raise PackError(
             f"{file.name} vanished while the archive was made", "Scan the dataset again."
         ) from None
-    except OSError as error:
+    except PermissionError as error:
         raise PackError(
             f"{file.name} cannot be read: {error.strerror}", "Check the file, then scan again."
         ) from error
-    try:
-        facts = os.fstat(source)
-        if (facts.st_size, facts.st_mtime_ns) != (file.size, file.mtime_ns):
-            raise _changed(file)
-        yield source
-    finally:
-        os.close(source)
 
 
 def _changed(file: SourceFile) -> PackError:
@@ -216,7 +213,15 @@ def _changed(file: SourceFile) -> PackError:
 
 
 def _is_deflated(name: str) -> bool:
-    return name[name.rfind(".") :].lower() in _DEFLATED
+    return PurePosixPath(name).suffix.lower() in _DEFLATED
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _TIME)
+    entry.create_system = 3  # Unix, also where this runs elsewhere: the bytes must not differ
+    entry.external_attr = 0o100644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED if _is_deflated(name) else zipfile.ZIP_STORED
+    return entry
 
 
 def _disk_error(error: OSError, dest: Path) -> PackError:
