@@ -6,7 +6,7 @@ The same preparation serves the check and the submit, so what was shown is what 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +17,9 @@ from tui.engine.errors import RefusedError
 from tui.engine.listening import Listening
 from tui.engine.storage_keys import BUCKET
 from tui.engine.submit import IMAGES_LATER
-from tui.replicate.errors import ReplicateError
+from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.replicate.secret import Secret
-from tui.settings import UPLOAD_LIMIT_BYTES, Home, Settings
+from tui.settings import Home, Settings
 from tui.simpletuner.checks import Check, check_config
 from tui.simpletuner.config import TrainingConfig, load_config
 from tui.simpletuner.delivery import Delivery, default_delivery_kind
@@ -28,6 +28,7 @@ from tui.simpletuner.estimate import Estimate, estimate
 from tui.simpletuner.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.modes import DatasetMode
+from tui.simpletuner.options import with_options
 from tui.simpletuner.scan import DataReport, scan
 from tui.store.reader import is_loopback
 
@@ -134,7 +135,6 @@ class Preparer:
         checks = [*local, *found]
         rate = self._settings.rates_micros.get(profile.id, profile.micros_per_second)
         uploads = "images" in inputs.values and draft.data != "hosted"
-        checks += _upload_checks(report) if uploads else []
         return Prepared(
             draft=draft,
             config=config,
@@ -155,13 +155,7 @@ class Preparer:
         if draft.cwd and not path.is_absolute() and (Path(draft.cwd) / path).exists():
             path = Path(draft.cwd) / path
         config = load_config(path, roots=self.config_roots(draft.cwd))
-        changed = draft.overrides.given()
-        if not changed:
-            return config
-        values = {**config.values, **changed}
-        if "max_train_steps" in changed:
-            values["num_train_epochs"] = 0
-        return replace(config, values=values)
+        return with_options(config, draft.overrides.given())
 
     def _profile(self, draft: Draft) -> HardwareProfile:
         try:
@@ -180,6 +174,9 @@ class Preparer:
             account = await client.account()
             checks.append(Check("token", "ok", f"token valid, @{account.username}", ""))
             choice = await self._catalog.choose(api_base, profile, draft.model, draft.version)
+        except AuthenticationError as error:
+            checks.append(Check("token", "error", error.message, error.advice))
+            return None
         except ReplicateError as error:
             checks.append(Check("replicate", "error", error.message, error.advice))
             return None
@@ -241,20 +238,6 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     if draft.data == "hosted":
         return "both"
     return "both" if config.local_datasets else "remote"
-
-
-def _upload_checks(report: DataReport) -> list[Check]:
-    if report.bytes > 2 * UPLOAD_LIMIT_BYTES:
-        return [
-            Check(
-                "upload-size", "error",
-                f"the datasets have {report.bytes / 2**20:.0f} MiB; Replicate takes archives up to "
-                f"{UPLOAD_LIMIT_BYTES / 2**20:.0f} MiB",
-                "Host the archive on a web address (data: hosted), use a Hub or S3 dataset, or "
-                "train with fewer or smaller images.",
-            )
-        ]  # fmt: skip
-    return []
 
 
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
