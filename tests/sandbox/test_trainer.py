@@ -333,6 +333,14 @@ async def test_how_far_a_run_goes(
     assert f"Epoch {epochs}/{epochs}, Steps: 100%|██████████| {steps}/{steps} " in done["logs"]
 
 
+async def test_old_checkpoints_make_room(desk: Desk) -> None:
+    options = {"--checkpoints_total_limit": 2, "--checkpoint_step_interval": 2}
+    given = {"config_json": training(8, **options), "images": await desk.upload(archive())}
+    done = await finish(desk, given)
+    runs = desk.sandbox.core.config.work_dir / "runs" / done["id"]
+    assert {path.name for path in runs.rglob("checkpoint-*")} == {"checkpoint-6", "checkpoint-8"}
+
+
 async def test_several_runs_side_by_side(desk: Desk, bucket: Bucket) -> None:
     given = {"config_json": training(30), "images": await desk.upload(archive())} | bucket.inputs()
     made = [await desk.create(desk.version(), given) for _ in range(4)]

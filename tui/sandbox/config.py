@@ -36,7 +36,6 @@ class SandboxConfig:
     token: str = field(default_factory=make_token, repr=False)
     speed: float = 1.0
     """How many times faster than written here every clock of the sandbox runs."""
-    worker: Literal["sim", "cog"] = "sim"
     style: Style = "fast"
     """`fast` is the strict shape of answers; `django` adds the oddities of the live service:
     keys left out by create and get, explicit nulls from list and cancel, 6 and 9 digit times."""

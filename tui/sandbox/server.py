@@ -113,7 +113,7 @@ async def serve(
 
     Args:
         config: how it shall be; the default is a sandbox at demo speed on a free port.
-        worker: what runs predictions; None takes the one that `config.worker` names.
+        worker: what runs predictions; None takes the one in threads of this process.
 
     Raises:
         OSError: the port is taken.

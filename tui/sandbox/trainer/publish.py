@@ -110,7 +110,7 @@ class Publisher:
         if self._repo is None and as_bool(plan.options.get("push_to_hub")):
             self._repo = _repo_id(plan.options.get("hub_model_id"))
         self._clients: dict[S3Target, S3Client] = {}
-        self._sent: dict[tuple[str, str], tuple[int, int]] = {}
+        self._sent: dict[tuple[S3Target, str], tuple[int, int]] = {}
         if self._repo and run.config.hub_endpoint is None:
             raise ProgramError(
                 "This sandbox's trainer cannot reach the Hugging Face Hub; choose delivery to "
@@ -144,7 +144,7 @@ class Publisher:
                 if problem := self._send(target, path, key):
                     problems.append(f"Publishing {name} failed: {problem}")
                     break
-                self._sent[target.bucket, name] = _mark(path)
+                self._sent[target, name] = _mark(path)
         return problems
 
     def publish_hub(self, message: str) -> list[str]:
@@ -165,7 +165,7 @@ class Publisher:
         return []
 
     def _is_sent(self, target: S3Target, name: str, path: Path) -> bool:
-        known = self._sent.get((target.bucket, name))
+        known = self._sent.get((target, name))
         return self._run.release.publishes_final and known == _mark(path)
 
     def _send(self, target: S3Target, path: Path, key: str) -> str | None:

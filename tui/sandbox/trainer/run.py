@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from tui.sandbox.faults import FaultKind
@@ -16,7 +17,7 @@ from tui.sandbox.trainer.plan import Plan, read_plan
 from tui.sandbox.trainer.publish import Publisher
 from tui.sandbox.trainer.steps import Loop, OutOfMemoryError, Schedule, WorkerCrashError
 from tui.sandbox.trainer.weights import parameters, shapes_for, weight_file, write_weights
-from tui.simpletuner.values import as_bool
+from tui.simpletuner.values import as_bool, as_int
 
 _BASE_MODELS = {
     "flux": "black-forest-labs/FLUX.1-dev",
@@ -67,6 +68,7 @@ class _Trainer:
         self._publisher = Publisher(run, plan, self._output)
         self._shapes = shapes_for(plan)
         self._images: tuple[Path, ...] = ()
+        self._saved: list[str] = []
 
     def train(self) -> str:
         console, run = self._console, self._run
@@ -194,6 +196,14 @@ class _Trainer:
         self._console.line("[CHECKPOINT] Checkpoint saved")
         if self._run.release.publishes_final:
             self._publish(f"Checkpoint at step {step}")
+        self._saved.append(name)
+        self._rotate()
+
+    def _rotate(self) -> None:
+        """Keep only as many checkpoints as the configuration allows."""
+        limit = as_int(self._plan.options.get("checkpoints_total_limit")) or 0
+        while 0 < limit < len(self._saved):
+            shutil.rmtree(self._output / self._saved.pop(0))
 
     def _validation(self, step: int) -> None:
         console, run = self._console, self._run
