@@ -38,7 +38,7 @@ def job(
     base = {
         "job_id": f"job{number:05d}", "api_base": api_base,
         "prediction_id": f"p{number:025d}",
-        "name": f"{NAMES[number % len(NAMES)]}-{number}", "config_name": "cat-lora",
+        "name": f"{NAMES[number % len(NAMES)]}-{number}", "config_name": f"config-{number % 5}",
         "config_path": "/data/config/cat-lora/config.json",
         "model": "simpletuner/advanced-trainer-l40s", "version": "v" * 64, "model_family": family,
         "model_flavour": flavour, "model_type": "lora", "lora_type": "standard",
@@ -144,14 +144,14 @@ def fill(
             writer.set_fact(
                 "account",
                 {
-                    "username": "alice", "name": "Alice", "token_source": "environment",
-                    "valid": True, "error": "", "api_base": base,
+                    "valid": True, "user_info": {"username": "alice", "name": "Alice"},
+                    "error": None, "token_source": "environment", "api_base": base,
                 },
             )  # fmt: skip
             writer.set_fact(
                 "listener",
                 {"address": "127.0.0.1:8080", "state": "listening", "outputs": str(home.outputs),
-                 "error": ""},
+                 "problem": "", "public_url": ""},
             )  # fmt: skip
     finally:
         writer.close()

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pyte
 
@@ -58,7 +59,7 @@ def skeleton_main() -> None:
     from textual.widgets import DataTable, Footer, Header, TabbedContent, TabPane
 
     class Skeleton(App[None]):
-        BINDINGS = [("q", "quit", "Quit")]
+        BINDINGS: ClassVar = [("q", "quit", "Quit")]
 
         def compose(self) -> ComposeResult:
             yield Header()
@@ -82,7 +83,7 @@ def table_main() -> None:
     from textual.widgets import DataTable
 
     class Table(App[None]):
-        BINDINGS = [
+        BINDINGS: ClassVar = [
             ("q", "quit", "Quit"),
             Binding("j", "down", "Down"),
             Binding("k", "up", "Up"),
@@ -136,7 +137,9 @@ class Terminal:
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
             os.environ.pop("NO_COLOR", None)
-            os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks.bench_app", *arguments])
+            os.execv(
+                sys.executable, [sys.executable, "-m", "tests.benchmarks.bench_app", *arguments]
+            )
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
 
     def read(self, timeout: float) -> bytes:

@@ -73,7 +73,9 @@ APP: Final = (
     Action("app.notices", "notices", ("ctrl+n",), "Messages shown so far, the newest first."),
     Action("app.theme", "theme", ("T",), "Next theme: dark, light, the terminal's own colours."),
     Action("app.mouse", "mouse", ("m",), "Let the mouse go, so that the terminal selects text."),
-    Action("app.redraw", "redraw", ("ctrl+l",), "Draw the screen again, if something disturbed it."),
+    Action(
+        "app.redraw", "redraw", ("ctrl+l",), "Draw the screen again, if something disturbed it."
+    ),
     Action("app.quit", "quit", ("q",), "Leave. Jobs and transfers go on.", footer=80),
 )
 

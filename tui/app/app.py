@@ -6,19 +6,25 @@ import os
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from textual import events
 from textual.app import App
+from textual.command import Provider
+from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.signal import Signal
 
 from tui.app import first_frame
 from tui.app.actions import APP
+from tui.app.crash import crash_words
 from tui.app.deeds import Deeds
 from tui.app.feed import Attach, EngineFeed
 from tui.app.frame_diff import FrameDiff, TerminalCells
+from tui.app.keep_frame import keeping_frame, save_frame
 from tui.app.keymap import KeyMap, bindings
 from tui.app.messages import EngineState, JobsChanged, Notice, UploadProgress
 from tui.app.model import JobsModel
@@ -32,7 +38,20 @@ from tui.settings import Home, Settings
 from tui.store.reader import StoreReader
 
 _NOTICES_KEPT: Final = 200
-_SEVERITY: Final = {"info": "information", "warning": "warning", "error": "error"}
+_SAVE_FRAME_EVERY: Final = 60.0
+"""Seconds between two saved frames while jobs change; the last one is saved when leaving."""
+_SEVERITY: Final[dict[str, SeverityLevel]] = {
+    "info": "information",
+    "warning": "warning",
+    "error": "error",
+}
+
+
+def _action_commands() -> type[Provider]:
+    """The palette's provider, imported when the palette opens."""
+    from tui.app.palette import ActionCommands
+
+    return ActionCommands
 
 
 class SimpleTunerApp(FrameDiff, App[int]):
@@ -55,8 +74,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
     TITLE = "simpletuner-tui"
     CSS_PATH: ClassVar = [style_sheet("shared"), style_sheet("jobs")]
     BINDINGS: ClassVar = bindings(APP)
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar = {_action_commands}
 
     def __init__(
         self,
@@ -78,7 +96,9 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.engine = EngineState("starting")
         self.notices: list[Notice] = []
         self.last_key = 0.0
+        self.mouse_on = settings.ui.mouse
         self.status = WorldStatus()
+        self._frame_saved = time.monotonic()
         self._feed = EngineFeed(self, attach)
         self._ascii = AsciiFilter() if settings.ui.ascii else None
         self.frame_diff_on = settings.ui.frame_diff
@@ -106,6 +126,12 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.refresh_status()
         return JobsScreen()
 
+    @property
+    def outputs(self) -> Path:
+        """Where delivered files lie."""
+        moved = self.settings.cloud.outputs_dir
+        return Path(moved).expanduser() if moved else self.home.outputs
+
     def on_mount(self) -> None:
         """Attach once the first frame is out."""
         self.call_after_refresh(self._begin)
@@ -116,6 +142,11 @@ class SimpleTunerApp(FrameDiff, App[int]):
         for problem in self.keymap.problems:
             self.tell(f"[ui.keys] {problem.action_id}: {problem.message}.",
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
+
+    def get_driver_class(self) -> type[Driver]:
+        """With a saved frame on the screen, the driver must not clear it."""
+        driver_class = super().get_driver_class()
+        return keeping_frame(driver_class) if first_frame.painted() else driver_class
 
     def get_line_filters(self) -> list[LineFilter]:
         """With the ASCII set, every glyph is replaced on its way to the screen."""
@@ -144,6 +175,9 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def catch_up(self) -> None:
         """Read what changed in the store and tell the screens."""
         found = self.model.catch_up()
+        if time.monotonic() - self._frame_saved > _SAVE_FRAME_EVERY:
+            self._frame_saved = time.monotonic()
+            save_frame(self)
         if found.changed or found.order_stale:
             self.refresh_status()
             self.jobs_changed.publish(JobsChanged(found.changed, found.order_stale))
@@ -255,10 +289,12 @@ class SimpleTunerApp(FrameDiff, App[int]):
         """Let the terminal have the mouse, or take it back."""
         from tui.app.terminal import set_mouse
 
-        self.mouse_on = not getattr(self, "mouse_on", self.settings.ui.mouse)
+        self.mouse_on = not self.mouse_on
         set_mouse(self, self.mouse_on)
-        self.tell("The mouse works in the app again." if self.mouse_on
-                  else "The mouse is the terminal's: select text as usual. m takes it back.")  # fmt: skip
+        if self.mouse_on:
+            self.tell("The mouse works in the app again.")
+        else:
+            self.tell("The mouse is the terminal's: select text as usual.", "m takes it back.")
 
     def do_redraw(self) -> None:
         """Send the whole screen again, whatever the terminal shows."""
@@ -267,6 +303,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def do_quit(self) -> None:
         """Leave; the engine goes on."""
+        save_frame(self)
         self.exit(0)
 
     async def action_quit(self) -> None:
@@ -286,7 +323,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         text = f"{message}\n{advice}" if advice else message
         self.notify(
             text,
-            severity=_SEVERITY[level],  # type: ignore[arg-type]  a literal, checked above
+            severity=_SEVERITY[level],
             timeout=4 if level == "info" else 10,
             markup=False,
         )
@@ -297,6 +334,14 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
         copy_text(self, text)
         self.tell(f"Copied: {text}")
+
+    def _fatal_error(self) -> None:
+        """An error nobody handled: the traceback goes to a file, the user is told where."""
+        if self.is_headless:
+            super()._fatal_error()
+            return
+        self._exit_renderables.append(crash_words(self.home))
+        self._close_messages_no_wait()
 
     async def on_event(self, event: events.Event) -> None:
         """Remember when the last key came: lists do not re-sort under busy hands."""

@@ -30,7 +30,9 @@ class Deeds:
         words = [row.name, STATUS_WORDS[row.status]]
         if row.step is not None and row.total_steps:
             words.append(f"step {row.step:,} of {row.total_steps:,}")
-        words.append(f"{formatting.money(cost)} so far" if cost is not None else "nothing spent yet")
+        words.append(
+            f"{formatting.money(cost)} so far" if cost is not None else "nothing spent yet"
+        )
         return " · ".join(words)
 
     def cancel(self, job_ids: Sequence[str]) -> None:

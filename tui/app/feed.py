@@ -1,4 +1,4 @@
-"""The line to the engine: attaching, its event stream, and one calm stream of changes for screens."""
+"""The line to the engine: attaching, its events, and one calm stream of changes for screens."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class EngineFeed:
                 self._app.engine_state(EngineState("gone", f"The engine cannot be used: {error}."))
             delay = _RETRY[min(failures, len(_RETRY) - 1)]
             failures += 1
-            await asyncio.sleep(delay)  # before the next try, so that a broken engine is not hammered
+            await asyncio.sleep(
+                delay
+            )  # before the next try, so that a broken engine is not hammered
 
     def _handle(self, event: ControlEvent) -> None:
         data = event.data

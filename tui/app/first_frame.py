@@ -6,6 +6,7 @@ marked with its time, and is replaced by the real thing when that is ready. Stan
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -116,17 +117,13 @@ def restore() -> None:
     if not _state["painted"]:
         return
     if not _state["taken_over"]:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             _write(sys.__stdout__.fileno() if sys.__stdout__ else 1, _LEAVE)
-        except (OSError, ValueError):
-            pass
     if _saved_modes is not None:
         import termios
 
-        try:
+        with contextlib.suppress(OSError, termios.error):
             termios.tcsetattr(0, termios.TCSANOW, _saved_modes)
-        except (OSError, termios.error):
-            pass
     _saved_modes = None
     _state["painted"] = False
 

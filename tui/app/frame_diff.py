@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import textual
 from rich.cells import cell_len
@@ -57,16 +57,16 @@ def pieces_of(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, St
     if isinstance(update, LayoutUpdate):
         for y, line in enumerate(update.strips, update.region.y):
             x = update.region.x
-            for strip in line:
-                yield x, y, strip
-                x += strip.cell_length
+            for whole in line:
+                yield x, y, whole
+                x += whole.cell_length
         return
     for y, left, right in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             if strip is None or x > right or end <= left:
                 continue
-            whole = right > x >= left and end <= right
-            yield x, y, strip if whole else strip.crop(0, min(end, right) - x)
+            fits = right > x >= left and end <= right
+            yield x, y, strip if fits else strip.crop(0, min(end, right) - x)
 
 
 def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
@@ -213,9 +213,7 @@ class TerminalCells:
         if not shift:
             return
         moved = [
-            y
-            for y in changed
-            if 0 <= y + shift < len(shown) and wanted[y] == shown[y + shift]
+            y for y in changed if 0 <= y + shift < len(shown) and wanted[y] == shown[y + shift]
         ]
         first = min(moved) + min(0, shift)
         last = max(moved) + max(0, shift)
@@ -304,8 +302,10 @@ class FrameDiff(_Base):
             super()._display(screen, renderable)
             return
         if isinstance(renderable, (LayoutUpdate, ChopsUpdate)):
-            renderable = DiffUpdate(self, renderable)  # type: ignore[assignment]  as its siblings
-        elif renderable is not None:
+            # A compositor update is no Rich renderable of its own type; Textual passes it the same.
+            super()._display(screen, cast("RenderableType", DiffUpdate(self, renderable)))
+            return
+        if renderable is not None:
             self.terminal_cells.forget()
         super()._display(screen, renderable)
 

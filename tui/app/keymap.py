@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tui.app.actions import REGISTRY, Action
 
 if TYPE_CHECKING:
-    from textual.binding import Binding
+    from textual.binding import BindingType
 
 _SHOWN: Final = {
     "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn",
@@ -18,8 +18,9 @@ _SHOWN: Final = {
 _TYPED: Final = {
     "?": "question_mark", "/": "slash", ":": "colon", "esc": "escape", "pgdn": "pagedown",
     "pgup": "pageup", "↓": "down", "↑": "up", "←": "left", "→": "right", "del": "delete",
-    "return": "enter", ".": "full_stop", ",": "comma", "-": "minus", "+": "plus", "!": "exclamation_mark",
-    ";": "semicolon", "'": "apostrophe", "[": "left_square_bracket", "]": "right_square_bracket",
+    "return": "enter", ".": "full_stop", ",": "comma", "-": "minus", "+": "plus",
+    "!": "exclamation_mark", ";": "semicolon", "'": "apostrophe", "[": "left_square_bracket",
+    "]": "right_square_bracket",
 }  # fmt: skip
 
 
@@ -109,7 +110,7 @@ class KeyMap:
         }
 
 
-def bindings(actions: Iterable[Action]) -> list[Binding]:
+def bindings(actions: Iterable[Action]) -> list[BindingType]:
     """Textual bindings of actions; what each does is decided by the screen's `action_perform`."""
     from textual.binding import Binding
 

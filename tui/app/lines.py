@@ -24,7 +24,9 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     text = plain(text)
     length = len(text) if text.isascii() else cell_len(text)
     if length > width:
-        return text[: width - 1] + "…" if length == len(text) else set_cell_size(text, width - 1) + "…"
+        return (
+            text[: width - 1] + "…" if length == len(text) else set_cell_size(text, width - 1) + "…"
+        )
     gap = " " * (width - length)
     return gap + text if right else text + gap
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events, on
+from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -153,6 +154,10 @@ class JobsScreen(AppScreen):
     def _show_preview(self) -> None:
         if self.preview.display:
             self.preview.show(self.list.job_id)
+
+    def log_region(self) -> Region:
+        """Where the preview shows lines of a log; empty while it is folded."""
+        return self.preview.log_region() if self.preview.display else Region()
 
     def on_resize(self, event: events.Resize) -> None:
         """The preview folds away where the list needs the room."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import events, on
+from textual import on
 from textual.binding import Binding
 from textual.widgets import Input
 
@@ -48,7 +48,7 @@ class FilterLine(Input):
         """Back to the list."""
         await self._jobs.close_filter(self)
 
-    async def _on_blur(self, event: events.Blur) -> None:
-        super()._on_blur(event)
+    async def on_blur(self) -> None:
+        """The list was clicked: the line has done its work."""
         if self.is_attached and self.app.app_focus:
             await self.action_leave()

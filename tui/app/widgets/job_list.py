@@ -77,7 +77,9 @@ def place_columns(width: int) -> tuple[Placed, ...]:
     shown = [column for column in COLUMNS if column.from_width <= width]
     room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
     while len(shown) > 3 and sum(column.width for column in shown) > room:
-        shown.remove(next(c for c in reversed(shown) if c.sort not in ("name", "state", "progress")))
+        shown.remove(
+            next(c for c in reversed(shown) if c.sort not in ("name", "state", "progress"))
+        )
         room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
     spare = max(0, room - sum(column.width for column in shown))
     shares = sum(column.grow for column in shown) or 1
@@ -154,14 +156,14 @@ class JobList(VirtualList):
     def redraw(self, job_ids: frozenset[str]) -> None:
         """Draw the lines of these jobs again, where they are on screen."""
         ids = self.model.ids
-        for index in self.visible():
+        for index in self.shown_lines():
             if ids[index] in job_ids:
                 self._refresh_line(index)
 
     def redraw_running(self) -> bool:
         """Draw lines whose figures move with time; whether there were any."""
         found = False
-        for index in self.visible():
+        for index in self.shown_lines():
             row = self.model.row(index)
             if row is not None and row.status.is_active:
                 found = True
@@ -179,7 +181,11 @@ class JobList(VirtualList):
         if self.model.problem is not None:
             return [self.model.problem.message, "", self.model.problem.advice]
         if self.model.filter.text.strip():
-            return [f"No job matches “{self.model.filter.text.strip()}”.", "", "esc clears the filter"]
+            return [
+                f"No job matches “{self.model.filter.text.strip()}”.",
+                "",
+                "esc clears the filter",
+            ]
         return ["No jobs yet.", "", "Press n to start one, R to bring in jobs started elsewhere."]
 
     # -- drawing ------------------------------------------------------------------------------
@@ -238,12 +244,11 @@ class JobList(VirtualList):
         now = self._clock()
         if row.status is JobStatus.COMPLETED:
             if row.data_expires_at is not None:
-                return self._at_risk(row, now), colors.warn
+                left = (row.data_expires_at - now).total_seconds()
+                return self._at_risk(left), colors.warn
             if row.file_count:
-                return (
-                    f"{formatting.plural(row.file_count, 'file')} · {formatting.size(row.file_bytes)}",
-                    colors.dim,
-                )
+                files = formatting.plural(row.file_count, "file")
+                return f"{files} · {formatting.size(row.file_bytes)}", colors.dim
             return row.stage or "no files", colors.dim
         if row.status is JobStatus.QUEUED:
             waited = (now - (row.queued_at or row.created_at)).total_seconds()
@@ -263,9 +268,7 @@ class JobList(VirtualList):
         at = f" · step {row.step:,}" if row.step else ""
         return f"after {formatting.duration(seconds)}{at}"
 
-    def _at_risk(self, row: JobRow, now: datetime) -> str:
-        assert row.data_expires_at is not None
-        left = (row.data_expires_at - now).total_seconds()
+    def _at_risk(self, left: float) -> str:
         if left <= 0:
             return "not collected · deleted at Replicate"
         return f"not safe here yet · {formatting.duration(left)} left · f fetches"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -91,18 +93,20 @@ class JobPreview(Vertical):
         tail.set(log_tail(self._owner.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
 
+    def log_region(self) -> Region:
+        """Where the log lines stand on the screen."""
+        return self.query_one(TailView).region
+
     def _curve(self, job: JobRecord | None) -> None:
         """Draw the loss; the chart is only made when there is the first curve to draw."""
         from tui.app.widgets.chart_data import Series
 
         series: list[Any] = []
         if job is not None:
-            try:
+            with contextlib.suppress(StoreError):
                 steps, values = self._owner.reader.metrics(job.job_id, "loss")
-            except StoreError:
-                steps, values = None, None
-            if steps:
-                series = [Series("loss", steps, values)]
+                if steps:
+                    series = [Series("loss", steps, values)]
         if self._chart is None:
             if not series:
                 return
@@ -131,5 +135,3 @@ def headline(job: JobRecord) -> tuple[str, ...]:
     if job.hardware:
         parts.append(f"{job.hardware.upper()} {formatting.rate(job.rate_micros)}")
     return tuple(parts)
-
-

@@ -72,9 +72,7 @@ class TopBar(Widget):
         for rank, light in ((1, status.api), (2, status.listener)):
             if light is not None:
                 glyph = {"ok": "●", "wait": "◌", "bad": "✗"}[light.state]
-                parts.append(
-                    (rank, [(f"{glyph} ", tones[light.state]), (light.words, colors.dim)])
-                )
+                parts.append((rank, [(f"{glyph} ", tones[light.state]), (light.words, colors.dim)]))
         while parts:
             pieces: list[tuple[str, Style]] = []
             for number, (_, part) in enumerate(parts):

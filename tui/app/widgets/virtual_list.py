@@ -32,6 +32,8 @@ class VirtualList(Widget, can_focus=True):
     ALLOW_SELECT = False
     HEADER: ClassVar[int] = 0
     """Lines at the top that do not scroll."""
+    CURSOR: ClassVar[bool] = True
+    """Whether a line is selected; without it, the moves scroll."""
 
     class Moved(Message):
         """The cursor stands on another line."""
@@ -80,6 +82,11 @@ class VirtualList(Widget, can_focus=True):
         """One of the fixed lines at the top."""
         raise NotImplementedError
 
+    @property
+    def shows_cursor(self) -> bool:
+        """Whether the cursor's line stands out."""
+        return self.CURSOR
+
     def empty_lines(self) -> list[str]:
         """What to say when there is nothing to list."""
         return []
@@ -93,6 +100,9 @@ class VirtualList(Widget, can_focus=True):
 
     def move_to(self, index: int, *, tell: bool = True) -> None:
         """Put the cursor on a line and make it visible."""
+        if not self.CURSOR:
+            self._scroll_to_line(index)
+            return
         index = max(0, min(index, self.count - 1))
         before, self.index = self.index, index
         if self._show_cursor():
@@ -102,6 +112,10 @@ class VirtualList(Widget, can_focus=True):
             self._refresh_line(index)
         if tell and index != before:
             self.post_message(self.Moved(self, index))
+
+    def _scroll_to_line(self, index: int) -> None:
+        self.top = self.index = max(0, min(index, self.count - self.page))
+        self.refresh()
 
     def _show_cursor(self) -> bool:
         """Scroll as little as needed; whether it scrolled."""
@@ -119,7 +133,7 @@ class VirtualList(Widget, can_focus=True):
         """Draw one line again, if it is on screen."""
         self._refresh_line(index)
 
-    def visible(self) -> range:
+    def shown_lines(self) -> range:
         """Indexes of the lines on screen."""
         return range(self.top, min(self.top + self.page, self.count))
 
@@ -150,6 +164,9 @@ class VirtualList(Widget, can_focus=True):
 
     def _turn_page(self, lines: int) -> None:
         """Scroll a whole page, the cursor keeping its place on it."""
+        if not self.CURSOR:
+            self._scroll_to_line(self.top + lines)
+            return
         before = self.index
         self.top = max(0, min(self.top + lines, self.count - self.page))
         self.index = max(0, min(self.index + lines, self.count - 1))
@@ -162,7 +179,10 @@ class VirtualList(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the cursor on screen."""
-        self._show_cursor()
+        if self.CURSOR:
+            self._show_cursor()
+        else:
+            self._scroll_to_line(self.top)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three lines down."""
@@ -176,6 +196,9 @@ class VirtualList(Widget, can_focus=True):
 
     def _wheel(self, lines: int) -> None:
         self.top = max(0, min(self.top + lines, self.count - self.page))
+        if not self.CURSOR:
+            self._scroll_to_line(self.top)
+            return
         index = max(self.top, min(self.index, self.top + self.page - 1, self.count - 1))
         moved, self.index = index != self.index, max(0, index)
         self.refresh()
@@ -210,7 +233,7 @@ class VirtualList(Widget, can_focus=True):
             pieces = self.header_line(y, inner, colors)
         elif index < self.count:
             pieces = self.line(index, inner, colors)
-            if index == self.index:
+            if index == self.index and self.shows_cursor:
                 cursor = colors.cursor
                 pieces = [(text, style + cursor) for text, style in pieces]
         else:

@@ -1,0 +1,69 @@
+"""Saving the Jobs screen for the next start, and starting without clearing a painted one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.color import ColorSystem
+from textual.driver import Driver
+from textual.strip import Strip
+
+from tui import formatting
+from tui.app import first_frame
+from tui.app.frame_diff import cells_of, change_of_style
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+_ALTERNATE = "\x1b[?1049h"
+
+
+def keeping_frame(driver_class: type[Driver]) -> type[Driver]:
+    """A driver that does not enter the alternate screen once more, which would clear it."""
+
+    def write(self: Driver, data: str) -> None:
+        if data == _ALTERNATE and first_frame.painted():
+            first_frame.take_over()
+        else:
+            driver_class.write(self, data)
+
+    return type("KeepingDriver", (driver_class,), {"write": write})
+
+
+def save_frame(app: SimpleTunerApp) -> None:
+    """Keep what the Jobs screen shows, without the log lines: logs may hold anything."""
+    from tui.app.screens.jobs import JobsScreen
+
+    screen = app.screen_stack[0] if app.screen_stack else None
+    if not isinstance(screen, JobsScreen) or app.is_headless or not screen.size:
+        return
+    if screen.has_class("-tiny") or screen.size != app.size:
+        return
+    hidden = screen.log_region()
+    strips = screen._compositor.render_strips()  # noqa: SLF001  no public way to the lines
+    colors = app.console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001  as Textual does
+    rows = []
+    for y, strip in enumerate(strips):
+        if hidden.y <= y < hidden.bottom:
+            around = Strip.join([strip.crop(0, hidden.x), strip.crop(hidden.right)])
+            rows.append(_text(around, colors, gap=(hidden.x, hidden.width)))
+        else:
+            rows.append(_text(strip, colors))
+    try:
+        first_frame.save(app.home, rows, (app.size.width, app.size.height),
+                         formatting.clock(app.clock()))  # fmt: skip
+    except OSError:
+        return  # a picture for the next start is not worth a message
+
+
+def _text(strip: Strip, colors: ColorSystem, gap: tuple[int, int] = (0, 0)) -> str:
+    cells = cells_of(strip, colors)
+    start, width = gap
+    cells[start:start] = [(" ", cells[-1][1] if cells else "")] * width
+    out, codes = [], ""
+    for char, wanted in cells:
+        if wanted != codes:
+            out.append(change_of_style(codes, wanted))
+            codes = wanted
+        out.append(char)
+    return "".join(out) + "\x1b[0m"

@@ -1,0 +1,55 @@
+"""The command palette: every action of the screen, with its key, its command line, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from tui.app.actions import Action
+from tui.app.keymap import shown
+from tui.app.screens.base import AppScreen
+
+
+class ActionCommands(Provider):
+    """Actions of the screen below the palette."""
+
+    def _actions(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+        """(name with key, help, what to run)."""
+        screen = self.screen
+        if not isinstance(screen, AppScreen):
+            return
+        for action in screen.actions():
+            if action.name == "palette":
+                continue
+            yield (
+                self._name(action),
+                self._help(screen, action),
+                partial(screen.action_perform, action.id),
+            )
+
+    def _name(self, action: Action) -> str:
+        label = action.label[:1].upper() + action.label[1:]
+        return f"{label}  ({shown(action.keys[0])})"
+
+    def _help(self, screen: AppScreen, action: Action) -> str:
+        reason = screen.why_not(action)
+        if reason:
+            return f"Not now: {reason}"
+        command = screen.command_line(action)
+        return f"{action.help}  {command}" if command else action.help
+
+    async def discover(self) -> Hits:
+        """All of them, before anything is typed."""
+        for name, words, run in self._actions():
+            yield DiscoveryHit(name, run, help=words)
+
+    async def search(self, query: str) -> Hits:
+        """Those whose name or help matches."""
+        matcher = self.matcher(query)
+        for name, words, run in self._actions():
+            score = max(matcher.match(name), matcher.match(words) * 0.5)
+            if score > 0:
+                yield Hit(score, matcher.highlight(name), run, help=words)

@@ -1,0 +1,170 @@
+"""The keys that work on a screen, made from the registry, with the command line of each action."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
+
+from tui.app.actions import APP, GROUP_TITLES, MOVE, Action
+from tui.app.keymap import shown
+from tui.app.lines import fit
+from tui.app.screens.base import AppScreen
+from tui.app.styles import style_sheet
+from tui.app.theme import Palette
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.virtual_list import Piece, VirtualList
+
+Line = tuple[Action | None, str, str]
+"""(action, why not now, command line); a line without action is a heading in the second place."""
+
+
+class HelpLines(VirtualList):
+    """Actions under headings."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        super().__init__(id="help-lines")
+        self._all = list(lines)
+        self.lines = self._all
+
+    @property
+    def count(self) -> int:
+        """Lines that match."""
+        return len(self.lines)
+
+    def search(self, text: str) -> None:
+        """Keep actions whose words contain `text`."""
+        wanted = text.lower().split()
+
+        def matches(line: Line) -> bool:
+            action = line[0]
+            if action is None:
+                return not wanted
+            words = f"{action.label} {action.help} {' '.join(map(shown, action.keys))}".lower()
+            return all(word in words for word in wanted)
+
+        self.lines = [line for line in self._all if matches(line)]
+        self.index = self.top = 0
+        self.refresh()
+
+    def empty_lines(self) -> list[str]:
+        """Nothing found."""
+        return ["No action matches."]
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """A heading, or keys, words and command."""
+        action, reason, command = self.lines[index]
+        if action is None:
+            return [(f" {reason}", colors.strong)]
+        keys = "  ".join(map(shown, action.keys))
+        tone = colors.dim if reason else colors.base
+        pieces = [(f"   {fit(keys, 16)}", colors.accent), (action.help, tone)]
+        if command:
+            room = width - 20 - cell_len(action.help)
+            if cell_len(command) + 2 <= room:
+                pieces += [(" " * (room - cell_len(command)), tone), (command, colors.dim)]
+        return pieces
+
+
+class HelpScreen(ModalScreen[None]):
+    """What can I do here? `/` searches, `enter` does it, `y` copies its command line."""
+
+    CSS_PATH = style_sheet("help")
+    BINDINGS: ClassVar = [
+        Binding("escape,q,question_mark", "leave", "back"),
+        Binding("slash", "search", "search"),
+        Binding("enter", "run", "do it"),
+        Binding("y,Y", "copy", "copy command line"),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[Line], target: Screen[Any]) -> None:
+        super().__init__()
+        self._title = title
+        self._target = target
+        self.list = HelpLines(lines)
+
+    @classmethod
+    def of(cls, screen: Screen[Any]) -> HelpScreen:
+        """The help of a screen."""
+        lines: list[Line] = []
+        if isinstance(screen, AppScreen):
+            lines += _section(screen, screen.ACTIONS)
+            lines += _section(screen, screen.MOVES or MOVE)
+            lines += _section(screen, APP)
+        return cls(type(screen).HERE if isinstance(screen, AppScreen) else "", lines, screen)
+
+    def compose(self) -> ComposeResult:
+        """Title, list, how to use it."""
+        title = PanelTitle()
+        title.set(("Keys", self._title), ("/ search", "enter do it", "y copy command", "esc back"))
+        yield title
+        yield self.list
+
+    def on_mount(self) -> None:
+        """The list has the keys."""
+        self.list.focus()
+
+    def action_leave(self) -> None:
+        """One step back: the search, then the help."""
+        found = self.query(Input)
+        if found:
+            found.remove()
+            self.list.search("")
+            self.list.focus()
+        else:
+            self.dismiss()
+
+    async def action_search(self) -> None:
+        """Open the search line."""
+        line = Input(placeholder="words of an action", id="help-search", compact=True)
+        await self.mount(line, before=self.list)
+        line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Search as it is typed."""
+        self.list.search(event.value)
+
+    def on_input_submitted(self) -> None:
+        """Into the list with what was found."""
+        self.list.focus()
+
+    @property
+    def _chosen(self) -> Line | None:
+        return self.list.lines[self.list.index] if self.list.count else None
+
+    async def action_run(self) -> None:
+        """Do what the line says."""
+        line = self._chosen
+        if line is None or line[0] is None:
+            return
+        action, target = line[0], self._target
+        self.dismiss()
+        if action.group == "move":
+            return
+        if isinstance(target, AppScreen):
+            target.call_later(target.action_perform, action.id)
+
+    def action_copy(self) -> None:
+        """Copy the command line of the action."""
+        line = self._chosen
+        owner = self._target.owner if isinstance(self._target, AppScreen) else None
+        if owner is None or line is None or line[0] is None:
+            return
+        if line[2]:
+            owner.copy(line[2])
+        else:
+            owner.tell(f"“{line[0].label}” has no command line; it is about this window.")
+
+
+def _section(screen: AppScreen, actions: Sequence[Action]) -> list[Line]:
+    resolved = screen.owner.keymap.resolve(actions)
+    if not resolved:
+        return []
+    lines: list[Line] = [(None, GROUP_TITLES.get(resolved[0].group, ""), "")]
+    lines += [(action, screen.why_not(action), screen.command_line(action)) for action in resolved]
+    return [*lines, (None, "", "")]

@@ -1,0 +1,71 @@
+"""What the app has said so far: nothing is lost because a message went away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from tui import formatting
+from tui.app.messages import Notice
+from tui.app.styles import style_sheet
+from tui.app.theme import Palette
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.virtual_list import Piece, VirtualList
+
+_GLYPHS = {"info": "·", "warning": "!", "error": "✗"}
+
+
+class NoticeLines(VirtualList):
+    """Notices, the newest first, each with what to do about it."""
+
+    CURSOR: ClassVar = False
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        super().__init__(id="notice-lines")
+        self._lines: list[tuple[str, str, str]] = []
+        for notice in reversed(notices):
+            self._lines.append((notice.level, formatting.clock(notice.at), notice.message))
+            if notice.advice:
+                self._lines.append(("", "", notice.advice))
+
+    @property
+    def count(self) -> int:
+        """Lines."""
+        return len(self._lines)
+
+    def empty_lines(self) -> list[str]:
+        """Nothing was said."""
+        return ["Nothing has been said yet."]
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
+        """A message or its advice."""
+        level, clock, text = self._lines[index]
+        tones = {"info": colors.base, "warning": colors.warn, "error": colors.bad}
+        glyph = _GLYPHS.get(level, " ")
+        return [
+            (f" {clock:5} ", colors.dim),
+            (f"{glyph} ", tones.get(level, colors.dim)),
+            (text, tones.get(level, colors.dim)),
+        ]
+
+
+class NoticesScreen(ModalScreen[None]):
+    """The list of past notices."""
+
+    CSS_PATH = style_sheet("help")
+    BINDINGS: ClassVar = [Binding("escape,q,ctrl+n", "dismiss", "back")]
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        super().__init__()
+        self._notices = notices
+
+    def compose(self) -> ComposeResult:
+        """Title and list."""
+        title = PanelTitle()
+        title.set(("Notices", formatting.plural(len(self._notices), "message")), ("esc back",))
+        yield title
+        yield NoticeLines(self._notices)

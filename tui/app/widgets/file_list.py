@@ -1,0 +1,131 @@
+"""Finished jobs with files, and the files of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tui import formatting
+from tui.app.lines import fit
+from tui.app.model import JobsModel
+from tui.app.theme import Palette
+from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.store.records import FileRecord
+
+
+class CollectedJobs(VirtualList):
+    """Jobs that have files, newest first."""
+
+    HEADER: ClassVar = 1
+
+    def __init__(self, model: JobsModel) -> None:
+        super().__init__(id="collected")
+        self.model = model
+
+    @property
+    def count(self) -> int:
+        """Jobs with files."""
+        return len(self.model.ids)
+
+    @property
+    def job_id(self) -> str | None:
+        """The job under the cursor."""
+        return self.model.ids[self.index] if 0 <= self.index < self.count else None
+
+    def empty_lines(self) -> list[str]:
+        """What to do to get files."""
+        return [
+            "No files collected yet.",
+            "",
+            "Finished jobs deliver them here; on the Jobs screen (2), f fetches a job's files.",
+        ]
+
+    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
+        """Headings."""
+        name = max(10, width - 42)
+        return [
+            (f"    {fit('JOB', name)}  {'FILES':>5}  {'SIZE':>10}  {'FINISHED':>16}", colors.dim)
+        ]
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """A job and what it left."""
+        row = self.model.row(index)
+        here = index == self.index
+        if row is None:
+            return [("    (removed)", colors.dim)]
+        name = max(10, width - 42)
+        finished = formatting.stamp(row.completed_at)[:16]
+        return [
+            (" ▸  " if here else "    ", colors.accent),
+            (fit(row.name, name), colors.strong if here else colors.base),
+            (f"  {row.file_count:>5}  {formatting.size(row.file_bytes):>10}", colors.base),
+            (f"  {finished:>16}", colors.dim),
+        ]
+
+
+class FileList(VirtualList):
+    """Files of one job."""
+
+    HEADER: ClassVar = 1
+
+    def __init__(self) -> None:
+        super().__init__(id="files")
+        self.files: Sequence[FileRecord] = ()
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where the keys go."""
+        return self.has_focus
+
+    def set(self, files: Sequence[FileRecord]) -> None:
+        """Show other files."""
+        self.files = files
+        self.index = self.top = 0
+        self.refresh()
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.files)
+
+    @property
+    def file(self) -> FileRecord | None:
+        """The file under the cursor."""
+        return self.files[self.index] if 0 <= self.index < self.count else None
+
+    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
+        """Headings."""
+        return [(f"    {fit('FILE', self._name_width(width))}  {'SIZE':>10}  SHA256", colors.dim)]
+
+    def _name_width(self, width: int) -> int:
+        return max(20, width - 18 - self._hash_width(width))
+
+    def _hash_width(self, width: int) -> int:
+        return 64 if width >= 140 else 16
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """A file; a missing one says why it is not here."""
+        item = self.files[index]
+        here = index == self.index and self.has_focus
+        name = self._name_width(width)
+        path = item.path.partition("/")[2] or item.path
+        pieces: list[Piece] = [
+            (" ▸  " if here else "    ", colors.accent),
+            (fit(path, name), colors.strong if here else colors.base),
+        ]
+        if item.missing:
+            return [*pieces, (f"  ✗ {item.missing}", colors.bad)]
+        digest = item.sha256[: self._hash_width(width)]
+        return [
+            *pieces,
+            (f"  {formatting.size(item.size):>10}", colors.base),
+            (f"  {digest}", colors.dim),
+        ]
+
+    def on_focus(self) -> None:
+        """The cursor shows."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor hides."""
+        self.refresh()
