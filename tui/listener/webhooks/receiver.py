@@ -19,7 +19,7 @@ from tui.listener.webhooks.events import SIMPLETUNER, BodyError, HookEvent, even
 from tui.listener.webhooks.events import parse_body as parse
 from tui.listener.webhooks.replay import ReplayCache
 from tui.listener.webhooks.secrets import WebhookSecrets
-from tui.listener.webhooks.settings import JobKeys, WebhookSettings
+from tui.listener.webhooks.settings import HookJob, JobKeys, WebhookSettings
 from tui.replicate.errors import SignatureError
 from tui.replicate.webhook import TOLERANCE_SECONDS, verify_webhook
 
