@@ -221,3 +221,35 @@ def mixed_lines(lines: int, seed: int = 7) -> bytes:
         else:
             out.append(f"{chance.choice(others)}\n")
     return "".join(out[:lines]).encode()
+
+
+def realistic_lines(lines: int, seed: int = 11) -> bytes:
+    """Many lines in the shares of a real run: bars drawn twice a step, some messages, few stages."""
+    chance = random.Random(seed)
+    summary = SUMMARY.format(
+        step=100, total=1000, loss=0.0873, epoch=1, epochs=5, train_loss=0.0912
+    )
+    checkpoint = [
+        "[STAGE] ⏳ Saving Checkpoint: Saving checkpoint to output/cog/cog-0a1b2c3d4e/checkpoint-100",
+        "[STAGE] ✓ Saving Checkpoint (100.0%): Saved checkpoint to output/cog/cog-0a1b2c3d4e/checkpoint-100",
+        "[CHECKPOINT] Checkpoint saved",
+        f"[INFO] Checkpoint: `{summary}`: Checkpoint: `{summary}`",
+        "[STAGE] ⏳ Running Validation: Validation is starting.",
+        "[EVENT] training.validation: Validation: a-red-cube",
+    ]
+    out: list[str] = []
+    step = 0
+    while len(out) < lines:
+        step += 1
+        bar = training_bar(step, lines, 40, f"{chance.uniform(0.05, 0.5):.3g}")
+        out += [f"{bar}\r", f"{bar}\r"]
+        draw = chance.random()
+        if draw < 0.5:
+            out.append(f"{chance.choice(OTHER_BARS)}\r")
+        elif draw < 0.7:
+            out.append(f"{chance.choice(NOTIFICATIONS)}\n")
+        elif draw < 0.8:
+            out.append("/usr/lib/python3.12/warnings.py:110: FutureWarning: this will change\n")
+        elif draw < 0.81:
+            out += [f"{line}\n" for line in checkpoint]
+    return "".join(out[:lines]).encode()

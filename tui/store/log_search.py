@@ -1,0 +1,295 @@
+"""Searches a log file: all hits counted, the next and the previous one from any place.
+
+Hits lie within one line. A plain text is counted block by block at the speed of the C library. For
+an expression, the longest text that every hit must contain is worked out first; blocks and lines
+without it are never shown to the expression.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from tui.store.log_file import LogFile
+    from tui.store.log_source import Source
+
+_PIECE: Final = 1 << 18
+# A line longer than this is searched in pieces, and a hit across their border may be missed.
+_LONGEST: Final = 1 << 24
+# With more lines to look at than this, the expression goes over the whole piece at once.
+_FEW: Final = 200
+
+
+# An expression with one of these could match a line's end; it is shown one line at a time.
+_MAY_CROSS: Final = re.compile(r"\\[sWDnZrvf0-9xuUN]|\[\^|\(\?[a-zA-Z]|[^\x20-\x7e\xa0-\U0010ffff]")
+
+
+class SearchError(ValueError):
+    """The query cannot be searched for.
+
+    Attributes:
+        message: what is wrong.
+        advice: what to do.
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class Hit(NamedTuple):
+    """Where a hit lies, in bytes from the start of the file."""
+
+    offset: int
+    length: int
+
+
+class LogSearch:
+    """One query over one log file. Use each object from one thread at a time.
+
+    Attributes:
+        query: as typed.
+        hits: hits counted so far.
+    """
+
+    def __init__(
+        self, log: LogFile, query: str, *, regex: bool = False, ignore_case: bool = False
+    ) -> None:
+        r"""Prepare a search.
+
+        Args:
+            log: the file.
+            query: a text, or an expression of Python's `re` where `^` and `$` mean lines.
+            regex: whether it is an expression.
+            ignore_case: of letters without accents only, unless it is an expression with others.
+
+        Raises:
+            SearchError: if the query is empty, spans lines, or is no valid expression.
+        """
+        if not query:
+            raise SearchError("There is nothing to search for.", "Type a word.")
+        self.query = query
+        self.hits = 0
+        self._log = log
+        self._source: Source | None = None
+        self._counted = 0
+        self._fold = ignore_case
+        self._pattern: re.Pattern[str] | None = None
+        self._leads = False
+        if regex:
+            self._pattern = _compiled(query, ignore_case)
+            literal, self._leads = required_text(query)
+            if ignore_case and not (literal.isascii() and query.isascii()):
+                literal = ""
+            self._needle = literal.encode("utf-8", "replace")
+        else:
+            if "\n" in query or "\r" in query:
+                raise SearchError("A search looks within lines.", "Search for a part of one line.")
+            self._needle = query.encode("utf-8", "surrogateescape")
+        if ignore_case:
+            self._needle = self._needle.lower()
+        self._crosses = regex and _MAY_CROSS.search(query) is not None
+
+    def count(
+        self,
+        cancel: Event | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Count all hits up to the present end; a later call looks at new bytes only.
+
+        Args:
+            cancel: set it from another thread to stop early; what was counted stays counted.
+            progress: called with bytes done and bytes in all.
+
+        Returns:
+            Hits in the whole file, or those found before it was cancelled.
+        """
+        source = self._log.source
+        if source is not self._source:
+            self._source, self._counted, self.hits = source, 0, 0
+        if source is None:
+            return 0
+        size = source.size
+        unfinished = 0
+        for start, data, whole in _pieces(source, self._counted, size):
+            if cancel is not None and cancel.is_set():
+                break
+            found = self._count_in(data)
+            if whole:
+                self._counted = start + len(data)
+                self.hits += found
+            else:
+                unfinished += found
+            if progress is not None:
+                progress(start + len(data), size)
+        return self.hits + unfinished
+
+    def next(self, offset: int, cancel: Event | None = None) -> Hit | None:
+        """The first hit that begins at or after `offset`."""
+        source = self._log.source
+        if source is None or offset >= source.size:
+            return None
+        begin = self._log.line_start(max(0, offset))
+        for start, data, _ in _pieces(source, begin, source.size):
+            if cancel is not None and cancel.is_set():
+                return None
+            for at, length in self._find_in(data, max(0, offset - start)):
+                return Hit(start + at, length)
+        return None
+
+    def previous(self, offset: int, cancel: Event | None = None) -> Hit | None:
+        """The last hit that begins before `offset`."""
+        source = self._log.source
+        if source is None or offset <= 0:
+            return None
+        end = min(offset, source.size)
+        limit = end
+        # The line that holds `offset` is looked at as a whole.
+        line_end = self._log.after(self._log.line_start(end), 1)
+        end = max(end, line_end[0].end if line_end else end)
+        while end > 0 and not (cancel is not None and cancel.is_set()):
+            start = self._log.line_start(max(0, end - _PIECE))
+            if end - start > _LONGEST:
+                start = end - _LONGEST
+            data = source.read(start, end - start)
+            last = None
+            for at, length in self._find_in(data, 0):
+                if start + at >= limit:
+                    break
+                last = Hit(start + at, length)
+            if last is not None:
+                return last
+            # One byte back is the newline before, so that its line is the next to be looked at.
+            end = start - 1 if start else 0
+        return None
+
+    def _count_in(self, data: bytes) -> int:
+        if self._pattern is None:
+            return (data.lower() if self._fold else data).count(self._needle)
+        return sum(1 for _ in self._find_in(data, 0))
+
+    def _find_in(self, data: bytes, begin: int) -> Iterator[tuple[int, int]]:
+        """Hits in whole lines, as place and length, from `begin` on."""
+        needle, pattern = self._needle, self._pattern
+        folded = data.lower() if self._fold and needle else data
+        if pattern is None:
+            at = folded.find(needle, begin)
+            while at >= 0:
+                yield at, len(needle)
+                at = folded.find(needle, at + len(needle))
+            return
+        if needle and needle not in folded:
+            return
+        many = not needle or self._leads or folded.count(needle) > _FEW
+        if many and not self._crosses:
+            hits = _matches(pattern, data, 0)
+        else:
+            hits = _matches_by_line(pattern, data, folded, needle)
+        yield from ((place, length) for place, length in hits if place >= begin)
+
+
+def _compiled(query: str, ignore_case: bool) -> re.Pattern[str]:
+    try:
+        return re.compile(query, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SearchError(
+            f"This is no valid expression: {error}.",
+            "Correct it, or search for it as plain text.",
+        ) from error
+
+
+def _matches(pattern: re.Pattern[str], data: bytes, base: int) -> Iterator[tuple[int, int]]:
+    """Hits of an expression, which looks at characters, as bytes. Empty hits do not count."""
+    if data.isascii():
+        for found in pattern.finditer(data.decode("ascii")):
+            start, end = found.span()
+            if end > start:
+                yield base + start, end - start
+        return
+    text = data.decode("utf-8", "surrogateescape")
+    seen, place = 0, base
+    for found in pattern.finditer(text):
+        start, end = found.span()
+        if end > start:
+            place += len(text[seen:start].encode("utf-8", "surrogateescape"))
+            seen = start
+            yield place, len(text[start:end].encode("utf-8", "surrogateescape"))
+
+
+def _matches_by_line(
+    pattern: re.Pattern[str], data: bytes, folded: bytes, needle: bytes
+) -> Iterator[tuple[int, int]]:
+    """The same for each line that holds the needle, alone."""
+    at = folded.find(needle)
+    while 0 <= at < len(data):
+        start = data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        yield from _matches(pattern, data[start:end], start)
+        at = folded.find(needle, end + 1)
+
+
+def _pieces(source: Source, start: int, size: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Pieces of whole lines from `start`: offset, bytes, and whether the last line is complete."""
+    wanted = _PIECE
+    while start < size:
+        data = source.read(start, min(wanted, size - start))
+        if not data:
+            return
+        cut = data.rfind(b"\n") + 1
+        at_end = start + len(data) >= size
+        if cut and not (at_end and cut == len(data)):
+            data = data[:cut]
+        elif not cut and not at_end and len(data) < _LONGEST:
+            wanted *= 4
+            continue
+        yield start, data, data.endswith(b"\n") or not at_end
+        start += len(data)
+        wanted = _PIECE
+
+
+def required_text(pattern: str) -> tuple[str, bool]:
+    """The longest text that every hit of an expression contains, and whether hits begin with it.
+
+    Uses the parser of Python's own `re`, which is private: wherever it is missing or different,
+    the answer is an empty text, which only costs speed.
+    """
+    try:
+        parsed: Any = importlib.import_module("re._parser").parse(pattern)
+        if parsed.state.flags & (re.IGNORECASE | re.VERBOSE | re.LOCALE):
+            return "", False
+        runs = list(_runs(parsed))
+    except Exception:  # noqa: BLE001  # private code of another version may do anything
+        return "", False
+    best = max((run for run, _ in runs), key=len, default="")
+    if "\n" in best:
+        return "", False
+    return best, bool(runs) and runs[0] == (best, True)
+
+
+def _runs(parsed: Any) -> Iterator[tuple[str, bool]]:
+    """Runs of plain characters that no hit can lack, and whether hits begin with them."""
+    run, leads, consumed = "", True, False
+    for operation, value in parsed:
+        name = str(operation)
+        if name == "LITERAL":
+            leads = leads if run else not consumed
+            run += chr(value)
+            consumed = True
+            continue
+        if run:
+            yield run, leads
+            run = ""
+        consumed = True
+        if name == "SUBPATTERN":
+            if not value[1] and not value[2]:
+                yield from ((inner, False) for inner, _ in _runs(value[3]))
+        elif name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"} and value[0] >= 1:
+            yield from ((inner, False) for inner, _ in _runs(value[2]))
+    if run:
+        yield run, leads
