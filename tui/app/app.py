@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
 from textual.app import App
@@ -33,9 +33,11 @@ from tui.app.status import WorldStatus, world_status
 from tui.app.styles import style_sheet
 from tui.app.theme import THEMES, AsciiFilter
 from tui.app.widgets.job_list import utc_now
-from tui.engine.control_client import ControlClient
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
 
 _NOTICES_KEPT: Final = 200
 _SAVE_FRAME_EVERY: Final = 60.0

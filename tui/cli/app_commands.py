@@ -1,4 +1,4 @@
-"""Opening the app: on the user's own jobs, or on the sandbox (`demo`)."""
+"""Opening the app on the sandbox (`demo`)."""
 
 from __future__ import annotations
 
@@ -14,26 +14,17 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tui.cli import exit_codes, world
+from tui.cli import exit_codes
+from tui.cli.open_app import has_screen
 from tui.cli.output import tell
-from tui.engine.agent import OwnedEngine, attach, own_engine
+from tui.engine.agent import OwnedEngine, own_engine
 from tui.engine.control_client import ControlClient, ControlError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 
 
-def open_app(_options: argparse.Namespace) -> int:
-    """The app on the user's own jobs."""
-    if not _has_screen():
-        return exit_codes.USAGE
-    home, settings = world.home(), world.settings()
-    from tui.app.app import run
-
-    return run(home, settings, attach=lambda: attach(home, settings, os.environ))
-
-
 def demo(_options: argparse.Namespace) -> int:
     """The app on a sandbox of its own; nothing it does leaves this machine."""
-    if not _has_screen():
+    if not has_screen():
         return exit_codes.USAGE
     root = Path(tempfile.mkdtemp(prefix="simpletuner-demo-"))
     stage = _Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
@@ -127,15 +118,3 @@ def _leave(root: Path) -> None:
         tell(f"The demo's files are in {outputs}; to remove them: rm -r {root}")
     else:
         shutil.rmtree(root, ignore_errors=True)
-
-
-def _has_screen() -> bool:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        tell("simpletuner-tui: the app needs a terminal.")
-        tell("  Without one, use the commands: simpletuner-tui --help")
-        return False
-    if os.environ.get("TERM", "") in ("", "dumb"):
-        tell("simpletuner-tui: this terminal (TERM=dumb) cannot show a full screen.")
-        tell("  Use the commands instead: simpletuner-tui --help")
-        return False
-    return True

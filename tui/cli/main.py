@@ -12,7 +12,7 @@ from tui import __version__
 from tui.cli import exit_codes
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "app": ("tui.cli.app_commands", "open_app"),
+    "app": ("tui.cli.open_app", "open_app"),
     "demo": ("tui.cli.app_commands", "demo"),
     "sandbox": ("tui.cli.sandbox_command", "sandbox"),
     "engine": ("tui.cli.engine_command", "engine"),
