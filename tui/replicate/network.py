@@ -231,7 +231,7 @@ def name_proxy(address: str) -> str:
 
 # Without a bound the kernel takes megabytes ahead of the wire, and an upload's progress would
 # show what is in its buffer instead of what has left.
-_UNSENT_IN_KERNEL = 256 * 1024
+_UNSENT_IN_KERNEL = 512 * 1024
 _SOCKET_OPTIONS = (
     [(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_IN_KERNEL)]
     if hasattr(socket, "TCP_NOTSENT_LOWAT")

@@ -1,0 +1,145 @@
+"""Uploading a file to `/v1/files` over loopback, beside curl on the same server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.benchmarks import Row
+
+_SIZE = 96 * 1024 * 1024
+_ROUNDS = 15
+_TOKEN = "r8_" + "0" * 37
+
+_OURS = """
+import asyncio, sys, time
+from pathlib import Path
+from tui.replicate.client import ReplicateClient
+from tui.replicate.secret import Secret
+
+def peak_kib():  # of this program alone; getrusage would count what was before exec, too
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+async def main():
+    path = Path(sys.argv[2])
+    small = Path(sys.argv[3])
+    async with ReplicateClient(Secret(sys.argv[4]), base_url=sys.argv[1]) as client:
+        await client.upload_file(small, filename="warm.zip")
+        before = peak_kib()
+        for _ in range(int(sys.argv[5])):
+            started = time.perf_counter()
+            await client.upload_file(path, filename="a.zip", progress=lambda done, total: None)
+            print(time.perf_counter() - started, flush=True)
+            sys.stdin.readline()
+        print(peak_kib() - before)
+
+asyncio.run(main())
+"""
+
+
+async def _take(request: web.Request) -> web.Response:
+    size = 0
+    async for piece in request.content.iter_any():
+        size += len(piece)
+    return web.json_response({"id": "f", "size": size}, status=201)
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """The server in a process of its own, as far from both clients."""
+    code = "from tests.benchmarks.bench_upload import serve; serve()"
+    with subprocess.Popen(  # our own interpreter
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def serve() -> None:
+    """Take uploads and throw them away; prints the API's address."""
+
+    async def main() -> None:
+        app = web.Application(client_max_size=2 * _SIZE)
+        app.router.add_post("/v1/files", _take)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        print(f"http://{host}:{port}/v1", flush=True)
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+def _curl(base: str, path: Path) -> float:
+    """Seconds of one upload by curl, by its own clock."""
+    done = subprocess.run(
+        ["curl", "-sS", "-o", "/dev/null", "-w", "%{time_total}", "-H", "Expect:",
+         "-H", f"Authorization: Bearer {_TOKEN}",
+         "-F", f"content=@{path};type=application/zip", f"{base}/files"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def run() -> list[Row]:
+    """Ours and curl in turns, so that both see the same machine."""
+    with tempfile.TemporaryDirectory() as folder, _server() as base:
+        path, small = Path(folder, "a.zip"), Path(folder, "warm.zip")
+        path.write_bytes(os.urandom(_SIZE))
+        small.write_bytes(b"1")
+        _curl(base, path)
+        ours, peers = [], []
+        with subprocess.Popen(
+            [sys.executable, "-c", _OURS, base, str(path), str(small), _TOKEN, str(_ROUNDS)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for _ in range(_ROUNDS):
+                ours.append(float(process.stdout.readline()))
+                peers.append(_curl(base, path))
+                process.stdin.write("\n")
+                process.stdin.flush()
+            grown = int(process.stdout.readline())
+    mine, curl = statistics.median(ours), statistics.median(peers)
+    mib = _SIZE / 2**20
+    return [
+        Row(
+            f"upload of {mib:.0f} MiB over loopback",
+            f"{mib / mine:.0f} MiB/s",
+            f"curl {mib / curl:.0f} MiB/s",
+            statistics.median(peer / own for own, peer in zip(ours, peers, strict=True)),
+            "≥ 90 % of curl",
+        ),
+        Row(
+            "memory that uploading adds",
+            f"{grown / 1024:.1f} MiB",
+            f"the file: {mib:.0f} MiB",
+            None,
+            "flat",
+        ),
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    for row in run():
+        print(row)
+
+
+if __name__ == "__main__":
+    main()
