@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -175,7 +176,8 @@ class Jobs:
                 self._hooks.event(record, "logs")
 
         def output(value: Any) -> None:
-            if record.set_output(value):
+            # A training has no output before its version is there.
+            if record.kind == "prediction" and record.set_output(value):
                 self._hooks.event(record, "output")
 
         return Sink(
@@ -206,7 +208,8 @@ class Jobs:
         self._hooks.event(record, "completed")
 
     def _trained(self, record: Record, output: Any) -> dict[str, Any]:
-        return {"version": f"{record.destination}:{record.version.id}", "weights": output}
+        weights = output if isinstance(output, str) else json.dumps(output)
+        return {"version": f"{record.destination}:{record.version.id}", "weights": weights}
 
     def _remove_data(self, record: Record) -> None:
         self._timers.pop(record.id, None)
