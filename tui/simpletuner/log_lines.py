@@ -32,6 +32,8 @@ _LETTERS: Final = (ord("A"), ord("z"))
 _BLANKS: Final = b" \t"
 # What a line without a tag must begin with to mean something.
 _MARKS: Final = b"-=*_TCM"
+# How a printed number can begin, nan and inf included.
+_NUMERIC: Final = frozenset("0123456789-ni")
 _RULES: Final = b"*-=_ \t"
 
 
@@ -320,14 +322,15 @@ class LineReader:
             return
         values: dict[str, float] = {}
         for part in found[3].split(", "):
-            name, _, raw = part.strip().partition(" ")
-            value = grammar.number(raw)
-            if value is not None and name.isidentifier():
-                values[grammar.metric_name(name)] = value
-            elif name == "epoch" and (known is None or step >= known):
+            name, _, raw = part.partition(" ")
+            if name == "epoch":
                 epoch, _, epochs = raw.partition("/")
-                if epoch.isdigit() and epochs.isdigit():
-                    self.epoch, self.epochs = int(epoch), int(epochs)
+                if epoch.isdecimal() and epochs.isdecimal() and (known is None or step >= known):
+                    self.epoch, self.epochs = int(epoch[:15]), int(epochs[:15])
+            elif raw[:1] in _NUMERIC and name.isidentifier():
+                value = grammar.number(raw)
+                if value is not None:
+                    values[grammar.metric_name(name)] = value
         self._series.add(step, values, self._update.metrics)
         self.total = total
 

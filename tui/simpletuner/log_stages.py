@@ -78,6 +78,7 @@ class StageTracker:
         known = self.open[position]
         if percent is None and current is None:
             percent, current = known.percent, known.current
+        running = status == "running"
         stage = _new(
             Stage,
             (
@@ -91,21 +92,19 @@ class StageTracker:
                 known.total if total is None else total,
                 known.step,
                 known.started_offset,
-                None,
+                None if running else offset,
                 known.started_at,
-                None,
+                None if running else at,
             ),
         )
-        if status == "running":
-            if position < len(self.open) - 1:
-                self._close_after(position, offset, at, update)
-            self.open[-1] = stage
-            update.stages.append(stage)
-        else:
+        if position < len(self.open) - 1:
             inner: StageStatus = "failed" if status == "failed" else "completed"
             self._close_after(position, offset, at, update, inner)
+        if running:
+            self.open[-1] = stage
+        else:
             self.open.pop()
-            self._finish(stage, status, offset, at, update)
+        update.stages.append(stage)
         self.label, self.key = label, key
         self.over = self.over or key in _AFTER_TRAINING
         self.settled = self.over
