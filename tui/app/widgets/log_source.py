@@ -43,6 +43,7 @@ class LogSource:
         self.path = path
         self.size = 0
         self._file: int | None = None
+        self._replaced: list[int | None] = []
         self._identity: tuple[int, int] | None = None
         self._block = b""
         self._block_start = 0
@@ -52,9 +53,12 @@ class LogSource:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._replaced.append(self._file)
+        self._file = None
+        for file in self._replaced:
+            if file is not None:
+                os.close(file)
+        self._replaced.clear()
 
     def __del__(self) -> None:
         self.close()
@@ -70,7 +74,7 @@ class LogSource:
             status = self.path.stat()
             identity = (status.st_dev, status.st_ino)
             if identity != self._identity or status.st_size < self.size:
-                self.close()
+                self._replaced.append(self._file)  # a thread may be reading it
                 self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
                 self._identity = identity
                 self._counts.clear()

@@ -1,0 +1,215 @@
+"""The Log tab: the view, the line above that says where one is, prompts, and other programs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.css.query import NoMatches
+
+from tui.app.lines import plain
+from tui.app.terminal import copy_text
+from tui.app.widgets.log_paint import readable
+from tui.app.widgets.log_view import LogView
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.prompt_line import PromptLine
+from tui.formatting import plural, size
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+
+class LogPanel(Vertical):
+    """A job's log with all that can be done to it.
+
+    Args:
+        path: the log file.
+        name_hint: what a saved copy is called, without its suffix.
+    """
+
+    def __init__(self, path: Path, name_hint: str) -> None:
+        super().__init__()
+        self.path = path
+        self._name = name_hint
+
+    def compose(self) -> ComposeResult:
+        """Title and view; the prompt comes when it is needed."""
+        self.heading = PanelTitle(joined=True)
+        yield self.heading
+        self.view = LogView(self.path)
+        yield self.view
+
+    def on_mount(self) -> None:
+        """Say where one is from the first frame on."""
+        self.refresh_title()
+
+    @property
+    def _owner(self) -> SimpleTunerApp:
+        return cast("SimpleTunerApp", self.app)
+
+    # -- title --------------------------------------------------------------------------------
+
+    @on(LogView.Changed)
+    def refresh_title(self) -> None:
+        """Following or not, line numbers, filter, hits."""
+        view = self.view
+        document, window = view.document, view.window
+        rows = window.rows()
+        if window.follow:
+            state = "following"
+        else:
+            new = f" · {plural(view.unseen, 'new line')}" if view.unseen else ""
+            state = f"paused{new} · G follows"
+        right: list[str] = []
+        if window.anchor is not None:
+            right.append(f"{plural(len(window.selected()), 'line')} selected")
+        if document.query is not None:
+            right.append(self._hits())
+        if document.shown != "all" or document.only_hits:
+            right.append("only hits" if document.only_hits else f"show: {document.shown}")
+        number = document.source.number(window.cursor) if rows else None
+        total = document.source.total() if rows else None
+        if number is not None and total is not None:
+            right.append(f"line {number:,} of {total:,}")
+        elif rows:
+            right.append(size(document.source.size))
+        self.heading.set(("Log", state), tuple(right))
+
+    def _hits(self) -> str:
+        document = self.view.document
+        text = document.query.text if document.query else ""
+        if self.view.busy:
+            return f"/{text} …"
+        if not document.hits.count:
+            return f"/{text}: nothing found"
+        line = document.lines.at(self.view.window.cursor)
+        here = document.hits.ordinal(line.end - 1 if line is not None else 0)
+        return f"/{text} {here:,} of {document.hits.count:,}"
+
+    # -- prompts ------------------------------------------------------------------------------
+
+    @on(LogView.Wanted)
+    async def _wanted(self, event: LogView.Wanted) -> None:
+        what = event.what
+        query = self.view.document.query
+        if what == "search":
+            value, regex = (query.text, query.regex) if query else ("", False)
+            await self._ask(PromptLine("search", "/", value, regex=regex))
+        elif what == "step":
+            await self._ask(PromptLine("step", "Go to step"))
+        elif what == "save":
+            await self._ask(PromptLine("save", "Save a copy as", f"~/{self._name}.log"))
+        elif what == "pipe":
+            await self._ask(PromptLine("pipe", "Pipe what is shown to", "less -R"))
+        elif what == "pager":
+            self._run(f"{os.environ.get('PAGER') or 'less'} {shlex.quote(str(self.path))}")
+        elif what == "copy":
+            self._copy()
+        elif what == "no hit":
+            self._owner.tell(f"No more hits for “{plain(query.text if query else '')}” that way.")
+        elif what == "no step":
+            self._owner.tell("The log has no line about that step or a later one.")
+
+    async def _ask(self, prompt: PromptLine) -> None:
+        await self.query(PromptLine).remove()
+        await self.mount(prompt)
+
+    @on(PromptLine.Answered)
+    async def _answered(self, event: PromptLine.Answered) -> None:
+        event.stop()
+        problem = self._act(event)
+        if problem:
+            self._owner.tell(problem, level="warning")
+            return
+        await self.query(PromptLine).remove()
+        self.view.focus()
+
+    def _act(self, event: PromptLine.Answered) -> str:
+        """Do what was asked for; what is wrong with it, else empty."""
+        value = event.value.strip()
+        if event.purpose == "search":
+            return self.view.look_for(event.value, regex=event.regex)
+        if event.purpose == "step" and value:
+            if not value.replace(",", "").isdigit():
+                return "A step is a whole number."
+            self.view.go_to_step(int(value.replace(",", "")))
+        elif event.purpose == "save" and value:
+            self.run_worker(self._save(Path(value).expanduser()), group="log-save")
+        elif event.purpose == "pipe" and value:
+            self._pipe(value)
+        return ""
+
+    @property
+    def prompting(self) -> bool:
+        """Whether a prompt is open."""
+        try:
+            self.query_one(PromptLine)
+        except NoMatches:
+            return False
+        return True
+
+    # -- out of the app -----------------------------------------------------------------------
+
+    def _copy(self) -> None:
+        lines = [readable(raw) for raw in self.view.window.selected()]
+        if not lines:
+            return
+        copy_text(self.app, "\n".join(lines))
+        self.view.window.anchor = None
+        self.view.changed()
+        self._owner.tell(f"Copied {plural(len(lines), 'line')}.")
+
+    async def _save(self, target: Path) -> None:
+        def copy() -> int:
+            if target.exists():
+                raise FileExistsError(17, "a file of that name is there already")
+            shutil.copyfile(self.path, target)
+            return target.stat().st_size
+
+        try:
+            written = await asyncio.to_thread(copy)
+        except OSError as error:
+            self._owner.tell(f"{target}: {error.strerror or error}.", "Choose another name.",
+                             "error")  # fmt: skip
+        else:
+            self._owner.tell(f"Saved {size(written)} as {target}.")
+
+    def _pipe(self, command: str) -> None:
+        """Give the shown lines to a command that has the terminal meanwhile."""
+        document = self.view.document
+        if document.shown == "all" and not document.only_hits:
+            self._run(f"{command} < {shlex.quote(str(self.path))}")
+            return
+        self._run(command, self._shown_text())
+
+    def _shown_text(self) -> bytes:
+        document = self.view.document
+        pieces: list[bytes] = []
+        line = document.lines.first()
+        while line is not None:
+            pieces.append(document.source.read(line.start, line.end - line.start))
+            line = document.lines.next(line.start)
+        return b"\n".join([*pieces, b""])
+
+    def _run(self, command: str, text: bytes | None = None) -> None:
+        from textual.app import SuspendNotSupported
+
+        try:
+            with self.app.suspend():
+                # A shell on purpose: the user typed (or set as $PAGER) a command line.
+                done = subprocess.run(command, shell=True, input=text, check=False)  # noqa: S602
+        except SuspendNotSupported:
+            self._owner.tell("This terminal cannot be lent to another program.", level="warning")
+            return
+        self._owner.do_redraw()
+        if done.returncode not in (0, 141):  # 141: the reader closed the pipe, as pagers do
+            self._owner.tell(f"“{command}” ended with exit code {done.returncode}.",
+                             level="warning")  # fmt: skip

@@ -1,0 +1,83 @@
+"""One line to type in, at the bottom edge of a panel: a search, a step, a path, a command."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Label
+
+
+class PromptLine(Horizontal):
+    """Asks for one text and goes away.
+
+    Args:
+        purpose: what the answer is for; comes back with it.
+        label: shown before the line.
+        value: to begin with.
+        regex: whether `ctrl+r` may switch to regular expressions.
+    """
+
+    DEFAULT_CSS = """
+    PromptLine { height: 1; width: 100%; background: $surface; padding: 0 2; }
+    PromptLine Label { width: auto; color: $primary; padding: 0 1 0 0; }
+    PromptLine Input { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", show=False),
+        Binding("ctrl+r", "regex", "Regular expression", show=False),
+    ]
+
+    class Answered(Message):
+        """Enter was pressed.
+
+        Attributes:
+            purpose: what for.
+            value: what was typed.
+            regex: whether it is a regular expression.
+        """
+
+        def __init__(self, purpose: str, value: str, regex: bool) -> None:
+            super().__init__()
+            self.purpose = purpose
+            self.value = value
+            self.regex = regex
+
+    def __init__(self, purpose: str, label: str, value: str = "", *, regex: bool | None = None):
+        super().__init__()
+        self.purpose = purpose
+        self.regex = regex
+        self._label = label
+        self._value = value
+
+    def compose(self) -> ComposeResult:
+        """Label and line."""
+        yield Label(self._text(), markup=False)
+        yield Input(self._value, select_on_focus=True, compact=True)
+
+    def _text(self) -> str:
+        if self.regex is None:
+            return self._label
+        return f"{self._label} (regex)" if self.regex else f"{self._label} (ctrl+r: regex)"
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Hand the answer over."""
+        event.stop()
+        self.post_message(self.Answered(self.purpose, event.value, bool(self.regex)))
+
+    def action_leave(self) -> None:
+        """Change nothing."""
+        self.post_message(self.Answered("", "", regex=False))
+
+    def action_regex(self) -> None:
+        """Plain text or regular expression."""
+        if self.regex is not None:
+            self.regex = not self.regex
+            self.query_one(Label).update(self._text())
