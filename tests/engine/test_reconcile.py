@@ -79,6 +79,27 @@ def test_growing_tellings_of_one_log_only_append(text: str, cuts: list[int]) -> 
     assert log == text.encode("utf-8", "replace")
 
 
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 400)), max_size=6))
+def test_a_log_that_is_cut_at_its_front_loses_nothing(windows: list[tuple[int, int]]) -> None:
+    whole = "".join(f"Epoch 1/1, Steps: {n:>6} loss={n / 7:.4f}\n" for n in range(1000)).encode()
+    log, end = whole[:2000], 2000
+    for behind, more in windows:
+        start, end = max(0, end - 300 - behind), end + more
+        change = reconcile_log(log, whole[start:end].decode())
+        log = change.replacement if change.replacement is not None else log + change.append
+        assert log == whole[:end]
+    assert reconcile_log(log, whole[: end - 1].decode()) == LogChange()
+
+
+def test_an_earlier_beginning_that_is_told_late_is_put_before() -> None:
+    whole = "".join(f"line {n}\n" for n in range(300))
+    assert reconcile_log(whole[900:].encode(), whole[:1500]).replacement == whole.encode()
+
+
+def test_a_hostile_log_does_not_take_for_ever() -> None:
+    reconcile_log(b"a" * 2_000_000, "a" * 300 + "b" + "a" * 3_000_000)
+
+
 def test_aborted_counts_as_canceled_and_a_new_word_changes_nothing() -> None:
     assert job_status("aborted") is JobStatus.CANCELLED
     assert job_status("dreaming") is None

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +21,8 @@ from tui.engine.control_client import ControlClient, ControlError, EngineGoneErr
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings
 
 _START_LIMIT: Final = 30.0
+_SESSION_LIMIT: Final = 10.0
+_AGAIN: Final = 0.1
 HF_VARIABLES: Final = (
     "HF_TOKEN",
     "HUGGINGFACE_HUB_TOKEN",
@@ -90,13 +94,21 @@ def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subp
         home: whose engine.
         environ: the environment to derive its own from.
         owned: end it when this process ends; otherwise it ends by itself when nothing needs it.
+
+    Raises:
+        EngineStartError: the state folder cannot be used.
     """
-    home.create()
     mode = "--until-eof" if owned else "--agent"
     env = engine_environment(environ)
-    if Home.resolve(env) != home:  # a demo's or a test's home
+    if env.get(HOME_VARIABLE) or Home.resolve(env) != home:
+        # The engine works in another folder, where a relative name would mean something else; and
+        # a demo's or a test's home is named nowhere.
         env[HOME_VARIABLE] = str(home.root)
-    log = os.open(home.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        home.create()
+        log = os.open(home.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EngineStartError(f"{home.root}: {error.strerror or error}", home) from error
     try:
         return subprocess.Popen(  # noqa: S603  our own program
             [sys.executable, "-m", "tui", "engine", mode],
@@ -111,18 +123,36 @@ def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subp
         os.close(log)
 
 
-def wait_ready(process: subprocess.Popen[bytes]) -> str:
+def wait_ready(process: subprocess.Popen[bytes], limit: float = _START_LIMIT) -> str:
     """Wait for the engine's first line: `ready`, `busy` (another one runs) or the reason it failed.
 
-    The pipe is left open: what an engine prints later has nowhere to go and is never much.
+    An engine that says nothing within `limit` seconds is ended.
     """
     if process.stdout is None:
         return "no output"
-    line = process.stdout.readline().decode("utf-8", "replace").strip()
-    if line != "ready":
-        process.wait()
+    line = _first_line(process.stdout.fileno(), time.monotonic() + limit)
     process.stdout.close()
-    return line or f"it ended with status {process.returncode}"
+    if line == "ready":
+        return line
+    try:
+        status = process.wait(1.0 if line else 0.1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return line or f"it was not ready after {limit:g} s"
+    return line or f"it ended with status {status}"
+
+
+def _first_line(handle: int, deadline: float) -> str:
+    """What comes before the first newline, or before the deadline."""
+    told = b""
+    while b"\n" not in told and (left := deadline - time.monotonic()) > 0:
+        readable, _, _ = select.select([handle], [], [], left)
+        piece = os.read(handle, 4096) if readable else b""
+        if not piece:
+            break
+        told += piece
+    return told.partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
 def own_engine(home: Home, settings: Settings, environ: Mapping[str, str]) -> OwnedEngine:
@@ -134,7 +164,10 @@ def own_engine(home: Home, settings: Settings, environ: Mapping[str, str]) -> Ow
     process = start_engine(home, environ, owned=True)
     answer = wait_ready(process)
     if answer != "ready":
-        raise EngineStartError(answer, home)
+        if process.stdin is not None:
+            process.stdin.close()
+        words = "another engine is using this folder" if answer == "busy" else answer
+        raise EngineStartError(words, home)
     client = ControlClient(home.socket, settings.cloud.api_base)
     client.request("PUT", "/api/session", session_of(environ))
     return OwnedEngine(process, client)
@@ -143,22 +176,38 @@ def own_engine(home: Home, settings: Settings, environ: Mapping[str, str]) -> Ow
 def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) -> ControlClient:
     """The engine of this home, started if need be, with this environment's tokens handed over.
 
+    Two who attach at once may both start one; the second engine finds the store taken and ends, and
+    its starter waits for the first. The same goes for an engine that is just ending.
+
     Raises:
-        EngineStartError: it could not be started.
+        EngineStartError: it could not be started, or not in time.
     """
     client = ControlClient(home.socket, settings.cloud.api_base)
     session = session_of(environ)
-    try:
-        client.request("PUT", "/api/session", session)
-    except EngineGoneError:
-        pass
-    else:
-        return client
-    answer = wait_ready(start_engine(home, environ, owned=False))
-    if answer not in ("ready", "busy"):
-        raise EngineStartError(answer, home)
-    client.request("PUT", "/api/session", session)
-    return client
+    deadline = time.monotonic() + _START_LIMIT
+    while True:
+        try:
+            client.request("PUT", "/api/session", session, timeout=_SESSION_LIMIT)
+        except EngineGoneError:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                reason = "another one holds the job database and does not answer"
+                raise EngineStartError(reason, home) from None
+        else:
+            return client
+        _started[:] = [process for process in _started if process.poll() is None]
+        process = start_engine(home, environ, owned=False)
+        answer = wait_ready(process, left)
+        if answer == "ready":
+            _started.append(process)
+        elif answer == "busy":
+            time.sleep(_AGAIN)
+        else:
+            raise EngineStartError(answer, home)
+
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Agents that this process has started. They outlive it; kept so that one that ends is reaped."""
 
 
 async def attach(home: Home, settings: Settings, environ: Mapping[str, str]) -> ControlClient:
@@ -167,9 +216,4 @@ async def attach(home: Home, settings: Settings, environ: Mapping[str, str]) -> 
     Raises:
         EngineStartError: it could not be started, or not in time.
     """
-    try:
-        return await asyncio.wait_for(
-            asyncio.to_thread(attach_blocking, home, settings, environ), _START_LIMIT
-        )
-    except TimeoutError as error:
-        raise EngineStartError(f"it was not ready after {_START_LIMIT:g} s", home) from error
+    return await asyncio.to_thread(attach_blocking, home, settings, environ)

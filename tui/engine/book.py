@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tui.engine.hub import Hub
-from tui.engine.log_keeper import LogFacts, LogKeeper, LogWriteError
+from tui.engine.log_keeper import LogFacts, LogKeeper, LogWriteError, former_logs
 from tui.engine.reconcile import Known, Snapshot, job_status, reconcile
 from tui.settings import Home
 from tui.simpletuner.diagnosis import diagnose
 from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord
+from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 
 _RETENTION: Final = timedelta(hours=1)
@@ -73,10 +74,12 @@ class Book:
                 events.append((now, source, "state", words))
         if known.is_terminal:
             values.update(_ending(record, known))
-        facts = self._take_log(record, snapshot.logs, now, final=known.is_terminal)
+        try:
+            facts = self._take_log(record, snapshot.logs, now, final=known.is_terminal)
+        except LogWriteError as error:
+            return self._log_unsafe(record, error)
         if facts is not None:
             if facts.replaced:
-                self.writer.reset_log_facts(job_id)
                 events.append((now, source, "log", "Replicate sent a different log: read anew."))
             values.update(_from_log(facts, record, status, now))
         ended = status.is_terminal and not record.status.is_terminal
@@ -90,13 +93,21 @@ class Book:
         values = {name: value for name, value in values.items() if getattr(record, name) != value}
         change = Change(
             values=values,
+            forget_log_facts=facts is not None and facts.replaced,
             metrics=facts.update.metrics if facts else (),
             stages=_stages(facts),
             events=events,
         )
         if not (values or events or (facts and facts.update)):
             return record
-        return self.write(job_id, change)
+        try:
+            written = self.write(job_id, change)
+        except StoreError:
+            self._logs.pop(job_id, None)  # it has read on; the store has not heard of it
+            raise
+        if known.is_terminal:
+            self._logs.pop(job_id, None)
+        return written
 
     def write(self, job_id: str, change: Change) -> JobRecord:
         """Apply a change and tell the windows."""
@@ -105,11 +116,13 @@ class Book:
         self._hub.publish("job", job_id=job_id, rev=record.rev, status=record.status.value)
         return record
 
-    def insert(self, record: JobRecord, *events: tuple[str, str]) -> JobRecord:
-        """Add a job; `events` are (kind, message) of its first moments."""
+    def insert(
+        self, record: JobRecord, *events: tuple[str, str], facts: Mapping[str, Any] | None = None
+    ) -> JobRecord:
+        """Add a job; `events` are (kind, message) of its first moments, `facts` come along."""
         now = self._now()
         stored = self.writer.insert(
-            record, Change(events=[(now, "local", kind, text) for kind, text in events])
+            record, Change(events=[(now, "local", kind, text) for kind, text in events]), facts
         )
         self._hub.publish("job", job_id=stored.job_id, rev=stored.rev, status=stored.status.value)
         return stored
@@ -131,7 +144,9 @@ class Book:
         """Drop a job's record and log; delivered files stay."""
         self.writer.delete(job_id)
         self._logs.pop(job_id, None)
-        self._home.log_file(job_id).unlink(missing_ok=True)
+        log = self._home.log_file(job_id)
+        for path in (log, *former_logs(log)):
+            path.unlink(missing_ok=True)
         self._hub.publish("job", job_id=job_id, rev=-1, status="deleted")
 
     # -- parts --------------------------------------------------------------------------------
@@ -145,19 +160,25 @@ class Book:
             self._logs[record.job_id] = keeper
         try:
             facts = keeper.take(told, now, final=final)
-        except LogWriteError as error:
+        except LogWriteError:
             self._logs.pop(record.job_id, None)
-            if record.job_id not in self._complaints:
-                self._complaints.add(record.job_id)
-                self._hub.publish(
-                    "notice", level="error", message=error.message, advice=error.advice,
-                    job_id=record.job_id,
-                )  # fmt: skip
-            return None
+            raise
         self._complaints.discard(record.job_id)
-        if final:
-            self._logs.pop(record.job_id, None)
         return facts
+
+    def _log_unsafe(self, record: JobRecord, error: LogWriteError) -> JobRecord:
+        """Its log cannot be written now: leave the job as it stands, so that it is told again.
+
+        Above all an end is not taken in before its log is on the disk, because nobody would ask
+        for it afterwards, and Replicate drops it within the hour.
+        """
+        if record.job_id not in self._complaints:
+            self._complaints.add(record.job_id)
+            self._hub.publish(
+                "notice", level="error", message=error.message, advice=error.advice,
+                job_id=record.job_id,
+            )  # fmt: skip
+        return record
 
     def _diagnosis(self, job_id: str, error: str) -> dict[str, Any]:
         path = self._home.log_file(job_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +48,7 @@ class Clients:
         self._hub_tokens: dict[str, Secret] = {}
         self._clients: dict[str, ReplicateClient] = {}
         self._stored: dict[str, StoredToken] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._retired: list[ReplicateClient] = []
 
     def set_token(self, api_base: str, value: str, source: str) -> None:
         """Use a token from now on; an empty value forgets the one that was set."""
@@ -66,7 +65,17 @@ class Clients:
 
     def set_hub_token(self, api_base: str, value: str) -> None:
         """The Hugging Face token that came with a client's environment."""
+        before = self._hub_tokens.get(api_base)
         self._hub_tokens[api_base] = Secret(value)
+        if before is None or before != Secret(value):
+            self._on_token(api_base)
+
+    def keyring_changed(self, api_base: str) -> None:
+        """Somebody stored or deleted a token: what the keyring said before does not hold."""
+        self._stored.pop(api_base, None)
+        if api_base not in self._tokens:
+            self._retire(api_base)
+            self._on_token(api_base)
 
     def hub_token(self, api_base: str) -> Secret | None:
         """The Hugging Face token for jobs of this base, if one is known."""
@@ -101,18 +110,18 @@ class Clients:
         return client
 
     def _retire(self, api_base: str) -> None:
+        """Calls that are under way with the former token may end as they will."""
         client = self._clients.pop(api_base, None)
         if client is not None:
-            task = asyncio.get_running_loop().create_task(client.aclose())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._retired.append(client)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for client in self._clients.values():
-            await client.aclose()
+        clients = [*self._clients.values(), *self._retired]
         self._clients.clear()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        self._retired.clear()
+        for client in clients:
+            await client.aclose()
 
 
 def host_of(api_base: str) -> str:

@@ -51,7 +51,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def build_control_app(engine: Engine) -> web.Application:
     """The aiohttp application of one engine."""
     routes = _Routes(engine)
-    app = web.Application(middlewares=[_errors], client_max_size=_MAX_BODY)
+    app = web.Application(middlewares=[_errors, routes.needing], client_max_size=_MAX_BODY)
     app.add_routes(
         [
             web.get("/api/engine", routes.info),
@@ -73,6 +73,14 @@ def build_control_app(engine: Engine) -> web.Application:
     return app
 
 
+async def shut_down(engine: Engine, runner: web.AppRunner) -> None:
+    """End the calls under way, then the engine below them: no call finds a closed store."""
+    engine.request_stop()
+    engine.hub.publish("bye")
+    await runner.cleanup()
+    await engine.aclose()
+
+
 async def serve_control(engine: Engine, socket_path: Path) -> web.AppRunner:
     """Listen on the socket, which only its user can open."""
     runner = web.AppRunner(
@@ -92,8 +100,12 @@ async def serve_control(engine: Engine, socket_path: Path) -> web.AppRunner:
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except web.HTTPException:
-        raise
+    except web.HTTPException as error:
+        code = {404: "not_found", 405: "not_found", 413: "too_large"}.get(
+            error.status, "validation"
+        )
+        words = f"The engine does not take {request.method} {request.path}: {error.reason}."
+        return _failure(error.status, code, words)
     except RefusedError as error:
         return _failure(error.status, error.code, error.message, error.advice, error.details)
     except ReplicateError as error:
@@ -116,7 +128,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _failure(
-    status: int, code: str, message: str, advice: str, details: dict[str, Any] | None = None
+    status: int, code: str, message: str, advice: str = "", details: dict[str, Any] | None = None
 ) -> web.Response:
     body = {"error": code, "message": message, "advice": advice, "details": details or {}}
     return web.json_response(body, status=status)
@@ -127,6 +139,14 @@ class _Routes:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @web.middleware
+    async def needing(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """While somebody calls, the engine is needed; one that is about to end says so."""
+        if self._engine.stopping.is_set():
+            return _failure(503, "engine_gone", "The engine is about to end.")
+        with self._engine.needed():
+            return await handler(request)
 
     async def info(self, _request: web.Request) -> web.Response:
         return web.json_response(self._engine.info())

@@ -8,6 +8,7 @@ loop never waits for the engine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+_FINE_STATUS: Final = 200
+_GONE_STATUS: Final = 503
 _TIMEOUT: Final = 120.0
 _SILENCE: Final = 45.0  # the engine sends a comment every 15 s, so this much silence is a dead line
 
@@ -126,7 +129,18 @@ class ControlClient:
             raise EngineGoneError(str(error) or type(error).__name__) from error
         finally:
             connection.close()
-        data = json.loads(content) if content else {}
+        try:
+            data = json.loads(content) if content else {}
+        except ValueError:
+            data = None
+        if answer.status == _GONE_STATUS:
+            raise EngineGoneError("it is about to end")
+        if data is None or (answer.status >= 400 and not isinstance(data, dict)):
+            raise ControlError(
+                f"The engine's answer ({answer.status}) cannot be understood.",
+                "Restart the program; engine.log in the state folder may say more.",
+                answer.status,
+            )
         if answer.status >= 400:
             raise ControlError(
                 data.get("message", f"The engine answered {answer.status}."),
@@ -149,6 +163,8 @@ class ControlClient:
         try:
             connection.request("GET", "/api/events", headers={"Accept": "text/event-stream"})
             answer = connection.getresponse()
+            if answer.status != _FINE_STATUS:
+                raise EngineGoneError(f"it answered {answer.status}")
             kind = "message"
             while line := answer.readline():
                 text = line.decode("utf-8").rstrip("\n")
@@ -182,7 +198,8 @@ class ControlClient:
 
         def hand_over(item: ControlEvent | ControlError | None) -> None:
             if not stopped.is_set():
-                loop.call_soon_threadsafe(queue.put_nowait, item)
+                with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+                    loop.call_soon_threadsafe(queue.put_nowait, item)
 
         def read() -> None:
             try:

@@ -2,15 +2,18 @@
 
 The file is written first and the database afterwards, and the parser's notes say up to which byte
 the database knows the file. So after a crash between the two the rest is read again from the file:
-no hole and, as a metric point keeps its first value, no double.
+no hole and, as a metric point keeps its first value, no double. A checksum of the part that has
+been read tells a log that was replaced between the two.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,16 @@ class LogWriteError(Exception):
         self.message = f"The log {path.name} cannot be written: {error.strerror or error}."
         self.advice = "Free some disk space: the log goes on by itself while Replicate keeps it."
         super().__init__(self.message)
+
+
+def former_logs(path: Path) -> list[Path]:
+    """What a log was before it was rewritten, oldest first."""
+    found = (_former(path, number) for number in count(1))
+    return list(takewhile(Path.exists, found))
+
+
+def _former(path: Path, number: int) -> Path:
+    return path.with_suffix(f".before-rewrite-{number}.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +71,14 @@ class LogKeeper:
     def __init__(self, path: Path, notes: dict[str, Any]) -> None:
         """Take up the log where `notes` (see `LogFacts.notes`) say it was left."""
         self._path = path
-        self._parser = LogParser.restore(notes) if notes else LogParser()
         self._finished = False
+        self._crc = 0
+        try:
+            self._parser = LogParser.restore(notes["parser"]) if notes else LogParser()
+            self._crc = int(notes["crc32"]) if notes else 0
+        except (ValueError, KeyError, TypeError):  # another version's notes: read it all again
+            self._parser = LogParser()
+        self._checked = False
 
     def take(self, told: str | None, at: datetime, *, final: bool) -> LogFacts | None:
         """Bring the file up to what was told, and read what is new in it.
@@ -80,14 +99,17 @@ class LogKeeper:
         replaced = change.replacement is not None
         if change.replacement is not None:
             self._replace(change.replacement)
-            self._parser = LogParser()
             content = change.replacement
         else:
             content = old + change.append
             self._append(change.append, len(old))
-        if self._parser.offset > len(content):  # somebody cut the file; its facts stay as they are
+        replaced |= self._is_other(content)
+        if replaced or self._parser.offset > len(content):
+            # Cut short by somebody, it grows back; what was read from it before stays.
             self._parser = LogParser()
+            self._crc = 0
         fresh = content[self._parser.offset :]
+        self._crc = zlib.crc32(fresh, self._crc)
         ends = final and not self._finished
         if not fresh and not ends and not replaced:
             return None
@@ -95,7 +117,19 @@ class LogKeeper:
         if ends:
             self._finished = True
             update.extend(self._parser.finish(at))
-        return LogFacts(update, self._parser.progress, len(content), self._parser.dump(), replaced)
+        notes = {"parser": self._parser.dump(), "crc32": self._crc}
+        return LogFacts(update, self._parser.progress, len(content), notes, replaced)
+
+    def _is_other(self, content: bytes) -> bool:
+        """Whether the file is not the one the notes are about; looked at once.
+
+        So it is when we died between replacing a rewritten log and writing down what it says.
+        """
+        checked, self._checked = self._checked, True
+        offset = self._parser.offset
+        if checked or offset > len(content):
+            return False
+        return zlib.crc32(content[:offset]) != self._crc
 
     def _read(self) -> bytes:
         try:
@@ -133,7 +167,7 @@ class LogKeeper:
             fresh.write_bytes(data)
             fresh.chmod(0o600)
             if self._path.exists():
-                self._path.replace(self._path.with_suffix(".before-rewrite.log"))
+                self._path.replace(_former(self._path, len(former_logs(self._path)) + 1))
             fresh.replace(self._path)
         except OSError as error:
             fresh.unlink(missing_ok=True)

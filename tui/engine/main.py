@@ -8,9 +8,11 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Final
 
-from tui.engine.control import serve_control
+from tui.engine.control import serve_control, shut_down
 from tui.engine.service import Engine
 from tui.settings import Home, SettingsError, load_settings
 from tui.store.schema import StoreError
@@ -18,11 +20,14 @@ from tui.store.writer import StoreBusyError
 
 LOG = logging.getLogger("tui.engine")
 
-_IDLE_SECONDS: Final = 20.0
+IDLE_SECONDS: Final = 20.0
+"""How long an agent stays when nothing needs it."""
 _IDLE_LOOK: Final = 2.0
 
 
-def run_engine(home: Home, *, until_eof: bool = False, agent: bool = False) -> int:
+def run_engine(
+    home: Home, *, until_eof: bool = False, agent: bool = False, idle_seconds: float = IDLE_SECONDS
+) -> int:
     """Run the engine until it is told to stop.
 
     Says `ready` on standard output once its socket answers, `busy` when another engine has the
@@ -32,6 +37,7 @@ def run_engine(home: Home, *, until_eof: bool = False, agent: bool = False) -> i
         home: whose engine.
         until_eof: end when standard input closes (the owner is gone).
         agent: end when nothing has needed the engine for a while.
+        idle_seconds: how long that while is.
 
     Returns:
         The process's exit status.
@@ -43,49 +49,61 @@ def run_engine(home: Home, *, until_eof: bool = False, agent: bool = False) -> i
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        return asyncio.run(_run(home, until_eof=until_eof, agent=agent))
+        watch = partial(_watch, until_eof=until_eof, idle_seconds=idle_seconds if agent else None)
+        return asyncio.run(_run(home, watch))
     except StoreBusyError:
         _say("busy")
         return 0
     except (StoreError, SettingsError) as error:
         _say(f"{error.message} {error.advice}")
         return 1
+    except OSError as error:
+        LOG.exception("the engine cannot start")
+        _say(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}.")
+        return 1
+    except Exception as error:
+        LOG.exception("the engine cannot start")
+        _say(f"something went wrong inside ({type(error).__name__}).")
+        return 1
 
 
-async def _run(home: Home, *, until_eof: bool, agent: bool) -> int:
+async def _run(home: Home, watch: Callable[[Engine], Coroutine[None, None, None]]) -> int:
     # The environment's API base belongs to a window, which names it with every call.
     engine = Engine(home, load_settings(home, {}))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, engine.request_stop)
-    await engine.start()
-    runner = await serve_control(engine, home.socket)
+    try:
+        await engine.start()
+        runner = await serve_control(engine, home.socket)
+    except BaseException:
+        await engine.aclose()
+        raise
     LOG.info("engine %s ready", os.getpid())
     _say("ready")
-    watcher = asyncio.create_task(_watch(engine, until_eof=until_eof, agent=agent))
+    watcher = asyncio.create_task(watch(engine))
     try:
         await engine.stopping.wait()
     finally:
         watcher.cancel()
         with contextlib.suppress(OSError):
             home.socket.unlink()
-        await engine.aclose()
-        await runner.cleanup()
+        await shut_down(engine, runner)
         await asyncio.gather(watcher, return_exceptions=True)
         LOG.info("engine %s ended", os.getpid())
     return 0
 
 
-async def _watch(engine: Engine, *, until_eof: bool, agent: bool) -> None:
+async def _watch(engine: Engine, *, until_eof: bool, idle_seconds: float | None) -> None:
     """End the engine when its reason to live has gone."""
     if until_eof:
         await _end_of_input()
         engine.request_stop()
-    elif agent:
-        quiet = 0.0
-        while quiet < _IDLE_SECONDS:
-            await asyncio.sleep(_IDLE_LOOK)
-            quiet = quiet + _IDLE_LOOK if engine.idle else 0.0
+    elif idle_seconds is not None:
+        while (left := idle_seconds - engine.idle_seconds()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(engine.stopping.wait(), min(left, _IDLE_LOOK))
+                return
         engine.request_stop()
 
 

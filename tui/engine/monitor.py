@@ -23,6 +23,7 @@ from tui.replicate.errors import (
 from tui.replicate.models import Prediction
 from tui.store.reader import is_loopback
 from tui.store.records import JobRecord, JobStatus
+from tui.store.schema import StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ LOOPBACK_SECONDS: Final = 0.5
 """A server on this machine has no other callers to be polite to."""
 _WAIT_FOR_TOKEN: Final = 3600.0
 _SHAKE: Final = 0.15
+_STORE_AGAIN: Final = 5.0
+_ABSENT: Final = 5
+"""After so many “not found” in a row a prediction is given up."""
 
 
 @dataclass(slots=True)
@@ -63,6 +67,7 @@ class Monitor:
         self._followed: dict[str, _Followed] = {}
         self._focus: str | None = None
         self._troubles: dict[str, str] = {}
+        self._absent: dict[str, int] = {}
 
     @property
     def following(self) -> int:
@@ -104,7 +109,11 @@ class Monitor:
         try:
             while True:
                 bell.clear()
-                pause = await self._once(job_id)
+                try:
+                    pause = await self._once(job_id)
+                except StoreError as error:  # a full disk: what is told now is told again
+                    self._cannot_write(job_id, error)
+                    pause = _STORE_AGAIN
                 if pause is None:
                     return
                 try:
@@ -113,6 +122,8 @@ class Monitor:
                     continue
         finally:
             self._followed.pop(job_id, None)
+            self._troubles.pop(job_id, None)
+            self._absent.pop(job_id, None)
 
     async def _once(self, job_id: str) -> float | None:
         """One look; returns seconds until the next, or None when there is nothing more to see."""
@@ -128,7 +139,11 @@ class Monitor:
         except AuthenticationError as error:
             self._trouble(job, error.message, error.advice)
             return _WAIT_FOR_TOKEN
-        except NotFoundError:
+        except NotFoundError as error:
+            self._absent[job_id] = self._absent.get(job_id, 0) + 1
+            if self._absent[job_id] < _ABSENT:  # lists and rows of a busy service lag behind
+                self._trouble(job, error.message, error.advice)
+                return self._interval(job)
             self._book.note(
                 job_id, "poll", "lost", "Replicate does not know this prediction any more.",
                 status=JobStatus.FAILED, stage="unknown to Replicate",
@@ -140,6 +155,7 @@ class Monitor:
             least = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
             return max(least, self._interval(job))
         self._troubles.pop(job.job_id, None)
+        self._absent.pop(job.job_id, None)
         if not job.status.is_terminal:
             return self._interval(job)
         self._on_end(job)
@@ -153,6 +169,14 @@ class Monitor:
         else:
             base = QUEUED_SECONDS if job.status is JobStatus.QUEUED else OTHER_SECONDS
         return base * random.uniform(1 - _SHAKE, 1 + _SHAKE)  # noqa: S311  spreads the load only
+
+    def _cannot_write(self, job_id: str, error: StoreError) -> None:
+        if self._troubles.get(job_id) != error.message:
+            self._troubles[job_id] = error.message
+            LOG.warning("job %s: %s", job_id, error.message)
+            self._hub.publish(
+                "notice", level="error", message=error.message, advice=error.advice, job_id=job_id
+            )
 
     def _trouble(self, job: JobRecord, message: str, advice: str) -> None:
         """Say once that a job cannot be followed, not at every try."""

@@ -35,6 +35,10 @@ _STATUS: Final = {
     "aborted": JobStatus.CANCELLED,
 }
 
+_MOST_TRIES: Final = 50
+_LEAST_OVERLAP: Final = 256
+"""Bytes that two pieces of a log must share to be put together."""
+
 _T = TypeVar("_T", datetime, float)
 
 
@@ -118,19 +122,41 @@ def reconcile_log(old: bytes, told: str | None) -> LogChange:
     """How the log on disk changes when somebody tells a whole log.
 
     Replicate sends the complete text each time. A longer telling that begins with what we have is
-    growth; a shorter one is late or wiped and changes nothing; a different text of at least the
-    same size is a rewrite and replaces ours (longer wins, then the greater: any order ends alike).
+    growth; a shorter one is late or wiped and changes nothing. A text that begins later, or ends
+    earlier, than ours is a log that was cut at one end: both together are the log. Any other text
+    of at least the same size is a rewrite and replaces ours (longer wins, then the greater: any
+    order ends alike).
     """
     if not told:
         return LogChange()
     new = told.encode("utf-8", "replace")
-    if len(new) < len(old) or new == old:
+    if old.startswith(new):
         return LogChange()
     if new.startswith(old):
         return LogChange(append=new[len(old) :])
+    if (whole := _joined(old, new)) is not None:
+        return LogChange(append=whole[len(old) :])
+    if (whole := _joined(new, old)) is not None:
+        return LogChange(replacement=whole)
     if (len(new), new) > (len(old), old):
         return LogChange(replacement=new)
     return LogChange()
+
+
+def _joined(early: bytes, late: bytes) -> bytes | None:
+    """Two pieces of one log as one, where the second begins inside the first; else None."""
+    head = late[:_LEAST_OVERLAP]
+    if len(head) < _LEAST_OVERLAP:
+        return None
+    at = 0
+    for _ in range(_MOST_TRIES):
+        at = early.find(head, at + 1)
+        if at < 0:
+            return None
+        common = early[at : at + len(late)]
+        if late.startswith(common):
+            return early + late[len(common) :]
+    return None
 
 
 def _rank(status: str) -> int:

@@ -6,6 +6,9 @@ import asyncio
 import logging
 import os
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +37,8 @@ from tui.store.writer import StoreWriter
 
 LOG = logging.getLogger(__name__)
 
+_COLLECT_AGAIN: Final = 5.0
+_COLLECT_SELDOM: Final = 300.0
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -52,6 +57,8 @@ class Engine:
         self.hub = Hub()
         self.started_at = utc_now()
         self._stop = asyncio.Event()
+        self._calls = 0
+        self._needed_at = time.monotonic()
         self._tasks = TaskOwner()
         self._writer = StoreWriter(home)
         self._reader = StoreReader(home.database)
@@ -94,6 +101,8 @@ class Engine:
                 self.monitor.follow(job)
             else:
                 self._submitter.start(job)
+        for job in self._writer.at_risk(utc_now()):
+            self._job_ended(job)
 
     def request_stop(self) -> None:
         """End the engine soon."""
@@ -104,14 +113,24 @@ class Engine:
         """Set when the engine shall end."""
         return self._stop
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing needs the engine: no window, no active job."""
-        return not (self.hub.listeners or self.monitor.following or self._submitter.busy)
+    @contextmanager
+    def needed(self) -> Iterator[None]:
+        """Somebody's call is being answered, an open event stream included."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            self._needed_at = time.monotonic()
+
+    def idle_seconds(self) -> float:
+        """For how long nothing has needed the engine: no call, no active job, no task."""
+        if self._calls or self._tasks.running:
+            self._needed_at = time.monotonic()
+        return time.monotonic() - self._needed_at
 
     async def aclose(self) -> None:
         """Stop everything; what was under way is taken up at the next start."""
-        self.hub.publish("bye")
         await self._tasks.aclose()
         await self._listening.aclose()
         await self._clients.aclose()
@@ -132,7 +151,9 @@ class Engine:
         }
 
     def set_session(self, api_base: str, values: dict[str, Any]) -> None:
-        """Take over what a client's environment holds."""
+        """Take over what a client's environment holds, or that it changed the keyring."""
+        if values.get("keyring_changed"):
+            self._clients.keyring_changed(api_base)
         token, hub = values.get("replicate_token"), values.get("hf_token")
         if isinstance(token, str) and token.strip():
             self._clients.set_token(api_base, token.strip(), "environment")
@@ -202,20 +223,36 @@ class Engine:
             RefusedError: something stands in the way, or the user has not agreed to the upload.
         """
         draft = read_draft(body)
-        key = f"idempotency:{draft.idempotency_key}" if draft.idempotency_key else ""
-        if key and (known := self._writer.fact(key)):
-            return _submitted(self._writer.job(known), again=True)
+        key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
+        if known := self._made_before(key):
+            return _submitted(known, again=True)
         prepared = await self._preparer.prepare(api_base, draft)
         self._allow(prepared, api_base)
-        if key and (known := self._writer.fact(key)):  # the same request, twice at once
-            return _submitted(self._writer.job(known), again=True)
+        if known := self._made_before(key):  # the same request, twice at once
+            return _submitted(known, again=True)
+        record = self._record(prepared, api_base)
         job = self._book.insert(
-            self._record(prepared, api_base), ("created", f"Made from {prepared.config.path}.")
+            record,
+            ("created", f"Made from {prepared.config.path}."),
+            facts={key: record.job_id} if key else {},
         )
-        if key:
-            self._writer.set_fact(key, job.job_id)
         self._submitter.start(job, prepared.report)
         return _submitted(job)
+
+    def _made_before(self, key: str) -> JobRecord | None:
+        """The job that an earlier request with the same key made."""
+        job_id = self._writer.fact(key) if key else None
+        if job_id is None:
+            return None
+        try:
+            return self._writer.job(job_id)
+        except KeyError:
+            raise RefusedError(
+                "The job of this idempotency key has been deleted.",
+                "Use another key to run it again.",
+                status=409,
+                code="idempotency_conflict",
+            ) from None
 
     def _allow(self, prepared: Prepared, api_base: str) -> None:
         if not prepared.ok:
@@ -355,12 +392,21 @@ class Engine:
         self._tasks.start(self._after_end(job), f"collect {job.job_id}")
 
     async def _after_end(self, job: JobRecord) -> None:
-        """Fetch results at once: Replicate keeps them for an hour."""
-        result = await self._collector.collect(job)
-        if job.status is not JobStatus.COMPLETED:
-            return
-        for item in result["missing"]:
-            self._book.note(job.job_id, "local", "missing", f"{item['what']}: {item['why']}")
+        """Fetch results at once, and again as long as Replicate has some that are not here."""
+        told: set[str] = set()
+        pause = _COLLECT_AGAIN
+        while True:
+            result = await self._collector.collect(job)
+            for item in result["missing"] if job.status is JobStatus.COMPLETED else ():
+                words = f"{item['what']}: {item['why']}"
+                if words not in told:
+                    told.add(words)
+                    self._book.note(job.job_id, "local", "missing", words)
+            job = self._writer.job(job.job_id)
+            if job.data_expires_at is None or job.data_expires_at <= utc_now():
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _COLLECT_SELDOM)
 
 
 def _submitted(job: JobRecord, *, again: bool = False) -> dict[str, Any]:

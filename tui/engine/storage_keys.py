@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tui.listener.storage.grants import StorageGrant
+from tui.settings import write_atomically
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
@@ -28,6 +28,7 @@ GRACE: Final = timedelta(hours=6)
 LONGEST: Final = timedelta(days=7)
 BUCKET: Final = "outputs"
 _PREFIX: Final = "ST"
+_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,14 @@ def folder_of(job: JobRecord) -> str:
 
 
 def _read_or_make(path: Path) -> bytes:
+    """The installation's key. A file cut short (a power loss) is no key: a new one is made."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return base64.b64decode(path.read_bytes())
-    with os.fdopen(handle, "wb") as file:
-        master = secrets.token_bytes(32)
-        file.write(base64.b64encode(master))
-        file.flush()
-        os.fsync(file.fileno())
+        master = base64.b64decode(path.read_bytes(), validate=True)
+    except FileNotFoundError:
+        master = b""
+    except ValueError:
+        master = b""
+    if len(master) != _KEY_BYTES:
+        master = secrets.token_bytes(_KEY_BYTES)
+        write_atomically(path, base64.b64encode(master).decode())
     return master

@@ -18,7 +18,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.tasks import TaskOwner
 from tui.replicate.client import ReplicateClient
-from tui.replicate.errors import ReplicateError, UncertainError
+from tui.replicate.errors import AuthenticationError, ReplicateError, UncertainError
 from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.settings import Home
@@ -39,7 +39,9 @@ from tui.simpletuner.config import load_config
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
 from tui.simpletuner.pack import pack
 from tui.simpletuner.scan import DataReport, scan
+from tui.store.reader import is_loopback
 from tui.store.records import JobRecord, JobStatus
+from tui.store.schema import StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -49,7 +51,10 @@ IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"
 MASK: Final = "***"
 _EVENTS_PER_SECOND: Final = 5
 _POSTS: Final = 3
-_LOOK_UP_SECONDS: Final = 12.0
+_LOOK_UP: Final = 12.0
+"""Seconds for which a new prediction may be missing in Replicate's list."""
+_LOOPBACK_LOOK_UP: Final = 0.5
+_STORE_AGAIN: Final = 5.0
 
 
 class Submitter:
@@ -123,17 +128,32 @@ class Submitter:
         fresh = self._book.writer.job(job.job_id)
         if fresh.submit.get("phase") in ("posting", "accepted"):
             return await self.cancel(fresh)
-        self._remove_archive(job.job_id)
+        self._cancelled(job.job_id)
+        return True
+
+    def _cancelled(self, job_id: str) -> None:
+        self._remove_archive(job_id)
         self._book.note(
-            job.job_id, "local", "state", "Cancelled before anything was started at Replicate.",
+            job_id, "local", "state", "Cancelled before anything was started at Replicate.",
             status=JobStatus.CANCELLED, stage="", completed_at=self._now(), cost_micros=0,
             cancel_requested=True,
         )  # fmt: skip
-        return True
 
     # -- the steps ----------------------------------------------------------------------------
 
     async def _run(self, job_id: str, report: DataReport | None) -> None:
+        while True:
+            try:
+                return await self._try(job_id, report)
+            except StoreError as error:  # a full disk: go on from the last step written down
+                LOG.warning("job %s waits: %s", job_id, error.message)
+                self._hub.publish(
+                    "notice", level="error", message=error.message, advice=error.advice,
+                    job_id=job_id,
+                )  # fmt: skip
+                await asyncio.sleep(_STORE_AGAIN)
+
+    async def _try(self, job_id: str, report: DataReport | None) -> None:
         try:
             await self._steps(job_id, report)
         except MissingTokenError as error:
@@ -219,6 +239,9 @@ class Submitter:
             for attempt in range(_POSTS):
                 if prediction is not None:
                     break
+                if self._book.writer.job(job.job_id).cancel_requested:
+                    self._cancelled(job.job_id)
+                    return
                 prediction = await self._post_once(client, job, values, attempt)
             if prediction is None:
                 self._fail(
@@ -229,10 +252,23 @@ class Submitter:
                 return
             self._accept(job, prediction)
         job = self._book.writer.job(job.job_id)
+        self._monitor.follow(job)
         if job.cancel_requested and not job.status.is_terminal:
-            answer = await client.cancel_prediction(job.prediction_id)
-            self._book.tell(job.job_id, snapshot_of(answer), "local")
-        self._monitor.follow(self._book.writer.job(job.job_id))
+            await self._pass_on_cancel(client, job)
+
+    async def _pass_on_cancel(self, client: ReplicateClient, job: JobRecord) -> None:
+        """Cancel a prediction whose job was cancelled while nobody knew its id."""
+        for pause in (0.5, 2.0, 8.0, None):
+            try:
+                answer = await client.cancel_prediction(job.prediction_id)
+            except ReplicateError as error:
+                self._book.note(job.job_id, "local", "trouble", f"Not cancelled: {error.message}")
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                self._book.tell(job.job_id, snapshot_of(answer), "local")
+                return
 
     async def _post_once(
         self, client: ReplicateClient, job: JobRecord, values: dict[str, Any], attempt: int
@@ -256,13 +292,26 @@ class Submitter:
     async def _look_up(
         self, client: ReplicateClient, job: JobRecord, values: dict[str, Any]
     ) -> Prediction | None:
-        found = await client.find_submitted(
-            version=_full_version(job),
-            input=values,
-            since=datetime.fromisoformat(job.submit["since"]),
-            secret_names=job.submit.get("secret_names", ()),
-            patience=_LOOK_UP_SECONDS,
-        )
+        """What became of a POST without an answer. Asks until it is known: money may be running."""
+        pauses = _pauses(job)
+        while True:
+            try:
+                found = await client.find_submitted(
+                    version=_full_version(job),
+                    input=values,
+                    since=datetime.fromisoformat(job.submit["since"]),
+                    secret_names=job.submit.get("secret_names", ()),
+                    patience=_LOOPBACK_LOOK_UP if is_loopback(job.api_base) else _LOOK_UP,
+                )
+                break
+            except AuthenticationError as error:
+                raise MissingTokenError(error.message.rstrip(".")) from None
+            except ReplicateError as error:
+                words = f"It is not known yet whether Replicate took the job. {error.message}"
+                self._book.note(
+                    job.job_id, "local", "trouble", words, stage="looking for it at Replicate"
+                )
+                await asyncio.sleep(max(next(pauses), error.retry_after or 0))
         ours = [
             one for one in found if self._book.writer.by_prediction(job.api_base, one.id) is None
         ]
@@ -360,6 +409,14 @@ async def _in_thread(cancel: threading.Event, work: Callable[[], _T]) -> _T:
         cancel.set()
         await asyncio.gather(running, return_exceptions=True)
         raise
+
+
+def _pauses(job: JobRecord) -> Iterator[float]:
+    """Seconds between looks: ever longer, up to a minute."""
+    pause = 0.2 if is_loopback(job.api_base) else 2.0
+    while True:
+        yield pause
+        pause = min(pause * 2, 60.0)
 
 
 def _full_version(job: JobRecord) -> str:

@@ -16,6 +16,11 @@ class TaskOwner:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    @property
+    def running(self) -> int:
+        """How many have not ended."""
+        return len(self._tasks)
+
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """Run `work` until it ends or the owner closes."""
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -88,8 +88,12 @@ class StoreReader:
             connection = sqlite3.connect(
                 f"{self._path.as_uri()}?mode=ro", uri=True, timeout=2.0, check_same_thread=False
             )
+        except sqlite3.Error as error:
+            raise _unreadable(self._path, error) from error
+        try:
             version = schema_version(connection)
         except sqlite3.Error as error:
+            connection.close()
             raise _unreadable(self._path, error) from error
         if version > len(MIGRATIONS):
             connection.close()

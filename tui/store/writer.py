@@ -35,6 +35,7 @@ class Change:
 
     Attributes:
         values: fields of `JobRecord` to set.
+        forget_log_facts: drop metrics and stages first: the log is read anew.
         metrics: (name, step, value) points; a step that is already there keeps its value.
         stages: stages to insert or replace by number.
         files: files to insert or replace by path.
@@ -42,6 +43,7 @@ class Change:
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
+    forget_log_facts: bool = False
     metrics: Iterable[tuple[str, int, float]] = ()
     stages: Iterable[StageRecord] = ()
     files: Iterable[FileRecord] = ()
@@ -58,27 +60,20 @@ class StoreWriter:
             StoreBusyError: another engine has it.
             StoreError: it cannot be used.
         """
-        home.create()
-        self._home = home
-        self._lock = _take_lock(home.root / "engine.lock", home.database)
         try:
-            self._db = sqlite3.connect(home.database, timeout=10.0, isolation_level=None)
-            home.database.chmod(0o600)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            migrate(self._db, home.database)
-            row = self._db.execute("SELECT COALESCE(MAX(rev), 0) FROM jobs").fetchone()
-        except sqlite3.Error as error:
-            os.close(self._lock)
+            home.create()
+            self._lock = _take_lock(home.root / "engine.lock", home.database)
+        except OSError as error:
             raise StoreError(
-                f"The job database {home.database} cannot be opened: {error}.",
-                "Is the disk full or read-only? If the file is damaged, move it away: logs and "
-                "delivered files are kept, and a sync brings the jobs back.",
+                f"The state folder {home.root} cannot be used: {error.strerror or error}.",
+                "Check that it is a folder of yours and that its disk is neither full nor "
+                "read-only, or set SIMPLETUNER_TUI_HOME to another one.",
             ) from error
-        except StoreError:
+        try:
+            self._db, self._rev = _open(home.database)
+        except BaseException:
             os.close(self._lock)
             raise
-        self._rev = int(row[0])
 
     def close(self) -> None:
         """Fold the journal into the file and let go of the lock."""
@@ -110,8 +105,13 @@ class StoreWriter:
 
     # -- jobs ---------------------------------------------------------------------------------
 
-    def insert(self, record: JobRecord, change: Change | None = None) -> JobRecord:
-        """Add a job and return it with its revision."""
+    def insert(
+        self,
+        record: JobRecord,
+        change: Change | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> JobRecord:
+        """Add a job, with facts that must not exist without it; returns it with its revision."""
         with self._transaction():
             self._rev += 1
             values = [encode(name, getattr(record, name)) for name in JOB_COLUMNS[:-1]]
@@ -122,6 +122,8 @@ class StoreWriter:
             )
             if change is not None:
                 self._apply(record.job_id, change)
+            for name, value in (facts or {}).items():
+                self._put_fact(name, value)
         return self.job(record.job_id)
 
     def apply(self, job_id: str, change: Change) -> None:
@@ -140,6 +142,9 @@ class StoreWriter:
             f"UPDATE jobs SET {assignments} WHERE job_id = ?",  # noqa: S608  names checked above
             (*(encode(name, value) for name, value in values.items()), job_id),
         )
+        if change.forget_log_facts:
+            self._db.execute("DELETE FROM metrics WHERE job_id = ?", (job_id,))
+            self._db.execute("DELETE FROM stages WHERE job_id = ?", (job_id,))
         self._db.executemany(
             "INSERT OR IGNORE INTO metrics (job_id, name, step, value) VALUES (?, ?, ?, ?)",
             ((job_id, name, step, _finite(value)) for name, step, value in change.metrics),
@@ -176,12 +181,6 @@ class StoreWriter:
             ),
         )
 
-    def reset_log_facts(self, job_id: str) -> None:
-        """Forget what was read from a log that turned out to be rewritten."""
-        with self._transaction():
-            self._db.execute("DELETE FROM metrics WHERE job_id = ?", (job_id,))
-            self._db.execute("DELETE FROM stages WHERE job_id = ?", (job_id,))
-
     def delete(self, job_id: str) -> None:
         """Remove a job's record, and remember its prediction so that a sync does not revive it."""
         with self._transaction():
@@ -201,53 +200,102 @@ class StoreWriter:
         Raises:
             KeyError: there is none.
         """
-        row = self._db.execute(
+        rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE job_id = ?",  # noqa: S608  constants
-            (job_id,),
-        ).fetchone()
-        if row is None:
+            job_id,
+        )
+        if not rows:
             raise KeyError(job_id)
-        return job_record(row)
+        return job_record(rows[0])
+
+    def at_risk(self, now: datetime) -> list[JobRecord]:
+        """Ended jobs with results that Replicate still has and that may not be here yet."""
+        rows = self._read(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
+            "WHERE status NOT IN ('pending', 'uploading', 'queued', 'running') "
+            "AND data_expires_at > ? ORDER BY data_expires_at",
+            to_micros(now),
+        )
+        return [job_record(row) for row in rows]
 
     def active(self) -> list[JobRecord]:
         """Jobs that are not at their end, oldest first."""
-        rows = self._db.execute(
+        rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE status IN "  # noqa: S608  constants
             "('pending', 'uploading', 'queued', 'running') ORDER BY created_at"
-        ).fetchall()
+        )
         return [job_record(row) for row in rows]
 
     def by_prediction(self, api_base: str, prediction_id: str) -> JobRecord | None:
         """The job of a prediction, if it is known."""
-        row = self._db.execute(
+        rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
             "WHERE api_base = ? AND prediction_id = ?",
-            (api_base, prediction_id),
-        ).fetchone()
-        return None if row is None else job_record(row)
+            api_base,
+            prediction_id,
+        )
+        return job_record(rows[0]) if rows else None
 
     def was_deleted(self, api_base: str, prediction_id: str) -> bool:
         """Whether the user removed that prediction from the list."""
-        row = self._db.execute(
-            "SELECT 1 FROM deleted WHERE api_base = ? AND prediction_id = ?",
-            (api_base, prediction_id),
-        ).fetchone()
-        return row is not None
+        sql = "SELECT 1 FROM deleted WHERE api_base = ? AND prediction_id = ?"
+        return bool(self._read(sql, api_base, prediction_id))
 
     # -- facts --------------------------------------------------------------------------------
 
     def set_fact(self, name: str, value: Any) -> None:
         """Remember something heard from the world."""
         with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
-                (name, json.dumps(value, ensure_ascii=False), to_micros(datetime.now(UTC))),
-            )
+            self._put_fact(name, value)
+
+    def _put_fact(self, name: str, value: Any) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
+            (name, json.dumps(value, ensure_ascii=False), to_micros(datetime.now(UTC))),
+        )
 
     def fact(self, name: str) -> Any:
         """What was remembered under a name, or None."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        rows = self._read("SELECT value FROM facts WHERE name = ?", name)
+        return json.loads(rows[0][0]) if rows else None
+
+    def _read(self, sql: str, *parameters: Any) -> list[Any]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"The job database cannot be read: {error}.",
+                "Is its disk still there? The engine goes on when it can be read again.",
+            ) from error
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, int]:
+    """The database, lifted to the newest schema, and the last revision in it."""
+    try:
+        database = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _cannot_open(path, error) from error
+    try:
+        path.chmod(0o600)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        migrate(database, path)
+        row = database.execute("SELECT COALESCE(MAX(rev), 0) FROM jobs").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        database.close()
+        raise _cannot_open(path, error) from error
+    except StoreError:
+        database.close()
+        raise
+    return database, int(row[0])
+
+
+def _cannot_open(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"The job database {path} cannot be opened: {error}.",
+        "Is the disk full or read-only? If the file is damaged, move it away: logs and "
+        "delivered files are kept, and a sync brings the jobs back.",
+    )
 
 
 def _finite(value: float) -> float | None:
@@ -259,10 +307,13 @@ def _take_lock(path: Path, database: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         os.close(handle)
         raise StoreBusyError(
             f"Another engine is using {database}.",
             "Attach to it with simpletuner-tui, or stop it first.",
         ) from error
+    except OSError:
+        os.close(handle)
+        raise
     return handle

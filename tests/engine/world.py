@@ -1,0 +1,212 @@
+"""A whole small world in one process: a sandbox, an engine with its socket, and a client of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.support import eventually
+from tui.engine.control import serve_control, shut_down
+from tui.engine.control_client import ControlClient
+from tui.engine.service import Engine
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.demo import write_demo_project
+from tui.sandbox.faults import Fault
+from tui.sandbox.record import Record
+from tui.sandbox.server import RunningSandbox, serve
+from tui.settings import Home, Settings
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord, JobStatus
+
+SPEED = 40.0
+
+
+def quick_settings(**cloud: Any) -> Settings:
+    """Settings of a test: a listener on any free port."""
+    settings = Settings()
+    return replace(
+        settings,
+        listener=replace(settings.listener, listen="127.0.0.1:0"),
+        cloud=replace(settings.cloud, **cloud),
+    )
+
+
+def write_quick_settings(home: Home) -> None:
+    """The same for an engine in a process of its own."""
+    home.create()
+    home.settings_file.write_text('[listener]\nlisten = "127.0.0.1:0"\n')
+
+
+@asynccontextmanager
+async def running_engine(
+    home: Home, settings: Settings | None = None
+) -> AsyncIterator[tuple[Engine, ControlClient]]:
+    """An engine in this process that answers on its socket; closed as the real one closes."""
+    engine = Engine(home, settings or quick_settings())
+    await engine.start()
+    runner = await serve_control(engine, home.socket)
+    try:
+        yield engine, ControlClient(home.socket)
+    finally:
+        await shut_down(engine, runner)
+
+
+@dataclass
+class World:
+    """What most tests of the engine need.
+
+    Attributes:
+        home: where the engine's state is.
+        sandbox: the stand-in for Replicate.
+        engine: the engine under test.
+        client: a window's line to it, for the sandbox's API base.
+        config: the example project's config.
+    """
+
+    home: Home
+    sandbox: RunningSandbox
+    engine: Engine
+    client: ControlClient
+    config: Path
+
+    @property
+    def reader(self) -> StoreReader:
+        """A fresh look at the store."""
+        return StoreReader(self.home.database)
+
+    @property
+    def predictions(self) -> list[Record]:
+        """What the sandbox has been asked to run, oldest first."""
+        return self.sandbox.core.jobs.order["prediction"]
+
+    def draft(self, steps: int = 12, **more: Any) -> dict[str, Any]:
+        """A short job on the example project."""
+        draft: dict[str, Any] = {
+            "config": str(self.config),
+            "overrides": {"max_train_steps": steps, "lora_rank": 2},
+            "delivery": {"kind": "local"},
+            "consent": True,
+        }
+        return draft | more
+
+    async def submit(self, steps: int = 12, **more: Any) -> str:
+        """Start a job; returns its id."""
+        answer = await self.client.submit(self.draft(steps, **more))
+        job_id: str = answer["job_id"]
+        return job_id
+
+    def job(self, job_id: str) -> JobRecord:
+        """A job's record as windows see it."""
+        with_reader = self.reader
+        try:
+            job = with_reader.job(job_id)
+        finally:
+            with_reader.close()
+        assert job is not None
+        return job
+
+    async def until(self, job_id: str, *states: JobStatus, within: float = 30) -> JobRecord:
+        """Wait until a job is in one of some states."""
+        reader = self.reader
+
+        def there() -> JobRecord | None:
+            job = reader.job(job_id)
+            return job if job is not None and job.status in states else None
+
+        try:
+            return await eventually(there, within=within)
+        finally:
+            reader.close()
+
+    async def ended(self, job_id: str, within: float = 30) -> JobRecord:
+        """Wait for a job's end."""
+        return await self.until(
+            job_id, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, within=within
+        )
+
+    def fault(self, *texts: str) -> None:
+        """Switch faults of the sandbox on."""
+        for text in texts:
+            self.sandbox.core.faults.add(Fault.parse(text))
+
+    def clear_faults(self) -> None:
+        """Switch all of them off."""
+        self.sandbox.core.faults.clear()
+
+    def prediction_of(self, job: JobRecord) -> Record:
+        """The sandbox's side of a job."""
+        return self.sandbox.core.jobs.by_id[job.prediction_id]
+
+    def log(self, job_id: str) -> str:
+        """A job's log on disk."""
+        return self.home.log_file(job_id).read_bytes().decode()
+
+    def steps_of(self, job_id: str, name: str = "loss") -> list[int]:
+        """The steps of a metric series."""
+        reader = self.reader
+        try:
+            return list(reader.metrics(job_id, name)[0])
+        finally:
+            reader.close()
+
+    def kinds(self, job_id: str) -> list[str]:
+        """What happened to a job, as a list of event kinds."""
+        reader = self.reader
+        try:
+            return [event.kind for event in reader.events(job_id)]
+        finally:
+            reader.close()
+
+
+@asynccontextmanager
+async def running_world(
+    home: Home,
+    project: Path,
+    *,
+    settings: Settings | None = None,
+    faults: Sequence[str] = (),
+    speed: float = SPEED,
+    **sandbox: Any,
+) -> AsyncIterator[World]:
+    """Sandbox, engine and client, with the sandbox's token handed over."""
+    config = SandboxConfig(
+        speed=speed,
+        work_dir=project.parent / "sandbox",
+        faults=tuple(Fault.parse(text) for text in faults),
+        **sandbox,
+    )
+    running = await serve(config)
+    try:
+        async with running_engine(home, settings) as (engine, _):
+            client = ControlClient(home.socket, running.base_url)
+            await client.set_session({"replicate_token": running.token})
+            path = write_demo_project(project)
+            yield World(home, running, engine, client, path)
+    finally:
+        await running.aclose()
+
+
+def sha256(path: Path) -> str:
+    """Of a small file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def written_by_trainer(world: World, job: JobRecord) -> dict[str, str]:
+    """SHA-256 by name of the weights that the stand-in trainer wrote."""
+    folder = world.sandbox.core.config.work_dir
+    assert folder is not None
+    runs = folder / "runs" / job.prediction_id
+    return {path.relative_to(runs).as_posix(): sha256(path) for path in runs.rglob("*.safetensors")}
+
+
+def edit_config(path: Path, **changes: Any) -> None:
+    """Change options of a config; None removes one."""
+    values = json.loads(path.read_text()) | {f"--{name}": value for name, value in changes.items()}
+    path.write_text(
+        json.dumps({name: value for name, value in values.items() if value is not None})
+    )
