@@ -7,20 +7,18 @@ its documentation (https://replicate.com/docs/reference/http).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
-from tui.replicate.addresses import REPLICATE, split_model
-from tui.replicate.budget import Circuit, RateBudget
+from tui.replicate.addresses import split_model
+from tui.replicate.calls import Calls, short
 from tui.replicate.create import create_once
 from tui.replicate.download import Downloaded, download_file
-from tui.replicate.errors import BadAnswerError, InvalidRequestError, NotFoundError
+from tui.replicate.errors import BadAnswerError, NotFoundError
 from tui.replicate.lookup import find_submitted
 from tui.replicate.models import (
     Account,
-    Answer,
     File,
     Hardware,
     Model,
@@ -28,78 +26,20 @@ from tui.replicate.models import (
     Training,
     Version,
 )
-from tui.replicate.network import Network
 from tui.replicate.pages import each, read_rows
 from tui.replicate.secret import Secret
-from tui.replicate.session import Call, Session
+from tui.replicate.session import Call
 from tui.replicate.upload import FileForm, Progress
 from tui.replicate.values import format_time
 
-A = TypeVar("A", bound=Answer)
 
-
-class ReplicateClient:
+class ReplicateClient(Calls):
     """An account's view of Replicate. Use as an async context manager, or call `aclose`.
 
     Every call raises `ReplicateError` in one of its types. Calls that only read, and those that
     do the same twice, are repeated after failures; calls that start paid work are repeated only
     when the service certainly did not get them.
-
-    Args:
-        token: the API token, or None (then only downloads from elsewhere work).
-        base_url: the API's address, ending in `/v1`.
-        network: proxies, certificates, time limits, retries.
-        budget: shared with the other clients of the same account; its own if None.
-
-    Raises:
-        InvalidRequestError: `base_url` is not an address.
-        OSError: the CA bundle cannot be read.
     """
-
-    def __init__(
-        self,
-        token: Secret | None,
-        *,
-        base_url: str = REPLICATE,
-        network: Network = Network(),  # noqa: B008  # frozen, so one default can serve all
-        budget: RateBudget | None = None,
-    ) -> None:
-        self.budget = budget if budget is not None else RateBudget()
-        self._session = Session(token, base_url=base_url, network=network, budget=self.budget)
-        self._at = self._session.base.path
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"ReplicateClient({str(self._session.base.url)!r})"
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._session.aclose()
-
-    @property
-    def base_url(self) -> str:
-        """The API's address, without a slash at the end."""
-        return str(self._session.base.url)
-
-    @property
-    def circuit(self) -> Circuit:
-        """Whether the service is being asked at present."""
-        return self.budget.circuit
-
-    @property
-    def clock_offset(self) -> timedelta | None:
-        """The service's clock minus ours, from the last answer; None before the first."""
-        return self._session.clock_offset
 
     # Account and models
 
@@ -214,7 +154,7 @@ class ReplicateClient:
     async def get_prediction(self, id_or_url: str) -> Prediction:
         """A prediction as it is now, by its id or by the `get` link of an earlier answer."""
         url = self._resource("predictions", id_or_url)
-        return await self._get(Prediction, f"prediction {_short(id_or_url)}", url)
+        return await self._get(Prediction, f"prediction {short(id_or_url)}", url)
 
     def predictions(
         self, *, created_after: datetime | None = None, created_before: datetime | None = None
@@ -292,7 +232,7 @@ class ReplicateClient:
     async def get_training(self, id_or_url: str) -> Training:
         """A training as it is now, by its id or by the `get` link of an earlier answer."""
         url = self._resource("trainings", id_or_url)
-        return await self._get(Training, f"training {_short(id_or_url)}", url)
+        return await self._get(Training, f"training {short(id_or_url)}", url)
 
     def trainings(self) -> AsyncIterator[Training]:
         """The account's trainings, newest first, all pages."""
@@ -373,43 +313,3 @@ class ReplicateClient:
         if not isinstance(key, str) or not key:
             raise BadAnswerError(f"{self._session.base.service} sent no webhook secret.")
         return Secret(key)
-
-    # Shared
-
-    async def _get(self, kind: type[A], what: str, url: str) -> A:
-        call = Call(what, "GET", url)
-        return self._understood(kind, await self._session.json(call), what)
-
-    def _understood(self, kind: type[A], data: object, what: str) -> A:
-        try:
-            answer = kind.read(data)
-        except ValueError:
-            answer = None
-        if answer is None or not getattr(answer, kind.key):
-            raise BadAnswerError(
-                f"{self._session.base.service} answered the question for {what} with something "
-                "else.",
-                advice="Check the API address; if it is right, try again later.",
-            )
-        return answer
-
-    def _resource(self, kind: str, id_or_url: str) -> str:
-        if "://" in id_or_url:
-            return self._session.base.pin(id_or_url)
-        return self._at(kind, id_or_url)
-
-    async def _cancel(self, kind: type[A], plural: str, id_or_url: str) -> A:
-        where = self._resource(plural, id_or_url)
-        call = Call(f"cancelling {_short(id_or_url)}", "POST", f"{where}/cancel")
-        try:
-            answer = await self._session.json(call)
-            return self._understood(kind, answer, call.what)
-        except (InvalidRequestError, NotFoundError, BadAnswerError):
-            # What the service says to cancelling something that has ended is not documented:
-            # the job itself tells.
-            pass
-        return await self._get(kind, f"{plural[:-1]} {_short(id_or_url)}", where)
-
-
-def _short(id_or_url: str) -> str:
-    return id_or_url.rstrip("/").rpartition("/")[2].partition("?")[0]
