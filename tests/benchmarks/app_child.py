@@ -1,0 +1,95 @@
+"""Programs that `bench_app` starts in a pseudo terminal. Imports wait until they are needed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+
+def app(folder: str) -> None:
+    """The app on a state folder, with an engine that never comes; as the command starts it."""
+    from tui.app import first_frame
+    from tui.settings import Home, load_settings
+
+    root = Path(folder)
+    home = Home(root, root / "cloud_outputs")
+    settings = load_settings(home, {})
+    first_frame.paint(home)
+    from tui.app.app import run
+
+    async def attach():  # type: ignore[no-untyped-def]  # never answers
+        import asyncio
+
+        await asyncio.Event().wait()
+
+    try:
+        sys.exit(run(home, settings, attach=attach))
+    finally:
+        first_frame.restore()
+
+
+def skeleton() -> None:
+    """What any Textual app of this kind starts with: header, tabs, empty table, footer."""
+    from textual.app import App, ComposeResult
+    from textual.widgets import DataTable, Footer, Header, TabbedContent, TabPane
+
+    class Skeleton(App[None]):
+        BINDINGS: ClassVar = [("q", "quit", "Quit")]
+
+        def compose(self) -> ComposeResult:
+            yield Header()
+            with TabbedContent():
+                with TabPane("Cloud"):
+                    yield DataTable(id="one")
+                with TabPane("Jobs"):
+                    yield DataTable(id="two")
+            yield Footer()
+
+        def on_mount(self) -> None:
+            self.query_one("#one", DataTable).add_columns("NAME", "STATE", "PROGRESS", "COST")
+
+    Skeleton().run()
+
+
+def table() -> None:
+    """A DataTable with 1 000 rows, the peer for keys."""
+    from textual.app import App, ComposeResult
+    from textual.widgets import DataTable
+
+    class Table(App[None]):
+        BINDINGS: ClassVar = [("q", "quit", "Quit"), ("j", "down", "Down"), ("k", "up", "Up")]
+
+        def compose(self) -> ComposeResult:
+            yield DataTable(cursor_type="row")
+
+        def on_mount(self) -> None:
+            rows = self.query_one(DataTable)
+            rows.add_columns("NAME", "MODEL", "STATE", "PROGRESS", "STEP", "LOSS", "ETA", "COST")
+            for number in range(1000):
+                rows.add_row(
+                    f"cat-lora-{number}", "flux dev", "done", "3 files, 220 MiB", "1000/1000",
+                    "0.142", "21 m", "$1.84",
+                )  # fmt: skip
+
+        def action_down(self) -> None:
+            self.query_one(DataTable).action_cursor_down()
+
+        def action_up(self) -> None:
+            self.query_one(DataTable).action_cursor_up()
+
+    Table().run()
+
+
+def nothing() -> None:
+    """The floor of everything in Python: print a word."""
+    import time
+
+    print("ready", flush=True)
+    time.sleep(0.3)
+
+
+if __name__ == "__main__":
+    {"app": app, "skeleton": skeleton, "table": table, "nothing": nothing}[sys.argv[1]](
+        *sys.argv[2:]
+    )
