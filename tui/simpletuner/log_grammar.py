@@ -33,8 +33,8 @@ TAG: Final = re.compile(
 TRAINING_BAR: Final = re.compile(
     rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*\| *((\d{1,15})/\d+ \[[^\]]*)\]"
 )
-# What stands in a training bar before the counts.
-BAR_HEAD: Final = re.compile(rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*")
+# What stands in a training bar before its drawing.
+BAR_HEAD: Final = re.compile(rb"Epoch \d+/\d+,? Steps: *\d+%")
 _TRAINING_DETAILS: Final = re.compile(
     rb"Epoch (\d{1,15})/(\d{1,15}),? Steps: *\d+%\|[^|]*\| *(\d{1,15})/(\d{1,15}) "
     rb"\[([\d:]{1,30})<([\d:?]{1,30}), *([^,\]]+)(?:, *([^\]]*))?\]"

@@ -26,6 +26,17 @@ _LEVELS: Final[dict[str, Level]] = {
 _BRACKET: Final = ord("[")
 _PIPE: Final = ord("|")
 _CAPITAL_E: Final = ord("E")
+# The attributes that `LineReader.dump` keeps, beside `published`.
+_STATE: Final = (
+    "in_tail",
+    "step",
+    "total",
+    "epoch",
+    "epochs",
+    "_in_traceback",
+    "_last_checkpoint",
+    "_checkpoint_named",
+)
 _DASH: Final = ord("-")
 _EXCEPTIONS: Final = (b"Error", b"Exception", b"Interrupt")
 _LETTERS: Final = (ord("A"), ord("z"))
@@ -88,7 +99,8 @@ class LineReader:
         if line[0] == _BRACKET:
             found = grammar.TAG.match(line)
             if found is not None:
-                return self._tagged(found[1], line[found.end() :])
+                self._in_traceback = False
+                return self._tags.get(found[1], self._rank)(line[found.end() :])
         if _PIPE in line:
             bar = grammar.BAR.search(line)
             if bar is not None:
@@ -97,7 +109,8 @@ class LineReader:
             found = grammar.TAG.search(line)
             if found is not None:
                 self._plain(line[: found.start()])
-                return self._tagged(found[1], line[found.end() :])
+                self._in_traceback = False
+                return self._tags.get(found[1], self._rank)(line[found.end() :])
         return self._plain(line)
 
     def _bar(self, line: bytes, end: int) -> bool:
@@ -121,13 +134,6 @@ class LineReader:
             self._stages.training_step(int(held), self._offset, self._at, self._update)
         elif b"=" in body:
             series.body = body
-
-    def _tagged(self, tag: bytes, rest: bytes) -> bool:
-        self._in_traceback = False
-        handler = self._tags.get(tag)
-        if handler is None:
-            return self._rank(rest)
-        return handler(rest)
 
     # -- tags --------------------------------------------------------------------------------
 
@@ -344,26 +350,11 @@ class LineReader:
 
     def dump(self) -> dict[str, Any]:
         """The state as plain JSON values."""
-        return {
-            "in_tail": self.in_tail,
-            "in_traceback": self._in_traceback,
-            "step": self.step,
-            "total": self.total,
-            "epoch": self.epoch,
-            "epochs": self.epochs,
-            "published": list(self.published),
-            "last_checkpoint": self._last_checkpoint,
-            "checkpoint_named": self._checkpoint_named,
-        }
+        state = {name.lstrip("_"): getattr(self, name) for name in _STATE}
+        return state | {"published": list(self.published)}
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over the state that `dump` described."""
-        self.in_tail = state["in_tail"]
-        self._in_traceback = state["in_traceback"]
-        self.step = state["step"]
-        self.total = state["total"]
-        self.epoch = state["epoch"]
-        self.epochs = state["epochs"]
+        for name in _STATE:
+            setattr(self, name, state[name.lstrip("_")])
         self.published = list(state["published"])
-        self._last_checkpoint = state["last_checkpoint"]
-        self._checkpoint_named = state["checkpoint_named"]

@@ -136,13 +136,14 @@ class LogParser:
             if line[0] == _CAPITAL_E and line[:6] == b"Epoch ":
                 # This is most lines of a long log, so no expression is run: the part before the
                 # counts is compared with the one before, which was checked.
-                start, _, counts = line.partition(b"| ")
-                if start != head and grammar.BAR_HEAD.fullmatch(start):
-                    head = start
-                body, _, rest = counts.partition(b"]")
-                held = body.partition(b"/")[0]
+                parts = line.split(b"|", 2)
+                if parts[0] != head and grammar.BAR_HEAD.fullmatch(parts[0]):
+                    head = parts[0]
+                body, _, rest = parts[-1].partition(b"]")
+                held = body.partition(b"/")[0].strip()
                 if (
-                    start == head
+                    parts[0] == head
+                    and len(parts) == 3
                     and held.isdigit()
                     and len(held) < 16
                     and (not rest or rest.isspace())

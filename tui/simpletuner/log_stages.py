@@ -26,6 +26,7 @@ _LABEL_LIMIT: Final = 120
 _MESSAGE_LIMIT: Final = 2000
 # Much quicker than `Stage(...)`; caches report their progress in thousands of lines.
 _new = tuple.__new__
+_UNKNOWN: Final = (None, None, None)
 _OUTCOMES: Final[dict[str, Outcome]] = {
     "training_complete": "completed",
     "training_abort": "aborted",
@@ -140,20 +141,9 @@ class StageTracker:
         ended: StageStatus = "failed" if key == "training_abort" else "completed"
         while self.open and not self._holds(self.open[-1], key):
             self._finish(self.open.pop(), ended, offset, at, update)
-        stage = Stage(
-            number=self.count,
-            key=key,
-            label=label,
-            status="running",
-            message="",
-            percent=None,
-            current=None,
-            total=None,
-            step=step,
-            started_offset=offset,
-            finished_offset=None,
-            started_at=at,
-            finished_at=None,
+        stage = _new(
+            Stage,
+            (self.count, key, label, "running", "", *_UNKNOWN, step, offset, None, at, None),
         )
         self.count += 1
         self.open.append(stage)
@@ -180,7 +170,9 @@ class StageTracker:
     def _finish(
         stage: Stage, status: StageStatus, offset: int, at: datetime | None, update: Update
     ) -> None:
-        update.stages.append(stage._replace(status=status, finished_offset=offset, finished_at=at))
+        update.stages.append(
+            _new(Stage, (*stage[:3], status, *stage[4:10], offset, stage.started_at, at))
+        )
 
     def dump(self) -> dict[str, Any]:
         """The state as plain JSON values."""
