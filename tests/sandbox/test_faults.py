@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -48,6 +49,30 @@ async def test_answers_that_refuse(desk: Desk, fault: str, status: int, kind: st
         assert answer.json()["retry_after"] == 7
         assert "resets in ~7s" in answer.json()["detail"]
     assert (await desk.http.get("account")).status_code == 200
+
+
+async def test_the_other_form_of_throttling(desk: Desk) -> None:
+    await desk.fault("rate-limit-text=3*1")
+    answer = await desk.http.get("account")
+    assert answer.json() == {
+        "detail": "Request was throttled. Expected available in 3 seconds.",
+        "status": 429,
+    }
+    assert "retry-after" not in answer.headers
+
+
+async def test_faults_on_the_wire_say_nothing_on_the_terminal(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.fault("cut-request*1")
+    with pytest.raises(httpx.TransportError):
+        await desk.http.get("account")
+    host, port = desk.sandbox.base_url.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"nonsense\0\r\n\r\n")
+    assert b"400" in await reader.readline()
+    writer.close()
+    assert caplog.records == []
 
 
 async def test_no_credit_stops_only_new_work(desk: Desk) -> None:

@@ -318,3 +318,13 @@ async def test_the_stream_of_a_failed_prediction(desk: Desk) -> None:
     answer = await desk.http.get(made["urls"]["stream"])
     assert "event: error" in answer.text
     assert answer.text.endswith('data: {"reason": "error"}\n\n')
+
+
+async def test_the_page_for_a_browser(desk: Desk) -> None:
+    done = await desk.ended(await desk.hello("<b>you</b>"))
+    page = await desk.http.get(done["urls"]["web"], headers={"Authorization": ""})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "SANDBOX" in page.text
+    assert "succeeded" in page.text
+    assert "<b>you" not in page.text
+    assert (await desk.http.get(done["urls"]["web"] + "x")).status_code == 404

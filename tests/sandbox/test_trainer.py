@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import safetensors
+from aiohttp import web
 
 from tests.sandbox.conftest import Bucket, Desk, archive, training
 from tui.sandbox.releases import EARLY, MENDED, SUMMER, Release
@@ -331,6 +332,36 @@ async def test_how_far_a_run_goes(
     assert f"-  Total optimization steps = {steps}" in done["logs"]
     assert f"-  Num Epochs = {epochs}" in done["logs"]
     assert f"Epoch {epochs}/{epochs}, Steps: 100%|██████████| {steps}/{steps} " in done["logs"]
+
+
+async def test_a_hub_that_refuses_is_logged_and_does_not_fail_the_run(
+    open_desk: Any,
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers.get("Authorization")))
+        return web.json_response({"error": "Invalid credentials"}, status=401)
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", refuse)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    desk = await open_desk(hub_endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    given = {
+        "config_json": training(),
+        "images": await desk.upload(archive()),
+        "hub_model_id": "https://huggingface.co/me/cat-lora?x=1",
+        "hf_token": "hf_canary",
+    }
+    done = await finish(desk, given)
+    await runner.cleanup()
+    assert done["status"] == "succeeded"
+    assert done["output"] == "https://huggingface.co/me/cat-lora"
+    assert asked[0] == ("/api/repos/create", "Bearer hf_canary")
+    assert "[ERROR] Uploading to me/cat-lora failed: " in done["logs"]
+    assert "hf_canary" not in json.dumps(done)
 
 
 async def test_old_checkpoints_make_room(desk: Desk) -> None:

@@ -18,6 +18,8 @@ class FaultKind(StrEnum):
 
     RATE_LIMIT = "rate-limit"
     """429; value: seconds to wait that the answer names (default 1)."""
+    RATE_LIMIT_TEXT = "rate-limit-text"
+    """429 in its other form: the wait stands only in the text; value: seconds (default 1)."""
     SERVER_ERROR = "server-error"
     """500 with an HTML page, before anything is done."""
     BAD_GATEWAY = "bad-gateway"

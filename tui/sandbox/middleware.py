@@ -12,7 +12,13 @@ from aiohttp import web
 
 from tui.sandbox.core import CORE, Core
 from tui.sandbox.faults import Fault, FaultKind
-from tui.sandbox.problems import ProblemError, not_found, throttled, unauthenticated
+from tui.sandbox.problems import (
+    ProblemError,
+    not_found,
+    throttled,
+    throttled_in_words,
+    unauthenticated,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -71,6 +77,8 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=502, text=_GATEWAY_PAGE, content_type="text/html")
     if fault := strikes(FaultKind.RATE_LIMIT):
         raise throttled(int(fault.number(1)))
+    if fault := strikes(FaultKind.RATE_LIMIT_TEXT):
+        raise throttled_in_words(int(fault.number(1)))
     if strikes(FaultKind.EXPIRED_TOKEN):
         raise unauthenticated(_WRONG_TOKEN)
     response = await handler(request)
@@ -127,9 +135,9 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _is_open(request: web.Request) -> bool:
-    """Search needs no token; streams and downloads carry their own proof in the address."""
+    """Search needs no token; pages, streams and downloads have addresses nobody can guess."""
     path = request.path
-    if path == "/v1/search" or path.startswith("/streams/"):
+    if path == "/v1/search" or path.startswith(("/streams/", "/p/")):
         return True
     return path.startswith("/v1/files/") and path.endswith("/download")
 

@@ -81,6 +81,12 @@ def throttled(seconds: int, *, text: str = "") -> ProblemError:
     )
 
 
+def throttled_in_words(seconds: int) -> ProblemError:
+    """429 as another part of the service writes it, with the wait in the text alone."""
+    unit = "second" if seconds == 1 else "seconds"
+    return ProblemError(429, f"Request was throttled. Expected available in {seconds} {unit}.")
+
+
 def invalid_version() -> ProblemError:
     """422: no such version, or one that this account may not use."""
     return ProblemError(

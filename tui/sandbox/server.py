@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from tui.sandbox.routes import (
     deployments,
     files,
     models,
+    pages,
     predictions,
     streams,
     trainings,
@@ -45,10 +47,17 @@ _GROUPS = (
     deployments,
     files,
     models,
+    pages,
     predictions,
     streams,
     trainings,
 )
+
+
+# What is wrong with a request on the wire is the client's to hear, not this terminal's; our own
+# failures are logged where they are caught.
+_wire_log = logging.getLogger("tui.sandbox.wire")
+_wire_log.setLevel(logging.CRITICAL)
 
 
 class RunningSandbox:
@@ -132,7 +141,9 @@ async def serve(
     app[CORE] = core
     for group in _GROUPS:
         app.add_routes(group.routes())
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        app, access_log=None, logger=_wire_log, handle_signals=False, shutdown_timeout=1.0
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, config.host, config.port).start()
