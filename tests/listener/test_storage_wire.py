@@ -7,10 +7,10 @@ import base64
 import hashlib
 import os
 import zlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -198,6 +198,27 @@ def test_the_examples_of_the_s3_reference() -> None:
     assert decoder.complete
 
 
+def test_the_example_with_a_trailer() -> None:
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    now = datetime(2013, 5, 24, 0, 5, tzinfo=UTC)
+    request_, _ = _reference(trailer=True)
+    seed = verify(request_, read_claim(request_), secret, region="us-east-1", now=now, skew=900)
+    decoder = ChunkedDecoder(signatures=ChunkSignatures(seed), trailer=True)
+    body = b""
+    for size, signature in [
+        (65536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2"),
+        (1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7"),
+        (0, "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992"),
+    ]:
+        body += f"{size:x};chunk-signature={signature}\r\n".encode() + b"a" * size
+        body += b"\r\n" if size else b""
+    body += b"x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:"
+    body += b"d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n"
+    assert b"".join(map(bytes, decoder.feed(body))) == b"a" * 66560
+    assert decoder.complete
+    assert decoder.trailers == [("x-amz-checksum-crc32c", "sOO8/Q==")]
+
+
 @given(cuts=st.lists(st.integers(0, 200), max_size=12))
 @settings(max_examples=100, deadline=None)
 def test_a_chunked_body_may_be_cut_anywhere(cuts: list[int]) -> None:
@@ -338,10 +359,7 @@ async def test_too_many_bodies_at_once(tmp_path: Path) -> None:
         signed = sign(storage, "PUT", "/outputs/x.bin")
         headers = signed.headers | {"Content-Length": "10"}
         waiting = [
-            asyncio.ensure_future(
-                exchange(storage, "PUT", TARGET, headers | {"Expect": "100-continue"}, [])
-            )
-            for _ in range(2)
+            asyncio.ensure_future(exchange(storage, "PUT", TARGET, headers)) for _ in range(2)
         ]
         await eventually(lambda: storage.receiver._guard.bodies == 2)
         answer = await request(storage, "PUT", "/outputs/y.bin", b"hello")
@@ -361,14 +379,14 @@ TRAVERSALS = [
     "/outputs/a%0ab", "/outputs/a%0d%0ab", "/outputs/a%7fb", "/outputs/a%C2%85b",
     "/outputs/a%E2%80%A8b", "/outputs/a%ff", "/outputs/%C0%AE%C0%AE/x", "/outputs/%ed%a0%80",
     "/outputs/" + "a" * 256, "/outputs/" + "a/" * 600 + "b", "/outputs/" + "%C3%A9" * 128,
-    "/outputs/dir/", "/../outputs/x", "/%2e%2e/x", "/outputs%2f..%2fx", "/OUTPUTS/x", "/out%00puts/x",
-    "/.incoming/x", "/o/x", "/" + "b" * 100 + "/x",
+    "/outputs/dir/", "/../outputs/x", "/%2e%2e/x", "/outputs%2f..%2fx", "/OUTPUTS/x",
+    "/out%00puts/x", "/.incoming/x", "/o/x", "/" + "b" * 100 + "/x",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
 async def test_no_spelling_leads_out_of_the_folder(storage: Storage, path: str) -> None:
-    before = {item for item in storage.root.rglob("*")}
+    before = set(storage.root.rglob("*"))
     for method in ("PUT", "GET", "POST", "DELETE"):
         answer = await request(storage, method, path, b"evil" if method == "PUT" else b"")
         assert 400 <= answer.status < 500, (method, answer.status)
@@ -491,8 +509,7 @@ BOMB = (
         BOMB,
         b"<CompleteMultipartUpload/>",
         b"<CompleteMultipartUpload><Part/></CompleteMultipartUpload>",
-        b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part>"
-        b"</CompleteMultipartUpload>",
+        b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber></Part></CompleteMultipartUpload>",
         b"<a>" * 100_000,
         b"<CompleteMultipartUpload>" + b"<Part/>" * 20_000 + b"</CompleteMultipartUpload>",
         b'<?xml version="1.0" encoding="nonsense"?><a/>',
@@ -512,6 +529,14 @@ async def test_a_document_that_is_too_big(storage: Storage) -> None:
     assert answer.code == "MaxMessageLengthExceeded"
 
 
+PARAMETERS = (
+    "uploads uploadId partNumber delete list-type max-keys prefix acl continuation-token marker "
+    "delimiter encoding-type location versionId"
+)
+HEADERS = (
+    "x-amz-decoded-content-length x-amz-trailer Content-MD5 Range If-Match x-amz-checksum-crc32 "
+    "x-amz-checksum-algorithm x-amz-meta-a Content-Type"
+)
 odd_text = st.text(st.characters(codec="utf-8"), max_size=20) | st.sampled_from(
     ["outputs", "x.bin", "..", "%2e", "%", "%zz", "a b", "\\", "é", "?", "uploads", "partNumber"]
 )
@@ -524,36 +549,14 @@ pieces = st.text(alphabet="abc/.%0123456789?&=+~-_#@:;\\'\"<>éÿ\x7f", max_size
     method=st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH", "OPTIONS"]),
     path=pieces,
     query=st.dictionaries(
-        st.sampled_from(
-            [
-                "uploads",
-                "uploadId",
-                "partNumber",
-                "delete",
-                "list-type",
-                "max-keys",
-                "prefix",
-                "acl",
-            ]
-            + [
-                "continuation-token",
-                "marker",
-                "delimiter",
-                "encoding-type",
-                "location",
-                "versionId",
-            ]
-        ),
+        st.sampled_from(PARAMETERS.split()),
         st.text(alphabet="0123456789abc-%/é²", max_size=8),
         max_size=3,
     ),
     body=st.binary(max_size=300),
     declared=st.sampled_from(["UNSIGNED-PAYLOAD", SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, "x"]),
     extra=st.dictionaries(
-        st.sampled_from(
-            ["x-amz-decoded-content-length", "x-amz-trailer", "Content-MD5", "Range", "If-Match"]
-            + ["x-amz-checksum-crc32", "x-amz-checksum-algorithm", "x-amz-meta-a", "Content-Type"]
-        ),
+        st.sampled_from(HEADERS.split()),
         st.text(alphabet='0123456789abc=-,*"x', max_size=12),
         max_size=2,
     ),
@@ -570,8 +573,6 @@ async def test_no_signed_request_brings_the_receiver_down(
     extra: dict[str, str],
     in_bucket: bool,
 ) -> None:
-    from urllib.parse import quote
-
     target = ("/outputs/" if in_bucket else "/") + quote(path, safe="/%.~:;@'\"<>\\")
     target = target.replace(" ", "%20")
     text = "&".join(f"{name}={quote(value, safe='%')}" for name, value in query.items())
@@ -599,30 +600,14 @@ async def test_no_unsigned_bytes_bring_the_receiver_down(storage: Storage, raw: 
     writer.close()
 
 
-def test_skew_is_measured_both_ways() -> None:
+@pytest.mark.parametrize(("minutes", "fine"), [(-16, False), (-14, True), (14, True), (16, False)])
+def test_skew_is_measured_both_ways(minutes: int, fine: bool) -> None:
     request_, _ = _reference(trailer=False)
-    claim = read_claim(request_)
-    for minutes, fine in [(-16, False), (-14, True), (14, True), (16, False)]:
-        now = datetime(2013, 5, 24, tzinfo=UTC) + timedelta(minutes=minutes)
-        try:
-            verify(
-                request_,
-                claim,
-                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-                region="us-east-1",
-                now=now,
-                skew=900,
-            )
-            assert fine
-        except S3Error as error:
-            assert not fine
-            assert error.code == "RequestTimeTooSkewed"
-    with pytest.raises(S3Error):
-        verify(
-            request_,
-            replace(claim, date="20130525"),
-            "x",
-            region="us-east-1",
-            now=datetime(2013, 5, 24, tzinfo=UTC),
-            skew=900,
-        )
+    now = datetime(2013, 5, 24, tzinfo=UTC) + timedelta(minutes=minutes)
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    outcome = "verified"
+    try:
+        verify(request_, read_claim(request_), secret, region="us-east-1", now=now, skew=900)
+    except S3Error as error:
+        outcome = error.code
+    assert outcome == ("verified" if fine else "RequestTimeTooSkewed")

@@ -100,7 +100,7 @@ async def exchange(
         if wait_for_continue:
             line = await reader.readline()
             if b" 100 " not in line:
-                return await _read(reader, line, continued=False)
+                return await _read(reader, line, continued=False, bodyless=method == "HEAD")
             await reader.readline()
             continued = True
         for piece in body:
@@ -109,22 +109,22 @@ async def exchange(
         if not finish:
             writer.transport.abort()
             return Answer(0, {}, b"", continued)
-        return await _read(reader, await reader.readline(), continued)
+        line = await reader.readline()
+        return await _read(reader, line, continued=continued, bodyless=method == "HEAD")
     finally:
         writer.close()
 
 
-async def _read(reader: asyncio.StreamReader, line: bytes, continued: bool) -> Answer:
+async def _read(
+    reader: asyncio.StreamReader, line: bytes, *, continued: bool, bodyless: bool
+) -> Answer:
     headers: dict[str, str] = {}
     while (text := (await reader.readline()).decode().strip()) != "":
         name, _, value = text.partition(":")
         headers[name.lower()] = value.strip()
-    body = await reader.read() if "content-length" not in headers else b""
-    if "content-length" in headers:
-        try:
-            body = await asyncio.wait_for(reader.readexactly(int(headers["content-length"])), 5)
-        except asyncio.IncompleteReadError as short:
-            body = short.partial
+    body = b""
+    if "content-length" in headers and not bodyless:
+        body = await asyncio.wait_for(reader.readexactly(int(headers["content-length"])), 10)
     return Answer(int(line.split()[1]), headers, body, continued)
 
 
@@ -159,7 +159,7 @@ def signing_key(signed: Signed, secret: str = SECRET) -> bytes:
 def chunks(
     signed: Signed, data: bytes, size: int, *, trailer: dict[str, str] | None = None
 ) -> list[bytes]:
-    """`data` in signed chunks, as the S3 reference describes them; written apart from our reader."""
+    """`data` in signed chunks as the S3 reference describes them; no code shared with ours."""
     key, previous, out = signing_key(signed), signed.seed, []
     for start in [*range(0, len(data), size), None]:
         piece = b"" if start is None else data[start : start + size]
