@@ -270,14 +270,15 @@ class StoreReader:
             A job belongs to the window in which it ended; a running one counts in full.
         """
         start, present = to_micros(since), to_micros(now)
-        rows = self._all(
-            "SELECT COALESCE(SUM(CASE WHEN completed_at >= ?1 THEN cost_micros ELSE 0 END), 0), "
-            "COALESCE(SUM(CASE WHEN completed_at IS NULL AND started_at IS NOT NULL "
-            "AND status = 'running' THEN MAX(?2 - started_at, 0) * rate_micros / 1000000 "
-            "ELSE 0 END), 0) FROM jobs",
-            (start, present),
+        finished = self._all(
+            "SELECT COALESCE(SUM(cost_micros), 0) FROM jobs WHERE completed_at >= ?", (start,)
         )
-        return (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
+        running = self._all(
+            "SELECT COALESCE(SUM(MAX(? - started_at, 0) * rate_micros / 1000000), 0) FROM jobs "
+            "WHERE status = 'running' AND completed_at IS NULL AND started_at IS NOT NULL",
+            (present,),
+        )
+        return (int(finished[0][0]), int(running[0][0])) if finished and running else (0, 0)
 
 
 def is_loopback(api_base: str) -> bool:

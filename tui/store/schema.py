@@ -139,6 +139,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (api_base, prediction_id)
     ) WITHOUT ROWID;
     """,
+    # Spending is read whenever a job changes: it must not read every job's whole record.
+    "CREATE INDEX jobs_ended ON jobs (completed_at, cost_micros);",
 )
 
 
