@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tui.simpletuner.log_model import StageStatus
 
 TAIL_MARK: Final = b"=== debug.log tail ==="
 RESULT_PREFIXES: Final = (
@@ -64,7 +67,7 @@ VALUE: Final = re.compile(
     r"\b([A-Za-z_]\w{0,63})(?:=|: ?| )(-?(?:\d[\d.]*(?:e[-+]?\d+)?|nan|inf))(?![\w.])"
 )
 
-STAGE_STATUS: Final = {"⏳": "running", "✓": "completed", "✗": "failed"}
+STAGE_STATUS: Final[dict[str, StageStatus]] = {"⏳": "running", "✓": "completed", "✗": "failed"}
 
 STAGE_KEYS: Final = {
     "Loading base model": "init_load_base_model",
