@@ -38,7 +38,10 @@ async def test_a_body_of_any_size_arrives_as_it_was(
     data = os.urandom(size)
     client = any_storage.client(checksums=checksums)
     answer = await call(client.put_object, Bucket="outputs", Key="a/b.bin", Body=data)
-    assert answer["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+    if size < 5 * MIB:
+        assert answer["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+    else:
+        assert answer["ETag"].endswith('-1"')  # a dash says that it is no MD5
     assert (any_storage.folder / "a/b.bin").read_bytes() == data
     (item,) = any_storage.received
     assert (item.size, item.sha256) == (size, hashlib.sha256(data).hexdigest())

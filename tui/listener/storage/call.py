@@ -96,7 +96,7 @@ class Call:
         if plan.size is not None and plan.size > most:
             raise S3Error("MaxMessageLengthExceeded", "Your request was too big.")
         buffer = bytearray()
-        intake = Intake(lambda data, _: buffer.extend(data), plan, self.verified, most)
+        intake = Intake(lambda data, _: buffer.extend(data), plan, self.verified, most, whole=False)
         await self.receive(intake, grow=lambda _: None)
         await self.work(intake.finish)
         return bytes(buffer)

@@ -116,10 +116,10 @@ def _answer_after_crash(call: Call, listed: Sequence[Node]) -> dict[str, str] | 
     """The answer when the file took its place and we died before we could say so."""
     there = call.space.folder.find(call.key)
     try:
-        digests = [bytes.fromhex((node.get("ETag") or "").strip('"')) for node in listed]
+        etag = _object_etag([(node.get("ETag") or "").strip('"') for node in listed])
     except ValueError:
         return None
-    if there is None or there.etag != _composite("md5", digests):
+    if there is None or there.etag != etag:
         return None
     return _answer(call, there)
 
@@ -180,7 +180,7 @@ def _check_size(call: Call, parts: Sequence[Part]) -> None:
 
 async def _assemble(call: Call, upload: Upload, parts: Sequence[Part]) -> dict[str, str]:
     whole = await call.work(assemble, upload, parts)
-    etag = _composite("md5", [bytes.fromhex(part.etag) for part in parts])
+    etag = _object_etag([part.etag for part in parts])
     checksums = _object_checksum(call, upload, parts, whole)
     stored = await publish(
         call,
@@ -202,13 +202,16 @@ async def _assemble(call: Call, upload: Upload, parts: Sequence[Part]) -> dict[s
     return _answer(call, stored)
 
 
+def _object_etag(etags: Sequence[str]) -> str:
+    """S3's ETag of an object in parts: the MD5 of the parts' ETags, and how many they are."""
+    joined = b"".join(bytes.fromhex(etag.partition("-")[0]) for etag in etags)
+    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"
+
+
 def _composite(algorithm: str, digests: Sequence[bytes]) -> str:
     """A hash of the parts' hashes with the number of parts behind it."""
-    joined = b"".join(digests)
-    if algorithm == "md5":
-        return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(digests)}"
     digest = ALGORITHMS[algorithm]()
-    digest.update(joined)
+    digest.update(b"".join(digests))
     return f"{encode(digest.digest())}-{len(digests)}"
 
 

@@ -32,6 +32,8 @@ from tui.listener.storage.chunked import (
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.sigv4 import UNSIGNED, SignedRequest, Verified
 
+_MD5_BELOW = 5 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class BodyPlan:
@@ -134,14 +136,14 @@ class Taken:
 
     Attributes:
         size: bytes.
-        md5: in hexadecimal digits; S3's ETag of a body.
-        sha256: in hexadecimal digits.
+        etag: names these bytes; see `_etag`.
+        sha256: in hexadecimal digits; "" when nobody needs it.
         crc64: CRC64-NVME, for later proof that the disk still holds these bytes.
         checksums: those that were sent or asked for, base64, by algorithm.
     """
 
     size: int
-    md5: str
+    etag: str
     sha256: str
     crc64: int
     checksums: dict[str, str]
@@ -165,6 +167,13 @@ class Intake:
     """Takes one body and hands its content on to `write(bytes, position)`.
 
     `feed` and `finish` are called one after the other, never at the same time.
+
+    Args:
+        write: takes the content piece by piece.
+        plan: what was promised.
+        seed: the request's signature, which the signatures of chunks go on from.
+        most: largest content in bytes.
+        whole: whether this is a whole object, whose SHA-256 is always wanted.
     """
 
     def __init__(
@@ -173,24 +182,24 @@ class Intake:
         plan: BodyPlan,
         seed: Verified,
         most: int,
+        *,
+        whole: bool,
     ) -> None:
         self.size = 0
         self._write = write
         self._plan = plan
         self._most = most
         self._decoder = plan.decoder(seed)
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
         self._crc64: Crc = crc64nvme()
-        self._extra: dict[str, Digest] = {
-            name: ALGORITHMS[name]() for name in plan.algorithms - {"sha256", "crc64nvme"}
+        self._running: dict[str, Digest] = {
+            name: ALGORITHMS[name]() for name in plan.algorithms - {"crc64nvme"}
         }
-        self._digests: tuple[Digest, ...] = (
-            self._md5,
-            self._sha256,
-            self._crc64,
-            *self._extra.values(),
-        )
+        if whole or plan.sha256 is not None:
+            self._running.setdefault("sha256", hashlib.sha256())
+        small = plan.size is not None and plan.size < _MD5_BELOW
+        if plan.md5 is not None or small:
+            self._running["md5"] = hashlib.md5(usedforsecurity=False)
+        self._digests = (self._crc64, *self._running.values())
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body as it came over the wire.
@@ -227,7 +236,7 @@ class Intake:
             raise S3Error("IncompleteBody", "The body ended before its last chunk.")
         if plan.size is not None and self.size != plan.size:
             raise S3Error("IncompleteBody", "The body is shorter than its announced length.")
-        sha256 = self._sha256.hexdigest()
+        sha256 = self._hex("sha256")
         if plan.sha256 is not None and not hmac.compare_digest(plan.sha256, sha256):
             raise S3Error(
                 "XAmzContentSHA256Mismatch",
@@ -235,15 +244,30 @@ class Intake:
                 ClientComputedContentSHA256=plan.sha256,
                 S3ComputedContentSHA256=sha256,
             )
-        if plan.md5 is not None and plan.md5 != self._md5.digest():
+        if plan.md5 is not None and plan.md5 != self._running["md5"].digest():
             raise S3Error("BadDigest", "The Content-MD5 you specified did not match the body.")
         return Taken(
             size=self.size,
-            md5=self._md5.hexdigest(),
+            etag=self._etag(),
             sha256=sha256,
             crc64=self._crc64.value,
             checksums=self._verified_checksums(),
         )
+
+    def _hex(self, algorithm: str) -> str:
+        digest = self._running.get(algorithm)
+        return "" if digest is None else digest.digest().hex()
+
+    def _etag(self) -> str:
+        """S3 promises only that an ETag names the content; clients take 32 digits for an MD5.
+
+        MD5 costs more than all else together, so it is computed for small bodies and for clients
+        that sent one. Other ETags have a dash, as S3's own have when they are not an MD5.
+        """
+        if md5 := self._hex("md5"):
+            return md5
+        name = self._hex("sha256")[:32] or f"{self._crc64.value:016x}{self.size:016x}"
+        return f"{name}-1"
 
     def _verified_checksums(self) -> dict[str, str]:
         plan = self._plan
@@ -265,8 +289,6 @@ class Intake:
         return values
 
     def _value_of(self, algorithm: str) -> bytes:
-        if algorithm == "sha256":
-            return self._sha256.digest()
         if algorithm == "crc64nvme":
             return self._crc64.digest()
-        return self._extra[algorithm].digest()
+        return self._running[algorithm].digest()

@@ -148,7 +148,7 @@ class Upload:
         part = Part(
             number=target.number,
             size=taken.size,
-            etag=taken.md5,
+            etag=taken.etag,
             crc64=taken.crc64,
             checksums=taken.checksums,
             file=target.path.name,

@@ -74,7 +74,7 @@ async def put_object(call: Call) -> web.Response:
                     key=call.key,
                     job_id=call.grant.job_id,
                     size=taken.size,
-                    etag=taken.md5,
+                    etag=taken.etag,
                     sha256=taken.sha256,
                     received_at=call.now,
                     modified_ns=0,
@@ -95,7 +95,11 @@ async def _take_body(call: Call, body: Path, plan: BodyPlan, room: Reservation) 
     descriptor = await call.work(os.open, body, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         intake = Intake(
-            file_writer(descriptor, 0), plan, call.verified, call.desk.limits.max_part_bytes
+            file_writer(descriptor, 0),
+            plan,
+            call.verified,
+            call.desk.limits.max_part_bytes,
+            whole=True,
         )
         await call.receive(intake, grow=room.grow)
         return await call.work(intake.finish)
@@ -221,6 +225,7 @@ async def _take_part(
             plan,
             call.verified,
             call.desk.limits.max_part_bytes,
+            whole=False,
         )
         await call.receive(intake, grow=room.grow, gate=upload)
         taken = await call.work(intake.finish)
