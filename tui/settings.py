@@ -153,6 +153,16 @@ class ListenerSettings:
 
     listen: str = DEFAULT_LISTEN
     public_url: str = ""
+    """As the world reaches the listener, without path; https."""
+    allowed_ips: tuple[str, ...] = ()
+    """Addresses and networks that may send webhooks; empty lets everybody."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Our own reverse proxies, whose word about a client's address counts."""
+    verify_signatures: bool = True
+    allow_public_bind: bool = False
+    """Whether `listen` may name anything but a loopback address."""
+    tls_cert: str = ""
+    tls_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +170,24 @@ class NetworkSettings:
     """How the world is reached. Times are seconds."""
 
     proxy: str = ""
+    no_proxy: tuple[str, ...] = ()
     ca_bundle: str = ""
     ssl_verify: bool = True
     timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingSettings:
+    """The user's own limit. Amounts are micro-dollars."""
+
+    enabled: bool = False
+    amount_micros: int = 50_000_000
+    period: str = "monthly"
+    """`daily`, `weekly` or `monthly`: rolling windows of 1, 7 and 30 days."""
+    action: str = "warn"
+    """`warn` or `block`."""
+    stop_running: bool = False
+    """Whether running jobs are cancelled when the limit is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +208,13 @@ class Settings:
     cloud: CloudSettings = CloudSettings()
     listener: ListenerSettings = ListenerSettings()
     network: NetworkSettings = NetworkSettings()
+    spending: SpendingSettings = SpendingSettings()
     ui: UiSettings = UiSettings()
     rates_micros: dict[str, int] = field(default_factory=dict)
     """Micro-dollars per second by hardware profile, where they differ from the shipped table."""
 
 
-_S = TypeVar("_S", CloudSettings, ListenerSettings, NetworkSettings, UiSettings)
+_S = TypeVar("_S", CloudSettings, ListenerSettings, NetworkSettings, SpendingSettings, UiSettings)
 
 
 def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Settings:
@@ -234,6 +260,7 @@ def _from_data(data: dict[str, Any]) -> Settings:
         cloud=_section(CloudSettings(), data, "cloud"),
         listener=_section(ListenerSettings(), data, "listener"),
         network=_section(NetworkSettings(), data, "network"),
+        spending=_section(SpendingSettings(), data, "spending"),
         ui=_section(UiSettings(), data, "ui"),
         rates_micros={str(name): int(value) for name, value in rates.items()},
     )
@@ -264,15 +291,34 @@ def _section(default: _S, data: dict[str, Any], name: str) -> _S:
 
 def save_setting(home: Home, section: str, key: str, value: object) -> None:
     """Write one value, keeping the rest of the file, its comments included."""
+    save_settings(home, section, {key: value})
+
+
+def save_settings(home: Home, section: str, values: Mapping[str, Any]) -> None:
+    """Write values of one section, keeping the rest of the file, its comments included.
+
+    Args:
+        home: whose settings.
+        section: name of the table.
+        values: by name; None removes a name, so that its default holds again.
+
+    Raises:
+        SettingsError: the result would not be valid; the file is unchanged then.
+    """
     import tomlkit
 
     home.create()
     path = home.settings_file
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    document = tomlkit.parse(text)
+    document = tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
     table = document.setdefault(section, tomlkit.table())
-    table[key] = list(value) if isinstance(value, tuple) else value
-    write_atomically(path, tomlkit.dumps(document))
+    for key, value in values.items():
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = list(value) if isinstance(value, tuple) else value
+    text = tomlkit.dumps(document)
+    _from_data(_parse(text, path))
+    write_atomically(path, text)
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:

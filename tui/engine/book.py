@@ -84,7 +84,7 @@ class Book:
             values.update(_from_log(facts, record, status, now))
         ended = status.is_terminal and not record.status.is_terminal
         if status is JobStatus.FAILED and (ended or facts is not None):
-            values.update(self._diagnosis(job_id, known.error or record.error))
+            values.update(self._diagnosis(record, known.error or record.error))
         elif status is JobStatus.QUEUED and status is not record.status:
             values["stage"] = "waiting for a GPU"
             values["queued_at"] = record.queued_at or known.created_at or now
@@ -180,8 +180,8 @@ class Book:
             )  # fmt: skip
         return record
 
-    def _diagnosis(self, job_id: str, error: str) -> dict[str, Any]:
-        path = self._home.log_file(job_id)
+    def _diagnosis(self, record: JobRecord, error: str) -> dict[str, Any]:
+        path = self._home.log_file(record.job_id)
         try:
             with path.open("rb") as file:
                 size = file.seek(0, 2)
@@ -189,7 +189,7 @@ class Book:
                 tail = file.read().decode("utf-8", "replace")
         except OSError:
             tail, start = "", 0
-        found = diagnose(tail, error or None, offset=start)
+        found = diagnose(tail, error or None, offset=start, config=record.config)
         return {"diagnosis": asdict(found), "stage": found.title}
 
 

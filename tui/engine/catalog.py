@@ -10,6 +10,7 @@ from typing import Any, Final
 from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.hardware import DEFAULT_PROFILE, LEGACY_MODEL, PROFILES, HardwareProfile
@@ -40,13 +41,11 @@ class Choice:
 class Catalog:
     """Looks up versions, at most once in two minutes for each model."""
 
-    def __init__(
-        self, clients: Clients, writer: StoreWriter, hub: Hub, pinned: dict[str, str]
-    ) -> None:
+    def __init__(self, clients: Clients, writer: StoreWriter, hub: Hub, live: LiveSettings) -> None:
         self._clients = clients
         self._writer = writer
         self._hub = hub
-        self._pinned = pinned
+        self._live = live
         self._known: dict[tuple[str, str], tuple[float, list[Version]]] = {}
 
     async def versions(self, api_base: str, model: str, *, fresh: bool = False) -> list[Version]:
@@ -100,7 +99,7 @@ class Catalog:
             # Before there was one model for each hardware profile there was this one, on an L40S.
             name = LEGACY_MODEL
             versions = await self.versions(api_base, name)
-        wanted = version or inside or self._pinned.get(name, "")
+        wanted = version or inside or self._live.now.cloud.pinned_versions.get(name, "")
         if not versions:
             raise RefusedError(
                 f"The model {name} has no versions.", "Choose other hardware.", code="no_version"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tui.engine.live_settings import LiveSettings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.network import Network, Timeouts
 from tui.replicate.secret import Secret
 from tui.secrets import StoredToken, read_token
-from tui.settings import DEFAULT_API_BASE, NetworkSettings
+from tui.settings import DEFAULT_API_BASE, NetworkSettings, Settings
 
 HOW_TO_GIVE_ONE = (
     "Set REPLICATE_API_TOKEN before starting, or store one with: simpletuner-tui token set"
@@ -40,9 +41,10 @@ class MissingTokenError(AuthenticationError):
 class Clients:
     """Tokens and clients by API base."""
 
-    def __init__(self, network: NetworkSettings, on_token: Callable[[str], None]) -> None:
-        """Args: the network settings, and whom to tell when a base gets a token."""
-        self._network = _network(network)
+    def __init__(self, live: LiveSettings, on_token: Callable[[str], None]) -> None:
+        """Args: the settings, and whom to tell when a base gets a token."""
+        self._live = live
+        live.on_change(self._settings_changed)
         self._on_token = on_token
         self._tokens: dict[str, Token] = {}
         self._hub_tokens: dict[str, Secret] = {}
@@ -105,9 +107,16 @@ class Clients:
         token = await self.token(api_base)
         client = self._clients.get(api_base)
         if client is None:
-            client = ReplicateClient(token.secret, base_url=api_base, network=self._network)
+            client = ReplicateClient(
+                token.secret, base_url=api_base, network=network_of(self._live.now.network)
+            )
             self._clients[api_base] = client
         return client
+
+    def _settings_changed(self, before: Settings, after: Settings) -> None:
+        if before.network != after.network:
+            for api_base in list(self._clients):
+                self._retire(api_base)
 
     def _retire(self, api_base: str) -> None:
         """Calls that are under way with the former token may end as they will."""
@@ -129,9 +138,11 @@ def host_of(api_base: str) -> str:
     return urlsplit(api_base or DEFAULT_API_BASE).netloc
 
 
-def _network(settings: NetworkSettings) -> Network:
+def network_of(settings: NetworkSettings) -> Network:
+    """The way out as the settings say, for Replicate's client."""
     return Network(
         proxy=settings.proxy or None,
+        no_proxy=settings.no_proxy,
         ca_bundle=Path(settings.ca_bundle).expanduser() if settings.ca_bundle else None,
         ssl_verify=settings.ssl_verify,
         timeouts=Timeouts(read=settings.timeout, write=settings.timeout),

@@ -166,35 +166,35 @@ class _Routes:
         return web.json_response({})
 
     async def validate(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._engine.validate(self._base(request)))
+        return web.json_response(await self._engine.account.validate(self._base(request)))
 
     async def versions(self, request: web.Request) -> web.Response:
         model = request.query.get("model_id", "")
-        return web.json_response(await self._engine.versions(self._base(request), model))
+        return web.json_response(await self._engine.account.versions(self._base(request), model))
 
     async def configs(self, _request: web.Request) -> web.Response:
-        return web.json_response(await self._engine.configs())
+        return web.json_response(await self._engine.account.configs())
 
     async def check(self, request: web.Request) -> web.Response:
-        report = await self._engine.check(self._base(request), await _body(request))
+        report = await self._engine.jobs.check(self._base(request), await _body(request))
         return web.json_response(report)
 
     async def submit(self, request: web.Request) -> web.Response:
         return web.json_response(
-            await self._engine.submit(self._base(request), await _body(request)), status=201
+            await self._engine.jobs.submit(self._base(request), await _body(request)), status=201
         )
 
     async def sync(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._engine.sync(self._base(request)))
+        return web.json_response(await self._engine.jobs.sync(self._base(request)))
 
     async def cancel(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._engine.cancel(request.match_info["job_id"]))
+        return web.json_response(await self._engine.jobs.cancel(request.match_info["job_id"]))
 
     async def collect(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._engine.collect(request.match_info["job_id"]))
+        return web.json_response(await self._engine.jobs.collect(request.match_info["job_id"]))
 
     async def delete(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._engine.delete(request.match_info["job_id"]))
+        return web.json_response(await self._engine.jobs.delete(request.match_info["job_id"]))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events until the client goes."""
@@ -217,7 +217,7 @@ class _Routes:
         return response
 
     def _base(self, request: web.Request) -> str:
-        return request.headers.get("X-Api-Base") or self._engine.settings.cloud.api_base
+        return request.headers.get("X-Api-Base") or self._engine.live.now.cloud.api_base
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from tui.engine.book import Book
 from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
 from tui.engine.storage_keys import StorageKeys
 from tui.listener.storage import StorageReceiver
 from tui.listener.storage.grants import ReceivedObject, StorageLimits
-from tui.settings import ListenerSettings
 from tui.store.reader import is_loopback
 from tui.store.records import FileRecord
 
@@ -34,12 +34,12 @@ class Listening:
     """
 
     def __init__(
-        self, settings: ListenerSettings, outputs: Path, book: Book, keys: StorageKeys, hub: Hub
+        self, live: LiveSettings, outputs: Path, book: Book, keys: StorageKeys, hub: Hub
     ) -> None:
         self.outputs = outputs
         self.address = ""
         self.problem = ""
-        self._settings = settings
+        self._live = live
         self._book = book
         self._keys = keys
         self._hub = hub
@@ -52,7 +52,7 @@ class Listening:
         under way was told a port, so that one is tried first while there is such a job.
         """
         app = web.Application(client_max_size=0)
-        public = urlsplit(self._settings.public_url).netloc
+        public = urlsplit(self._live.now.listener.public_url).netloc
         receiver = StorageReceiver(
             self.outputs,
             self._keys,
@@ -63,7 +63,7 @@ class Listening:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
         await runner.setup()
         self._runner = runner
-        host, _, port = self._settings.listen.rpartition(":")
+        host, _, port = self._live.now.listener.listen.rpartition(":")
         before = self._book.writer.fact(_PORT_FACT)
         ports = [int(port)] if port.isdecimal() else [8080]
         if isinstance(before, int) and before not in ports:
@@ -95,7 +95,7 @@ class Listening:
             "address": self.address,
             "state": "listening" if self.address else "off",
             "problem": self.problem,
-            "public_url": self._settings.public_url,
+            "public_url": self._live.now.listener.public_url,
             "outputs": str(self.outputs),
         }
 
@@ -103,7 +103,7 @@ class Listening:
         """Where a trainer of this API base can deliver to, or None when it cannot reach us."""
         if is_loopback(api_base):
             return f"http://{self.address}{_STORAGE_PATH}" if self.address else None
-        base = self._settings.public_url.rstrip("/")
+        base = self._live.now.listener.public_url.rstrip("/")
         return f"{base}{_STORAGE_PATH}" if base else None
 
     async def _received(self, item: ReceivedObject) -> None:

@@ -15,11 +15,12 @@ from tui.engine.clients import Clients
 from tui.engine.draft import Draft
 from tui.engine.errors import RefusedError
 from tui.engine.listening import Listening
+from tui.engine.live_settings import LiveSettings
 from tui.engine.storage_keys import BUCKET
 from tui.engine.submit import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.replicate.secret import Secret
-from tui.settings import Home, Settings
+from tui.settings import Home
 from tui.simpletuner.checks import Check, check_config
 from tui.simpletuner.config import TrainingConfig, load_config
 from tui.simpletuner.delivery import Delivery, default_delivery_kind
@@ -33,6 +34,7 @@ from tui.simpletuner.scan import DataReport, scan
 from tui.store.reader import is_loopback
 
 REGION: Final = "us-east-1"
+UNPACKS_MARK: Final = "x-unpacks-archives"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,18 @@ class Preparer:
         clients: Clients,
         catalog: Catalog,
         listening: Listening,
-        settings: Settings,
+        live: LiveSettings,
         home: Home,
     ) -> None:
         self._clients = clients
         self._catalog = catalog
         self._listening = listening
-        self._settings = settings
+        self._live = live
         self._home = home
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
         """Where configs are looked for: the settings' roots, the caller's folder, SimpleTuner's."""
-        roots = [Path(root).expanduser() for root in self._settings.cloud.config_roots]
+        roots = [Path(root).expanduser() for root in self._live.now.cloud.config_roots]
         if cwd:
             roots.append(Path(cwd))
         return [*roots, Path("~/.simpletuner").expanduser(), Path("~/SimpleTuner").expanduser()]
@@ -129,11 +131,11 @@ class Preparer:
             mode=mode,
             inputs=inputs,
             schema=choice.schema if choice else None,
-            unpacks_archives=True if is_loopback(api_base) else None,
+            unpacks_archives=_unpacks(choice),
             has_hf_token=self._clients.hub_token(api_base) is not None,
         )
         checks = [*local, *found]
-        rate = self._settings.rates_micros.get(profile.id, profile.micros_per_second)
+        rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
         uploads = "images" in inputs.values and draft.data != "hosted"
         return Prepared(
             draft=draft,
@@ -159,7 +161,7 @@ class Preparer:
 
     def _profile(self, draft: Draft) -> HardwareProfile:
         try:
-            name = normalise_profile(draft.hardware or self._settings.cloud.hardware)
+            name = normalise_profile(draft.hardware or self._live.now.cloud.hardware)
         except ValueError as error:
             raise RefusedError(
                 str(error), "Choose one of them.", details={"fields": {"hardware": str(error)}}
@@ -225,6 +227,12 @@ class Preparer:
 
 
 _ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
+
+
+def _unpacks(choice: Choice | None) -> bool | None:
+    """Whether that trainer unpacks archives; only the sandbox's schemas say so."""
+    said = (choice.schema or {}).get(UNPACKS_MARK) if choice else None
+    return said if isinstance(said, bool) else None
 
 
 def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:

@@ -102,7 +102,10 @@ def trainer_schema(release: Release) -> Shape:
         del inputs["lycoris_config"], inputs["s3_public_base_url"]
     if release is MENDED:
         inputs["max_train_steps"]["minimum"] = 1
-    return _document(inputs, {"type": "string"}, strict=release.rejects_unknown)
+    document = _document(inputs, {"type": "string"}, strict=release.rejects_unknown)
+    # The live service has no such mark; here it spares people a run that cannot work.
+    document["x-unpacks-archives"] = not release.refuses_archive_members
+    return document
 
 
 def webhook_check_schema(*, with_timeout: bool) -> Shape:

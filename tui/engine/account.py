@@ -1,0 +1,80 @@
+"""What the engine can say about the account, the models and the configs at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tui.engine.catalog import Catalog, version_row
+from tui.engine.clients import Clients
+from tui.engine.errors import RefusedError
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.engine.prepare import Preparer
+from tui.replicate.errors import AuthenticationError, ReplicateError
+from tui.simpletuner.config import discover_configs
+from tui.store.reader import is_loopback
+from tui.store.writer import StoreWriter
+
+
+class AccountService:
+    """The engine's calls about everything that is not a job."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        clients: Clients,
+        hub: Hub,
+        live: LiveSettings,
+        preparer: Preparer,
+        writer: StoreWriter,
+    ) -> None:
+        self._catalog = catalog
+        self._clients = clients
+        self._hub = hub
+        self._live = live
+        self._preparer = preparer
+        self._writer = writer
+
+    async def validate(self, api_base: str) -> dict[str, Any]:
+        """Whether the token works, and whose it is; remembered for the windows."""
+        answer: dict[str, Any] = {
+            "valid": False, "user_info": None, "error": None, "token_source": None,
+            "api_base": api_base, "sandbox": is_loopback(api_base),
+        }  # fmt: skip
+        try:
+            answer["token_source"] = (await self._clients.token(api_base)).source
+            account = await (await self._clients.get(api_base)).account()
+        except AuthenticationError as error:
+            answer.update(error=error.message, advice=error.advice)
+        except ReplicateError as error:
+            answer.update(error=error.message, advice=error.advice, unreachable=True)
+        else:
+            user = {
+                "username": account.username,
+                "name": account.name,
+                "type": account.type,
+                "github_url": account.github_url,
+            }
+            answer.update(valid=True, user_info=user)
+        self._writer.set_fact("account", answer)
+        self._hub.publish("fact", name="account")
+        return answer
+
+    async def versions(self, api_base: str, model: str) -> dict[str, Any]:
+        """`{versions, current_version, error}` of a model."""
+        if not model:
+            raise RefusedError("Which model?", "Add ?model_id=owner/name.")
+        rows = await self._catalog.versions(api_base, model, fresh=True)
+        return {
+            "versions": [version_row(model, row) for row in rows],
+            "current_version": self._live.now.cloud.pinned_versions.get(model),
+            "error": None,
+        }
+
+    async def configs(self, cwd: str | None = None) -> dict[str, Any]:
+        """`{configs: [{name, path}]}` found below the roots."""
+        roots = self._preparer.config_roots(cwd)
+        found = await asyncio.to_thread(discover_configs, roots)
+        return {"configs": [{"name": ref.name, "path": str(ref.path)} for ref in found]}

@@ -1,0 +1,268 @@
+"""What a user can do with jobs: check, submit, cancel, collect, delete, sync."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any, Final
+
+from tui.engine.book import Book, utc_now
+from tui.engine.clients import Clients
+from tui.engine.collector import Collector
+from tui.engine.draft import read_draft
+from tui.engine.errors import RefusedError
+from tui.engine.live_settings import LiveSettings
+from tui.engine.monitor import Monitor, snapshot_of
+from tui.engine.prepare import Prepared, Preparer, report_of
+from tui.engine.submit import Submitter
+from tui.engine.syncing import import_predictions
+from tui.engine.tasks import TaskOwner
+from tui.replicate.fingerprint import input_fingerprint
+from tui.store.reader import StoreReader, UnknownJobError, is_loopback
+from tui.store.records import JobRecord, JobStatus
+from tui.store.writer import StoreWriter
+
+_COLLECT_AGAIN: Final = 5.0
+_COLLECT_SELDOM: Final = 300.0
+_ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class JobService:
+    """The engine's calls about jobs."""
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        clients: Clients,
+        collector: Collector,
+        live: LiveSettings,
+        monitor: Monitor,
+        preparer: Preparer,
+        reader: StoreReader,
+        submitter: Submitter,
+        tasks: TaskOwner,
+    ) -> None:
+        self._book = book
+        self._clients = clients
+        self._collector = collector
+        self._live = live
+        self._monitor = monitor
+        self._preparer = preparer
+        self._reader = reader
+        self._submitter = submitter
+        self._tasks = tasks
+
+    @property
+    def _writer(self) -> StoreWriter:
+        return self._book.writer
+
+    async def check(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The preparation of a draft, as plain data."""
+        return report_of(await self._preparer.prepare(api_base, read_draft(body)), api_base)
+
+    async def submit(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Check a draft and start it; packing, upload and the rest go on afterwards.
+
+        Raises:
+            RefusedError: something stands in the way, or the user has not agreed to the upload.
+        """
+        draft = read_draft(body)
+        key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
+        if known := self._made_before(key):
+            return _submitted(known, again=True)
+        prepared = await self._preparer.prepare(api_base, draft)
+        self._allow(prepared, api_base)
+        if known := self._made_before(key):  # the same request, twice at once
+            return _submitted(known, again=True)
+        record = self._record(prepared, api_base)
+        job = self._book.insert(
+            record,
+            ("created", f"Made from {prepared.config.path}."),
+            facts={key: record.job_id} if key else {},
+        )
+        self._submitter.start(job, prepared.report)
+        return _submitted(job)
+
+    def _made_before(self, key: str) -> JobRecord | None:
+        """The job that an earlier request with the same key made."""
+        job_id = self._writer.fact(key) if key else None
+        if job_id is None:
+            return None
+        try:
+            return self._writer.job(job_id)
+        except KeyError:
+            raise RefusedError(
+                "The job of this idempotency key has been deleted.",
+                "Use another key to run it again.",
+                status=409,
+                code="idempotency_conflict",
+            ) from None
+
+    def _allow(self, prepared: Prepared, api_base: str) -> None:
+        if not prepared.ok:
+            first = next(check for check in prepared.checks if check.level == "error")
+            raise RefusedError(
+                _sentence(first.message),
+                first.advice,
+                status=422,
+                code="check_failed",
+                details={"checks": report_of(prepared, api_base)["checks"]},
+            )
+        consent = self._live.now.cloud.consent
+        if not prepared.uploads or consent == "allow" or is_loopback(api_base):
+            return
+        if consent == "never":
+            raise RefusedError(
+                "Your settings forbid uploading datasets (cloud.consent = never).",
+                "Use hosted data, or change the setting.",
+                status=403,
+                code="consent_denied",
+            )
+        if not prepared.draft.consent:
+            raise RefusedError(
+                f"{prepared.report.images} images would leave this machine for Replicate.",
+                "Agree to it (--yes on the command line).",
+                status=403,
+                code="consent_required",
+            )
+
+    def _record(self, prepared: Prepared, api_base: str) -> JobRecord:
+        config, choice, draft = prepared.config, prepared.choice, prepared.draft
+        if choice is None:
+            raise RefusedError("Replicate could not be asked.", status=502, code="provider_error")
+        inputs = prepared.inputs
+        job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
+        fingerprint = input_fingerprint(inputs.values, inputs.secret_names)
+        return JobRecord(
+            job_id=job_id,
+            api_base=api_base,
+            name=prepared.run_name,
+            config_name=config.name,
+            config_path=str(config.path),
+            model=choice.model,
+            version=choice.version,
+            model_family=config.family or "",
+            model_flavour=config.flavour or "",
+            model_type=config.model_type,
+            lora_type=config.lora_type or "",
+            hardware=prepared.profile.id,
+            rate_micros=prepared.rate_micros,
+            delivery=prepared.delivery.kind,
+            created_at=utc_now(),
+            total_steps=prepared.estimate.steps or None,
+            estimate_micros=prepared.estimate.micros,
+            submit={
+                "phase": "new",
+                "pack": prepared.uploads,
+                "draft": draft.model_dump(exclude_none=True, exclude={"idempotency_key"}),
+                "secret_names": sorted(inputs.secret_names),
+                "fingerprint": fingerprint,
+                "cancel_after": draft.cancel_after,
+            },
+            inputs=dict(inputs.values),
+            config=dict(config.values),
+            dataloader=[dict(entry) for entry in config.dataloader],
+        )
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job wherever it stands.
+
+        Raises:
+            RefusedError: it has ended already.
+        """
+        job = self._find(job_id)
+        if job.status.is_terminal:
+            raise RefusedError(
+                f"{job.name} has ended already ({job.status.value}).",
+                status=409,
+                code="invalid_job_state",
+            )
+        if not job.prediction_id:
+            stopped = await self._submitter.cancel(job)
+            if stopped:
+                return {"success": True, "job_id": job.job_id, "status": "cancelled"}
+            return {"success": True, "job_id": job.job_id, "status": job.status.value}
+        client = await self._clients.get(job.api_base)
+        answer = await client.cancel_prediction(job.prediction_id)
+        self._book.note(job.job_id, "local", "cancel", "Cancel asked for.", cancel_requested=True)
+        job = self._book.tell(job.job_id, snapshot_of(answer), "local")
+        self._monitor.wake(job.job_id)
+        return {"success": True, "job_id": job.job_id, "status": job.status.value}
+
+    async def collect(self, job_id: str) -> dict[str, Any]:
+        """Fetch what a job produced."""
+        job = self._find(job_id)
+        if job.prediction_id and not job.status.is_terminal:
+            job = await self._monitor.look(job.job_id)
+        return await self._collector.collect(job)
+
+    async def delete(self, job_id: str) -> dict[str, Any]:
+        """Drop a finished job's record and log; delivered files stay.
+
+        Raises:
+            RefusedError: the job is still active.
+        """
+        job = self._find(job_id)
+        if job.status.is_active:
+            raise RefusedError(
+                f"{job.name} is {job.status.value}.",
+                "Cancel it first.",
+                status=400,
+                code="invalid_job_state",
+            )
+        self._book.forget(job.job_id)
+        return {"success": True, "job_id": job.job_id}
+
+    async def sync(self, api_base: str) -> dict[str, Any]:
+        """Bring in jobs of this account that were started elsewhere."""
+        client = await self._clients.get(api_base)
+        count = 0
+        async for job in import_predictions(client, api_base, self._book, self._live.now):
+            count += 1
+            if job.status.is_active:
+                self._monitor.follow(job)
+        words = f"{count} new job{'' if count == 1 else 's'} from Replicate."
+        return {"synced": count, "message": words}
+
+    def _find(self, job_id: str) -> JobRecord:
+        try:
+            return self._reader.find(job_id)
+        except UnknownJobError as error:
+            raise RefusedError(
+                error.message, error.advice, status=404, code="job_not_found"
+            ) from None
+
+    def job_ended(self, job: JobRecord) -> None:
+        """A job has come to its end: see to its results."""
+        self._tasks.start(self._after_end(job), f"collect {job.job_id}")
+
+    async def _after_end(self, job: JobRecord) -> None:
+        """Fetch results at once, and again as long as Replicate has some that are not here."""
+        told: set[str] = set()
+        pause = _COLLECT_AGAIN
+        while True:
+            result = await self._collector.collect(job)
+            for item in result["missing"] if job.status is JobStatus.COMPLETED else ():
+                words = f"{item['what']}: {item['why']}"
+                if words not in told:
+                    told.add(words)
+                    self._book.note(job.job_id, "local", "missing", words)
+            job = self._writer.job(job.job_id)
+            if job.data_expires_at is None or job.data_expires_at <= utc_now():
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _COLLECT_SELDOM)
+
+
+def _submitted(job: JobRecord, *, again: bool = False) -> dict[str, Any]:
+    return {
+        "success": True,
+        "job_id": job.job_id,
+        "status": job.status.value,
+        "idempotent_hit": again,
+    }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

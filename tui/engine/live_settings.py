@@ -1,0 +1,57 @@
+"""The settings while the engine runs: one place to read them, one way to change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from tui.settings import Home, Settings, SettingsError, load_settings, save_settings
+
+Listener = Callable[[Settings, Settings], None]
+
+
+class LiveSettings:
+    """Reads `now`, changes by `change`, tells whoever asked to be told.
+
+    Attributes:
+        now: the settings in force. Read it each time; do not keep it.
+    """
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.now = settings
+        self._home = home
+        self._listeners: list[Listener] = []
+
+    def on_change(self, listener: Listener) -> None:
+        """Call `listener(before, after)` after every change."""
+        self._listeners.append(listener)
+
+    def change(self, section: str, values: Mapping[str, Any]) -> Settings:
+        """Write values of one section to the settings file and put them in force.
+
+        Args:
+            section: a field of `Settings` (`cloud`, `listener`, `network`, `spending`, …).
+            values: new values by name; None sets a name back to its default.
+
+        Raises:
+            SettingsError: no such name, or a value of the wrong kind; nothing is changed then.
+        """
+        known = {item.name for item in fields(Settings)}
+        if section not in known:
+            raise SettingsError(f"There is no section [{section}].", "See the README.")
+        save_settings(self._home, section, values)
+        return self.reload()
+
+    def reload(self) -> Settings:
+        """Read the file again, as after an edit by hand.
+
+        Raises:
+            SettingsError: the file cannot be used; the old settings stay in force.
+        """
+        before, after = self.now, load_settings(self._home, {})
+        self.now = after
+        if after != before:
+            for listener in self._listeners:
+                listener(before, after)
+        return after
