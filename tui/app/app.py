@@ -26,6 +26,7 @@ from tui.app.feed import Attach, EngineFeed
 from tui.app.frame_diff import FrameDiff, TerminalCells
 from tui.app.keep_frame import keeping_frame, save_frame
 from tui.app.keymap import KeyMap, bindings
+from tui.app.lines import plain
 from tui.app.messages import EngineState, JobsChanged, Notice, UploadProgress
 from tui.app.model import JobsModel
 from tui.app.screens.jobs import JobsScreen
@@ -322,7 +323,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
             level = "info"
         self.notices.append(Notice(level, message, advice, self.clock()))
         del self.notices[:-_NOTICES_KEPT]
-        text = f"{message}\n{advice}" if advice else message
+        text = "\n".join(map(plain, f"{message}\n{advice}".strip().split("\n")))
         self.notify(
             text,
             severity=_SEVERITY[level],

@@ -145,9 +145,9 @@ class JobList(VirtualList):
     def settle(self, job_id: str | None, before: int) -> None:
         """After a change of order: the cursor follows its job, or stays at its line."""
         place = self.model.position(job_id) if job_id else None
-        shift = (place - before) if place is not None else 0
         self.index = max(0, min(before if place is None else place, self.count - 1))
-        self.top = max(0, min(self.top + shift, max(0, self.count - self.page)))
+        if self.top and place is not None:  # at the very top, new jobs shall be seen
+            self.top = max(0, min(self.top + place - before, self.count - self.page))
         self._show_cursor()
         self.refresh()
         if self.job_id != job_id:

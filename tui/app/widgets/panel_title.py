@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.lines import fit, length, strip_of
-from tui.app.theme import palette
+from tui.app.lines import fit, length, plain, strip_of
+from tui.app.theme import Palette, palette
 
 Words = list[tuple[str, Style]]
 
@@ -25,19 +26,29 @@ class PanelTitle(Widget):
 
     def set(self, left: tuple[str, ...], right: tuple[str, ...] = ()) -> None:
         """Say something else; the first of `left` is the panel's name."""
+        left, right = tuple(map(plain, left)), tuple(map(plain, right))
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()
+
+    def _right_words(self, colors: Palette) -> Words:
+        """What fits beside the left words; the first parts give way."""
+        needed = sum(cell_len(words) + 3 for words in self._left)
+        parts = list(self._right)
+        while len(parts) > 1 and needed + sum(cell_len(words) + 3 for words in parts) > (
+            self.size.width - 4
+        ):
+            parts.pop(0)
+        found: Words = []
+        for number, words in enumerate(parts):
+            found += [(" ─ " if number else " ", colors.line), (words, colors.dim)]
+        return [*found, (" ─", colors.line)] if found else []
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
         """The edge."""
         colors = palette(self.app)
         width, line = self.size.width, colors.line
-        right: Words = []
-        for number, words in enumerate(self._right):
-            right += [(" ─ " if number else " ", line), (words, colors.dim)]
-        if right:
-            right.append((" ─", line))
+        right = self._right_words(colors)
         left: Words = [("─ ", line)]
         for number, words in enumerate(self._left):
             style = colors.dim if number else colors.strong

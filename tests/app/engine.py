@@ -1,0 +1,99 @@
+"""A stand-in for the engine: real HTTP on a Unix socket, which notes what it was asked."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any
+
+from tui.engine.control_client import ControlClient
+
+
+class _Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+    engine: StandInEngine
+
+    def get_request(self) -> tuple[Any, Any]:
+        request, _ = super().get_request()
+        return request, ("engine", 0)
+
+
+class StandInEngine:
+    """Answers every call with what `answers` holds for it, and sends events on demand."""
+
+    def __init__(self, socket: Path) -> None:
+        socket.parent.mkdir(parents=True, exist_ok=True)
+        self.asked: list[tuple[str, str, Any]] = []
+        self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.listeners: list[queue.Queue[bytes | None]] = []
+        self._socket = socket
+        self._server = _Server(str(socket), _Handler)
+        self._server.engine = self
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    async def attach(self) -> ControlClient:
+        """What the app is given to find its engine."""
+        return ControlClient(self._socket)
+
+    def send(self, kind: str, data: dict[str, Any]) -> None:
+        """Tell all windows something."""
+        text = f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+        for listener in self.listeners:
+            listener.put(text)
+
+    def calls(self, method: str) -> list[str]:
+        """Paths asked for with a method."""
+        return [path for one, path, _ in self.asked if one == method]
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for listener in self.listeners:
+            listener.put(None)
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._socket.unlink(missing_ok=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        return
+
+    def _answer(self) -> None:
+        engine = self.server.engine
+        if self.path == "/api/events":
+            self._events(engine)
+            return
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        engine.asked.append((self.command, self.path, body))
+        status, data = engine.answers.get((self.command, self.path), (200, {}))
+        content = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _events(self, engine: StandInEngine) -> None:
+        mine: queue.Queue[bytes | None] = queue.Queue()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(b": hello\n\n")
+        engine.listeners.append(mine)
+        try:
+            while (text := mine.get()) is not None:
+                self.wfile.write(text)
+        except OSError:
+            return
+        finally:
+            engine.listeners.remove(mine)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _answer

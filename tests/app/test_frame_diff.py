@@ -1,0 +1,155 @@
+"""The difference display must leave the terminal exactly as the stock display would."""
+
+from __future__ import annotations
+
+import random
+
+import pyte
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.color import ColorSystem
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import LayoutUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+
+from tui.app.frame_diff import TerminalCells, change_of_style, supported
+
+WIDTH, HEIGHT = 24, 10
+STYLES = [
+    Style.parse(text)
+    for text in (
+        "", "bold", "#ff0000", "bold #ff0000 on #102030", "on #102030", "dim green", "reverse",
+        "underline #00ff00", "#ff0000 on #000000", "blue on white", "italic",
+    )
+]  # fmt: skip
+TEXTS = ["a", "cat lora", "   ", "━━╸", "漢字", "é", "e\u0301", " ", "x" * 9, "│", "🐈"]
+
+pieces = st.lists(
+    st.tuples(st.sampled_from(TEXTS), st.sampled_from(STYLES)), min_size=0, max_size=6
+)
+frames = st.lists(pieces, min_size=HEIGHT, max_size=HEIGHT)
+
+
+class Terminals:
+    """One terminal fed by the stock display, one by differences."""
+
+    def __init__(self) -> None:
+        self.stock, self.ours = (pyte.Screen(WIDTH, HEIGHT) for _ in range(2))
+        self._streams = [pyte.Stream(self.stock), pyte.Stream(self.ours)]
+        self._console = Console(color_system="truecolor", force_terminal=True, width=WIDTH)
+        self._cells = TerminalCells()
+        for screen in (self.stock, self.ours):
+            screen.reset_mode(pyte.modes.DECAWM)
+
+    def show(self, lines: list[list[tuple[str, Style]]], top: int = 0) -> int:
+        """Show lines from `top` on in both; the bytes the difference took."""
+        strips = [
+            [Strip([Segment(*piece) for piece in line]).adjust_cell_length(WIDTH, STYLES[0])]
+            for line in lines
+        ]
+        update = LayoutUpdate(list(strips), Region(0, top, WIDTH, len(lines)))
+        self._streams[0].feed(update.render_segments(self._console).replace("\n", ""))
+        text = self._cells.render(update, (WIDTH, HEIGHT), ColorSystem.TRUECOLOR)
+        self._streams[1].feed(text)
+        return len(text)
+
+    def check(self) -> None:
+        """Every cell looks the same."""
+        for y in range(HEIGHT):
+            for x in range(WIDTH):
+                one, two = self.stock.buffer[y][x], self.ours.buffer[y][x]
+                assert look(one) == look(two), (x, y, one, two)
+
+
+def look(char: pyte.screens.Char) -> tuple[object, ...]:
+    """What is seen of a cell: the colour of a space's ink is not."""
+    if char.data == " " and not char.reverse and not char.underscore:
+        return (" ", char.bg)
+    return tuple(char)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(frames, st.integers(0, HEIGHT - 1)), min_size=1, max_size=5))
+def test_any_frames_end_the_same(steps: list[tuple[list, int]]) -> None:  # type: ignore[type-arg]
+    terminals = Terminals()
+    for number, (frame, top) in enumerate(steps):
+        first = 0 if number == 0 else top
+        terminals.show(frame[first:], first)
+        terminals.check()
+
+
+@pytest.mark.parametrize("shift", [1, 3, -1, -4])
+def test_scrolled_lines_are_moved_by_the_terminal(shift: int) -> None:
+    texts = [[(f"line {number:02} of many lines", STYLES[number % 3])] for number in range(60)]
+    terminals = Terminals()
+    top = 20
+    whole = terminals.show(texts[top : top + HEIGHT])
+    moved = terminals.show(texts[top + shift : top + shift + HEIGHT])
+    terminals.check()
+    assert moved < whole * (abs(shift) + 1.5) / HEIGHT + 30
+
+
+def test_scrolling_inside_a_frame_with_a_cursor_line() -> None:
+    random.seed(4)
+    names = [f"job {random.random():.12f}" for _ in range(80)]
+    terminals = Terminals()
+
+    def frame(top: int, cursor: int) -> list[list[tuple[str, Style]]]:
+        body = [
+            [("│", STYLES[2]), (f"{names[n]:20}", STYLES[3] if n == cursor else STYLES[0]),
+             ("┃" if n % 7 == top % 7 else "│", STYLES[2])]
+            for n in range(top, top + HEIGHT - 2)
+        ]  # fmt: skip
+        return [[("title", STYLES[1])], *body, [("foot", STYLES[5])]]
+
+    for top in (0, 1, 2, 3, 9, 5, 4, 40, 41):
+        terminals.show(frame(top, top + HEIGHT - 3))
+        terminals.check()
+
+
+def test_an_unchanged_frame_costs_nothing() -> None:
+    terminals = Terminals()
+    frame = [[("same", STYLES[3])] for _ in range(HEIGHT)]
+    assert terminals.show(frame) > 0
+    assert terminals.show(frame) == 0
+
+
+def test_forgetting_sends_everything_again() -> None:
+    terminals = Terminals()
+    frame = [[("same", STYLES[3])] for _ in range(HEIGHT)]
+    whole = terminals.show(frame)
+    terminals.ours.reset()
+    terminals.ours.reset_mode(pyte.modes.DECAWM)
+    terminals._cells.forget()
+    assert terminals.show(frame) == whole
+    terminals.check()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sequence"),
+    [
+        ("1", "1", ""),
+        ("", "1", "\x1b[1m"),
+        ("1;38;2;1;2;3", "38;2;1;2;3", "\x1b[22m"),
+        ("38;2;1;2;3;48;2;4;5;6", "38;2;9;9;9;48;2;4;5;6", "\x1b[38;2;9;9;9m"),
+        ("38;2;1;2;3;48;2;4;5;6", "48;2;4;5;6", "\x1b[39m"),
+        ("31", "", "\x1b[0m"),
+        ("1;2", "1", "\x1b[0;1m"),
+        ("5", "1", "\x1b[0;1m"),
+    ],
+)
+def test_colour_changes_are_the_shortest(before: str, after: str, sequence: str) -> None:
+    found = change_of_style(before, after)
+    assert len(found) == len(sequence)
+    screens = [pyte.Screen(4, 1), pyte.Screen(4, 1)]
+    pyte.Stream(screens[0]).feed(f"\x1b[{before}m{found}x")
+    pyte.Stream(screens[1]).feed(f"\x1b[0m\x1b[{after}mx" if after else "x")
+    assert screens[0].buffer[0][0] == screens[1].buffer[0][0]
+
+
+def test_this_textual_is_one_of_those_tested() -> None:
+    assert supported()

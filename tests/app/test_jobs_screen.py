@@ -1,0 +1,344 @@
+"""The Jobs screen, by keys."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.engine import StandInEngine
+from tests.app.world import NOW, fill, home_at, job
+from tui.app.screens.jobs import JobsScreen
+from tui.settings import Home, Settings, UiSettings
+from tui.store.records import JobStatus
+from tui.store.writer import Change, StoreWriter
+
+
+async def test_last_known_jobs_are_shown_before_any_engine(world: Home) -> None:
+    async with opened(world) as (app, _):
+        text = text_of(app)
+        assert "engine: starting…" in text
+        assert "2 running · 1 queued · 37 finished" in text
+        assert "cat-lora-0" in text
+        assert "● running" in text
+
+
+async def test_an_empty_list_says_what_to_press(home: Home) -> None:
+    async with opened(home) as (app, _):
+        assert "No jobs yet." in text_of(app)
+        assert "Press n to start one" in text_of(app)
+
+
+async def test_moving_keys(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, JobsScreen)
+        page = screen.list.page
+        for keys, index in (
+            (["j", "j", "down"], 3),
+            (["k", "up"], 1),
+            (["G"], 39),
+            (["g"], 39),
+            (["g"], 0),
+            (["ctrl+d"], page // 2),
+            (["ctrl+u"], 0),
+            (["pagedown"], page),
+            (["pageup"], 0),
+            (["end"], 39),
+            (["home"], 0),
+        ):
+            await pilot.press(*keys)
+            assert screen.list.index == index, keys
+
+
+async def test_only_lines_on_screen_are_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(home, 600)
+    async with opened(home) as (app, pilot):
+        read: list[str] = []
+        rows = app.reader.rows
+
+        def counted(ids):  # type: ignore[no-untyped-def]
+            read.extend(ids)
+            return rows(ids)
+
+        monkeypatch.setattr(app.reader, "rows", counted)
+        app.model.reload()
+        app.screen.query_one("#jobs").refresh()
+        await pilot.press("G")
+        assert 0 < len(read) < 300
+
+
+async def test_filter_narrows_as_it_is_typed_and_escape_clears_in_two_steps(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("slash", *"state", "colon", *"fail")
+        await wait_for(pilot, lambda: app.model.filter.text == "state:fail")
+        assert {row for row in app.model.ids} == {
+            job_id for job_id in app.reader.job_ids() if int(job_id[3:]) % 9 == 4
+        }
+        await pilot.press("escape")
+        assert app.model.filter.text == "state:fail"
+        assert app.focused is app.screen.query_one("#jobs")
+        assert "/ state:fail · 4 found" in text_of(app)
+        await pilot.press("slash")
+        assert app.screen.query_one("#filter").value == "state:fail"  # type: ignore[attr-defined]
+        await pilot.press("escape", "escape")
+        assert app.model.filter.text == ""
+        assert len(app.model.ids) == 40
+
+
+async def test_a_filter_without_hits_says_so(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("slash", *"nothing", "enter")
+        await pilot.pause()
+        assert "No job matches “nothing”." in text_of(app)
+
+
+async def test_sorting_keeps_the_cursor_on_its_job(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("j", "j", "j")
+        here = app.screen.query_one("#jobs").job_id  # type: ignore[attr-defined]
+        await pilot.press("s")
+        assert app.model.sort == "name"
+        names = [app.reader.rows([one])[one].name for one in app.model.ids]
+        assert names == sorted(names, key=str.lower)
+        assert app.screen.query_one("#jobs").job_id == here  # type: ignore[attr-defined]
+        await pilot.press("S")
+        assert [app.reader.rows([one])[one].name for one in app.model.ids] == names[::-1]
+        assert app.screen.query_one("#jobs").job_id == here  # type: ignore[attr-defined]
+
+
+async def test_marks_and_cancelling_them_asks_once_and_calls_the_engine(
+    world: Home, engine: StandInEngine
+) -> None:
+    async with opened(world, engine) as (app, pilot):
+        await pilot.press("space", "space")
+        assert "2 marked" in text_of(app)
+        await pilot.press("c")
+        await pilot.pause()
+        text = text_of(app)
+        assert "Cancel 2 jobs?" in text
+        assert "cat-lora-0 · running · step 200 of 1,000 · $1.05 so far" in text
+        await pilot.press("enter")  # the default answer is no
+        await pilot.pause()
+        assert not engine.calls("POST")
+        await pilot.press("c")
+        await pilot.pause()
+        await pilot.press("y")
+        await wait_for(pilot, lambda: len(engine.calls("POST")) == 2)
+        assert engine.calls("POST") == [
+            "/api/cloud/jobs/job00000/cancel",
+            "/api/cloud/jobs/job00001/cancel",
+        ]
+        await wait_for(pilot, lambda: not app.model.marks)
+
+
+async def test_a_refusal_of_the_engine_is_shown_with_its_advice(
+    world: Home, engine: StandInEngine
+) -> None:
+    engine.answers["POST", "/api/cloud/jobs/job00000/cancel"] = (
+        409,
+        {"error": "gone", "message": "That job is over.", "advice": "Press R to sync."},
+    )
+    async with opened(world, engine) as (app, pilot):
+        await pilot.press("c")
+        await pilot.pause()
+        await pilot.press("y")
+        await wait_for(pilot, lambda: app.notices)
+        assert (app.notices[-1].level, app.notices[-1].message) == ("error", "That job is over.")
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        assert "That job is over." in text_of(app)
+        assert "Press R to sync." in text_of(app)
+
+
+async def test_keys_that_cannot_work_now_say_why(world: Home, engine: StandInEngine) -> None:
+    async with opened(world, engine) as (app, pilot):
+        await pilot.press("d")
+        assert "is still running" in app.notices[-1].message
+        await pilot.press("j", "j", "j", "c")
+        assert "is over already: done" in app.notices[-1].message
+        assert not engine.asked
+        footer = lines_of(app)[-1]
+        assert "delete" in footer
+        assert "cancel" not in footer
+
+
+async def test_delete_and_collect_and_sync_reach_the_engine(
+    world: Home, engine: StandInEngine
+) -> None:
+    engine.answers["POST", "/api/cloud/jobs/job00003/collect"] = (
+        200,
+        {"job_id": "job00003", "files": [{"path": "a"}], "missing": []},
+    )
+    engine.answers["POST", "/api/cloud/jobs/sync"] = (200, {"synced": 3, "message": "3 came in."})
+    async with opened(world, engine) as (app, pilot):
+        await pilot.press("j", "j", "j", "f")
+        await wait_for(pilot, lambda: any("1 file on disk" in one.message for one in app.notices))
+        await pilot.press("R")
+        await wait_for(pilot, lambda: app.notices[-1].message == "3 came in.")
+        await pilot.press("d")
+        await pilot.pause()
+        assert "Delete the record of chroma-test-3?" in text_of(app)
+        await pilot.press("y")
+        await wait_for(pilot, lambda: engine.calls("DELETE"))
+        assert engine.calls("DELETE") == ["/api/cloud/jobs/job00003"]
+
+
+async def test_copies_go_through_the_terminal(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("y")
+        assert app.clipboard == "job00000"
+        await pilot.press("Y")
+        assert app.clipboard == "simpletuner-tui job job00000"
+        await pilot.press("o")
+        assert app.clipboard == "https://replicate.com/p/0"
+
+
+async def test_changes_arrive_and_order_waits_for_quiet_hands(
+    world: Home, engine: StandInEngine
+) -> None:
+    async with opened(world, engine) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, JobsScreen)
+        await pilot.press("j")
+        here = screen.list.job_id
+        writer = StoreWriter(world)
+        try:
+            writer.insert(replace(job(900, JobStatus.RUNNING), created_at=NOW, name="brand-new"))
+            writer.apply("job00000", Change({"percent": 77.0, "step": 770}))
+        finally:
+            writer.close()
+        pressed = time.monotonic()
+        await pilot.press("j", "k")
+        engine.send("job", {"job_id": "job00000", "rev": 99})
+        await wait_for(pilot, lambda: "770/1000" in text_of(app))
+        assert "3 running" in text_of(app)
+        if time.monotonic() - pressed < 0.9:
+            assert "brand-new" not in text_of(app)
+        await wait_for(pilot, lambda: "brand-new" in text_of(app))
+        assert time.monotonic() - pressed > 0.9
+        assert screen.list.job_id == here
+        assert screen.list.index == 2
+
+
+async def test_many_events_are_told_at_most_four_times_a_second(
+    world: Home, engine: StandInEngine
+) -> None:
+    async with opened(world, engine) as (app, pilot):
+        told: list[float] = []
+        catch_up = app.catch_up
+
+        def counted() -> None:
+            told.append(time.monotonic())
+            catch_up()
+
+        app.catch_up = counted  # type: ignore[method-assign]
+        start = time.monotonic()
+        while time.monotonic() - start < 1.2:
+            engine.send("job", {"job_id": "job00000", "rev": 1})
+            await pilot.pause(0.01)
+        gaps = [later - earlier for earlier, later in zip(told, told[1:], strict=False)]
+        assert len(told) >= 2
+        assert min(gaps) > 0.2
+
+
+async def test_the_app_goes_on_when_the_engine_goes(world: Home, engine: StandInEngine) -> None:
+    async with opened(world, engine) as (app, pilot):
+        assert "● api" in text_of(app)
+        for listener in engine.listeners:
+            listener.put(None)
+        await wait_for(pilot, lambda: app.engine.state == "gone")
+        await pilot.pause()
+        await pilot.press("j")
+        assert app.notices[-1].message == "The engine has stopped."
+        await wait_for(pilot, lambda: app.engine.state == "ready")  # and finds it again
+
+
+async def test_a_database_from_the_future_is_told_in_words(home: Home) -> None:
+    fill(home, 3)
+    import sqlite3
+
+    connection = sqlite3.connect(home.database)
+    connection.execute("PRAGMA user_version = 999")
+    connection.commit()
+    connection.close()
+    async with opened(home) as (app, _):
+        assert "was written by a newer simpletuner-tui" in text_of(app)
+
+
+async def test_the_preview_folds_away_on_small_terminals(world: Home) -> None:
+    async with opened(world, size=(80, 24)) as (app, pilot):
+        assert "Step 200 of 1,000" not in text_of(app)
+        await pilot.resize_terminal(120, 40)
+        await wait_for(pilot, lambda: "Step 200 of 1,000" in text_of(app))
+        assert "Checkpoint: Step 200" in text_of(app)
+        await pilot.press("z")
+        await wait_for(pilot, lambda: "Step 200 of 1,000" not in text_of(app))
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 50)])
+async def test_every_size_shows_name_state_and_whole_lines(
+    world: Home, size: tuple[int, int]
+) -> None:
+    async with opened(world, size=size) as (app, pilot):
+        await pilot.pause()
+        lines = lines_of(app)
+        assert len(lines) == size[1]
+        assert "NAME" in lines[2]
+        assert "STATE" in lines[2]
+        assert lines[1].startswith("╭─ Jobs")
+        assert lines[1].endswith("╮")
+        assert lines[-1].startswith("╰ enter open")
+        assert "? help" in lines[-1]
+
+
+async def test_below_the_smallest_size_one_message(world: Home) -> None:
+    async with opened(world, size=(59, 15)) as (app, pilot):
+        await pilot.pause()
+        assert "Make the window at least 60×15." in text_of(app)
+        assert "cat-lora" not in text_of(app)
+        await pilot.resize_terminal(1, 1)
+        await pilot.resize_terminal(60, 15)
+        await wait_for(pilot, lambda: "cat-lora-0" in text_of(app))
+
+
+async def test_ascii_set_has_no_other_characters(world: Home) -> None:
+    settings = Settings(ui=UiSettings(ascii=True))
+    async with opened(world, settings=settings) as (app, pilot):
+        await pilot.pause()
+        names = "köder-α"
+        text = text_of(app)
+        assert "> running" in text
+        assert "+- Jobs" in text
+        assert all(char.isascii() for char in text if char not in names)
+
+
+async def test_hostile_names_cannot_disturb_the_screen(home: Home) -> None:
+    home.create()
+    writer = StoreWriter(home)
+    writer.insert(replace(job(0, JobStatus.RUNNING), name="\x1b[31mred\r\n\u202etxt", stage="\x07"))
+    writer.close()
+    async with opened(home) as (app, _):
+        text = text_of(app)
+        assert "·[31mred···txt" in text
+        assert "\x1b" not in text
+
+
+async def test_jobs_of_a_sandbox_are_marked_in_the_bar(home: Home) -> None:
+    fill(home, 2, sandbox=True)
+    async with opened(home, sandbox=True) as (app, _):
+        assert "SANDBOX" in lines_of(app)[0]
+        assert "@alice" in lines_of(app)[0]
+
+
+def test_worlds_are_the_same_every_time(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    for name in ("one", "two"):
+        fill(home_at(tmp_path / name), 5)
+    from tui.store.reader import StoreReader
+
+    one, two = (StoreReader(tmp_path / name / "state.db") for name in ("one", "two"))
+    assert one.records() == two.records()
+    one.close()
+    two.close()
