@@ -273,21 +273,26 @@ async def test_bad_archives(desk: Desk, data: bytes, error: str) -> None:
             {"config_json": training(), "images": "http://127.0.0.1:9/none.zip"},
             "Could not download images: http://127.0.0.1:9/none.zip",
         ),
-        (
-            {
-                "config_json": training(),
-                "dataloader_json": '[{"id": "a", "type": "csv"}]',
-                "hub_model_id": "a/b",
-                "hf_token": "hf_canary",
-            },
-            "cannot reach the Hugging Face Hub",
-        ),
     ],
 )
 async def test_bad_inputs(desk: Desk, given: dict[str, Any], error: str) -> None:
     done = await finish(desk, given)
     assert done["status"] == "failed"
     assert error in done["error"]
+    assert "hf_canary" not in json.dumps(done)
+
+
+async def test_without_a_hub_a_delivery_to_one_fails_before_it_trains(open_desk: Any) -> None:
+    desk = await open_desk(hub_endpoint="")
+    given = {
+        "config_json": training(),
+        "dataloader_json": '[{"id": "a", "type": "csv"}]',
+        "hub_model_id": "a/b",
+        "hf_token": "hf_canary",
+    }
+    done = await finish(desk, given)
+    assert done["status"] == "failed"
+    assert "cannot reach the Hugging Face Hub" in done["error"]
     assert "hf_canary" not in json.dumps(done)
 
 

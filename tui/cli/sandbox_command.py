@@ -47,11 +47,19 @@ async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
 
     def announce(running: RunningSandbox) -> None:
         if options.json:
-            say(json.dumps({"api_base": running.base_url, "token": running.token}))
+            told = {
+                "api_base": running.base_url,
+                "token": running.token,
+                "hf_endpoint": running.hub_url,
+            }
+            say(json.dumps(told))
         else:
             say("The sandbox answers. Nothing leaves this machine, nothing is paid. To use it:")
             say(f"  export SIMPLETUNER_TUI_API_BASE={running.base_url}")
             say(f"  export REPLICATE_API_TOKEN={running.token}")
+            if running.hub_url:
+                say(f"  export HF_ENDPOINT={running.hub_url}")
+                say("  export HF_TOKEN=hf_write    # hf_read, hf_expired, hf_fine rehearse others")
         sys.stdout.flush()
 
     loop = asyncio.get_running_loop()

@@ -60,7 +60,10 @@ class SandboxConfig:
     retention_seconds: float = 60 * 60
     file_lifetime_seconds: float = 24 * 60 * 60
     hub_endpoint: str | None = None
-    """Where the trainer finds the Hugging Face Hub; None means that it cannot reach one."""
+    """Where the trainer finds the Hugging Face Hub. None: the sandbox serves one of its own;
+    empty: there is none."""
+    hub_part_bytes: int | None = None
+    """Its own Hub takes large files in parts of this size; None takes them whole."""
 
     def __post_init__(self) -> None:
         if self.speed <= 0:

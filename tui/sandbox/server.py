@@ -8,6 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from tui.sandbox.faults import FaultBox
 from tui.sandbox.files import FileShelf
 from tui.sandbox.history import add_history
 from tui.sandbox.http_tools import BODY_LIMIT
+from tui.sandbox.hub import Accounts, HubConfig, RunningHub, serve_hub
 from tui.sandbox.jobs import Jobs
 from tui.sandbox.limits import RateLimits
 from tui.sandbox.registry import Registry
@@ -67,12 +69,21 @@ class RunningSandbox:
         base_url: the API's address, ending in `/v1`.
         token: what `Authorization: Bearer` has to carry.
         core: its parts, for tests that look inside.
+        hub: its own Hugging Face Hub, unless the configuration names another.
+        hub_url: what `HF_ENDPOINT` has to be; None when there is no Hub.
     """
 
     def __init__(
-        self, core: Core, runner: web.AppRunner, base_url: str, temporary: Path | None
+        self,
+        core: Core,
+        runner: web.AppRunner,
+        base_url: str,
+        temporary: Path | None,
+        hub: RunningHub | None = None,
     ) -> None:
         self.core = core
+        self.hub = hub
+        self.hub_url = core.config.hub_endpoint or None
         self.base_url = base_url
         self.token = core.config.token
         self._runner = runner
@@ -83,6 +94,8 @@ class RunningSandbox:
         await self.core.jobs.aclose()
         await self.core.hooks.aclose()
         await self._runner.cleanup()
+        if self.hub is not None:
+            await self.hub.aclose()
         if self._temporary is not None:
             await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
 
@@ -132,6 +145,10 @@ async def serve(
     if config.work_dir is None:
         temporary = Path(tempfile.mkdtemp(prefix="simpletuner-sandbox-"))
     work_dir = config.work_dir or temporary or Path()
+    hub = None
+    if config.hub_endpoint is None:
+        hub = await _own_hub(config, work_dir)
+        config = replace(config, hub_endpoint=hub.url)
     worker = worker or SimWorker(config)
     core = _build(config, work_dir, worker)
     app = web.Application(
@@ -150,10 +167,17 @@ async def serve(
         await worker.start()
     except BaseException:
         await runner.cleanup()
+        if hub is not None:
+            await hub.aclose()
         raise
     host = f"[{config.host}]" if ":" in config.host else config.host
     core.views.base_url = f"http://{host}:{runner.addresses[0][1]}/v1"
-    return RunningSandbox(core, runner, core.views.base_url, temporary)
+    return RunningSandbox(core, runner, core.views.base_url, temporary, hub)
+
+
+async def _own_hub(config: SandboxConfig, work_dir: Path) -> RunningHub:
+    hub = HubConfig(work_dir / "hub", host=config.host, part_bytes=config.hub_part_bytes)
+    return await serve_hub(hub, Accounts(config.username))
 
 
 async def run_forever(config: SandboxConfig, announce: Callable[[RunningSandbox], None]) -> None:

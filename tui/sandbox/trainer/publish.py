@@ -111,7 +111,7 @@ class Publisher:
             self._repo = _repo_id(plan.options.get("hub_model_id"))
         self._clients: dict[S3Target, S3Client] = {}
         self._sent: dict[tuple[S3Target, str], tuple[int, int]] = {}
-        if self._repo and run.config.hub_endpoint is None:
+        if self._repo and not run.config.hub_endpoint:
             raise ProgramError(
                 "This sandbox's trainer cannot reach the Hugging Face Hub; choose delivery to "
                 "this machine or to S3"
@@ -153,6 +153,9 @@ class Publisher:
             return []
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        disable_progress_bars()
 
         token = as_text(self._run.inputs.get("hf_token"))
         api = HfApi(endpoint=self._run.config.hub_endpoint, token=token)

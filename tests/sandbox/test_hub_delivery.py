@@ -1,0 +1,77 @@
+"""The trainer delivers to the sandbox's own Hub with the real `huggingface_hub`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
+from huggingface_hub.utils._xet import abort_xet_session
+
+from tests.sandbox.conftest import Desk, archive, training
+
+
+@pytest.mark.parametrize("part_bytes", [None, 100_000])
+async def test_a_run_arrives_whole(open_desk: Any, part_bytes: int | None) -> None:
+    desk: Desk = await open_desk(hub_part_bytes=part_bytes)
+    given = {
+        "config_json": training(),
+        "images": await desk.upload(archive()),
+        "hub_model_id": "https://huggingface.co/sandbox/cat-lora?x=1",
+        "hf_token": "hf_write",
+    }
+    done = await desk.ended(await desk.create(desk.version(), given))
+    abort_xet_session()
+    assert done["status"] == "succeeded"
+    assert done["output"] == "https://huggingface.co/sandbox/cat-lora"
+    assert "Model published to: https://huggingface.co/sandbox/cat-lora" in done["logs"]
+    hub = desk.sandbox.hub
+    assert hub is not None
+    assert hub.url == desk.sandbox.hub_url
+    repo = hub.hub.repos.get("model", "sandbox/cat-lora")
+    assert repo is not None
+    assert repo.private
+    tree = repo.head.tree
+    assert {"pytorch_lora_weights.safetensors", "simpletuner_config.json"} <= set(tree)
+    told = dict(re.findall(r"(\S+\.safetensors) · \d+ bytes · sha256 (\w{64})", done["logs"]))
+    assert {name: tree[name].sha256 for name in told} == told
+    for name, digest in told.items():
+        stored = hub.hub.blobs.large(digest)
+        assert stored is not None
+        assert hashlib.sha256(stored.read_bytes()).hexdigest() == digest, name
+
+
+@pytest.mark.parametrize("token", ["hf_read", "hf_expired"])
+async def test_a_token_that_may_not_write_is_logged(desk: Desk, token: str) -> None:
+    given = {
+        "config_json": training(),
+        "images": await desk.upload(archive()),
+        "hub_model_id": "sandbox/cat-lora",
+        "hf_token": token,
+    }
+    done = await desk.ended(await desk.create(desk.version(), given))
+    assert done["status"] == "succeeded"
+    assert "[ERROR]" in done["logs"]
+    assert "Uploading to sandbox/cat-lora failed" in done["logs"]
+
+
+async def test_what_was_delivered_can_be_fetched(desk: Desk, tmp_path: Path) -> None:
+    import asyncio
+
+    given = {
+        "config_json": training(),
+        "images": await desk.upload(archive()),
+        "hub_model_id": "sandbox-lab/cat-lora",
+        "hf_token": "hf_write",
+    }
+    await desk.ended(await desk.create(desk.version(), given))
+    abort_xet_session()
+    api = HfApi(endpoint=desk.sandbox.hub_url, token="hf_write")
+    path = await asyncio.to_thread(
+        api.snapshot_download, "sandbox-lab/cat-lora", local_dir=tmp_path / "got"
+    )
+    names = {item.name for item in Path(path).iterdir()}
+    assert "pytorch_lora_weights.safetensors" in names

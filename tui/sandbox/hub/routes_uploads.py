@@ -1,0 +1,214 @@
+"""The way of large files: LFS whole or in parts, and the token for the local Xet folder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import re
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from tui.sandbox.hub.repos import HubRepo
+from tui.sandbox.hub.state import Hub, HubRefusalError, hub_of, json_body, repo_of
+
+_OID = re.compile(r"[0-9a-f]{64}")
+_BLOCK = 512 * 1024
+_LFS_JSON = "application/vnd.git-lfs+json"
+
+
+@dataclass(slots=True)
+class Upload:
+    """One large file that was announced.
+
+    Attributes:
+        repo: where it will belong.
+        parts: received parts with the MD5 that was answered for each.
+    """
+
+    repo: HubRepo
+    oid: str
+    size: int
+    part_bytes: int | None
+    parts: dict[int, tuple[Path, str]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many parts it has."""
+        return math.ceil(self.size / self.part_bytes) if self.part_bytes else 1
+
+
+def routes() -> list[web.RouteDef]:
+    """The addresses of this module."""
+    found = [
+        web.put("/lfs/{upload}", _put),
+        web.put("/lfs/{upload}/{part:\\d+}", _put),
+        web.post("/lfs/{upload}/complete", _complete),
+        web.post("/lfs/{upload}/verify", _verify),
+        web.get(
+            "/api/{kind:models|datasets|spaces}/{owner}/{name}/xet-write-token/{revision}", _xet
+        ),
+    ]
+    batch = "/{owner}/{name}.git/info/lfs/objects/batch"
+    return [*found, web.post(batch, _batch), web.post("/{kind:datasets|spaces}" + batch, _batch)]
+
+
+async def _batch(request: web.Request) -> web.Response:
+    hub, repo, body = hub_of(request), repo_of(request, write=True), await json_body(request)
+    objects = [_plan(hub, repo, item) for item in body.get("objects", [])]
+    return web.json_response(
+        {"transfer": "multipart" if hub.config.part_bytes else "basic", "objects": objects},
+        content_type=_LFS_JSON,
+    )
+
+
+def _plan(hub: Hub, repo: HubRepo, item: dict[str, Any]) -> dict[str, Any]:
+    oid, size = str(item.get("oid", "")), item.get("size")
+    shown = {"oid": oid, "size": size}
+    if not _OID.fullmatch(oid) or not isinstance(size, int) or size < 0:
+        return {**shown, "error": {"code": 422, "message": "Invalid object"}}
+    if hub.blobs.large(oid):
+        repo.lfs.add(oid)
+        return shown
+    quota = hub.faults.quota
+    if quota is not None and size > quota:
+        text = "Storage quota of this account is used up"
+        return {**shown, "error": {"code": 507, "message": text}}
+    parts = hub.config.part_bytes if hub.config.part_bytes and size else None
+    upload, name = Upload(repo, oid, size, parts), secrets.token_urlsafe(18)
+    hub.uploads[name] = upload
+    base = f"{hub.url}/lfs/{name}"
+    verify = {"href": f"{base}/verify"}
+    if parts is None:
+        return {**shown, "actions": {"upload": {"href": base}, "verify": verify}}
+    header = {str(number): f"{base}/{number}" for number in range(1, upload.count + 1)}
+    action = {"href": f"{base}/complete", "header": {"chunk_size": str(parts), **header}}
+    return {**shown, "actions": {"upload": action, "verify": verify}}
+
+
+def _upload(request: web.Request) -> Upload:
+    found = hub_of(request).uploads.get(request.match_info["upload"])
+    if not isinstance(found, Upload):
+        raise HubRefusalError(403, "Request has expired")
+    return found
+
+
+async def _put(request: web.Request) -> web.Response:
+    hub, upload = hub_of(request), _upload(request)
+    number = int(request.match_info.get("part", 1))
+    if not 1 <= number <= upload.count:
+        raise HubRefusalError(400, "No such part")
+    expected = upload.size
+    if upload.part_bytes:
+        expected = min(upload.part_bytes, upload.size - (number - 1) * upload.part_bytes)
+    path = hub.blobs.incoming()
+    try:
+        etag, sha256 = await _receive(request, hub, path, expected)
+        if upload.part_bytes is None:
+            _compare(sha256, upload.oid)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    upload.parts[number] = (path, etag)
+    if upload.part_bytes is None:
+        _store(hub, upload, path)
+    return web.Response(headers={"ETag": f'"{etag}"'})
+
+
+def _compare(received: str, announced: str) -> None:
+    if received != announced:
+        raise HubRefusalError(400, "The content is not what its SHA-256 announced")
+
+
+async def _receive(request: web.Request, hub: Hub, path: Path, expected: int) -> tuple[str, str]:
+    """Write a body to a file; its MD5 and SHA-256."""
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    cut = hub.faults.cut_uploads > 0
+    size = 0
+
+    def take(data: bytes) -> None:
+        md5.update(data)
+        sha256.update(data)
+        file.write(data)
+
+    with path.open("wb") as file:
+        pending = bytearray()
+        async for piece in request.content.iter_any():
+            pending += piece
+            size += len(piece)
+            hub.received_bytes += len(piece)
+            if cut and size > expected // 2:
+                hub.faults.cut_uploads -= 1
+                _break_off(request)
+            if len(pending) >= _BLOCK:
+                await asyncio.to_thread(take, bytes(pending))
+                pending.clear()
+        await asyncio.to_thread(take, bytes(pending))
+    if size != expected:
+        raise HubRefusalError(400, f"Expected {expected} bytes, got {size}")
+    return md5.hexdigest(), sha256.hexdigest()
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("a fault cut the connection")
+
+
+def _store(hub: Hub, upload: Upload, path: Path) -> None:
+    if hub.faults.lose_last_byte:
+        with path.open("r+b") as file:
+            file.truncate(max(0, upload.size - 1))
+    hub.blobs.keep_large(path, upload.oid)
+    upload.repo.lfs.add(upload.oid)
+
+
+async def _complete(request: web.Request) -> web.Response:
+    hub, upload, body = hub_of(request), _upload(request), await json_body(request)
+    given = {
+        int(item["partNumber"]): str(item["etag"]).strip('"') for item in body.get("parts", [])
+    }
+    held = {number: etag for number, (_, etag) in upload.parts.items()}
+    if given != held or len(given) != upload.count:
+        raise HubRefusalError(400, "The list of parts is not the one that was received")
+    whole = hub.blobs.incoming()
+    parts = [upload.parts[number][0] for number in sorted(upload.parts)]
+    try:
+        _compare(await asyncio.to_thread(hub.blobs.join, parts, whole), upload.oid)
+    except HubRefusalError:
+        whole.unlink()
+        raise
+    _store(hub, upload, whole)
+    return web.json_response({}, content_type=_LFS_JSON)
+
+
+async def _verify(request: web.Request) -> web.Response:
+    hub, upload, body = hub_of(request), _upload(request), await json_body(request)
+    if body.get("oid") != upload.oid or hub.blobs.large(upload.oid) is None:
+        raise HubRefusalError(404, "The object is not here")
+    del hub.uploads[request.match_info["upload"]]
+    return web.json_response({"message": "verified"}, content_type=_LFS_JSON)
+
+
+async def _xet(request: web.Request) -> web.Response:
+    """Where the real Xet client may store: a folder of this machine instead of a server."""
+    hub = hub_of(request)
+    repo_of(request, write=True)
+    if not hub.config.xet:
+        raise HubRefusalError(404, "This Hub has no Xet storage")
+    answer: dict[str, Any] = {
+        "casUrl": f"local://{hub.blobs.cas}",
+        "accessToken": "sandbox",
+        "exp": int(time.time()) + 3600,
+    }
+    headers = {
+        "X-Xet-Cas-Url": answer["casUrl"],
+        "X-Xet-Access-Token": answer["accessToken"],
+        "X-Xet-Token-Expiration": str(answer["exp"]),
+    }
+    return web.json_response(answer, headers=headers)

@@ -1,0 +1,88 @@
+"""Puts a Hub together and serves it on an address of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from tui.sandbox.hub import routes_account, routes_commits, routes_files, routes_uploads
+from tui.sandbox.hub.accounts import Accounts
+from tui.sandbox.hub.blobs import Blobs
+from tui.sandbox.hub.repos import Repos
+from tui.sandbox.hub.state import HUB, Hub, HubConfig, HubFaults, HubRefusalError
+
+__all__ = ["Hub", "HubConfig", "HubFaults", "RunningHub", "build", "serve_hub"]
+
+_BODY_LIMIT = 256 * 1024 * 1024
+_log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RunningHub:
+    """A Hub that answers.
+
+    Attributes:
+        url: what `HF_ENDPOINT` has to be.
+        hub: its state, for tests that look inside.
+    """
+
+    def __init__(self, hub: Hub, runner: web.AppRunner) -> None:
+        self.hub = hub
+        self.url = hub.url
+        self._runner = runner
+
+    async def aclose(self) -> None:
+        """Stop answering."""
+        await self._runner.cleanup()
+
+
+@web.middleware
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Faults, and refusals in the Hub's own shape."""
+    if request.app[HUB].faults.fails(request.path):
+        return HubRefusalError(500, "Internal Error - We're working hard to fix this").response()
+    try:
+        return await handler(request)
+    except HubRefusalError as problem:
+        return problem.response()
+    except web.HTTPNotFound:
+        return HubRefusalError(404, "Sorry, we can't find the page you are looking for.").response()
+    except web.HTTPException:
+        raise
+    except (asyncio.CancelledError, ConnectionError):
+        raise
+    except Exception:  # noqa: BLE001 - a fault of ours must look like one of theirs
+        _log.exception("%s %s failed", request.method, request.path)
+        return HubRefusalError(500, "Internal Error").response()
+
+
+def build(config: HubConfig, accounts: Accounts | None = None) -> tuple[web.Application, Hub]:
+    """The application and its state; `Hub.url` is to be set before it is used."""
+    hub = Hub(config, accounts or Accounts(), Repos(), Blobs(config.root), HubFaults())
+    app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[_answer])
+    app[HUB] = hub
+    for group in (routes_account, routes_commits, routes_uploads, routes_files):
+        app.add_routes(group.routes())
+    return app, hub
+
+
+async def serve_hub(config: HubConfig, accounts: Accounts | None = None) -> RunningHub:
+    """Start a Hub; it answers when this returns.
+
+    Raises:
+        OSError: the port is taken, or the folder cannot be written.
+    """
+    app, hub = build(config, accounts)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, config.host, config.port).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    hub.url = f"http://{host}:{runner.addresses[0][1]}"
+    return RunningHub(hub, runner)
