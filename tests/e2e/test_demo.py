@@ -1,0 +1,48 @@
+"""The demo as a new user meets it: a real terminal, a few keys, files on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors import deserialize
+
+from tests.e2e.screen import Screen
+
+DEMO = [sys.executable, "-m", "tui", "demo"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {"HOME": str(folder), "TERM": "xterm-256color", "TMPDIR": str(folder)}
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_two_keys_make_a_finished_job_with_files(tmp_path: Path, size: tuple[int, int]) -> None:
+    with Screen(DEMO, environment(tmp_path), tmp_path, size) as screen:
+        assert "SANDBOX" in screen.wait("Press n to start one")
+        screen.press("n")
+        screen.wait("cat-lora")
+        screen.press("C-s")
+        screen.wait(r"(running|uploading|queued|preparing)")
+        screen.wait(r"✓ done", within=60)
+        screen.press("q")
+        screen.wait("ENDED 0")
+    delivered = sorted(tmp_path.glob("simpletuner-demo-*/cloud_outputs/**/*.safetensors"))
+    assert delivered
+    log = next(tmp_path.glob("simpletuner-demo-*/state/logs/*.log")).read_text()
+    written = set(re.findall(r"Wrote: .*sha256 ([0-9a-f]{64})", log))
+    for path in delivered:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in written
+        assert dict(deserialize(path.read_bytes()))
+
+
+def test_too_small_a_terminal_says_so_and_recovers(tmp_path: Path) -> None:
+    with Screen(DEMO, environment(tmp_path), tmp_path, (50, 12)) as screen:
+        screen.wait(r"60")
+        screen.resize(100, 30)
+        screen.wait("Press n to start one")
+        screen.press("q")
+        screen.wait("ENDED 0")
