@@ -30,8 +30,9 @@ from tests.listener.wire import (
 from tests.support import eventually
 from tui.listener.storage import STORAGE_PATH, StorageLimits
 from tui.listener.storage.chunked import ChunkedDecoder, ChunkSignatures
+from tui.listener.storage.claims import SignedRequest, read_claim
 from tui.listener.storage.errors import S3Error
-from tui.listener.storage.sigv4 import SignedRequest, read_claim, verify
+from tui.listener.storage.sigv4 import verify
 
 TARGET = STORAGE_PATH + "/outputs/x.bin"
 KIB = 1024

@@ -12,10 +12,11 @@ from typing import TypeVar
 from aiohttp import web
 
 from tui.listener.storage.body import WriteGate, blocks, pour, say_continue
+from tui.listener.storage.claims import SignedRequest
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.grants import ReceivedObject, StorageGrant, StorageLimits
 from tui.listener.storage.intake import Intake, plan_body
-from tui.listener.storage.sigv4 import SignedRequest, Verified
+from tui.listener.storage.sigv4 import Verified
 from tui.listener.storage.space import Guard, JobSpace
 
 T = TypeVar("T")

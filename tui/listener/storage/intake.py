@@ -29,8 +29,9 @@ from tui.listener.storage.chunked import (
     ChunkedDecoder,
     ChunkSignatures,
 )
+from tui.listener.storage.claims import UNSIGNED, SignedRequest
 from tui.listener.storage.errors import S3Error
-from tui.listener.storage.sigv4 import UNSIGNED, SignedRequest, Verified
+from tui.listener.storage.sigv4 import Verified
 
 _MD5_BELOW = 5 * 1024 * 1024
 

@@ -15,13 +15,14 @@ from aiohttp import web
 
 from tui.listener.storage import listing, reads, writes
 from tui.listener.storage.call import Call, Desk
+from tui.listener.storage.claims import SignedRequest, parse_query, read_claim
 from tui.listener.storage.completion import complete_upload
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import Folder
 from tui.listener.storage.grants import KeyResolver, ReceivedObject, StorageGrant, StorageLimits
 from tui.listener.storage.keys import check_key, is_bucket_name, split_path
 from tui.listener.storage.multipart import Uploads, stale_before
-from tui.listener.storage.sigv4 import SignedRequest, parse_query, read_claim, verify
+from tui.listener.storage.sigv4 import verify
 from tui.listener.storage.space import Guard, JobSpace
 
 STORAGE_PATH = "/api/cloud/storage"
@@ -228,7 +229,8 @@ def _signed_request(request: web.Request, public_hosts: tuple[str, ...]) -> Sign
             hosts += _spellings(value.strip())
     for host in public_hosts:
         hosts += _spellings(host)
-    return SignedRequest(request.method, path, query, headers, tuple(dict.fromkeys(hosts)))
+    unique = tuple(dict.fromkeys(hosts))
+    return SignedRequest(request.method, path, query, headers, unique, STORAGE_PATH)
 
 
 def _spellings(host: str) -> list[str]:

@@ -210,7 +210,7 @@ class WebhookReceiver:
             self.stats.duplicates += 1
             return None
         try:
-            body = parse(raw)
+            body = parse(raw, proven=signed and self.settings.verify)
             kind, subject = kind_of(body)
         except BodyError as problem:
             raise _Refused(400, "body", str(problem)) from None
