@@ -96,4 +96,6 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             engine.listeners.remove(mine)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _answer
+
+for _method in ("GET", "POST", "PUT", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler._answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -74,7 +75,7 @@ async def test_filter_narrows_as_it_is_typed_and_escape_clears_in_two_steps(worl
     async with opened(world) as (app, pilot):
         await pilot.press("slash", *"state", "colon", *"fail")
         await wait_for(pilot, lambda: app.model.filter.text == "state:fail")
-        assert {row for row in app.model.ids} == {
+        assert set(app.model.ids) == {
             job_id for job_id in app.reader.job_ids() if int(job_id[3:]) % 9 == 4
         }
         await pilot.press("escape")
@@ -239,7 +240,7 @@ async def test_many_events_are_told_at_most_four_times_a_second(
         while time.monotonic() - start < 1.2:
             engine.send("job", {"job_id": "job00000", "rev": 1})
             await pilot.pause(0.01)
-        gaps = [later - earlier for earlier, later in zip(told, told[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(told)]
         assert len(told) >= 2
         assert min(gaps) > 0.2
 

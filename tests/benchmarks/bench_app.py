@@ -6,143 +6,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import re
-import select
-import signal
 import statistics
-import struct
-import sys
 import tempfile
-import termios
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyte
-
+from tests.app.terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.benchmarks import Row
 
-COLUMNS, LINES = 120, 40
 RUNS = 5
-QUERY = re.compile(rb"\x1b\[(?:\?2026\$p|\?2048\$p|c|>c|6n)")
-
-
-@dataclass
-class Pressed:
-    """Answers to one key, pressed often."""
-
-    times: list[float] = field(default_factory=list)
-    bytes: list[int] = field(default_factory=list)
-
-    def p95(self) -> float:
-        """The time that 95 % stay below, in ms."""
-        return sorted(self.times)[max(0, int(len(self.times) * 0.95) - 1)] * 1000
-
-    def median_bytes(self) -> float:
-        """The middle number of bytes."""
-        return statistics.median(self.bytes)
-
-
-class Terminal:
-    """A program in a pseudo terminal, its output kept on a pyte screen."""
-
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self.screen = pyte.Screen(COLUMNS, LINES)
-        self._stream = pyte.ByteStream(self.screen)
-        self.started = time.monotonic()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-            os.environ.pop("NO_COLOR", None)
-            os.execv(
-                sys.executable, [sys.executable, "-m", "tests.benchmarks.app_child", *arguments]
-            )
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-
-    def read(self, timeout: float) -> bytes:
-        """What came within `timeout`; empty when nothing did."""
-        ready, _, _ = select.select([self.fd], [], [], timeout)
-        if not ready:
-            return b""
-        try:
-            data = os.read(self.fd, 65536)
-        except OSError:
-            return b""
-        if QUERY.search(data) and b"\x1b[?2026$p" in data:
-            os.write(self.fd, b"\x1b[?2026;2$y")
-        self._stream.feed(_without_private(data))
-        return data
-
-    def until(self, text: str, within: float = 30.0) -> float:
-        """Seconds from the start until `text` is on screen."""
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            self.read(0.05)
-            if any(text in line for line in self.screen.display):
-                return time.monotonic() - self.started
-        raise AssertionError("\n".join(self.screen.display))
-
-    def quiet(self, seconds: float) -> int:
-        """Read until nothing came for `seconds`; the bytes that did."""
-        total = 0
-        while data := self.read(seconds):
-            total += len(data)
-        return total
-
-    def press(self, key: bytes, times: int) -> Pressed:
-        """Press a key so often, each time waiting for the answer."""
-        found = Pressed()
-        for _ in range(times):
-            start = time.monotonic()
-            os.write(self.fd, key)
-            first = self.read(1.0)
-            last = time.monotonic()
-            total = len(first)
-            while data := self.read(0.015):
-                total += len(data)
-                last = time.monotonic()
-            found.times.append(last - start)
-            found.bytes.append(total)
-            self.quiet(0.02)
-        return found
-
-    def memory(self) -> float:
-        """Resident MiB."""
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", text)
-        return int(found[1]) / 1024 if found else 0.0
-
-    def cpu(self) -> float:
-        """CPU seconds used so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def close(self) -> None:
-        """Leave with q, and make sure of it."""
-        try:
-            os.write(self.fd, b"q")
-            deadline = time.monotonic() + 5
-            while time.monotonic() < deadline:
-                self.read(0.05)
-                if os.waitpid(self.pid, os.WNOHANG)[0]:
-                    return
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        except (OSError, ChildProcessError):
-            return
-        finally:
-            os.close(self.fd)
-
-
-def _without_private(data: bytes) -> bytes:
-    """Pyte prints sequences it does not know (`CSI > … u`) as text; leave them out."""
-    return re.sub(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]", b"", data)
 
 
 def _start(arguments: Sequence[str], text: str, *, fresh: bool = True) -> float:

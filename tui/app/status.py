@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from tui import formatting
 from tui.app.messages import EngineState
 from tui.settings import Settings
 from tui.store.reader import StoreReader, is_loopback
 from tui.store.schema import StoreError
-
-SPENDING_WINDOW: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +50,16 @@ def world_status(
     try:
         account = _fact(reader, "account")
         listener = _fact(reader, "listener")
-        finished, running = reader.spent_since(now - SPENDING_WINDOW, now)
+        spending = _fact(reader, "spending:sandbox" if sandbox else "spending")
     except StoreError:
         return WorldStatus(sandbox, api=_api({}, engine))
     base = str(account.get("api_base") or settings.cloud.api_base)
     if base != settings.cloud.api_base and not (sandbox and is_loopback(base)):
         account = {}
-    spent = finished + running
     return WorldStatus(
         sandbox=sandbox,
         account=username(account),
-        spending=f"{formatting.money(spent)} / 7 d" if spent else "",
+        spending=_spending(spending),
         api=_api(account, engine),
         listener=_listener(listener) if engine.state == "ready" else None,
     )
@@ -78,6 +75,19 @@ def username(account: dict[str, Any]) -> str:
 def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
     found = reader.fact(name)
     return found.value if found is not None and isinstance(found.value, dict) else {}
+
+
+def _spending(fact: dict[str, Any]) -> str:
+    """`$31.20 of $50.00 / 7 d`; without a limit only what was spent, without either nothing."""
+    spent = fact.get("spent_micros")
+    if not isinstance(spent, int):
+        return ""
+    words = formatting.money(spent)
+    if fact.get("enabled") and isinstance(fact.get("limit_micros"), int):
+        words += f" of {formatting.money(fact['limit_micros'])}"
+    elif not spent:
+        return ""
+    return f"{words} / {fact.get('window', '7 d')}"
 
 
 def _api(account: dict[str, Any], engine: EngineState) -> Light:

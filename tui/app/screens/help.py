@@ -122,6 +122,7 @@ class HelpScreen(ModalScreen[None]):
     async def action_search(self) -> None:
         """Open the search line."""
         line = Input(placeholder="words of an action", id="help-search", compact=True)
+        line.cursor_blink = False
         await self.mount(line, before=self.list)
         line.focus()
 

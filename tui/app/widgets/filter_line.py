@@ -28,6 +28,7 @@ class FilterLine(Input):
             compact=True,
             select_on_focus=False,
         )
+        self.cursor_blink = False  # a blinking cursor writes to the line for ever
 
     @property
     def _jobs(self) -> JobsScreen:

@@ -1,0 +1,89 @@
+"""The saved frame: what is kept, what is ignored, and how the terminal is left."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+
+import pyte
+import pytest
+
+from tui.app import first_frame
+from tui.settings import Home
+
+SIZE = (30, 4)
+ROWS = [f"\x1b[1mrow {number}\x1b[0m".ljust(30) for number in range(4)]
+
+
+def keep(home: Home) -> None:
+    home.create()
+    first_frame.save(home, ROWS, SIZE, "14:02")
+
+
+def test_what_was_saved_is_painted_with_its_time(home: Home) -> None:
+    keep(home)
+    sequence = first_frame.load(home, SIZE)
+    assert sequence is not None
+    screen = pyte.Screen(*SIZE)
+    pyte.Stream(screen).feed(sequence)
+    assert screen.display[1].strip() == "row 1"
+    assert screen.display[0].endswith(" as of 14:02 ")
+
+
+def test_only_the_user_can_read_it(home: Home) -> None:
+    keep(home)
+    assert stat.S_IMODE(home.last_frame.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        json.dumps({"format": 1}).encode(),
+        json.dumps({"format": 1, "size": [30, 4], "kind": None, "clock": 1, "rows": 3}).encode(),
+    ],
+)
+def test_a_broken_file_is_ignored(home: Home, content: bytes) -> None:
+    home.create()
+    home.last_frame.write_bytes(content)
+    assert first_frame.load(home, SIZE) is None
+
+
+def test_another_size_terminal_or_format_is_ignored(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert first_frame.load(home, SIZE) is None
+    keep(home)
+    assert first_frame.load(home, (31, 4)) is None
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert first_frame.load(home, SIZE) is None
+    monkeypatch.delenv("NO_COLOR")
+    data = json.loads(home.last_frame.read_text())
+    home.last_frame.write_text(json.dumps({**data, "format": 2}))
+    assert first_frame.load(home, SIZE) is None
+    home.last_frame.write_text(json.dumps({**data, "rows": data["rows"][:3]}))
+    assert first_frame.load(home, SIZE) is None
+
+
+def imported(module: str, heavy: tuple[str, ...]) -> str:
+    """Which of the heavy modules come with `module`, in a fresh interpreter."""
+    code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_nothing_heavy_comes_with_it() -> None:
+    heavy = ("textual", "rich", "asyncio", "pydantic", "httpx", "aiohttp", "sqlite3")
+    assert imported("tui.app.first_frame", heavy) == "[]"
+    assert imported("tui.cli.open_app", heavy) == "[]"
+
+
+def test_no_network_library_comes_with_the_app() -> None:
+    heavy = ("pydantic", "httpx", "aiohttp", "boto3", "http.client", "huggingface_hub")
+    assert imported("tui.app.app", heavy) == "[]"

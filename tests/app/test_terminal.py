@@ -1,0 +1,84 @@
+"""The app in a real pseudo terminal: differences against stock display, first frame, modes."""
+
+from __future__ import annotations
+
+import json
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.terminal import Terminal
+from tests.app.world import fill, home_at
+
+KEYS = (b"j", b"j", b" ", b"G", b"k", b"\x1b[5~", b"S", b"s", b"/", b"c", b"a", b"\r", b"\x1b[6~",
+        b"?", b"j", b"q", b"3", b"2", b"z", b"T", b"z")  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    fill(home_at(tmp_path / "home"), 90, running=0)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    started: list[Terminal] = []
+    yield started
+    for terminal in started:
+        terminal.close()
+
+
+def look(terminal: Terminal) -> list[list[tuple[object, ...]]]:
+    """What is seen of every cell."""
+    rows = []
+    for y in range(terminal.screen.lines):
+        cells = [terminal.screen.buffer[y][x] for x in range(terminal.screen.columns)]
+        rows.append([(" ", cell.bg) if cell.data == " " else tuple(cell) for cell in cells])
+    return rows
+
+
+def test_the_same_keys_leave_the_same_screen_with_and_without_differences(
+    folder: Path, tmp_path: Path, terminals: list[Terminal]
+) -> None:
+    fill(home_at(tmp_path / "stock"), 90, running=0)
+    (tmp_path / "stock" / "settings.toml").write_text("[ui]\nframe_diff = false\n")
+    terminals += [Terminal(["app", str(home)]) for home in (folder, tmp_path / "stock")]
+    for terminal in terminals:
+        terminal.until("engine: starting")
+        terminal.quiet(0.4)
+    ours, stock = terminals
+    assert look(ours) == look(stock)
+    for key in KEYS:
+        sizes = []
+        for terminal in terminals:
+            terminal.send(key)
+            sizes.append(terminal.quiet(0.5))
+        assert ours.screen.display == stock.screen.display, key
+        assert look(ours) == look(stock), key
+
+
+def test_the_last_screen_is_there_first_and_the_terminal_is_left_as_it_was(
+    folder: Path, terminals: list[Terminal]
+) -> None:
+    first = Terminal(["app", str(folder)])
+    terminals.append(first)
+    before = termios.tcgetattr(first.fd)
+    first.until("engine: starting")
+    first.close()
+    assert first.modes_left == before
+    saved = json.loads((folder / "last_frame.json").read_text())
+    assert any("cat-lora" in row for row in saved["rows"])
+
+    second = Terminal(["app", str(folder)])
+    terminals.append(second)
+    second.until("as of")
+    assert any("cat-lora" in line for line in second.screen.display)
+    while any("as of" in line for line in second.screen.display):
+        assert second.read(10.0)
+    assert any("cat-lora" in line for line in second.screen.display)
+    assert second.raw.count(b"\x1b[?1049h") == 1, "the frame was cleared by entering again"
+    second.close()
+    assert second.modes_left == before
+    assert second.raw.count(b"\x1b[?1049l") == 1
