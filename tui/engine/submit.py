@@ -31,8 +31,16 @@ from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.tasks import TaskOwner
 from tui.replicate.client import ReplicateClient
-from tui.replicate.errors import AuthenticationError, ReplicateError, UncertainError
-from tui.replicate.models import Prediction
+from tui.replicate.errors import (
+    AuthenticationError,
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    ReplicateError,
+    ServiceError,
+    UncertainError,
+)
+from tui.replicate.models import File, Prediction
 from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.config import load_config
@@ -51,6 +59,7 @@ IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"
 MASK: Final = "***"
 _EVENTS_PER_SECOND: Final = 5
 _POSTS: Final = 3
+_UPLOADS: Final = 5
 _LOOK_UP: Final = 12.0
 """Seconds for which a new prediction may be missing in Replicate's list."""
 _LOOPBACK_LOOK_UP: Final = 0.5
@@ -217,16 +226,30 @@ class Submitter:
             job.job_id, "local", "state", "Uploading the archive.",
             status=JobStatus.UPLOADING, stage="uploading",
         )  # fmt: skip
-        file = await client.upload_file(
-            path,
-            filename=f"{job.job_id}.zip",
-            progress=self._progress(job.job_id, "uploading"),
-        )
+        file = await self._send(client, job, path)
         self._note_phase(
             self._book.writer.job(job.job_id), "uploaded", "The archive is uploaded.",
             file_url=file.url, file_id=file.id,
         )  # fmt: skip
         self._remove_archive(job.job_id)
+
+    async def _send(self, client: ReplicateClient, job: JobRecord, path: Path) -> File:
+        """Upload the archive, several times if the line is bad: it costs nothing."""
+        pauses = _pauses(job)
+        for left in range(_UPLOADS - 1, -1, -1):
+            try:
+                return await client.upload_file(
+                    path,
+                    filename=f"{job.job_id}.zip",
+                    progress=self._progress(job.job_id, "uploading"),
+                )
+            except (NoAnswerError, NotSentError, RateLimitedError, ServiceError) as error:
+                if not left:
+                    raise
+                words = f"The upload broke off: {error.message} Trying again."
+                self._book.note(job.job_id, "local", "trouble", words)
+                await asyncio.sleep(max(next(pauses), error.retry_after or 0))
+        raise AssertionError("unreachable: the last try returns or raises")
 
     async def _post(self, job: JobRecord) -> None:
         client = await self._clients.get(job.api_base)
@@ -315,6 +338,12 @@ class Submitter:
         ours = [
             one for one in found if self._book.writer.by_prediction(job.api_base, one.id) is None
         ]
+        if ours and all(one.data_removed for one in ours):
+            raise ReplicateError(
+                "It cannot be told any more whether Replicate took the job: its data are removed.",
+                advice="Look at replicate.com/predictions, then run it again if it is not there.",
+            )
+        ours = [one for one in ours if not one.data_removed]
         words = (
             "It was accepted after all: found at Replicate."
             if ours
