@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.spending import Billed, Limit, accrued, by_day, expected_rest, judge, spent
+from tui.engine.spending import (
+    Limit,
+    accrued,
+    by_day,
+    day_borders,
+    dollars,
+    expected_rest,
+    judge,
+    spent,
+    tally,
+    used,
+)
+from tui.store.records import Billed
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 seconds = st.integers(0, 40 * 86400)
@@ -78,10 +93,70 @@ def test_a_clock_set_back_takes_nothing_away() -> None:
     assert accrued(job, T0 - timedelta(days=1)) == 0
 
 
-@given(st.lists(billed(), max_size=6), st.sampled_from([7, 30, 90]))
-def test_days_add_up_to_the_window(jobs: list[Billed], days: int) -> None:
-    now = T0 + timedelta(days=35, hours=5)
-    chart = by_day(jobs, days, now, UTC)
-    begin = datetime.fromisoformat(chart[0].date).replace(tzinfo=UTC)
+ZONES = [None, UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")]
+
+
+@given(
+    st.lists(billed(), max_size=6), seconds, st.sampled_from([7, 30, 90]), st.sampled_from(ZONES)
+)
+def test_days_add_up_to_the_window_in_every_zone(
+    jobs: list[Billed], at: int, days: int, zone: tzinfo | None
+) -> None:
+    now = T0 + timedelta(seconds=at)  # a month with a change to summer time in it
+    chart = by_day(jobs, days, now, zone)
     assert len(chart) == days
-    assert sum(day.cost_micros for day in chart) == spent(jobs, begin, now)
+    assert sum(day.cost_micros for day in chart) == used(jobs, day_borders(days, now, zone)[0], now)
+    assert all(day.cost_micros >= 0 for day in chart)
+
+
+def test_a_day_of_23_hours_meets_its_neighbours() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    borders = day_borders(3, datetime(2026, 3, 30, 12, tzinfo=UTC), berlin)
+    assert [(b - a) / timedelta(hours=1) for a, b in pairwise(borders)] == [24, 23, 24]
+
+
+def test_a_job_over_midnight_counts_on_both_days() -> None:
+    start = datetime(2026, 3, 10, 23, tzinfo=UTC)
+    job = Billed("completed", start, start + timedelta(hours=2), 2_000_000, 975, None, start)
+    chart = by_day([job], 2, datetime(2026, 3, 11, 12, tzinfo=UTC), UTC)
+    assert [(day.cost_micros, day.jobs) for day in chart] == [
+        (1_000_000, {"completed": 1}),
+        (1_000_000, {}),
+    ]
+
+
+@given(st.lists(billed(), max_size=6), seconds, st.integers(0, 3 * 86400))
+def test_a_clock_set_back_unspends_nothing_that_has_ended(
+    jobs: list[Billed], at: int, back: int
+) -> None:
+    done = [job for job in jobs if job.ended_at is not None]
+    now = T0 + timedelta(seconds=at) + timedelta(days=41)
+    before = judge(Limit(True, 0, "weekly"), done, 0, now)
+    after = judge(Limit(True, 0, "weekly"), done, 0, now - timedelta(seconds=back))
+    assert after.spent_micros >= before.spent_micros
+
+
+def test_counts_and_the_average_leave_out_what_was_made_before() -> None:
+    hour = timedelta(hours=1)
+    old = Billed("completed", T0, T0 + hour, 1, 975, None, T0 - hour)
+    short = Billed("completed", T0, T0 + hour, 1, 975, None, T0)
+    long = Billed("failed", T0, T0 + 3 * hour, 1, 0, None, T0)
+    queued = Billed("queued", None, None, None, 975, None, T0)
+    found = tally([old, short, long, queued], T0)
+    assert found.counts == {"completed": 1, "failed": 1, "queued": 1}
+    assert found.average_seconds == 7200
+    assert found.unpriced == 1
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"),
+    [
+        (0, "$0"),
+        (1, "<$0.01"),
+        (31_200_000, "$31.20"),
+        (50_000_000, "$50"),
+        (1_234_567_890, "$1,234.57"),
+    ],
+)
+def test_amounts_in_sentences(micros: int, words: str) -> None:
+    assert dollars(micros) == words

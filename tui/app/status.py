@@ -59,7 +59,7 @@ def world_status(
     return WorldStatus(
         sandbox=sandbox,
         account=username(account),
-        spending=_spending(spending),
+        spending=_spending(spending, now),
         api=_api(account, engine),
         listener=_listener(listener) if engine.state == "ready" else None,
     )
@@ -77,11 +77,16 @@ def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
     return found.value if found is not None and isinstance(found.value, dict) else {}
 
 
-def _spending(fact: dict[str, Any]) -> str:
-    """`$31.20 of $50.00 / 7 d`; without a limit only what was spent, without either nothing."""
-    spent = fact.get("spent_micros")
-    if not isinstance(spent, int):
+def _spending(fact: dict[str, Any], now: datetime) -> str:
+    """`$31.20 of $50.00 / 7 d`; without a limit only what was spent, without either nothing.
+
+    The engine tells it every half minute; what runs has cost more since then.
+    """
+    spent, since = fact.get("spent_micros"), fact.get("as_of")
+    if not isinstance(spent, int) or not isinstance(since, str):
         return ""
+    passed = (now - datetime.fromisoformat(since)).total_seconds()
+    spent += round(max(0.0, min(passed, 60.0)) * int(fact.get("burn_micros") or 0))
     words = formatting.money(spent)
     if fact.get("enabled") and isinstance(fact.get("limit_micros"), int):
         words += f" of {formatting.money(fact['limit_micros'])}"

@@ -7,10 +7,13 @@ always add up to the whole, whatever the borders.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Literal
+
+from tui.store.records import Billed
 
 Period = Literal["daily", "weekly", "monthly"]
 Action = Literal["warn", "block"]
@@ -24,39 +27,6 @@ WINDOWS: Final[dict[str, timedelta]] = {
 WINDOW_WORDS: Final = {"daily": "24 h", "weekly": "7 d", "monthly": "30 d"}
 WARN_AT: Final = 80
 """Percent of the limit from which a warning shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Billed:
-    """What counts of one job.
-
-    Attributes:
-        status: the job's state, as in the store.
-        started_at: when it began to run, None for one that never did (that costs nothing).
-        ended_at: when it ended, None while it runs.
-        cost_micros: its final cost, None while it runs.
-        rate_micros: micro-dollars for each second while it runs.
-        expected_micros: what the whole run is expected to cost, None when nobody knows.
-        created_at: when it was made.
-    """
-
-    status: str
-    started_at: datetime | None
-    ended_at: datetime | None
-    cost_micros: int | None
-    rate_micros: int
-    expected_micros: int | None
-    created_at: datetime
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it may still cost something."""
-        return self.ended_at is None and self.status in (
-            "pending",
-            "uploading",
-            "queued",
-            "running",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +111,27 @@ def expected_rest(jobs: Iterable[Billed], now: datetime) -> int:
     )
 
 
+def used(jobs: Iterable[Billed], since: datetime, now: datetime) -> int:
+    """What jobs have cost since a moment, as far as is known now.
+
+    A job that has ended counts whole even when its end lies ahead of our clock: a clock that was
+    set back makes nothing unspent.
+    """
+    return sum(accrued(job, max(now, job.ended_at or now)) - accrued(job, since) for job in jobs)
+
+
 def judge(limit: Limit, jobs: Sequence[Billed], estimate_micros: int, now: datetime) -> Verdict:
     """Whether a job of that price fits the limit, counting what runs.
 
     A blocking limit of zero blocks everything that costs something.
     """
-    used = spent(jobs, now - WINDOWS[limit.period], now)
+    gone = used(jobs, now - WINDOWS[limit.period], now)
     rest = expected_rest(jobs, now)
-    projected = used + rest + estimate_micros
+    projected = gone + rest + estimate_micros
     over = max(0, projected - limit.amount_micros) if limit.enabled else 0
     near = projected * 100 >= limit.amount_micros * WARN_AT
     return Verdict(
-        spent_micros=used,
+        spent_micros=gone,
         running_micros=rest,
         estimate_micros=estimate_micros,
         limit=limit,
@@ -160,6 +139,11 @@ def judge(limit: Limit, jobs: Sequence[Billed], estimate_micros: int, now: datet
         warns=limit.enabled and (over > 0 or near),
         over_micros=over,
     )
+
+
+def burn_rate(jobs: Iterable[Billed]) -> int:
+    """Micro-dollars that all running jobs cost together in one second."""
+    return sum(job.rate_micros for job in jobs if job.is_active and job.started_at is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +161,85 @@ class Day:
     jobs: dict[str, int]
 
 
-def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None) -> list[Day]:
-    """The last `days` days, today last."""
-    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+def day_borders(days: int, now: datetime, zone: tzinfo | None) -> list[datetime]:
+    """The midnights around the last `days` days, today last: one more than days.
+
+    A day of a change to summer time has 23 hours, and its neighbours still meet it.
+    """
+    today = now.astimezone(zone).date()
     found = []
-    for back in range(days - 1, -1, -1):
-        day = (today - timedelta(days=back)).date()
-        begin = datetime(day.year, day.month, day.day, tzinfo=today.tzinfo)
-        following = day + timedelta(days=1)
-        end = datetime(following.year, following.month, following.day, tzinfo=today.tzinfo)
-        counts: dict[str, int] = {}
-        for job in jobs:
-            if begin <= job.created_at < end:
-                counts[job.status] = counts.get(job.status, 0) + 1
-        found.append(Day(day.isoformat(), spent(jobs, begin, min(end, now)), counts))
+    for back in range(days - 1, -2, -1):
+        day = today - timedelta(days=back)
+        midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+        found.append(midnight.astimezone(UTC))
     return found
+
+
+def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None) -> list[Day]:
+    """The last `days` days, today last; together they are `used` since the first midnight.
+
+    Args:
+        jobs: what counts; each is looked at only on the days it ran.
+        days: how many.
+        now: the present.
+        zone: whose midnights; None takes this machine's.
+    """
+    borders = day_borders(days, now, zone)
+    costs = [0] * days
+    counts: list[dict[str, int]] = [{} for _ in range(days)]
+    for job in jobs:
+        last = max(now, job.ended_at or now)
+        begin, end = job.started_at or job.ended_at or now, job.ended_at or now
+        first_day = min(max(0, bisect_left(borders, min(begin, end)) - 1), days - 1)
+        last_day = min(bisect_right(borders, end), days)
+        for number in range(first_day, last_day):
+            until = last if number == days - 1 else min(borders[number + 1], last)
+            costs[number] += accrued(job, until) - accrued(job, borders[number])
+        made = bisect_right(borders, job.created_at) - 1
+        if made >= 0:
+            tally = counts[min(made, days - 1)]
+            tally[job.status] = tally.get(job.status, 0) + 1
+    today = now.astimezone(zone).date()
+    dates = [(today - timedelta(days=back)).isoformat() for back in range(days - 1, -1, -1)]
+    return [Day(*day) for day in zip(dates, costs, counts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Jobs made since a moment.
+
+    Attributes:
+        counts: how many, by state.
+        average_seconds: mean length of those that ran and ended, None without any.
+        unpriced: how many ran on hardware whose rate nobody knows; they count as nothing.
+    """
+
+    counts: dict[str, int]
+    average_seconds: float | None
+    unpriced: int
+
+
+def tally(jobs: Iterable[Billed], since: datetime) -> Tally:
+    """Count jobs that were made since a moment."""
+    counts: dict[str, int] = {}
+    seconds = []
+    unpriced = 0
+    for job in jobs:
+        if job.created_at < since:
+            continue
+        counts[job.status] = counts.get(job.status, 0) + 1
+        unpriced += job.started_at is not None and job.rate_micros <= 0
+        if job.started_at is not None and job.ended_at is not None:
+            seconds.append(max(0.0, (job.ended_at - job.started_at).total_seconds()))
+    average = sum(seconds) / len(seconds) if seconds else None
+    return Tally(counts, average, unpriced)
+
+
+def dollars(micros: int) -> str:
+    """An amount in a sentence: `$31.20`, `$50` for whole dollars, `<$0.01` for next to nothing."""
+    if 0 < micros < 5_000:
+        return "<$0.01"
+    cents = (abs(micros) + 5_000) // 10_000
+    sign = "-" if micros < 0 else ""
+    whole = f"{sign}${cents // 100:,}"
+    return whole if cents % 100 == 0 else f"{whole}.{cents % 100:02d}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.store.billing import read_billed
 from tui.store.columns import (
     JOB_COLUMNS,
     ROW_COLUMNS,
@@ -24,10 +25,10 @@ from tui.store.columns import (
     job_record,
     job_row,
     stage_record,
-    to_micros,
 )
 from tui.store.filter import JobFilter
 from tui.store.records import (
+    Billed,
     EventRecord,
     Fact,
     FileRecord,
@@ -262,23 +263,14 @@ class StoreReader:
         rows = self._all("SELECT value, at FROM facts WHERE name = ?", (name,))
         return Fact(json.loads(rows[0][0]), from_micros(rows[0][1])) if rows else None
 
-    def spent_since(self, since: datetime, now: datetime) -> tuple[int, int]:
-        """Money of a rolling window.
+    def billed(self, since: datetime, *, sandbox: bool) -> list[Billed]:
+        """Jobs that count for a sum from `since` on; those deleted meanwhile are among them.
 
-        Returns:
-            (micro-dollars of finished jobs, micro-dollars that running jobs have used until `now`).
-            A job belongs to the window in which it ended; a running one counts in full.
+        Args:
+            since: jobs that ended before are left out; active jobs never are.
+            sandbox: pretended money (jobs of a server on this machine) or real money.
         """
-        start, present = to_micros(since), to_micros(now)
-        finished = self._all(
-            "SELECT COALESCE(SUM(cost_micros), 0) FROM jobs WHERE completed_at >= ?", (start,)
-        )
-        running = self._all(
-            "SELECT COALESCE(SUM(MAX(? - started_at, 0) * rate_micros / 1000000), 0) FROM jobs "
-            "WHERE status = 'running' AND completed_at IS NULL AND started_at IS NOT NULL",
-            (present,),
-        )
-        return (int(finished[0][0]), int(running[0][0])) if finished and running else (0, 0)
+        return read_billed(self._all, since, sandbox, is_loopback)
 
 
 def is_loopback(api_base: str) -> bool:

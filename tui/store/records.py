@@ -74,6 +74,34 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """What counts of one job when money is added up.
+
+    Attributes:
+        status: the job's state, as in the store.
+        started_at: when it began to run, None for one that never did (that costs nothing).
+        ended_at: when it ended, None while it runs.
+        cost_micros: its final cost, None while it runs.
+        rate_micros: micro-dollars for each second while it runs.
+        expected_micros: what the whole run is expected to cost, None when nobody knows.
+        created_at: when it was made.
+    """
+
+    status: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    cost_micros: int | None
+    rate_micros: int
+    expected_micros: int | None
+    created_at: datetime
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may still cost something."""
+        return self.ended_at is None and self.status in ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """One delivered or collected file, complete and checked."""
 

@@ -141,6 +141,27 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # Spending is read whenever a job changes: it must not read every job's whole record.
     "CREATE INDEX jobs_ended ON jobs (completed_at, cost_micros);",
+    # Money stays spent when a record is deleted: its line moves to the ledger. And what is asked
+    # of ended jobs for a sum stands in one index, so that no record is opened for it.
+    """
+    CREATE TABLE ledger (
+        job_id TEXT PRIMARY KEY,
+        api_base TEXT NOT NULL,
+        prediction_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        hardware TEXT NOT NULL,
+        status TEXT NOT NULL,
+        started_at INTEGER,
+        completed_at INTEGER,
+        cost_micros INTEGER,
+        rate_micros INTEGER NOT NULL,
+        created_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX ledger_ended ON ledger (completed_at);
+    DROP INDEX jobs_ended;
+    CREATE INDEX jobs_billing ON jobs
+        (completed_at, api_base, status, started_at, cost_micros, rate_micros, created_at);
+    """,
 )
 
 

@@ -182,8 +182,17 @@ class StoreWriter:
         )
 
     def delete(self, job_id: str) -> None:
-        """Remove a job's record, and remember its prediction so that a sync does not revive it."""
+        """Remove a job's record.
+
+        Its prediction is remembered, so that a sync does not revive it, and so is its cost.
+        """
         with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO ledger SELECT job_id, api_base, prediction_id, name, "
+                "hardware, status, started_at, completed_at, cost_micros, rate_micros, created_at "
+                "FROM jobs WHERE job_id = ? AND prediction_id <> ''",
+                (job_id,),
+            )
             self._db.execute(
                 "INSERT OR IGNORE INTO deleted SELECT api_base, prediction_id FROM jobs "
                 "WHERE job_id = ? AND prediction_id <> ''",

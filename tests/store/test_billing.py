@@ -1,0 +1,134 @@
+"""What a sum of money reads: everything that counts, once, whatever was deleted since."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tui.settings import Home
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord, JobStatus
+from tui.store.schema import MIGRATIONS
+from tui.store.writer import StoreWriter
+
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
+REAL, LOCAL = "https://api.replicate.com/v1", "http://127.0.0.1:9/v1"
+EVERYTHING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    root = Path(tempfile.mkdtemp(prefix="st-"))
+    yield Home(root / "h", root / "h" / "cloud_outputs")
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def writer(home: Home) -> Iterator[StoreWriter]:
+    writer = StoreWriter(home)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def reader(home: Home, writer: StoreWriter) -> Iterator[StoreReader]:
+    assert writer
+    reader = StoreReader(home.database)
+    yield reader
+    reader.close()
+
+
+def job(job_id: str, **more: Any) -> JobRecord:
+    values: dict[str, Any] = {
+        "api_base": REAL, "name": job_id, "config_name": "", "config_path": "", "model": "",
+        "version": "", "model_family": "", "model_flavour": "", "model_type": "", "lora_type": "",
+        "hardware": "l40s", "rate_micros": 975, "delivery": "", "created_at": T0,
+        "prediction_id": f"p-{job_id}",
+    }  # fmt: skip
+    return JobRecord(job_id=job_id, **(values | more))
+
+
+def done(job_id: str, cost: int, ended: datetime = T0, **more: Any) -> JobRecord:
+    return job(
+        job_id, status=JobStatus.COMPLETED, started_at=ended - timedelta(hours=1),
+        completed_at=ended, cost_micros=cost, **more,
+    )  # fmt: skip
+
+
+def test_a_deleted_job_still_costs(writer: StoreWriter, reader: StoreReader) -> None:
+    writer.insert(done("a", 1_000_000))
+    writer.insert(done("b", 500_000))
+    before = sorted(reader.billed(EVERYTHING, sandbox=False), key=repr)
+    writer.delete("a")
+    assert [row.job_id for row in reader.records()] == ["b"]
+    assert sorted(reader.billed(EVERYTHING, sandbox=False), key=repr) == before
+
+
+def test_real_and_pretended_money_are_never_added(writer: StoreWriter, reader: StoreReader) -> None:
+    writer.insert(done("a", 1))
+    writer.insert(done("b", 2, api_base=LOCAL))
+    writer.delete("b")
+    assert [row.cost_micros for row in reader.billed(EVERYTHING, sandbox=False)] == [1]
+    assert [row.cost_micros for row in reader.billed(EVERYTHING, sandbox=True)] == [2]
+
+
+def test_only_what_can_count_is_read(writer: StoreWriter, reader: StoreReader) -> None:
+    writer.insert(done("old", 1))
+    writer.insert(done("new", 2, T0 + timedelta(days=5)))
+    writer.insert(job("running", status=JobStatus.RUNNING, started_at=T0))
+    writer.insert(job("queued", status=JobStatus.QUEUED, estimate_micros=7))
+    found = reader.billed(T0 + timedelta(days=1), sandbox=False)
+    assert sorted(row.status for row in found) == ["completed", "queued", "running"]
+    assert [row.expected_micros for row in found if row.status == "queued"] == [7]
+
+
+def test_a_running_job_is_expected_to_cost_what_its_own_pace_says(
+    writer: StoreWriter, reader: StoreReader
+) -> None:
+    eta = T0 + timedelta(seconds=1000)
+    running = job("a", status=JobStatus.RUNNING, started_at=T0, eta_at=eta, estimate_micros=5)
+    writer.insert(running)
+    assert [row.expected_micros for row in reader.billed(T0, sandbox=False)] == [975_000]
+
+
+def test_ended_jobs_are_read_from_the_index_alone(home: Home, writer: StoreWriter) -> None:
+    assert writer
+    from tui.store import billing
+
+    with sqlite3.connect(home.database) as database:
+        plan = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {billing._SQL}", (1,))]
+    database.close()
+    assert any("COVERING INDEX jobs_billing" in line for line in plan), plan
+    assert any("ledger_ended" in line for line in plan), plan
+    assert not any(line.startswith("SCAN") for line in plan), plan
+
+
+def test_a_store_of_the_former_format_keeps_its_jobs_and_gets_a_ledger(home: Home) -> None:
+    home.create()
+    database = sqlite3.connect(home.database)
+    for script in MIGRATIONS[:2]:
+        database.executescript(script)
+    database.execute("PRAGMA user_version = 2")
+    columns = {"job_id": "a", "api_base": REAL, "name": "a", "status": "completed",
+               "created_at": 1, "started_at": 1, "completed_at": 2, "cost_micros": 5,
+               "prediction_id": "p"}  # fmt: skip
+    marks = ",".join("?" * len(columns))
+    database.execute(
+        f"INSERT INTO jobs ({','.join(columns)}) VALUES ({marks})", [*columns.values()]
+    )
+    database.commit()
+    database.close()
+    writer = StoreWriter(home)
+    writer.delete("a")
+    reader = StoreReader(home.database)
+    found = reader.billed(datetime(1970, 1, 1, tzinfo=UTC), sandbox=False)
+    assert [row.cost_micros for row in found] == [5]
+    reader.close()
+    writer.close()
