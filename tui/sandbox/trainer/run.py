@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 from tui.sandbox.faults import FaultKind
@@ -41,7 +42,8 @@ def train(run: RunContext) -> str:
     try:
         plan = read_plan(run.inputs, job=f"cog-{run.dice.randbytes(5).hex()}")
         unpack_images(run, plan)
-        return _Trainer(run, console, plan).train()
+        with closing(_Trainer(run, console, plan)) as trainer:
+            return trainer.train()
     except OutOfMemoryError as error:
         console.traceback("torch.OutOfMemoryError", str(error))
         console.line(f"[TRAINING] Training failed: {error}")
@@ -69,6 +71,10 @@ class _Trainer:
         self._shapes = shapes_for(plan)
         self._images: tuple[Path, ...] = ()
         self._saved: list[str] = []
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._publisher.close()
 
     def train(self) -> str:
         console, run = self._console, self._run
