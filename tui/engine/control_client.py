@@ -154,8 +154,33 @@ class ControlClient:
     async def call(
         self, method: str, path: str, body: Any = None, *, timeout: float = _TIMEOUT
     ) -> Any:
-        """One call, without blocking the event loop."""
-        return await asyncio.to_thread(self.request, method, path, body, timeout=timeout)
+        """One call, without blocking the event loop.
+
+        Each has a thread of its own, which the program's end does not wait for: a check may take a
+        minute, and the event loop's shared threads are few.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+
+        def settle(value: Any, error: Exception | None) -> None:
+            if answer.done():
+                return
+            if error is None:
+                answer.set_result(value)
+            else:
+                answer.set_exception(error)
+
+        def work() -> None:
+            value, failure = None, None
+            try:
+                value = self.request(method, path, body, timeout=timeout)
+            except Exception as error:  # noqa: BLE001  handed to the caller
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+                loop.call_soon_threadsafe(settle, value, failure)
+
+        threading.Thread(target=work, name=f"engine {path}", daemon=True).start()
+        return await answer
 
     def events_blocking(self) -> Generator[ControlEvent, None, None]:
         """The event stream; ends when the engine goes."""

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
@@ -23,6 +24,8 @@ LOG = logging.getLogger("tui.engine")
 IDLE_SECONDS: Final = 20.0
 """How long an agent stays when nothing needs it."""
 _IDLE_LOOK: Final = 2.0
+_THREADS: Final = 32
+"""Blocking work at once: scans, archives and checksums of many jobs must not wait in a line."""
 
 
 def run_engine(
@@ -71,6 +74,7 @@ async def _run(home: Home, watch: Callable[[Engine], Coroutine[None, None, None]
     # The environment's API base belongs to a window, which names it with every call.
     engine = Engine(home, load_settings(home, {}))
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "work"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, engine.request_stop)
     try:

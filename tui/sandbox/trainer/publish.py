@@ -21,10 +21,13 @@ DEFAULT_BASE_PATH = "simpletuner"
 
 
 class S3Client(Protocol):
-    """The one call of boto3's S3 client that is used here."""
+    """The calls of boto3's S3 client that are used here."""
 
     def upload_file(self, filename: str, bucket: str, key: str, /) -> None:
         """Upload one file, in parts when it is large."""
+
+    def close(self) -> None:
+        """Close the connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,11 @@ class Publisher:
             place = f"https://huggingface.co/{self._repo}"
             return place, f"Model published to: {place}"
         return f"Training complete. Output: {self._plan.output_dir}", ""
+
+    def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            client.close()
 
     def publish_s3(self) -> list[str]:
         """Upload the output folder to every bucket and return what went wrong, in words.
