@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,9 +179,9 @@ class Bucket:
         return {item.key for item in self.objects}
 
 
-@pytest.fixture
-async def bucket(tmp_path: Path) -> AsyncIterator[Bucket]:
-    bucket = Bucket(tmp_path / "outputs", "")
+@asynccontextmanager
+async def open_bucket(root: Path) -> AsyncIterator[Bucket]:
+    bucket = Bucket(root, "")
     app = web.Application()
     receiver = StorageReceiver(bucket.root, bucket, on_object=bucket.on_object)
     receiver.add_routes(app)
@@ -190,3 +191,9 @@ async def bucket(tmp_path: Path) -> AsyncIterator[Bucket]:
     bucket.endpoint = f"http://127.0.0.1:{runner.addresses[0][1]}/api/cloud/storage"
     yield bucket
     await runner.cleanup()
+
+
+@pytest.fixture
+async def bucket(tmp_path: Path) -> AsyncIterator[Bucket]:
+    async with open_bucket(tmp_path / "outputs") as bucket:
+        yield bucket

@@ -108,6 +108,9 @@ def _add_sandbox(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave on purpose"
     )
+    command.add_argument(
+        "--worker", choices=("sim", "cog"), default="sim", help="cog: inside real Cog servers"
+    )
     command.add_argument("--until-eof", action="store_true", help="end when standard input closes")
 
 

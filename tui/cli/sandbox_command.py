@@ -8,6 +8,7 @@ import contextlib
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 def sandbox(options: argparse.Namespace) -> int:
     """Serve until interrupted; says where, once it answers."""
+    from tui.sandbox.cog_worker.worker import CogMissingError
     from tui.sandbox.config import SandboxConfig
     from tui.sandbox.faults import Fault
 
@@ -29,13 +31,20 @@ def sandbox(options: argparse.Namespace) -> int:
             port=options.port,
             speed=options.speed,
             work_dir=Path(options.work_dir).expanduser().absolute() if options.work_dir else None,
+            worker=options.worker,
             faults=tuple(Fault.parse(text) for text in options.fault),
         )
     except ValueError as error:
         tell(f"simpletuner-tui: {error}")
         return exit_codes.USAGE
+    if config.worker == "cog":
+        # Each run is a Cog server of its own, with about 80 MB of memory.
+        config = replace(config, slots_per_model=2)
     try:
         asyncio.run(_serve(config, options))
+    except CogMissingError as error:
+        tell(f"simpletuner-tui: {error}")
+        return exit_codes.FAILED
     except OSError as error:
         tell(f"simpletuner-tui: port {options.port} cannot be used: {error.strerror or error}")
         return exit_codes.FAILED

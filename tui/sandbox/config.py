@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tui.sandbox.faults import Fault
 
 Style = Literal["fast", "django"]
+WorkerKind = Literal["sim", "cog"]
 
 
 def make_token() -> str:
@@ -44,6 +45,8 @@ class SandboxConfig:
     work_dir: Path | None = None
     """Where uploaded files and training outputs lie; None makes a temporary folder that is
     removed at the end."""
+    worker: WorkerKind = "sim"
+    """What runs predictions: `sim`, threads of this process; `cog`, real Cog servers."""
     username: str = "sandbox"
     webhook_secret: str = field(default="", repr=False)
     """Empty makes a new one."""

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from tui.sandbox import ids, middleware
 from tui.sandbox.clock import Clock
+from tui.sandbox.cog_worker.worker import CogWorker
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.core import CORE, Core, readable_inputs
 from tui.sandbox.faults import FaultBox
@@ -128,6 +129,12 @@ def _build(config: SandboxConfig, work_dir: Path, worker: Worker) -> Core:
     return core
 
 
+def _make_worker(config: SandboxConfig, work_dir: Path) -> Worker:
+    if config.worker == "cog":
+        return CogWorker(config, work_dir / "cog")
+    return SimWorker(config)
+
+
 async def serve(
     config: SandboxConfig | None = None, *, worker: Worker | None = None
 ) -> RunningSandbox:
@@ -135,10 +142,11 @@ async def serve(
 
     Args:
         config: how it shall be; the default is a sandbox at demo speed on a free port.
-        worker: what runs predictions; None takes the one in threads of this process.
+        worker: what runs predictions; None takes the one that `config.worker` names.
 
     Raises:
         OSError: the port is taken.
+        CogMissingError: the Cog worker is wished for and its packages are not installed.
     """
     config = config or SandboxConfig()
     temporary = None
@@ -149,7 +157,7 @@ async def serve(
     if config.hub_endpoint is None:
         hub = await _own_hub(config, work_dir)
         config = replace(config, hub_endpoint=hub.url)
-    worker = worker or SimWorker(config)
+    worker = worker or _make_worker(config, work_dir)
     core = _build(config, work_dir, worker)
     app = web.Application(
         client_max_size=BODY_LIMIT,

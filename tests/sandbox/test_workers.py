@@ -1,0 +1,268 @@
+"""The gateway's promises, kept by both workers: threads of the sandbox, and real Cog servers.
+
+One sandbox per worker serves all tests here, so that a Cog server that a test has crashed,
+cancelled or used up must be replaced for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.sandbox.conftest import Bucket, Desk, archive, open_bucket, training
+from tests.support import eventually
+from tui.sandbox.cog_worker.worker import CogMissingError
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.releases import EARLY, SUMMER
+from tui.sandbox.server import serve
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+WORKERS = ("sim", "cog")
+NO_IMAGES = '[{"id": "hosted", "type": "huggingface"}]'
+SPEED = 100.0
+
+
+def needs_cog() -> None:
+    if importlib.util.find_spec("cog") is None:
+        pytest.skip("needs the extra `cog` (Linux with glibc, or Apple silicon)")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bucket(tmp_path: Path) -> AsyncIterator[Bucket]:
+    async with open_bucket(tmp_path / "outputs") as bucket:
+        yield bucket
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=WORKERS)
+async def desk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desk]:
+    if request.param == "cog":
+        needs_cog()
+    config = SandboxConfig(
+        work_dir=tmp_path_factory.mktemp("sandbox"),
+        worker=request.param,
+        speed=SPEED,
+        slots_per_model=2,
+        # At this speed a Cog server takes minutes to start, as a container does.
+        run_limit_seconds=6000.0,
+        retention_seconds=1e6,
+    )
+    sandbox = await serve(config)
+    async with httpx.AsyncClient(
+        base_url=sandbox.base_url + "/",
+        headers={"Authorization": f"Bearer {sandbox.token}"},
+        timeout=30,
+        trust_env=False,
+    ) as http:
+        yield Desk(sandbox, http)
+    await sandbox.aclose()
+
+
+def long_run(**options: Any) -> dict[str, Any]:
+    return {"config_json": plain(10**6, **options), "dataloader_json": NO_IMAGES}
+
+
+def plain(steps: int, **options: Any) -> str:
+    """A run of many steps, with one checkpoint at its end and no validation."""
+    rare = {"--checkpoint_step_interval": 10**9, "--validation_step_interval": 0}
+    return training(steps, **rare, **options)
+
+
+async def test_a_run_from_upload_to_files(desk: Desk, bucket: Bucket) -> None:
+    given = {"config_json": training(6), "images": await desk.upload(archive())}
+    done = await desk.ended(await desk.create(desk.version(), given | bucket.inputs()))
+    assert done["status"] == "succeeded", done["error"]
+    assert done["output"].startswith(bucket.endpoint)
+    assert any(name.endswith("pytorch_lora_weights.safetensors") for name in bucket.names())
+    assert "\r" in done["logs"]
+    assert "Step 6 of 6: loss" in done["logs"]
+    assert bucket.secret not in str(done)
+    assert done["input"]["s3_secret_key"] == "[REDACTED]"
+    assert done["metrics"]["total_time"] > done["metrics"]["predict_time"] > 0
+
+
+async def test_an_older_release_prints_its_bars_as_lines(desk: Desk) -> None:
+    given = {"config_json": training(4), "dataloader_json": NO_IMAGES}
+    done = await desk.ended(await desk.create(desk.version(EARLY), given))
+    assert done["status"] == "succeeded", done["error"]
+    assert "\r" not in done["logs"]
+    assert "| 4/4 [" in done["logs"]
+
+
+async def test_the_log_only_grows_while_it_runs(desk: Desk) -> None:
+    given = {"config_json": plain(1000), "dataloader_json": NO_IMAGES}
+    made = await desk.create(desk.version(), given)
+    seen: list[str] = []
+    while (now := await desk.get(made["id"]))["status"] in {"starting", "processing"}:
+        seen.append(now["logs"])
+    assert now["status"] == "succeeded", now["error"]
+    assert len(set(seen)) > 3
+    for before, after in zip(seen, [*seen[1:], now["logs"]], strict=True):
+        assert after.startswith(before)
+
+
+async def test_output_that_comes_in_pieces(desk: Desk) -> None:
+    made = await desk.hello("dear world")
+    stream = await desk.http.get(made["urls"]["stream"], headers={"Authorization": ""})
+    done = await desk.ended(made)
+    assert done["output"] == ["hello", " dear", " world"]
+    assert stream.text.count("event: output") == 3
+    assert done["logs"].endswith("said 3 of 3\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "in_log"),
+    [
+        ("oom=4", "CUDA out of memory", "torch.OutOfMemoryError: CUDA out of memory"),
+        ("gated-model", "gated repo", "[ERROR] Fatal Error: Failed to run training: 401"),
+        ("nsfw", "NSFW content detected", "[STAGE] ✗ Configuring data backends: NSFW"),
+        ("worker-crash=4", "Worker crashed", "| 3/6 "),
+    ],
+)
+async def test_runs_that_fail_and_the_next_one_that_does_not(
+    desk: Desk, fault: str, error: str, in_log: str
+) -> None:
+    await desk.fault(f"{fault}*1")
+    given = {"config_json": training(6), "dataloader_json": NO_IMAGES}
+    done = await desk.ended(await desk.create(desk.version(), given))
+    assert done["status"] == "failed"
+    assert error in done["error"]
+    assert in_log in done["logs"]
+    assert done["output"] is None
+    again = await desk.ended(await desk.create(desk.version(), given))
+    assert again["status"] == "succeeded", again["error"]
+
+
+async def test_a_log_that_is_rewritten(desk: Desk) -> None:
+    await desk.fault("log-rewritten=5*1")
+    given = {"config_json": plain(600), "dataloader_json": NO_IMAGES}
+    done = await desk.ended(await desk.create(desk.version(), given))
+    assert done["status"] == "succeeded", done["error"]
+    assert not done["logs"].startswith("[COG] Webhook receiver started")
+    assert "| 600/600 [" in done["logs"]
+
+
+async def test_cancel_lands_at_once_and_frees_the_place(desk: Desk) -> None:
+    made = [await desk.create(desk.version(), long_run()) for _ in range(3)]
+    for job in made[:2]:
+        await desk.reaches(job, lambda now: "Steps:" in now["logs"])
+    assert (await desk.get(made[2]["id"]))["status"] == "starting"
+    for job in made:
+        canceled = (await desk.http.post(f"predictions/{job['id']}/cancel")).json()
+        assert canceled["status"] == "canceled"
+    await eventually(lambda: not desk.sandbox.core.jobs.running())
+    assert (await desk.get(made[0]["id"]))["status"] == "canceled"
+
+
+async def test_a_pause_that_is_long_does_not_hold_a_cancel_up(desk: Desk) -> None:
+    # One step of this batch takes longer than any test waits.
+    made = await desk.create(desk.version(), long_run(train_batch_size=10**6))
+    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
+    await desk.http.post(f"predictions/{made['id']}/cancel")
+    await eventually(lambda: not desk.sandbox.core.jobs.running(), within=4)
+
+
+async def test_the_deadline_ends_a_run(desk: Desk) -> None:
+    body = {"version": desk.version(), "input": long_run()}
+    made = (await desk.post("predictions", body, **{"Cancel-After": "4m"})).json()
+    done = await desk.ended(made)
+    assert done["status"] == "canceled"
+    assert done["deadline"] > done["created_at"]
+
+
+async def test_waiting_for_the_end(desk: Desk) -> None:
+    version = desk.version(SUMMER, "replicate/hello-world")
+    await desk.ended(await desk.hello())  # a Cog server is up
+    body = {"version": version, "input": {"text": "x"}}
+    answer = await desk.post("predictions", body, Prefer="wait")
+    assert answer.headers["Preference-Applied"] == "wait"
+    assert (answer.status_code == 201) == (answer.json()["status"] == "succeeded")
+
+
+async def test_the_model_that_tries_a_webhook_address(desk: Desk) -> None:
+    version = desk.sandbox.core.registry.models["simpletuner/webhook-check"].versions[0].id
+    closed = {"webhook_url": "http://127.0.0.1:9/none", "timeout_seconds": 2}
+    done = await desk.ended(await desk.create(version, closed))
+    assert done["status"] == "succeeded", done["error"]
+    assert done["output"]["success"] is False
+    assert "ConnectError" in done["output"]["error"]
+
+
+only_cog = pytest.mark.parametrize("desk", ["cog"], indirect=True)
+
+
+@only_cog
+async def test_a_cog_server_that_dies_fails_its_run_and_is_replaced(desk: Desk) -> None:
+    made = await desk.create(desk.version(), long_run())
+    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
+    for server in list(desk.sandbox.core.jobs._worker._all):
+        server.kill()
+    done = await desk.ended(made)
+    assert done["status"] == "failed"
+    assert "Cog server" in done["error"]
+    given = {"config_json": training(4), "dataloader_json": NO_IMAGES}
+    again = await desk.ended(await desk.create(desk.version(), given))
+    assert again["status"] == "succeeded", again["error"]
+
+
+@only_cog
+async def test_nobody_else_can_speak_for_cog(desk: Desk) -> None:
+    made = await desk.create(desk.version(), long_run())
+    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
+    hook = desk.sandbox.core.jobs._worker._hook
+    async with httpx.AsyncClient(trust_env=False) as http:
+        forged = {"id": made["id"], "status": "succeeded", "logs": "x" * 10**6}
+        assert (await http.post(f"{hook}/{made['id']}", json=forged)).status_code == 401
+    assert "xxx" not in (await desk.get(made["id"]))["logs"]
+    await desk.http.post(f"predictions/{made['id']}/cancel")
+
+
+@only_cog
+async def test_cog_servers_go_with_a_sandbox_that_is_killed(desk: Desk) -> None:
+    command = [sys.executable, "-m", "tui", "sandbox", "--worker", "cog", "--speed", "50", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        said = json.loads(await asyncio.to_thread(program.stdout.readline))
+        headers = {"Authorization": f"Bearer {said['token']}"}
+        body = {"version": desk.version(), "input": long_run()}
+        async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
+            made = (await http.post(f"{said['api_base']}/predictions", json=body)).json()
+
+            async def starts() -> bool:
+                now = (await http.get(made["urls"]["get"])).json()
+                return "Steps:" in now["logs"]
+
+            await eventually(starts, within=30)
+        below = _below(program.pid)
+        assert len(below) >= 2
+        program.kill()
+        program.wait()
+    await eventually(lambda: not any(Path(f"/proc/{pid}/stat").exists() for pid in below))
+
+
+def _below(pid: int) -> list[int]:
+    """The processes that a process has started, and those below them."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *_below(int(child))]
+    return found
+
+
+async def test_without_its_packages_the_worker_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CogMissingError, match=r"simpletuner-tui\[cog\]"):
+        await serve(SandboxConfig(work_dir=tmp_path, worker="cog"))

@@ -1,0 +1,136 @@
+"""What Cog loads: the sandbox's programs as Cog runners. Runs in Cog's own worker process.
+
+Each class has the inputs of its model's newest version; which of them an older version has is
+checked by the gateway. What only the sandbox knows (folder, version, faults) comes as `context`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import cog
+
+from tui.sandbox.cog_worker.process import CONFIG_VARIABLE, REWRITE_MARK
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.faults import Fault
+from tui.sandbox.programs import check_webhook, greet
+from tui.sandbox.registry import Registry
+from tui.sandbox.run_context import RunContext
+from tui.sandbox.trainer.run import train
+from tui.sandbox.trainer.steps import WorkerCrashError
+from tui.sandbox.worker import Sink, Task
+
+_SLICE_SECONDS = 0.05
+
+
+class _Patience(threading.Event):
+    """Waits in slices: Cog cancels by an exception that only lands between Python's steps."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        left = float("inf") if timeout is None else timeout
+        while left > 0 and not super().wait(min(left, _SLICE_SECONDS)):
+            left -= _SLICE_SECONDS
+        return self.is_set()
+
+
+class _Program(cog.BaseRunner):  # type: ignore[misc]  # a class without types
+    def setup(self) -> None:
+        """Read the sandbox's settings."""
+        settings = json.loads(os.environ[CONFIG_VARIABLE])
+        self._config = SandboxConfig(token="", **settings)
+        self._registry = Registry(self._config.username)
+
+    def _context(self, given: dict[str, Any], output: Callable[[Any], None]) -> RunContext:
+        known = json.loads(self.scope.context["task"])
+        version = self._registry.version(known["version"])
+        if version is None:
+            raise ValueError("the version is gone")
+        folder = Path(known["folder"])
+        faults = [Fault.from_json(item) for item in known["faults"]]
+        inputs = {
+            name: value.get_secret_value() if isinstance(value, cog.Secret) else value
+            for name, value in given.items()
+            if value is not None and name in known["inputs"]
+        }
+        task = Task(known["id"], version, inputs, folder, {fault.kind: fault for fault in faults})
+        sink = Sink(_say, output, (folder / REWRITE_MARK).touch)
+        return RunContext(task, sink, self._config, _Patience())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _nothing(_: Any) -> None:
+    """Only one model shows output before its end."""
+
+
+class Train(_Program):
+    """The stand-in trainer."""
+
+    def run(  # noqa: PLR0917 - the model's inputs; Cog passes them by name
+        self,
+        images: str | None = None,
+        config_json: str | None = None,
+        dataloader_json: str | None = None,
+        max_train_steps: int | None = None,
+        s3_bucket: str | None = None,
+        s3_region: str | None = None,
+        s3_endpoint_url: str | None = None,
+        s3_base_path: str | None = None,
+        s3_public_base_url: str | None = None,
+        s3_access_key: cog.Secret | None = None,
+        s3_secret_key: cog.Secret | None = None,
+        hub_model_id: str | None = None,
+        hf_token: cog.Secret | None = None,
+        lycoris_config: str | None = None,
+        return_logs: bool = True,
+    ) -> str:
+        """Train, and say where the results are."""
+        given = {name: value for name, value in locals().items() if name != "self"}
+        try:
+            return train(self._context(given, _nothing))
+        except WorkerCrashError:
+            os._exit(1)
+
+
+class WebhookCheck(_Program):
+    """The model that tries a webhook address."""
+
+    def run(
+        self,
+        webhook_url: str,
+        timeout_seconds: int = 10,
+    ) -> Any:
+        """Send one POST and report."""
+        given = {"webhook_url": webhook_url, "timeout_seconds": timeout_seconds}
+        return check_webhook(self._context(given, _nothing))
+
+
+class Hello(_Program):
+    """The small text model."""
+
+    def run(self, text: str, tone: str = "plain") -> Iterator[str]:
+        """Greet, word by word."""
+        said: SimpleQueue[str | None] = SimpleQueue()
+        run = self._context({"text": text, "tone": tone}, lambda words: said.put(words[-1]))
+
+        def speak() -> None:
+            try:
+                greet(run)
+            finally:
+                said.put(None)
+
+        speaker = threading.Thread(target=speak, daemon=True)
+        speaker.start()
+        while (word := said.get()) is not None:
+            yield word
+        speaker.join()

@@ -1,0 +1,238 @@
+"""One Cog server: a process of its own with one slot, spoken to over loopback HTTP.
+
+Facts, observed with cog 0.23.1: the predictor is named by `COG_PREDICT_TYPE_STUB`; the worker
+below the server is started as bare `python` from `PATH`; without `--host` it listens everywhere;
+if its worker cannot start it says STARTING for ever; after a crash it stays UNHEALTHY; there is no
+way to read a prediction, so its log comes by unsigned webhooks, and the answer of the POST that
+waits for the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.registry import Program
+
+CONFIG_VARIABLE = "SIMPLETUNER_TUI_SANDBOX"
+REWRITE_MARK = "rewrite-log"
+"""File in a run's folder by which a program asks the gateway to lose the first half of the log."""
+START_SECONDS = 60.0
+WEBHOOK_SECONDS = 0.1
+"""How often a running prediction tells its log at most."""
+
+_RUNNERS: dict[Program, str] = {
+    "train": "Train",
+    "webhook-check": "WebhookCheck",
+    "hello": "Hello",
+}
+_LOOK_SECONDS = 0.05
+_CLOSING_SECONDS = 3.0
+
+
+class CogError(Exception):
+    """A Cog server that does not do what it is for."""
+
+
+class CogServer:
+    """One running server.
+
+    Attributes:
+        program: what it runs.
+        base: its address.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        port: int,
+        process: asyncio.subprocess.Process,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self.program = program
+        self.base = f"http://127.0.0.1:{port}"
+        self._process = process
+        self._session = session
+
+    @classmethod
+    async def start(
+        cls,
+        program: Program,
+        config: SandboxConfig,
+        folder: Path,
+        *,
+        session: aiohttp.ClientSession,
+        webhook_token: str,
+    ) -> CogServer:
+        """Start one and wait until it takes work.
+
+        Args:
+            program: what it shall run.
+            config: the sandbox's settings.
+            folder: for its log, and for the `python` that it starts.
+            session: for the calls to it.
+            webhook_token: what its webhooks carry as bearer token.
+
+        Raises:
+            CogError: it ended, its set-up failed, or it took too long.
+        """
+        port = _free_port()
+        environment = _environment(program, config, folder, port, webhook_token)
+        with (folder / f"{program}-{port}.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tui.sandbox.cog_worker.launch",
+                "--host",
+                "127.0.0.1",
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+            )
+        server = cls(program, port, process, session)
+        try:
+            await server.ready(START_SECONDS)
+        except BaseException:
+            await server.aclose()
+            raise
+        return server
+
+    async def ready(self, limit: float) -> None:
+        """Return once the server takes work.
+
+        It must be asked, for it tells nobody. It is asked again after each run as well, since for
+        a moment it still answers that it is at capacity.
+
+        Raises:
+            CogError: it is broken, or not ready within `limit` seconds.
+        """
+        state = "STARTING"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while (state := await self._state()) in {"STARTING", "BUSY"}:  # noqa: ASYNC110 - asked over HTTP
+                    await asyncio.sleep(_LOOK_SECONDS)
+        if state != "READY":
+            raise CogError(f"The Cog server for {self.program} is {state.lower()}, not ready.")
+
+    async def _state(self) -> str:
+        if self._process.returncode is not None:
+            return "ENDED"
+        try:
+            async with self._session.get(f"{self.base}/health-check") as answer:
+                return str((await answer.json())["status"])
+        except (aiohttp.ClientError, ValueError, KeyError):
+            return "STARTING"
+
+    async def predict(
+        self,
+        task_id: str,
+        given: dict[str, Any],
+        context: dict[str, Any],
+        webhook: str,
+    ) -> dict[str, Any]:
+        """Run one prediction to its end and return Cog's last word on it.
+
+        Raises:
+            CogError: the server broke, or did not take it.
+        """
+        body = {
+            "id": task_id,
+            "input": given,
+            "context": {"task": json.dumps(context)},
+            "webhook": webhook,
+            "webhook_events_filter": ["start", "output", "logs", "completed"],
+        }
+        try:
+            async with self._session.post(f"{self.base}/predictions", json=body) as answer:
+                said = await answer.text()
+        except aiohttp.ClientError as error:
+            raise CogError(f"The Cog server for {self.program} broke off: {error}") from error
+        if answer.status != 200:
+            raise CogError(f"Cog answered {answer.status}: {said[:200]}")
+        return cast("dict[str, Any]", json.loads(said))
+
+    async def look(self, task_id: str) -> dict[str, Any]:
+        """How a running prediction is now; empty when that cannot be said.
+
+        Cog's webhooks leave out what was printed last before a silence, and there is no GET. A
+        second PUT of a running prediction answers its state. Should it have ended meanwhile, the
+        PUT starts a run without a task, which the predictor refuses at once.
+        """
+        url = f"{self.base}/predictions/{task_id}"
+        headers = {"Prefer": "respond-async"}
+        try:
+            async with self._session.put(url, json={"input": {}}, headers=headers) as answer:
+                state = await answer.json()
+        except (aiohttp.ClientError, ValueError):
+            return {}
+        return state if isinstance(state, dict) else {}
+
+    async def cancel(self, task_id: str) -> None:
+        """Ask for the end of a prediction; one that has ended is fine."""
+        with contextlib.suppress(aiohttp.ClientError):
+            async with self._session.post(f"{self.base}/predictions/{task_id}/cancel"):
+                return
+
+    def kill(self) -> None:
+        """End the server and its worker at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def aclose(self) -> None:
+        """End the server and its worker and wait until they are gone."""
+        self.kill()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(
+    program: Program, config: SandboxConfig, folder: Path, port: int, webhook_token: str
+) -> dict[str, str]:
+    binaries = folder / "bin"
+    binaries.mkdir(parents=True, exist_ok=True)
+    python = binaries / "python"
+    if not python.exists():
+        python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+        python.chmod(0o755)
+    settings = {
+        "speed": config.speed,
+        "step_seconds": config.step_seconds,
+        "username": config.username,
+        "hub_endpoint": config.hub_endpoint,
+    }
+    package_root = Path(__file__).parents[3]
+    search = os.environ.get("PYTHONPATH")
+    direct = "127.0.0.1,localhost"
+    return os.environ | {
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONPATH": f"{package_root}{os.pathsep}{search}" if search else str(package_root),
+        "PORT": str(port),
+        "COG_PREDICT_TYPE_STUB": f"{Path(__file__).with_name('predictor.py')}:{_RUNNERS[program]}",
+        "COG_THROTTLE_RESPONSE_INTERVAL": str(WEBHOOK_SECONDS),
+        "WEBHOOK_AUTH_TOKEN": webhook_token,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        CONFIG_VARIABLE: json.dumps(settings),
+    }
