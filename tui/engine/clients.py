@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -97,6 +98,11 @@ class Clients:
         if stored.value is None:
             raise MissingTokenError(stored.problem)
         return Token(stored.value, "keyring")
+
+    def clock_offset(self, api_base: str) -> timedelta:
+        """How far the service's clock is ahead of ours, as far as it has told; else nothing."""
+        client = self._clients.get(api_base)
+        return (client.clock_offset if client is not None else None) or timedelta()
 
     async def get(self, api_base: str) -> ReplicateClient:
         """The client of a base.

@@ -53,6 +53,7 @@ class Draft(BaseModel):
         data: `upload` packs local datasets, `hosted` uses `images_url`, `remote` neither.
         images_url: https address of an archive, for `hosted`.
         cancel_after: seconds after which Replicate ends the job.
+        cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
         consent: whether the user agreed to what leaves the machine.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
@@ -70,6 +71,7 @@ class Draft(BaseModel):
     delivery: DeliveryDraft = DeliveryDraft()
     overrides: Overrides = Overrides()
     cancel_after: int | None = Field(None, ge=SHORTEST_LIFE)
+    cost_ceiling_micros: int | None = Field(None, ge=1)
     consent: bool = False
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None

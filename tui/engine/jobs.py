@@ -14,10 +14,13 @@ from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.prepare import Prepared, Preparer, report_of
+from tui.engine.spending import dollars
+from tui.engine.spending_service import SpendingService, ceiling_seconds
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
 from tui.engine.tasks import TaskOwner
 from tui.replicate.fingerprint import input_fingerprint
+from tui.simpletuner.checks import Check
 from tui.store.reader import StoreReader, UnknownJobError, is_loopback
 from tui.store.records import JobRecord, JobStatus
 from tui.store.writer import StoreWriter
@@ -40,6 +43,7 @@ class JobService:
         monitor: Monitor,
         preparer: Preparer,
         reader: StoreReader,
+        spending: SpendingService,
         submitter: Submitter,
         tasks: TaskOwner,
     ) -> None:
@@ -50,6 +54,7 @@ class JobService:
         self._monitor = monitor
         self._preparer = preparer
         self._reader = reader
+        self._spending = spending
         self._submitter = submitter
         self._tasks = tasks
 
@@ -59,13 +64,16 @@ class JobService:
 
     async def check(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
         """The preparation of a draft, as plain data."""
-        return report_of(await self._preparer.prepare(api_base, read_draft(body)), api_base)
+        prepared = await self._preparer.prepare(api_base, read_draft(body))
+        cost = self._spending.check(api_base, prepared.estimate.micros)
+        return report_of(prepared.with_checks(cost, *_ceiling(prepared)), api_base)
 
     async def submit(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
         """Check a draft and start it; packing, upload and the rest go on afterwards.
 
         Raises:
-            RefusedError: something stands in the way, or the user has not agreed to the upload.
+            RefusedError: something stands in the way, the user has not agreed to the upload, or
+                the cost limit refuses it.
         """
         draft = read_draft(body)
         key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
@@ -75,6 +83,9 @@ class JobService:
         self._allow(prepared, api_base)
         if known := self._made_before(key):  # the same request, twice at once
             return _submitted(known, again=True)
+        # From here to the insert nothing waits, so that of two jobs submitted at once the second
+        # one's sum has the first in it.
+        warning = self._spending.allow(api_base, prepared.estimate.micros)
         record = self._record(prepared, api_base)
         job = self._book.insert(
             record,
@@ -82,7 +93,7 @@ class JobService:
             facts={key: record.job_id} if key else {},
         )
         self._submitter.start(job, prepared.report)
-        return _submitted(job)
+        return _submitted(job, warning=warning)
 
     def _made_before(self, key: str) -> JobRecord | None:
         """The job that an earlier request with the same key made."""
@@ -158,7 +169,7 @@ class JobService:
                 "draft": draft.model_dump(exclude_none=True, exclude={"idempotency_key"}),
                 "secret_names": sorted(inputs.secret_names),
                 "fingerprint": fingerprint,
-                "cancel_after": draft.cancel_after,
+                "cancel_after": _longest_life(prepared),
             },
             inputs=dict(inputs.values),
             config=dict(config.values),
@@ -255,12 +266,35 @@ class JobService:
             pause = min(pause * 2, _COLLECT_SELDOM)
 
 
-def _submitted(job: JobRecord, *, again: bool = False) -> dict[str, Any]:
+def _longest_life(prepared: Prepared) -> int | None:
+    """Seconds after which Replicate shall end the job: the shorter of the time and the ceiling."""
+    draft = prepared.draft
+    given = [] if draft.cancel_after is None else [draft.cancel_after]
+    if draft.cost_ceiling_micros is not None:
+        given.append(ceiling_seconds(draft.cost_ceiling_micros, prepared.rate_micros))
+    return min(given, default=None)
+
+
+def _ceiling(prepared: Prepared) -> list[Check]:
+    """The line about a job's own cost ceiling, if it has one."""
+    ceiling, guess = prepared.draft.cost_ceiling_micros, prepared.estimate
+    if ceiling is None:
+        return []
+    minutes = ceiling_seconds(ceiling, prepared.rate_micros) / 60
+    words = f"never more than {dollars(ceiling)}: Replicate ends it after {minutes:.0f} min"
+    if guess.micros > ceiling:
+        advice = f"About {dollars(guess.micros)} are estimated; raise the ceiling or train less."
+        return [Check("ceiling", "warn", f"{words}, probably before it is done", advice)]
+    return [Check("ceiling", "ok", words)]
+
+
+def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dict[str, Any]:
     return {
         "success": True,
         "job_id": job.job_id,
         "status": job.status.value,
         "idempotent_hit": again,
+        "cost_limit_warning": warning or None,
     }
 
 

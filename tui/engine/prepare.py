@@ -6,7 +6,7 @@ The same preparation serves the check and the submit, so what was shown is what 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,6 +73,11 @@ class Prepared:
     def ok(self) -> bool:
         """Whether nothing stands in the way."""
         return all(check.level != "error" for check in self.checks)
+
+    def with_checks(self, *more: Check) -> Prepared:
+        """The same with further findings in their places."""
+        checks = sorted((*self.checks, *more), key=lambda check: _ORDER[check.level])
+        return replace(self, checks=tuple(checks))
 
 
 class Preparer:

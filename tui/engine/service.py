@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
+from tui.engine.spending_service import SpendingService
+from tui.engine.spending_watch import SpendingWatch
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.submit import Submitter
 from tui.engine.tasks import TaskOwner
@@ -71,6 +74,7 @@ class Engine:
             home=home,
             now=utc_now,
         )
+        self.spending = SpendingService(self._reader, self.live, self._service_time)
         self.jobs = JobService(
             book=self._book,
             clients=self._clients,
@@ -79,8 +83,17 @@ class Engine:
             monitor=self.monitor,
             preparer=self._preparer,
             reader=self._reader,
+            spending=self.spending,
             submitter=self._submitter,
             tasks=self._tasks,
+        )
+        self._spending_watch = SpendingWatch(
+            self.spending,
+            writer=self._writer,
+            hub=self.hub,
+            live=self.live,
+            cancel=self.jobs.cancel,
+            note=lambda job_id, words: self._book.note(job_id, "local", "limit", words),
         )
         self.account = AccountService(
             catalog=self._catalog,
@@ -98,6 +111,7 @@ class Engine:
         self._outputs.mkdir(parents=True, exist_ok=True)
         await self._listening.start()
         self._take_up()
+        self._spending_watch.start()
 
     def _take_up(self) -> None:
         for job in self._writer.active():
@@ -135,6 +149,7 @@ class Engine:
 
     async def aclose(self) -> None:
         """Stop everything; what was under way is taken up at the next start."""
+        await self._spending_watch.aclose()
         await self._tasks.aclose()
         await self._listening.aclose()
         await self._clients.aclose()
@@ -163,6 +178,10 @@ class Engine:
             self._clients.set_token(api_base, token.strip(), "environment")
         if isinstance(hub, str) and hub.strip():
             self._clients.set_hub_token(api_base, hub.strip())
+
+    def _service_time(self) -> datetime:
+        """The time as Replicate has it: what it bills does not follow a wrong clock of ours."""
+        return utc_now() + self._clients.clock_offset(self.live.now.cloud.api_base)
 
     def _token_came(self, api_base: str) -> None:
         self.monitor.wake()

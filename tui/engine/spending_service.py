@@ -1,0 +1,314 @@
+"""The limit at work: what is known about money, put beside what the user allows.
+
+Real and pretended money (jobs of a server on this machine) are kept apart: a rehearsal in the
+sandbox never uses up a real limit, and has the same limit to rehearse with.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final, cast
+
+from tui.engine.draft import SHORTEST_LIFE
+from tui.engine.errors import RefusedError
+from tui.engine.live_settings import LiveSettings
+from tui.engine.spending import (
+    WARN_AT,
+    WINDOW_WORDS,
+    WINDOWS,
+    Action,
+    Limit,
+    Period,
+    Verdict,
+    burn_rate,
+    by_day,
+    day_borders,
+    dollars,
+    judge,
+    tally,
+    used,
+)
+from tui.settings import SpendingSettings
+from tui.simpletuner.checks import Check
+from tui.store.reader import StoreReader, is_loopback
+from tui.store.records import Billed
+from tui.store.schema import StoreError
+
+LOG = logging.getLogger(__name__)
+
+FACT: Final = "spending"
+_LONGEST: Final = timedelta(days=30)
+MOST_DAYS: Final = 366
+
+Clock = Callable[[], datetime]
+
+
+class SpendingService:
+    """Answers about money; keeps nothing, so that it cannot be out of date."""
+
+    def __init__(self, reader: StoreReader, live: LiveSettings, clock: Clock) -> None:
+        """Args: where jobs are read, the settings, and the true time."""
+        self._reader = reader
+        self._live = live
+        self._clock = clock
+
+    def limit(self) -> Limit:
+        """The limit in force."""
+        return limit_of(self._live.now.spending)
+
+    # -- before a job -------------------------------------------------------------------------
+
+    def verdict(self, api_base: str, estimate_micros: int) -> Verdict:
+        """How a job of that price stands to the limit.
+
+        Raises:
+            RefusedError: it cannot be worked out, and the limit is one that blocks.
+        """
+        limit, now = self.limit(), self._clock()
+        try:
+            jobs = self._billed(now - _LONGEST, sandbox=is_loopback(api_base))
+        except (StoreError, sqlite3.Error, ValueError) as error:
+            LOG.exception("what was spent cannot be worked out")
+            if limit.enabled and limit.action == "block":
+                raise RefusedError(
+                    "What was spent so far cannot be worked out, so the cost limit refuses new "
+                    "jobs.",
+                    f"{getattr(error, 'message', error)} With the limit off or set to warn, "
+                    "jobs can be submitted all the same.",
+                    status=429,
+                    code="cost_limit_exceeded",
+                    details={"reason": "unknown_spending"},
+                ) from None
+            jobs = []
+        return judge(limit, jobs, max(0, estimate_micros), now)
+
+    def allow(self, api_base: str, estimate_micros: int) -> str:
+        """Let a job pass, with a warning in words, or refuse it.
+
+        Raises:
+            RefusedError: `cost_limit_exceeded`; it says by how much.
+        """
+        verdict = self.verdict(api_base, estimate_micros)
+        if verdict.blocks:
+            raise RefusedError(
+                f"The cost limit refuses this job: {dollars(verdict.over_micros)} over "
+                f"({sum_words(verdict)}).",
+                "Raise the limit, set it to warn, or wait: it counts the last "
+                f"{WINDOW_WORDS[verdict.limit.period]}.",
+                status=429,
+                code="cost_limit_exceeded",
+                details=verdict_data(verdict),
+            )
+        return warning_words(verdict) if verdict.warns else ""
+
+    def check(self, api_base: str, estimate_micros: int) -> Check:
+        """The line about money in a job's checks."""
+        try:
+            verdict = self.verdict(api_base, estimate_micros)
+        except RefusedError as error:
+            return Check("cost", "error", error.message.rstrip("."), error.advice)
+        words = f"{dollars(estimate_micros)} estimated · {sum_words(verdict)}"
+        if verdict.blocks:
+            over = f"{dollars(verdict.over_micros)} over the limit"
+            advice = "Raise the limit, set it to warn, or choose something cheaper."
+            return Check("cost", "error", f"{words} · {over}", advice)
+        if verdict.warns:
+            return Check("cost", "warn", words, warning_words(verdict))
+        return Check("cost", "ok", words)
+
+    # -- to show ------------------------------------------------------------------------------
+
+    def fact(self, *, sandbox: bool) -> dict[str, Any]:
+        """What the top bar shows, as of now.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        now = self._clock()
+        jobs = self._billed(now - _LONGEST, sandbox=sandbox)
+        return self._standing(jobs, now)
+
+    def status(self, api_base: str) -> dict[str, Any]:
+        """How the limit stands; names and units of SimpleTuner's API first, then our own.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        fact = self.fact(sandbox=is_loopback(api_base))
+        enabled = bool(fact["enabled"])
+        exceeded = enabled and fact["spent_micros"] >= fact["limit_micros"]
+        words = {"off": "No limit is set", "ok": fact["words"]}.get(
+            fact["state"], f"{'Over' if exceeded else 'Near'} the limit: {fact['words']}"
+        )
+        return {
+            "enabled": enabled,
+            "limit_amount": fact["limit_micros"] / 1e6,
+            "period": fact["period"],
+            "action": fact["action"],
+            "current_spend": fact["spent_micros"] / 1e6,
+            "percent_used": fact["percent"] or 0.0,
+            "is_exceeded": exceeded,
+            "is_warning": fact["state"] in ("warn", "over") and not exceeded,
+            "message": words,
+            **fact,
+        }
+
+    def summary(self, api_base: str, days: int = 30, zone: tzinfo | None = None) -> dict[str, Any]:
+        """Everything of the spending card: the standing, the chart, counts and lengths.
+
+        Args:
+            api_base: whose money (a server on this machine has money of its own).
+            days: days of the chart, today included.
+            zone: whose midnights; None takes this machine's.
+
+        Raises:
+            RefusedError: an impossible number of days.
+            StoreError: the store cannot be read.
+        """
+        if not 1 <= days <= MOST_DAYS:
+            raise RefusedError(
+                f"{days} days cannot be shown.", f"Choose 1 to {MOST_DAYS}.",
+                details={"fields": {"days": f"must be 1 to {MOST_DAYS}"}},
+            )  # fmt: skip
+        now = self._clock()
+        first = day_borders(days, now, zone)[0]
+        jobs = self._billed(min(first, now - _LONGEST), sandbox=is_loopback(api_base))
+        counted = tally(jobs, first)
+        chart = by_day(jobs, days, now, zone)
+        return {
+            **self._standing(jobs, now),
+            "days": days,
+            "by_day": [
+                {"date": day.date, "cost_micros": day.cost_micros, "jobs": day.jobs}
+                for day in chart
+            ],
+            "total_micros": sum(day.cost_micros for day in chart),
+            "jobs_by_status": counted.counts,
+            "job_count": sum(counted.counts.values()),
+            "average_seconds": counted.average_seconds,
+            "unpriced_jobs": counted.unpriced,
+        }
+
+    def _standing(self, jobs: list[Billed], now: datetime) -> dict[str, Any]:
+        settings = self._live.now.spending
+        verdict = judge(limit_of(settings), jobs, 0, now)
+        limit = verdict.limit
+        state = "off"
+        if limit.enabled:
+            state = "over" if verdict.over_micros else "warn" if verdict.warns else "ok"
+        spent = {
+            f"{period}_micros": used(jobs, now - window, now) for period, window in WINDOWS.items()
+        }
+        # Without a limit the week is shown, as people think of it.
+        shown = verdict.spent_micros if limit.enabled else spent["weekly_micros"]
+        window = WINDOW_WORDS[limit.period if limit.enabled else "weekly"]
+        of = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
+        return {
+            "as_of": now.isoformat(),
+            "enabled": limit.enabled,
+            "limit_micros": limit.amount_micros,
+            "period": limit.period,
+            "window": window,
+            "action": limit.action,
+            "stop_running": settings.stop_running,
+            "spent_micros": shown,
+            "running_micros": verdict.running_micros,
+            "projected_micros": verdict.projected_micros,
+            "over_micros": verdict.over_micros,
+            "percent": _share(shown, limit) if limit.enabled else None,
+            "projected_percent": _share(verdict.projected_micros, limit) if limit.enabled else None,
+            "warn_at_percent": WARN_AT,
+            "state": state,
+            "burn_micros": burn_rate(jobs),
+            "active_jobs": sum(job.is_active for job in jobs),
+            **spent,
+            "words": f"{dollars(shown)}{of} / {window}",
+        }
+
+    def _billed(self, since: datetime, *, sandbox: bool) -> list[Billed]:
+        return self._reader.billed(since, sandbox=sandbox)
+
+
+def limit_of(settings: SpendingSettings) -> Limit:
+    """The limit that the settings describe; a period or action nobody knows is the strictest."""
+    period = settings.period if settings.period in WINDOWS else "monthly"
+    action = settings.action if settings.action in ("warn", "block") else "block"
+    return Limit(
+        settings.enabled,
+        max(0, settings.amount_micros),
+        cast("Period", period),
+        cast("Action", action),
+    )
+
+
+def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:
+    """After how many seconds a job must end so that it costs no more than a ceiling.
+
+    Replicate counts from the moment the job is made, so waiting in the queue uses the time up as
+    well: the job may cost less than the ceiling, never more.
+
+    Raises:
+        RefusedError: the hardware has no known rate, or the ceiling buys less than Replicate's
+            shortest life of a job.
+    """
+    if rate_micros <= 0:
+        raise RefusedError(
+            "The hardware's price is not known, so a cost ceiling cannot be kept.",
+            "Set its rate, or give a time instead.",
+            details={"fields": {"cost_ceiling_micros": "the hardware has no rate"}},
+        )
+    seconds = ceiling_micros // rate_micros
+    if seconds < SHORTEST_LIFE:
+        least = SHORTEST_LIFE * rate_micros
+        raise RefusedError(
+            f"A ceiling of {dollars(ceiling_micros)} buys {seconds} s on this hardware; "
+            f"a job must be given at least {SHORTEST_LIFE} s.",
+            f"Set it to {dollars(max(least, 10_000))} or more.",
+            details={"fields": {"cost_ceiling_micros": f"must be at least {least}"}},
+        )
+    return seconds
+
+
+def sum_words(verdict: Verdict) -> str:
+    """`$31.20 + $3.70 of $50 / 7 d`; what is running stands between the two."""
+    parts = [verdict.spent_micros]
+    if verdict.running_micros:
+        parts.append(verdict.running_micros)
+    parts.append(verdict.estimate_micros)
+    words = " + ".join(dollars(part) for part in parts)
+    window = WINDOW_WORDS[verdict.limit.period]
+    if not verdict.limit.enabled:
+        return f"{words} in {window}, no limit"
+    return f"{words} of {dollars(verdict.limit.amount_micros)} / {window}"
+
+
+def warning_words(verdict: Verdict) -> str:
+    """Why the user must look at the money."""
+    if verdict.over_micros:
+        return f"{dollars(verdict.over_micros)} over the cost limit: {sum_words(verdict)}."
+    share = verdict.percent or 0.0
+    return f"{share:.0f} % of the cost limit with this job: {sum_words(verdict)}."
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict for scripts."""
+    return {
+        "spent_micros": verdict.spent_micros,
+        "running_micros": verdict.running_micros,
+        "estimate_micros": verdict.estimate_micros,
+        "projected_micros": verdict.projected_micros,
+        "limit_micros": verdict.limit.amount_micros,
+        "over_micros": verdict.over_micros,
+        "period": verdict.limit.period,
+        "action": verdict.limit.action,
+    }
+
+
+def _share(micros: int, limit: Limit) -> float:
+    """Percent of the limit; a limit of nothing is used up by anything."""
+    if limit.amount_micros <= 0:
+        return 100.0 if micros > 0 else 0.0
+    return round(micros * 100 / limit.amount_micros, 2)
