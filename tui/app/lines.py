@@ -32,18 +32,19 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 
 def strip_of(pieces: Iterable[tuple[str, Style]], width: int, base: Style) -> Strip:
-    """A strip of exactly `width` cells; neighbours of one style become one segment."""
+    """A strip of exactly `width` cells; neighbours of one style become one segment.
+
+    Nothing that reaches the screen through here can disturb the terminal.
+    """
     segments: list[Segment] = []
     last_text, last_style = "", base
     for text, style in pieces:
-        if not text:
-            continue
         if style == last_style:
-            last_text += text
-        else:
+            last_text += plain(text)
+        elif text:
             if last_text:
                 segments.append(Segment(last_text, last_style))
-            last_text, last_style = text, style
+            last_text, last_style = plain(text), style
     if last_text:
         segments.append(Segment(last_text, last_style))
     return Strip(segments).adjust_cell_length(width, base)

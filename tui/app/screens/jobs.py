@@ -74,6 +74,7 @@ class JobsScreen(AppScreen):
             self._stale = True
             return
         self._headline()
+        self._fold(self.size.height)
         self.list.redraw(change.job_ids)
         if change.order_stale and self._reorder is None:
             self._reorder_when_quiet()
@@ -165,7 +166,7 @@ class JobsScreen(AppScreen):
         self._fold(event.size.height)
 
     def _fold(self, height: int) -> None:
-        shown = height >= 30 and not self.folded
+        shown = height >= 30 and not self.folded and self.owner.model.total > 0
         if self.preview.display != shown:
             self.preview.display = shown
             self._show_preview()
@@ -191,6 +192,8 @@ class JobsScreen(AppScreen):
             return f"{row.name} is still {STATUS_WORDS[row.status]}. Cancel it first (c)."
         if name == "collect" and row is not None and row.status.is_active:
             return f"{row.name} has no files yet; it is {STATUS_WORDS[row.status]}."
+        if name in ("filter", "sort", "reverse", "fold") and not self.owner.model.total:
+            return "There are no jobs yet. Press n to start one."
         if name == "unmark" and not marks:
             return "Nothing is marked."
         return ""

@@ -1,0 +1,180 @@
+"""Cloud, Publishing, help, notices, palette and themes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.app.conftest import opened, text_of, wait_for
+from tests.app.engine import StandInEngine
+from tests.app.world import fill
+from tui.app.theme import THEMES
+from tui.settings import CloudSettings, Home, Settings, UiSettings
+from tui.store.writer import StoreWriter
+
+
+async def test_numbers_go_to_screens_and_keep_what_was_open(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("j", "j", "1")
+        await pilot.pause()
+        assert "[1 Cloud]" in text_of(app)
+        assert "Hardware" in text_of(app)
+        await pilot.press("3")
+        await pilot.pause()
+        assert "[3 Publishing]" in text_of(app)
+        await pilot.press("2")
+        await pilot.pause()
+        assert "[2 Jobs]" in text_of(app)
+        assert app.screen.query_one("#jobs").index == 2  # type: ignore[attr-defined]
+        assert len(app.screen_stack) == 1
+        await pilot.press("1", "escape")
+        await pilot.pause()
+        assert "[2 Jobs]" in text_of(app)
+
+
+async def test_cloud_says_what_is_true(world: Home, engine: StandInEngine) -> None:
+    writer = StoreWriter(world)
+    writer.set_fact(
+        "versions:simpletuner/advanced-trainer-l40s",
+        {"versions": [{"id": "c0ffee" * 10, "created_at": "2026-10-01T10:00:00Z"}]},
+    )
+    writer.close()
+    settings = Settings(
+        cloud=CloudSettings(pinned_versions={"simpletuner/advanced-trainer-h100": "abad1dea" * 8}),
+        rates_micros={"h100": 2000},
+    )
+    async with opened(world, engine, settings=settings) as (app, pilot):
+        await pilot.press("1")
+        await pilot.pause()
+        text = text_of(app)
+        for words in (
+            "https://api.replicate.com/v1", "@alice", "● valid, from the environment",
+            "c0ffeec0ffee 2026-10-01", "abad1deaabad pinned", "$7.20/h", "● 127.0.0.1:8080",
+            str(world.settings_file)[:40],
+        ):  # fmt: skip
+            assert words in text, words
+
+
+async def test_cloud_checks_go_through_the_engine(world: Home, engine: StandInEngine) -> None:
+    engine.answers["GET", "/api/cloud/providers/replicate/validate"] = (
+        200,
+        {"valid": False, "error": "The token was refused.", "user_info": None},
+    )
+    async with opened(world, engine) as (app, pilot):
+        await pilot.press("1", "v")
+        await wait_for(pilot, lambda: app.notices[-1].message == "The token was refused.")
+        writer = StoreWriter(world)
+        writer.set_fact(
+            "account",
+            {"valid": False, "error": "The token was refused.", "advice": "Make a new one.",
+             "token_source": "keyring", "api_base": app.settings.cloud.api_base},
+        )  # fmt: skip
+        writer.close()
+        engine.send("fact", {"name": "account"})
+        await wait_for(pilot, lambda: "✗ refused, from the keyring" in text_of(app))
+        assert "Make a new one." in text_of(app)
+        assert "✗ api" in text_of(app)
+
+
+async def test_cloud_without_an_engine_offers_no_checks(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("1")
+        await pilot.pause()
+        assert "validate token" not in text_of(app)
+        await pilot.press("v")
+        assert "engine is not running" in app.notices[-1].message
+
+
+async def test_publishing_lists_files_and_copies_where_they_are(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("3")
+        await pilot.pause()
+        text = text_of(app)
+        assert "pytorch_lora_weights.safetensors" in text
+        assert "220 MiB" in text
+        await pilot.press("tab", "j", "y")
+        assert app.clipboard == str(world.outputs / "job00003" / "pytorch_lora_weights.safetensors")
+        await pilot.press("x")
+        assert len(app.clipboard) == 64
+        await pilot.press("Y")
+        assert app.clipboard == "simpletuner-tui job job00003 --json"
+        await pilot.press("h", "j")
+        await pilot.pause()
+        assert "ink-wash-5 ─ 3 files" in text_of(app)
+        await pilot.press("o")
+        assert "no desktop in this session" in app.notices[-1].message
+
+
+async def test_publishing_without_files_says_how_to_get_some(home: Home) -> None:
+    fill(home, 2, running=2)
+    async with opened(home) as (app, pilot):
+        await pilot.press("3")
+        await pilot.pause()
+        assert "No files collected yet." in text_of(app)
+        assert "SHA256" not in text_of(app)
+
+
+async def test_help_searches_runs_and_copies(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert "Cancel the job, or the marked jobs" in text_of(app)
+        assert "simpletuner-tui cancel job00000" in text_of(app)
+        await pilot.press("slash", *"cancel", "enter")
+        await pilot.pause()
+        assert "Sort by the next column" not in text_of(app)
+        await pilot.press("y")
+        assert app.clipboard == "simpletuner-tui cancel job00000"
+        await pilot.press("escape", "slash", *"next", "space", *"column", "enter", "enter")
+        await wait_for(pilot, lambda: app.model.sort == "name")
+        assert len(app.screen_stack) == 1
+
+
+async def test_the_palette_has_every_action_with_its_key_or_why_not(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("colon")
+        await wait_for(pilot, lambda: "Open  (enter)" in text_of(app))
+        assert "Not now: Nothing is marked." in text_of(app)
+        await pilot.press(*"reverse")
+        await wait_for(pilot, lambda: "Reverse  (S)" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: app.model.descending is False)
+
+
+async def test_notices_are_kept(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        app.tell("first", "do this", "error")
+        app.tell("second \x1b[31m", level="nonsense")
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        lines = [line for line in text_of(app).split("\n") if "first" in line or "second" in line]
+        assert "second" in lines[0]
+        assert "✗ first" in lines[1]
+        assert "\x1b" not in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "[2 Jobs]" in text_of(app)
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+async def test_every_theme_draws_every_screen(world: Home, theme: str) -> None:
+    async with opened(world, settings=Settings(ui=UiSettings(theme=theme))) as (app, pilot):
+        assert app.theme == theme
+        for keys in (("1",), ("3",), ("2",), ("question_mark", "escape"), ("c",), ("ctrl+n",)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            assert text_of(app).strip()
+
+
+async def test_an_unknown_theme_falls_back_and_t_changes_it(world: Home) -> None:
+    async with opened(world, settings=Settings(ui=UiSettings(theme="nonsense"))) as (app, pilot):
+        assert app.theme == "simpletuner-dark"
+        await pilot.press("T")
+        assert app.theme == "simpletuner-light"
+        await pilot.press("T", "T")
+        assert app.theme == "simpletuner-dark"
+
+
+async def test_quitting_ends_with_zero(world: Home) -> None:
+    async with opened(world) as (app, pilot):
+        await pilot.press("q")
+        await wait_for(pilot, lambda: app.return_code == 0 and app._exit)
