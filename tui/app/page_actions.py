@@ -8,7 +8,7 @@ from tui.app.actions import PROGRAM, Action
 
 JOB: Final = (
     Action("job.next_tab", "next tab", ("tab", "right_square_bracket"), "The tab to the right.",
-           footer=60),
+           footer=2),
     Action("job.previous_tab", "tab before", ("shift+tab", "left_square_bracket"),
            "The tab to the left."),
     Action("job.edit", "edit & run", ("e",),
@@ -17,7 +17,7 @@ JOB: Final = (
     Action("job.rerun", "run again", ("r",), "Open the form with exactly these settings.",
            footer=22),
     Action("job.cancel", "cancel", ("c",), "Cancel the job, after a question.",
-           f"{PROGRAM} cancel {{job}}", footer=21),
+           f"{PROGRAM} cancel {{job}}", footer=3),
     Action("job.collect", "fetch files", ("f",), "Fetch what the job produced to this machine.",
            f"{PROGRAM} collect {{job}}", footer=23),
     Action("job.compare", "compare", ("=",), "Compare with the marked job, or the one before it.",
@@ -26,9 +26,11 @@ JOB: Final = (
            footer=40),
     Action("job.copy_command", "copy command", ("Y",), "Copy the command line that shows this.",
            f"{PROGRAM} job {{job}}"),
+    Action("job.copy_hash", "copy sha256", ("x",), "Copy the SHA-256 of the file."),
+    Action("job.line", "show in log", ("enter",), "Show the line of the log that this is about.",
+           footer=2),
     Action("job.open", "open folder", ("O",), "Show the folder of the file in the desktop."),
     Action("job.web", "web page", ("o",), "Show and copy the job's page at Replicate."),
-    Action("job.diagnosis", "diagnosis", ("D",), "What went wrong, and what to change."),
     Action("job.back", "back", ("escape",), "One step back: selection, filter, then the list.",
            footer=70),
 )  # fmt: skip
@@ -71,3 +73,27 @@ CHART: Final = (
     Action("chart.far_left", "far left", ("shift+left", "H"), "Ten points to the left."),
     Action("chart.far_right", "far right", ("shift+right", "L"), "Ten points to the right."),
 )  # fmt: skip
+
+NEW: Final = (
+    Action("new.submit", "submit", ("ctrl+s",), "Start the job; asks first where it costs money.",
+           f"{PROGRAM} submit CONFIG", footer=1),
+    Action("new.edit", "change", ("enter", "l", "right"), "Change the field of the cursor.",
+           footer=2),
+    Action("new.request", "view request", ("v",), "The exact request, secrets masked.", footer=4),
+    Action("new.dry_run", "dry run", ("t",),
+           "Check everything again and show all of it; nothing is sent.",
+           f"{PROGRAM} check CONFIG", footer=5),
+    Action("new.starter", "starter", ("b",), "Begin with a config for a common model family.",
+           footer=6),
+    Action("new.switch", "checks", ("tab", "shift+tab"), "To the checks, and back.", footer=7),
+    Action("new.stop", "stop upload", ("x",), "Stop packing or uploading; the job is cancelled.",
+           footer=3),
+    Action("new.clear", "clear field", ("delete", "backspace"),
+           "The field's own value instead of yours."),
+    Action("new.copy_command", "copy command", ("Y",),
+           "Copy the command line that starts this job.", f"{PROGRAM} submit CONFIG"),
+    Action("new.back", "back", ("escape",), "Back to the list; nothing is started.", footer=70),
+)  # fmt: skip
+
+PAGE_ACTIONS: Final = (*JOB, *LOG, *CHART, *NEW)
+"""All of them, in the order the help shows them."""

@@ -22,11 +22,13 @@ from typing import ClassVar, Final
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.keymap import bindings
+from tui.app.page_actions import CHART
 from tui.app.widgets.chart_canvas import Canvas
 from tui.app.widgets.chart_data import Series, Span
 from tui.app.widgets.chart_scale import Scale, label, on_log, round_ticks
@@ -71,17 +73,18 @@ class MetricChart(Widget, can_focus=True):
         "chart--axis", "chart--label", "chart--series-0", "chart--series-1", "chart--series-2",
         "chart--raw", "chart--cursor", "chart--read-out",
     }  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "cursor(-1)", "Cursor", show=False),
-        Binding("right,l", "cursor(1)", "Cursor", show=False),
-        Binding("shift+left,H", "cursor(-10)", "Cursor ×10", show=False),
-        Binding("shift+right,L", "cursor(10)", "Cursor ×10", show=False),
-        Binding("s", "smooth", "Smoothing"),
-        Binding("x", "log_scale", "Log scale"),
-        Binding("plus,equals_sign", "zoom(0.5)", "Zoom in", key_display="+"),
-        Binding("minus", "zoom(2)", "Zoom out", key_display="-", show=False),
-        Binding("0", "whole", "Whole run", show=False),
-    ]
+    BINDINGS: ClassVar = bindings(CHART)
+
+    class Wanted(Message):
+        """Another series is wanted.
+
+        Attributes:
+            step: 1 for the next one, -1 for the one before.
+        """
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
 
     smoothing: reactive[float] = reactive(0.0)
     log_scale: reactive[bool] = reactive(False)
@@ -139,7 +142,21 @@ class MetricChart(Widget, can_focus=True):
 
     # -- keys ---------------------------------------------------------------------------------
 
-    def action_cursor(self, columns: int) -> None:
+    def action_perform(self, action_id: str) -> None:
+        """Do one of the chart's actions."""
+        name = action_id.partition(".")[2]
+        moves = {"left": -1, "right": 1, "far_left": -10, "far_right": 10}
+        zooms = {"zoom_in": 0.5, "zoom_out": 2.0}
+        if name in moves:
+            self.move_cursor(moves[name])
+        elif name in zooms:
+            self.zoom(zooms[name])
+        elif name in ("next", "previous"):
+            self.post_message(self.Wanted(1 if name == "next" else -1))
+        else:
+            getattr(self, f"do_{name}")()
+
+    def move_cursor(self, columns: int) -> None:
         """Move the cursor by columns of dots, at least one point."""
         if not self._series or not len(self._series[0]):
             return
@@ -165,7 +182,7 @@ class MetricChart(Widget, can_focus=True):
             self.view = (step - (end - start), float(step))
         self._redraw()
 
-    def action_zoom(self, factor: float) -> None:
+    def zoom(self, factor: float) -> None:
         """Show `factor` times as many steps, around the cursor or else the newest."""
         start, end = self.span
         whole_start, whole_end = self._whole()
@@ -185,18 +202,18 @@ class MetricChart(Widget, can_focus=True):
         self.view = view
         return whole
 
-    def action_whole(self) -> None:
+    def do_whole(self) -> None:
         """Show the whole run again and put the cursor away."""
         self.view = None
         self.cursor_step = None
         self._redraw()
 
-    def action_smooth(self) -> None:
+    def do_smooth(self) -> None:
         """Go to the next amount of smoothing."""
         later = [weight for weight in SMOOTHING if weight > self.smoothing]
         self.smoothing = later[0] if later else SMOOTHING[0]
 
-    def action_log_scale(self) -> None:
+    def do_log_scale(self) -> None:
         """Switch between a linear and a logarithmic y axis."""
         self.log_scale = not self.log_scale
 

@@ -1,4 +1,4 @@
-"""The Log tab: the view, the line above that says where one is, prompts, and other programs."""
+"""The Log tab: the view, words about where one is, prompts, and other programs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tui.app.lines import plain
 from tui.app.terminal import copy_text
 from tui.app.widgets.log_paint import readable
 from tui.app.widgets.log_view import LogView
-from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.prompt_line import PromptLine
+from tui.app.widgets.tab_title import TabWords
 from tui.formatting import plural, size
 
 if TYPE_CHECKING:
@@ -41,15 +41,17 @@ class LogPanel(Vertical):
         self._name = name_hint
 
     def compose(self) -> ComposeResult:
-        """Title and view; the prompt comes when it is needed."""
-        self.heading = PanelTitle(joined=True)
-        yield self.heading
+        """The view; a prompt comes when it is needed."""
         self.view = LogView(self.path)
         yield self.view
 
     def on_mount(self) -> None:
         """Say where one is from the first frame on."""
         self.refresh_title()
+
+    def focus_content(self) -> None:
+        """The view has the keys."""
+        self.view.focus()
 
     @property
     def _owner(self) -> SimpleTunerApp:
@@ -81,7 +83,7 @@ class LogPanel(Vertical):
             right.append(f"line {number:,} of {total:,}")
         elif rows:
             right.append(size(document.source.size))
-        self.heading.set(("Log", state), tuple(right))
+        self.post_message(TabWords([*right, state]))
 
     def _hits(self) -> str:
         document = self.view.document

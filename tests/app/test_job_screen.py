@@ -1,0 +1,222 @@
+"""A job's page, by keys, on a sample world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.app.conftest import lines_of, opened, text_of, wait_for
+from tests.app.engine import StandInEngine
+from tests.app.job_world import DONE, FAILED, RUNNING, fill_jobs
+from tests.app.world import NOW
+from tui.app import job_facts
+from tui.app.screens.job import JobScreen
+from tui.app.screens.new_job import NewJobScreen
+from tui.app.widgets.log_panel import LogPanel
+from tui.settings import Home
+from tui.store.records import JobStatus
+from tui.store.writer import Change, StoreWriter
+
+
+@pytest.fixture
+def jobs(home: Home) -> Home:
+    fill_jobs(home)
+    return home
+
+
+async def open_job(app, pilot, job_id: str) -> JobScreen:  # type: ignore[no-untyped-def]
+    app.model.reload()
+    app.open_job(job_id)
+    screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
+    await wait_for(pilot, lambda: screen.panel is not None and screen.panel.is_attached)
+    await pilot.pause()
+    return screen
+
+
+async def test_the_head_says_state_step_cost_and_eta(jobs: Home) -> None:
+    async with opened(jobs) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+        head = lines_of(app)[2]
+        for words in ("● running", "Step 200 of 1,000 · 20 %", "ETA 25 m", "$1.05 so far",
+                      "L40S $3.51/h", "epoch 13/20", "1.89 s/it"):  # fmt: skip
+            assert words in head
+        assert "cat-lora-0" in lines_of(app)[1]
+
+
+async def test_every_tab_opens_and_is_made_only_then(jobs: Home) -> None:
+    async with opened(jobs) as (app, pilot):
+        screen = await open_job(app, pilot, RUNNING)
+        assert list(screen._panels) == ["Log"]
+        seen = {"Log": text_of(app)}
+        for name in ("Metrics", "Stages", "Config", "Files", "Events"):
+            await pilot.press("tab")
+            await wait_for(pilot, lambda name=name: f"[{name}]" in text_of(app))
+            seen[name] = text_of(app)
+        assert "[INFO] Checkpoint: Step 200 of 2000" in seen["Log"]
+        await wait_for(pilot, lambda: screen._panels["Metrics"]._mine is not None)
+        assert "✓ Loading base model" in seen["Stages"]
+        assert "$0.12" in seen["Stages"]  # 2 minutes of an L40S
+        assert "hf_token                 ***" in seen["Config"]
+        assert "starting → processing" in seen["Events"]
+        await pilot.press("tab")
+        assert "[Log]" in text_of(app)
+
+
+async def test_a_failed_job_opens_on_its_diagnosis_and_leads_to_the_log(jobs: Home) -> None:
+    async with opened(jobs, size=(80, 24)) as (app, pilot):
+        screen = await open_job(app, pilot, FAILED)
+        text = text_of(app)
+        assert "[Diagnosis]" in text
+        assert "✗ Out of GPU memory at step 12" in text
+        assert "train_batch_size = 4 → 1" in text
+        assert "vae_batch_size" not in text  # a draft cannot carry it
+        await pilot.press("j", "j", "j", "j", "j", "enter")
+        await wait_for(pilot, lambda: screen.tab == "Log")
+        panel = screen.panel
+        assert isinstance(panel, LogPanel)
+        cursor = panel.view.document.lines.at(panel.view.window.cursor)
+        assert cursor is not None
+        assert panel.view.document.source.text(cursor).startswith(b"torch.OutOfMemoryError")
+
+
+async def test_edit_and_run_opens_the_form_with_the_change_filled_in(jobs: Home) -> None:
+    async with opened(jobs) as (app, pilot):
+        await open_job(app, pilot, FAILED)
+        await pilot.press("e")
+        form = await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen) and app.screen)
+        await wait_for(pilot, lambda: form.is_mounted and hasattr(form, "flow"))
+        draft = form.flow.draft
+        assert draft["overrides"] == {"max_train_steps": 2000, "train_batch_size": 1}
+        assert draft["config"] == "/data/config/cat-lora/config.json"
+        assert "consent" not in draft
+
+
+async def test_cancel_asks_first_and_tells_the_engine(jobs: Home, engine: StandInEngine) -> None:
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+        await pilot.press("c")
+        await wait_for(pilot, lambda: "Cancel cat-lora-0?" in text_of(app))
+        await pilot.press("y")
+        path = f"/api/cloud/jobs/{RUNNING}/cancel"
+        await wait_for(pilot, lambda: path in engine.calls("POST"))
+
+
+async def test_the_engine_knows_which_job_is_open(jobs: Home, engine: StandInEngine) -> None:
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+
+        def focused() -> list[object]:
+            return [body["job_id"] for _, path, body in engine.asked if path == "/api/focus"]
+
+        await wait_for(pilot, lambda: focused() == [RUNNING])
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: focused() == [RUNNING, None])
+
+
+async def test_changes_arrive_while_it_is_open(jobs: Home, engine: StandInEngine) -> None:
+    async with opened(jobs, engine) as (app, pilot):
+        screen = await open_job(app, pilot, RUNNING)
+        writer = StoreWriter(jobs)
+        writer.apply(RUNNING, Change(values={"step": 321, "percent": 32.1}))
+        engine.send("job", {"job_id": RUNNING})
+        await wait_for(pilot, lambda: "Step 321 of 1,000 · 32 %" in text_of(app))
+        values = {"status": JobStatus.FAILED, "completed_at": NOW,
+                  "diagnosis": {"title": "The worker was lost"}}  # fmt: skip
+        writer.apply(RUNNING, Change(values=values))
+        writer.close()
+        engine.send("job", {"job_id": RUNNING})
+        await wait_for(pilot, lambda: "Diagnosis" in screen.tabs.names)
+        await wait_for(pilot, lambda: "✗ failed" in text_of(app))
+
+
+async def test_upload_progress_is_in_the_head(jobs: Home, engine: StandInEngine) -> None:
+    writer = StoreWriter(jobs)
+    writer.apply(RUNNING, Change(values={"status": JobStatus.UPLOADING, "step": None}))
+    writer.close()
+    async with opened(jobs, engine) as (app, pilot):
+        await open_job(app, pilot, RUNNING)
+        progress = {"job_id": RUNNING, "phase": "uploading", "done": 1 << 20, "total": 4 << 20}
+        engine.send("upload", progress)
+        await wait_for(pilot, lambda: "uploading 1.0 MiB of 4.0 MiB · 25 %" in text_of(app))
+
+
+async def test_files_copy_path_and_hash(jobs: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(jobs) as (app, pilot):
+        copied: list[str] = []
+        monkeypatch.setattr(app, "copy", copied.append)
+        screen = await open_job(app, pilot, DONE)
+        await screen.open_tab("Files")
+        await pilot.press("G")
+        await pilot.press("y", "x")
+        assert copied[0] == str(jobs.outputs / DONE / "validation_0.png")
+        assert len(copied[1]) == 64
+        assert "✗ expired" in text_of(app)
+
+
+async def test_compare_with_the_marked_job(jobs: Home) -> None:
+    async with opened(jobs) as (app, pilot):
+        app.model.marks.add(DONE)
+        screen = await open_job(app, pilot, RUNNING)
+        await screen.open_tab("Config")
+        await pilot.press("=")
+        await wait_for(pilot, lambda: "+ input.max_train_steps = 2000" in text_of(app))
+        assert "- input.max_train_steps = 500" in text_of(app)
+        await pilot.press("=")
+        await wait_for(pilot, lambda: "Sent to Replicate" in text_of(app))
+
+
+async def test_log_keys_search_save_and_step_back(jobs: Home, tmp_path: Path) -> None:
+    async with opened(jobs) as (app, pilot):
+        screen = await open_job(app, pilot, RUNNING)
+        await pilot.press("slash", *"captions", "enter")
+        await wait_for(pilot, lambda: "/captions 1 of 1" in text_of(app))
+        await pilot.press("S")
+        target = tmp_path / "copy.log"
+        await wait_for(pilot, lambda: screen.panel.prompting)
+        await pilot.press(*str(target), "enter")
+        await wait_for(pilot, target.exists)
+        assert target.read_bytes() == jobs.log_file(RUNNING).read_bytes()
+        await wait_for(pilot, lambda: not screen.panel.prompting)
+        await pilot.press("escape")
+        assert app.screen is screen
+        await pilot.press("escape")
+        assert app.screen is not screen
+
+
+async def test_a_job_that_is_gone_leads_back(jobs: Home) -> None:
+    async with opened(jobs) as (app, pilot):
+        home_screen = app.screen
+        app.open_job("nothing")
+        await wait_for(pilot, lambda: len(app.screen_stack) == 1)
+        assert app.screen is home_screen
+
+
+async def test_all_sizes_draw(jobs: Home) -> None:
+    async with opened(jobs, size=(80, 24)) as (app, pilot):
+        screen = await open_job(app, pilot, RUNNING)
+        for size in ((80, 24), (60, 15), (200, 60), (20, 5), (120, 40)):
+            await pilot.resize_terminal(*size)
+            for name in ("Log", "Metrics", "Stages", "Config", "Files", "Events"):
+                await screen.open_tab(name)
+                await pilot.pause()
+                assert all(len(line) <= size[0] + 40 for line in lines_of(app))
+
+
+def test_facts_of_a_job_without_anything(jobs: Home) -> None:
+    from tui.store.reader import StoreReader
+
+    reader = StoreReader(jobs.database)
+    job = reader.job(RUNNING)
+    reader.close()
+    assert job is not None
+    bare = replace(job, inputs={}, config={}, dataloader=[], diagnosis={}, queued_at=None,
+                   status=JobStatus.FAILED, submit={}, error="")  # fmt: skip
+    assert job_facts.stage_entries(bare, [], NOW) == []
+    assert "The job failed" in job_facts.diagnosis_entries(bare)[0].text
+    assert job_facts.draft_again(bare, changed=True)["config"] == job.config_path
+    assert job_facts.diff_entries(bare, bare)[-1].text == "Both were sent the same."
+    assert job_facts.flatten({"a": '{"b": [1, "x"]}', "c": "{not json"}) == {
+        "a.b.0": "1", "a.b.1": "x", "c": "{not json",
+    }  # fmt: skip

@@ -1,0 +1,107 @@
+"""The form as data: what fields say and what typed values mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.app.check_answer import answer
+from tui.app import check_words
+from tui.app.new_job_form import command_line, fields_of, parse_duration, set_field
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2 h", 7200), ("90m", 5400), ("1 h 30 m", 5400), ("45", 2700), ("1.5h", 5400), ("30 s", 30),
+     ("2 hours", 7200), ("1 d", 86400), ("", None), ("soon", None), ("2 h later", None),
+     ("h", None)],
+)  # fmt: skip
+def test_lengths_of_time(text: str, seconds: int | None) -> None:
+    assert parse_duration(text) == seconds
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_length_of_time_or_none(text: str) -> None:
+    found = parse_duration(text)
+    assert found is None or found >= 0
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "problem"),
+    [("max_train_steps", "12.5", "whole number"), ("max_train_steps", "-3", "more than zero"),
+     ("max_train_steps", "many", "must be a number"), ("learning_rate", "nan", "more than zero"),
+     ("cancel_after", "2 s", "no less than 5"), ("cancel_after", "later", "length of time"),
+     ("images_url", "http://x/y.zip", "https"), ("hub_model_id", "cats", "owner/name")],
+)  # fmt: skip
+def test_what_is_refused_says_why_and_changes_nothing(key: str, text: str, problem: str) -> None:
+    draft: dict[str, Any] = {}
+    assert problem in set_field(draft, key, text)
+    assert not any(draft.values())
+
+
+def test_values_are_taken_and_taken_back() -> None:
+    draft: dict[str, Any] = {}
+    for key, text in (("max_train_steps", "2,000"), ("learning_rate", "1e-4"),
+                      ("cancel_after", "2 h"), ("delivery", "hub"),
+                      ("hub_model_id", "alice/cat"), ("name", " cat ")):  # fmt: skip
+        assert set_field(draft, key, text) == ""
+    assert draft == {
+        "overrides": {"max_train_steps": 2000, "learning_rate": 1e-4}, "cancel_after": 7200,
+        "delivery": {"kind": "hub", "hub_model_id": "alice/cat"}, "name": "cat",
+    }  # fmt: skip
+    assert isinstance(draft["overrides"]["max_train_steps"], int)
+    for key in ("max_train_steps", "cancel_after", "name"):
+        set_field(draft, key, "")
+    assert draft["overrides"] == {"learning_rate": 1e-4}
+    assert draft["cancel_after"] is None
+    assert draft["name"] is None
+
+
+def test_fields_say_the_configs_values_and_ones_own() -> None:
+    draft = {"config": "c.json", "overrides": {"lora_rank": 32}, "hardware": "l40s"}
+    fields = {field.key: field for field in fields_of(draft, answer(), {})}
+    assert fields["max_train_steps"].value == "2000"
+    assert fields["max_train_steps"].note == "from the config"
+    assert (fields["lora_rank"].value, fields["lora_rank"].own) == ("32", True)
+    assert fields["hardware"].value == "L40S 48 GB"
+    assert fields["data"].value == "cats (24 images, 41.2 MiB)"
+    assert fields["data"].level == "warn"  # small images
+    assert fields["config"].note == "flux dev standard"
+    assert "hub_model_id" not in fields
+
+
+def test_errors_stand_at_their_field() -> None:
+    fields = {field.key: field for field in fields_of({}, answer(ok=False), {"name": "too long"})}
+    assert fields["max_train_steps"].level == "error"
+    assert "both" in fields["max_train_steps"].problem
+    assert fields["name"].problem == "too long"
+
+
+def test_the_price_is_free_in_the_sandbox() -> None:
+    assert check_words.price(answer()) == "$3.74"
+    assert check_words.price(answer(sandbox=True)) == ""
+    assert check_words.price(None) == ""
+    assert check_words.leaves_words(answer(sandbox=True))[0] == "Nothing leaves this machine"
+    assert check_words.skipped_words(answer()) == "Skipped: 1 file: may hold secrets"
+
+
+def test_entries_fit_and_hold_everything() -> None:
+    lines = check_words.check_entries(answer(ok=False), 40)
+    assert lines[0].text.startswith("✗ both max_train_steps")
+    assert any("Set num_train_epochs to 0." in line.text for line in lines)
+    assert all(len(line.text) <= 42 for line in lines)
+    request = "\n".join(line.text for line in check_words.request_entries(answer()))
+    assert '"hf_token": "***"' in request
+    assert "lora_alpha" in request
+    dry = "\n".join(line.text for line in check_words.dry_run_entries(answer(), 60))
+    assert "/data/cats/.env" in dry
+
+
+def test_the_command_line_quotes() -> None:
+    draft = {"config": "my configs/a.json", "hardware": "h100", "delivery": {"kind": "local"}}
+    assert command_line(draft) == (
+        "simpletuner-tui submit 'my configs/a.json' --hardware h100 --delivery local"
+    )

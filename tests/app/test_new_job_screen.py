@@ -1,0 +1,253 @@
+"""The form for a new job, by keys, against a stand-in engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.check_answer import answer
+from tests.app.conftest import opened, text_of, wait_for
+from tests.app.engine import StandInEngine
+from tests.app.job_world import RUNNING, fill_jobs
+from tui.app.screens.job import JobScreen
+from tui.app.screens.new_job import NewJobScreen
+from tui.settings import CloudSettings, Home, Settings
+from tui.store.records import JobStatus
+from tui.store.writer import Change, StoreWriter
+
+CHECK = ("POST", "/api/cloud/check")
+SUBMIT = ("POST", "/api/cloud/jobs/submit")
+CONFIG = "/data/config/cat-lora/config.json"
+
+
+@pytest.fixture
+def ready(home: Home, engine: StandInEngine) -> StandInEngine:
+    fill_jobs(home)
+    engine.answers[CHECK] = (200, answer())
+    engine.answers[SUBMIT] = (201, {"job_id": RUNNING, "status": "pending"})
+    return engine
+
+
+async def open_form(app: Any, pilot: Any, draft: dict[str, Any] | None = None) -> NewJobScreen:
+    screen = NewJobScreen({"config": CONFIG} if draft is None else draft)
+    app.push_screen(screen)
+    await wait_for(pilot, lambda: screen.is_mounted and hasattr(screen, "flow"))
+    await wait_for(pilot, lambda: not screen.flow.checking)
+    await pilot.pause()
+    return screen
+
+
+def asked(engine: StandInEngine, call: tuple[str, str]) -> list[Any]:
+    return [body for method, path, body in engine.asked if (method, path) == call]
+
+
+def said(app: Any) -> str:
+    return " ".join(notice.message for notice in app.notices)
+
+
+def status(home: Home, job_id: str, state: JobStatus, **values: Any) -> None:
+    writer = StoreWriter(home)
+    writer.apply(job_id, Change(values={"status": state, **values}))
+    writer.close()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_everything_is_on_one_page(
+    home: Home, ready: StandInEngine, size: tuple[int, int]
+) -> None:
+    async with opened(home, ready, size=size) as (app, pilot):
+        await open_form(app, pilot)
+        text = text_of(app)
+        for words in ("Config", CONFIG, "cat-lora-2", "L40S 48 GB", "cats (24 images", "2000",
+                      "Learning rate", "Stop after", "! 2 images under 512 px",
+                      "24 images, 24 captions, 41.2 MiB → Replicate", "Skipped: 1 file",
+                      "submit ($3.74)"):  # fmt: skip
+            assert words in text, words
+
+
+async def test_submit_asks_shows_bytes_and_ends_on_the_jobs_page(
+    home: Home, ready: StandInEngine
+) -> None:
+    status(home, RUNNING, JobStatus.UPLOADING)
+    async with opened(home, ready) as (app, pilot):
+        await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        assert "Leaves this machine: 24 images" in text_of(app)
+        assert not asked(ready, SUBMIT)
+        await pilot.press("y")
+        await wait_for(pilot, lambda: asked(ready, SUBMIT))
+        body = asked(ready, SUBMIT)[0]
+        assert body["consent"] is True
+        assert body["config"] == CONFIG
+        assert body["idempotency_key"]
+        progress = {"job_id": RUNNING, "phase": "uploading", "done": 3 << 20, "total": 6 << 20}
+        await wait_for(pilot, lambda: app.screen.flow.job_id)
+        ready.send("upload", progress)
+        await wait_for(pilot, lambda: "uploading 3.0 MiB of 6.0 MiB · 50 %" in text_of(app))
+        status(home, RUNNING, JobStatus.QUEUED)
+        ready.send("job", {"job_id": RUNNING})
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+        assert len(asked(ready, SUBMIT)) == 1
+
+
+async def test_no_is_the_default_and_starts_nothing(home: Home, ready: StandInEngine) -> None:
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: app.screen is form)
+        assert not asked(ready, SUBMIT)
+
+
+async def test_in_the_sandbox_two_keys_start_a_job(home: Home, ready: StandInEngine) -> None:
+    ready.answers[CHECK] = (200, answer(sandbox=True))
+    async with opened(home, ready, sandbox=True) as (app, pilot):
+        app.demo_config = CONFIG
+        await pilot.press("n", "ctrl+s")  # before the first check has answered
+        await wait_for(pilot, lambda: asked(ready, SUBMIT))
+        assert asked(ready, SUBMIT)[0]["config"] == CONFIG
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+
+
+async def test_a_stopped_upload_comes_back_to_the_form(home: Home, ready: StandInEngine) -> None:
+    status(home, RUNNING, JobStatus.UPLOADING, prediction_id="")
+    ready.answers[CHECK] = (200, answer(sandbox=True))
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: form.flow.job_id)
+        await pilot.press("x")
+        path = f"/api/cloud/jobs/{RUNNING}/cancel"
+        await wait_for(pilot, lambda: path in ready.calls("POST"))
+        status(home, RUNNING, JobStatus.CANCELLED)
+        ready.send("job", {"job_id": RUNNING})
+        await wait_for(pilot, lambda: not form.flow.job_id)
+        assert app.screen is form
+
+
+async def test_errors_keep_it_from_starting_and_are_at_the_field(
+    home: Home, ready: StandInEngine
+) -> None:
+    ready.answers[CHECK] = (200, answer(ok=False))
+    async with opened(home, ready) as (app, pilot):
+        await open_form(app, pilot)
+        text = text_of(app)
+        assert "1 to correct" in text
+        assert "✗ both max_train_steps and epochs are set" in text
+        assert "submit (" not in text
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "Start" not in text_of(app).partition("Checks")[0].replace("Stop", "")
+        assert not asked(ready, SUBMIT)
+
+
+async def test_a_refused_config_says_so_at_the_config(home: Home, ready: StandInEngine) -> None:
+    ready.answers[CHECK] = (
+        422,
+        {"error": "invalid_config", "message": "config.json is not JSON: line 3",
+         "advice": "Correct line 3."},
+    )  # fmt: skip
+    async with opened(home, ready) as (app, pilot):
+        await open_form(app, pilot)
+        assert "config.json is not JSON: line 3" in text_of(app)
+        assert "Correct line 3." in text_of(app)
+
+
+async def test_fields_are_changed_by_typing_and_checked_again(
+    home: Home, ready: StandInEngine
+) -> None:
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot)
+        form.form.go_to("max_train_steps")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: app.focused is not form.form)
+        await pilot.press(*"abc", "enter")
+        await wait_for(pilot, lambda: "Steps must be a number." in said(app))
+        await pilot.press("home", "shift+end", *"500", "enter")
+        await wait_for(pilot, lambda: asked(ready, CHECK)[-1]["overrides"] == {
+            "max_train_steps": 500})  # fmt: skip
+        await wait_for(pilot, lambda: form.form.has_focus)
+        await pilot.press("delete")
+        await wait_for(pilot, lambda: asked(ready, CHECK)[-1]["overrides"] == {})
+
+
+async def test_typing_fast_asks_the_engine_once(home: Home, ready: StandInEngine) -> None:
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot)
+        before = len(asked(ready, CHECK))
+        for steps in ("1", "2", "3", "4"):
+            form._take("max_train_steps", steps)
+        await wait_for(pilot, lambda: not form.flow.checking)
+        assert len(asked(ready, CHECK)) == before + 1
+        assert asked(ready, CHECK)[-1]["overrides"]["max_train_steps"] == 4
+
+
+async def test_hardware_and_config_are_picked(home: Home, ready: StandInEngine) -> None:
+    ready.answers[("GET", "/api/cloud/available-configs")] = (
+        200, {"configs": [{"name": "dog", "path": "/data/config/dog/config.json"}]},
+    )  # fmt: skip
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot)
+        form.form.go_to("hardware")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "$5.49/h" in text_of(app))
+        await pilot.press("j", "j", "j", "j", "enter")
+        await wait_for(pilot, lambda: form.flow.draft["hardware"] == "h100")
+        form.form.go_to("config")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "another path…" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: form.flow.draft["config"] == "/data/config/dog/config.json")
+
+
+async def test_a_starter_is_written_and_chosen(
+    home: Home, ready: StandInEngine, tmp_path: Path
+) -> None:
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot, {"cwd": str(tmp_path)})
+        await pilot.press("b")
+        await wait_for(pilot, lambda: "Flux.1 dev LoRA" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Name of the new config" in text_of(app))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Folder of your images" in text_of(app))
+        await pilot.press("enter")
+        path = tmp_path / "config" / "my-flux" / "config.json"
+        await wait_for(pilot, path.exists)
+        assert json.loads(path.read_text())["model_family"] == "flux"
+        await wait_for(pilot, lambda: form.flow.draft["config"] == str(path))
+
+
+async def test_request_and_dry_run_are_shown(home: Home, ready: StandInEngine) -> None:
+    async with opened(home, ready) as (app, pilot):
+        form = await open_form(app, pilot)
+        await pilot.press("v")
+        await wait_for(pilot, lambda: '"hf_token": "***"' in text_of(app))
+        await pilot.press("escape", "t")
+        await wait_for(pilot, lambda: "Dry run: nothing was sent" in text_of(app))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is form)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is not form)
+
+
+async def test_without_an_engine_it_waits_and_says_so(home: Home) -> None:
+    fill_jobs(home)
+    async with opened(home) as (app, pilot):
+        screen = NewJobScreen({"config": CONFIG})
+        app.push_screen(screen)
+        await wait_for(pilot, lambda: "the engine is starting" in text_of(app))
+
+
+async def test_never_means_never(home: Home, ready: StandInEngine) -> None:
+    settings = Settings(cloud=CloudSettings(consent="never"))
+    async with opened(home, ready, settings=settings) as (app, pilot):
+        await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "forbid submitting" in said(app))
+        assert not asked(ready, SUBMIT)

@@ -1,0 +1,139 @@
+"""What a check found, in lines for the pane, the consent and the dry run."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tui import formatting
+from tui.app.lines import plain
+from tui.app.widgets.piece_list import Entry, entry
+
+Answer = Mapping[str, Any]
+GLYPHS: Final = {"ok": ("✓ ", "good"), "warn": ("! ", "warn"), "error": ("✗ ", "bad")}
+
+
+def check_entries(answer: Answer, width: int) -> list[Entry]:
+    """Every finding, errors first, with what to do about it; then the estimate."""
+    lines: list[Entry] = []
+    for check in answer.get("checks") or ():
+        glyph, tone = GLYPHS.get(str(check.get("level")), GLYPHS["warn"])
+        message, advice = str(check.get("message")), str(check.get("advice") or "")
+        for number, part in enumerate(textwrap.wrap(plain(message), width - 2) or [""]):
+            lines.append(entry(glyph if not number else "  ", tone, (part, "base"), copy=message))
+        if advice and check.get("level") != "ok":
+            lines += [
+                entry(f"  {part}", "dim", copy=advice)
+                for part in textwrap.wrap(plain(advice), width - 2)
+            ]
+    if answer.get("estimate"):
+        for number, part in enumerate(textwrap.wrap(estimate_words(answer), width - 2)):
+            lines.append(entry("  " if number else "≈ ", "accent", (part, "base")))
+    return lines
+
+
+def estimate_words(answer: Answer) -> str:
+    """`about 64 min (40 to 90 min), $3.70 ($2.30 to $5.20)`."""
+    guess = answer.get("estimate") or {}
+    time = formatting.duration(guess.get("seconds"))
+    low, high = (formatting.duration(guess.get(f"{end}_seconds")) for end in ("low", "high"))
+    if stays_here(answer):
+        return f"on Replicate about {time} ({low} to {high}); the sandbox is faster, and free"
+    money = formatting.money(guess.get("micros"))
+    least, most = (formatting.money(guess.get(f"{end}_micros")) for end in ("low", "high"))
+    return f"about {time} ({low} to {high}), {money} ({least} to {most})"
+
+
+def stays_here(answer: Answer) -> bool:
+    """Whether nothing leaves this machine: the other side is a sandbox."""
+    return bool((answer.get("leaves") or {}).get("stays_here"))
+
+
+def price(answer: Answer | None) -> str:
+    """The price on the submit key; empty in the sandbox and before it is known."""
+    if answer is None or stays_here(answer):
+        return ""
+    micros = (answer.get("estimate") or {}).get("micros")
+    return formatting.money(micros) if micros else ""
+
+
+def leaves_words(answer: Answer) -> tuple[str, str]:
+    """A heading, and what leaves the machine."""
+    leaves = answer.get("leaves") or {}
+    if not leaves.get("images") and not leaves.get("bytes"):
+        what = "no images, only the settings"
+    else:
+        images = formatting.plural(int(leaves.get("images") or 0), "image")
+        captions = formatting.plural(int(leaves.get("captions") or 0), "caption")
+        what = f"{images}, {captions}, {formatting.size(leaves.get('bytes'))}"
+    if stays_here(answer):
+        return "Nothing leaves this machine", f"{what} → sandbox"
+    where = str(leaves.get("destination") or "Replicate")
+    return "Leaves this machine", f"{what} → {where}, deleted there after the job"
+
+
+def skipped_words(answer: Answer) -> str:
+    """What stays behind, in one line."""
+    skipped = (answer.get("leaves") or {}).get("skipped") or []
+    if not skipped:
+        return ""
+    reasons: dict[str, int] = {}
+    for item in skipped:
+        reason = str(item.get("reason"))
+        reasons[reason] = reasons.get(reason, 0) + 1
+    words = ", ".join(
+        f"{formatting.plural(count, 'file')}: {why}" for why, count in reasons.items()
+    )
+    return f"Skipped: {words}"
+
+
+def request_entries(answer: Answer) -> list[Entry]:
+    """The exact request, laid out, secrets as `***`."""
+    request = answer.get("request") or {}
+    lines = [
+        entry("POST /v1/predictions", "strong"),
+        entry(f"version  {request.get('version') or 'not known yet'}", "base"),
+        Entry(),
+    ]
+    text = json.dumps(request.get("input") or {}, indent=2, ensure_ascii=False)
+    lines += [entry(plain(part), "base") for part in text.split("\n")]
+    dropped = request.get("dropped") or ()
+    if dropped:
+        lines += [Entry(), entry("Not sent, because this version has no such input", "strong")]
+        lines += [entry(f"  {plain(str(name))}", "dim") for name in dropped]
+    return lines
+
+
+def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
+    """Everything a check found: findings, datasets, what leaves, what is skipped."""
+    lines = [entry("Findings", "strong"), *check_entries(answer, width)]
+    lines += [Entry(), entry("Datasets", "strong")]
+    for dataset in answer.get("datasets") or ():
+        words = f"{dataset.get('images') or 0} images, {dataset.get('captions') or 0} captions"
+        path = dataset.get("path") or ""
+        lines.append(
+            entry(f"  {plain(str(dataset.get('id')))}", "base",
+                  (f"  {dataset.get('kind')}  {words}  {plain(str(path))}", "dim"))
+        )  # fmt: skip
+        lines += [
+            entry(f"    ! {plain(_problem(problem))}", "warn")
+            for problem in dataset.get("problems") or ()
+        ]
+    heading, what = leaves_words(answer)
+    lines += [Entry(), entry(heading, "strong"), entry(f"  {what}", "base")]
+    skipped = (answer.get("leaves") or {}).get("skipped") or []
+    if skipped:
+        lines += [Entry(), entry("Stays behind", "strong")]
+        lines += [
+            entry(f"  {plain(str(item.get('path')))}", "base", (f"  {item.get('reason')}", "dim"))
+            for item in skipped
+        ]
+    return lines
+
+
+def _problem(problem: Any) -> str:
+    if isinstance(problem, Mapping):
+        return str(problem.get("message") or problem)
+    return str(problem)

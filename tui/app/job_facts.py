@@ -1,0 +1,289 @@
+"""What the job page says, made from the job's record: no widgets here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from tui import formatting
+from tui.app.lines import fit, plain
+from tui.app.messages import UploadProgress
+from tui.app.widgets.piece_list import Entry, entry
+from tui.store.records import EventRecord, JobRecord, JobStatus, StageRecord
+
+OVERRIDES: Final = (
+    "max_train_steps", "train_batch_size", "lora_rank", "learning_rate", "gradient_checkpointing",
+    "gradient_accumulation_steps", "resolution", "base_model_precision", "validation_disable",
+)  # fmt: skip
+"""Settings that a draft may replace."""
+_STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
+_STAGE_TONES: Final = {"done": "good", "failed": "bad", "running": "accent", "skipped": "dim"}
+_TONES: Final = {
+    JobStatus.COMPLETED: "good", JobStatus.FAILED: "bad", JobStatus.CANCELLED: "dim",
+    JobStatus.QUEUED: "warn", JobStatus.PENDING: "dim",
+}  # fmt: skip
+
+
+def cost_so_far(job: JobRecord, now: datetime) -> int | None:
+    """Micro-dollars used: the final figure, or what has run up to `now`."""
+    if job.cost_micros is not None:
+        return job.cost_micros
+    if job.started_at is None:
+        return None
+    end = job.completed_at or now
+    return max(0, int((end - job.started_at).total_seconds() * job.rate_micros))
+
+
+def head(
+    job: JobRecord, now: datetime, upload: UploadProgress | None = None
+) -> list[tuple[str, str]]:
+    """State and figures of a job, the most important first, each with its tone."""
+    found = [(formatting.status(job.status), _TONES.get(job.status, "accent"))]
+    if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
+        found.append((upload_words(upload), "base"))
+    elif job.status is JobStatus.QUEUED and job.queued_at is not None:
+        waited = formatting.duration((now - job.queued_at).total_seconds())
+        found.append((f"{job.stage or 'waiting for a GPU'} · {waited}", "base"))
+    elif job.stage and job.status is not JobStatus.COMPLETED:
+        found.append((plain(job.stage), "base"))
+    if job.step is not None and job.total_steps:
+        words = f"Step {job.step:,} of {job.total_steps:,}"
+        found.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
+    if job.status is JobStatus.RUNNING and job.eta_at is not None:
+        left = max(0.0, (job.eta_at - now).total_seconds())
+        found.append((f"ETA {formatting.duration(left)}", "base"))
+    cost = cost_so_far(job, now)
+    if cost is not None:
+        so_far = " so far" if job.status.is_active else ""
+        found.append((f"{formatting.money(cost)}{so_far}", "base"))
+    elif job.estimate_micros is not None:
+        found.append((f"about {formatting.money(job.estimate_micros)}", "dim"))
+    if job.hardware:
+        found.append((f"{job.hardware.upper()} {formatting.rate(job.rate_micros)}", "dim"))
+    if job.epoch is not None and job.epochs:
+        found.append((f"epoch {job.epoch}/{job.epochs}", "dim"))
+    if job.seconds_per_step and job.status is JobStatus.RUNNING:
+        found.append((formatting.speed(job.seconds_per_step), "dim"))
+    return found
+
+
+def upload_words(upload: UploadProgress) -> str:
+    """`uploading 12.3 MiB of 41.2 MiB · 30 %`."""
+    if not upload.total:
+        return upload.phase
+    share = formatting.percent(100 * upload.done / upload.total)
+    done, total = formatting.size(upload.done), formatting.size(upload.total)
+    if upload.phase == "packing":
+        done, total = f"{upload.done:,}", f"{upload.total:,}"
+    return f"{upload.phase} {done} of {total} · {share}"
+
+
+# -- stages -----------------------------------------------------------------------------------
+
+
+def stage_entries(job: JobRecord, stages: Sequence[StageRecord], now: datetime) -> list[Entry]:
+    """The time line with durations and each stage's share of the cost."""
+    lines = [entry(f"{'STAGE':34} {'BEGAN':8}  {'TOOK':>9}  {'COST':>7}", "dim")]
+    if job.queued_at is not None:
+        end = job.started_at or (job.completed_at if job.status.is_terminal else None)
+        state = "done" if end is not None else "running"
+        lines.append(
+            _stage("Waiting for a GPU", state, (job.queued_at, end or now), 0, "not charged")
+        )
+    for stage in stages:
+        end = stage.ended_at or (job.completed_at if job.status.is_terminal else now)
+        percent = formatting.percent(stage.percent) if stage.state == "running" else ""
+        detail = " ".join(part for part in (percent, plain(stage.detail)) if part)
+        lines.append(
+            _stage(stage.label, stage.state, (stage.started_at, end), job.rate_micros, detail)
+        )
+    return lines if len(lines) > 1 else []
+
+
+def _stage(
+    label: str,
+    state: str,
+    times: tuple[datetime | None, datetime | None],
+    rate_micros: int,
+    detail: str,
+) -> Entry:
+    start, end = times
+    glyph, tone = _STAGE_GLYPHS.get(state, "·"), _STAGE_TONES.get(state, "base")
+    began = start.astimezone().strftime("%H:%M:%S") if start else "—"
+    seconds = (end - start).total_seconds() if start and end else None
+    took = formatting.duration(seconds)
+    cost = formatting.money(int(seconds * rate_micros)) if seconds and rate_micros else "—"
+    return entry(
+        f"{glyph} ", tone, (fit(label, 32), "strong" if state == "running" else "base"),
+        (f" {began:8}  {took:>9}  {cost:>7}", "base"), (f"  {detail}" if detail else "", "dim"),
+    )  # fmt: skip
+
+
+# -- what was sent ----------------------------------------------------------------------------
+
+
+def config_entries(job: JobRecord) -> list[Entry]:
+    """Exactly what was sent, secrets as `***`, then the settings it came from."""
+    lines = [
+        entry("Sent to Replicate", "strong"),
+        entry(f"{'version':24} ", "dim", (f"{job.model}:{job.version}", "base"),
+              copy=f"{job.model}:{job.version}"),
+    ]  # fmt: skip
+    lines += _settings(job.inputs)
+    if job.config:
+        lines += [Entry(), entry(f"Config {job.config_path}", "strong", copy=job.config_path)]
+        lines += _settings(job.config)
+    for number, dataset in enumerate(job.dataloader):
+        lines += [Entry(), entry(f"Dataset {dataset.get('id', number)}", "strong")]
+        lines += _settings(dataset)
+    return lines
+
+
+def _settings(values: Mapping[str, Any]) -> list[Entry]:
+    lines: list[Entry] = []
+    for name, value in values.items():
+        text = _value_text(value)
+        first, *more = text.split("\n")
+        copied = f"{name}={text}"
+        lines.append(entry(f"{name:24} ", "dim", (plain(first), "base"), copy=copied))
+        lines += [entry(" " * 25 + plain(part), "base", copy=copied) for part in more]
+    return lines
+
+
+def _value_text(value: Any) -> str:
+    """A value as text; JSON inside a string is laid out."""
+    if isinstance(value, str):
+        if value[:1] in ("{", "["):
+            try:
+                return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
+            except ValueError:
+                return value
+        return value
+    if isinstance(value, dict | list):
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def flatten(value: Any, name: str = "") -> dict[str, str]:
+    """Nested settings by dotted names, JSON inside strings opened."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {name: value}
+    if isinstance(value, dict):
+        pairs: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        pairs = enumerate(value)
+    else:
+        return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
+    found: dict[str, str] = {}
+    for key, part in pairs:
+        found |= flatten(part, f"{name}.{key}" if name else str(key))
+    return found
+
+
+def diff_entries(job: JobRecord, other: JobRecord) -> list[Entry]:
+    """What is different between two jobs."""
+    lines = [
+        entry(f"- {other.name}", "bad", ("    ", "dim"), (f"+ {job.name}", "good")),
+        Entry(),
+    ]
+    mine, theirs = _everything(job), _everything(other)
+    for name in sorted(mine.keys() | theirs.keys()):
+        before, after = theirs.get(name), mine.get(name)
+        if before == after:
+            continue
+        if before is not None:
+            lines.append(entry(f"- {name} = {plain(before)}", "bad"))
+        if after is not None:
+            lines.append(entry(f"+ {name} = {plain(after)}", "good"))
+    if len(lines) == 2:
+        lines.append(entry("Both were sent the same.", "dim"))
+    return lines
+
+
+def _everything(job: JobRecord) -> dict[str, str]:
+    sent = {
+        "version": f"{job.model}:{job.version}",
+        "hardware": job.hardware,
+        "input": job.inputs,
+        "config": job.config,
+        "datasets": job.dataloader,
+    }
+    return flatten(sent)
+
+
+# -- events and diagnosis ---------------------------------------------------------------------
+
+
+def event_entries(events: Sequence[EventRecord]) -> list[Entry]:
+    """What happened, with time and source."""
+    return [
+        entry(
+            f"{formatting.stamp(event.at)}  ", "dim", (f"{event.source:8} ", "accent"),
+            (f"{event.kind:10} ", "dim"), (plain(event.message), "base"),
+            copy=f"{event.at.isoformat()} {event.source} {event.kind} {event.message}",
+        )
+        for event in events
+    ]  # fmt: skip
+
+
+def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
+    """What went wrong, the lines that show it, what to change."""
+    import textwrap
+
+    found = job.diagnosis
+    title = str(found.get("title") or "The job failed")
+    lines = [entry(f"✗ {title}", "bad"), Entry()]
+    what = str(found.get("what") or job.error or "Replicate gave no reason.")
+    lines += [entry(part, "base", copy=what) for part in textwrap.wrap(plain(what), width)]
+    evidence = [item for item in found.get("evidence") or () if isinstance(item, dict)]
+    if evidence:
+        lines += [Entry(), entry("The log says", "strong", ("   enter goes there", "dim"))]
+        lines += [
+            Entry((("│ ", "line"), (plain(str(item.get("text", ""))), "warn")),
+                  str(item.get("text", "")), item.get("offset"))
+            for item in evidence
+        ]  # fmt: skip
+    advice = [str(item) for item in found.get("advice") or ()]
+    if advice:
+        lines += [Entry(), entry("What to do", "strong")]
+        for item in advice:
+            first, *more = textwrap.wrap(plain(item), width - 2) or [""]
+            lines.append(entry(f"• {first}", "base", copy=item))
+            lines += [entry(f"  {part}", "base", copy=item) for part in more]
+    changes = changes_of(job)
+    if changes:
+        lines += [Entry(), entry("Change and run again", "strong", ("   e opens the form", "dim"))]
+        for name, value in changes.items():
+            before = job.config.get(name)
+            was = "" if before is None else f"{before} → "
+            lines.append(entry(f"  {name} = ", "dim", (f"{was}{value}", "good")))
+    return lines
+
+
+def changes_of(job: JobRecord) -> dict[str, Any]:
+    """Settings the diagnosis would change, as far as a draft can carry them."""
+    changes = job.diagnosis.get("changes") or {}
+    return {name: value for name, value in changes.items() if name in OVERRIDES}
+
+
+def draft_again(job: JobRecord, *, changed: bool) -> dict[str, Any]:
+    """A draft that runs a job again.
+
+    Args:
+        job: what to run again.
+        changed: with what its diagnosis says filled in.
+    """
+    draft = dict(job.submit.get("draft") or {})
+    draft.pop("consent", None)
+    draft.setdefault("config", job.config_path or job.config_name)
+    draft.setdefault("hardware", job.hardware)
+    draft.setdefault("delivery", {"kind": job.delivery} if job.delivery else {})
+    draft["name"] = draft.get("name") or job.name
+    if changed:
+        draft["overrides"] = {**(draft.get("overrides") or {}), **changes_of(job)}
+    return draft

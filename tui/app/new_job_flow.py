@@ -1,0 +1,170 @@
+"""From a draft to a started job: checking as it changes, submitting once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.app.check_words import stays_here
+from tui.app.new_job_form import Answer, Draft
+from tui.engine.control_client import ControlError
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from tui.app.app import SimpleTunerApp
+
+DEBOUNCE: Final = 0.3
+"""Seconds without a change before a draft is checked."""
+
+
+class NewJobFlow:
+    """The draft, the newest check of it, and the one submit.
+
+    Attributes:
+        draft: what was chosen so far.
+        answer: the newest check, also while a newer one is made; None before the first.
+        errors: words by field key, for what the engine refused.
+        problem: why there is no check, or why the submit failed.
+        checking: whether a check is being made or waited for.
+        wanted: whether the submit key was pressed and waits for the check.
+        submitting: whether the submit is on its way.
+        job_id: the started job.
+    """
+
+    def __init__(
+        self, owner: SimpleTunerApp, screen: Screen[Any], draft: Draft, changed: Callable[[], None]
+    ) -> None:
+        self.draft = draft
+        self.answer: Answer | None = None
+        self.errors: dict[str, str] = {}
+        self.problem: ControlError | None = None
+        self.checking = False
+        self.wanted = False
+        self.submitting = False
+        self.job_id = ""
+        self._owner = owner
+        self._screen = screen
+        self._changed = changed
+        self._round = 0
+        self._timer: Timer | None = None
+        self._key = str(uuid.uuid4())
+
+    # -- checking -----------------------------------------------------------------------------
+
+    def touch(self, *, at_once: bool = False) -> None:
+        """The draft is another one now: check it when no further change comes for a moment."""
+        self._round += 1
+        self._key = str(uuid.uuid4())
+        self.errors.clear()
+        self.problem = None
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if not self.draft.get("config"):
+            self.checking, self.answer, self.wanted = False, None, False
+        else:
+            self.checking = True
+            if at_once:
+                self._start()
+            else:
+                self._timer = self._screen.set_timer(DEBOUNCE, self._start)
+        self._changed()
+
+    def _start(self) -> None:
+        """Ask the engine; without one, wait until it is there (`engine_ready`)."""
+        self._timer = None
+        if self._owner.control is not None:
+            self._screen.run_worker(self._check(self._round), group="check")
+
+    def engine_ready(self) -> None:
+        """The engine has just come."""
+        if self.checking and self._timer is None:
+            self._start()
+
+    async def _check(self, number: int) -> None:
+        control = self._owner.control
+        if control is None:
+            return
+        answer: Answer | None = None
+        problem: ControlError | None = None
+        try:
+            answer = await control.check(self.draft)
+        except ControlError as error:
+            problem = error
+        if number != self._round:
+            return  # a newer draft is being checked
+        self.checking = False
+        self.answer, self.problem = answer, problem
+        if problem is not None:
+            self._refused(problem)
+        self._changed()
+        if self.wanted:
+            self.wanted = False
+            self.submit()
+
+    def _refused(self, error: ControlError) -> None:
+        """Put the words at the fields that they are about."""
+        fields = error.details.get("fields")
+        if isinstance(fields, dict):
+            for name, words in fields.items():
+                self.errors[str(name).rpartition(".")[2]] = str(words)
+        elif error.code in ("invalid_config", "config_error") or "config" in error.code:
+            self.errors["config"] = error.message
+
+    # -- submitting ---------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether the newest check lets the job go."""
+        return not self.checking and self.answer is not None and bool(self.answer.get("ok"))
+
+    @property
+    def asks(self) -> bool:
+        """Whether the user must agree: something leaves the machine, or it costs money."""
+        free = self.answer is not None and stays_here(self.answer)
+        return not free and self._owner.settings.cloud.consent != "allow"
+
+    def submit(self) -> None:
+        """Start the job, when it is checked and agreed to; pressed too early, it waits."""
+        if self.submitting or self.job_id:
+            return
+        if self.checking:
+            self.wanted = True
+            self._changed()
+            return
+        if not self.ready:
+            return
+        if not self.asks:
+            self.send()
+            return
+        from tui.app.widgets.consent import ask_consent
+
+        ask_consent(self._owner, self.answer or {}, self.send)
+
+    def send(self) -> None:
+        """Hand the draft over; the same press never makes two jobs."""
+        if not self.submitting:
+            self.submitting = True
+            self._changed()
+            self._screen.run_worker(self._send(), group="submit")
+
+    async def _send(self) -> None:
+        control = self._owner.control
+        body = {**self.draft, "consent": True, "idempotency_key": self._key}
+        if control is None:
+            self.submitting = False
+            self._owner.tell("The engine is not there; it is being started again.")
+            self._changed()
+            return
+        try:
+            answer = await control.submit(body)
+        except ControlError as error:
+            self.submitting = False
+            self.problem = error
+            self._refused(error)
+        else:
+            self.job_id = str(answer.get("job_id") or "")
+        self._changed()

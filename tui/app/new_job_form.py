@@ -1,0 +1,273 @@
+"""The form for a new job as data: its fields, what they say, what a typed value means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tui import formatting
+
+Draft = dict[str, Any]
+Answer = Mapping[str, Any]
+
+NUMBERS: Final = {
+    "max_train_steps": "Steps",
+    "train_batch_size": "Batch",
+    "lora_rank": "Rank",
+    "learning_rate": "Learning rate",
+}
+"""Settings of the config that the form replaces, and their labels."""
+DATA: Final = {
+    "": "as the config says",
+    "upload": "upload zip",
+    "hosted": "hosted archive (https)",
+    "remote": "the config's remote datasets",
+}
+DELIVERY: Final = {
+    "local": "this machine",
+    "hub": "Hugging Face Hub",
+    "": "as the config says",
+    "none": "nowhere: only log and metrics are kept",
+}
+SHORTEST_STOP: Final = 5
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
+_FIELD_OF_CHECK: Final = (
+    ("model-", "config"),
+    ("lora-type", "config"),
+    ("learning-rate", "learning_rate"),
+    ("token", "hardware"), ("version", "hardware"), ("model", "hardware"), ("vram", "hardware"),
+    ("memory", "hardware"), ("receiver", "delivery"), ("delivery", "delivery"), ("hub", "delivery"),
+    ("publish", "delivery"), ("data", "data"), ("image", "data"), ("caption", "data"),
+    ("archive", "data"), ("upload", "data"), ("steps", "max_train_steps"),
+    ("batch", "train_batch_size"), ("rank", "lora_rank"), ("time", "cancel_after"),
+    ("config", "config"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of the form.
+
+    Attributes:
+        key: its place in the draft.
+        label: what it is called.
+        value: what it says.
+        note: said behind the value.
+        own: whether the value was chosen here and is not the config's.
+        choice: whether it is picked from a list.
+        level: the worst finding about it: empty, `warn` or `error`.
+        problem: the words of an error.
+    """
+
+    key: str
+    label: str
+    value: str
+    note: str = ""
+    own: bool = False
+    choice: bool = False
+    level: str = ""
+    problem: str = ""
+
+
+def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) -> list[Field]:
+    """The lines of the form.
+
+    Args:
+        draft: what was chosen.
+        answer: the newest check, or None.
+        errors: words by field key, for values that were refused.
+    """
+    found: list[tuple[str, str, str, str, bool]] = [
+        ("config", "Config", str(draft.get("config") or ""), _config_note(answer), True),
+        ("name", "Run name", *_name(draft, answer), False),
+        ("hardware", "Hardware", *_hardware(draft, answer), True),
+        ("data", "Data", *_data(draft, answer), True),
+    ]
+    if draft.get("data") == "hosted":
+        found.append(("images_url", "Archive URL", draft.get("images_url") or "", "", False))
+    delivery = draft.get("delivery") or {}
+    found.append(("delivery", "Delivery", DELIVERY[delivery.get("kind") or ""], "", True))
+    if delivery.get("kind") == "hub":
+        repo = str(delivery.get("hub_model_id") or "")
+        note = "" if repo else "as the config says"
+        found.append(("hub_model_id", "Hub repo", repo, note, False))
+    for key, label in NUMBERS.items():
+        found.append((key, label, *_number(key, draft, answer), False))
+    found.append(("cancel_after", "Stop after", *_stop(draft), False))
+    levels = _levels(answer)
+    return [
+        Field(key, label, value, note, _is_own(key, draft), choice,
+              "error" if key in errors else levels.get(key, ("", ""))[0],
+              errors.get(key, levels.get(key, ("", ""))[1]))
+        for key, label, value, note, choice in found
+    ]  # fmt: skip
+
+
+def _is_own(key: str, draft: Draft) -> bool:
+    return key in (draft.get("overrides") or {}) or bool(draft.get(key))
+
+
+def _config_note(answer: Answer | None) -> str:
+    if answer is None:
+        return ""
+    config = answer.get("config") or {}
+    parts = [config.get("model_family"), config.get("model_flavour"), config.get("lora_type")]
+    return " ".join(str(part) for part in parts if part)
+
+
+def _name(draft: Draft, answer: Answer | None) -> tuple[str, str]:
+    own = draft.get("name")
+    return str(own or (answer or {}).get("run_name") or ""), "" if own else "suggested"
+
+
+def _hardware(draft: Draft, answer: Answer | None) -> tuple[str, str]:
+    found = (answer or {}).get("hardware") or {}
+    name = str(draft.get("hardware") or "l40s")
+    if found.get("id") != name:
+        return name.upper(), ""
+    vram = f" {found['vram_gb']} GB" if found.get("vram_gb") else ""
+    return f"{found.get('label', name)}{vram}", formatting.rate(int(found.get("rate_micros") or 0))
+
+
+def _data(draft: Draft, answer: Answer | None) -> tuple[str, str]:
+    chosen = DATA[draft.get("data") or ""]
+    datasets = (answer or {}).get("datasets") or []
+    images = sum(int(one.get("images") or 0) for one in datasets)
+    names = ", ".join(str(one.get("id")) for one in datasets if one.get("kind") != "cache")
+    if not datasets:
+        return chosen, ""
+    total = int(((answer or {}).get("leaves") or {}).get("bytes") or 0)
+    words = [formatting.plural(images, "image")]
+    words += [formatting.size(total)] if total else []
+    what = chosen if draft.get("data") else ("upload zip" if total else "remote")
+    return f"{names} ({', '.join(words)})" if names else ", ".join(words), f"→ {what}"
+
+
+def _number(key: str, draft: Draft, answer: Answer | None) -> tuple[str, str]:
+    own = (draft.get("overrides") or {}).get(key)
+    config = ((answer or {}).get("config") or {}).get(key)
+    if own is None:
+        return ("" if config is None else _figure(config)), ("from the config" if config else "")
+    return _figure(own), ""
+
+
+def _figure(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _stop(draft: Draft) -> tuple[str, str]:
+    seconds = draft.get("cancel_after")
+    if not seconds:
+        return "no limit of yours", ""
+    return formatting.duration(seconds), "Replicate cancels it then"
+
+
+def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
+    """The worst finding for each field."""
+    found: dict[str, tuple[str, str]] = {}
+    for check in (answer or {}).get("checks") or ():
+        level = str(check.get("level"))
+        if level == "ok":
+            continue
+        name = str(check.get("id"))
+        key = next((key for start, key in _FIELD_OF_CHECK if start in name), "")
+        if key and (key not in found or level == "error"):
+            found[key] = (level, str(check.get("message")))
+    return found
+
+
+# -- changing ---------------------------------------------------------------------------------
+
+
+def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
+    """What the line to type in begins with."""
+    if key in NUMBERS:
+        return _number(key, draft, answer)[0]
+    if key == "cancel_after":
+        seconds = draft.get("cancel_after")
+        return formatting.duration(seconds) if seconds else ""
+    if key == "hub_model_id":
+        return str((draft.get("delivery") or {}).get(key) or "")
+    if key == "name":
+        return _name(draft, answer)[0]
+    return str(draft.get(key) or "")
+
+
+def set_field(draft: Draft, key: str, text: str) -> str:
+    """Put a typed or picked value into the draft.
+
+    Returns:
+        What is wrong with it; empty when it was taken. An empty text takes the field's own back.
+    """
+    text = text.strip()
+    if key in NUMBERS:
+        return _set_number(draft, key, text)
+    if key == "cancel_after":
+        seconds = parse_duration(text) if text else None
+        if text and seconds is None:
+            return "Write a length of time such as 90 m or 2 h."
+        if seconds is not None and seconds < SHORTEST_STOP:
+            return f"Replicate accepts no less than {SHORTEST_STOP} s."
+        draft[key] = seconds
+    elif key == "delivery":
+        draft["delivery"] = {"kind": text} if text else {}
+    elif key == "hub_model_id":
+        if text and not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+            return "A Hub repo is written owner/name."
+        draft["delivery"] = {**(draft.get("delivery") or {}), "hub_model_id": text or None}
+    elif key == "images_url":
+        if text and not text.startswith("https://"):
+            return "The archive needs an https address that Replicate can reach."
+        draft[key] = text or None
+    else:
+        draft[key] = text or None
+    return ""
+
+
+def _set_number(draft: Draft, key: str, text: str) -> str:
+    overrides = dict(draft.get("overrides") or {})
+    if not text:
+        overrides.pop(key, None)
+    else:
+        try:
+            value = float(text.replace(",", "").replace("_", ""))
+        except ValueError:
+            return f"{NUMBERS[key]} must be a number."
+        if not 0 < value < 1e12:
+            return f"{NUMBERS[key]} must be more than zero."
+        if key != "learning_rate":
+            if value != int(value):
+                return f"{NUMBERS[key]} must be a whole number."
+            value = int(value)
+        overrides[key] = value
+    draft["overrides"] = overrides
+    return ""
+
+
+def parse_duration(text: str) -> int | None:
+    """Seconds in `2 h`, `90m`, `1 h 30 m`, `45` (minutes); None when it is no length of time."""
+    total, at = 0.0, 0
+    lowered = text.lower().strip()
+    while at < len(lowered):
+        found = _DURATION.match(lowered, at)
+        if found is None or found.end() == at:
+            return None
+        total += float(found[1]) * _UNITS[found[2] or "m"]
+        at = found.end()
+    return round(total) if lowered else None
+
+
+def command_line(draft: Draft) -> str:
+    """The command that starts the same job."""
+    import shlex
+
+    parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
+    for key, option in (("name", "--name"), ("hardware", "--hardware"), ("data", "--data")):
+        if draft.get(key):
+            parts += [option, str(draft[key])]
+    kind = (draft.get("delivery") or {}).get("kind")
+    parts += ["--delivery", kind] if kind else []
+    return shlex.join(parts)

@@ -1,0 +1,46 @@
+"""The question before money is spent and data leaves the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tui.app.check_words import (
+    Answer,
+    estimate_words,
+    leaves_words,
+    price,
+    skipped_words,
+)
+from tui.app.widgets.confirm import Confirm
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+
+def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None]) -> None:
+    """Show price and what leaves; call `agreed` after a yes."""
+    hardware = (answer.get("hardware") or {}).get("label") or ""
+    version = answer.get("version") or {}
+    warnings = [
+        f"! {check.get('message')}"
+        for check in answer.get("checks") or ()
+        if check.get("level") == "warn"
+    ]
+    details = [
+        ": ".join(leaves_words(answer)) + ".",
+        *filter(None, [skipped_words(answer)]),
+        f"On {hardware}: {estimate_words(answer)}. It is charged by the second.",
+        f"Model {version.get('model')}, version {str(version.get('id'))[:8]}.",
+        *(["", *warnings] if warnings else []),
+    ]
+    known = price(answer)
+    yes = f"Yes, start it ({known})" if known else "Yes, start it"
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            agreed()
+
+    owner.push_screen(
+        Confirm(f"Start {answer.get('run_name') or 'this job'}?", details, yes=yes), answered
+    )

@@ -1,0 +1,86 @@
+"""The fields of a form as lines: label, value, note; the cursor's field can be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.cells import cell_len
+
+from tui.app.lines import fit, plain
+from tui.app.new_job_form import Field
+from tui.app.theme import Palette
+from tui.app.widgets.piece_list import padded
+from tui.app.widgets.virtual_list import Piece, VirtualList
+
+_LABEL: Final = 14
+
+
+class FormList(VirtualList):
+    """Fields, one below the other."""
+
+    def __init__(self) -> None:
+        super().__init__(id="form")
+        self.fields: Sequence[Field] = ()
+
+    def set(self, fields: Sequence[Field]) -> None:
+        """Show other values; the cursor stays on its field."""
+        if list(fields) == list(self.fields):
+            return
+        key = self.current.key if self.current else ""
+        self.fields = fields
+        place = next((at for at, field in enumerate(fields) if field.key == key), self.index)
+        self.move_to(place, tell=False)
+        self.refresh()
+
+    def go_to(self, key: str) -> None:
+        """Put the cursor on a field."""
+        for at, field in enumerate(self.fields):
+            if field.key == key:
+                self.move_to(at)
+
+    @property
+    def count(self) -> int:
+        """How many fields."""
+        return len(self.fields)
+
+    @property
+    def current(self) -> Field | None:
+        """The cursor's field."""
+        return self.fields[self.index] if 0 <= self.index < self.count else None
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """Mark, label, value, note; an error stands in place of the note."""
+        field = self.fields[index]
+        here = index == self.index and self.has_focus
+        mark = {"error": ("✗", colors.bad), "warn": ("!", colors.warn)}.get(
+            field.level, (" ", colors.base)
+        )
+        pieces: list[Piece] = [
+            (" ▸ " if here else "   ", colors.accent),
+            mark,
+            (f" {fit(field.label, _LABEL)}", colors.dim),
+        ]
+        room = width - _LABEL - 5 - 2
+        value = plain(field.value) or "—"
+        note, tone = field.note, colors.dim
+        if field.level == "error" and field.problem:
+            note, tone = field.problem, colors.bad
+        shown = value if cell_len(value) <= room else fit(value, room)
+        style = colors.strong if field.own else colors.base
+        pieces.append((shown, style))
+        if field.choice:
+            pieces.append((" ▾", colors.dim))
+        left = room - cell_len(shown) - 4
+        if note and left >= 6:
+            text = plain(note)
+            pieces.append((f"  {text if cell_len(text) <= left else fit(text, left)}", tone))
+        return padded(pieces, width, colors)
+
+    def on_focus(self) -> None:
+        """The cursor shows."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor hides."""
+        self.refresh()

@@ -1,0 +1,159 @@
+"""The Metrics tab: one series at a time, the same of another job behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from tui.app.widgets.chart import MetricChart
+from tui.app.widgets.chart_data import Series
+from tui.app.widgets.tab_title import TabWords
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord
+from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+
+class MetricsPanel(Vertical):
+    """A chart and the choice of what it shows.
+
+    Args:
+        job: whose metrics.
+    """
+
+    DEFAULT_CSS = """
+    MetricsPanel { height: 1fr; border-left: solid $border; border-right: solid $border; }
+    """
+
+    def __init__(self, job: JobRecord) -> None:
+        super().__init__()
+        self._job = job
+        self._other: JobRecord | None = None
+        self.names: list[str] = []
+        self.name_now = ""
+        self._mine: Series | None = None
+        self._theirs: Series | None = None
+        self._again = False
+        self._loading = False
+
+    def compose(self) -> ComposeResult:
+        """The chart."""
+        self.chart = MetricChart(ascii_only=cast("SimpleTunerApp", self.app).settings.ui.ascii)
+        yield self.chart
+
+    def on_mount(self) -> None:
+        """Read what there is."""
+        self.update(self._job)
+
+    def focus_content(self) -> None:
+        """The chart has the keys."""
+        self.chart.focus()
+
+    def compare(self, other: JobRecord | None) -> None:
+        """Show another job's series behind this one's, or none."""
+        self._other, self._theirs = other, None
+        self.update(self._job)
+
+    def update(self, job: JobRecord) -> None:
+        """Read what is new, in a thread; called while it reads, it reads once more."""
+        self._job = job
+        self._again = True
+        if not self._loading:
+            self._loading = True
+            self.run_worker(self._load(), group="metrics")
+
+    async def _load(self) -> None:
+        database = cast("SimpleTunerApp", self.app).home.database
+        try:
+            while self._again:
+                self._again = False
+                await asyncio.to_thread(self._read, StoreReader(database))
+                self._show()
+        finally:
+            self._loading = False
+
+    def _read(self, reader: StoreReader) -> None:
+        """Read new points of the series and reduce them."""
+        try:
+            self.names = reader.metric_names(self._job.job_id)
+            if self.name_now not in self.names:
+                self.name_now = self.names[0] if self.names else ""
+            if self.name_now:
+                self._mine = _grown(reader, self._job, self.name_now, self._mine, self.name_now)
+                if self._other is not None:
+                    label = self._other.name
+                    self._theirs = _grown(reader, self._other, self.name_now, self._theirs, label)
+        except StoreError:
+            return  # the next change reads again
+        finally:
+            reader.close()
+
+    def _show(self) -> None:
+        curves = [self._mine] if self._mine is not None else []
+        if self._theirs is not None:
+            curves.append(self._theirs)
+        self.chart.show(curves)
+        if self.is_on_screen_now:
+            self.say()
+
+    @property
+    def is_on_screen_now(self) -> bool:
+        """Whether this is the open tab."""
+        return self.display
+
+    def say(self) -> None:
+        """The words at the right end of the tabs."""
+        words = [f"with {self._other.name}"] if self._other is not None else []
+        if len(self.names) > 1:
+            place = self.names.index(self.name_now) + 1 if self.name_now in self.names else 0
+            words.append(f"{self.name_now} {place} of {len(self.names)}")
+        elif self._mine is not None:
+            words.append(f"{len(self._mine):,} points")
+        self.post_message(TabWords(words))
+
+    @on(MetricChart.Wanted)
+    def _wanted(self, event: MetricChart.Wanted) -> None:
+        if len(self.names) < 2:
+            return
+        place = self.names.index(self.name_now) if self.name_now in self.names else 0
+        self.name_now = self.names[(place + event.step) % len(self.names)]
+        self._mine = self._theirs = None
+        self.update(self._job)
+
+    def step_back(self) -> bool:
+        """Put the cursor and the zoom away; False when there was neither."""
+        if self.chart.view is None and self.chart.cursor_step is None:
+            return False
+        self.chart.do_whole()
+        return True
+
+    def copy_text(self) -> str:
+        """The step and value at the cursor."""
+        series = self._mine
+        if series is None or not len(series):
+            return ""
+        at = series.nearest(self.chart.cursor_step or series.steps[-1]) or 0
+        return f"step {series.steps[at]} {self.name_now} {series.values[at]!r}"
+
+
+def _grown(
+    reader: StoreReader, job: JobRecord, metric: str, old: Series | None, label: str
+) -> Series:
+    """A series with the points that came since `old`, reduced."""
+    after = old.steps[-1] if old is not None and len(old) else -1
+    steps, values = reader.metrics(job.job_id, metric, after)
+    if old is None:
+        grown = Series(label, steps, values)
+    elif not steps:
+        return old
+    else:
+        grown = Series(label, old.steps + steps, old.values + values)
+        grown.take_over(old)
+    grown.prepare()
+    return grown

@@ -1,0 +1,138 @@
+"""Choose one of a list, or read a page of lines: both over the screen, both with the same keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.app.terminal import copy_text
+from tui.app.theme import palette
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.piece_list import Entry, PieceList, entry
+from tui.app.widgets.virtual_list import VirtualList
+
+_CSS = """
+{name} {{ align: center middle; background: transparent; }}
+{name} > Vertical {{ width: {width}; max-width: 96%; height: auto; max-height: 90%;
+                     background: $surface; }}
+{name} PanelFoot {{ height: 1; }}
+"""
+
+
+class PanelFoot(Widget):
+    """`╰────╯`."""
+
+    ALLOW_SELECT = False
+
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
+        """The edge."""
+        text = f"╰{'─' * (self.size.width - 2)}╯"
+        return Strip([Segment(text, palette(self.app).line)], self.size.width)
+
+
+class Picker(ModalScreen[str | None]):
+    """A list of choices; answers the chosen one's name, or None.
+
+    Args:
+        title: what is chosen.
+        choices: name, words, and words in a quiet tone.
+        current: the name of the one that is chosen now.
+    """
+
+    CSS = _CSS.format(name="Picker", width="84")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "back"),
+        Binding("enter,l,right", "choose", "choose"),
+    ]
+
+    def __init__(
+        self, title: str, choices: Sequence[tuple[str, str, str]], current: str = ""
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._choices = list(choices)
+        self._current = current
+
+    def compose(self) -> ComposeResult:
+        """Title and choices."""
+        title = PanelTitle()
+        title.set((self._title,), ("enter choose", "esc back"))
+        self.list = PieceList()
+        self.list.set([entry(f"{words}  ", "base", (quiet, "dim"))
+                       for _, words, quiet in self._choices])  # fmt: skip
+        self.list.styles.height = min(len(self._choices), 20)
+        with Vertical():
+            yield title
+            yield self.list
+            yield PanelFoot()
+
+    def on_mount(self) -> None:
+        """The cursor stands on the present choice."""
+        names = [name for name, _, _ in self._choices]
+        self.list.focus()
+        if self._current in names:
+            self.list.move_to(names.index(self._current), tell=False)
+
+    def action_leave(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
+
+    @on(VirtualList.Opened)
+    def action_choose(self) -> None:
+        """Take the cursor's choice."""
+        if self._choices:
+            self.dismiss(self._choices[self.list.index][0])
+
+
+class Page(ModalScreen[None]):
+    """Lines to read and copy.
+
+    Args:
+        title: what it is.
+        lines: what it says.
+    """
+
+    CSS = _CSS.format(name="Page", width="96%")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "leave", "back"),
+        Binding("y", "copy", "copy all"),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[Entry]) -> None:
+        super().__init__()
+        self._title = title
+        self._lines = list(lines)
+
+    def compose(self) -> ComposeResult:
+        """Title and lines."""
+        title = PanelTitle()
+        title.set((self._title,), ("y copy all", "esc back"))
+        self.list = PieceList()
+        self.list.set(self._lines)
+        self.list.styles.height = min(len(self._lines), max(3, self.app.size.height - 4))
+        with Vertical():
+            yield title
+            yield self.list
+            yield PanelFoot()
+
+    def on_mount(self) -> None:
+        """The lines have the keys."""
+        self.list.focus()
+
+    def action_leave(self) -> None:
+        """Close it."""
+        self.dismiss()
+
+    def action_copy(self) -> None:
+        """Copy every line."""
+        copy_text(self.app, "\n".join(line.text for line in self._lines))
+        self.notify("Copied.", timeout=3)

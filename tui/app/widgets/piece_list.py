@@ -1,0 +1,96 @@
+"""Lines in tones with a cursor: stages, settings, events, a diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tui.app.lines import fit, length
+from tui.app.theme import Palette
+from tui.app.widgets.virtual_list import Piece, VirtualList
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line.
+
+    Attributes:
+        words: texts with the name of their tone (`base`, `dim`, `strong`, `accent`, `good`,
+            `warn`, `bad`).
+        copy: what `y` copies; empty for the line itself.
+        offset: the byte of the log that it is about, or None.
+    """
+
+    words: tuple[tuple[str, str], ...] = ()
+    copy: str = ""
+    offset: int | None = None
+
+    @property
+    def text(self) -> str:
+        """All words."""
+        return "".join(text for text, _ in self.words)
+
+
+def entry(text: str, tone: str = "base", *more: tuple[str, str], copy: str = "") -> Entry:
+    """A line of one or more tones."""
+    return Entry(((text, tone), *more), copy)
+
+
+def padded(pieces: list[Piece], width: int, colors: Palette) -> list[Piece]:
+    """The pieces with room behind them, so that the cursor's line reaches the edge."""
+    return [*pieces, (" " * max(0, width - length(pieces)), colors.base)]
+
+
+class PieceList(VirtualList):
+    """A list of entries."""
+
+    def __init__(self, empty: str = "", *, id: str | None = None) -> None:  # noqa: A002  Textual's name
+        super().__init__(id=id)
+        self.entries: Sequence[Entry] = ()
+        self._empty_text = empty
+
+    def set(self, entries: Sequence[Entry]) -> None:
+        """Show other entries; the cursor stays on its line."""
+        if list(entries) != list(self.entries):
+            at_end = self.entries and self.index == len(self.entries) - 1
+            self.entries = entries
+            self.move_to(len(entries) - 1 if at_end else self.index, tell=False)
+            self.refresh()
+
+    @property
+    def count(self) -> int:
+        """How many lines."""
+        return len(self.entries)
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where the keys go."""
+        return self.has_focus
+
+    @property
+    def current(self) -> Entry | None:
+        """The line of the cursor."""
+        return self.entries[self.index] if 0 <= self.index < self.count else None
+
+    def empty_lines(self) -> list[str]:
+        """What to say when there is nothing."""
+        return [self._empty_text] if self._empty_text else []
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """One entry, cut at the edge."""
+        here = index == self.index and self.has_focus
+        pieces: list[Piece] = [(" ▸ " if here else "   ", colors.accent)]
+        room = width - 3
+        for text, tone in self.entries[index].words:
+            cut = fit(text, min(len(text), room)) if text.isascii() else text
+            pieces.append((cut, getattr(colors, tone)))
+            room = max(0, room - len(cut))
+        return padded(pieces, width, colors)
+
+    def on_focus(self) -> None:
+        """The cursor shows."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor hides."""
+        self.refresh()

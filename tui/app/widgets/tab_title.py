@@ -1,0 +1,81 @@
+"""The edge between a page's head and its tabs: names of the tabs, and words about the open one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.app.lines import fit, length, strip_of
+from tui.app.theme import palette
+
+
+class TabWords(Message):
+    """A tab has something else to say about itself.
+
+    Attributes:
+        words: shown at the right end, the most important last.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__()
+        self.words = tuple(words)
+
+
+class TabTitle(Widget):
+    """`├ [Log]  Metrics  Stages ───────── following ─ line 812 of 1,000 ─┤`."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "TabTitle { height: 1; width: 100%; }"
+
+    class Picked(Message):
+        """A tab was clicked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self.open = self.names[0]
+        self._words: tuple[str, ...] = ()
+        self._places: list[tuple[int, int, str]] = []
+
+    def set(self, name: str, words: Sequence[str] = ()) -> None:
+        """Another tab is open, or says something else."""
+        if (name, tuple(words)) != (self.open, self._words):
+            self.open, self._words = name, tuple(words)
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
+        """Names left, words right, as many as fit."""
+        colors, width = palette(self.app), self.size.width
+        left: list[tuple[str, Style]] = [("├─", colors.line)]
+        self._places = []
+        for name in self.names:
+            start = length(left)
+            if name == self.open:
+                left.append((f"[{name}]", colors.accent))
+            else:
+                left += [(" ", colors.line), (name, colors.dim), (" ", colors.line)]
+            self._places.append((start, length(left), name))
+        right: list[tuple[str, Style]] = [("─┤", colors.line)]
+        for words in reversed(self._words):
+            room = width - length(left) - length(right) - 4
+            if room < 6:
+                break
+            text = words if length([(words, colors.dim)]) <= room else fit(words, room)
+            right[:0] = [("─ ", colors.line), (text, colors.dim), (" ", colors.line)]
+        gap = "─" * max(0, width - length(left) - length(right))
+        return strip_of([*left, (gap, colors.line), *right], width, colors.line)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a name opens that tab."""
+        for start, end, name in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Picked(name))
