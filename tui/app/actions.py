@@ -59,6 +59,8 @@ GROUP_TITLES: Final = {
     "cloud": "Cloud",
     "publishing": "Publishing",
     "job": "Job page",
+    "log": "Log",
+    "chart": "Metrics",
     "new": "New job",
 }
 

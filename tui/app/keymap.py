@@ -7,31 +7,37 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tui.app.actions import REGISTRY, Action
+from tui.app.page_actions import PAGE_ACTIONS
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
-_SHOWN: Final = {
-    "question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "pagedown": "pgdn",
-    "pageup": "pgup", "down": "↓", "up": "↑", "left": "←", "right": "→", "delete": "del",
-}  # fmt: skip
-_TYPED: Final = {
+ALL: Final = (*REGISTRY, *PAGE_ACTIONS)
+_ONE_PAGE: Final = frozenset({"job", "log", "chart"})
+"""Groups whose keys are heard on the same screen."""
+_WRITTEN: Final = {
     "?": "question_mark", "/": "slash", ":": "colon", "esc": "escape", "pgdn": "pagedown",
     "pgup": "pageup", "↓": "down", "↑": "up", "←": "left", "→": "right", "del": "delete",
-    "return": "enter", ".": "full_stop", ",": "comma", "-": "minus", "+": "plus",
-    "!": "exclamation_mark", ";": "semicolon", "'": "apostrophe", "[": "left_square_bracket",
-    "]": "right_square_bracket",
+    ".": "full_stop", ",": "comma", "-": "minus", "+": "plus", "!": "exclamation_mark",
+    ";": "semicolon", "'": "apostrophe", "[": "left_square_bracket", "]": "right_square_bracket",
+    "|": "vertical_line", "&": "ampersand", "=": "equals_sign", "*": "asterisk", "#": "number_sign",
+    "<": "less_than_sign", ">": "greater_than_sign", "$": "dollar_sign", "%": "percent_sign",
+    "@": "at", "~": "tilde", "^": "circumflex_accent", "_": "underscore", "(": "left_parenthesis",
+    ")": "right_parenthesis", "{": "left_curly_bracket", "}": "right_curly_bracket",
+    "\\": "backslash", "`": "grave_accent", '"': "quotation_mark",
 }  # fmt: skip
+"""Keys as people write them, and Textual's names of them."""
+_NAMES: Final = {name: text for text, name in _WRITTEN.items()}
 
 
 def shown(key: str) -> str:
     """A key as people write it: `?`, `esc`, `ctrl+n`."""
-    return _SHOWN.get(key, key)
+    return _NAMES.get(key, key)
 
 
 def typed(text: str) -> str:
     """Textual's name of a key that a person wrote."""
-    return _TYPED.get(text.strip(), text.strip())
+    return _WRITTEN.get(text.strip(), text.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class KeyMap:
     """The registry with the user's keys in place."""
 
     def __init__(
-        self, wishes: Mapping[str, str] | None = None, registry: Iterable[Action] = REGISTRY
+        self, wishes: Mapping[str, str] | None = None, registry: Iterable[Action] = ALL
     ) -> None:
         """Apply `wishes` (`"jobs.cancel" = "x"`, several keys separated by spaces)."""
         self.problems: list[KeyProblem] = []
@@ -88,7 +94,7 @@ class KeyMap:
         for action in self._actions.values():
             if action.id == wanting.id or key not in action.keys:
                 continue
-            together = action.group == wanting.group
+            together = action.group == wanting.group or {action.group, wanting.group} <= _ONE_PAGE
             if together or action.group in everywhere or wanting.group in everywhere:
                 return action
         return None

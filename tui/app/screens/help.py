@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -11,7 +12,7 @@ from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from tui.app.actions import APP, GROUP_TITLES, MOVE, Action
+from tui.app.actions import APP, GROUP_TITLES, Action
 from tui.app.keymap import shown
 from tui.app.lines import fit
 from tui.app.screens.base import AppScreen
@@ -93,8 +94,11 @@ class HelpScreen(ModalScreen[None]):
         """The help of a screen."""
         lines: list[Line] = []
         if isinstance(screen, AppScreen):
-            lines += _section(screen, screen.ACTIONS)
-            lines += _section(screen, screen.MOVES or MOVE)
+            everywhere = {action.id for action in APP}
+            here = [action for action in screen.actions() if action.id not in everywhere]
+            for _, group in groupby(here, key=lambda action: action.group):
+                lines += _section(screen, tuple(group))
+            lines += _section(screen, screen.MOVES)
             lines += _section(screen, APP)
         return cls(type(screen).HERE if isinstance(screen, AppScreen) else "", lines, screen)
 

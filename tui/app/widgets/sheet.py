@@ -15,6 +15,8 @@ from tui.app.widgets.virtual_list import Piece, VirtualList
 Tone = str
 """`base`, `dim`, `good`, `warn`, `bad`, `accent`, `strong` or `sandbox`."""
 _LABEL = 14
+_LEAST = 8
+"""Cells below which a shortened piece says nothing and is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ class Sheet(VirtualList):
         pieces: list[Piece] = [(f"    {fit(item.label, _LABEL)}", colors.dim)]
         room = width - _LABEL - 5
         for text, tone in item.words:
-            cells = max(0, min(cell_len(text), room))
+            cells = min(cell_len(text), room)
+            if cells < min(cell_len(text), _LEAST):
+                break
             pieces.append((fit(text, cells), getattr(colors, tone)))
             room -= cells
         return pieces
