@@ -106,8 +106,10 @@ async def test_no_is_the_default_and_starts_nothing(home: Home, ready: StandInEn
 
 async def test_in_the_sandbox_two_keys_start_a_job(home: Home, ready: StandInEngine) -> None:
     ready.answers[CHECK] = (200, answer(sandbox=True))
+    ready.answers[("GET", "/api/cloud/available-configs")] = (
+        200, {"configs": [{"name": "cat-lora", "path": CONFIG}, {"name": "b", "path": "/b"}]},
+    )  # fmt: skip
     async with opened(home, ready, sandbox=True) as (app, pilot):
-        app.demo_config = CONFIG
         await pilot.press("n", "ctrl+s")  # before the first check has answered
         await wait_for(pilot, lambda: asked(ready, SUBMIT))
         assert asked(ready, SUBMIT)[0]["config"] == CONFIG
@@ -169,11 +171,11 @@ async def test_fields_are_changed_by_typing_and_checked_again(
         await pilot.press(*"abc", "enter")
         await wait_for(pilot, lambda: "Steps must be a number." in said(app))
         await pilot.press("home", "shift+end", *"500", "enter")
-        await wait_for(pilot, lambda: asked(ready, CHECK)[-1]["overrides"] == {
+        await wait_for(pilot, lambda: asked(ready, CHECK)[-1].get("overrides") == {
             "max_train_steps": 500})  # fmt: skip
         await wait_for(pilot, lambda: form.form.has_focus)
         await pilot.press("delete")
-        await wait_for(pilot, lambda: asked(ready, CHECK)[-1]["overrides"] == {})
+        await wait_for(pilot, lambda: asked(ready, CHECK)[-1].get("overrides") == {})
 
 
 async def test_typing_fast_asks_the_engine_once(home: Home, ready: StandInEngine) -> None:
@@ -208,6 +210,7 @@ async def test_hardware_and_config_are_picked(home: Home, ready: StandInEngine) 
 async def test_a_starter_is_written_and_chosen(
     home: Home, ready: StandInEngine, tmp_path: Path
 ) -> None:
+    ready.answers[("GET", "/api/cloud/available-configs")] = (200, {"configs": []})
     async with opened(home, ready) as (app, pilot):
         form = await open_form(app, pilot, {"cwd": str(tmp_path)})
         await pilot.press("b")
@@ -234,6 +237,17 @@ async def test_request_and_dry_run_are_shown(home: Home, ready: StandInEngine) -
         await wait_for(pilot, lambda: app.screen is form)
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is not form)
+
+
+async def test_with_no_config_anywhere_it_says_what_to_press(
+    home: Home, ready: StandInEngine
+) -> None:
+    ready.answers[("GET", "/api/cloud/available-configs")] = (200, {"configs": []})
+    async with opened(home, ready) as (app, pilot):
+        await open_form(app, pilot, {"config": ""})
+        assert "b is for a starter" in text_of(app)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Choose a config first." in said(app))
 
 
 async def test_without_an_engine_it_waits_and_says_so(home: Home) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient
 
 DEBOUNCE: Final = 0.3
 """Seconds without a change before a draft is checked."""
@@ -51,6 +52,7 @@ class NewJobFlow:
         self._round = 0
         self._timer: Timer | None = None
         self._key = str(uuid.uuid4())
+        self._searched = False
 
     # -- checking -----------------------------------------------------------------------------
 
@@ -63,7 +65,7 @@ class NewJobFlow:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if not self.draft.get("config"):
+        if not self.draft.get("config") and self._searched:
             self.checking, self.answer, self.wanted = False, None, False
         else:
             self.checking = True
@@ -91,7 +93,10 @@ class NewJobFlow:
         answer: Answer | None = None
         problem: ControlError | None = None
         try:
-            answer = await control.check(self.draft)
+            if not self.draft.get("config"):
+                self.draft["config"] = await self._find_config(control)
+            if self.draft.get("config"):
+                answer = await control.check(self.draft)
         except ControlError as error:
             problem = error
         if number != self._round:
@@ -104,6 +109,14 @@ class NewJobFlow:
         if self.wanted:
             self.wanted = False
             self.submit()
+
+    async def _find_config(self, control: ControlClient) -> str | None:
+        """The only config there is; in the demo, its example."""
+        found = await control.configs()
+        self._searched = True
+        if len(found) == 1 or (found and self._owner.sandbox):
+            return str(found[0]["path"])
+        return None
 
     def _refused(self, error: ControlError) -> None:
         """Put the words at the fields that they are about."""

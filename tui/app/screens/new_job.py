@@ -61,7 +61,7 @@ class NewJobScreen(AppScreen):
         self._given.setdefault("hardware", self.owner.settings.cloud.hardware)
         self.flow = NewJobFlow(self.owner, self, self._given, self.show_all)
         self.form = FormList()
-        self.checks = PieceList("Choose a config: enter on the first line, or b for a starter.")
+        self.checks = PieceList("enter chooses a config, b is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
         self.leaves, self.progress = JobHead(), JobHead()
@@ -90,10 +90,7 @@ class NewJobScreen(AppScreen):
         self.flow.touch(at_once=True)
 
     def _usual_config(self) -> str | None:
-        """The demo's example, else the config of the newest job."""
-        demo = str(getattr(self.owner, "demo_config", "") or "")
-        if demo:
-            return demo
+        """The config of the newest job, if it is still there."""
         try:
             newest = self.owner.reader.records(limit=1)
         except StoreError:
@@ -244,7 +241,7 @@ class NewJobScreen(AppScreen):
 
     def _no_submit(self) -> str:
         flow = self.flow
-        if not flow.draft.get("config"):
+        if not flow.draft.get("config") and not flow.checking:
             return "Choose a config first."
         if self.owner.settings.cloud.consent == "never" and flow.answer and flow.asks:
             return "Your settings forbid submitting (cloud.consent = never)."

@@ -82,7 +82,10 @@ class LogView(Widget, can_focus=True):
 
     def on_mount(self) -> None:
         """Number the lines behind the first frame."""
-        self.call_after_refresh(self.run_worker, self._number(), group="log-number")
+        self.call_after_refresh(self._begin_numbering)
+
+    def _begin_numbering(self) -> None:
+        self.run_worker(self._number(), group="log-number")
 
     def on_unmount(self) -> None:
         """Let threads end."""
