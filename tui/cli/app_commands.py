@@ -17,7 +17,7 @@ from pathlib import Path
 from tui.cli import exit_codes
 from tui.cli.open_app import has_screen
 from tui.cli.output import tell
-from tui.engine.agent import OwnedEngine, own_engine
+from tui.engine.agent import REPLICATE_VARIABLE, OwnedEngine, attach, own_engine
 from tui.engine.control_client import ControlClient, ControlError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 
@@ -67,17 +67,18 @@ class _Stage:
         return await asyncio.to_thread(self._start)
 
     def _start(self) -> ControlClient:
-        if self.engine is not None and self.engine.process.poll() is None:
-            return self.engine.client
+        if self.engine is None or self.engine.process.poll() is not None:
+            self.engine = own_engine(self.home, os.environ, self._world)
+        return self.engine.client
+
+    def _world(self) -> dict[str, str]:
+        """The environment that points to the sandbox, which is started if need be."""
         if self.sandbox is None or self.sandbox.poll() is not None:
             self.sandbox, self.said = self._start_sandbox()
-        environ = {
-            **os.environ,
+        return {
             API_BASE_VARIABLE: self.said["api_base"],
-            "REPLICATE_API_TOKEN": self.said["token"],
+            REPLICATE_VARIABLE: self.said["token"],
         }
-        self.engine = own_engine(self.home, load_settings(self.home, environ), environ)
-        return self.engine.client
 
     def _start_sandbox(self) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
         log = self.home.root / "sandbox.log"

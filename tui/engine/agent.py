@@ -13,7 +13,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,22 +155,40 @@ def _first_line(handle: int, deadline: float) -> str:
     return told.partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
-def own_engine(home: Home, settings: Settings, environ: Mapping[str, str]) -> OwnedEngine:
+def own_engine(
+    home: Home,
+    environ: Mapping[str, str],
+    meanwhile: Callable[[], Mapping[str, str]],
+) -> OwnedEngine:
     """Start an engine that belongs to this process. Blocking.
+
+    Args:
+        home: whose engine.
+        environ: the environment to derive its own from.
+        meanwhile: called while the engine starts; returns the environment whose API base and tokens
+            the engine is to use.
 
     Raises:
         EngineStartError: it did not start.
     """
     process = start_engine(home, environ, owned=True)
-    answer = wait_ready(process)
-    if answer != "ready":
+    try:
+        session = meanwhile()
+        _expect_ready(process, home)
+        client = ControlClient(home.socket, session[API_BASE_VARIABLE])
+        client.request("PUT", "/api/session", session_of(session))
+    except BaseException:
         if process.stdin is not None:
             process.stdin.close()
+        raise
+    return OwnedEngine(process, client)
+
+
+def _expect_ready(process: subprocess.Popen[bytes], home: Home) -> None:
+    answer = wait_ready(process)
+    if answer != "ready":
         words = "another engine is using this folder" if answer == "busy" else answer
         raise EngineStartError(words, home)
-    client = ControlClient(home.socket, settings.cloud.api_base)
-    client.request("PUT", "/api/session", session_of(environ))
-    return OwnedEngine(process, client)
 
 
 def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) -> ControlClient:

@@ -137,7 +137,7 @@ class Preparer:
             inputs=inputs,
             schema=choice.schema if choice else None,
             unpacks_archives=_unpacks(choice),
-            has_hf_token=self._clients.hub_token(api_base) is not None,
+            has_hf_token=self._has_hub_token(api_base),
         )
         checks = [*local, *found]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
@@ -220,6 +220,12 @@ class Preparer:
             region=REGION,
             endpoint_url=endpoint or "https://no-public-url.invalid",
         )
+
+    def _has_hub_token(self, api_base: str) -> bool | None:
+        """A server on this machine hands out no licences, so there it does not matter."""
+        if self._clients.hub_token(api_base) is not None:
+            return True
+        return None if is_loopback(api_base) else False
 
     def _secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
         found: dict[str, Secret] = {}
