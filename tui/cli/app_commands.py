@@ -17,7 +17,7 @@ from pathlib import Path
 from tui.cli import exit_codes
 from tui.cli.open_app import has_screen
 from tui.cli.output import tell
-from tui.engine.agent import REPLICATE_VARIABLE, OwnedEngine, attach, own_engine
+from tui.engine.agent import REPLICATE_VARIABLE, OwnedEngine, own_engine
 from tui.engine.control_client import ControlClient, ControlError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 
