@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
 
 
 def app(folder: str) -> None:
@@ -18,10 +21,15 @@ def app(folder: str) -> None:
     first_frame.paint(home)
     from tui.app.app import run
 
-    async def attach():  # type: ignore[no-untyped-def]  # never answers
+    async def attach() -> ControlClient:
+        if home.socket.exists():
+            from tui.engine.control_client import ControlClient
+
+            return ControlClient(home.socket)
         import asyncio
 
         await asyncio.Event().wait()
+        raise AssertionError
 
     try:
         sys.exit(run(home, settings, attach=attach))

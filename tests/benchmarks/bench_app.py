@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.app.engine import StandInEngine
 from tests.app.terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.benchmarks import Row
+from tui.store.writer import Change, StoreWriter
 
 RUNS = 5
 
@@ -48,7 +51,9 @@ def run() -> list[Row]:
         fill(home_at(small), 1_000, now=datetime.now(UTC))
         fill(home_at(large), 10_000, running=50, now=datetime.now(UTC))
         fill(home_at(calm), 1_000, running=-1, now=datetime.now(UTC))
-        return [*_start_rows(small, large), *_key_rows(small), *_idle_rows(calm)]
+        return [
+            *_start_rows(small, large), *_key_rows(small), *_busy_rows(large), *_idle_rows(calm)
+        ]  # fmt: skip
 
 
 def _start_rows(small: Path, large: Path) -> list[Row]:
@@ -98,6 +103,61 @@ def _key_rows(folder: Path) -> list[Row]:
     finally:
         ours.close()
         peer.close()
+
+
+class _Busy:
+    """50 jobs that move twice a second, and an engine that says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self._home = home_at(folder)
+        self._engine = StandInEngine(self._home.socket)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._engine.close()
+
+    def _work(self) -> None:
+        writer = StoreWriter(self._home)
+        step = 0
+        try:
+            while not self._stop.wait(0.5):
+                step += 1
+                for number in range(50):
+                    job_id = f"job{number:05d}"
+                    writer.apply(
+                        job_id, Change({"step": 200 + step, "loss": 0.1 + 1 / (step + number + 9)})
+                    )
+                    self._engine.send("job", {"job_id": job_id, "rev": step})
+        finally:
+            writer.close()
+
+
+def _busy_rows(folder: Path) -> list[Row]:
+    """Keys and bytes while 50 jobs of 10 000 move."""
+    with _Busy(folder):
+        ours = Terminal(["app", str(folder)])
+        try:
+            ours.until("● api")
+            ours.quiet(0.3)
+            keys = ours.press(b"j", 60)
+            seconds, start, before, written = 5.0, time.monotonic(), ours.cpu(), 0
+            while time.monotonic() - start < seconds:
+                written += len(ours.read(0.1))
+            cpu = 100 * (ours.cpu() - before) / seconds
+        finally:
+            ours.close()
+    return [
+        Row("key j while 50 jobs move, median", f"{statistics.median(keys.times) * 1000:.1f} ms",
+            "p95 " f"{keys.p95():.1f} ms", None, "p95 ≤ 8 ms"),
+        Row("bytes while 50 jobs move", f"{written / seconds:.0f} B/s", "", None, ""),
+        Row("CPU while 50 jobs move", f"{cpu:.1f} %", "", None, ""),
+    ]  # fmt: skip
 
 
 def _idle_rows(folder: Path) -> list[Row]:

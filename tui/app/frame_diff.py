@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import ne
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import textual
@@ -215,8 +216,12 @@ class TerminalCells:
         moved = [
             y for y in changed if 0 <= y + shift < len(shown) and wanted[y] == shown[y + shift]
         ]
-        first = min(moved) + min(0, shift)
-        last = max(moved) + max(0, shift)
+        top, bottom = min(moved), max(moved)
+        while self._nearly(wanted, top - 1, shift):
+            top -= 1
+        while self._nearly(wanted, bottom + 1, shift):
+            bottom += 1
+        first, last = top + min(0, shift), bottom + max(0, shift)
         for y in range(first, last + 1):
             wanted.setdefault(y, shown[y].copy())
         count = abs(shift)
@@ -228,6 +233,13 @@ class TerminalCells:
             shown[first : last + 1] = blank + body[:-count]
         letter = "M" if shift > 0 else "L"
         out.append(f"\x1b[{first + 1};{last + 1}r\x1b[{first + 1};1H\x1b[{count}{letter}\x1b[r")
+
+    def _nearly(self, wanted: dict[int, list[Cell]], y: int, shift: int) -> bool:
+        """Whether a line moved as well, with few cells changed on the way (a scroll bar's mark)."""
+        if y not in wanted or not 0 <= y + shift < len(self._rows):
+            return False
+        before = self._rows[y + shift]
+        return sum(map(ne, wanted[y], before)) <= len(before) // 4
 
     def _shift(self, changed: list[int], wanted: dict[int, list[Cell]]) -> int:
         """By how many lines most of the changed ones moved up; 0 when it is not worth it."""
