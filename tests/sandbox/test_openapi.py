@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,41 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.sandbox.conftest import FAST
+from tests.sandbox.background import Background
 from tests.sandbox.openapi_shapes import DOCUMENT, Operation, misfits, operations
-from tui.sandbox.config import SandboxConfig
-from tui.sandbox.server import RunningSandbox, serve
+from tui.sandbox.server import RunningSandbox
 
 REFUSALS = {400, 401, 402, 404, 405, 413, 415, 422, 429}
 """What the service answers without describing it."""
 HELLO = "replicate/hello-world"
-
-
-class Background:
-    """A sandbox on a loop of its own, so that plain synchronous code can call it."""
-
-    def __init__(self, work_dir: Path) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        config = SandboxConfig(**FAST | {"speed": 1e5, "work_dir": work_dir})
-        self.sandbox = self._run(serve(config))
-        self.http = httpx.Client(
-            base_url=self.sandbox.base_url,
-            headers={"Authorization": f"Bearer {self.sandbox.token}"},
-            trust_env=False,
-            timeout=20,
-        )
-
-    def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
-
-    def close(self) -> None:
-        self.http.close()
-        self._run(self.sandbox.aclose())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 @pytest.fixture(scope="module")

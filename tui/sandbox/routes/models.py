@@ -18,6 +18,7 @@ _SORTS = ("model_created_at", "latest_version_created_at")
 _EDITABLE = ("description", "readme", "github_url", "paper_url", "weights_url", "license_url")
 _NEEDED = ("owner", "name", "visibility", "hardware")
 _ADDRESSES = ("github_url", "paper_url", "weights_url", "license_url", "cover_image_url")
+_WORDS = re.compile(r"[\w./-]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,98}")
 _CREATE_KEYS = frozenset(
     {
@@ -93,7 +94,8 @@ def _age(model: Model, sort: str) -> float:
 
 
 async def _query(request: web.Request) -> web.Response:
-    words = (await request.text()).lower().split()
+    # Two of the official clients send the text in quotes, as JSON.
+    words = _WORDS.findall((await request.text()).lower())
     models = [
         model
         for model in core_of(request).registry.models.values()
