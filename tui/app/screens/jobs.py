@@ -184,7 +184,7 @@ class JobsScreen(AppScreen):
         if name in _NEEDS_JOB and row is None:
             return "There is no job here yet. Press n to start one."
         marks = self.owner.model.marks
-        if name in ("cancel", "collect", "delete", "sync", "new") and not self.owner.control:
+        if name in ("cancel", "collect", "delete", "sync") and not self.owner.control:
             return "The engine is still starting; try again in a moment."
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
