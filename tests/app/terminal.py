@@ -55,6 +55,8 @@ class Terminal:
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
             command = [sys.executable, "-m", "tests.benchmarks.app_child", *arguments]
+            if errors := os.environ.get("CHILD_ERRORS"):
+                os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
             kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
             os.execve(
                 sys.executable,

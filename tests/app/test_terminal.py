@@ -82,3 +82,13 @@ def test_the_last_screen_is_there_first_and_the_terminal_is_left_as_it_was(
     second.close()
     assert second.modes_left == before
     assert second.raw.count(b"\x1b[?1049l") == 1
+
+
+def test_errors_can_go_elsewhere_without_taking_the_screen(
+    folder: Path, tmp_path: Path, terminals: list[Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHILD_ERRORS", str(tmp_path / "errors.txt"))
+    terminals.append(Terminal(["app", str(folder)]))
+    terminals[0].until("engine: starting")
+    terminals[0].close()
+    assert (tmp_path / "errors.txt").read_bytes() == b""

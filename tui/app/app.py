@@ -24,7 +24,7 @@ from tui.app.crash import crash_words
 from tui.app.deeds import Deeds
 from tui.app.feed import Attach, EngineFeed
 from tui.app.frame_diff import FrameDiff, TerminalCells
-from tui.app.keep_frame import keeping_frame, save_frame
+from tui.app.keep_frame import own_driver, save_frame
 from tui.app.keymap import KeyMap, bindings
 from tui.app.lines import plain
 from tui.app.messages import EngineState, JobsChanged, Notice, UploadProgress
@@ -147,9 +147,8 @@ class SimpleTunerApp(FrameDiff, App[int]):
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
 
     def get_driver_class(self) -> type[Driver]:
-        """With a saved frame on the screen, the driver must not clear it."""
-        driver_class = super().get_driver_class()
-        return keeping_frame(driver_class) if first_frame.painted() else driver_class
+        """The stock driver, drawing on standard output."""
+        return own_driver(super().get_driver_class())
 
     def get_line_filters(self) -> list[LineFilter]:
         """With the ASCII set, every glyph is replaced on its way to the screen."""

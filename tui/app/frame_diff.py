@@ -239,7 +239,8 @@ class TerminalCells:
         if y not in wanted or not 0 <= y + shift < len(self._rows):
             return False
         before = self._rows[y + shift]
-        return sum(map(ne, wanted[y], before)) <= len(before) // 4
+        changed: int = sum(map(ne, wanted[y], before))
+        return changed <= len(before) // 4
 
     def _shift(self, changed: list[int], wanted: dict[int, list[Cell]]) -> int:
         """By how many lines most of the changed ones moved up; 0 when it is not worth it."""

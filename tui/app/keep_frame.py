@@ -1,8 +1,9 @@
-"""Saving the Jobs screen for the next start, and starting without clearing a painted one."""
+"""Saving the Jobs screen for the next start, and the driver that does not clear a painted one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from rich.color import ColorSystem
 from textual.driver import Driver
@@ -18,8 +19,17 @@ if TYPE_CHECKING:
 _ALTERNATE = "\x1b[?1049h"
 
 
-def keeping_frame(driver_class: type[Driver]) -> type[Driver]:
-    """A driver that does not enter the alternate screen once more, which would clear it."""
+def own_driver(driver_class: type[Driver]) -> type[Driver]:
+    """A driver that draws on standard output, and keeps a frame that is painted there already.
+
+    Textual draws on standard error, so `2>errors.txt` would take the screen away. And it enters the
+    alternate screen in any case, which clears a painted frame.
+    """
+
+    def start(self: Driver, *arguments: Any, **options: Any) -> None:
+        driver_class.__init__(self, *arguments, **options)
+        if getattr(self, "_file", None) is sys.__stderr__:
+            self._file = sys.__stdout__  # type: ignore[attr-defined]  # its drivers have it
 
     def write(self: Driver, data: str) -> None:
         if data == _ALTERNATE and first_frame.painted():
@@ -27,7 +37,7 @@ def keeping_frame(driver_class: type[Driver]) -> type[Driver]:
         else:
             driver_class.write(self, data)
 
-    return type("KeepingDriver", (driver_class,), {"write": write})
+    return type("OwnDriver", (driver_class,), {"__init__": start, "write": write})
 
 
 def save_frame(app: SimpleTunerApp) -> None:
