@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
 
@@ -22,7 +23,7 @@ from tui.app.widgets.job_head import JobHead
 from tui.app.widgets.log_panel import LogPanel
 from tui.app.widgets.metrics_panel import MetricsPanel
 from tui.app.widgets.panel_title import PanelTitle
-from tui.app.widgets.piece_list import Entry, PieceList
+from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.tab_title import TabTitle, TabWords
 from tui.app.widgets.virtual_list import VirtualList
 from tui.engine.control_client import ControlClient, ControlError
@@ -254,7 +255,9 @@ class JobScreen(AppScreen):
 
     @on(TabWords)
     def _tab_words(self, event: TabWords) -> None:
-        self._say(self.tab, event.words)
+        for name, panel in self._panels.items():
+            if panel is event.panel:
+                self._say(name, event.words)
         self.update_footer()
 
     @on(TabTitle.Picked)
@@ -306,7 +309,7 @@ class JobScreen(AppScreen):
             "rerun": self._no_edit,
             "copy_hash": lambda _: "" if self._file else "This is about a file of the Files tab.",
             "open": self._no_open,
-            "line": lambda _: "" if self._entry_offset is not None else "No line to go to here.",
+            "line": lambda _: "" if self._entry is not None else "There is no line here.",
         }
         return reasons[name](job) if name in reasons else ""
 
@@ -352,10 +355,10 @@ class JobScreen(AppScreen):
         return self.panel.file if isinstance(self.panel, FileList) else None
 
     @property
-    def _entry_offset(self) -> int | None:
+    def _entry(self) -> Entry | None:
         panel = self.panel
         current = panel.current if isinstance(panel, PieceList) else None
-        return current.offset if current is not None else None
+        return current if current is not None and current.text.strip() else None
 
     async def do_next_tab(self) -> None:
         """The tab to the right."""
@@ -436,14 +439,21 @@ class JobScreen(AppScreen):
 
     @on(VirtualList.Opened)
     async def do_line(self) -> None:
-        """From a line of the diagnosis to the log."""
-        offset = self._entry_offset
-        if offset is None:
+        """From a line of the diagnosis to the log; any other line in full, however long it is."""
+        current = self._entry
+        if current is None:
+            return
+        if current.offset is None:
+            from tui.app.widgets.picker import Page
+
+            width = max(40, self.size.width - 12)
+            parts = textwrap.wrap((current.copy or current.text).strip(), width)
+            self.owner.push_screen(Page(self.tab, [entry(part) for part in parts]))
             return
         await self.open_tab("Log")
         panel = self._panels["Log"]
         if isinstance(panel, LogPanel):
-            panel.view.go_to(offset)
+            panel.view.go_to(current.offset)
 
     def do_open(self) -> None:
         """Show the file's folder on the desktop."""

@@ -153,7 +153,7 @@ class NewJobScreen(AppScreen):
         self.checks.set(self._check_lines())
         self.checks_title.set(("Checks", *self._state_words()))
         answer = flow.answer
-        heading, what = check_words.leaves_words(answer) if answer else ("", "")
+        heading, what = check_words.leaves_words(answer) if answer else ("Leaves this machine", "")
         skipped = check_words.skipped_words(answer) if answer else ""
         self.edge.set((heading, skipped) if skipped else (heading,))
         self.leaves.set([(what, "base")] if what else [])
@@ -233,8 +233,10 @@ class NewJobScreen(AppScreen):
             return "The job is being started."
         if name == "submit":
             return self._no_submit()
-        if name in ("request", "dry_run") and flow.answer is None and not flow.checking:
-            return "There is no check yet: choose a config first."
+        if name == "request" and flow.answer is None:
+            return "There is no check yet."
+        if name == "dry_run" and not (flow.draft.get("config") and self.owner.control):
+            return "Choose a config first." if self.owner.control else "The engine is starting."
         if name == "clear" and (self.form.current is None or not self.form.current.own):
             return "This field says what the config says."
         return ""

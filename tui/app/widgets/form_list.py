@@ -66,7 +66,12 @@ class FormList(VirtualList):
         note, tone = field.note, colors.dim
         if field.level == "error" and field.problem:
             note, tone = field.problem, colors.bad
-        shown = value if cell_len(value) <= room else fit(value, room)
+        if cell_len(value) <= room:
+            shown = value
+        elif field.key == "config":  # the end of a path tells more than its beginning
+            shown = f"…{value[-(room - 1) :]}"
+        else:
+            shown = fit(value, room)
         style = colors.strong if field.own else colors.base
         pieces.append((shown, style))
         if field.choice:

@@ -83,7 +83,7 @@ class LogPanel(Vertical):
             right.append(f"line {number:,} of {total:,}")
         elif rows:
             right.append(size(document.source.size))
-        self.post_message(TabWords([*right, state]))
+        self.post_message(TabWords(self, [*right, state]))
 
     def _hits(self) -> str:
         document = self.view.document

@@ -99,13 +99,7 @@ class MetricsPanel(Vertical):
         if self._theirs is not None:
             curves.append(self._theirs)
         self.chart.show(curves)
-        if self.is_on_screen_now:
-            self.say()
-
-    @property
-    def is_on_screen_now(self) -> bool:
-        """Whether this is the open tab."""
-        return self.display
+        self.say()
 
     def say(self) -> None:
         """The words at the right end of the tabs."""
@@ -115,7 +109,7 @@ class MetricsPanel(Vertical):
             words.append(f"{self.name_now} {place} of {len(self.names)}")
         elif self._mine is not None:
             words.append(f"{len(self._mine):,} points")
-        self.post_message(TabWords(words))
+        self.post_message(TabWords(self, words))
 
     @on(MetricChart.Wanted)
     def _wanted(self, event: MetricChart.Wanted) -> None:

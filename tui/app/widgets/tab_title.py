@@ -18,11 +18,13 @@ class TabWords(Message):
     """A tab has something else to say about itself.
 
     Attributes:
+        panel: the tab's widget.
         words: shown at the right end, the most important last.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, panel: Widget, words: Sequence[str]) -> None:
         super().__init__()
+        self.panel = panel
         self.words = tuple(words)
 
 
