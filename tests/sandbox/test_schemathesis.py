@@ -1,0 +1,184 @@
+"""Schemathesis makes requests up from the published description and checks every answer by it.
+
+The description is used as it is published but for four corrections, each for a reason:
+
+* `nullable` is a word of OpenAPI 3.0 in a document that calls itself 3.1, where it means nothing.
+* A prediction's `version` is "a string, or `hidden`" by `oneOf`, which the text `hidden` cannot
+  fulfil because it fits both.
+* The pattern of `Prefer` takes up to 99 seconds where its words, and the service, end at 60.
+* Refusals are not described (but for a few), so the shape seen in recorded ones is added.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.sandbox.background import Background
+from tests.sandbox.openapi_shapes import DOCUMENT
+from tests.sandbox.test_openapi import HELLO, good_values
+from tui.sandbox import ids
+
+_REFUSALS = ("400", "401", "402", "404", "405", "413", "415", "422", "429")
+_PROBLEM = {
+    "description": "Refused",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["detail", "status"],
+                "properties": {
+                    "title": {"type": "string"},
+                    "detail": {"type": "string", "minLength": 1},
+                    "status": {"type": "integer"},
+                    "retry_after": {"type": "number"},
+                    "invalid_fields": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["type", "field", "description"],
+                            "additionalProperties": {"type": "string"},
+                        },
+                    },
+                    "errors": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["detail", "pointer"],
+                            "additionalProperties": {"type": "string"},
+                        },
+                    },
+                },
+                "additionalProperties": False,
+            }
+        }
+    },
+}
+
+
+def corrected() -> dict[str, Any]:
+    document: dict[str, Any] = copy.deepcopy(DOCUMENT)
+    _read_nullable(document)
+    version = document["components"]["schemas"]["schemas_prediction_response"]["properties"][
+        "version"
+    ]
+    version["anyOf"] = version.pop("oneOf")
+    prefer = document["components"]["parameters"]["parameters_prefer_header"]["schema"]
+    prefer["pattern"] = "^wait(=([1-9]|[1-5][0-9]|60))?$"
+    for path, verbs in document["paths"].items():
+        for operation in verbs.values():
+            # What stands there and has a shape is kept; `/search` alone has none but its own.
+            for status in _REFUSALS:
+                known = operation["responses"].get(status)
+                if known is None or (status == "404" and "content" not in known):
+                    operation["responses"][status] = _PROBLEM
+        del path
+    return document
+
+
+def _read_nullable(part: Any) -> None:
+    if isinstance(part, dict):
+        if part.pop("nullable", False) is True:
+            part["type"] = [part["type"], "null"]
+        for inner in part.values():
+            _read_nullable(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _read_nullable(inner)
+
+
+SCHEMA = schemathesis.openapi.from_dict(corrected())
+OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
+NEVER_DONE = {
+    # Models of others and versions in use are not deleted, this model has no readme, and the
+    # address of a download must be signed.
+    "DELETE /models/{model_owner}/{model_name}",
+    "DELETE /models/{model_owner}/{model_name}/versions/{version_id}",
+    "GET /models/{model_owner}/{model_name}/readme",
+    "GET /files/{file_id}/download",
+}
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
+    world = Background(tmp_path_factory.mktemp("sandbox"))
+    yield world
+    world.close()
+
+
+def test_the_whole_description_is_covered() -> None:
+    assert len(OPERATIONS) == sum(len(verbs) for verbs in DOCUMENT["paths"].values()) == 37
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_every_answer_is_as_described(world: Background, label: str, mode: GenerationMode) -> None:
+    operation = OPERATIONS[label]
+    if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+        # Nothing can be wrong with a request that has a path alone; see the positive ones.
+        return
+    known = good_values(world.sandbox, world.http)
+    names = {item.name for item in operation.path_parameters}
+    headers = {"Authorization": f"Bearer {world.sandbox.token}"}
+    answers: set[int] = set()
+
+    @settings(
+        max_examples=30,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+    @given(data=st.data())
+    def ask(data: st.DataObject) -> None:
+        real = data.draw(st.booleans())
+        there = {name: known[name] for name in names} if real else None
+        case: Case = data.draw(operation.as_strategy(generation_mode=mode, path_parameters=there))
+        if real and mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
+            case.body = _that_can_work(case.body, known)
+        answer = case.call_and_validate(
+            base_url=world.sandbox.base_url, headers=headers, checks=CHECKS, timeout=20
+        )
+        answers.add(answer.status_code)
+
+    ask()
+    if mode is GenerationMode.POSITIVE and label not in NEVER_DONE:
+        assert answers & {200, 201, 202, 204}, answers
+
+
+def _that_can_work(body: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
+    """The same body, where it names things, with names of things that there are."""
+    names = {
+        "version": known["version_id"],
+        "model": HELLO,
+        "input": {"text": "x"},
+        "destination": "sandbox/my-lora",
+        "owner": "sandbox",
+        "name": ids.prediction_id(),
+        "hardware": "cpu",
+        "visibility": "private",
+        "webhook": "https://127.0.0.1:9/hook",
+    }
+    return {name: names.get(name, value) for name, value in body.items() if name in names} | {
+        name: value for name, value in body.items() if name.endswith(("_instances", "_filter"))
+    }
