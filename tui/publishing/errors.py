@@ -1,0 +1,108 @@
+"""What can go wrong on the way out, each with words to show and a way forward."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Trouble(Enum):
+    """Kinds of failures, for scripts and for deciding whether to try again."""
+
+    CREDENTIALS = "credentials"
+    PERMISSION = "permission"
+    MISSING = "missing"
+    REGION = "region"
+    CLOCK = "clock"
+    QUOTA = "quota"
+    TLS = "tls"
+    NETWORK = "network"
+    BUSY = "busy"
+    NAME = "name"
+    TAKEN = "taken"
+    CHANGED = "changed"
+    MISMATCH = "mismatch"
+    DISK_FULL = "disk_full"
+    LOCAL = "local"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+_PASSING = frozenset({Trouble.NETWORK, Trouble.BUSY})
+
+
+class PublishError(Exception):
+    """A destination could not be used, or a file did not arrive.
+
+    Attributes:
+        message: what happened, in words that need no knowledge of this program.
+        advice: what the user can do next.
+        kind: for scripts.
+        retry_after: seconds that the far end asked us to wait, or None.
+    """
+
+    def __init__(
+        self, message: str, advice: str, kind: Trouble, *, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.kind = kind
+        self.retry_after = retry_after
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later without anyone changing anything."""
+        return self.kind in _PASSING
+
+
+class TransferCancelledError(PublishError):
+    """The transfer stopped because its `cancel` event was set; it can be resumed or abandoned."""
+
+    def __init__(self) -> None:
+        super().__init__("The transfer was stopped.", "", Trouble.CANCELLED)
+
+
+class SourceChangedError(PublishError):
+    """The local file is not what it was when the transfer was planned."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} changed while it was being sent.",
+            "Wait until nothing writes to it any more, then publish again.",
+            Trouble.CHANGED,
+        )
+
+
+class MismatchError(PublishError):
+    """What lies at the far end is not what was sent."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(
+            f"{name} did not arrive intact: {what}.",
+            "Send it again; if this repeats, the storage or something on the way damages data.",
+            Trouble.MISMATCH,
+        )
+
+
+def disk_error(error: OSError, what: str) -> PublishError:
+    """An error of the local disk or a mounted folder, in words."""
+    import errno
+
+    reason = error.strerror or str(error)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return PublishError(
+            f"{what}: no space is left.", "Free some space there, then resume.", Trouble.DISK_FULL
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return PublishError(
+            f"{what}: {reason}.",
+            "Choose a folder that you may write to, or change its permissions.",
+            Trouble.PERMISSION,
+        )
+    if error.errno in {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN}:
+        return PublishError(
+            f"{what}: {reason}.",
+            "If it is a mounted folder, check that its server can be reached.",
+            Trouble.NETWORK,
+        )
+    return PublishError(f"{what}: {reason}.", "Check the folder and the file.", Trouble.LOCAL)

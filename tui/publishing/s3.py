@@ -1,0 +1,266 @@
+"""Any bucket that speaks S3: Amazon's, MinIO, Backblaze B2, Cloudflare R2, Wasabi, others."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import mimetypes
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from tui.publishing.contract import (
+    Item,
+    LocalFile,
+    Progress,
+    Resume,
+    TestReport,
+    Verified,
+)
+from tui.publishing.errors import (
+    MismatchError,
+    PublishError,
+    SourceChangedError,
+    Trouble,
+    disk_error,
+)
+from tui.publishing.meter import Meter, check_names, describe_source
+from tui.publishing.s3_client import S3Client, make_client
+from tui.publishing.s3_errors import code_of, explain
+from tui.publishing.s3_etag import matches
+from tui.publishing.s3_parts import PART_BYTES, Body, PartedUpload, insist, watch_sending
+from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.publishing.throttle import Throttle
+from tui.settings import NetworkSettings
+
+_HASH_KEY = "sha256"
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_KEY_BYTES = 1024
+
+
+class S3Destination:
+    """A bucket with a prefix."""
+
+    kind = "s3"
+
+    def __init__(
+        self,
+        profile: S3Profile,
+        keys: S3Keys,
+        *,
+        network: NetworkSettings | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._profile = profile
+        self._keys = keys
+        self._network = network or NetworkSettings()
+        self._throttle = throttle
+        self._lock = threading.Lock()
+        self._sent: dict[str, tuple[str, str]] = {}
+
+    @cached_property
+    def _made(self) -> S3Client:
+        try:
+            client = make_client(self._profile, self._keys, self._network)
+        except Exception as error:
+            raise explain(error, self._profile) from error
+        watch_sending(client)
+        return client
+
+    @property
+    def _client(self) -> S3Client:
+        with self._lock:
+            return self._made
+
+    def describe(self) -> str:
+        """Bucket, prefix and server."""
+        where = self._profile.endpoint or f"Amazon S3 {self._profile.region}"
+        return f"s3://{self._profile.bucket}/{self._profile.prefix.strip('/')} at {where}"
+
+    def test(self, cancel: threading.Event | None = None) -> TestReport:
+        """Write an object, read it back, delete it; each with what is wrong, if something is."""
+        from tui.publishing.s3_probe import probe
+
+        return probe(self._client, self._profile, self._network, self._options, cancel)
+
+    def prepare(self) -> None:
+        """A bucket is not made for the user: its region, price and rights are theirs to choose."""
+
+    def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
+        """Ask for every key whether this content is there already."""
+        check_names(tuple(files))
+        items = []
+        for file in files:
+            key = self._profile.key(file.name)
+            if len(key.encode()) > _KEY_BYTES:
+                raise PublishError(
+                    f"The key of {file.name} is longer than {_KEY_BYTES} bytes.",
+                    "Use a shorter prefix or name.",
+                    Trouble.NAME,
+                )
+            items.append(self._compare(describe_source(file, key, cancel), cancel))
+        return items
+
+    def _compare(self, item: Item, cancel: threading.Event | None) -> Item:
+        head = self._head(item.target)
+        if head is None:
+            return item
+        same: bool = head["ContentLength"] == item.size and (
+            head.get("Metadata", {}).get(_HASH_KEY) == item.sha256
+            or matches(item.source, item.size, str(head.get("ETag", "")), cancel) is True
+        )
+        return replace(item, present=same, replaces=not same)
+
+    def _head(self, key: str) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = self._client.head_object(Bucket=self._profile.bucket, Key=key)
+        except Exception as error:
+            if code_of(error) in _ABSENT:
+                return None
+            raise explain(error, self._profile) from error
+        return answer
+
+    def _options(self, name: str, digest: str) -> dict[str, Any]:
+        """Settings of a new object."""
+        profile = self._profile
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        options: dict[str, Any] = {"ContentType": kind, "Metadata": {_HASH_KEY: digest}}
+        if profile.storage_class:
+            options["StorageClass"] = profile.storage_class
+        if profile.acl:
+            options["ACL"] = profile.acl
+        if profile.encryption:
+            options["ServerSideEncryption"] = profile.encryption
+            if profile.encryption == "aws:kms" and profile.kms_key:
+                options["SSEKMSKeyId"] = profile.kms_key
+        return options
+
+    def send(
+        self,
+        item: Item,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        resume: Resume | None = None,
+    ) -> None:
+        """Send a file: small ones in one request, others in parts, four at a time."""
+        item.check_source()
+        own = Resume()
+        meter = Meter(item.size, progress, cancel, self._throttle)
+        meter.check()
+        try:
+            etag = self._send(item, meter, resume or own)
+        except SourceChangedError:
+            self.abandon(item, resume or own)
+            raise
+        except PublishError:
+            if resume is None:
+                with contextlib.suppress(PublishError):
+                    self.abandon(item, own)
+            raise
+        except OSError as error:
+            raise disk_error(error, f"{item.source} cannot be read") from error
+        except Exception as error:
+            raise explain(error, self._profile) from error
+        self._sent[item.target] = (item.sha256, etag)
+        (resume or own).clear()
+        meter.finish()
+
+    def _send(self, item: Item, meter: Meter, resume: Resume) -> str:
+        """Send by the way that fits the size; the ETag that the object should have."""
+        options = self._options(item.name, item.sha256)
+        if item.size <= PART_BYTES:
+            return self._put(item, meter, options)
+        return PartedUpload(self._client, self._profile, item, meter, resume).run(options)
+
+    def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
+        data = item.source.read_bytes()
+        if hashlib.sha256(data).hexdigest() != item.sha256:
+            raise SourceChangedError(item.name)
+        body = Body(data, meter)
+        md5 = hashlib.md5(data, usedforsecurity=False)
+        insist(
+            lambda: self._client.put_object(
+                Bucket=self._profile.bucket,
+                Key=item.target,
+                Body=body,
+                ContentLength=len(data),
+                ContentMD5=base64.b64encode(md5.digest()).decode(),
+                **options,
+            ),
+            self._profile,
+            meter,
+            body,
+        )
+        return md5.hexdigest()
+
+    def finish(self, items: Sequence[Item], message: str = "") -> None:
+        """Objects are visible as soon as they are complete."""
+
+    def verify(
+        self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
+    ) -> Verified:
+        """Size and ETag; where the ETag is no MD5 (encryption, some servers), read all back."""
+        head = self._head(item.target)
+        if head is None:
+            raise MismatchError(item.name, "the bucket does not have it")
+        size, etag = int(head["ContentLength"]), str(head.get("ETag", "")).strip('"')
+        if size != item.size:
+            raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
+        if not deep and self._has_etag(item, etag, cancel):
+            return Verified(size, "etag", etag)
+        found = self._read_back(item, cancel)
+        if found != item.sha256:
+            raise MismatchError(item.name, "reading it back gives other bytes")
+        return Verified(size, "read back", found)
+
+    def _has_etag(self, item: Item, etag: str, cancel: threading.Event | None) -> bool:
+        """Whether the ETag proves the content; False proves nothing (it may not be an MD5)."""
+        sent = self._sent.get(item.target)
+        if sent is not None and sent == (item.sha256, etag):
+            return True
+        if not matches(item.source, item.size, etag, cancel):
+            return False
+        item.check_source()
+        return True
+
+    def _read_back(self, item: Item, cancel: threading.Event | None) -> str:
+        meter = Meter(item.size, None, cancel, self._throttle)
+        digest = hashlib.sha256()
+
+        def read() -> str:
+            answer = self._client.get_object(Bucket=self._profile.bucket, Key=item.target)
+            with contextlib.closing(answer["Body"]) as body:
+                for piece in body.iter_chunks(1024 * 1024):
+                    meter.add(len(piece))
+                    digest.update(piece)
+            return digest.hexdigest()
+
+        try:
+            return read()
+        except Exception as error:
+            raise explain(error, self._profile) from error
+
+    def abandon(self, item: Item, resume: Resume) -> None:
+        """Abort the half-done upload, so that its parts cost nothing."""
+        upload_id = resume.data.get("upload_id")
+        if upload_id:
+            try:
+                self._client.abort_multipart_upload(
+                    Bucket=self._profile.bucket, Key=item.target, UploadId=upload_id
+                )
+            except Exception as error:
+                if code_of(error) not in {"NoSuchUpload", *_ABSENT}:
+                    raise explain(error, self._profile) from error
+        resume.clear()
+
+    def link(self, item: Item) -> str | None:
+        """The object's address; it can be opened only where the bucket is public."""
+        return self._profile.url(item.target)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_made" in self.__dict__:
+            self._made.close()

@@ -1,0 +1,189 @@
+"""What S3 servers and boto3 say, in words that help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.s3_profile import S3Profile
+from tui.replicate.redact import redact_text
+
+_KEYS = "Check the access key and the secret key of this destination, and that they belong to it."
+_BY_CODE: dict[str, tuple[Trouble, str, str]] = {
+    "InvalidAccessKeyId": (Trouble.CREDENTIALS, "{place} does not know the access key.", _KEYS),
+    "SignatureDoesNotMatch": (
+        Trouble.CREDENTIALS,
+        "{place} does not accept the secret key.",
+        "Copy the secret key again, without spaces; else look at the endpoint and any proxy.",
+    ),
+    "ExpiredToken": (Trouble.CREDENTIALS, "The session token has expired.", "Get a new one."),
+    "InvalidToken": (Trouble.CREDENTIALS, "The session token is not valid.", "Get a new one."),
+    "AuthorizationHeaderMalformed": (
+        Trouble.REGION,
+        "The bucket {bucket} is in another region than {region}.",
+        "Set the destination's region{hint}.",
+    ),
+    "AccessDenied": (
+        Trouble.PERMISSION,
+        "The keys may not do this in the bucket {bucket}.",
+        "Give them permission to put, get, list and delete objects there, or use other keys.",
+    ),
+    "NoSuchBucket": (
+        Trouble.MISSING,
+        "There is no bucket {bucket} at {place}.",
+        "Make it there first, or correct its name or the region.",
+    ),
+    "RequestTimeTooSkewed": (
+        Trouble.CLOCK,
+        "The clock of this machine is too far from the clock of {place}.",
+        "Set this machine's clock (for example: timedatectl set-ntp true).",
+    ),
+    "QuotaExceeded": (
+        Trouble.QUOTA,
+        "The storage at {place} is full, or its quota is used up.",
+        "Delete something there or raise the quota, then resume.",
+    ),
+    "EntityTooLarge": (
+        Trouble.REFUSED,
+        "{place} does not take a file of this size.",
+        "Ask its operator for the limit.",
+    ),
+    "InvalidBucketName": (
+        Trouble.NAME, "{place} does not accept the bucket name {bucket}.", "Correct it.",
+    ),
+    "KeyTooLongError": (
+        Trouble.NAME, "The object's key is too long.", "Use a shorter prefix or file name.",
+    ),
+    "BadDigest": (
+        Trouble.NETWORK, "A part was damaged on its way to {place}.", "It will be sent again.",
+    ),
+    "SlowDown": (Trouble.BUSY, "{place} asks us to slow down.", "Try again in a while."),
+    "NoSuchUpload": (
+        Trouble.NETWORK,
+        "{place} has forgotten the half-done upload.",
+        "It will be sent from the beginning.",
+    ),
+    "NotImplemented": (
+        Trouble.REFUSED,
+        "{place} does not know one of the options of this destination.",
+        "Switch off encryption, storage class or ACL.",
+    ),
+}  # fmt: skip
+_SAME = {
+    "AllAccessDisabled": "AccessDenied",
+    "AccountProblem": "AccessDenied",
+    "UserSuspended": "AccessDenied",
+    "Forbidden": "AccessDenied",
+    "403": "AccessDenied",
+    "401": "InvalidAccessKeyId",
+    "Unauthorized": "InvalidAccessKeyId",
+    "404": "NoSuchBucket",
+    "PermanentRedirect": "AuthorizationHeaderMalformed",
+    "TemporaryRedirect": "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException": "AuthorizationHeaderMalformed",
+    "301": "AuthorizationHeaderMalformed",
+    "InvalidRegion": "AuthorizationHeaderMalformed",
+    "RequestExpired": "RequestTimeTooSkewed",
+    "InsufficientCapacity": "QuotaExceeded",
+    "InsufficientStorage": "QuotaExceeded",
+    "XMinioStorageFull": "QuotaExceeded",
+    "507": "QuotaExceeded",
+    "413": "EntityTooLarge",
+    "InvalidDigest": "BadDigest",
+    "XAmzContentSHA256Mismatch": "BadDigest",
+    "ServiceUnavailable": "SlowDown",
+    "TooManyRequests": "SlowDown",
+    "429": "SlowDown",
+    "503": "SlowDown",
+    "501": "NotImplemented",
+}
+
+
+def explain(error: Exception, profile: S3Profile) -> PublishError:
+    """The error of a call, translated; anything unknown keeps its own words."""
+    from botocore import exceptions as boto
+
+    place = profile.endpoint or "Amazon S3"
+    if isinstance(error, PublishError):
+        return error
+    if isinstance(error, boto.ClientError):
+        return _refused(error, profile, place)
+    if isinstance(error, boto.SSLError):
+        return PublishError(
+            f"The certificate of {place} is not trusted: {_last(error)}.",
+            "If it has a private authority, name its PEM file as ca_bundle in the network "
+            "settings. If the server speaks plain HTTP, write http:// in the endpoint.",
+            Trouble.TLS,
+        )
+    if isinstance(error, boto.ProxyConnectionError):
+        return PublishError(
+            "The proxy cannot be reached, or it refused.",
+            "Check the proxy in the network settings.",
+            Trouble.NETWORK,
+        )
+    if isinstance(error, boto.ReadTimeoutError):
+        return PublishError(
+            f"{place} stopped answering.", "It will be tried again.", Trouble.NETWORK
+        )
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
+        return PublishError(
+            f"{place} cannot be reached: {_last(error)}.",
+            "Check the endpoint, the network and the proxy.",
+            Trouble.NETWORK,
+        )
+    if isinstance(error, OSError):
+        return PublishError(
+            f"A file cannot be read: {error}", "Check the network settings.", Trouble.LOCAL
+        )
+    return PublishError(
+        f"The request to {place} cannot be made: {_last(error)}.",
+        "Check the settings of this destination.",
+        Trouble.REFUSED,
+    )
+
+
+def code_of(error: Exception) -> str:
+    """The server's error code, or the HTTP status as text; empty for other errors."""
+    answer = getattr(error, "response", None)
+    if not isinstance(answer, dict):
+        return ""
+    return str(answer.get("Error", {}).get("Code", "")) or _status(answer)
+
+
+def _status(answer: dict[str, Any]) -> str:
+    return str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+
+
+def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
+    answer: dict[str, Any] = error.response
+    code, status = code_of(error), _status(answer)
+    known = _BY_CODE.get(code) or _BY_CODE.get(_SAME.get(code, ""))
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if known is None and status.startswith("5"):
+        known = _BY_CODE.get(_SAME.get(status, ""), _BY_CODE["SlowDown"])
+    if known is None:
+        text = str(answer.get("Error", {}).get("Message") or code)
+        return PublishError(
+            f"{place} refused: {text}", "Check the settings of this destination.", Trouble.REFUSED
+        )
+    kind, message, advice = known
+    found = headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region")
+    facts = {
+        "place": place,
+        "bucket": profile.bucket,
+        "region": profile.region,
+        "hint": f" to {found}" if found else " to the one that the bucket's page shows",
+    }
+    wait = str(headers.get("retry-after", ""))
+    return PublishError(
+        message.format(**facts),
+        advice.format(**facts),
+        kind,
+        retry_after=float(wait) if wait.isdecimal() else None,
+    )
+
+
+def _last(error: Exception) -> str:
+    """The innermost reason, in one line and without secrets of addresses."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return redact_text(text)[:300].rstrip(".")

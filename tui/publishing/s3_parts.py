@@ -1,0 +1,291 @@
+"""Sending one file to S3 in parts, several at once, in a way that can be taken up again.
+
+The caller keeps a small dictionary: the upload's id, the size of its parts, and for each part that
+arrived its ETag and the MD5 of what was sent. After a crash the same dictionary goes on where it
+stopped, even from another process.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from tui.publishing.contract import Item, Resume
+from tui.publishing.errors import SourceChangedError, TransferCancelledError
+from tui.publishing.meter import Meter
+from tui.publishing.s3_client import S3Client
+from tui.publishing.s3_errors import code_of, explain
+from tui.publishing.s3_profile import S3Profile
+
+MIB = 1024 * 1024
+PART_BYTES = 8 * MIB
+"""Also the size below which a file goes up in one request; S3 wants at least 5 MiB."""
+PARTS_AT_ONCE = 4
+_MOST_PARTS = 9_000  # S3 allows 10 000
+_TRIES = 3
+_FIRST_PAUSE = 0.5
+_T = TypeVar("_T")
+
+
+def part_size(size: int) -> int:
+    """Bytes of each part of a file: 8 MiB, more only where the number of parts is limited."""
+    return max(PART_BYTES, math.ceil(size / _MOST_PARTS / MIB) * MIB)
+
+
+class Body(io.RawIOBase):
+    """Bytes on their way: counted, held to the bandwidth limit, stopped when asked.
+
+    botocore reads a body once to sign it and once to send it; only what is read after `sending`
+    was switched on counts.
+    """
+
+    def __init__(self, data: bytes, meter: Meter) -> None:
+        self._data = memoryview(data)
+        self._meter = meter
+        self._at = 0
+        self.sending = False
+        self.counted = 0
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def tell(self) -> int:
+        """Position."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move; what was counted and will be sent once more is taken off again."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._data)}[whence]
+        self._at = max(0, start + offset)
+        if self.counted > self._at:
+            self._meter.back(self.counted - self._at)
+            self.counted = self._at
+        return self._at
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        end = len(self._data) if size is None or size < 0 else self._at + size
+        piece = bytes(self._data[self._at : end])
+        self._pass(len(piece))
+        return piece
+
+    def readinto(self, buffer: Any, /) -> int:
+        """The next bytes, into a buffer (botocore's native signer reads so)."""
+        piece = self._data[self._at : self._at + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._pass(len(piece))
+        return len(piece)
+
+    def _pass(self, count: int) -> None:
+        self._at += count
+        if self.sending:
+            self.counted += count
+            self._meter.add(count)
+
+    def rewind(self) -> None:
+        """Back to the beginning, and uncounted."""
+        self.seek(0)
+
+
+def watch_sending(client: S3Client) -> None:
+    """Tell bodies of this client when they are only signed and when they are sent."""
+
+    def switch(on: bool) -> Callable[..., None]:
+        def handle(request: Any, **_: Any) -> None:
+            if isinstance(request.data, Body):
+                request.data.sending = on
+
+        return handle
+
+    client.meta.events.register_first("request-created.s3", switch(False))
+    client.meta.events.register_last("request-created.s3", switch(True))
+
+
+def insist(
+    call: Callable[[], _T], profile: S3Profile, meter: Meter, body: Body | None = None
+) -> _T:
+    """Call, and call again after passing troubles, with pauses that end when asked.
+
+    Raises:
+        PublishError: it did not work.
+    """
+    pause = _FIRST_PAUSE
+    for left in reversed(range(_TRIES)):
+        try:
+            meter.check()
+            return call()
+        except Exception as error:
+            if meter.cancel.is_set():
+                raise TransferCancelledError from None
+            problem = explain(error, profile)
+            if body is not None:
+                body.rewind()
+            if not problem.retryable or not left or code_of(error) == "NoSuchUpload":
+                raise problem from error
+            meter.cancel.wait(max(pause, min(problem.retry_after or 0, 10)))
+            pause *= 2
+    raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
+
+
+class PartedUpload:
+    """One multipart upload."""
+
+    def __init__(
+        self, client: S3Client, profile: S3Profile, item: Item, meter: Meter, resume: Resume
+    ) -> None:
+        self._client = client
+        self._profile = profile
+        self._item = item
+        self._meter = meter
+        self._resume = resume
+        self._lock = threading.Lock()
+        self._where = {"Bucket": profile.bucket, "Key": item.target}
+
+    def run(self, options: dict[str, Any]) -> str:
+        """Send what is missing and put it together; the MD5-based ETag the whole should have."""
+        if not self._go_on():
+            self._start(options)
+        size, parts = int(self._resume.data["part"]), self._resume.data["parts"]
+        count = math.ceil(self._item.size / size)
+        missing = [number for number in range(1, count + 1) if str(number) not in parts]
+        for number in set(range(1, count + 1)) - set(missing):
+            self._meter.add(self._length(number, size), limited=False)
+        self._send_all(missing, size)
+        self._item.check_source()
+        ordered = [
+            {"PartNumber": number, "ETag": parts[str(number)]["etag"]}
+            for number in range(1, count + 1)
+        ]
+        insist(
+            lambda: self._client.complete_multipart_upload(
+                **self._where,
+                UploadId=self._resume.data["upload_id"],
+                MultipartUpload={"Parts": ordered},
+            ),
+            self._profile,
+            self._meter,
+        )
+        return whole_etag([parts[str(number)]["md5"] for number in range(1, count + 1)])
+
+    def _go_on(self) -> bool:
+        """Whether the remembered upload is of this very file and still known to the server."""
+        data = self._resume.data
+        if data.get("sha256") != self._item.sha256 or data.get("key") != self._item.target:
+            return False
+        if not data.get("upload_id"):
+            return False
+        try:
+            known = self._listed(data["upload_id"])
+        except Exception as error:
+            if code_of(error) in {"NoSuchUpload", "404", "NoSuchKey"}:
+                return False
+            raise explain(error, self._profile) from error
+        kept = {
+            number: part
+            for number, part in data["parts"].items()
+            if known.get(int(number)) == part["etag"].strip('"')
+        }
+        data["parts"] = kept
+        return True
+
+    def _listed(self, upload_id: str) -> dict[int, str]:
+        found: dict[int, str] = {}
+        marker = 0
+        while True:
+            page = self._client.list_parts(
+                **self._where, UploadId=upload_id, PartNumberMarker=marker
+            )
+            for part in page.get("Parts", []):
+                found[int(part["PartNumber"])] = str(part["ETag"]).strip('"')
+            if not page.get("IsTruncated"):
+                return found
+            marker = int(page["NextPartNumberMarker"])
+
+    def _start(self, options: dict[str, Any]) -> None:
+        answer = insist(
+            lambda: self._client.create_multipart_upload(**self._where, **options),
+            self._profile,
+            self._meter,
+        )
+        self._resume.data.clear()
+        self._resume.data.update(
+            key=self._item.target,
+            sha256=self._item.sha256,
+            upload_id=answer["UploadId"],
+            part=part_size(self._item.size),
+            parts={},
+        )
+        self._resume.changed()
+
+    def _length(self, number: int, size: int) -> int:
+        return min(size, self._item.size - (number - 1) * size)
+
+    def _send_all(self, missing: list[int], size: int) -> None:
+        stop = threading.Event()
+        with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="s3-part") as pool:
+            waiting = [pool.submit(self._send_part, number, size, stop) for number in missing]
+            done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+            stop.set()
+            _raise_first(list(done), self._meter)
+
+    def _send_part(self, number: int, size: int, stop: threading.Event) -> None:
+        if stop.is_set():
+            return
+        self._meter.check()
+        length = self._length(number, size)
+        with self._item.source.open("rb") as file:
+            file.seek((number - 1) * size)
+            data = file.read(length)
+        if len(data) != length:
+            raise SourceChangedError(self._item.name)
+        md5 = hashlib.md5(data, usedforsecurity=False)
+        body = Body(data, self._meter)
+        answer = insist(
+            lambda: self._client.upload_part(
+                **self._where,
+                UploadId=self._resume.data["upload_id"],
+                PartNumber=number,
+                Body=body,
+                ContentLength=length,
+                ContentMD5=base64.b64encode(md5.digest()).decode(),
+            ),
+            self._profile,
+            self._meter,
+            body,
+        )
+        with self._lock:
+            part = {"etag": str(answer["ETag"]), "md5": md5.hexdigest()}
+            self._resume.data["parts"][str(number)] = part
+            self._resume.changed()
+
+
+def _raise_first(done: list[Future[None]], meter: Meter) -> None:
+    errors = [error for future in done if (error := future.exception()) is not None]
+    if meter.cancel.is_set():
+        raise TransferCancelledError
+    for error in errors:
+        if not isinstance(error, TransferCancelledError):
+            raise error
+    if errors:
+        raise errors[0]
+
+
+def whole_etag(md5s: list[str]) -> str:
+    """The ETag that S3 gives to an object made of parts with these MD5s."""
+    together = hashlib.md5(b"".join(map(bytes.fromhex, md5s)), usedforsecurity=False)
+    return f"{together.hexdigest()}-{len(md5s)}"
