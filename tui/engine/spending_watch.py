@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -94,10 +95,10 @@ class SpendingWatch:
             except StoreError as error:
                 LOG.warning("spending: %s", error.message)
                 pause = _AGAIN
-            try:
-                await asyncio.wait_for(self._bell.wait(), pause)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: on Python 3.11 it loses a cancellation that comes with the bell.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._bell.wait()
             self._bell.clear()
 
     def _look(self) -> float | None:

@@ -1,0 +1,99 @@
+"""What people type into fields, good and bad."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.engine import fields
+from tui.engine.fields import FieldError
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [("50", 50_000_000), ("$50", 50_000_000), (" 12.50 ", 12_500_000), ("1,000", 10**9),
+     ("$1,250.50", 1_250_500_000), (".5", 500_000), (50, 50_000_000), (0.1, 100_000),
+     ("0", 0), ("1000000", 10**12), ("0.000001", 1), ("50 USD", 50_000_000)],
+)  # fmt: skip
+def test_amounts_that_people_write(text: Any, micros: int) -> None:
+    assert fields.read_amount(text) == micros
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "-1", "−1", "abc", "1e309", "NaN", "inf", "1,5", "1,50", "1.2.3", "10,00,0",
+     "1000001", "9" * 400, "5 %", "5€", "٥٠", "0x10", None, True, [], float("nan"), float("inf"),
+     1e309, -0.5],
+)  # fmt: skip
+def test_amounts_that_are_none(text: Any) -> None:
+    with pytest.raises(FieldError):
+        fields.read_amount(text)
+
+
+@given(st.integers(0, fields.MOST_MICROS))
+def test_an_amount_loses_nothing(micros: int) -> None:
+    assert fields.read_amount(f"{micros // 10**6}.{micros % 10**6:06d}") == micros
+
+
+@given(st.text() | st.floats() | st.integers() | st.none())
+def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
+    for read in (fields.read_amount, fields.read_rate, fields.read_proxy, fields.read_seconds,
+                 fields.read_names, fields.read_switch):  # fmt: skip
+        with contextlib.suppress(FieldError):  # and nothing else
+            read(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"), [("$3.51/h", 975), ("0.000975/s", 975), (975, 975), ("975", 975)]
+)
+def test_rates(text: Any, micros: int) -> None:
+    assert fields.read_rate(text) == micros
+
+
+@pytest.mark.parametrize("text", ["", "0", 0, -1, "3.51", "$9999999/h", "1e309/h", True, None])
+def test_rates_that_are_none(text: Any) -> None:
+    with pytest.raises(FieldError):
+        fields.read_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("", ""), ("proxy:3128", "http://proxy:3128"), ("http://u:p@proxy:3128/", "http://u:p@proxy:3128"),
+     ("socks5h://localhost:1080", "socks5h://localhost:1080"), ("http://[::1]:8", "http://[::1]:8")],
+)  # fmt: skip
+def test_proxies(text: str, address: str) -> None:
+    assert fields.read_proxy(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ftp://proxy:1", "http://", "http://proxy:0", "http://proxy:99999", "http://proxy:3128/path",
+     "http://proxy?x=1", "http://proxy#x", "two proxies", "http://proxy:port", 5, None, "http://[::1"],
+)  # fmt: skip
+def test_proxies_that_are_none(text: Any) -> None:
+    with pytest.raises(FieldError):
+        fields.read_proxy(text)
+
+
+def test_a_bundle_must_be_a_file_with_certificates(tmp_path: Path) -> None:
+    import certifi
+
+    assert fields.read_ca_bundle(certifi.where()) == certifi.where()
+    assert fields.read_ca_bundle("") == ""
+    empty = tmp_path / "empty.pem"
+    empty.write_text("")
+    for bad in (str(tmp_path), str(tmp_path / "none.pem"), str(empty), 7, "\0"):
+        with pytest.raises(FieldError):
+            fields.read_ca_bundle(bad)
+
+
+def test_periods_by_any_name() -> None:
+    assert fields.read_choice(" Weekly ", fields.PERIODS) == "weekly"
+    assert fields.read_choice("30 d", fields.PERIODS) == "monthly"
+    with pytest.raises(FieldError, match="daily, weekly or monthly"):
+        fields.read_choice("yearly", fields.PERIODS)

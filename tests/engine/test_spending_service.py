@@ -1,0 +1,302 @@
+"""The limit at work, through the control API and the stand-in for Replicate."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.engine.world import World, quick_settings, running_engine, running_world
+from tests.store.test_billing import REAL, done, job
+from tests.support import eventually
+from tui.engine.book import utc_now
+from tui.engine.control_client import ControlError
+from tui.engine.errors import RefusedError
+from tui.engine.live_settings import LiveSettings
+from tui.engine.spending_service import SpendingService, ceiling_seconds
+from tui.settings import Home, Settings, SpendingSettings
+from tui.store.reader import StoreReader
+from tui.store.records import JobStatus
+from tui.store.writer import StoreWriter
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+FIFTY = SpendingSettings(enabled=True, amount_micros=50_000_000, period="weekly", action="block")
+
+
+class Till:
+    """A spending service over a store, at a time of the test's choice."""
+
+    def __init__(self, home: Home) -> None:
+        self.now = NOW
+        self.writer = StoreWriter(home)
+        self.reader = StoreReader(home.database)
+        self.live = LiveSettings(home, Settings())
+        self.service = SpendingService(self.reader, self.live, lambda: self.now)
+
+    def limit(self, settings: SpendingSettings = FIFTY, **changes: Any) -> None:
+        self.live.now = replace(self.live.now, spending=replace(settings, **changes))
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
+
+
+@pytest.fixture
+def till(home: Home) -> Iterator[Till]:
+    till = Till(home)
+    yield till
+    till.close()
+
+
+def test_the_check_shows_the_sum_as_it_stands(till: Till) -> None:
+    till.limit()
+    till.writer.insert(done("a", 31_200_000, NOW - timedelta(days=1)))
+    check = till.service.check(REAL, 3_700_000)
+    assert (check.level, check.message) == ("ok", "$3.70 estimated · $31.20 + $3.70 of $50 / 7 d")
+
+
+def test_running_jobs_count_with_what_they_will_cost(till: Till) -> None:
+    till.limit()
+    till.writer.insert(done("a", 31_200_000, NOW - timedelta(days=1)))
+    till.writer.insert(
+        job("r", status=JobStatus.RUNNING, started_at=NOW - timedelta(seconds=1000),
+            estimate_micros=10_000_000)
+    )  # fmt: skip
+    till.writer.insert(job("q", status=JobStatus.QUEUED, estimate_micros=4_000_000))
+    verdict = till.service.verdict(REAL, 3_700_000)
+    assert verdict.spent_micros == 31_200_000 + 975_000
+    assert verdict.running_micros == 10_000_000 - 975_000 + 4_000_000
+    assert verdict.projected_micros == 31_200_000 + 10_000_000 + 4_000_000 + 3_700_000
+
+
+@pytest.mark.parametrize(
+    ("spent", "level"), [(30_000_000, "ok"), (36_300_000, "warn"), (46_300_001, "error")]
+)
+def test_it_warns_from_80_percent_and_blocks_above_all(till: Till, spent: int, level: str) -> None:
+    till.limit()
+    till.writer.insert(done("a", spent, NOW - timedelta(days=1)))
+    assert till.service.check(REAL, 3_700_000).level == level
+    till.limit(action="warn")
+    assert till.service.check(REAL, 3_700_000).level == ("ok" if level == "ok" else "warn")
+    assert bool(till.service.allow(REAL, 3_700_000)) == (level != "ok")
+
+
+def test_a_refusal_says_how_far_over(till: Till) -> None:
+    till.limit()
+    till.writer.insert(done("a", 48_000_000, NOW - timedelta(days=1)))
+    with pytest.raises(RefusedError) as caught:
+        till.service.allow(REAL, 3_700_000)
+    assert caught.value.code == "cost_limit_exceeded"
+    assert caught.value.status == 429
+    assert "$1.70 over" in caught.value.message
+    assert caught.value.details["over_micros"] == 1_700_000
+
+
+def test_a_sum_that_cannot_be_worked_out_blocks(till: Till, home: Home) -> None:
+    till.limit()
+    till.reader.close()
+    with sqlite3.connect(home.database) as database:
+        database.execute("ALTER TABLE ledger RENAME TO mislaid")
+    database.close()
+    with pytest.raises(RefusedError) as caught:
+        till.service.allow(REAL, 1)
+    assert caught.value.code == "cost_limit_exceeded"
+    assert "cannot be worked out" in caught.value.message
+    assert till.service.check(REAL, 1).level == "error"
+    till.limit(action="warn")
+    till.service.allow(REAL, 1)
+
+
+def test_a_deleted_job_still_uses_up_the_limit(till: Till) -> None:
+    till.limit()
+    till.writer.insert(done("a", 48_000_000, NOW - timedelta(days=1)))
+    till.writer.delete("a")
+    with pytest.raises(RefusedError):
+        till.service.allow(REAL, 3_700_000)
+
+
+def test_a_rehearsal_uses_up_no_real_money(till: Till) -> None:
+    till.limit()
+    local = "http://127.0.0.1:5/v1"
+    till.writer.insert(done("a", 49_000_000, NOW - timedelta(days=1), api_base=local))
+    assert till.service.allow(REAL, 3_700_000) == ""
+    with pytest.raises(RefusedError):
+        till.service.allow(local, 3_700_000)
+
+
+def test_a_clock_set_back_opens_no_limit(till: Till) -> None:
+    till.limit(period="daily")
+    till.writer.insert(done("a", 49_000_000, NOW - timedelta(hours=1)))
+    till.now = NOW - timedelta(days=3)
+    with pytest.raises(RefusedError):
+        till.service.allow(REAL, 3_700_000)
+
+
+def test_a_job_over_the_border_of_a_period_counts_with_its_part(till: Till) -> None:
+    till.limit(period="daily")
+    ended = NOW - timedelta(hours=23, minutes=30)  # it ran an hour, half of it in the last day
+    till.writer.insert(done("a", 2_000_000, ended))
+    fact = till.service.fact(sandbox=False)
+    assert fact["spent_micros"] == 1_000_000
+    assert fact["weekly_micros"] == 2_000_000
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/St_Johns"])
+def test_the_total_is_the_same_in_every_time_zone(till: Till, zone: str) -> None:
+    for number in range(5):
+        till.writer.insert(done(f"j{number}", 10**6 + number, NOW - timedelta(hours=7 * number)))
+    summary = till.service.summary(REAL, 30, ZoneInfo(zone))
+    assert summary["total_micros"] == 5 * 10**6 + 10
+    assert sum(day["cost_micros"] for day in summary["by_day"]) == summary["total_micros"]
+    assert len(summary["by_day"]) == 30
+    assert summary["jobs_by_status"] == {"completed": 5}
+
+
+def test_the_summary_counts_and_averages(till: Till) -> None:
+    made = NOW - timedelta(days=2)
+    till.writer.insert(done("a", 10, NOW - timedelta(hours=1), created_at=made))
+    till.writer.insert(job("q", status=JobStatus.QUEUED, created_at=made))
+    summary = till.service.summary(REAL, 7)
+    assert summary["jobs_by_status"] == {"completed": 1, "queued": 1}
+    assert summary["average_seconds"] == 3600
+    assert summary["active_jobs"] == 1
+    for days in (0, -1, 367, 10**9):
+        with pytest.raises(RefusedError):
+            till.service.summary(REAL, days)
+
+
+def test_a_limit_of_nothing_blocks_what_costs_and_nothing_else(till: Till) -> None:
+    till.limit(amount_micros=0)
+    with pytest.raises(RefusedError):
+        till.service.allow(REAL, 1)
+    till.service.allow(REAL, 0)
+    assert till.service.status(REAL)["percent_used"] == 0
+
+
+def test_a_ceiling_becomes_seconds_at_the_rate() -> None:
+    assert ceiling_seconds(10_000_000, 975) == 10_256
+    assert 10_256 * 975 <= 10_000_000
+    with pytest.raises(RefusedError, match="at least 5 s"):
+        ceiling_seconds(1, 975)
+    with pytest.raises(RefusedError, match="not known"):
+        ceiling_seconds(10_000_000, 0)
+
+
+def test_thousands_of_jobs_are_summed_in_the_blink_of_an_eye(till: Till) -> None:
+    import time
+
+    till.limit()
+    for number in range(2_000):
+        till.writer.insert(done(f"j{number}", 1000, NOW - timedelta(minutes=number)))
+    begin = time.perf_counter()
+    assert till.service.summary(REAL, 90)["total_micros"] == 2_000_000
+    assert time.perf_counter() - begin < 0.5
+
+
+# -- with everything running ---------------------------------------------------------------------
+
+
+def limited(amount_micros: int, **more: Any) -> Settings:
+    settings = quick_settings()
+    spending = replace(FIFTY, amount_micros=amount_micros, **more)
+    return replace(settings, spending=spending)
+
+
+async def test_block_refuses_before_anything_leaves(home: Home, project: Path) -> None:
+    async with running_world(home, project, settings=limited(1)) as world:
+        report = await world.client.check(world.draft())
+        assert report["ok"] is False
+        assert [c["id"] for c in report["checks"] if c["level"] == "error"] == ["cost"]
+        with pytest.raises(ControlError) as caught:
+            await world.submit()
+        assert caught.value.code == "cost_limit_exceeded"
+        assert world.predictions == []
+
+
+async def test_two_at_once_do_not_slip_through_a_limit_for_one(home: Home, project: Path) -> None:
+    import asyncio
+
+    async with running_world(home, project) as world:
+        price = (await world.client.check(world.draft(steps=300)))["estimate"]["micros"]
+        world.engine.live.change(
+            "spending",
+            {"enabled": True, "amount_micros": price * 3 // 2, "action": "block"},
+        )
+        answers = await asyncio.gather(
+            *(world.submit(steps=300, name=f"n{n}") for n in range(3)), return_exceptions=True
+        )
+        refused = [a for a in answers if isinstance(a, ControlError)]
+        assert [a.code for a in refused] == ["cost_limit_exceeded"] * 2
+
+
+async def test_a_warning_comes_with_the_submitted_job(home: Home, project: Path) -> None:
+    async with running_world(home, project, settings=limited(1, action="warn")) as world:
+        answer = await world.client.submit(world.draft())
+        assert "over the cost limit" in answer["cost_limit_warning"]
+        await world.ended(answer["job_id"])
+
+
+async def test_the_fact_follows_a_job(world: World) -> None:
+    def fact() -> dict[str, Any]:
+        reader = world.reader
+        try:
+            found = reader.fact("spending:sandbox")
+        finally:
+            reader.close()
+        assert found is not None
+        value: dict[str, Any] = found.value
+        return value
+
+    assert fact()["spent_micros"] == 0
+    job_id = await world.submit(steps=60)
+    await eventually(lambda: fact()["active_jobs"] == 1)
+    done_job = await world.ended(job_id)
+    await eventually(lambda: fact()["active_jobs"] == 0)
+    assert fact()["spent_micros"] == done_job.cost_micros
+    await world.client.delete(job_id)
+    await eventually(lambda: world.engine.spending.fact(sandbox=True)["spent_micros"])
+    assert fact()["spent_micros"] == done_job.cost_micros
+
+
+async def test_running_jobs_are_stopped_at_the_limit_when_asked(home: Home, project: Path) -> None:
+    settings = limited(500, stop_running=True, action="warn")  # half a second on an L40S
+    async with running_world(home, project, settings=settings, step_seconds=4.0) as world:
+        job_id = await world.submit(steps=2000)
+        record = await world.ended(job_id)
+        assert record.status is JobStatus.CANCELLED
+        assert "limit" in world.kinds(job_id)
+
+
+async def test_running_jobs_are_left_alone_otherwise(home: Home, project: Path) -> None:
+    async with running_world(home, project, settings=limited(1, action="warn")) as world:
+        job_id = await world.submit(steps=60)
+        assert (await world.ended(job_id)).status is JobStatus.COMPLETED
+
+
+async def test_a_ceiling_is_handed_to_replicate(world: World) -> None:
+    job_id = await world.submit(steps=12, cost_ceiling_micros=975_000)
+    await world.ended(job_id)
+    assert world.job(job_id).submit["cancel_after"] == 1000
+    report = await world.client.check(world.draft(steps=5000, cost_ceiling_micros=97_500))
+    ceiling = next(check for check in report["checks"] if check["id"] == "ceiling")
+    assert ceiling["level"] == "warn"
+    with pytest.raises(ControlError) as caught:
+        await world.submit(cost_ceiling_micros=1)
+    assert "cost_ceiling_micros" in caught.value.details["fields"]
+
+
+async def test_watching_money_is_no_reason_to_stay(home: Home) -> None:
+    async with running_engine(home) as (engine, _):
+        first = engine.idle_seconds()
+        await eventually(lambda: engine.idle_seconds() > first)
+
+
+def test_the_true_time_is_used(till: Till) -> None:
+    till.now = utc_now()
+    assert till.service.fact(sandbox=False)["as_of"] == till.now.isoformat()

@@ -1,0 +1,196 @@
+"""Values as people type them into a field, read once and in one place.
+
+Standard library only: forms use these before anything is sent, the engine uses them again.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+MOST_MICROS: Final = 1_000_000 * 1_000_000
+"""A million dollars: more than that is a slip of the finger."""
+PERIODS: Final = ("daily", "weekly", "monthly")
+ACTIONS: Final = ("warn", "block")
+_AMOUNT: Final = re.compile(
+    r"\d{1,9}(?:\.\d{0,6})?|\.\d{1,6}|\d{1,3}(?:,\d{3})+(?:\.\d{0,6})?", re.ASCII
+)
+_PERIOD_WORDS: Final = {
+    "day": "daily", "24 h": "daily", "1d": "daily", "week": "weekly", "7 d": "weekly",
+    "7d": "weekly", "month": "monthly", "30 d": "monthly", "30d": "monthly",
+}  # fmt: skip
+_PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+
+
+class FieldError(ValueError):
+    """A value that cannot be taken; the message stands at the field."""
+
+
+def read_amount(value: Any) -> int:
+    """Micro-dollars of an amount such as `50`, `$1,250.50` or `0.5`.
+
+    Raises:
+        FieldError: it is no amount, negative, or beyond a million dollars.
+    """
+    if isinstance(value, bool):
+        raise FieldError("must be an amount of dollars, such as 50")
+    if isinstance(value, int | float):
+        value = repr(value)
+    if not isinstance(value, str):
+        raise FieldError("must be an amount of dollars, such as 50")
+    text = value.strip().removesuffix("USD").removeprefix("$").strip()
+    if not text:
+        raise FieldError("must not be empty; switch the limit off instead")
+    if text.startswith(("-", "−")):
+        raise FieldError("must not be negative")
+    if not _AMOUNT.fullmatch(text):
+        if re.fullmatch(r"\d+,\d{1,2}", text):
+            raise FieldError(f"is not clear; write {text.replace(',', '.')} with a point")
+        raise FieldError("must be an amount of dollars, such as 50 or 12.50")
+    try:
+        micros = int((Decimal(text.replace(",", "")) * 1_000_000).to_integral_value())
+    except InvalidOperation:
+        raise FieldError("must be an amount of dollars, such as 50") from None
+    if micros > MOST_MICROS:
+        raise FieldError("must be at most $1,000,000")
+    return micros
+
+
+def read_rate(value: Any) -> int:
+    """Micro-dollars for each second, from `$3.51/h`, `0.000975/s`, or a whole number of them.
+
+    Raises:
+        FieldError: it is no rate, or not more than nothing.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        micros = value
+    elif isinstance(value, str) and value.strip().endswith(("/h", "/hr", "/hour")):
+        micros = round(read_amount(value.rpartition("/")[0]) / 3600)
+    elif isinstance(value, str) and value.strip().endswith(("/s", "/sec")):
+        micros = read_amount(value.rpartition("/")[0])
+    elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        micros = int(value)
+    else:
+        raise FieldError("must be a rate such as $3.51/h or 0.000975/s")
+    if micros <= 0:
+        raise FieldError("must be more than nothing")
+    if micros > 1_000_000:
+        raise FieldError("must be at most $1 a second")
+    return micros
+
+
+def read_choice(value: Any, choices: tuple[str, ...]) -> str:
+    """One of some words, case and surrounding space aside.
+
+    Raises:
+        FieldError: it is none of them.
+    """
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if choices is PERIODS:
+        text = _PERIOD_WORDS.get(text, text)
+    if text not in choices:
+        raise FieldError(f"must be {', '.join(choices[:-1])} or {choices[-1]}")
+    return text
+
+
+def read_switch(value: Any) -> bool:
+    """On or off.
+
+    Raises:
+        FieldError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise FieldError("must be true or false")
+    return value
+
+
+def read_proxy(value: Any) -> str:
+    """A proxy's address; empty for none.
+
+    Raises:
+        FieldError: it cannot be one.
+    """
+    text = value.strip() if isinstance(value, str) else None
+    if text is None:
+        raise FieldError("must be an address such as http://proxy:3128")
+    if not text:
+        return ""
+    if any(letter.isspace() for letter in text) or len(text) > 2000:
+        raise FieldError("must be one address without spaces")
+    full = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(full)
+        port = parts.port
+    except ValueError:
+        raise FieldError("has a port that is none; 1 to 65535") from None
+    if parts.scheme not in _PROXY_SCHEMES:
+        raise FieldError(f"must begin with {', '.join(f'{one}://' for one in _PROXY_SCHEMES)}")
+    if not parts.hostname:
+        raise FieldError("names no host")
+    if port == 0:
+        raise FieldError("has a port that is none; 1 to 65535")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise FieldError("must be host and port only, without a path")
+    return full.rstrip("/")
+
+
+def read_ca_bundle(value: Any) -> str:
+    """Path of a PEM file with certificates; empty for none.
+
+    Raises:
+        FieldError: there is no such file, or it holds no certificate.
+    """
+    if not isinstance(value, str):
+        raise FieldError("must be the path of a PEM file")
+    text = value.strip()
+    if not text:
+        return ""
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            raise FieldError("is a folder; name the PEM file in it")
+        data = path.read_bytes()[:4_000_000]
+    except FileNotFoundError:
+        raise FieldError("does not exist") from None
+    except (OSError, ValueError) as error:
+        raise FieldError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii"))
+    except (ValueError, ssl.SSLError):
+        raise FieldError("holds no certificate in PEM form") from None
+    return str(path)
+
+
+def read_seconds(value: Any) -> float:
+    """A time limit in seconds.
+
+    Raises:
+        FieldError: it is no number between 1 and 600.
+    """
+    try:
+        seconds = float(value) if not isinstance(value, bool) else float("nan")
+    except (TypeError, ValueError, OverflowError):
+        raise FieldError("must be a number of seconds") from None
+    if not 1 <= seconds <= 600:  # nan is in no range
+        raise FieldError("must be 1 to 600 seconds")
+    return seconds
+
+
+def read_names(value: Any) -> tuple[str, ...]:
+    """A list of hosts, also as one text with commas.
+
+    Raises:
+        FieldError: it is no list of texts.
+    """
+    items = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise FieldError("must be a list of host names")
+    found = tuple(item.strip() for item in items if item.strip())
+    if any(len(item) > 255 or any(letter.isspace() for letter in item) for item in found):
+        raise FieldError("holds something that is no host name")
+    return found
