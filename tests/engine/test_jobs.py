@@ -267,8 +267,7 @@ async def test_without_a_token_a_job_waits_and_goes_on_when_one_comes(world: Wor
     world.fault("slow=40@GET /v1/predictions/")
     job_id = await world.submit()
     await world.until(job_id, JobStatus.QUEUED, JobStatus.RUNNING)
-    world.engine._clients._tokens.clear()
-    world.engine._clients._clients.clear()
+    world.engine._clients.set_token(world.sandbox.base_url, "", "environment")
     await eventually(lambda: "trouble" in world.kinds(job_id))
     assert "token" in world.reader.events(job_id)[-1].message
     world.clear_faults()
@@ -329,7 +328,7 @@ async def test_data_that_is_removed_at_the_end_costs_nothing_that_was_seen(world
 
 
 async def test_a_log_that_loses_its_front_is_still_whole(world: World) -> None:
-    job_id = await world.submit(steps=2000)
+    job_id = await world.submit(steps=1000)
     await eventually(lambda: (world.job(job_id).step or 0) > 20)
     record = world.prediction_of(world.job(job_id))
     before, held = record.logs, world.log(job_id)
@@ -341,7 +340,7 @@ async def test_a_log_that_loses_its_front_is_still_whole(world: World) -> None:
     assert text.startswith(held)
     assert text.endswith(theirs)
     assert len(text) > len(theirs)
-    assert world.steps_of(job_id) == list(range(1, 2001))
+    assert world.steps_of(job_id) == list(range(1, 1001))
 
 
 async def test_a_status_of_the_future_changes_nothing(world: World) -> None:
