@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 from textual import on
@@ -14,6 +13,8 @@ from textual.widget import Widget
 
 from tui.app import job_facts
 from tui.app.actions import APP, MOVE, Action
+from tui.app.desktop import desktop_opener, show_folder
+from tui.app.job_reasons import PageState, why_not
 from tui.app.messages import JobsChanged, UploadProgress
 from tui.app.page_actions import CHART, JOB, LOG
 from tui.app.screens.base import AppScreen
@@ -27,7 +28,7 @@ from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.tab_title import TabTitle, TabWords
 from tui.app.widgets.virtual_list import VirtualList
 from tui.engine.control_client import ControlClient, ControlError
-from tui.formatting import STATUS_WORDS, plural, size
+from tui.formatting import plural, size
 from tui.store.records import FileRecord, JobRecord, JobStatus
 from tui.store.schema import StoreError
 
@@ -300,18 +301,16 @@ class JobScreen(AppScreen):
             return super().why_not(action)
         if job is None:
             return "The job is gone."
-        reasons: dict[str, Callable[[JobRecord], str]] = {
-            "cancel": self._no_cancel,
-            "collect": self._no_collect,
-            "compare": self._no_compare,
-            "web": lambda job: "" if job.web_url else "This job has no web page yet.",
-            "edit": self._no_edit,
-            "rerun": self._no_edit,
-            "copy_hash": lambda _: "" if self._file else "This is about a file of the Files tab.",
-            "open": self._no_open,
-            "line": lambda _: "" if self._entry is not None else "There is no line here.",
-        }
-        return reasons[name](job) if name in reasons else ""
+        page = PageState(
+            engine=self.owner.control is not None,
+            tab=self.tab,
+            comparing=self.compared is not None,
+            comparable=name == "compare" and self._other() is not None,
+            on_file=self._file is not None,
+            on_line=self._entry is not None,
+            desktop=desktop_opener() is not None,
+        )
+        return why_not(name, job, page)
 
     def _no_hits(self, name: str) -> str:
         panel = self.panel
@@ -319,36 +318,6 @@ class JobScreen(AppScreen):
         if name in ("next", "previous", "only") and not searching:
             return "Search for something first (/)."
         return ""
-
-    def _no_cancel(self, job: JobRecord) -> str:
-        if job.status.is_terminal:
-            return f"The job is over already: {STATUS_WORDS[job.status]}."
-        if job.cancel_requested:
-            return "Cancelling was asked for already."
-        return "" if self.owner.control else "The engine is still starting; try again in a moment."
-
-    def _no_collect(self, job: JobRecord) -> str:
-        if job.status.is_active:
-            return f"There are no files to fetch yet; the job is {STATUS_WORDS[job.status]}."
-        if not job.prediction_id:
-            return "The job never reached Replicate, so there is nothing to fetch."
-        return "" if self.owner.control else "The engine is still starting; try again in a moment."
-
-    def _no_edit(self, job: JobRecord) -> str:
-        known = job.submit.get("draft") or job.config_path
-        return "" if known else "This job was started elsewhere; its config is not here."
-
-    def _no_compare(self, job: JobRecord) -> str:  # noqa: ARG002  the same for every job
-        if self.tab not in ("Metrics", "Config"):
-            return "Metrics and Config can be compared."
-        return "" if self.compared or self._other() else "There is no other job to compare with."
-
-    def _no_open(self, job: JobRecord) -> str:  # noqa: ARG002  the same for every job
-        from tui.app.screens.publishing import desktop_opener
-
-        if self._file is None:
-            return "This is about a file of the Files tab."
-        return "" if desktop_opener() else "There is no desktop in this session; y copies the path."
 
     @property
     def _file(self) -> FileRecord | None:
@@ -457,20 +426,9 @@ class JobScreen(AppScreen):
 
     def do_open(self) -> None:
         """Show the file's folder on the desktop."""
-        from tui.app.screens.publishing import desktop_opener
-
-        opener, file = desktop_opener(), self._file
-        if opener is None or file is None:
-            return
-        folder = (self.owner.outputs / file.path).parent
-        subprocess.Popen(  # noqa: S603  the desktop's own opener, a folder of ours
-            [opener, str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.owner.tell(f"Opening {folder}.")
+        if self._file is not None:
+            folder = (self.owner.outputs / self._file.path).parent
+            self.owner.tell(show_folder(folder) or f"Opening {folder}.")
 
     def do_back(self) -> None:
         """One step back inside the tab, then back to the list."""

@@ -30,8 +30,6 @@ from tui.store.records import JobStatus
 from tui.store.schema import StoreError
 
 _WIDE: Final = 100
-_OTHER: Final = "\0other"
-_STARTER: Final = "\0starter"
 
 
 class NewJobScreen(AppScreen):
@@ -365,17 +363,10 @@ class NewJobScreen(AppScreen):
         return problem
 
     def _pick(self, key: str, label: str) -> None:
+        from tui.app.new_job_choices import choices_of
         from tui.app.widgets.picker import Picker
 
-        draft = self.flow.draft
-        if key == "hardware":
-            choices, current = self._hardware_choices(), str(draft.get("hardware") or "")
-        elif key == "data":
-            choices = [(name, words, "") for name, words in new_job_form.DATA.items()]
-            current = str(draft.get("data") or "")
-        else:
-            choices = [(name, words, "") for name, words in new_job_form.DELIVERY.items()]
-            current = str((draft.get("delivery") or {}).get("kind") or "")
+        choices, current = choices_of(key, self.flow.draft, self.owner.settings)
 
         def picked(value: str | None) -> None:
             if value is not None:
@@ -383,21 +374,9 @@ class NewJobScreen(AppScreen):
 
         self.owner.push_screen(Picker(label, choices, current), picked)
 
-    def _hardware_choices(self) -> list[tuple[str, str, str]]:
-        from tui import formatting
-        from tui.simpletuner.hardware import PROFILES
-
-        rates = self.owner.settings.rates_micros
-        found = []
-        for one in PROFILES.values():
-            rate = formatting.rate(rates.get(one.id, one.micros_per_second))
-            if one.model:
-                words = f"{one.label:10} {one.vram_gb:>3} GB  {rate:>10}"
-                found.append((one.id, words, one.best_for))
-        return found
-
     async def _pick_config(self) -> None:
         """Configs that were found, any other path, or a starter."""
+        from tui.app.new_job_choices import OTHER, STARTER, config_choices
         from tui.app.widgets.picker import Picker
 
         found: list[dict[str, Any]] = []
@@ -407,14 +386,12 @@ class NewJobScreen(AppScreen):
                 found = await control.configs()
             except ControlError as error:
                 self.owner.tell(error.message, error.advice, "error")
-        choices = [(str(one["path"]), str(one["name"]), str(one["path"])) for one in found]
-        choices.append((_OTHER, "another path…", "type it"))
-        choices.append((_STARTER, "a starter…", "a new config for a common model family"))
+        choices = config_choices(found)
 
         def picked(value: str | None) -> None:
-            if value == _OTHER:
+            if value == OTHER:
                 self._ask("config", "Path of a config", str(self.flow.draft.get("config") or ""))
-            elif value == _STARTER:
+            elif value == STARTER:
                 self.do_starter()
             elif value:
                 self._take("config", value)
@@ -424,27 +401,22 @@ class NewJobScreen(AppScreen):
 
     def do_starter(self) -> None:
         """Choose a family, then a name and the images."""
+        from tui.app.new_job_choices import starter_choices
         from tui.app.widgets.picker import Picker
-        from tui.simpletuner.starters import STARTERS
-
-        choices = [(one.id, one.title, f"{one.family} {one.flavour}") for one in STARTERS.values()]
 
         def picked(value: str | None) -> None:
             if value is not None:
                 self._starter = (value, "")
                 self._ask("starter-name", "Name of the new config", f"my-{value}")
 
-        self.owner.push_screen(Picker("Begin with", choices), picked)
+        self.owner.push_screen(Picker("Begin with", starter_choices()), picked)
 
     def _write_starter(self, images: str) -> str:
-        from tui.simpletuner.errors import ConfigError
-        from tui.simpletuner.starters import write_starter
+        from tui.app.new_job_choices import write_starter_config
 
         starter, name = self._starter
-        try:
-            folder = Path(images).expanduser() if images else None
-            path = write_starter(starter, Path(self.flow.draft["cwd"]), name, images=folder)
-        except ConfigError as error:
-            return f"{error.message}. {error.advice}"
+        path, problem = write_starter_config(starter, self.flow.draft["cwd"], name, images)
+        if problem:
+            return problem
         self.owner.tell(f"Wrote {path}.")
-        return self._take("config", str(path))
+        return self._take("config", path)

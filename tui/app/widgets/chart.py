@@ -16,10 +16,8 @@ be kept when it changes: every peak stays visible (`chart_data`), and a redraw c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.message import Message
@@ -29,9 +27,14 @@ from textual.widget import Widget
 
 from tui.app.keymap import bindings
 from tui.app.page_actions import CHART
-from tui.app.widgets.chart_canvas import Canvas
-from tui.app.widgets.chart_data import Series, Span
-from tui.app.widgets.chart_scale import Scale, label, on_log, round_ticks
+from tui.app.widgets.chart_data import Series
+from tui.app.widgets.chart_paint import (
+    Layer,
+    Picture,
+    Tones,
+    empty_chart,
+    paint_chart,
+)
 
 __all__ = ["MetricChart", "Series"]
 
@@ -39,13 +42,6 @@ SMOOTHING: Final = (0.0, 0.6, 0.9, 0.97, 0.99)
 """Weights of the past that the smoothing key goes through."""
 _SMALLEST_VIEW: Final = 4
 """Steps that the closest zoom shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    series: Series
-    style: str
-    dotted: bool
 
 
 class MetricChart(Widget, can_focus=True):
@@ -249,20 +245,41 @@ class MetricChart(Widget, can_focus=True):
             return self._strips[y]
         return Strip.blank(width, self.rich_style)
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(name)
+    def _draw(self, width: int, height: int) -> list[Strip]:
+        look = self.get_component_rich_style
+        tones = Tones(
+            base=self.rich_style,
+            axis=look("chart--axis"),
+            label=look("chart--label"),
+            cursor=look("chart--cursor"),
+            read_out=look("chart--read-out"),
+        )
+        if not any(len(one) for one in self._series):
+            return empty_chart(width, height, tones)
+        notes = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
+        notes += ["log"] if self.log_scale else []
+        notes += ["zoom"] if self.view else []
+        start, end = self.span
+        picture = Picture(
+            self._layers(), start, end, tones,
+            log=self.log_scale, mini=self.mini, ascii_only=self.ascii_only,
+            cursor=self.cursor_step, notes=" · ".join(notes),
+        )  # fmt: skip
+        painted = paint_chart(picture, width, height, self._plot_left)
+        self._plot_left, self._plot_width = painted.left, painted.width
+        return painted.strips
 
-    def _layers(self) -> list[_Layer]:
-        layers = [
-            _Layer(
-                self._smoothed(at),
-                one.style or f"chart--series-{min(at, 2)}",
-                dotted=at > 0,
-            )
-            for at, one in enumerate(self._series)
-        ]
+    def _layers(self) -> list[Layer]:
+        layers = []
+        for at, one in enumerate(self._series):
+            if one.style:
+                style = self.rich_style + Style.parse(one.style)
+            else:
+                style = self.get_component_rich_style(f"chart--series-{min(at, 2)}")
+            layers.append(Layer(self._smoothed(at), style, dotted=at > 0))
         if self.smoothing and not self.mini:
-            layers += [_Layer(one, "chart--raw", dotted=True) for one in self._series[:1]]
+            raw = self.get_component_rich_style("chart--raw")
+            layers += [Layer(one, raw, dotted=True, faint=True) for one in self._series[:1]]
         return layers
 
     def _smoothed(self, at: int) -> Series:
@@ -272,133 +289,3 @@ class MetricChart(Widget, can_focus=True):
         if key not in self._smooth:
             self._smooth[key] = self._series[at].smoothed(self.smoothing)
         return self._smooth[key]
-
-    def _draw(self, width: int, height: int) -> list[Strip]:
-        if not any(len(one) for one in self._series):
-            return self._empty(width, height)
-        rows = height - 1 if self.mini else height - 3
-        layers = self._layers()
-        start, end = self.span
-        columns = (width - self._plot_left) * (1 if self.ascii_only else 2)  # as last time
-        curves = [self._spans(layer.series, start, end, columns) for layer in layers]
-        scale = Scale.around(curves, self.log_scale)
-        ticks = scale.ticks(rows)
-        margin = max(len(text) for text in ticks.values()) + 1
-        canvas = Canvas(width - margin - 1, rows, len(layers), self.ascii_only)
-        if canvas.columns != columns:
-            curves = [self._spans(layer.series, start, end, canvas.columns) for layer in layers]
-        canvas.faint_from = len(self._series)
-        for at, (layer, spans) in enumerate(zip(layers, curves, strict=True)):
-            canvas.curve(at, spans, scale.low, scale.high, dotted=layer.dotted)
-        self._plot_left, self._plot_width = margin + 1, canvas.width
-        styles = [self._layer_style(layer.style) for layer in layers]
-        strips = [] if self.mini else [self._legend(width, layers)]
-        cursor = self._cursor_column(start, end, canvas.width)
-        strips += [
-            self._row(canvas, row, (ticks.get(row, "").rjust(margin - 1), styles, cursor))
-            for row in range(rows)
-        ]
-        strips += self._axis(start, end, margin, canvas.width)
-        return strips
-
-    def _spans(self, series: Series, start: float, end: float, columns: int) -> list[Span | None]:
-        spans = series.spans(start, end, columns)
-        return on_log(spans) if self.log_scale else spans
-
-    def _layer_style(self, style: str) -> Style:
-        if style.startswith("chart--"):
-            return self._style(style)
-        return self.rich_style + Style.parse(style)
-
-    def _empty(self, width: int, height: int) -> list[Strip]:
-        text = "no values yet"[:width]
-        blank = Strip.blank(width, self.rich_style)
-        line = Strip([Segment(text.center(width), self._style("chart--label"))], width)
-        return [line if row == height // 2 else blank for row in range(height)]
-
-    def _row(self, canvas: Canvas, row: int, frame: tuple[str, list[Style], int | None]) -> Strip:
-        tick, styles, cursor = frame
-        margin = len(tick) + 1
-        marked = not tick.isspace()
-        edge = ("+" if marked else "|") if self.ascii_only else ("┤" if marked else "│")
-        segments = [
-            Segment(tick + " ", self._style("chart--label")),
-            Segment(edge, self._style("chart--axis")),
-        ]
-        segments += [
-            Segment(text, styles[layer] if layer >= 0 else self.rich_style)
-            for text, layer in canvas.row(row)
-        ]
-        strip = Strip(segments, margin + 1 + canvas.width)
-        if self.mini and row == 0:
-            strip = self._with_name(strip, canvas, margin)
-        if cursor is None:
-            return strip
-        at = margin + 1 + cursor
-        mark = strip.crop(at, at + 1).apply_style(self._style("chart--cursor"))
-        if not mark.text.strip():
-            character = "|" if self.ascii_only else "│"
-            mark = Strip([Segment(character, self._style("chart--cursor"))], 1)
-        return Strip.join([strip.crop(0, at), mark, strip.crop(at + 1)])
-
-    def _with_name(self, strip: Strip, canvas: Canvas, margin: int) -> Strip:
-        """The name of the curve at the right end of the first row, where nothing is drawn."""
-        name = f" {self._series[0].name} "
-        room = strip.crop(strip.cell_length - len(name))
-        if len(name) > canvas.width or room.text.strip() or margin + len(name) > strip.cell_length:
-            return strip
-        return Strip.join(
-            [strip.crop(0, strip.cell_length - len(name)),
-             Strip([Segment(name, self._style("chart--label"))], len(name))]
-        )  # fmt: skip
-
-    def _cursor_column(self, start: float, end: float, width: int) -> int | None:
-        if self.cursor_step is None or not start <= self.cursor_step <= end:
-            return None
-        return min(width - 1, int((self.cursor_step - start) / (end - start) * width))
-
-    def _legend(self, width: int, layers: list[_Layer]) -> Strip:
-        """Names of the curves with the values at the cursor, or the newest ones."""
-        bold = self._style("chart--read-out")
-        quiet = self._style("chart--label")
-        step = self.span[1] if self.cursor_step is None else self.cursor_step
-        segments = [Segment(f" step {step:.0f}  ", bold)]
-        for layer in layers:
-            if layer.style == "chart--raw":
-                continue
-            at = layer.series.nearest(step)
-            value = "—" if at is None else label(layer.series.values[at])
-            line = ("..." if layer.dotted else "---") if self.ascii_only else None
-            mark = line or ("⠄⠄⠄" if layer.dotted else "⠤⠤⠤")
-            segments.append(Segment(f"{mark} ", self._layer_style(layer.style)))
-            segments.append(Segment(f"{layer.series.name} {value}   ", bold))
-        notes = [f"smoothing {self.smoothing:g}"] if self.smoothing else []
-        notes += ["log"] if self.log_scale else []
-        notes += ["zoom"] if self.view else []
-        segments.append(Segment(" · ".join(notes), quiet))
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
-
-    def _axis(self, start: float, end: float, margin: int, width: int) -> list[Strip]:
-        corner, line, tee = ("+", "-", "+") if self.ascii_only else ("└", "─", "┬")
-        axis, quiet = self._style("chart--axis"), self._style("chart--label")
-        if self.mini:
-            last = f" {end:.0f}"
-            rule = corner + line * (width - len(last))
-            return [
-                Strip([Segment(" " * margin, quiet), Segment(rule, axis), Segment(last, quiet)])
-            ]
-        marks, labels = [line] * width, [" "] * (width + margin + 1)
-        used = -1
-        for tick in round_ticks(start, end, max(1, width // 14)):
-            at = min(width - 1, max(0, int((tick - start) / (end - start) * width)))
-            text = f"{tick:.0f}" if tick == int(tick) else ""
-            left = min(at + margin + 1 - len(text) // 2, width + margin + 1 - len(text))
-            if not text or left <= used:
-                continue
-            marks[at] = tee
-            labels[left : left + len(text)] = text
-            used = left + len(text)
-        return [
-            Strip([Segment(" " * margin + corner + "".join(marks), axis)]),
-            Strip([Segment("".join(labels), quiet)]),
-        ]

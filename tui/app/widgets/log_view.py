@@ -34,6 +34,7 @@ from tui.app.widgets.log_window import SIDEWAYS, LogWindow
 PERIOD: Final = 0.25
 """Seconds between two looks at the file."""
 _TWICE_WITHIN: Final = 1.0  # seconds between the two presses of `g g`
+_WANTED: Final = frozenset({"search", "step", "save", "pipe", "pager", "copy"})
 _LOOKED_AT_ONCE: Final = 2_000
 """Lines that are painted once and kept, so that moving about repaints little."""
 
@@ -208,7 +209,10 @@ class LogView(Widget, can_focus=True):
         """Do one of the moves or one of the log's actions."""
         group, _, name = action_id.partition(".")
         if group == "log":
-            getattr(self, f"do_{name}")()
+            if name in _WANTED:
+                self.post_message(self.Wanted(name))
+            else:
+                getattr(self, f"do_{name}")()
             return
         half = max(1, self.size.height // 2)
         distances = {"down": 1, "up": -1, "half_down": half, "half_up": -half}
@@ -274,30 +278,6 @@ class LogView(Widget, can_focus=True):
         """Begin a selection at the cursor, or end it."""
         self.window.toggle_selection()
         self.changed()
-
-    def do_search(self) -> None:
-        """Ask for what to look for."""
-        self.post_message(self.Wanted("search"))
-
-    def do_step(self) -> None:
-        """Ask for the step to go to."""
-        self.post_message(self.Wanted("step"))
-
-    def do_save(self) -> None:
-        """Ask where to save a copy."""
-        self.post_message(self.Wanted("save"))
-
-    def do_pipe(self) -> None:
-        """Ask for the command to pipe to."""
-        self.post_message(self.Wanted("pipe"))
-
-    def do_pager(self) -> None:
-        """Open another program on the file."""
-        self.post_message(self.Wanted("pager"))
-
-    def do_copy(self) -> None:
-        """Copy lines."""
-        self.post_message(self.Wanted("copy"))
 
     def step_back(self) -> bool:
         """Undo one of selection, filter, query; False when there is nothing of it."""

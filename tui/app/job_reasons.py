@@ -1,0 +1,74 @@
+"""Why something cannot be done to a job now, in words for the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tui.formatting import STATUS_WORDS
+from tui.store.records import JobRecord
+
+_NO_ENGINE = "The engine is still starting; try again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """What the job page knows besides the job.
+
+    Attributes:
+        engine: whether an engine is there.
+        tab: the open tab.
+        comparing: whether another job is compared with.
+        comparable: whether there is a job to compare with.
+        on_file: whether the cursor stands on a file.
+        on_line: whether it stands on a line.
+        desktop: whether there is a desktop to show a folder on.
+    """
+
+    engine: bool
+    tab: str
+    comparing: bool
+    comparable: bool
+    on_file: bool
+    on_line: bool
+    desktop: bool
+
+
+def why_not(name: str, job: JobRecord, page: PageState) -> str:
+    """Why an action of the job page cannot be done; empty when it can."""
+    if name == "cancel":
+        return _cancel(job, page)
+    if name == "collect":
+        return _collect(job, page)
+    if name in ("edit", "rerun"):
+        known = job.submit.get("draft") or job.config_path
+        return "" if known else "This job was started elsewhere; its config is not here."
+    if name == "compare":
+        if page.tab not in ("Metrics", "Config"):
+            return "Metrics and Config can be compared."
+        possible = page.comparing or page.comparable
+        return "" if possible else "There is no other job to compare with."
+    if name == "web":
+        return "" if job.web_url else "This job has no web page yet."
+    if name == "line":
+        return "" if page.on_line else "There is no line here."
+    if name in ("open", "copy_hash") and not page.on_file:
+        return "This is about a file of the Files tab."
+    if name == "open" and not page.desktop:
+        return "There is no desktop in this session; y copies the path."
+    return ""
+
+
+def _cancel(job: JobRecord, page: PageState) -> str:
+    if job.status.is_terminal:
+        return f"The job is over already: {STATUS_WORDS[job.status]}."
+    if job.cancel_requested:
+        return "Cancelling was asked for already."
+    return "" if page.engine else _NO_ENGINE
+
+
+def _collect(job: JobRecord, page: PageState) -> str:
+    if job.status.is_active:
+        return f"There are no files to fetch yet; the job is {STATUS_WORDS[job.status]}."
+    if not job.prediction_id:
+        return "The job never reached Replicate, so there is nothing to fetch."
+    return "" if page.engine else _NO_ENGINE
