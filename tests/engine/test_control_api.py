@@ -18,7 +18,9 @@ from tui.engine.control_client import ControlClient, ControlError, ControlEvent,
 from tui.settings import Home
 
 
-async def refusal(client: ControlClient, method: str, path: str, body: object = None) -> ControlError:
+async def refusal(
+    client: ControlClient, method: str, path: str, body: object = None
+) -> ControlError:
     with pytest.raises(ControlError) as caught:
         await client.call(method, path, body)
     assert caught.value.message

@@ -94,6 +94,8 @@ class Clients:
             return self._tokens[api_base]
         if api_base not in self._stored:
             self._stored[api_base] = await read_token("replicate", host_of(api_base))
+            if api_base in self._tokens:  # a window has brought one meanwhile
+                return self._tokens[api_base]
         stored = self._stored[api_base]
         if stored.value is None:
             raise MissingTokenError(stored.problem)

@@ -105,14 +105,17 @@ class Submitter:
             job: a job in state pending or uploading.
             report: the scan it was made from; scanned again when missing (after a restart).
         """
-        if job.job_id in self._running:
+        running = self._running.get(job.job_id)
+        if running is not None and not running.done():
             return
         self._cancels[job.job_id] = threading.Event()
         task = self._tasks.start(self._run(job.job_id, report), f"submit {job.job_id}")
         self._running[job.job_id] = task
-        task.add_done_callback(lambda _task: self._forget(job.job_id))
+        task.add_done_callback(lambda ended: self._forget(job.job_id, ended))
 
-    def _forget(self, job_id: str) -> None:
+    def _forget(self, job_id: str, ended: asyncio.Task[None]) -> None:
+        if self._running.get(job_id) is not ended:  # taken up again already
+            return
         self._running.pop(job_id, None)
         self._cancels.pop(job_id, None)
 
