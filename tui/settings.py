@@ -145,6 +145,8 @@ class CloudSettings:
     pinned_versions: dict[str, str] = field(default_factory=dict)
     config_roots: tuple[str, ...] = ()
     outputs_dir: str = ""
+    polling: bool = True
+    """False leaves jobs that have a webhook to it alone; others are polled in any case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,7 @@ async def test_the_known_vectors(hooks: Hooks) -> None:
 
 
 async def test_a_changed_secret_is_fetched_again_once(hooks: Hooks) -> None:
-    hooks.receiver._secrets._again = 0.0
+    hooks.receiver._secrets_of(None)._again = 0.0
     assert (await hooks.send(NATIVE)).status_code == 200
     hooks.known[:] = [OTHER]
     assert (await hooks.send(NATIVE, secret=OTHER)).status_code == 200

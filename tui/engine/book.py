@@ -35,7 +35,12 @@ def utc_now() -> datetime:
 
 
 class Book:
-    """The engine's record of all jobs: single writer of the store and of the log files."""
+    """The engine's record of all jobs: single writer of the store and of the log files.
+
+    Attributes:
+        writer: the store's.
+        on_end: told once of every job that comes to its end, whoever said so.
+    """
 
     def __init__(self, writer: StoreWriter, home: Home, hub: Hub, clock: Clock = utc_now) -> None:
         self.writer = writer
@@ -44,16 +49,24 @@ class Book:
         self._now = clock
         self._logs: dict[str, LogKeeper] = {}
         self._complaints: set[str] = set()
+        self.on_end: Callable[[JobRecord], None] = _nobody
 
     # -- telling ------------------------------------------------------------------------------
 
-    def tell(self, job_id: str, snapshot: Snapshot, source: str) -> JobRecord:
+    def tell(
+        self,
+        job_id: str,
+        snapshot: Snapshot,
+        source: str,
+        happened: tuple[str, str] | None = None,
+    ) -> JobRecord:
         """Take in one telling of a job's prediction, from whomever.
 
         Args:
             job_id: the job.
             snapshot: what was told.
             source: `poll`, `webhook`, `sync` or `local`, for the job's history.
+            happened: (kind, message) of the event that brought it, for the history as well.
 
         Returns:
             The record as it stands afterwards.
@@ -66,6 +79,8 @@ class Book:
         known = reconcile(_known(record), snapshot)
         values = _changes(record, known)
         events: list[tuple[datetime, str, str, str]] = []
+        if happened is not None:
+            events.append((now, source, *happened))
         status = job_status(known.status) or record.status
         if status is not record.status:
             values["status"] = status
@@ -107,6 +122,8 @@ class Book:
             raise
         if known.is_terminal:
             self._logs.pop(job_id, None)
+        if ended:
+            self.on_end(written)
         return written
 
     def write(self, job_id: str, change: Change) -> JobRecord:
@@ -191,6 +208,10 @@ class Book:
             tail, start = "", 0
         found = diagnose(tail, error or None, offset=start, config=record.config)
         return {"diagnosis": asdict(found), "stage": found.title}
+
+
+def _nobody(_job: JobRecord) -> None:
+    """Until somebody wants to know."""
 
 
 def known_values(snapshot: Snapshot) -> dict[str, Any]:

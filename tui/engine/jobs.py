@@ -245,7 +245,12 @@ class JobService:
             ) from None
 
     def job_ended(self, job: JobRecord) -> None:
-        """A job has come to its end: see to its results."""
+        """A job has come to its end: see to its results.
+
+        One that was started elsewhere and has none that could be lost is left alone.
+        """
+        if not job.delivery and job.data_expires_at is None:
+            return
         self._tasks.start(self._after_end(job), f"collect {job.job_id}")
 
     async def _after_end(self, job: JobRecord) -> None:

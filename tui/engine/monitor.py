@@ -1,10 +1,14 @@
-"""Following jobs at Replicate by polling, one task for each job that is not at its end."""
+"""Following jobs at Replicate by polling, one task for each job that is not at its end.
+
+While a job's webhooks flow it is polled seldom; when they stop, polling takes over.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,6 +36,11 @@ OTHER_SECONDS: Final = 10.0
 QUEUED_SECONDS: Final = 12.0
 LOOPBACK_SECONDS: Final = 0.5
 """A server on this machine has no other callers to be polite to."""
+HOOKED_SECONDS: Final = 60.0
+LOOPBACK_HOOKED_SECONDS: Final = 5.0
+FLOW_SECONDS: Final = 45.0
+"""So long after a job's last webhook its webhooks still count as flowing."""
+LOOPBACK_FLOW_SECONDS: Final = 2.0
 _WAIT_FOR_TOKEN: Final = 3600.0
 _SHAKE: Final = 0.15
 _STORE_AGAIN: Final = 5.0
@@ -56,18 +65,19 @@ class Monitor:
         clients: Clients,
         hub: Hub,
         tasks: TaskOwner,
-        on_end: Callable[[JobRecord], None],
+        polling: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Args: the services it works with, and whom to tell when a job has ended."""
+        """Args: the services it works with, and whether to poll jobs that have a webhook."""
         self._book = book
         self._clients = clients
         self._hub = hub
         self._tasks = tasks
-        self._on_end = on_end
+        self._polling = polling
         self._followed: dict[str, _Followed] = {}
         self._focus: str | None = None
         self._troubles: dict[str, str] = {}
         self._absent: dict[str, int] = {}
+        self._heard: dict[str, float] = {}
 
     @property
     def following(self) -> int:
@@ -93,6 +103,16 @@ class Monitor:
         for name, followed in self._followed.items():
             if job_id in (None, name):
                 followed.bell.set()
+
+    def heard(self, job_id: str) -> None:
+        """A webhook of this job has come and was taken in."""
+        if job_id in self._followed:
+            self._heard[job_id] = time.monotonic()
+
+    def unheard(self, job_id: str) -> None:
+        """What a webhook told could not be kept: look for oneself."""
+        self._heard[job_id] = float("-inf")
+        self.wake(job_id)
 
     async def look(self, job_id: str, source: str = "poll") -> JobRecord:
         """Ask Replicate about one job now.
@@ -124,6 +144,7 @@ class Monitor:
             self._followed.pop(job_id, None)
             self._troubles.pop(job_id, None)
             self._absent.pop(job_id, None)
+            self._heard.pop(job_id, None)
 
     async def _once(self, job_id: str) -> float | None:
         """One look; returns seconds until the next, or None when there is nothing more to see."""
@@ -131,6 +152,10 @@ class Monitor:
             job = self._book.writer.job(job_id)
         except KeyError:
             return None
+        if job.status.is_terminal:  # a webhook has told the end
+            return None
+        if self._left_to_webhooks(job):
+            return _WAIT_FOR_TOKEN
         try:
             job = await self.look(job_id)
         except MissingTokenError:
@@ -156,13 +181,19 @@ class Monitor:
             return max(least, self._interval(job))
         self._troubles.pop(job.job_id, None)
         self._absent.pop(job.job_id, None)
-        if not job.status.is_terminal:
-            return self._interval(job)
-        self._on_end(job)
-        return None
+        return None if job.status.is_terminal else self._interval(job)
+
+    def _left_to_webhooks(self, job: JobRecord) -> bool:
+        """Whether the user wants no polling and webhooks do without it."""
+        missed = self._heard.get(job.job_id, 0.0) < 0
+        return not self._polling() and bool(job.submit.get("webhook")) and not missed
 
     def _interval(self, job: JobRecord) -> float:
-        if is_loopback(job.api_base):
+        local = is_loopback(job.api_base)
+        quiet = time.monotonic() - self._heard.get(job.job_id, float("-inf"))
+        if quiet < (LOOPBACK_FLOW_SECONDS if local else FLOW_SECONDS):
+            base = LOOPBACK_HOOKED_SECONDS if local else HOOKED_SECONDS
+        elif local:
             base = LOOPBACK_SECONDS
         elif job.job_id == self._focus:
             base = FOCUS_SECONDS

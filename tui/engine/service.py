@@ -17,6 +17,9 @@ from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
 from tui.engine.collector import Collector
+from tui.engine.hook_probes import HookProbes
+from tui.engine.hook_secrets import HookSecrets
+from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
 from tui.engine.jobs import JobService
 from tui.engine.listening import Listening
@@ -30,21 +33,26 @@ from tui.engine.submit import Submitter
 from tui.engine.tasks import TaskOwner
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 
 class Engine:
     """One user's keeper of jobs. Make it, `start` it, and in the end `aclose` it."""
 
-    def __init__(self, home: Home, settings: Settings) -> None:
+    def __init__(self, home: Home, settings: Settings, api_base: str = "") -> None:
         """Open the store.
+
+        Args:
+            home: whose engine.
+            settings: the user's.
+            api_base: of callers that name none, instead of the settings'.
 
         Raises:
             StoreBusyError: another engine has it.
             StoreError: it cannot be used.
         """
         self.home = home
+        self._api_base = api_base
         self.live = LiveSettings(home, settings)
         self.hub = Hub()
         self.started_at = utc_now()
@@ -59,11 +67,31 @@ class Engine:
         self._clients = Clients(self.live, self._token_came)
         outputs = Path(settings.cloud.outputs_dir).expanduser()
         self._outputs = outputs if settings.cloud.outputs_dir else home.outputs
-        self._listening = Listening(self.live, self._outputs, self._book, self._keys, self.hub)
+        self.monitor = Monitor(
+            self._book, self._clients, self.hub, self._tasks, lambda: self.live.now.cloud.polling
+        )
+        self.probes = HookProbes()
+        self.hook_secrets = HookSecrets(self._clients)
+        hooks = HookDesk(
+            book=self._book,
+            keys=self._keys,
+            live=self.live,
+            monitor=self.monitor,
+            probes=self.probes,
+            secrets=self.hook_secrets,
+            default_base=lambda: self.api_base,
+        )
+        self._listening = Listening(
+            live=self.live,
+            outputs=self._outputs,
+            book=self._book,
+            keys=self._keys,
+            hub=self.hub,
+            hooks=hooks,
+        )
         self._catalog = Catalog(self._clients, self._writer, self.hub, self.live)
         self._preparer = Preparer(self._clients, self._catalog, self._listening, self.live, home)
         self._collector = Collector(self._book, self._clients, self._reader, self._outputs, utc_now)
-        self.monitor = Monitor(self._book, self._clients, self.hub, self._tasks, self._job_ended)
         self._submitter = Submitter(
             book=self._book,
             clients=self._clients,
@@ -183,11 +211,15 @@ class Engine:
         """The time as Replicate has it: what it bills does not follow a wrong clock of ours."""
         return utc_now() + self._clients.clock_offset(self.live.now.cloud.api_base)
 
+    @property
+    def api_base(self) -> str:
+        """The API base of callers that name none."""
+        return self._api_base or self.live.now.cloud.api_base
+
     def _token_came(self, api_base: str) -> None:
+        self._tasks.start(self.account.validate(api_base), "validate the token")
+        self.hook_secrets.forget(api_base)
         self.monitor.wake()
         for job in self._writer.active():
             if job.api_base == api_base and not job.prediction_id:
                 self._submitter.start(job)
-
-    def _job_ended(self, job: JobRecord) -> None:
-        self.jobs.job_ended(job)

@@ -60,6 +60,7 @@ MASK: Final = "***"
 _EVENTS_PER_SECOND: Final = 5
 _POSTS: Final = 3
 _UPLOADS: Final = 5
+_HOOK_EVENTS: Final = ("start", "output", "logs", "completed")
 _LOOK_UP: Final = 12.0
 """Seconds for which a new prediction may be missing in Replicate's list."""
 _LOOPBACK_LOOK_UP: Final = 0.5
@@ -80,7 +81,9 @@ class Submitter:
         keys: StorageKeys,
         home: Home,
         now: Clock,
+        webhook_for: Callable[[JobRecord], str | None] = lambda _job: None,
     ) -> None:
+        """Args: the services it works with, and the address that shall hear of a job, if any."""
         self._book = book
         self._clients = clients
         self._hub = hub
@@ -89,6 +92,7 @@ class Submitter:
         self._keys = keys
         self._home = home
         self._now = now
+        self._webhook_for = webhook_for
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
         self._posting: dict[str, asyncio.Lock] = {}
@@ -301,11 +305,16 @@ class Submitter:
     ) -> Prediction | None:
         words = "Asking Replicate to start the job." if not attempt else "Asking once more."
         fresh = self._book.writer.job(job.job_id)
-        self._note_phase(fresh, "posting", words, since=self._now().isoformat())
+        hook = self._webhook_for(job)
+        self._note_phase(
+            fresh, "posting", words, since=self._now().isoformat(), webhook=hook is not None
+        )
         try:
             return await client.create_prediction(
                 version=_full_version(job),
                 input=values,
+                webhook=hook,
+                webhook_events_filter=_HOOK_EVENTS if hook else (),
                 cancel_after=job.submit.get("cancel_after"),
             )
         except UncertainError as error:
@@ -322,6 +331,8 @@ class Submitter:
         pauses = _pauses(job)
         while True:
             try:
+                if told := self._book.writer.job(job.job_id).prediction_id:
+                    return await client.get_prediction(told)  # a webhook was quicker
                 found = await client.find_submitted(
                     version=_full_version(job),
                     input=values,
@@ -329,7 +340,8 @@ class Submitter:
                     secret_names=job.submit.get("secret_names", ()),
                     patience=_LOOPBACK_LOOK_UP if is_loopback(job.api_base) else _LOOK_UP,
                 )
-                break
+                if not self._book.writer.job(job.job_id).prediction_id:
+                    break
             except AuthenticationError as error:
                 raise MissingTokenError(error.message.rstrip(".")) from None
             except ReplicateError as error:

@@ -27,17 +27,35 @@ async def import_predictions(
     Predictions of other models are left alone, and so are those the user deleted from the list.
     """
     async for row in client.predictions():
-        if not row.id or not row.model.startswith(LEGACY_MODEL):
-            continue
         known = book.writer.by_prediction(api_base, row.id)
         if known is not None:
             if known.status.is_active:
                 book.tell(known.job_id, snapshot_of(row), "sync")
             continue
-        if book.writer.was_deleted(api_base, row.id):
-            continue
-        job = book.insert(_record(row, api_base, settings), ("sync", "Found on the account."))
-        yield book.tell(job.job_id, snapshot_of(row), "sync")
+        job = import_prediction(row, api_base, book, settings, "sync")
+        if job is not None:
+            yield job
+
+
+def import_prediction(
+    row: Prediction, api_base: str, book: Book, settings: Settings, source: str
+) -> JobRecord | None:
+    """Add a prediction that is not known yet; None when it is none of a trainer, or was deleted.
+
+    Args:
+        row: the prediction.
+        api_base: where it runs.
+        book: the record of jobs.
+        settings: for the rates.
+        source: who told of it: `sync` or `webhook`.
+    """
+    if not row.id or not row.model.startswith(LEGACY_MODEL):
+        return None
+    if book.writer.was_deleted(api_base, row.id):
+        return None
+    words = "Found on the account." if source == "sync" else "Replicate sent an event of it."
+    job = book.insert(_record(row, api_base, settings), (source, words))
+    return book.tell(job.job_id, snapshot_of(row), source)
 
 
 def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:

@@ -73,6 +73,9 @@ class StorageReceiver:
         on_object: is awaited for every file that has arrived, before the client is answered. When
             it fails, that is logged and the delivery stands: `delivered` finds the file later.
         limits: sizes, times and the rest.
+
+    Attributes:
+        public_hosts: as in the limits; may be replaced while it serves.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class StorageReceiver:
         self._root = root
         self._keys = keys
         self._limits = limits or StorageLimits()
+        self.public_hosts = self._limits.public_hosts
         self._spaces: dict[str, JobSpace] = {}
         self._opening = asyncio.Lock()
         self._guard = Guard(root, self._limits)
@@ -176,7 +180,7 @@ class StorageReceiver:
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        signed = _signed_request(request, self._limits.public_hosts)
+        signed = _signed_request(request, self.public_hosts)
         claim = read_claim(signed)
         grant = await self._keys.secret_for(claim.access_key)
         if grant is None:

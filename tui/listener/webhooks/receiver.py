@@ -58,7 +58,7 @@ class WebhookReceiver:
     """The webhook route.
 
     Args:
-        secrets: the signing secret.
+        secrets: the signing secret, or whose it is for the job of an address (None: of no job).
         on_event: is awaited for every event that is believed, one after the other, after the sender
             has had its answer. A failure is logged and counted; polling finds what it missed.
         jobs: looks up job keys; without it no address carries one.
@@ -67,7 +67,7 @@ class WebhookReceiver:
 
     def __init__(
         self,
-        secrets: WebhookSecrets,
+        secrets: WebhookSecrets | Callable[[HookJob | None], WebhookSecrets],
         on_event: Callable[[HookEvent], Awaitable[None]],
         *,
         jobs: JobKeys | None = None,
@@ -75,7 +75,9 @@ class WebhookReceiver:
     ) -> None:
         self.settings = settings or WebhookSettings()
         self.stats = ListenerStats()
-        self._secrets = secrets
+        self._secrets_of = (
+            (lambda _job: secrets) if isinstance(secrets, WebhookSecrets) else secrets
+        )
         self._on_event = on_event
         self._jobs = jobs
         self._rate = RateLimit(self.settings.per_second, self.settings.burst)
@@ -203,7 +205,7 @@ class WebhookReceiver:
         now = self.settings.now()
         job = await self._job_of(request)
         signed = any(name in request.headers for name in _SIGNATURE_HEADERS)
-        message_id = await self._verified(request, raw, now) if signed else ""
+        message_id = await self._verified(request, raw, now, job) if signed else ""
         if not signed and self.settings.verify and job is None:
             raise _Refused(401, "unsigned", "Webhook signature required but not provided.")
         if message_id and self._replay.has(message_id, now):
@@ -231,7 +233,7 @@ class WebhookReceiver:
             body=body,
             message_id=message_id,
             job_id=job.job_id if job else "",
-            verified=bool(message_id),
+            verified=bool(message_id) and self.settings.verify,
             address=str(address or ""),
             received_at=now,
         )
@@ -245,18 +247,21 @@ class WebhookReceiver:
             raise _Refused(403, "job_key", "The key in the address belongs to no job.")
         return job
 
-    async def _verified(self, request: web.Request, raw: bytes, now: datetime) -> str:
+    async def _verified(
+        self, request: web.Request, raw: bytes, now: datetime, job: HookJob | None
+    ) -> str:
         headers = _signature_headers(request)
         if not self.settings.verify:
             return headers["webhook-id"]
         _check_time(headers["webhook-timestamp"], now)
-        secret = await self._secrets.current()
+        secrets = self._secrets_of(job)
+        secret = await secrets.current()
         if secret is None:
             raise _Refused(503, "no_secret", "The signing secret is not known yet.")
         try:
             return verify_webhook(secret, headers, raw, now)
         except SignatureError:
-            fresh = await self._secrets.after_mismatch(secret)
+            fresh = await secrets.after_mismatch(secret)
         if fresh is not None:
             with contextlib.suppress(SignatureError):
                 return verify_webhook(fresh, headers, raw, now)

@@ -1,0 +1,110 @@
+"""Addresses as people write them: where to listen, and how the world reaches us. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from tui.engine.errors import RefusedError
+
+WEBHOOK_PATH: Final = "/api/webhooks/replicate"
+STORAGE_PATH: Final = "/api/cloud/storage"
+_DEFAULT_HOST: Final = "127.0.0.1"
+_DEFAULT_PORT: Final = 8080
+_MOST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Where to listen.
+
+    Attributes:
+        host: an address or a name.
+        port: 0 lets the system choose.
+        problem: why it is not what the settings say, or "".
+        warning: what to know about it, or "".
+    """
+
+    host: str
+    port: int
+    problem: str = ""
+    warning: str = ""
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a name or address can only be this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def bind_for(listen: str, *, allow_public: bool) -> Bind:
+    """The address to listen on.
+
+    Anything but a loopback address needs `allow_public`; without it the same port of this machine
+    alone is taken, and the problem is told.
+    """
+    host, port, problem = _split(listen)
+    if problem or is_loopback_host(host):
+        return Bind(host, port, problem)
+    if not allow_public:
+        return Bind(
+            _DEFAULT_HOST,
+            port,
+            f"{host} can be reached by other machines, so it is not listened on: "
+            "set listener.allow_public_bind = true if that is meant",
+        )
+    return Bind(
+        host,
+        port,
+        warning=f"Other machines can reach the listener on {host}:{port}. Webhooks need a "
+        "signature there, deliveries a job's keys, everything else an API key.",
+    )
+
+
+def _split(listen: str) -> tuple[str, int, str]:
+    host, _, port = listen.strip().rpartition(":")
+    host = host.strip("[]") or _DEFAULT_HOST
+    if port.isdecimal() and int(port) <= _MOST_PORT:
+        return host, int(port), ""
+    problem = f"listener.listen is {listen!r}; it should look like {_DEFAULT_HOST}:{_DEFAULT_PORT}"
+    return _DEFAULT_HOST, _DEFAULT_PORT, problem
+
+
+def public_base(text: str) -> str:
+    """A public URL without the path that we append; "" for an empty text.
+
+    Raises:
+        RefusedError: it is not an address that webhooks can be sent to.
+    """
+    text = text.strip()
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _bad(text, "it cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise _bad(text, "it must begin with https://")
+    if parts.scheme == "http" and not is_loopback_host(host):
+        raise _bad(text, "Replicate sends webhooks to https addresses only")
+    if parts.username or parts.password:
+        raise _bad(text, "it must not hold a user name or a password")
+    if parts.query or parts.fragment:
+        raise _bad(text, "it must end before any ? or #")
+    if any(letter.isspace() for letter in text):
+        raise _bad(text, "it has a space inside")
+    path = parts.path.rstrip("/").removesuffix(WEBHOOK_PATH).rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _bad(text: str, why: str) -> RefusedError:
+    return RefusedError(
+        f"Invalid webhook URL: {text} ({why}).",
+        "Give the address as the world sees it, without a path: https://name.example",
+        details={"fields": {"webhook_url": why}},
+    )

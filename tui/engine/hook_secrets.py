@@ -1,0 +1,49 @@
+"""The webhook signing secret of each account, that is of each API base."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from tui.engine.clients import Clients
+from tui.listener.webhooks import WebhookSecrets
+from tui.replicate.errors import ReplicateError
+from tui.replicate.secret import Secret
+
+LOG = logging.getLogger(__name__)
+
+
+class HookSecrets:
+    """Keeps one `WebhookSecrets` for each API base, asking with that base's own token.
+
+    Attributes:
+        problem: why a base's secret could not be fetched, by base.
+    """
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._by_base: dict[str, WebhookSecrets] = {}
+        self.problem: dict[str, str] = {}
+
+    def of(self, api_base: str) -> WebhookSecrets:
+        """The secret of an API base's account."""
+        if api_base not in self._by_base:
+            self._by_base[api_base] = WebhookSecrets(self._fetcher(api_base))
+        return self._by_base[api_base]
+
+    def forget(self, api_base: str) -> None:
+        """The base has another token, so perhaps another account: ask again."""
+        self._by_base.pop(api_base, None)
+
+    def _fetcher(self, api_base: str) -> Callable[[], Awaitable[Secret | None]]:
+        async def fetch() -> Secret | None:
+            try:
+                secret = await (await self._clients.get(api_base)).webhook_secret()
+            except ReplicateError as error:
+                LOG.warning("the webhook secret could not be fetched: %s", error.message)
+                self.problem[api_base] = error.message
+                return None
+            self.problem.pop(api_base, None)
+            return secret
+
+        return fetch
