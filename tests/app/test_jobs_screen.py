@@ -265,8 +265,10 @@ async def test_a_database_from_the_future_is_told_in_words(home: Home) -> None:
     connection.execute("PRAGMA user_version = 999")
     connection.commit()
     connection.close()
-    async with opened(home) as (app, _):
-        assert "was written by a newer simpletuner-tui" in text_of(app)
+    async with opened(home, size=(60, 15)) as (app, _):
+        words = " ".join(line.strip("│┃ ") for line in lines_of(app))
+        assert "was written by a newer simpletuner-tui" in words
+        assert "Upgrade simpletuner-tui, or set" in words
 
 
 async def test_the_preview_folds_away_on_small_terminals(world: Home) -> None:

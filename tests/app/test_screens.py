@@ -8,6 +8,7 @@ from tests.app.conftest import opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.world import fill
 from tui.app.theme import THEMES
+from tui.app.widgets.file_list import shared_folder
 from tui.settings import CloudSettings, Home, Settings, UiSettings
 from tui.store.writer import StoreWriter
 
@@ -153,6 +154,21 @@ async def test_notices_are_kept(world: Home) -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert "[2 Jobs]" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("paths", "folder"),
+    [
+        ([], ""),
+        (["a.txt"], ""),
+        (["a.txt", "b/c.txt"], ""),
+        (["job/x/a", "job/x/b/c"], "job/x/"),
+        (["job/xa/a", "job/xb/a"], "job/"),
+        (["job/one"], "job/"),
+    ],
+)
+def test_the_folder_that_files_share(paths: list[str], folder: str) -> None:
+    assert shared_folder(paths) == folder
 
 
 @pytest.mark.parametrize("theme", [theme.name for theme in THEMES])

@@ -63,6 +63,20 @@ class CollectedJobs(VirtualList):
         ]
 
 
+def shared_folder(paths: Sequence[str]) -> str:
+    """The folder that all paths lie in, with its slash; empty when there is none.
+
+    The trainer's folders are long and the same for all files of a job, so lists leave them out.
+    """
+    folders = [path.rpartition("/")[0].split("/") for path in paths]
+    shared: list[str] = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return "/".join(shared) + "/" if shared and shared != [""] else ""
+
+
 class FileList(VirtualList):
     """Files of one job."""
 
@@ -71,6 +85,7 @@ class FileList(VirtualList):
     def __init__(self) -> None:
         super().__init__(id="files")
         self.files: Sequence[FileRecord] = ()
+        self._shared = ""
 
     @property
     def shows_cursor(self) -> bool:
@@ -80,6 +95,7 @@ class FileList(VirtualList):
     def set(self, files: Sequence[FileRecord]) -> None:
         """Show other files."""
         self.files = files
+        self._shared = shared_folder([item.path for item in files])
         self.index = self.top = 0
         self.refresh()
 
@@ -108,7 +124,7 @@ class FileList(VirtualList):
         item = self.files[index]
         here = index == self.index and self.has_focus
         name = self._name_width(width)
-        path = item.path.partition("/")[2] or item.path
+        path = item.path.removeprefix(self._shared)
         pieces: list[Piece] = [
             (" ▸  " if here else "    ", colors.accent),
             (fit(path, name), colors.strong if here else colors.base),

@@ -6,6 +6,7 @@ asked. The frame's right side is the scroll bar, so it costs no column.
 
 from __future__ import annotations
 
+import textwrap
 import time
 from typing import ClassVar, Final
 
@@ -18,7 +19,7 @@ from textual.widget import Widget
 
 from tui.app.actions import MOVE
 from tui.app.keymap import bindings
-from tui.app.lines import strip_of
+from tui.app.lines import plain, strip_of
 from tui.app.theme import Palette, palette
 
 Piece = tuple[str, Style]
@@ -255,9 +256,11 @@ class VirtualList(Widget, can_focus=True):
     def _empty(self, y: int, width: int, colors: Palette) -> list[Piece]:
         if self.count:
             return []
-        lines = self.empty_lines()
+        said = self.empty_lines()
+        lines = [part for text in said for part in textwrap.wrap(plain(text), width - 4) or [""]]
         first = max(0, (self.page - len(lines)) // 2)
         if not first <= y < first + len(lines):
             return []
-        style = colors.base if y == first else colors.dim
-        return [(lines[y - first].center(width)[:width], style)]
+        heading = len(textwrap.wrap(plain(said[0]), width - 4))
+        style = colors.base if y - first < heading else colors.dim
+        return [(lines[y - first].center(width), style)]
