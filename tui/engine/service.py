@@ -13,6 +13,7 @@ from typing import Any
 
 from tui import __version__
 from tui.engine.account import AccountService
+from tui.engine.api_keys import ApiKeys
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
@@ -61,74 +62,77 @@ class Engine:
         self._needed_at = time.monotonic()
         self._tasks = TaskOwner()
         self._writer = StoreWriter(home)
-        self._reader = StoreReader(home.database)
-        self._book = Book(self._writer, home, self.hub)
-        self._keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now)
-        self._clients = Clients(self.live, self._token_came)
+        self.reader = StoreReader(home.database)
+        self.book = Book(self._writer, home, self.hub)
+        self.keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now)
+        self.clients = Clients(self.live, self._token_came)
         outputs = Path(settings.cloud.outputs_dir).expanduser()
         self._outputs = outputs if settings.cloud.outputs_dir else home.outputs
         self.monitor = Monitor(
-            self._book, self._clients, self.hub, self._tasks, lambda: self.live.now.cloud.polling
+            self.book, self.clients, self.hub, self._tasks, lambda: self.live.now.cloud.polling
         )
         self.probes = HookProbes()
-        self.hook_secrets = HookSecrets(self._clients)
+        self.api_keys = ApiKeys(self._writer, utc_now)
+        self.hook_secrets = HookSecrets(self.clients)
         hooks = HookDesk(
-            book=self._book,
-            keys=self._keys,
+            book=self.book,
+            keys=self.keys,
             live=self.live,
             monitor=self.monitor,
             probes=self.probes,
             secrets=self.hook_secrets,
             default_base=lambda: self.api_base,
         )
-        self._listening = Listening(
+        self.listening = Listening(
             live=self.live,
             outputs=self._outputs,
-            book=self._book,
-            keys=self._keys,
+            book=self.book,
+            keys=self.keys,
             hub=self.hub,
             hooks=hooks,
         )
-        self._catalog = Catalog(self._clients, self._writer, self.hub, self.live)
-        self._preparer = Preparer(self._clients, self._catalog, self._listening, self.live, home)
-        self._collector = Collector(self._book, self._clients, self._reader, self._outputs, utc_now)
+        self.catalog = Catalog(self.clients, self._writer, self.hub, self.live)
+        self.preparer = Preparer(self.clients, self.catalog, self.listening, self.live, home)
+        self._collector = Collector(self.book, self.clients, self.reader, self._outputs, utc_now)
         self._submitter = Submitter(
-            book=self._book,
-            clients=self._clients,
+            book=self.book,
+            clients=self.clients,
             hub=self.hub,
             monitor=self.monitor,
             tasks=self._tasks,
-            keys=self._keys,
+            keys=self.keys,
             home=home,
             now=utc_now,
+            webhook_for=self.listening.webhook_url,
         )
-        self.spending = SpendingService(self._reader, self.live, self._service_time)
+        self.spending = SpendingService(self.reader, self.live, self._service_time)
         self.jobs = JobService(
-            book=self._book,
-            clients=self._clients,
+            book=self.book,
+            clients=self.clients,
             collector=self._collector,
             live=self.live,
             monitor=self.monitor,
-            preparer=self._preparer,
-            reader=self._reader,
+            preparer=self.preparer,
+            reader=self.reader,
             spending=self.spending,
             submitter=self._submitter,
             tasks=self._tasks,
         )
+        self.book.on_end = self.jobs.job_ended
         self._spending_watch = SpendingWatch(
             self.spending,
             writer=self._writer,
             hub=self.hub,
             live=self.live,
             cancel=self.jobs.cancel,
-            note=lambda job_id, words: self._book.note(job_id, "local", "limit", words),
+            note=lambda job_id, words: self.book.note(job_id, "local", "limit", words),
         )
         self.account = AccountService(
-            catalog=self._catalog,
-            clients=self._clients,
+            catalog=self.catalog,
+            clients=self.clients,
             hub=self.hub,
             live=self.live,
-            preparer=self._preparer,
+            preparer=self.preparer,
             writer=self._writer,
         )
 
@@ -137,7 +141,7 @@ class Engine:
     async def start(self) -> None:
         """Listen, and take up every job where it was left."""
         self._outputs.mkdir(parents=True, exist_ok=True)
-        await self._listening.start()
+        await self.listening.start()
         self._take_up()
         self._spending_watch.start()
 
@@ -179,9 +183,9 @@ class Engine:
         """Stop everything; what was under way is taken up at the next start."""
         await self._spending_watch.aclose()
         await self._tasks.aclose()
-        await self._listening.aclose()
-        await self._clients.aclose()
-        self._reader.close()
+        await self.listening.aclose()
+        await self.clients.aclose()
+        self.reader.close()
         self._writer.close()
 
     # -- about the engine ---------------------------------------------------------------------
@@ -192,7 +196,7 @@ class Engine:
             "pid": os.getpid(),
             "version": __version__,
             "started_at": self.started_at.isoformat(),
-            "listener": self._listening.state(),
+            "listener": self.listening.state(),
             "active_jobs": self.monitor.following + self._submitter.busy,
             "home": str(self.home.root),
         }
@@ -200,16 +204,16 @@ class Engine:
     def set_session(self, api_base: str, values: dict[str, Any]) -> None:
         """Take over what a client's environment holds, or that it changed the keyring."""
         if values.get("keyring_changed"):
-            self._clients.keyring_changed(api_base)
+            self.clients.keyring_changed(api_base)
         token, hub = values.get("replicate_token"), values.get("hf_token")
         if isinstance(token, str) and token.strip():
-            self._clients.set_token(api_base, token.strip(), "environment")
+            self.clients.set_token(api_base, token.strip(), "environment")
         if isinstance(hub, str) and hub.strip():
-            self._clients.set_hub_token(api_base, hub.strip())
+            self.clients.set_hub_token(api_base, hub.strip())
 
     def _service_time(self) -> datetime:
         """The time as Replicate has it: what it bills does not follow a wrong clock of ours."""
-        return utc_now() + self._clients.clock_offset(self.live.now.cloud.api_base)
+        return utc_now() + self.clients.clock_offset(self.live.now.cloud.api_base)
 
     @property
     def api_base(self) -> str:

@@ -1,0 +1,95 @@
+"""Keys for callers of the HTTP API over TCP: made and revoked by the user, kept as hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from tui.engine.errors import RefusedError
+from tui.store.writer import StoreWriter
+
+HOW_TO_MAKE_ONE: Final = "simpletuner-tui api-key create"
+_FACT: Final = "api_keys"
+_MARK: Final = "sttui"
+_LONGEST_NAME: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key at the one moment at which it can be seen."""
+
+    id: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.id}, ***)"
+
+
+class ApiKeys:
+    """The keys that are good now.
+
+    A key is 256 random bits, so one round of SHA-256 keeps it as safe as a slow hash would.
+    """
+
+    def __init__(self, writer: StoreWriter, now: Callable[[], datetime]) -> None:
+        self._writer = writer
+        self._now = now
+
+    def create(self, name: str = "") -> NewKey:
+        """A new key. It is told once; only its hash is kept."""
+        name = name.strip()
+        if len(name) > _LONGEST_NAME or not (name.isprintable() or not name):
+            raise RefusedError(f"A key's name has at most {_LONGEST_NAME} printable characters.")
+        new_id = secrets.token_hex(4)
+        key = f"{_MARK}_{new_id}_{secrets.token_urlsafe(32)}"
+        row = {
+            "id": new_id,
+            "name": name,
+            "sha256": _hash(key),
+            "created_at": self._now().isoformat(),
+        }
+        self._writer.set_fact(_FACT, [*self._stored(), row])
+        return NewKey(new_id, key)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """`{id, name, created_at}` of each, oldest first."""
+        return [
+            {name: row[name] for name in ("id", "name", "created_at")} for row in self._stored()
+        ]
+
+    def revoke(self, key_id: str) -> None:
+        """A key is good no longer.
+
+        Raises:
+            RefusedError: there is none of that id.
+        """
+        rows = self._stored()
+        kept = [row for row in rows if row["id"] != key_id]
+        if len(kept) == len(rows):
+            raise RefusedError(
+                f"There is no API key {key_id}.",
+                "simpletuner-tui api-key list shows them.",
+                status=404,
+                code="not_found",
+            )
+        self._writer.set_fact(_FACT, kept)
+
+    def accepts(self, key: str) -> bool:
+        """Whether a key is good. Takes the same time whichever it is like."""
+        given = _hash(key)
+        found = False
+        for row in self._stored():
+            found |= hmac.compare_digest(given, row["sha256"])
+        return found
+
+    def _stored(self) -> list[dict[str, Any]]:
+        return self._writer.fact(_FACT) or []
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
