@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.canary import Watch, marked_secrets
 
 NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
 """With this set, a skipped test counts as failed: every system part is meant to be installed."""
@@ -18,6 +20,18 @@ _SCRUBBED = (
     "AWS_PROFILE", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
     "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSH_CONNECTION",
 )  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Search everything that the tests leave behind for their secrets."""
+    config.pluginmanager.register(Watch(), "canary-watch")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def recognisable_secrets() -> Iterator[None]:
+    """Secrets that are made while the suite runs can be searched for."""
+    with pytest.MonkeyPatch.context() as patch, marked_secrets(patch):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary import assert_clean
 from tests.engine.world import World, running_world
 from tui.settings import Home
 
@@ -17,7 +18,10 @@ from tui.settings import Home
 def home() -> Iterator[Home]:
     root = Path(tempfile.mkdtemp(prefix="st-"))
     yield Home(root / "h", root / "h" / "cloud_outputs")
-    shutil.rmtree(root, ignore_errors=True)
+    try:
+        assert_clean(below=root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture
