@@ -176,6 +176,8 @@ class NetworkSettings:
     ca_bundle: str = ""
     ssl_verify: bool = True
     timeout: float = 30.0
+    status_page: str = ""
+    """Address of the service's status page; empty takes the one that belongs to the API."""
 
 
 @dataclass(frozen=True, slots=True)

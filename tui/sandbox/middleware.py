@@ -135,9 +135,9 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _is_open(request: web.Request) -> bool:
-    """Search needs no token; pages, streams and downloads have addresses nobody can guess."""
+    """Search and the status page need none; other pages have addresses nobody can guess."""
     path = request.path
-    if path == "/v1/search" or path.startswith(("/streams/", "/p/")):
+    if path == "/v1/search" or path.startswith(("/streams/", "/p/", "/status-page/")):
         return True
     return path.startswith("/v1/files/") and path.endswith("/download")
 

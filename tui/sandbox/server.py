@@ -35,6 +35,7 @@ from tui.sandbox.routes import (
     models,
     pages,
     predictions,
+    status_page,
     streams,
     trainings,
 )
@@ -52,6 +53,7 @@ _GROUPS = (
     models,
     pages,
     predictions,
+    status_page,
     streams,
     trainings,
 )
@@ -164,6 +166,7 @@ async def serve(
         middlewares=[middleware.errors, middleware.faults, middleware.access],
     )
     app[CORE] = core
+    status_page.install(app)
     for group in _GROUPS:
         app.add_routes(group.routes())
     runner = web.AppRunner(

@@ -1,0 +1,240 @@
+"""What Replicate's status page says: components, incidents, maintenance. Unknown is an answer too.
+
+The page serves two forms (incident.io): one like Statuspage's summary, which names every component,
+and the widget's, which names only what is wrong. The first one that makes sense is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from tui.engine.book import utc_now
+from tui.engine.clients import network_of
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.replicate.network import RoutedTransport
+from tui.store.reader import is_loopback
+from tui.store.writer import StoreWriter
+
+PAGE: Final = "https://www.replicatestatus.com"
+FACT: Final = "status_page"
+_SOURCES: Final = ("/api/v2/summary.json", "/api/v1/summary")
+_LIMIT: Final = 5.0
+_FRESH: Final = 60.0
+_MOST_BYTES: Final = 2_000_000
+_WORST: Final = ("under_maintenance", "degraded_performance", "partial_outage", "major_outage",
+                 "full_outage")  # fmt: skip
+_CARDS: Final = ("l40s", "h100", "a100", "t4", "cpu")
+_INDICATORS: Final = {
+    "none": "operational", "minor": "degraded", "major": "outage", "critical": "outage",
+    "maintenance": "maintenance",
+}  # fmt: skip
+
+
+class StatusPage:
+    """Reads the page, at most once a minute unless told to."""
+
+    def __init__(self, live: LiveSettings, writer: StoreWriter, hub: Hub) -> None:
+        self._live = live
+        self._writer = writer
+        self._hub = hub
+        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    async def read(self, api_base: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The page's word, or `state: unknown` with the reason; never fails."""
+        address = page_of(api_base, self._live.now.network.status_page)
+        read_at, known = self._known.get(address, (0.0, {}))
+        if known and not fresh and time.monotonic() - read_at < _FRESH:
+            return known
+        answer = {**await self._fetch(address), "api_base": api_base}
+        self._known[address] = (time.monotonic(), answer)
+        self._writer.set_fact(FACT, answer)
+        self._hub.publish("fact", name=FACT)
+        return answer
+
+    async def _fetch(self, address: str) -> dict[str, Any]:
+        reason = "it answered with something else"
+        try:
+            transport = RoutedTransport(network_of(self._live.now.network))
+            async with httpx.AsyncClient(
+                transport=transport, timeout=_LIMIT, follow_redirects=True
+            ) as client:
+                for source in _SOURCES:
+                    try:
+                        data = await _json(client, f"{address}{source}")
+                    except (httpx.HTTPError, ValueError, TimeoutError) as error:
+                        reason = _words(error)
+                        continue
+                    if (found := read_summary(data)) is not None:
+                        return {**found.data(), "page_url": address, "source": source}
+        except (OSError, httpx.HTTPError) as error:  # a CA bundle or a proxy that is none
+            reason = _words(error)
+        return {**unknown(reason), "page_url": address, "source": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a page says.
+
+    Attributes:
+        state: `operational`, `degraded`, `outage`, `maintenance` or `unknown`.
+        description: in the page's words.
+        components: (name, state) of each that was named.
+        incidents: what is wrong now.
+        maintenances: what is being or will be worked on.
+    """
+
+    state: str
+    description: str
+    components: tuple[tuple[str, str], ...]
+    incidents: tuple[dict[str, str], ...]
+    maintenances: tuple[dict[str, str], ...]
+
+    def data(self) -> dict[str, Any]:
+        """For the control API, with the state of each kind of GPU picked out."""
+        return {
+            "state": self.state,
+            "description": self.description,
+            "components": [{"name": name, "state": state} for name, state in self.components],
+            "gpus": {card: card_state(self.components, card) for card in _CARDS},
+            "incidents": list(self.incidents),
+            "maintenances": list(self.maintenances),
+            "error": None,
+            "read_at": utc_now().isoformat(),
+        }
+
+
+def unknown(reason: str) -> dict[str, Any]:
+    """The answer when the page tells nothing."""
+    return {**Summary("unknown", "", (), (), ()).data(), "error": reason}
+
+
+def page_of(api_base: str, setting: str) -> str:
+    """The page of an API base: as the settings say, the sandbox's own, or Replicate's."""
+    if setting:
+        return setting.rstrip("/")
+    if is_loopback(api_base):
+        parts = urlsplit(api_base)
+        return f"{parts.scheme}://{parts.netloc}/status-page"
+    return PAGE
+
+
+def card_state(components: Iterable[tuple[str, str]], card: str) -> str:
+    """The state of one kind of hardware, matched by name; `unknown` where the page is silent."""
+    for name, state in components:
+        if card in name.lower().split():
+            return state
+    return "unknown"
+
+
+def read_summary(data: Any) -> Summary | None:
+    """Either form of a page's summary, or None when it is neither."""
+    if not isinstance(data, dict):
+        return None
+    if isinstance(data.get("status"), dict) and isinstance(data.get("components"), list):
+        return _statuspage(data)
+    if any(isinstance(data.get(name), list) for name in ("ongoing_incidents", "incidents")):
+        return _widget(data)
+    return None
+
+
+def _statuspage(data: dict[str, Any]) -> Summary:
+    components = tuple(
+        (_text(item, "name"), _text(item, "status") or "unknown")
+        for item in _dicts(data.get("components"))
+        if item.get("group") is not True
+    )
+    incidents = tuple(
+        _event(item) for item in _dicts(data.get("incidents")) if item.get("status") != "resolved"
+    )
+    plans = tuple(_event(item) for item in _dicts(data.get("scheduled_maintenances")))
+    state = _INDICATORS.get(_text(data["status"], "indicator")) or _overall(components, incidents)
+    return Summary(state, _text(data["status"], "description"), components, incidents, plans)
+
+
+def _widget(data: dict[str, Any]) -> Summary:
+    events = _dicts(data.get("ongoing_incidents") or data.get("incidents"))
+    components = tuple(
+        (_text(part, "name"), _text(part, "current_status") or "unknown")
+        for event in events
+        for part in _dicts(event.get("affected_components"))
+    )
+    incidents = tuple(_event(event) for event in events)
+    at_work = _dicts(data.get("in_progress_maintenances"))
+    plans = tuple(_event(item) for item in [*at_work, *_dicts(data.get("scheduled_maintenances"))])
+    state = _overall(components, incidents)
+    if state == "operational" and at_work:
+        state = "maintenance"
+    words = "All systems operational" if state == "operational" else ""
+    return Summary(state, words, components, incidents, plans)
+
+
+def _overall(components: Iterable[tuple[str, str]], incidents: tuple[dict[str, str], ...]) -> str:
+    worst = max((_WORST.index(state) for _, state in components if state in _WORST), default=-1)
+    if worst >= _WORST.index("partial_outage"):
+        return "outage"
+    if worst == _WORST.index("degraded_performance") or incidents:
+        return "degraded"
+    return "maintenance" if worst == 0 else "operational"
+
+
+def _event(item: dict[str, Any]) -> dict[str, str]:
+    updates = _dicts(item.get("incident_updates"))
+    return {
+        "name": _text(item, "name"),
+        "status": _text(item, "status"),
+        "impact": _text(item, "impact") or _text(item, "current_worst_impact"),
+        "url": _text(item, "shortlink") or _text(item, "url"),
+        "message": _text(item, "last_update_message")
+        or (_text(updates[0], "body") if updates else ""),
+        "started_at": _text(item, "started_at") or _text(item, "created_at"),
+        "starts_at": _text(item, "starts_at") or _text(item, "scheduled_for"),
+        "ends_at": _text(item, "ends_at") or _text(item, "scheduled_until")
+        or _text(item, "scheduled_end_at"),
+        "updated_at": _text(item, "updated_at") or _text(item, "last_update_at"),
+    }  # fmt: skip
+
+
+async def _json(client: httpx.AsyncClient, url: str) -> Any:
+    """An answer that is JSON and not endless, within the time limit as a whole."""
+    async with asyncio.timeout(_LIMIT), client.stream("GET", url) as reply:
+        if reply.status_code != httpx.codes.OK:
+            raise ValueError(f"HTTP {reply.status_code}")
+        body = b""
+        async for piece in reply.aiter_bytes():
+            body += piece
+            if len(body) > _MOST_BYTES:
+                raise ValueError("it answered with too much")
+    try:
+        import json
+
+        return json.loads(body)
+    except ValueError:
+        raise ValueError("it answered with something that is not JSON") from None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        return f"it did not answer within {_LIMIT:g} s"
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"it cannot be reached ({type(error).__name__})"
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(item: dict[str, Any], name: str) -> str:
+    """One line of a page's text: nothing in it may steer a terminal."""
+    value = item.get(name)
+    if not isinstance(value, str):
+        return ""
+    return "".join(letter if letter.isprintable() else " " for letter in value)[:500].strip()
