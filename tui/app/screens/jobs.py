@@ -169,7 +169,7 @@ class JobsScreen(AppScreen):
         shown = height >= 30 and not self.folded and self.owner.model.total > 0
         if self.preview.display != shown:
             self.preview.display = shown
-            self._show_preview()
+            self.call_after_refresh(self._show_preview)  # the list comes first
 
     # -- what can be done ---------------------------------------------------------------------
 
