@@ -1,0 +1,338 @@
+"""Hub destinations with the real `huggingface_hub` against the sandbox's Hub."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+
+from tests.publishing.conftest import make_files, publish
+from tests.publishing.hosting import Loop
+from tui.publishing.contract import Item, LocalFile
+from tui.publishing.errors import (
+    MismatchError,
+    PublishError,
+    SourceChangedError,
+    TransferCancelledError,
+    Trouble,
+)
+from tui.publishing.hub import HubDestination, HubTarget, git_hash
+from tui.publishing.hub_names import check_repo_id
+from tui.publishing.hub_probe import availability, identity
+from tui.publishing.throttle import Throttle
+from tui.replicate.secret import Secret
+from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
+from tui.settings import NetworkSettings
+
+MIB = 1024 * 1024
+REPO = "sandbox/cat lora".replace(" ", "-")
+Open = Callable[..., HubDestination]
+
+
+@contextlib.asynccontextmanager
+async def running(config: HubConfig) -> AsyncIterator[RunningHub]:
+    hub = await serve_hub(config)
+    try:
+        yield hub
+    finally:
+        await hub.aclose()
+
+
+@pytest.fixture
+def hub(loop_thread: Loop, tmp_path: Path) -> RunningHub:
+    return loop_thread.enter(running(HubConfig(tmp_path / "hub")))
+
+
+@pytest.fixture(params=["lfs", "parts", "xet"])
+def any_hub(
+    request: pytest.FixtureRequest,
+    loop_thread: Loop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> RunningHub:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", request.param != "xet")
+    part = 4 * MIB if request.param == "parts" else None
+    return loop_thread.enter(running(HubConfig(tmp_path / "hub", part_bytes=part)))
+
+
+@pytest.fixture
+def open_hub() -> Iterator[Open]:
+    def go(hub: RunningHub, token: str = "hf_write", **more: Any) -> HubDestination:
+        throttle = more.pop("throttle", None)
+        network = more.pop("network", NetworkSettings(timeout=10))
+        target = HubTarget(**({"repo_id": REPO, "endpoint": hub.url} | more))
+        return HubDestination(target, Secret(token), network=network, throttle=throttle)
+
+    yield go
+    from huggingface_hub.utils._http import close_session
+
+    close_session()
+
+
+def tree(hub: RunningHub, repo: str = REPO) -> dict[str, Any]:
+    found = hub.hub.repos.get("model", repo)
+    return dict(found.head.tree) if found else {}
+
+
+def content(hub: RunningHub, path: str) -> bytes:
+    entry = tree(hub)[path]
+    place = hub.hub.blobs.large(entry.sha256) if entry.sha256 else hub.hub.blobs.small(entry.oid)
+    return place.read_bytes()
+
+
+def test_files_arrive_whole_once_and_in_one_commit(
+    any_hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
+    files = make_files(tmp_path / "run", nothing=0, a_b__c_d=3 * MIB, large=12 * MIB + 3)
+    (tmp_path / "run/README.md").write_text("---\nlicense: other\n---\n# Cat\n")
+    files.append(LocalFile(tmp_path / "run/README.md", "README.md"))
+    destination = open_hub(any_hub)
+    items = publish(destination, files)
+    for file, item in zip(files, items, strict=True):
+        assert content(any_hub, item.target) == file.path.read_bytes(), file.name
+        assert destination.verify(item).size == item.size
+        assert destination.verify(item, deep=True).checksum == item.sha256
+    repo = any_hub.hub.repos.get("model", REPO)
+    assert repo.private
+    assert len(repo.commits) == 2
+    received = any_hub.hub.received_bytes
+    if not constants.HF_HUB_DISABLE_XET:
+        assert received < items[2].size  # the large file went by Xet, not by plain HTTP
+    again = open_hub(any_hub)
+    second = publish(again, files)
+    assert all(item.present for item in second)
+    assert len(repo.commits) == 2
+    assert any_hub.hub.received_bytes == received
+
+
+def test_progress_is_exact_and_content_sent_before_is_not_sent_again(
+    hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
+    [file] = make_files(tmp_path, large=6 * MIB)
+    destination = open_hub(hub, xet=False)
+    destination.prepare()
+    [item] = destination.plan([file])
+    seen: list[tuple[int, int]] = []
+    destination.send(item, lambda *facts: seen.append(facts))
+    assert seen[-1] == (item.size, item.size)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert hub.hub.received_bytes == item.size
+    assert not tree(hub)
+    # The program ended here; another one goes on.
+    kept = Item.from_dict(json.loads(json.dumps(item.to_dict())))
+    fresh = open_hub(hub, xet=False)
+    fresh.send(kept)
+    fresh.finish([kept], "Publish")
+    assert hub.hub.received_bytes == item.size
+    assert fresh.verify(kept).how == "sha256"
+
+
+@pytest.mark.parametrize("xet", [True, False])
+def test_a_stopped_upload_leaves_nothing_to_see(
+    hub: RunningHub, open_hub: Open, tmp_path: Path, xet: bool
+) -> None:
+    [file] = make_files(tmp_path, large=60 * MIB)
+    destination = open_hub(hub, xet=xet, throttle=None if xet else Throttle(30 * MIB))
+    destination.prepare()
+    [item] = destination.plan([file])
+    stop = threading.Event()
+    if xet:
+        stop.set()
+    started = time.monotonic()
+    with pytest.raises(TransferCancelledError):
+        destination.send(item, lambda *_: stop.set(), stop)
+    assert time.monotonic() - started < 5
+    assert not tree(hub)
+    assert hub.hub.received_bytes < item.size
+
+
+def test_a_broken_line_is_told_at_once_and_can_be_taken_up(
+    hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
+    [file] = make_files(tmp_path, large=8 * MIB)
+    destination = open_hub(hub, xet=False)
+    destination.prepare()
+    [item] = destination.plan([file])
+    for fault in ("cut", "500"):
+        if fault == "cut":
+            hub.hub.faults.cut_uploads = 1
+        else:
+            hub.hub.faults.failures["preupload"] = 1
+        started = time.monotonic()
+        with pytest.raises(PublishError) as caught:
+            destination.send(item)
+        assert caught.value.retryable
+        assert time.monotonic() - started < 3
+    destination.send(item)
+    destination.finish([item])
+    assert destination.verify(item, deep=True)
+
+
+def test_nobody_there(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+    destination = open_hub(hub, endpoint="http://127.0.0.1:9")
+    started = time.monotonic()
+    [step] = destination.test().steps
+    assert "cannot be reached" in step.message
+    assert time.monotonic() - started < 5
+
+
+def test_the_far_end_lies(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+    [file] = make_files(tmp_path, large=4 * MIB)
+    destination = open_hub(hub, xet=False)
+    hub.hub.faults.lose_last_byte = True
+    items = publish(destination, [file])
+    with pytest.raises(MismatchError, match="instead of"):
+        destination.verify(items[0])
+    hub.hub.faults.lose_last_byte = False
+    hub.hub.faults.forget_commits = True
+    [other] = make_files(tmp_path, small=100)
+    items = publish(destination, [other])
+    with pytest.raises(MismatchError, match="does not have it"):
+        destination.verify(items[0])
+
+
+def send_all(destination: HubDestination, item: Item, progress: Any) -> None:
+    destination.send(item, progress)
+    destination.finish([item])
+
+
+def test_a_changed_file_is_not_published(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+    files = make_files(tmp_path, small=100, large=3 * MIB)
+    destination = open_hub(hub, xet=False)
+    destination.prepare()
+    for file, item in zip(files, destination.plan(files), strict=True):
+
+        def change(*_: int, path: Path = file.path) -> None:
+            with path.open("ab") as target:
+                target.write(b"more")
+
+        if item.name.startswith("small"):
+            change()
+        with pytest.raises((SourceChangedError, PublishError)):
+            send_all(destination, item, change)
+    assert not tree(hub)
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "level", "words"),
+    [
+        ("hf_write", "sandbox/cat", "ok", "is free and will be made"),
+        ("hf_write", "sandbox-lab/cat", "ok", "is free"),
+        ("hf_fine", "sandbox/cat", "ok", "is free"),
+        ("hf_fine", "sandbox-lab/cat", "error", "may not write"),
+        ("hf_one", "sandbox/only-this", "ok", "is free"),
+        ("hf_one", "sandbox/cat", "error", "may not write"),
+        ("hf_read", "sandbox/cat", "error", "may not write"),
+        ("hf_expired", "sandbox/cat", "error", "does not accept the token"),
+        ("hf_write", "somebody/cat", "error", "somebody else"),
+        ("hf_write", "somebody/known", "error", "somebody else"),
+        ("hf_write", "sandbox/known", "ok", "exists and the token may write"),
+        ("hf_read", "sandbox/known", "error", "may not write"),
+    ],
+)
+def test_what_the_test_finds(
+    hub: RunningHub, open_hub: Open, token: str, repo: str, level: str, words: str
+) -> None:
+    for known in ("somebody/known", "sandbox/known"):
+        hub.hub.repos.add(HubRepo(known))
+    report = open_hub(hub, token, repo_id=repo).test()
+    assert report.ok == (level == "ok")
+    found = [step for step in report.steps if words in step.message]
+    assert [step.level for step in found] == [level], report
+    assert token not in str(report)
+    assert level == "ok" or all(step.advice for step in found)
+    assert hub.hub.repos.get("model", repo) is None or repo.endswith("known")
+
+
+def test_a_dataset_of_the_same_name_is_mentioned(hub: RunningHub, open_hub: Open) -> None:
+    hub.hub.repos.add(HubRepo("sandbox/cat", "dataset"))
+    report = open_hub(hub, repo_id="sandbox/cat").test()
+    assert report.ok
+    assert report.steps[-1].level == "warn"
+    assert "dataset" in report.steps[-1].message
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("hf_read", Trouble.PERMISSION),
+        ("hf_expired", Trouble.CREDENTIALS),
+        ("hf_one", Trouble.PERMISSION),
+    ],
+)
+def test_tokens_that_cannot_publish(
+    hub: RunningHub, open_hub: Open, token: str, kind: Trouble
+) -> None:
+    with pytest.raises(PublishError) as caught:
+        open_hub(hub, token).prepare()
+    assert caught.value.kind is kind
+    assert caught.value.advice
+
+
+def test_quota(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+    hub.hub.faults.quota = 1000
+    [file] = make_files(tmp_path, large=2 * MIB)
+    file = LocalFile(file.path, "large.safetensors")
+    destination = open_hub(hub, xet=False)
+    destination.prepare()
+    [item] = destination.plan([file])
+    with pytest.raises(PublishError) as caught:
+        destination.send(item)
+    assert caught.value.kind is Trouble.QUOTA
+
+
+def test_who_and_where(hub: RunningHub) -> None:
+    token = Secret("hf_fine")
+    who = identity(token, endpoint=hub.url)
+    assert who.user == "sandbox"
+    assert [(item.name, item.writable) for item in who.namespaces] == [
+        ("sandbox", True),
+        ("sandbox-lab", False),
+    ]
+    hub.hub.repos.add(HubRepo("sandbox/a"))
+    hub.hub.repos.add(HubRepo("bob/a"))
+    assert availability("sandbox/a", token, endpoint=hub.url) == "ours"
+    assert availability("bob/a", token, endpoint=hub.url) == "taken"
+    assert availability("bob/b", token, endpoint=hub.url) == "free"
+
+
+def test_many_files_go_in_several_commits(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+    files = make_files(tmp_path, **{f"f{number}": 10 for number in range(205)})
+    files = [LocalFile(file.path, file.name.replace(".bin", ".txt")) for file in files]
+    destination = open_hub(hub)
+    items = publish(destination, files)
+    assert len(tree(hub)) == 205
+    assert len(hub.hub.repos.get("model", REPO).commits) == 4
+    assert all(destination.verify(item).how == "git" for item in items)
+
+
+def test_names() -> None:
+    assert check_repo_id(" https://huggingface.co/a/b-c/tree/main?x=1 ") == "a/b-c"
+    for bad in ("", "a", "a/b/c", "a/--", "a/b.git", "datasets/a/b", "hf.co/datasets/a/b", "ü/b"):
+        with pytest.raises(PublishError) as caught:
+            check_repo_id(bad)
+        assert caught.value.kind is Trouble.NAME
+
+
+def test_git_names(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"hello\n")
+    assert git_hash(path, 6) == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_a_missing_card_is_no_error(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+    destination = open_hub(hub)
+    assert destination.read_text("README.md") is None
+    destination.prepare()
+    assert destination.read_text("README.md") is None
+    path = tmp_path / "README.md"
+    path.write_text("# ü\n")
+    publish(destination, [LocalFile(path, "README.md")])
+    assert destination.read_text("README.md") == "# ü\n"

@@ -1,0 +1,49 @@
+"""Reading from the Hub by the library's own connections."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx2
+    from huggingface_hub import HfApi
+
+
+@contextlib.contextmanager
+def opened(
+    api: HfApi, repo_id: str, path: str, *, revision: str = "main", start: int = 0
+) -> Iterator[httpx2.Response]:
+    """The content of a file from byte `start` on, as a response to read from.
+
+    Raises:
+        huggingface_hub.errors.HfHubHTTPError: it cannot be had.
+    """
+    from huggingface_hub import get_session, hf_hub_url
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, not in __all__
+        build_hf_headers,
+        hf_raise_for_status,
+    )
+
+    url = hf_hub_url(repo_id, path, revision=revision, endpoint=api.endpoint)
+    headers = build_hf_headers(token=api.token)
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with get_session().stream("GET", url, headers=headers) as answer:
+        if answer.status_code >= 400:
+            answer.read()
+        hf_raise_for_status(answer)
+        yield answer
+
+
+def read_text(api: HfApi, repo_id: str, path: str) -> str | None:
+    """A small text file; None when the file or the repository does not exist."""
+    from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        with opened(api, repo_id, path) as answer:
+            answer.read()
+            return str(answer.text)
+    except (EntryNotFoundError, RepositoryNotFoundError):
+        return None

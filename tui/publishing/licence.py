@@ -1,0 +1,52 @@
+"""The licence that a fine-tuned model inherits from its base, as the Hub's cards name it.
+
+Read from the base models' own cards on the Hub in August 2026. A family or flavour that is not
+listed gets none: no licence is better than a wrong one.
+"""
+
+from __future__ import annotations
+
+_FLUX_DEV = {
+    "license": "other",
+    "license_name": "flux-1-dev-non-commercial-license",
+    "license_link": "https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md",
+}
+_STABILITY = {
+    "license": "other",
+    "license_name": "stabilityai-ai-community",
+    "license_link": (
+        "https://huggingface.co/stabilityai/stable-diffusion-3.5-large/blob/main/LICENSE.md"
+    ),
+}
+_APACHE = {"license": "apache-2.0"}
+_MIT = {"license": "mit"}
+_OPENRAIL = {"license": "creativeml-openrail-m"}
+_OPENRAIL_PP = {"license": "openrail++"}
+_OTHER = {"license": "other"}
+_BY_FAMILY: dict[str, dict[str, dict[str, str]]] = {
+    "flux": {
+        "": _FLUX_DEV,
+        "dev": _FLUX_DEV,
+        "krea": _FLUX_DEV,
+        "kontext": _FLUX_DEV,
+        "schnell": _APACHE,
+        "libreflux": _APACHE,
+    },
+    "flux2": {"": _OTHER, "dev": _OTHER, "klein-9b": _OTHER, "klein-4b": _APACHE},
+    "sdxl": {"": _OPENRAIL_PP, "base-1.0": _OPENRAIL_PP, "refiner-1.0": _OPENRAIL_PP},
+    "sd1x": {"": _OPENRAIL, "1.5": _OPENRAIL, "1.4": _OPENRAIL},
+    "sd3": {"*": _STABILITY},
+    "qwen_image": {"*": _APACHE},
+    "z_image": {"*": _APACHE},
+    "chroma": {"*": _APACHE},
+    "hidream": {"*": _MIT},
+    "omnigen": {"*": _MIT},
+    "lumina2": {"": _APACHE, "2.0": _APACHE},
+    "wan": {"*": _APACHE},
+}
+
+
+def licence_fields(family: str | None, flavour: str | None = None) -> dict[str, str]:
+    """The card's licence fields; empty when nothing is known for sure."""
+    known = _BY_FAMILY.get((family or "").strip().lower(), {})
+    return dict(known.get((flavour or "").strip().lower()) or known.get("*") or {})
