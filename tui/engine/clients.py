@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tui.engine.live_settings import LiveSettings
+from tui.replicate.budget import RateBudget
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.network import Network, Timeouts
@@ -50,6 +51,8 @@ class Clients:
         self._tokens: dict[str, Token] = {}
         self._hub_tokens: dict[str, Secret] = {}
         self._clients: dict[str, ReplicateClient] = {}
+        # The service counts an account's calls whatever connection they come by.
+        self._budgets: dict[str, RateBudget] = {}
         self._stored: dict[str, StoredToken] = {}
         self._retired: list[ReplicateClient] = []
 
@@ -116,7 +119,10 @@ class Clients:
         client = self._clients.get(api_base)
         if client is None:
             client = ReplicateClient(
-                token.secret, base_url=api_base, network=network_of(self._live.now.network)
+                token.secret,
+                base_url=api_base,
+                network=network_of(self._live.now.network),
+                budget=self._budgets.setdefault(api_base, RateBudget()),
             )
             self._clients[api_base] = client
         return client
