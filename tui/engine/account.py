@@ -6,12 +6,18 @@ import asyncio
 from typing import Any
 
 from tui.engine.catalog import Catalog, version_row
-from tui.engine.clients import Clients
+from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.prepare import Preparer
-from tui.replicate.errors import AuthenticationError, ReplicateError
+from tui.replicate.errors import (
+    AuthenticationError,
+    ForbiddenError,
+    InsufficientCreditError,
+    RateLimitedError,
+    ReplicateError,
+)
 from tui.simpletuner.config import discover_configs
 from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
@@ -38,18 +44,32 @@ class AccountService:
         self._writer = writer
 
     async def validate(self, api_base: str) -> dict[str, Any]:
-        """Whether the token works, and whose it is; remembered for the windows."""
+        """Whether the token works, and whose it is; remembered for the windows.
+
+        When it is not valid, `reason` says why: `none` (there is no token), `rejected` (mistyped,
+        revoked or of another service), `forbidden`, `rate_limited` or `unreachable`; the last two
+        say nothing about the token.
+        """
         answer: dict[str, Any] = {
-            "valid": False, "user_info": None, "error": None, "token_source": None,
+            "valid": False, "user_info": None, "error": None, "token_source": None, "reason": None,
             "api_base": api_base, "sandbox": is_loopback(api_base),
         }  # fmt: skip
         try:
             answer["token_source"] = (await self._clients.token(api_base)).source
             account = await (await self._clients.get(api_base)).account()
         except AuthenticationError as error:
-            answer.update(error=error.message, advice=error.advice)
+            reason = "none" if isinstance(error, MissingTokenError) else "rejected"
+            answer.update(error=error.message, advice=error.advice, reason=reason)
+        except (ForbiddenError, InsufficientCreditError) as error:
+            answer.update(error=error.message, advice=error.advice, reason="forbidden")
+        except RateLimitedError as error:
+            answer.update(
+                error=error.message, advice=error.advice, reason="rate_limited", unreachable=True
+            )
         except ReplicateError as error:
-            answer.update(error=error.message, advice=error.advice, unreachable=True)
+            answer.update(
+                error=error.message, advice=error.advice, reason="unreachable", unreachable=True
+            )
         else:
             user = {
                 "username": account.username,

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tui.engine.live_settings import LiveSettings
+from tui.engine.token_box import KINDS, Kind, Source, Token, TokenBox
 from tui.replicate.budget import RateBudget
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.network import Network, Timeouts
 from tui.replicate.secret import Secret
-from tui.secrets import StoredToken, read_token
-from tui.settings import DEFAULT_API_BASE, NetworkSettings, Settings
+from tui.settings import NetworkSettings, Settings
+from tui.store.reader import is_loopback
 
 HOW_TO_GIVE_ONE = (
     "Set REPLICATE_API_TOKEN before starting, or store one with: simpletuner-tui token set"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A token and where it came from (`environment`, `keyring` or `session`)."""
-
-    secret: Secret
-    source: str
 
 
 class MissingTokenError(AuthenticationError):
@@ -48,61 +39,40 @@ class Clients:
         self._live = live
         live.on_change(self._settings_changed)
         self._on_token = on_token
-        self._tokens: dict[str, Token] = {}
-        self._hub_tokens: dict[str, Secret] = {}
+        self.tokens = TokenBox(self._token_changed)
         self._clients: dict[str, ReplicateClient] = {}
         # The service counts an account's calls whatever connection they come by.
         self._budgets: dict[str, RateBudget] = {}
-        self._stored: dict[str, StoredToken] = {}
         self._retired: list[ReplicateClient] = []
 
-    def set_token(self, api_base: str, value: str, source: str) -> None:
+    def set_token(self, api_base: str, value: str, source: Source) -> None:
         """Use a token from now on; an empty value forgets the one that was set."""
-        before = self._tokens.get(api_base)
-        if not value:
-            self._tokens.pop(api_base, None)
-        elif before is not None and before.secret == Secret(value):
-            return
-        else:
-            self._tokens[api_base] = Token(Secret(value), source)
-        self._stored.pop(api_base, None)
-        self._retire(api_base)
-        self._on_token(api_base)
+        self.tokens.give("replicate", api_base, value, source)
 
     def set_hub_token(self, api_base: str, value: str) -> None:
         """The Hugging Face token that came with a client's environment."""
-        before = self._hub_tokens.get(api_base)
-        self._hub_tokens[api_base] = Secret(value)
-        if before is None or before != Secret(value):
-            self._on_token(api_base)
+        self.tokens.give("huggingface", api_base, value, "environment")
 
     def keyring_changed(self, api_base: str) -> None:
         """Somebody stored or deleted a token: what the keyring said before does not hold."""
-        self._stored.pop(api_base, None)
-        if api_base not in self._tokens:
-            self._retire(api_base)
-            self._on_token(api_base)
+        for kind in KINDS:
+            self.tokens.keyring_changed(kind, api_base)
 
     def hub_token(self, api_base: str) -> Secret | None:
-        """The Hugging Face token for jobs of this base, if one is known."""
-        return self._hub_tokens.get(api_base)
+        """The Hugging Face token for jobs of this base, as far as it has been looked up."""
+        found = self.tokens.known("huggingface", api_base)
+        return found.secret if found is not None else None
 
     async def token(self, api_base: str) -> Token:
-        """The token of a base: the environment's before the keyring's.
+        """The token of a base: the environment's before the keyring's before the session's.
 
         Raises:
             MissingTokenError: there is none.
         """
-        if api_base in self._tokens:
-            return self._tokens[api_base]
-        if api_base not in self._stored:
-            self._stored[api_base] = await read_token("replicate", host_of(api_base))
-            if api_base in self._tokens:  # a window has brought one meanwhile
-                return self._tokens[api_base]
-        stored = self._stored[api_base]
-        if stored.value is None:
-            raise MissingTokenError(stored.problem)
-        return Token(stored.value, "keyring")
+        found = await self.tokens.find("replicate", api_base)
+        if found is None:
+            raise MissingTokenError(self.tokens.problem("replicate", api_base))
+        return found
 
     def clock_offset(self, api_base: str) -> timedelta:
         """How far the service's clock is ahead of ours, as far as it has told; else nothing."""
@@ -115,8 +85,11 @@ class Clients:
         Raises:
             MissingTokenError: no token is known for it.
         """
+        if api_base not in self._clients and not is_loopback(api_base):
+            # Jobs may need it, and when they do there is no time to ask the keyring.
+            await self.tokens.find("huggingface", api_base)
         token = await self.token(api_base)
-        client = self._clients.get(api_base)
+        client = self._clients.get(api_base)  # nothing waits from here on: one client for a base
         if client is None:
             client = ReplicateClient(
                 token.secret,
@@ -132,6 +105,11 @@ class Clients:
             for api_base in list(self._clients):
                 self._retire(api_base)
 
+    def _token_changed(self, kind: Kind, api_base: str) -> None:
+        if kind == "replicate":
+            self._retire(api_base)
+        self._on_token(api_base)
+
     def _retire(self, api_base: str) -> None:
         """Calls that are under way with the former token may end as they will."""
         client = self._clients.pop(api_base, None)
@@ -145,11 +123,6 @@ class Clients:
         self._retired.clear()
         for client in clients:
             await client.aclose()
-
-
-def host_of(api_base: str) -> str:
-    """The host a token belongs to, as the keyring's user name; Replicate's own by default."""
-    return urlsplit(api_base or DEFAULT_API_BASE).netloc
 
 
 def network_of(settings: NetworkSettings) -> Network:

@@ -68,6 +68,7 @@ def build_control_app(engine: Engine) -> web.Application:
             web.post("/api/cloud/jobs/{job_id}/cancel", routes.cancel),
             web.post("/api/cloud/jobs/{job_id}/collect", routes.collect),
             web.delete("/api/cloud/jobs/{job_id}", routes.delete),
+            *engine.cloud.routes(),
         ]
     )
     return app

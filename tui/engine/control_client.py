@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from tui.engine.cloud_calls import CloudCalls
+
 _FINE_STATUS: Final = 200
 _GONE_STATUS: Final = 503
 _TIMEOUT: Final = 120.0
@@ -96,6 +98,9 @@ class ControlEvent:
 class ControlClient:
     """Calls on one engine.
 
+    Attributes:
+        cloud: the calls of the Cloud screen.
+
     Args:
         socket_path: the engine's Unix socket.
         api_base: the Replicate-compatible base URL that these calls are about; each call names it,
@@ -107,6 +112,7 @@ class ControlClient:
         self._headers = {"Content-Type": "application/json"}
         if api_base:
             self._headers["X-Api-Base"] = api_base
+        self.cloud = CloudCalls(self)
 
     # -- calls --------------------------------------------------------------------------------
 

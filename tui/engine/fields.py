@@ -59,6 +59,19 @@ def read_amount(value: Any) -> int:
     return micros
 
 
+def read_micros(value: Any) -> int:
+    """An amount that is in micro-dollars already.
+
+    Raises:
+        FieldError: it is no whole number, negative, or beyond a million dollars.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise FieldError("must be a whole number of micro-dollars")
+    if not 0 <= value <= MOST_MICROS:
+        raise FieldError("must be between nothing and $1,000,000")
+    return value
+
+
 def read_rate(value: Any) -> int:
     """Micro-dollars for each second, from `$3.51/h`, `0.000975/s`, or a whole number of them.
 

@@ -17,6 +17,7 @@ from tui.engine.api_keys import ApiKeys
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
+from tui.engine.cloud_desk import CloudDesk
 from tui.engine.collector import Collector
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
@@ -133,6 +134,20 @@ class Engine:
             hub=self.hub,
             live=self.live,
             preparer=self.preparer,
+            writer=self._writer,
+        )
+        self.cloud = CloudDesk(
+            catalog=self.catalog,
+            clients=self.clients,
+            default_base=lambda: self.api_base,
+            home=home,
+            hub=self.hub,
+            listening=self.listening,
+            live=self.live,
+            config_roots=self.preparer.config_roots,
+            reader=self.reader,
+            spending=self.spending,
+            validate=self.account.validate,
             writer=self._writer,
         )
 

@@ -1,8 +1,8 @@
 """A stand-in for Replicate's status page, in both of its forms.
 
 `PUT /status-page/state` with `{"components": {"L40S Hardware": "degraded_performance"},
-"incident": "Slow starts"}` makes it tell of trouble; an empty object brings all good back. `{"broken": true}`
-answers with a web page instead.
+"incident": "Slow starts"}` makes it tell of trouble; an empty object brings all good back, and
+`{"broken": true}` answers with a web page instead.
 """
 
 from __future__ import annotations

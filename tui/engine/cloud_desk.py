@@ -1,0 +1,254 @@
+"""What the Cloud screen asks of the engine, in one place: services and their routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from tui.engine import cloud_settings, doctor, onboarding
+from tui.engine.catalog import Catalog
+from tui.engine.clients import Clients
+from tui.engine.delivery_check import DeliveryCheck
+from tui.engine.errors import RefusedError
+from tui.engine.hub import Hub
+from tui.engine.listening import Listening
+from tui.engine.live_settings import LiveSettings
+from tui.engine.network_check import NetworkCheck
+from tui.engine.spending_service import SpendingService
+from tui.engine.status_page import StatusPage
+from tui.engine.token_service import TokenService, Validate
+from tui.engine.version_service import VersionService
+from tui.settings import Home, SettingsError
+from tui.store.reader import StoreReader
+from tui.store.writer import StoreWriter
+
+FACTS = (onboarding.FACT, "account", "delivery")
+
+
+class CloudDesk:
+    """The services behind the screen; made by the engine, which owns what they work with."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        clients: Clients,
+        default_base: Callable[[], str],
+        home: Home,
+        hub: Hub,
+        listening: Listening,
+        live: LiveSettings,
+        config_roots: Callable[[], list[Path]],
+        reader: StoreReader,
+        spending: SpendingService,
+        validate: Validate,
+        writer: StoreWriter,
+    ) -> None:
+        self.live = live
+        self.spending = spending
+        self.tokens = TokenService(clients, live, writer, hub, validate)
+        self.versions = VersionService(clients, catalog, live)
+        self.network = NetworkCheck(clients, live, writer, hub)
+        self.status_page = StatusPage(live, writer, hub)
+        self.delivery = DeliveryCheck(
+            hub=hub, listening=listening, live=live, config_roots=config_roots, tokens=self.tokens,
+            writer=writer,
+        )  # fmt: skip
+        self._default_base = default_base
+        self._home = home
+        self._hub = hub
+        self._listening = listening
+        self._reader = reader
+        self._writer = writer
+
+    def routes(self) -> list[web.RouteDef]:
+        """Routes of the control API; all below `/api/engine/`."""
+        return [
+            web.get("/api/engine/spending", self._spending),
+            web.get("/api/engine/limit", self._limit),
+            web.put("/api/engine/limit", self._set_limit),
+            web.get("/api/engine/rates", self._rates),
+            web.put("/api/engine/rates", self._set_rates),
+            web.delete("/api/engine/rates", self._reset_rates),
+            web.get("/api/engine/tokens", self._tokens),
+            web.put("/api/engine/tokens/{kind}", self._set_token),
+            web.delete("/api/engine/tokens/{kind}", self._delete_token),
+            web.get("/api/engine/tokens/{kind}/validate", self._validate),
+            web.get("/api/engine/versions/compare", self._compare),
+            web.put("/api/engine/versions/pin", self._pin),
+            web.get("/api/engine/network", self._network),
+            web.put("/api/engine/network", self._set_network),
+            web.post("/api/engine/network/check", self._check_network),
+            web.get("/api/engine/status-page", self._status_page),
+            web.post("/api/engine/delivery/check", self._delivery),
+            web.get("/api/engine/doctor", self._doctor),
+            web.get("/api/engine/onboarding", self._onboarding),
+            web.put("/api/engine/onboarding", self._change_onboarding),
+        ]
+
+    # -- money --------------------------------------------------------------------------------
+
+    async def _spending(self, request: web.Request) -> web.Response:
+        text = request.query.get("days", "30")
+        if not (text.isascii() and text.isdecimal() and len(text) < 5):
+            words = "must be a whole number"
+            raise RefusedError(f"days {words}.", details={"fields": {"days": words}})
+        return _answer(self.spending.summary(self._base(request), int(text)))
+
+    async def _limit(self, request: web.Request) -> web.Response:
+        return _answer(self.spending.status(self._base(request)))
+
+    async def _set_limit(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        self._change(lambda: cloud_settings.set_limit(self.live, body))
+        return _answer(self.spending.status(self._base(request)))
+
+    async def _rates(self, _request: web.Request) -> web.Response:
+        return _answer(cloud_settings.rates_data(self.live))
+
+    async def _set_rates(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        self._change(lambda: cloud_settings.set_rates(self.live, body))
+        return _answer(cloud_settings.rates_data(self.live))
+
+    async def _reset_rates(self, _request: web.Request) -> web.Response:
+        self._change(lambda: cloud_settings.reset_rates(self.live))
+        return _answer(cloud_settings.rates_data(self.live))
+
+    # -- tokens and versions ------------------------------------------------------------------
+
+    async def _tokens(self, request: web.Request) -> web.Response:
+        return _answer(await self.tokens.states(self._base(request)))
+
+    async def _set_token(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        return _answer(
+            await self.tokens.set(
+                request.match_info["kind"],
+                self._base(request),
+                body.get("token"),
+                session_only=body.get("session_only") is True,
+            )
+        )
+
+    async def _delete_token(self, request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        return _answer(await self.tokens.delete(kind, self._base(request)))
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        return _answer(await self.tokens.validate(kind, self._base(request)))
+
+    async def _compare(self, request: web.Request) -> web.Response:
+        query = request.query
+        return _answer(
+            await self.versions.compare(
+                self._base(request),
+                query.get("model", ""),
+                query.get("before", ""),
+                query.get("after", ""),
+            )
+        )
+
+    async def _pin(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        version = body.get("version")
+        return _answer(
+            await self.versions.pin(
+                self._base(request),
+                str(body.get("model") or ""),
+                version if isinstance(version, str) else None,
+            )
+        )
+
+    # -- connections --------------------------------------------------------------------------
+
+    async def _network(self, _request: web.Request) -> web.Response:
+        return _answer({**cloud_settings.network_data(self.live), "ways": self.network.ways()})
+
+    async def _set_network(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        self._change(lambda: cloud_settings.set_network(self.live, body))
+        return await self._network(request)
+
+    async def _check_network(self, request: web.Request) -> web.Response:
+        return _answer(await self.network.run(self._base(request)))
+
+    async def _status_page(self, request: web.Request) -> web.Response:
+        fresh = request.query.get("fresh") == "1"
+        return _answer(await self.status_page.read(self._base(request), fresh=fresh))
+
+    async def _delivery(self, request: web.Request) -> web.Response:
+        return _answer(await self.delivery.run(self._base(request), await _body(request)))
+
+    async def _doctor(self, request: web.Request) -> web.Response:
+        api_base = self._base(request)
+        lines = await doctor.examine(
+            api_base, self._home, self._listening, self.network, self.tokens
+        )
+        return _answer({"lines": [asdict(line) for line in lines]})
+
+    # -- first run ----------------------------------------------------------------------------
+
+    async def _onboarding(self, request: web.Request) -> web.Response:
+        return _answer(self.onboarding(self._base(request)))
+
+    async def _change_onboarding(self, request: web.Request) -> web.Response:
+        onboarding.change(self._writer, self._hub, await _body(request))
+        return _answer(self.onboarding(self._base(request)))
+
+    def onboarding(self, api_base: str) -> dict[str, Any]:
+        """`{steps: [{id, title, state, detail}], finished, open}`."""
+        known = {name: self._writer.fact(name) or {} for name in FACTS}
+        jobs = sum(self._reader.counts().values())
+        steps = onboarding.checklist(self.live.now, known, jobs, api_base)
+        return {
+            "steps": [asdict(step) for step in steps],
+            "open": sum(step.state == "open" for step in steps),
+            "finished": bool(known[onboarding.FACT].get("finished")),
+        }
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Change settings; windows are told.
+
+        Raises:
+            RefusedError: the settings file cannot be changed.
+        """
+        try:
+            change()
+        except SettingsError as error:
+            raise RefusedError(error.message, error.advice) from None
+        except OSError as error:
+            raise RefusedError(
+                f"The settings file cannot be written: {error.strerror or error}.",
+                "Check its folder and the disk.",
+                status=507,
+                code="settings",
+            ) from None
+        self._hub.publish("settings")
+
+    def _base(self, request: web.Request) -> str:
+        return request.headers.get("X-Api-Base") or self._default_base()
+
+
+def _answer(data: dict[str, Any]) -> web.Response:
+    return web.json_response(data)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    if not request.can_read_body:
+        return {}
+    try:
+        data = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise RefusedError("The request body is not JSON.") from None
+    if not isinstance(data, dict):
+        raise RefusedError("The request body must be a JSON object.")
+    return data

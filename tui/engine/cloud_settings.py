@@ -1,0 +1,155 @@
+"""Changing the limit, the rates, the pinned versions and the network, with each field checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tui.engine import fields
+from tui.engine.errors import RefusedError
+from tui.engine.fields import FieldError
+from tui.engine.live_settings import LiveSettings
+from tui.simpletuner.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
+
+Reader = Callable[[Any], Any]
+
+_LIMIT: Final[Mapping[str, tuple[str, Reader]]] = {
+    "enabled": ("enabled", fields.read_switch),
+    "amount": ("amount_micros", fields.read_amount),
+    "amount_micros": ("amount_micros", fields.read_micros),
+    "period": ("period", lambda value: fields.read_choice(value, fields.PERIODS)),
+    "action": ("action", lambda value: fields.read_choice(value, fields.ACTIONS)),
+    "stop_running": ("stop_running", fields.read_switch),
+}
+_NETWORK: Final[Mapping[str, tuple[str, Reader]]] = {
+    "proxy": ("proxy", fields.read_proxy),
+    "no_proxy": ("no_proxy", fields.read_names),
+    "ca_bundle": ("ca_bundle", fields.read_ca_bundle),
+    "ssl_verify": ("ssl_verify", fields.read_switch),
+    "timeout": ("timeout", fields.read_seconds),
+}
+
+
+def set_limit(live: LiveSettings, body: Mapping[str, Any]) -> None:
+    """Change the cost limit; what is left out stays as it is.
+
+    Names: `enabled`, `amount` (as typed) or `amount_micros`, `period`, `action`, `stop_running`.
+
+    Raises:
+        RefusedError: a field is wrong; `details.fields` says which. Nothing is changed then.
+    """
+    live.change("spending", _read(body, _LIMIT))
+
+
+def set_network(live: LiveSettings, body: Mapping[str, Any]) -> None:
+    """Change how the world is reached: `proxy`, `no_proxy`, `ca_bundle`, `ssl_verify`, `timeout`.
+
+    Certificates go unchecked only if `confirm` is true beside `ssl_verify` false.
+
+    Raises:
+        RefusedError: a field is wrong, or the confirmation is missing (`confirm_required`).
+    """
+    values = _read({name: value for name, value in body.items() if name != "confirm"}, _NETWORK)
+    switched_off = values.get("ssl_verify") is False and live.now.network.ssl_verify
+    if switched_off and body.get("confirm") is not True:
+        raise RefusedError(
+            "With TLS verification off, whoever sits between this machine and Replicate can "
+            "read the token and everything that is sent.",
+            "Name your proxy's CA in network.ca_bundle instead, or confirm it.",
+            code="confirm_required",
+            details={"fields": {"ssl_verify": "has to be confirmed"}},
+        )
+    live.change("network", values)
+
+
+def network_data(live: LiveSettings) -> dict[str, Any]:
+    """The network settings in force; a proxy's password is not in it."""
+    now = live.now.network
+    return {
+        "proxy": mask_password(now.proxy),
+        "no_proxy": list(now.no_proxy),
+        "ca_bundle": now.ca_bundle,
+        "ssl_verify": now.ssl_verify,
+        "timeout": now.timeout,
+    }
+
+
+def mask_password(address: str) -> str:
+    """A proxy's address with `***` for its password."""
+    scheme, found, rest = address.partition("://")
+    user, at, host = rest.rpartition("@")
+    if not (found and at):
+        return address
+    name, colon, _ = user.partition(":")
+    return f"{scheme}://{name}{':***' if colon else ''}@{host}"
+
+
+def rates_data(live: LiveSettings) -> dict[str, Any]:
+    """Every hardware profile with its rate in force and the one that was published."""
+    own = live.now.rates_micros
+    rows = [
+        {
+            "profile": profile.id,
+            "label": profile.label,
+            "vram_gb": profile.vram_gb,
+            "gpus": profile.gpus,
+            "sku": profile.sku,
+            "model": profile.model,
+            "best_for": profile.best_for,
+            "rate_micros": own.get(profile.id, profile.micros_per_second),
+            "published_micros": profile.micros_per_second,
+            "changed": own.get(profile.id, profile.micros_per_second) != profile.micros_per_second,
+            "read_on": profile.read_on.isoformat(),
+            "source": profile.source,
+        }
+        for profile in PROFILES.values()
+    ]
+    return {"rates": rows, "read_on": READ_ON.isoformat(), "source": SOURCE}
+
+
+def set_rates(live: LiveSettings, body: Mapping[str, Any]) -> None:
+    """Replace rates: `{profile: rate}`.
+
+    A rate is micro-dollars a second or a text such as `$3.51/h`; null brings the published one
+    back.
+
+    Raises:
+        RefusedError: a profile nobody knows, or no rate; nothing is changed then.
+    """
+    values: dict[str, int | None] = {}
+    wrong: dict[str, str] = {}
+    for name, value in body.items():
+        try:
+            profile = normalise_profile(name)
+            values[profile] = None if value is None else fields.read_rate(value)
+        except ValueError as error:  # FieldError is one
+            wrong[name] = str(error)
+    _refuse(wrong)
+    live.change("rates_micros", values)
+
+
+def reset_rates(live: LiveSettings) -> None:
+    """Bring all published rates back."""
+    live.change("rates_micros", dict.fromkeys(live.now.rates_micros))
+
+
+def _read(body: Mapping[str, Any], readers: Mapping[str, tuple[str, Reader]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, value in body.items():
+        if name not in readers:
+            wrong[name] = "is not known"
+            continue
+        target, reader = readers[name]
+        try:
+            values[target] = reader(value)
+        except FieldError as error:
+            wrong[name] = str(error)
+    _refuse(wrong)
+    return values
+
+
+def _refuse(wrong: dict[str, str]) -> None:
+    if wrong:
+        words = "; ".join(f"{name} {text}" for name, text in wrong.items())
+        raise RefusedError(f"This cannot be set: {words}.", details={"fields": wrong})

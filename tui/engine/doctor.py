@@ -1,0 +1,132 @@
+"""One line about each thing the program stands on, with the fix where it is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tui.engine.listening import Listening
+from tui.engine.network_check import NetworkCheck
+from tui.engine.token_service import TokenService
+from tui.settings import Home
+
+_LITTLE_SPACE: Final = 2 * 1024**3
+_NO_SPACE: Final = 100 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding.
+
+    Attributes:
+        id: `terminal`, `keyring`, `token`, `network`, `proxy`, `listener` or `disk`.
+        level: `ok`, `warn` or `error`.
+        message: how it is.
+        advice: the fix; empty where nothing is broken.
+    """
+
+    id: str
+    level: str
+    message: str
+    advice: str = ""
+
+
+async def examine(
+    api_base: str, home: Home, listening: Listening, network: NetworkCheck, tokens: TokenService
+) -> list[Line]:
+    """Everything the engine can tell; the terminal is the caller's to judge. Never fails."""
+    states, wires = await asyncio.gather(tokens.states(api_base), network.run(api_base))
+    return [
+        keyring_line(states["replicate"]),
+        token_line(states["replicate"]),
+        *network_lines(wires),
+        proxy_line(wires),
+        listener_line(listening.state()),
+        disk_line(home),
+    ]
+
+
+def keyring_line(state: dict[str, Any]) -> Line:
+    """Whether a token can be kept."""
+    if state["problem"]:
+        advice = (
+            "Use REPLICATE_API_TOKEN or a token for this session; or start a keyring "
+            "(gnome-keyring, KWallet) and unlock it."
+        )
+        return Line("keyring", "warn", state["problem"], advice)
+    return Line("keyring", "ok", state["backend"] or "there")
+
+
+def token_line(state: dict[str, Any]) -> Line:
+    """Whether there is a token."""
+    if state["in_use"] is None:
+        return Line("token", "error", "there is no Replicate token",
+                    "simpletuner-tui token set, or set REPLICATE_API_TOKEN.")  # fmt: skip
+    shadow = ", which hides the stored one" if state["shadowed"] else ""
+    return Line("token", "ok", f"from the {state['in_use']}{shadow}")
+
+
+def network_lines(wires: dict[str, Any]) -> list[Line]:
+    """What cannot be reached, or one line saying that all can."""
+    lines = [
+        Line(
+            "network",
+            "error" if row["required"] else "warn",
+            f"{row['name']}: {row['error']['message']}",
+            row["error"]["advice"],
+        )
+        for row in wires["endpoints"]
+        if row["error"]
+    ]
+    if lines:
+        return lines
+    slowest = max((row["milliseconds"] for row in wires["endpoints"]), default=0.0)
+    count = len(wires["endpoints"])
+    return [Line("network", "ok", f"{count} addresses answer, the slowest in {slowest:.0f} ms")]
+
+
+def proxy_line(wires: dict[str, Any]) -> Line:
+    """The way out."""
+    proxy, ca = wires["proxy"], wires["ca"]
+    words = f"{proxy['address']} ({proxy['from']})" if proxy["address"] else "none, direct"
+    if ca["bundle"]:
+        words += f"; CA {ca['bundle']}"
+    if not wires["tls_verified"]:
+        advice = "Set network.ssl_verify = true, and name your proxy's CA in network.ca_bundle."
+        return Line("proxy", "warn", f"{words}; certificates are not checked", advice)
+    return Line("proxy", "ok", words)
+
+
+def listener_line(state: dict[str, Any]) -> Line:
+    """Whether results and webhooks can come in."""
+    if not state["address"]:
+        why = state.get("problem") or "it is off"
+        return Line("listener", "error", f"does not listen: {why}",
+                    "Free the port, or set listener.listen to another one.")  # fmt: skip
+    trouble = state.get("problem") or state.get("warning")
+    if trouble:
+        advice = "Set listener.listen to a free port, or stop the other program."
+        return Line("listener", "warn", f"{state['address']}; {trouble}", advice)
+    public = state.get("public_url")
+    return Line("listener", "ok", f"{state['address']}{f', public {public}' if public else ''}")
+
+
+def disk_line(home: Home) -> Line:
+    """Room for logs and results, and whether the folders can be written."""
+    for folder in (home.root, home.outputs):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            return Line("disk", "error", f"{folder} cannot be written", "Correct its permissions.")
+    place = next(path for path in (home.outputs, *home.outputs.parents) if path.exists())
+    try:
+        free = min(shutil.disk_usage(path).free for path in (home.root, place))
+    except OSError as error:
+        return Line("disk", "error", f"{place}: {error.strerror}", "Is the disk still there?")
+    words = f"{free / 1024**3:.1f} GiB free for {home.outputs}"
+    if free < _NO_SPACE:
+        return Line("disk", "error", words, "Make room: logs and results need it.")
+    if free < _LITTLE_SPACE:
+        return Line("disk", "warn", words, "A checkpoint may be larger; make room.")
+    return Line("disk", "ok", words)

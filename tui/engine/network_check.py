@@ -1,0 +1,183 @@
+"""Is everything connected: each place the program talks to, looked at side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tui.engine.book import utc_now
+from tui.engine.clients import Clients, network_of
+from tui.engine.cloud_settings import mask_password
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.engine.network_probe import Probe, look
+from tui.engine.status_page import page_of
+from tui.replicate.errors import ReplicateError
+from tui.store.reader import is_loopback
+from tui.store.writer import StoreWriter
+
+FACT: Final = "network"
+LIMIT: Final = 10.0
+_SLOW: Final = 2000.0
+
+EGRESS_RANGES: Final = (
+    "34.82.0.0/16",
+    "34.83.0.0/16",
+    *(f"35.{number}.0.0/16" for number in range(185, 248)),
+)
+"""Addresses of Replicate (Google Cloud, us-west1) for strict firewalls, as SimpleTuner's page on
+the Replicate integration lists them; names are the simpler way."""
+EGRESS_NAMES: Final = ("*.replicate.com", "*.replicate.delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A place to look at.
+
+    Attributes:
+        id: short name.
+        shown: as people know it.
+        url: what is asked for; no token goes along.
+        purpose: what it is for.
+        required: whether jobs work without it.
+    """
+
+    id: str
+    shown: str
+    url: str
+    purpose: str
+    required: bool
+
+
+REPLICATE: Final = (
+    Endpoint("delivery", "*.replicate.delivery", "https://replicate.delivery/",
+             "file uploads and downloads", True),
+    Endpoint("web", "replicate.com", "https://replicate.com/", "model pages", False),
+)  # fmt: skip
+
+
+class NetworkCheck:
+    """Looks at every endpoint with the settings in force."""
+
+    def __init__(self, clients: Clients, live: LiveSettings, writer: StoreWriter, hub: Hub) -> None:
+        self._clients = clients
+        self._live = live
+        self._writer = writer
+        self._hub = hub
+
+    def endpoints(self, api_base: str) -> list[Endpoint]:
+        """What is looked at for an API base: a server on this machine has no further hosts."""
+        host = urlsplit(api_base).netloc
+        page = page_of(api_base, self._live.now.network.status_page)
+        found = [
+            Endpoint("api", host, api_base, "job submission and status", True),
+            Endpoint("status", urlsplit(page).netloc, f"{page}/api/v2/summary.json",
+                     "status page; jobs work without it", False),
+        ]  # fmt: skip
+        return found if is_loopback(api_base) else [found[0], *REPLICATE, found[1]]
+
+    async def run(self, api_base: str, *, limit: float = LIMIT) -> dict[str, Any]:
+        """Look at all of them side by side; never fails.
+
+        Returns:
+            `{endpoints: [...], ok, proxy, ca, tls_verified, warnings, egress, checked_at}`.
+        """
+        network = network_of(self._live.now.network)
+        places = self.endpoints(api_base)
+        rows = await asyncio.gather(
+            *(self._row(place, look(place.url, network, limit)) for place in places),
+            self._secret(api_base, limit),
+        )
+        answer = {
+            "api_base": api_base,
+            "endpoints": list(rows),
+            "ok": all(row["ok"] for row in rows if row["required"]),
+            **self.ways(),
+            "warnings": list(network.warnings()),
+            "egress": {"ranges": list(EGRESS_RANGES), "names": list(EGRESS_NAMES), "port": 443},
+            "checked_at": utc_now().isoformat(),
+        }
+        self._writer.set_fact(FACT, answer)
+        self._hub.publish("fact", name=FACT)
+        return answer
+
+    def ways(self) -> dict[str, Any]:
+        """Proxy and certificates in use, and who said so."""
+        settings = self._live.now.network
+        names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+        name = next((name for name in names if os.environ.get(name)), "")
+        if settings.proxy:
+            proxy: dict[str, str] = {"address": mask_password(settings.proxy), "from": "settings"}
+        elif name:
+            proxy = {"address": mask_password(os.environ[name]), "from": name}
+        else:
+            proxy = {"address": "", "from": ""}
+        usual = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        return {
+            "proxy": proxy,
+            "ca": {
+                "bundle": settings.ca_bundle,
+                "usual": usual or "certifi",
+                "from": "settings" if settings.ca_bundle else "SSL_CERT_FILE" if usual else "",
+            },
+            "tls_verified": settings.ssl_verify,
+        }
+
+    async def _row(self, place: Endpoint, looking: Awaitable[Probe]) -> dict[str, Any]:
+        probe = await looking
+        error = probe.error
+        return {
+            **_place(place),
+            "ok": error is None,
+            "slow": error is None and probe.milliseconds > _SLOW,
+            "milliseconds": probe.milliseconds,
+            "phases": probe.phases,
+            "via": probe.via,
+            "status": probe.status,
+            "tls": probe.tls,
+            "error": None
+            if error is None
+            else {"phase": error.phase, "message": error.message, "advice": error.advice},
+        }
+
+    async def _secret(self, api_base: str, limit: float) -> dict[str, Any]:
+        """The webhook secret: only needed to verify signatures, and only with a token."""
+        place = Endpoint(
+            "webhook_secret", f"{urlsplit(api_base).netloc}/v1/webhooks/default/secret",
+            f"{api_base}/webhooks/default/secret", "webhook signing secret",
+            self._live.now.listener.verify_signatures,
+        )  # fmt: skip
+        begin = time.perf_counter()
+        problem = None
+        try:
+            async with asyncio.timeout(limit):
+                await (await self._clients.get(api_base)).webhook_secret()
+        except ReplicateError as error:
+            problem = {"phase": "http", "message": error.message, "advice": error.advice}
+        except TimeoutError:
+            words = f"it took longer than {limit:g} s"
+            problem = {"phase": "http", "message": words, "advice": "Try again."}
+        spent = round((time.perf_counter() - begin) * 1000, 1)
+        return {
+            **_place(place),
+            "ok": problem is None,
+            "slow": False,
+            "milliseconds": spent,
+            "phases": {"http": spent},
+            "via": "",
+            "status": None,
+            "tls": {},
+            "error": problem,
+        }
+
+
+def _place(place: Endpoint) -> dict[str, Any]:
+    return {
+        "id": place.id, "name": place.shown, "url": place.url, "purpose": place.purpose,
+        "required": place.required,
+    }  # fmt: skip

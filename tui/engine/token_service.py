@@ -1,0 +1,259 @@
+"""Setting, replacing, deleting and validating tokens, for windows and scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import httpx
+
+from tui.engine.clients import Clients, network_of
+from tui.engine.errors import RefusedError
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.engine.token_box import HUB_HOST, KINDS, Kind, host_of
+from tui.replicate.network import RoutedTransport
+from tui.replicate.secret import Secret
+from tui.secrets import SERVICE, KeyringError, delete_token, store_token
+from tui.store.writer import StoreWriter
+
+FACT: Final = "tokens"
+_NAMES: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
+_SHAPES: Final = {
+    "replicate": (re.compile(r"r8_[A-Za-z0-9]{37}"), "Replicate's tokens are r8_ and 37 letters"),
+    "huggingface": (re.compile(r"hf_[A-Za-z0-9]{20,}"), "Hugging Face's tokens begin with hf_"),
+}
+_MOST: Final = 4096
+_HUB_LIMIT: Final = 15.0
+
+Validate = Callable[[str], Awaitable[dict[str, Any]]]
+
+
+class TokenService:
+    """The engine's calls about tokens. No answer ever holds one."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        live: LiveSettings,
+        writer: StoreWriter,
+        hub: Hub,
+        validate: Validate,
+    ) -> None:
+        """Args: where tokens live, whom to tell, and how a Replicate token is validated."""
+        self._clients = clients
+        self._live = live
+        self._writer = writer
+        self._hub = hub
+        self._validate_replicate = validate
+
+    async def states(self, api_base: str, *, fresh: bool = True) -> dict[str, Any]:
+        """What is known of each token, by kind; both are looked up side by side."""
+        box = self._clients.tokens
+        found = await asyncio.gather(*(box.state(kind, api_base, fresh=fresh) for kind in KINDS))
+        answer: dict[str, Any] = {}
+        for kind, state in zip(KINDS, found, strict=True):
+            answer[kind] = {
+                "kind": kind,
+                "service": SERVICE,
+                "user": f"{kind}@{host_of(kind, api_base)}",
+                "in_use": state.in_use,
+                "environment": state.environment,
+                "keyring": state.keyring,
+                "session": state.session,
+                "backend": state.backend,
+                "problem": state.problem,
+                "shadowed": state.shadowed,
+            }
+        self._writer.set_fact(FACT, {"api_base": api_base, **answer})
+        self._hub.publish("fact", name=FACT)
+        return answer
+
+    async def set(
+        self, kind: str, api_base: str, text: object, *, session_only: bool = False
+    ) -> dict[str, Any]:
+        """Take a token over: it works at once.
+
+        Args:
+            kind: `replicate` or `huggingface`.
+            api_base: the API it is for.
+            text: as pasted; white space and line ends are dropped.
+            session_only: keep it in the engine's memory instead of the keyring.
+
+        Raises:
+            RefusedError: nothing usable was given (400), or the keyring did not keep it (409,
+                `keyring_unavailable`; the session-only way is still open).
+        """
+        name = _kind(kind)
+        value, warnings = clean_token(name, text)
+        backend = ""
+        if session_only:
+            self._clients.tokens.give(name, api_base, value, "session")
+        else:
+            try:
+                backend = await store_token(name, host_of(name, api_base), Secret(value))
+            except KeyringError as error:
+                raise _unavailable(error) from None
+            self._clients.tokens.give(name, api_base, "", "session")
+            self._clients.tokens.keyring_changed(name, api_base)
+        state = (await self.states(api_base))[name]
+        if state["shadowed"]:
+            warnings.append(
+                f"The {_NAMES[name]} token of the environment is used instead while it is set."
+            )
+        return {
+            "success": True,
+            "stored": "session" if session_only else "keyring",
+            "backend": backend,
+            "warnings": warnings,
+            "state": state,
+            "validation": await self.validate(name, api_base),
+        }
+
+    async def delete(self, kind: str, api_base: str) -> dict[str, Any]:
+        """Forget a token in the keyring and in memory; one of the environment stays in use.
+
+        Raises:
+            RefusedError: the keyring cannot be reached (409, `keyring_unavailable`).
+        """
+        name = _kind(kind)
+        had_session = (await self._clients.tokens.state(name, api_base)).session
+        self._clients.tokens.give(name, api_base, "", "session")
+        try:
+            deleted = await delete_token(name, host_of(name, api_base))
+        except KeyringError as error:
+            if not had_session:
+                raise _unavailable(error) from None
+            deleted = False
+        self._clients.tokens.keyring_changed(name, api_base)
+        state = (await self.states(api_base))[name]
+        return {"success": True, "deleted": deleted or had_session, "state": state}
+
+    async def validate(self, kind: str, api_base: str) -> dict[str, Any]:
+        """Whether a token works: `{valid, username, error, advice, reason, token_source}`."""
+        if _kind(kind) == "replicate":
+            answer = await self._validate_replicate(api_base)
+            user = answer.get("user_info") or {}
+            return {
+                "valid": answer["valid"],
+                "username": user.get("username"),
+                "error": answer.get("error"),
+                "advice": answer.get("advice", ""),
+                "reason": answer.get("reason"),
+                "token_source": answer.get("token_source"),
+            }
+        return await self._validate_hub(api_base)
+
+    def hub_headers(self, api_base: str) -> dict[str, str]:
+        """The header that signs a call to the Hub in; empty without a token."""
+        token = self._clients.hub_token(api_base)
+        return {"Authorization": f"Bearer {token.reveal()}"} if token is not None else {}
+
+    async def _validate_hub(self, api_base: str) -> dict[str, Any]:
+        token = await self._clients.tokens.find("huggingface", api_base)
+        answer: dict[str, Any] = {
+            "valid": False, "username": None, "error": None, "advice": "", "reason": None,
+            "token_source": token.source if token is not None else None, "organisations": [],
+            "role": None,
+        }  # fmt: skip
+        if token is None:
+            why = self._clients.tokens.problem("huggingface", api_base)
+            answer.update(
+                error=f"There is no Hugging Face token{f' ({why})' if why else ''}.",
+                advice="Set HF_TOKEN before starting, or store one.",
+                reason="none",
+            )
+            return answer
+        transport = RoutedTransport(network_of(self._live.now.network))
+        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or f"https://{HUB_HOST}"
+        try:
+            async with httpx.AsyncClient(transport=transport, timeout=_HUB_LIMIT) as client:
+                reply = await client.get(
+                    f"{endpoint}/api/whoami-v2",
+                    headers=self.hub_headers(api_base),
+                )
+            user = reply.json() if reply.status_code == httpx.codes.OK else {}
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            answer.update(
+                error=f"The Hub cannot be asked ({type(error).__name__}).",
+                advice="Check the network; the token itself may be fine.",
+                reason="unreachable",
+            )
+            return answer
+        if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            answer.update(error="The Hub asks to wait.", advice="Try again in a minute.",
+                          reason="rate_limited")  # fmt: skip
+        elif not isinstance(user, dict) or not user.get("name"):
+            answer.update(
+                error=f"The Hub does not accept the token (HTTP {reply.status_code}).",
+                advice="Make a new one with write access: https://huggingface.co/settings/tokens",
+                reason="rejected",
+            )
+        else:
+            organisations = user.get("orgs")
+            answer.update(
+                valid=True,
+                username=str(user["name"]),
+                role=_role(user),
+                organisations=[
+                    str(one.get("name"))
+                    for one in (organisations if isinstance(organisations, list) else [])
+                    if isinstance(one, dict)
+                ],
+            )
+        return answer
+
+
+def _role(user: dict[str, Any]) -> str | None:
+    """`read`, `write` or `fineGrained`, as the Hub's whoami tells it; None when it does not."""
+    part: Any = user
+    for name in ("auth", "accessToken", "role"):
+        part = part.get(name) if isinstance(part, dict) else None
+    return part if isinstance(part, str) else None
+
+
+def clean_token(kind: str, text: object) -> tuple[str, list[str]]:
+    """A pasted token without white space and quotes, and what is odd about it.
+
+    Raises:
+        RefusedError: nothing is left, or it cannot be a token.
+    """
+    if not isinstance(text, str):
+        raise _bad("must be a text")
+    value = "".join(text.split()).strip("\"'")
+    name, _, rest = value.partition("=")
+    if name.removeprefix("export") in ("REPLICATE_API_TOKEN", "HF_TOKEN"):  # the line was pasted
+        value = rest.strip("\"'")
+    if not value:
+        raise _bad("must not be empty")
+    if len(value) > _MOST or not value.isascii() or not value.isprintable():
+        raise _bad("holds characters that no token has")
+    shape, words = _SHAPES[kind]
+    return value, ([] if shape.fullmatch(value) else [f"{words}; this one looks different."])
+
+
+def _kind(text: str) -> Kind:
+    if text not in KINDS:
+        raise RefusedError(
+            f"There is no token called {text}.", f"It is one of: {', '.join(KINDS)}.", status=404,
+            code="not_found",
+        )  # fmt: skip
+    return text
+
+
+def _bad(words: str) -> RefusedError:
+    return RefusedError(f"The token {words}.", details={"fields": {"token": words}})
+
+
+def _unavailable(error: KeyringError) -> RefusedError:
+    return RefusedError(
+        f"The keyring did not do it: {error.message}.",
+        "Unlock or start it and try again, or keep the token for this session only; a token is "
+        "never written to a file.",
+        status=409,
+        code="keyring_unavailable",
+        details={"problem": error.message, "session_only": True},
+    )

@@ -1,0 +1,131 @@
+"""Versions of a trainer: which there are, which is used, and what changes with another one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tui.engine.catalog import Catalog
+from tui.engine.clients import Clients
+from tui.engine.errors import RefusedError
+from tui.engine.live_settings import LiveSettings
+from tui.replicate.errors import NotFoundError
+from tui.replicate.models import Version
+from tui.simpletuner.schema_diff import missing_inputs, schema_diff
+
+_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class VersionService:
+    """The engine's calls about versions."""
+
+    def __init__(self, clients: Clients, catalog: Catalog, live: LiveSettings) -> None:
+        self._clients = clients
+        self._catalog = catalog
+        self._live = live
+
+    async def compare(self, api_base: str, model: str, before: str, after: str) -> dict[str, Any]:
+        """What changed in the inputs between two versions, and what the second one lacks.
+
+        Args:
+            api_base: where to ask.
+            model: `owner/name`.
+            before: a version's id or its beginning; empty takes the one in use.
+            after: likewise; empty takes the newest.
+
+        Raises:
+            RefusedError: there is no such model or version.
+            ReplicateError: Replicate could not be asked.
+        """
+        name, _ = split_model(model)
+        pinned = self._live.now.cloud.pinned_versions.get(name, "")
+        old = await self._version(api_base, name, before or pinned)
+        new = await self._version(api_base, name, after)
+        changes = schema_diff(old.openapi_schema, new.openapi_schema)
+        return {
+            "model": name,
+            "before": _row(old),
+            "after": _row(new),
+            "known": old.openapi_schema is not None and new.openapi_schema is not None,
+            "changes": [
+                {"name": one.name, "kind": one.kind, "words": one.words} for one in changes
+            ],
+            "missing": [
+                {"name": one.name, "purpose": one.purpose, "essential": one.essential}
+                for one in missing_inputs(new.openapi_schema)
+            ],
+        }
+
+    async def pin(self, api_base: str, model: str, version: str | None) -> dict[str, Any]:
+        """Use a certain version of a model from now on, or follow the newest.
+
+        Args:
+            api_base: where to ask whether it exists.
+            model: `owner/name`, or `owner/name:hash` with the version inside.
+            version: its id or its beginning; None or empty follows the newest.
+
+        Raises:
+            RefusedError: there is no such model or version; nothing is changed then.
+            ReplicateError: Replicate could not be asked; nothing is changed then.
+        """
+        name, inside = split_model(model)
+        wanted = (version or "").strip() or inside
+        pins = dict(self._live.now.cloud.pinned_versions)
+        if not wanted:
+            pins.pop(name, None)
+            self._live.change("cloud", {"pinned_versions": pins})
+            return {"model": name, "pinned": None, "missing": []}
+        found = await self._version(api_base, name, wanted)
+        pins[name] = found.id
+        self._live.change("cloud", {"pinned_versions": pins})
+        lacking = missing_inputs(found.openapi_schema)
+        return {
+            "model": name,
+            "pinned": found.id,
+            "version": _row(found),
+            "missing": [
+                {"name": one.name, "purpose": one.purpose, "essential": one.essential}
+                for one in lacking
+            ],
+        }
+
+    async def _version(self, api_base: str, model: str, wanted: str) -> Version:
+        try:
+            versions = await self._catalog.versions(api_base, model)
+            if not wanted and versions:
+                return versions[0]
+            fitting = [one for one in versions if wanted and one.id.startswith(wanted)]
+            if len(fitting) == 1:
+                return fitting[0]
+            if _HASH.fullmatch(wanted):  # an old one is not among the newest
+                return await (await self._clients.get(api_base)).version(model, wanted)
+        except NotFoundError:
+            fitting = []
+        several = f"{len(fitting)} versions begin with {wanted}" if len(fitting) > 1 else ""
+        words = several or f"{model} has no version {wanted or 'at all'}"
+        raise RefusedError(
+            f"{words}.", "Choose one from the list, or give its whole hash.",
+            status=404, code="no_version", details={"fields": {"version": words}},
+        )  # fmt: skip
+
+
+def split_model(text: str) -> tuple[str, str]:
+    """`owner/name` and the version in `owner/name[:version]`.
+
+    Raises:
+        RefusedError: it is no model's name.
+    """
+    name, _, version = text.strip().partition(":")
+    if not _MODEL.fullmatch(name):
+        words = "must be owner/name or owner/name:version"
+        raise RefusedError(f"The model {words}.", details={"fields": {"model": words}})
+    return name, version.strip()
+
+
+def _row(version: Version) -> dict[str, Any]:
+    return {
+        "id": version.id,
+        "created_at": version.created_at.isoformat() if version.created_at else None,
+        "cog_version": version.cog_version,
+    }
