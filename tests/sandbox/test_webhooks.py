@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tests.sandbox.conftest import Desk, training
 from tests.support import eventually
-from tui.sandbox.webhooks import sign
+from tui.sandbox.webhooks import RETRY_DELAYS, sign
 
 
 @dataclass
@@ -88,6 +88,17 @@ async def test_the_last_one_is_tried_again_until_it_is_taken(
     await eventually(lambda: len(listener.got) == 4)
     assert len({headers["webhook-id"] for headers, _ in listener.got}) == 1
     assert listener.states() == ["succeeded"] * 4
+
+
+async def test_it_is_given_up_a_minute_after_the_end(desk: Desk, listener: Listener) -> None:
+    assert sum(RETRY_DELAYS) == 60
+    listener.statuses = [500] * 100
+    await desk.hello(webhook=listener.url, webhook_events_filter=["completed"])
+    core = desk.sandbox.core
+    await eventually(lambda: listener.got and not core.hooks.open_channels())
+    assert len(listener.got) == len(RETRY_DELAYS) + 1
+    stamps = [int(headers["webhook-timestamp"]) for headers, _ in listener.got]
+    assert stamps == sorted(stamps)
 
 
 async def test_others_are_tried_once_and_redirects_are_not_followed(
