@@ -6,6 +6,7 @@ import random
 
 import pyte
 import pytest
+import textual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.color import ColorSystem
@@ -16,7 +17,7 @@ from textual._compositor import LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.app.frame_diff import TerminalCells, change_of_style, supported
+from tui.app.frame_diff import TerminalCells, _version, change_of_style, supported
 
 WIDTH, HEIGHT = 24, 10
 STYLES = [
@@ -153,3 +154,4 @@ def test_colour_changes_are_the_shortest(before: str, after: str, sequence: str)
 
 def test_this_textual_is_one_of_those_tested() -> None:
     assert supported()
+    assert _version() == textual.__version__

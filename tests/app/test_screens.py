@@ -132,7 +132,9 @@ async def test_help_searches_runs_and_copies(world: Home) -> None:
 
 async def test_the_palette_has_every_action_with_its_key_or_why_not(world: Home) -> None:
     async with opened(world) as (app, pilot):
-        await pilot.press("colon")
+        await pilot.press("ctrl+p")
+        await wait_for(pilot, lambda: "Open  (enter)" in text_of(app))
+        await pilot.press("escape", "colon")
         await wait_for(pilot, lambda: "Open  (enter)" in text_of(app))
         assert "Not now: Nothing is marked." in text_of(app)
         await pilot.press(*"reverse")

@@ -78,6 +78,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
     CSS_PATH: ClassVar = [style_sheet("shared"), style_sheet("jobs")]
     BINDINGS: ClassVar = bindings(APP)
     COMMANDS: ClassVar = {_action_commands}
+    ENABLE_COMMAND_PALETTE = False  # ours opens by its own action, so that its keys can be changed
 
     def __init__(
         self,
@@ -266,7 +267,10 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def do_palette(self) -> None:
         """Open the command palette."""
-        self.action_command_palette()
+        from tui.app.palette import ActionPalette
+
+        if not isinstance(self.screen, ActionPalette):
+            self.push_screen(ActionPalette(id="--command-palette"))
 
     def do_help(self) -> None:
         """Open the list of keys."""

@@ -6,11 +6,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from tui.app.actions import Action
 from tui.app.keymap import shown
 from tui.app.screens.base import AppScreen
+from tui.app.styles import style_sheet
+
+
+class ActionPalette(CommandPalette):
+    """The palette in our own looks; its sheet is read when it first opens."""
+
+    CSS_PATH = style_sheet("palette")
 
 
 class ActionCommands(Provider):
