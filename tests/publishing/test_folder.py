@@ -1,0 +1,204 @@
+"""Folder destinations on real file systems, a full one included."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.publishing.conftest import make_files, publish
+from tui.publishing.contract import Item, LocalFile, Resume
+from tui.publishing.errors import (
+    MismatchError,
+    PublishError,
+    SourceChangedError,
+    TransferCancelledError,
+    Trouble,
+)
+from tui.publishing.folder import FolderDestination
+from tui.publishing.throttle import Throttle
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> FolderDestination:
+    return FolderDestination(tmp_path / "there", "runs/cat")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mount = shutil.which("mount")
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob(".*") if path.is_file()]
+
+
+def test_files_arrive_whole_and_only_once(target: FolderDestination, tmp_path: Path) -> None:
+    files = make_files(tmp_path / "run", nothing=0, a_b__c_d=70_000, large=3 * MIB + 1)
+    items = publish(target, files)
+    for file, item in zip(files, items, strict=True):
+        assert Path(item.target).read_bytes() == file.path.read_bytes()
+        assert target.verify(item).checksum == item.sha256
+        assert target.link(item) == Path(item.target).as_uri()
+    assert not leftovers(tmp_path / "there")
+    assert all(item.present for item in target.plan(files))
+    Path(items[1].target).write_bytes(b"x" * 70_000)
+    assert [item.replaces for item in target.plan(files)] == [False, True, False]
+    with pytest.raises(MismatchError, match="SHA-256"):
+        target.verify(items[1])
+
+
+def test_a_sparse_file_of_5_gib_is_planned_and_refused_or_stopped_quickly(
+    target: FolderDestination, tmp_path: Path
+) -> None:
+    path = tmp_path / "sparse"
+    path.touch()
+    os.truncate(path, 5 * 2**30)
+    item = Item("s", str(tmp_path / "out"), path, 5 * 2**30, path.stat().st_mtime_ns, "0" * 64)
+    stop = threading.Event()
+    with pytest.raises((TransferCancelledError, PublishError)):
+        target.send(item, lambda done, _: stop.set() if done > 64 * MIB else None, stop)
+
+
+def test_a_stopped_copy_goes_on_where_it_was(tmp_path: Path) -> None:
+    target = FolderDestination(tmp_path / "there", throttle=Throttle(40 * MIB))
+    [file] = make_files(tmp_path, large=20 * MIB)
+    [item] = target.plan([file])
+    stop, kept = threading.Event(), []
+    resume = Resume(on_change=lambda data: kept.append(json.dumps(data)))
+    with pytest.raises(TransferCancelledError):
+        target.send(item, lambda done, _: stop.set() if done > MIB else None, stop, resume)
+    assert not Path(item.target).exists()
+    state = json.loads(kept[-1])
+    assert state["synced"] > 0
+    part = target._part(item)
+    assert part.stat().st_size == state["synced"]
+    inode = part.stat().st_ino
+    target.send(item, resume=Resume(state))
+    assert Path(item.target).stat().st_ino == inode
+    assert target.verify(item)
+    assert not leftovers(tmp_path / "there")
+
+
+def test_a_damaged_half_is_not_built_on(target: FolderDestination, tmp_path: Path) -> None:
+    """Whoever wrote into the half-made copy is found out, as verifying reads everything."""
+    [file] = make_files(tmp_path, large=5 * MIB)
+    [item] = target.plan([file])
+    target.prepare()
+    part = target._part(item)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(b"x" * MIB)
+    state = {"sha256": item.sha256, "target": item.target, "synced": MIB}
+    target.send(item, resume=Resume(state))
+    with pytest.raises(MismatchError):
+        target.verify(item)
+
+
+def test_abandoning_leaves_nothing(target: FolderDestination, tmp_path: Path) -> None:
+    [file] = make_files(tmp_path, large=5 * MIB)
+    [item] = target.plan([file])
+    stop, resume = threading.Event(), Resume()
+    with pytest.raises(TransferCancelledError):
+        target.send(item, lambda *_: stop.set(), stop, resume)
+    target.abandon(item, resume)
+    target.abandon(item, resume)
+    assert not leftovers(tmp_path / "there")
+    assert resume.data == {}
+
+
+def test_a_file_that_changes(target: FolderDestination, tmp_path: Path) -> None:
+    [file] = make_files(tmp_path, large=5 * MIB)
+    [item] = target.plan([file])
+    with pytest.raises(SourceChangedError):
+        target.send(item, lambda *_: os.truncate(file.path, 10))
+    wrong = LocalFile(file.path, "other", "0" * 64)
+    [item] = target.plan([wrong])
+    with pytest.raises(SourceChangedError):
+        target.send(item)
+    assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+
+
+def test_too_small_a_disk_is_told_before(tiny: Path, tmp_path: Path) -> None:
+    destination = FolderDestination(tiny)
+    assert destination.test().ok
+    [file] = make_files(tmp_path, large=5 * MIB)
+    [item] = destination.plan([file])
+    with pytest.raises(PublishError) as caught:
+        destination.send(item)
+    assert caught.value.kind is Trouble.DISK_FULL
+    assert "are free" in caught.value.message
+    assert not list(tiny.iterdir())
+
+
+def test_a_disk_that_fills_up_at_the_last_byte(tiny: Path, tmp_path: Path) -> None:
+    destination = FolderDestination(tiny)
+    [file] = make_files(tmp_path, large=3 * MIB)
+    [item] = destination.plan([file])
+    room = tiny / "room"
+
+    def fill(*_: int) -> None:
+        if not room.exists():
+            free = shutil.disk_usage(tiny).free
+            room.write_bytes(bytes(max(0, free - item.size + 2 * MIB - 4096)))
+
+    with pytest.raises(PublishError) as caught:
+        destination.send(item, fill)
+    assert caught.value.kind is Trouble.DISK_FULL
+    assert caught.value.advice
+    assert [path.name for path in tiny.iterdir()] == ["room"]
+    room.unlink()
+    destination.send(item)
+    assert destination.verify(item)
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    [step] = FolderDestination(tmp_path / "file").test().steps
+    assert step.level == "error"
+    with pytest.raises(PublishError):
+        FolderDestination(tmp_path / "file" / "below").prepare()
+    [file] = make_files(tmp_path, a=1)
+    (tmp_path / "there" / file.name).mkdir(parents=True)
+    with pytest.raises(PublishError) as caught:
+        FolderDestination(tmp_path / "there").plan([file])
+    assert caught.value.kind is Trouble.TAKEN
+
+
+def test_the_test_leaves_nothing(tmp_path: Path) -> None:
+    report = FolderDestination(tmp_path / "new" / "er").test()
+    assert report.ok
+    assert not list(tmp_path.iterdir())
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(max_size=30))
+def test_no_name_leaves_the_folder(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    destination = FolderDestination(tmp_path / "there")
+    try:
+        [item] = destination.plan([LocalFile(source, name)])
+        destination.send(item)
+    except (PublishError, UnicodeEncodeError):
+        return
+    place = Path(item.target).resolve()
+    assert place.is_relative_to((tmp_path / "there").resolve())
+    assert destination.verify(item)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tui.publishing.licence import licence_fields
+from tui.publishing.loss_picture import draw_loss, smooth
+from tui.publishing.model_card import CardFacts, CardState, Sample, card_state, render_card
+from tui.simpletuner.families import families
+
+FACTS = CardFacts(
+    title="cat-lora", kind="lora", base_model="black-forest-labs/FLUX.1-dev", family="flux",
+    flavour="dev", weights="pytorch_lora_weights.safetensors", rank=16, steps=2000, epochs=20,
+    batch=1, learning_rate="1e-4", resolution="1024", images=24, final_loss=0.1421,
+    trigger_words=("a photo of sks cat",), samples=(Sample("assets/a b.png", "a cat"),),
+    loss_picture="assets/loss.png", note="My **own** words.",
+)  # fmt: skip
+
+
+def metadata(card: str) -> dict:
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_the_card_tells_the_facts() -> None:
+    card = render_card(FACTS)
+    shown = metadata(card)
+    assert shown["base_model"] == "black-forest-labs/FLUX.1-dev"
+    assert shown["license"] == "other"
+    assert shown["license_name"] == "flux-1-dev-non-commercial-license"
+    assert shown["instance_prompt"] == "a photo of sks cat"
+    assert {"lora", "simpletuner", "not-for-all-audiences"} <= set(shown["tags"])
+    assert shown["widget"] == [{"text": "a cat", "output": {"url": "assets/a b.png"}}]
+    for text in ("| Rank | 16 |", "| Steps | 2,000 |", "| Training images | 24 |",
+                 "![Loss by step](assets/loss.png)", "My **own** words.",
+                 "`a photo of sks cat`", "assets/a%20b.png"):  # fmt: skip
+        assert text in card
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    card = render_card(CardFacts("x", "full", safe_for_work=True))
+    assert "None" not in card
+    assert "license" not in metadata(card)
+    assert "not-for-all-audiences" not in card
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        (lambda text: text, CardState.OURS),
+        (lambda text: text.replace("\n", "\r\n"), CardState.OURS),
+        (lambda text: text.rstrip(), CardState.OURS),
+        (lambda text: text.replace("2,000", "2,001"), CardState.EDITED),
+        (lambda text: text + "\nMy words.\n", CardState.EDITED),
+        (lambda text: text.partition("<!--")[0], CardState.FOREIGN),
+        (lambda _: "# Mine\n", CardState.FOREIGN),
+        (lambda _: "", CardState.MISSING),
+        (lambda _: None, CardState.MISSING),
+    ],
+)
+def test_a_card_that_somebody_touched_is_theirs(change, state: CardState) -> None:
+    assert card_state(change(render_card(FACTS))) is state
+    assert state.may_replace == (state in {CardState.OURS, CardState.MISSING})
+
+
+@given(
+    title=st.text(), words=st.lists(st.text(), max_size=3), prompt=st.text(), path=st.text(),
+    note=st.text(), base=st.text(),
+)  # fmt: skip
+def test_no_text_breaks_out(
+    title: str, words: list[str], prompt: str, path: str, note: str, base: str
+) -> None:
+    card = render_card(
+        CardFacts(
+            title, "lora", base_model=base or None, trigger_words=tuple(words),
+            samples=(Sample(path, prompt),), note=note,
+        )
+    )  # fmt: skip
+    shown = yaml.safe_load(card.split("\n---\n")[0])
+    assert shown["widget"][0]["text"].split() == prompt.split()
+    assert set(shown) <= {"library_name", "pipeline_tag", "base_model", "base_model_relation",
+                          "instance_prompt", "tags", "widget"}  # fmt: skip
+    assert card_state(card) is CardState.OURS
+
+
+def test_hostile_texts_stay_texts() -> None:
+    facts = CardFacts(
+        "<script>alert(1)</script>", "lora",
+        samples=(Sample("a.png", "x | y\n---\nlicense: mit <img src=x>"),),
+        trigger_words=("`rm`",),
+    )  # fmt: skip
+    card = render_card(facts)
+    assert "<script" not in card
+    assert "license" not in metadata(card)
+    assert "| x \\| y --- license: mit &lt;img src=x\\> |" in card
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    card = render_card(CardFacts("a\ud800b", "lora", trigger_words=("\udfff",)))
+    assert card_state(card.encode().decode()) is CardState.OURS
+
+
+def test_licences_only_where_they_are_sure() -> None:
+    assert licence_fields("flux", "schnell") == {"license": "apache-2.0"}
+    assert licence_fields("FLUX", None)["license"] == "other"
+    assert licence_fields("sdxl", "base-1.0") == {"license": "openrail++"}
+    assert licence_fields("nobody", "x") == {}
+    assert licence_fields(None) == {}
+    for name, family in families().items():
+        for flavour in family.flavours:
+            fields = licence_fields(name, flavour)
+            assert not fields or fields["license"]
+
+
+def test_the_picture() -> None:
+    dice = random.Random(1)
+    points = [(step, 0.3 / (1 + step / 300) + dice.random() * 0.05) for step in range(1, 2001)]
+    data = draw_loss(points)
+    assert data == draw_loss(list(reversed(points)))
+    image = Image.open(io.BytesIO(data))
+    assert image.size == (960, 360)
+    assert len(image.getcolors(1 << 24)) > 10
+    assert len(data) < 60_000
+
+
+@pytest.mark.parametrize(
+    "points", [[], [(1, 0.5)], [(1, 0.5), (1, 0.6)], [(1, float("nan")), (2, float("inf"))]]
+)
+def test_no_picture_without_a_curve(points: list) -> None:
+    assert draw_loss(points) is None
+
+
+def test_a_flat_curve_has_a_picture() -> None:
+    assert draw_loss([(1, 0.5), (2, 0.5)])
+
+
+def test_smoothing_keeps_a_constant() -> None:
+    assert all(abs(loss - 2.0) < 1e-9 for _, loss in smooth([(n, 2.0) for n in range(500)]))
