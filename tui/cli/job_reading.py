@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tui.cli import exit_codes, world
-from tui.cli.job_json import job_json
+from tui.store.job_json import job_json
 from tui.cli.output import say, say_json, table
 from tui.store.filter import parse_filter
 from tui.store.reader import StoreReader

@@ -11,7 +11,7 @@ from typing import Any
 
 from tui import formatting
 from tui.cli import exit_codes, world
-from tui.cli.job_json import job_json
+from tui.store.job_json import job_json
 from tui.cli.output import say, say_json, tell
 from tui.engine.control_client import ControlClient, ControlError
 from tui.store.records import JobRecord, JobStatus

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind, Source, Token, TokenBox
-from tui.replicate.budget import RateBudget
+from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.network import Network, Timeouts
@@ -99,6 +99,10 @@ class Clients:
             )
             self._clients[api_base] = client
         return client
+
+    def circuits(self) -> dict[str, Circuit]:
+        """How each API that was called stands: whether it is being given a rest."""
+        return {base: client.circuit for base, client in self._clients.items()}
 
     def _settings_changed(self, before: Settings, after: Settings) -> None:
         if before.network != after.network:

@@ -182,7 +182,7 @@ class JobService:
         Raises:
             RefusedError: it has ended already.
         """
-        job = self._find(job_id)
+        job = self.find(job_id)
         if job.status.is_terminal:
             raise RefusedError(
                 f"{job.name} has ended already ({job.status.value}).",
@@ -203,7 +203,7 @@ class JobService:
 
     async def collect(self, job_id: str) -> dict[str, Any]:
         """Fetch what a job produced."""
-        job = self._find(job_id)
+        job = self.find(job_id)
         if job.prediction_id and not job.status.is_terminal:
             job = await self._monitor.look(job.job_id)
         return await self._collector.collect(job)
@@ -214,7 +214,7 @@ class JobService:
         Raises:
             RefusedError: the job is still active.
         """
-        job = self._find(job_id)
+        job = self.find(job_id)
         if job.status.is_active:
             raise RefusedError(
                 f"{job.name} is {job.status.value}.",
@@ -236,7 +236,12 @@ class JobService:
         words = f"{count} new job{'' if count == 1 else 's'} from Replicate."
         return {"synced": count, "message": words}
 
-    def _find(self, job_id: str) -> JobRecord:
+    def find(self, job_id: str) -> JobRecord:
+        """A job by its id, its prediction's, or the beginning of one.
+
+        Raises:
+            RefusedError: there is none, or more than one.
+        """
         try:
             return self._reader.find(job_id)
         except UnknownJobError as error:

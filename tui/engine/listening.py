@@ -228,6 +228,12 @@ class Listening:
             "webhooks": self.stats,
         }
 
+    @property
+    def reachable_at(self) -> str:
+        """Where a person's own tools find us: the public URL, or this machine's address."""
+        here = f"http://{_HERE}:{self._plain_port}" if self.address else ""
+        return self.public_url or here
+
     def base_for(self, api_base: str) -> str | None:
         """How a service at this API base reaches us; None when it cannot.
 
@@ -235,8 +241,7 @@ class Listening:
         rehearses the real thing.
         """
         if is_loopback(api_base):
-            here = f"http://{_HERE}:{self._plain_port}" if self.address else None
-            return self.public_url or here
+            return self.reachable_at or None
         return self.public_url if self.public_url.startswith("https://") else None
 
     def storage_url(self, api_base: str) -> str | None:

@@ -157,6 +157,14 @@ class Preparer:
             delivery=delivery,
         )
 
+    def load_named(self, name: str) -> TrainingConfig:
+        """A config by its path or its name below the roots. Blocking.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        return load_config(Path(name).expanduser(), roots=self.config_roots())
+
     def _load(self, draft: Draft) -> TrainingConfig:
         path = Path(draft.config).expanduser()
         if draft.cwd and not path.is_absolute() and (Path(draft.cwd) / path).exists():

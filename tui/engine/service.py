@@ -33,6 +33,7 @@ from tui.engine.spending_watch import SpendingWatch
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.submit import Submitter
 from tui.engine.tasks import TaskOwner
+from tui.engine.webhook_tests import WebhookTests
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
@@ -128,6 +129,13 @@ class Engine:
             cancel=self.jobs.cancel,
             note=lambda job_id, words: self.book.note(job_id, "local", "limit", words),
         )
+        self.webhook_tests = WebhookTests(
+            clients=self.clients,
+            listening=self.listening,
+            live=self.live,
+            probes=self.probes,
+            secrets=self.hook_secrets,
+        )
         self.account = AccountService(
             catalog=self.catalog,
             clients=self.clients,
@@ -156,7 +164,9 @@ class Engine:
     async def start(self) -> None:
         """Listen, and take up every job where it was left."""
         self._outputs.mkdir(parents=True, exist_ok=True)
-        await self.listening.start()
+        from tui.engine.http_api.groups import public_api  # it is made of this engine's calls
+
+        await self.listening.start([public_api(self)])
         self._take_up()
         self._spending_watch.start()
 
@@ -187,6 +197,11 @@ class Engine:
         finally:
             self._calls -= 1
             self._needed_at = time.monotonic()
+
+    @property
+    def uptime_seconds(self) -> float:
+        """For how long the engine has run."""
+        return (utc_now() - self.started_at).total_seconds()
 
     def idle_seconds(self) -> float:
         """For how long nothing has needed the engine: no call, no active job, no task."""

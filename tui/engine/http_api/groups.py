@@ -1,0 +1,34 @@
+"""All groups of routes, put together for the socket and for the listener."""
+
+from __future__ import annotations
+
+from tui.engine.http_api.engine_calls import EngineCalls
+from tui.engine.http_api.health import Health
+from tui.engine.http_api.jobs import Jobs
+from tui.engine.http_api.numbers import Numbers
+from tui.engine.http_api.openapi import description_route
+from tui.engine.http_api.planning import Planning
+from tui.engine.http_api.providers import Providers
+from tui.engine.http_api.public import PublicApi
+from tui.engine.http_api.routes import Route
+from tui.engine.http_api.stored_files import StoredFiles
+from tui.engine.http_api.webhook_calls import WebhookCalls
+from tui.engine.service import Engine
+
+_GROUPS = (EngineCalls, Health, Jobs, Numbers, Planning, Providers, WebhookCalls)
+
+
+def all_routes(engine: Engine) -> list[Route]:
+    """Every route, for the user's own socket."""
+    return [*_plain(engine), *StoredFiles(engine).routes()]
+
+
+def public_api(engine: Engine) -> PublicApi:
+    """The same for the listener, behind a key."""
+    return PublicApi(engine, _plain(engine), StoredFiles(engine).routes())
+
+
+def _plain(engine: Engine) -> list[Route]:
+    routes = [route for group in _GROUPS for route in group(engine).routes()]
+    described = [*routes, *StoredFiles(engine).routes()]
+    return [*routes, description_route(described)]

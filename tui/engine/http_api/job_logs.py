@@ -1,0 +1,163 @@
+"""A job's log: whole, live as a stream of events, or just where it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from tui.engine.http_api.routes import Route
+from tui.engine.http_api.shapes import TEXT, maybe, shape
+from tui.engine.service import Engine
+from tui.store.records import JobRecord
+
+_HEARTBEAT: Final = 15.0
+_PIECE: Final = 256 * 1024
+_TAIL: Final = 4096
+_STREAM_HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # asks nginx not to hold lines back
+}
+
+
+class JobLogs:
+    """The group's handlers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def routes(self) -> list[Route]:
+        """The group's routes."""
+        one = "/api/cloud/jobs/{job_id}"
+        return [
+            Route(
+                "GET", f"{one}/logs", self._whole, "A job's log as far as it is known",
+                shape({"job_id": TEXT, "logs": TEXT}),
+            ),
+            Route(
+                "GET", f"{one}/logs/stream", self._stream,
+                "A job's log line by line while it grows; ends with the event `done`",
+                content="text/event-stream",
+            ),
+            Route(
+                "GET", f"{one}/inline-progress", self._progress, "Where a job stands, in a line",
+                shape({"job_id": TEXT, "stage": maybe(TEXT), "last_log": maybe(TEXT),
+                       "progress": {"type": ["number", "null"]}}),
+            ),
+        ]  # fmt: skip
+
+    def _job(self, request: web.Request) -> JobRecord:
+        return self._engine.jobs.find(request.match_info["job_id"])
+
+    async def _whole(self, request: web.Request) -> web.Response:
+        job = self._job(request)
+        text = await asyncio.to_thread(_text, self._engine.home.log_file(job.job_id))
+        return web.json_response({"job_id": job.job_id, "logs": text})
+
+    async def _progress(self, request: web.Request) -> web.Response:
+        job = self._job(request)
+        last = await asyncio.to_thread(_last_line, self._engine.home.log_file(job.job_id))
+        return web.json_response(
+            {
+                "job_id": job.job_id,
+                "stage": job.stage or None,
+                "last_log": last or None,
+                "progress": job.percent,
+            }
+        )
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events.
+
+        Each carries the log's offset after it as its id, so a client that comes back with
+        `Last-Event-ID` goes on where it was cut off.
+        """
+        job = self._job(request)
+        response = web.StreamResponse(headers=_STREAM_HEADERS)
+        await response.prepare(request)
+        lines = _Lines(self._engine.home.log_file(job.job_id), _offset(request))
+        with self._engine.hub.subscribe() as queue, contextlib.suppress(ConnectionResetError):
+            while True:
+                try:
+                    job = self._engine.book.writer.job(job.job_id)
+                except KeyError:  # deleted meanwhile
+                    break
+                while text := await asyncio.to_thread(lines.more, job.status.is_terminal):
+                    await response.write(text)
+                if job.status.is_terminal or self._engine.stopping.is_set():
+                    break
+                try:
+                    async with asyncio.timeout(_HEARTBEAT):
+                        kind, data = await queue.get()
+                        while kind != "bye" and data.get("job_id") not in (None, job.job_id):
+                            kind, data = await queue.get()
+                except TimeoutError:
+                    await response.write(b": still here\n\n")
+                    continue
+                if kind == "bye" or data.get("status") == "deleted":
+                    break
+            words = job.status.value
+            await response.write(f"event: done\ndata: {words}\n\n".encode())
+        return response
+
+
+class _Lines:
+    """The lines of a log that were not sent yet, as events."""
+
+    def __init__(self, path: Path, offset: int) -> None:
+        self._path = path
+        self._offset = offset
+
+    def more(self, final: bool) -> bytes:
+        """The next events; empty when there is no further complete line.
+
+        Args:
+            final: the log is complete, so a last line without an end counts as one.
+        """
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, 2) < self._offset:  # rewritten shorter: from its beginning
+                    self._offset = 0
+                file.seek(self._offset)
+                data = file.read(_PIECE)
+        except FileNotFoundError:
+            return b""
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if not end and (final or len(data) == _PIECE):
+            end = len(data)
+        events = []
+        start = self._offset
+        for line in data[:end].splitlines(keepends=True):
+            start += len(line)
+            text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+            # Unicode has further line ends, which an event must not hold.
+            parts = text.splitlines() or [""]
+            events += [f"id: {start}\ndata: {part}\n\n" for part in parts]
+        self._offset += end
+        return "".join(events).encode()
+
+
+def _offset(request: web.Request) -> int:
+    text = request.headers.get("Last-Event-ID") or request.query.get("offset", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _last_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL))
+            lines = file.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    except FileNotFoundError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

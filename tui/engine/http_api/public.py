@@ -1,0 +1,142 @@
+"""The API on the listener's TCP address: the same routes behind a key, and closed to browsers."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from tui.engine.addresses import STORAGE_PATH, is_loopback_host
+from tui.engine.api_keys import HOW_TO_MAKE_ONE
+from tui.engine.http_api.failures import answered, failure
+from tui.engine.http_api.routes import Handler, Route
+from tui.engine.service import Engine
+
+_LONGEST_KEY: Final = 512
+
+
+class PublicApi:
+    """Mounts routes on the listener. Every one of them needs a key."""
+
+    def __init__(
+        self, engine: Engine, routes: Iterable[Route], stored: Iterable[Route] = ()
+    ) -> None:
+        """Args: the engine, its routes, and those that share their paths with the S3 receiver."""
+        self._engine = engine
+        self._routes = [route for route in routes if not route.private]
+        self._stored = list(stored)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add them to `app`."""
+        for route in self._routes:
+            app.router.add_route(route.method, route.path, self._guarded(route.handler))
+        if self._stored:
+            app.middlewares.append(self._storage_door())
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            problem = self._problem(request)
+            if problem is not None:
+                return problem
+            if self._engine.stopping.is_set():
+                return failure(503, "engine_gone", "The engine is about to end.")
+            with self._engine.needed():
+                response = await answered(request, handler)
+            if not response.prepared:
+                response.headers.setdefault("Cache-Control", "no-store")
+                response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            return response
+
+        return guarded
+
+    # -- who may ----------------------------------------------------------------------------
+
+    def _problem(self, request: web.Request) -> web.Response | None:
+        """Why a request is not let in, as an answer; None when it is."""
+        host = _name_of(request.headers.get("Host", ""))
+        if not self._is_our_name(host):
+            return failure(
+                421,
+                "wrong_host",
+                f"This server is not called {host!r}.",
+                "Call it by its address, or by the public URL in its settings.",
+            )
+        origin = request.headers.get("Origin")
+        if origin is not None and _name_of(urlsplit(origin).netloc) != host:
+            return failure(403, "cross_origin", "Web pages of other servers may not call this API.")
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return failure(403, "cross_origin", "Web pages of other servers may not call this API.")
+        key = key_of(request)
+        if not key:
+            return _no_key("An API key is needed.")
+        if len(key) > _LONGEST_KEY or not self._engine.api_keys.accepts(key):
+            return _no_key("This API key is not good (any more).")
+        return None
+
+    def _is_our_name(self, host: str) -> bool:
+        """An address cannot be made to point at us by a stranger's name server; names can."""
+        if is_loopback_host(host):
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            listening = self._engine.listening
+            bound = self._engine.live.now.listener.listen.rpartition(":")[0]
+            return host in (_name_of(urlsplit(listening.public_url).netloc), bound.lower())
+        return True
+
+    # -- files, at the paths of the S3 receiver ---------------------------------------------
+
+    def _storage_door(self) -> Any:
+        """GET with an API key lists and reads what was delivered; all else is the receiver's."""
+        stored = self._stored
+
+        @web.middleware
+        async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+            path = request.path
+            ours = path == STORAGE_PATH or path.startswith(f"{STORAGE_PATH}/")
+            if not ours or request.method != "GET" or not key_of(request):
+                return await handler(request)
+            found = next((route for route in stored if _fits(route.path, path)), None)
+            if found is None:
+                return await handler(request)
+            return await self._guarded(found.handler)(request)
+
+        return door
+
+
+def _fits(pattern: str, path: str) -> bool:
+    """Whether a storage path has the depth of a route: endpoint, bucket or key."""
+    depth = min(2, len([part for part in path.removeprefix(STORAGE_PATH).split("/", 2) if part]))
+    return depth == len([part for part in pattern.removeprefix(STORAGE_PATH).split("/") if part])
+
+
+def key_of(request: web.Request) -> str:
+    """The key that a request brings, or ""."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("X-API-Key", "").strip()
+
+
+def _name_of(netloc: str) -> str:
+    """The host in `host:port`, in lower case and without brackets."""
+    name = netloc.rpartition("@")[2].strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0]
+
+
+def _no_key(words: str) -> web.Response:
+    response = failure(
+        401,
+        "unauthorised",
+        words,
+        f"Make one on the machine that runs this: {HOW_TO_MAKE_ONE} — and send it as "
+        "“Authorization: Bearer KEY” or “X-API-Key: KEY”.",
+    )
+    response.headers["WWW-Authenticate"] = 'Bearer realm="simpletuner-tui"'
+    return response

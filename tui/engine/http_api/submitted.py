@@ -1,0 +1,72 @@
+"""A submit as SimpleTuner's own clients send it, turned into a draft of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from tui.engine.errors import RefusedError
+from tui.engine.http_api.routes import flag_of, text_of, wrong
+from tui.settings import Home, write_atomically
+
+_FOLDER: Final = "submitted"
+_NAMES: Final = frozenset(
+    {
+        "config_name_to_load", "dataloader_config", "config_name", "webhook_url", "snapshot_name",
+        "snapshot_message", "tracker_run_name", "upload_id", "hardware_profile",
+    }
+)  # fmt: skip
+
+
+def is_simpletuner_body(body: dict[str, Any]) -> bool:
+    """Whether a submit has SimpleTuner's form: it names a config to load, or holds a whole one."""
+    return "config" not in body or isinstance(body["config"], dict) or bool(_NAMES & body.keys())
+
+
+def draft_of(body: dict[str, Any], home: Home) -> dict[str, Any]:
+    """The draft that a SimpleTuner body means.
+
+    A config that came inside the body is kept as files, as if it had been in a config folder; so
+    the job can be made again from it. `consent` is our addition: this API enforces it.
+
+    Raises:
+        RefusedError: there is no config in it, or a field is of the wrong kind.
+    """
+    name = text_of(body, "config_name_to_load") or None
+    config = body.get("config")
+    if config is not None and not isinstance(config, dict):
+        raise wrong("config", "must be an object")
+    path = name
+    if config:
+        path = str(_keep(config, body.get("dataloader_config"), home))
+    if not path:
+        raise RefusedError("No configuration provided.", "Send config_name_to_load or config.")
+    draft: dict[str, Any] = {"config": path, "consent": flag_of(body, "consent")}
+    wanted = {
+        "name": text_of(body, "tracker_run_name") or text_of(body, "config_name"),
+        "hardware": text_of(body, "hardware_profile"),
+        "idempotency_key": text_of(body, "idempotency_key"),
+    }
+    return draft | {key: value for key, value in wanted.items() if value}
+
+
+def _keep(config: dict[str, Any], dataloader: Any, home: Home) -> Path:
+    if dataloader is not None and not isinstance(dataloader, list):
+        raise wrong("dataloader_config", "must be a list")
+    text = json.dumps([config, dataloader], sort_keys=True)
+    folder = home.root / _FOLDER / hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if dataloader is not None:
+        data = folder / "multidatabackend.json"
+        write_atomically(data, json.dumps(dataloader, indent=2))
+        plain = {name: value for name, value in config.items() if not _names_dataloader(name)}
+        config = {**plain, "data_backend_config": str(data)}
+    path = folder / "config.json"
+    write_atomically(path, json.dumps(config, indent=2))
+    return path
+
+
+def _names_dataloader(name: str) -> bool:
+    return name.lstrip("-") == "data_backend_config"

@@ -1,0 +1,201 @@
+"""Whether webhooks find their way to us: tried from here, and from Replicate's side."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, Final
+
+import httpx
+
+from tui.engine.addresses import WEBHOOK_PATH, is_loopback_host, public_base
+from tui.engine.clients import Clients, network_of
+from tui.engine.errors import RefusedError
+from tui.engine.hook_probes import HookProbes, Probe
+from tui.engine.hook_secrets import HookSecrets
+from tui.engine.listening import Listening
+from tui.engine.live_settings import LiveSettings
+from tui.replicate.errors import SignatureError
+from tui.replicate.network import RoutedTransport
+from tui.replicate.secret import Secret
+from tui.replicate.webhook import sign_webhook
+
+CHECK_MODEL: Final = "simpletuner/webhook-check"
+CHECK_PRICE_MICROS: Final = 100
+"""What a second of the CPU it runs on costs, about."""
+_ARRIVAL_SECONDS: Final = 10.0
+_CALL_SECONDS: Final = 10.0
+_CHECK_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 1.0
+
+
+class WebhookTests:
+    """Sends test events and waits for them."""
+
+    def __init__(
+        self,
+        *,
+        clients: Clients,
+        listening: Listening,
+        live: LiveSettings,
+        probes: HookProbes,
+        secrets: HookSecrets,
+    ) -> None:
+        self._clients = clients
+        self._listening = listening
+        self._live = live
+        self._probes = probes
+        self._secrets = secrets
+
+    async def from_here(
+        self, api_base: str, url: str = "", limit: float = _CALL_SECONDS
+    ) -> dict[str, Any]:
+        """Send a signed event through the public URL and wait until it comes in.
+
+        Args:
+            api_base: whose secret signs it.
+            url: another address than the one in the settings.
+            limit: seconds for the call.
+
+        Returns:
+            `{success, message, latency_ms, status_code, error, url}`.
+
+        Raises:
+            RefusedError: there is no address to test.
+        """
+        base = self._base(api_base, url)
+        secret = await self._secrets.of(api_base).current()
+        if secret is None:
+            why = self._secrets.problem.get(api_base, "Replicate was not asked yet.")
+            return _report(base, error=f"The signing secret is not known. {why}")
+        with self._probes.expect(api_base) as probe:
+            begin = time.monotonic()
+            try:
+                answer = await self._post(base, probe, secret, limit)
+            except (httpx.HTTPError, httpx.InvalidURL, SignatureError, OSError) as error:
+                return _report(base, error=_why(error))
+            status = answer.status_code
+            took = (time.monotonic() - begin) * 1000
+            if problem := _problem(answer):
+                return _report(base, error=problem, status=status, took=took)
+            try:
+                async with asyncio.timeout(_ARRIVAL_SECONDS):
+                    await probe.believed.wait()
+            except TimeoutError:
+                words = "The address answers, but the event did not come in: is it another server?"
+                return _report(base, error=words, status=status, took=took)
+        words = f"The event came in after {took:.0f} ms."
+        return _report(base, message=words, status=status, took=took)
+
+    async def from_outside(
+        self, api_base: str, url: str = "", limit: float = _CHECK_SECONDS
+    ) -> dict[str, Any]:
+        """Let Replicate call the address: runs a small model there, which costs about a CPU second.
+
+        Returns:
+            `{success, message, latency_ms, status_code, error, prediction_id, details, url}`.
+
+        Raises:
+            RefusedError: there is no address to test.
+            ReplicateError: Replicate could not be asked.
+        """
+        base = self._base(api_base, url)
+        client = await self._clients.get(api_base)
+        newest = await anext(client.versions(CHECK_MODEL), None)
+        if newest is None:
+            raise RefusedError(f"{CHECK_MODEL} has no versions.", status=502, code="no_version")
+        with self._probes.expect(api_base) as probe:
+            inputs = {"webhook_url": _address(base, probe), "timeout_seconds": int(_CALL_SECONDS)}
+            made = await client.create_prediction(
+                version=f"{CHECK_MODEL}:{newest.id}", input=inputs, cancel_after=int(limit) + 5
+            )
+            try:
+                async with asyncio.timeout(limit):
+                    while not made.is_terminal:
+                        await asyncio.sleep(_LOOK_SECONDS)
+                        made = await client.get_prediction(made.id)
+            except TimeoutError:
+                words = f"Replicate did not run the check within {limit:g} s."
+                return {**_report(base, error=words), "prediction_id": made.id, "details": {}}
+            reached = probe.seen.is_set()
+        found = made.output if isinstance(made.output, dict) else {}
+        status, took = found.get("status_code"), found.get("latency_ms")
+        error = made.error or found.get("error") or f"the answer was {status}"
+        # The model signs nothing, so being turned away for that is as good as being let in.
+        report = (
+            _report(base, message="Replicate reaches the address.", status=status, took=took)
+            if reached or found.get("success") is True
+            else _report(base, error=f"Replicate does not get through: {error}", status=status)
+        )
+        return {**report, "prediction_id": made.id, "details": found.get("details") or {}}
+
+    def _base(self, api_base: str, url: str) -> str:
+        base = public_base(url) if url else self._listening.base_for(api_base)
+        if not base:
+            raise RefusedError(
+                "No public URL is set, so there is nothing to test.",
+                "Start a tunnel and set its address as the webhook URL.",
+                details={"fields": {"webhook_url": "is not set"}},
+            )
+        return base
+
+    async def _post(self, base: str, probe: Probe, secret: Secret, limit: float) -> httpx.Response:
+        body = json.dumps({"id": probe.name, "status": "starting", "input": {}}).encode()
+        stamp = int(time.time())
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": f"msg_{probe.name}",
+            "webhook-timestamp": str(stamp),
+            "webhook-signature": sign_webhook(secret, f"msg_{probe.name}", stamp, body),
+            "x-simpletuner-test": "true",
+        }
+        transport = RoutedTransport(network_of(self._live.now.network))
+        async with httpx.AsyncClient(transport=transport, timeout=limit) as client:
+            return await client.post(_address(base, probe), content=body, headers=headers)
+
+
+def _address(base: str, probe: Probe) -> str:
+    return f"{base}{WEBHOOK_PATH}?key={probe.key}"
+
+
+def _problem(answer: httpx.Response) -> str:
+    """What is wrong with an answer, or ""."""
+    status = answer.status_code
+    if 200 <= status < 300:
+        return ""
+    if answer.is_redirect:
+        there = answer.headers.get("location", "?").partition("?")[0]
+        return (
+            f"The address redirects to {there}, and Replicate does not follow redirects. "
+            "Set that address instead."
+        )
+    try:
+        detail = answer.json().get("detail")
+    except (ValueError, AttributeError):
+        detail = None
+    return f"The address answers {status}: {detail or answer.reason_phrase or 'no reason'}"
+
+
+def _why(error: Exception) -> str:
+    host = ""
+    if isinstance(error, httpx.RequestError) and error.request is not None:
+        host = error.request.url.host
+    words = str(error) or type(error).__name__
+    if isinstance(error, httpx.TimeoutException):
+        words = "it does not answer in time"
+    local = " Is the listener running?" if is_loopback_host(host) else " Is the tunnel running?"
+    return f"The address cannot be reached: {words}.{local}"
+
+
+def _report(
+    base: str, *, message: str = "", error: str = "", status: Any = None, took: Any = None
+) -> dict[str, Any]:
+    return {
+        "success": not error,
+        "message": message or error,
+        "latency_ms": None if took is None else round(float(took), 1),
+        "status_code": status,
+        "error": error or None,
+        "url": f"{base}{WEBHOOK_PATH}",
+    }
