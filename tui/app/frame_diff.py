@@ -11,7 +11,6 @@ fails.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import lru_cache
 from operator import ne
@@ -58,14 +57,12 @@ def supported() -> bool:
 def _version() -> str:
     """Textual's version, from the name of its metadata folder.
 
-    `textual.__version__` reads the metadata itself, which takes 25 ms of the way to the first frame.
+    `textual.__version__` reads the metadata itself, which costs 25 ms before the first frame.
     """
-    site = Path(textual.__file__).parent.parent
-    names = [name for name in os.listdir(site) if name.startswith("textual-")]
-    found = [
-        name[8:-10] for name in names if name.endswith(".dist-info") and "-" not in name[8:-10]
-    ]
-    return found[0] if len(found) == 1 else textual.__version__
+    folders = list(Path(textual.__file__).parent.parent.glob("textual-*.dist-info"))
+    if len(folders) != 1:
+        return str(textual.__version__)
+    return folders[0].name.removeprefix("textual-").removesuffix(".dist-info")
 
 
 def pieces_of(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
