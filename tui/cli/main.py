@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tui import __version__
@@ -27,6 +27,10 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "delete": ("tui.cli.job_acting", "delete"),
     "sync": ("tui.cli.job_acting", "sync"),
     "token": ("tui.cli.token_command", "token"),
+    "limit": ("tui.cli.money_commands", "limit"),
+    "rates": ("tui.cli.money_commands", "rates"),
+    "spending": ("tui.cli.money_commands", "spending"),
+    "doctor": ("tui.cli.doctor_command", "doctor"),
 }
 
 
@@ -94,11 +98,33 @@ def build_parser() -> argparse.ArgumentParser:
     add("sync", "Bring in jobs started elsewhere on the account.", json=True)
     token = add("token", "The Replicate token in the system's keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
+    _add_money(add)
+    add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
 
     engine = commands.add_parser("engine")  # started by the program itself
     engine.add_argument("--agent", action="store_true")
     engine.add_argument("--until-eof", action="store_true")
     return parser
+
+
+def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
+    limit = add("limit", "The cost limit.", json=True)
+    limit.add_argument("action", choices=("show", "set", "off"))
+    limit.add_argument("amount", nargs="?", help="dollars, for set")
+    limit.add_argument("--per", metavar="PERIOD", help="day, week or month, rolling")
+    limit.add_argument("--then", choices=("warn", "block"), help="what happens to a job above it")
+    limit.add_argument(
+        "--stop-running",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="cancel running jobs when it is reached",
+    )
+    rates = add("rates", "What hardware costs; published rates can be replaced.", json=True)
+    rates.add_argument("action", choices=("show", "set", "reset"))
+    rates.add_argument("profile", nargs="?", help="hardware, for set")
+    rates.add_argument("rate", nargs="?", help="such as $3.51/h, for set")
+    spending = add("spending", "What was spent, by day.", json=True)
+    spending.add_argument("--days", type=_count, default=30, help="of the chart (default 30)")
 
 
 def _add_sandbox(command: argparse.ArgumentParser) -> None:
