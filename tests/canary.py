@@ -74,7 +74,7 @@ def assert_clean(texts: Iterable[str | bytes] = (), *, below: Path | None = None
     found = list(leaks_below(below)) if below else []
     for text in texts:
         found += leaks_in(text.encode() if isinstance(text, str) else text)
-    assert found == []
+    assert found == [], "\n".join(found)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary import assert_clean
 from tests.support import eventually_sync
 
 
@@ -72,8 +73,10 @@ class Screen:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
     def text(self) -> str:
-        """What is on the screen now."""
-        return self._tmux("capture-pane", "-p")
+        """What is on the screen now; never a secret."""
+        text = self._tmux("capture-pane", "-p")
+        assert_clean([text])
+        return text
 
     def wait(self, pattern: str, within: float = 30.0) -> str:
         """Wait until a pattern is on the screen; returns the screen."""
