@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.groups import all_routes
-from tui.engine.http_api.routes import Handler
+from tui.engine.http_api.routes import MOST_BODY, Handler
 from tui.engine.service import Engine
 
 
@@ -28,9 +28,10 @@ def build_control_app(engine: Engine) -> web.Application:
         with engine.needed():
             return await answered(request, handler)
 
-    app = web.Application(middlewares=[needing], client_max_size=0)
+    app = web.Application(middlewares=[needing], client_max_size=MOST_BODY)
     for route in all_routes(engine):
         app.router.add_route(route.method, route.path, route.handler)
+    app.add_routes(engine.cloud.routes())
     return app
 
 

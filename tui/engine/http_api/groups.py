@@ -10,12 +10,26 @@ from tui.engine.http_api.openapi import description_route
 from tui.engine.http_api.planning import Planning
 from tui.engine.http_api.providers import Providers
 from tui.engine.http_api.public import PublicApi
+from tui.engine.http_api.publishing import Publishing
+from tui.engine.http_api.replicate_status import ReplicateStatus
 from tui.engine.http_api.routes import Route
 from tui.engine.http_api.stored_files import StoredFiles
+from tui.engine.http_api.tokens import Tokens
 from tui.engine.http_api.webhook_calls import WebhookCalls
 from tui.engine.service import Engine
 
-_GROUPS = (EngineCalls, Health, Jobs, Numbers, Planning, Providers, WebhookCalls)
+_GROUPS = (
+    EngineCalls,
+    Health,
+    Jobs,
+    Numbers,
+    Planning,
+    Tokens,  # before Providers, whose paths have a variable where this one has a name
+    Providers,
+    Publishing,
+    ReplicateStatus,
+    WebhookCalls,
+)
 
 
 def all_routes(engine: Engine) -> list[Route]:

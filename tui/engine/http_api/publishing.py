@@ -1,0 +1,194 @@
+"""Publishing: the Hub's token, its name spaces, whether a repository is there, licences."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Final
+
+import httpx
+from aiohttp import web
+
+from tui.engine.clients import network_of
+from tui.engine.errors import RefusedError
+from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
+from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
+from tui.engine.service import Engine
+from tui.publishing.errors import PublishError
+from tui.publishing.hub_names import check_repo_id
+from tui.replicate.network import RoutedTransport
+from tui.simpletuner.families import family
+
+_KIND: Final = "huggingface"
+_HUB: Final = "https://huggingface.co"
+_SECONDS: Final = 15.0
+_FRESH: Final = 300.0
+"""Seconds that name spaces are remembered, as in SimpleTuner."""
+
+
+class Publishing:
+    """The group's handlers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._spaces: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def routes(self) -> list[Route]:
+        """The group's routes."""
+        status = shape({"hf_configured": FLAG, "hf_token_valid": FLAG, "hf_username": maybe(TEXT),
+                        "local_upload_available": FLAG, "local_upload_dir": TEXT,
+                        "message": TEXT})  # fmt: skip
+        user = shape({"valid": FLAG, "username": maybe(TEXT), "message": TEXT})
+        done = shape({"success": FLAG, "message": TEXT})
+        return [
+            Route("GET", "/api/cloud/publishing/status", self._status, "Where results can go",
+                  status),
+            Route("GET", "/api/cloud/publishing-status", self._status, "The same", status),
+            Route("GET", "/api/cloud/local-upload/config", self._local, "Delivery to this machine",
+                  shape({"enabled": FLAG, "endpoint_url": maybe(TEXT), "bucket": TEXT,
+                         "outputs_dir": TEXT})),
+            Route("GET", "/api/publishing/token/validate", self._validate,
+                  "Whether the Hub takes the token", user),
+            Route("POST", "/api/publishing/token/save", self._save,
+                  "Keep a Hub token in the system's keyring", done, shape({"token": TEXT})),
+            Route("POST", "/api/publishing/token/logout", self._logout,
+                  "Forget the Hub token in the keyring", done),
+            Route("GET", "/api/publishing/namespaces", self._namespaces,
+                  "Where the token's owner may publish",
+                  shape({"username": TEXT, "organizations": TEXTS, "namespaces": TEXTS})),
+            Route("POST", "/api/publishing/repository/check", self._repository,
+                  "Whether a repository is there",
+                  shape({"exists": FLAG, "available": FLAG, "message": TEXT, "repo_id": TEXT,
+                         "private": maybe(FLAG)}), shape({"repo_id": TEXT})),
+            Route("POST", "/api/publishing/license", self._license,
+                  "The licence that a family's results inherit", shape({"license": TEXT}),
+                  ANY_OBJECT),
+        ]  # fmt: skip
+
+    def _base(self, request: web.Request) -> str:
+        return base_of(request, self._engine.api_base)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        base = self._base(request)
+        found = await self._engine.cloud.tokens.validate(_KIND, base)
+        endpoint = self._engine.listening.storage_url(base)
+        hub = f"The Hub knows you as {found['username']}." if found["valid"] else found["error"]
+        local = "Files can come to this machine." if endpoint else "No public URL is set."
+        return web.json_response(
+            {
+                "hf_configured": found["token_source"] is not None,
+                "hf_token_valid": found["valid"],
+                "hf_username": found["username"],
+                "hub_model_id": None,
+                "push_to_hub": self._engine.live.now.cloud.delivery == "hub",
+                "s3_configured": False,
+                "s3_bucket": None,
+                "local_upload_configured": endpoint is not None,
+                "local_upload_available": endpoint is not None,
+                "local_upload_dir": str(self._engine.listening.outputs),
+                "message": f"{hub} {local}",
+            }
+        )
+
+    async def _local(self, request: web.Request) -> web.Response:
+        endpoint = self._engine.listening.storage_url(self._base(request))
+        return web.json_response(
+            {
+                "enabled": endpoint is not None,
+                "endpoint_url": endpoint,
+                "bucket": "outputs",
+                "config_json": None,  # each job gets keys of its own, as secret inputs
+                "outputs_dir": str(self._engine.listening.outputs),
+            }
+        )
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        found = await self._engine.cloud.tokens.validate(_KIND, self._base(request))
+        words = f"Signed in as {found['username']}." if found["valid"] else found["error"]
+        return web.json_response(
+            {"valid": found["valid"], "username": found["username"], "message": words}
+        )
+
+    async def _save(self, request: web.Request) -> web.Response:
+        body = await read_object(request)
+        kept = await self._engine.cloud.tokens.set(
+            _KIND, self._base(request), text_of(body, "token")
+        )
+        self._spaces.clear()
+        validation = kept["validation"]
+        if validation["valid"]:
+            words = f"Kept in {kept['backend'] or 'the keyring'}, as {validation['username']}."
+        else:
+            words = f"Kept, but not proven: {validation['error']}"
+        return web.json_response({"success": True, "message": words, "warnings": kept["warnings"]})
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        answer = await self._engine.cloud.tokens.delete(_KIND, self._base(request))
+        self._spaces.clear()
+        words = "Forgotten." if answer["deleted"] else "There was no stored token."
+        return web.json_response({"success": True, "message": words})
+
+    async def _namespaces(self, request: web.Request) -> web.Response:
+        base = self._base(request)
+        read_at, known = self._spaces.get(base, (0.0, {}))
+        if not known or time.monotonic() - read_at > _FRESH:
+            found = await self._engine.cloud.tokens.validate(_KIND, base)
+            if not found["valid"]:
+                status = 502 if found["reason"] in ("unreachable", "rate_limited") else 401
+                code = "provider_error" if status == 502 else "unauthorised"
+                raise RefusedError(found["error"], found["advice"], status=status, code=code)
+            names = found["organisations"]
+            known = {
+                "username": found["username"],
+                "organizations": names,
+                "namespaces": [found["username"], *names],
+            }
+            self._spaces[base] = (time.monotonic(), known)
+        return web.json_response(known)
+
+    async def _repository(self, request: web.Request) -> web.Response:
+        text = text_of(await read_object(request), "repo_id")
+        try:
+            repo_id = check_repo_id(text)
+        except PublishError as error:
+            raise RefusedError(error.message, error.advice) from None
+        reply = await self._ask(self._base(request), f"/api/models/{repo_id}")
+        if reply.status_code == httpx.codes.OK:
+            data = reply.json()
+            private = data.get("private") if isinstance(data, dict) else None
+            answer = (True, False, f"{repo_id} is there already.", private)
+        elif reply.status_code in (401, 403, 404):
+            # The Hub says 401 for what is not there to somebody without a token.
+            answer = (False, True, f"{repo_id} is not there, or not for this token to see.", None)
+        else:
+            raise RefusedError(
+                f"The Hub answers {reply.status_code}.", status=502, code="provider_error"
+            )
+        exists, available, words, private = answer
+        return web.json_response(
+            {"exists": exists, "available": available, "message": words, "repo_id": repo_id,
+             "private": private}
+        )  # fmt: skip
+
+    async def _ask(self, base: str, path: str) -> httpx.Response:
+        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _HUB
+        transport = RoutedTransport(network_of(self._engine.live.now.network))
+        await self._engine.clients.tokens.find(_KIND, base)
+        headers = self._engine.cloud.tokens.hub_headers(base)
+        try:
+            async with httpx.AsyncClient(transport=transport, timeout=_SECONDS) as client:
+                return await client.get(f"{endpoint}{path}", headers=headers)
+        except (httpx.HTTPError, OSError) as error:
+            raise RefusedError(
+                f"The Hub cannot be asked ({type(error).__name__}).",
+                "Check the network.",
+                status=502,
+                code="provider_error",
+            ) from None
+
+    async def _license(self, request: web.Request) -> web.Response:
+        name = text_of(await read_object(request), "model_family")
+        if not name:
+            raise wrong("model_family", "is missing")
+        known = family(name)
+        return web.json_response({"license": known.licence if known else "apache-2.0"})
