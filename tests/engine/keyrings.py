@@ -1,0 +1,110 @@
+"""Real keyrings for tests: a private D-Bus with a gnome-keyring on it, open, locked or hung."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support import eventually_sync
+
+
+@dataclass
+class Keyring:
+    """A running Secret Service.
+
+    Attributes:
+        address: of its D-Bus.
+        daemon: the process that keeps the secrets.
+        home: where it keeps them.
+    """
+
+    address: str
+    daemon: subprocess.Popen[bytes]
+    home: Path
+
+    def hang(self) -> None:
+        """Let it answer nothing more, as a stuck daemon does."""
+        self.daemon.send_signal(signal.SIGSTOP)
+
+
+@contextmanager
+def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
+    """A keyring of its own; without `unlock` its default collection is there and locked."""
+    for program in ("dbus-daemon", "gnome-keyring-daemon"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    home = Path(tempfile.mkdtemp(prefix="kr-"))
+    bus = subprocess.Popen(
+        ["dbus-daemon", "--session", "--nofork", "--print-address=1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    started = []
+    try:
+        assert bus.stdout is not None
+        address = bus.stdout.readline().decode().strip()
+        daemon = _daemon(address, home)
+        started.append(daemon)
+        _wait_for_name(address)
+        if not unlock:  # made by the first daemon, closed to the second
+            daemon.terminate()
+            daemon.wait()
+            daemon = _daemon(address, home, password=None)
+            started.append(daemon)
+            _wait_for_name(address)
+        yield Keyring(address, daemon, home)
+    finally:
+        for process in (*started, bus):
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _daemon(address: str, home: Path, password: str | None = "pw") -> subprocess.Popen[bytes]:
+    env = {
+        **os.environ,
+        "DBUS_SESSION_BUS_ADDRESS": address,
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(home / "data"),
+        "XDG_RUNTIME_DIR": str(home),
+    }
+    command = ["gnome-keyring-daemon", "--foreground", "--components=secrets"]
+    process = subprocess.Popen(
+        [*command, *(["--unlock"] if password is not None else [])],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    if password is not None:
+        process.stdin.write(password.encode())
+    process.stdin.close()
+    return process
+
+
+def _wait_for_name(address: str) -> None:
+    def there() -> bool:
+        answer = subprocess.run(
+            ["dbus-send", f"--bus={address}", "--dest=org.freedesktop.DBus", "--print-reply",
+             "/org/freedesktop/DBus", "org.freedesktop.DBus.NameHasOwner",
+             "string:org.freedesktop.secrets"],
+            capture_output=True, check=False,
+        )  # fmt: skip
+        return b"boolean true" in answer.stdout
+
+    eventually_sync(there)
