@@ -26,6 +26,9 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "collect": ("tui.cli.job_acting", "collect"),
     "delete": ("tui.cli.job_acting", "delete"),
     "sync": ("tui.cli.job_acting", "sync"),
+    "serve": ("tui.cli.serve_commands", "serve"),
+    "api-key": ("tui.cli.serve_commands", "api_key"),
+    "storage-key": ("tui.cli.serve_commands", "storage_key"),
     "token": ("tui.cli.token_command", "token"),
     "limit": ("tui.cli.money_commands", "limit"),
     "rates": ("tui.cli.money_commands", "rates"),
@@ -101,6 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_money(add)
     add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
 
+    _add_serving(add)
+
     engine = commands.add_parser("engine")  # started by the program itself
     engine.add_argument("--agent", action="store_true")
     engine.add_argument("--until-eof", action="store_true")
@@ -125,6 +130,25 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
     rates.add_argument("rate", nargs="?", help="such as $3.51/h, for set")
     spending = add("spending", "What was spent, by day.", json=True)
     spending.add_argument("--days", type=_count, default=30, help="of the chart (default 30)")
+
+
+def _add_serving(add: Callable[..., argparse.ArgumentParser]) -> None:
+    serve = add("serve", "Engine and listener without a screen; the app attaches.", json=True)
+    serve.add_argument("--listen", metavar="HOST:PORT", help="instead of the settings' address")
+    serve.add_argument("--public-url", metavar="URL", help="as the world reaches us, no path")
+    key = add("api-key", "Keys for the HTTP API over TCP.", json=True)
+    key.add_argument("action", choices=("create", "list", "revoke"))
+    key.add_argument("id", nargs="?", help="for revoke")
+    key.add_argument("--name", help="what it is for")
+    pair = add("storage-key", "Keys for your own S3 tools.", json=True)
+    pair.add_argument("action", choices=("create",))
+    pair.add_argument("--ttl", type=_ttl, default="1h", help="how long it works: 30m, 1h, 2d")
+
+
+def _ttl(text: str) -> str:
+    from tui.cli.serve_commands import ttl
+
+    return ttl(text)
 
 
 def _add_sandbox(command: argparse.ArgumentParser) -> None:

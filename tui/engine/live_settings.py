@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from tui.settings import Home, Settings, SettingsError, load_settings, save_settings
@@ -18,8 +18,15 @@ class LiveSettings:
         now: the settings in force. Read it each time; do not keep it.
     """
 
-    def __init__(self, home: Home, settings: Settings) -> None:
-        self.now = settings
+    def __init__(
+        self, home: Home, settings: Settings, given: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """Args: whose settings, as read, and values by section for this run alone.
+
+        A value for this run gives way when the same name is changed.
+        """
+        self._given = {section: dict(values) for section, values in (given or {}).items()}
+        self.now = self._with_given(settings)
         self._home = home
         self._listeners: list[Listener] = []
 
@@ -41,6 +48,8 @@ class LiveSettings:
         if section not in known:
             raise SettingsError(f"There is no section [{section}].", "See the README.")
         save_settings(self._home, section, values)
+        for name in values:
+            self._given.get(section, {}).pop(name, None)
         return self.reload()
 
     def reload(self) -> Settings:
@@ -49,9 +58,15 @@ class LiveSettings:
         Raises:
             SettingsError: the file cannot be used; the old settings stay in force.
         """
-        before, after = self.now, load_settings(self._home, {})
+        before, after = self.now, self._with_given(load_settings(self._home, {}))
         self.now = after
         if after != before:
             for listener in self._listeners:
                 listener(before, after)
         return after
+
+    def _with_given(self, settings: Settings) -> Settings:
+        for section, values in self._given.items():
+            changed = replace(getattr(settings, section), **values)
+            settings = replace(settings, **{section: changed})
+        return settings

@@ -53,7 +53,7 @@ def run_engine(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         watch = partial(_watch, until_eof=until_eof, idle_seconds=idle_seconds if agent else None)
-        return asyncio.run(_run(home, watch))
+        return asyncio.run(_run(home, watch, "agent" if agent else "owned"))
     except StoreBusyError:
         _say("busy")
         return 0
@@ -70,13 +70,20 @@ def run_engine(
         return 1
 
 
-async def _run(home: Home, watch: Callable[[Engine], Coroutine[None, None, None]]) -> int:
-    # The environment's API base belongs to a window, which names it with every call.
-    engine = Engine(home, load_settings(home, {}))
+def prepare_loop(engine: Engine) -> None:
+    """Signals that end the engine, and threads for its work."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "work"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, engine.request_stop)
+
+
+async def _run(
+    home: Home, watch: Callable[[Engine], Coroutine[None, None, None]], mode: str
+) -> int:
+    # The environment's API base belongs to a window, which names it with every call.
+    engine = Engine(home, load_settings(home, {}), mode=mode)
+    prepare_loop(engine)
     try:
         await engine.start()
         runner = await serve_control(engine, home.socket)

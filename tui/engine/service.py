@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -42,13 +42,23 @@ from tui.store.writer import StoreWriter
 class Engine:
     """One user's keeper of jobs. Make it, `start` it, and in the end `aclose` it."""
 
-    def __init__(self, home: Home, settings: Settings, api_base: str = "") -> None:
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        api_base: str = "",
+        given: Mapping[str, Mapping[str, Any]] | None = None,
+        mode: str = "agent",
+    ) -> None:
         """Open the store.
 
         Args:
             home: whose engine.
             settings: the user's.
             api_base: of callers that name none, instead of the settings'.
+            given: settings by section for this run alone.
+            mode: who keeps it alive: `agent` (whoever needs it), `owned` or `serve`.
 
         Raises:
             StoreBusyError: another engine has it.
@@ -56,7 +66,8 @@ class Engine:
         """
         self.home = home
         self._api_base = api_base
-        self.live = LiveSettings(home, settings)
+        self._mode = mode
+        self.live = LiveSettings(home, settings, given)
         self.hub = Hub()
         self.started_at = utc_now()
         self._stop = asyncio.Event()
@@ -224,6 +235,7 @@ class Engine:
         """`{pid, version, started_at, listener, active_jobs, home}`."""
         return {
             "pid": os.getpid(),
+            "mode": self._mode,
             "version": __version__,
             "started_at": self.started_at.isoformat(),
             "listener": self.listening.state(),

@@ -135,8 +135,8 @@ def _no_key(words: str) -> web.Response:
         401,
         "unauthorised",
         words,
-        f"Make one on the machine that runs this: {HOW_TO_MAKE_ONE} — and send it as "
-        "“Authorization: Bearer KEY” or “X-API-Key: KEY”.",
+        f"Make one on the machine that runs this: {HOW_TO_MAKE_ONE}   "
+        "then send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.",
     )
     response.headers["WWW-Authenticate"] = 'Bearer realm="simpletuner-tui"'
     return response
