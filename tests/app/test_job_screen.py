@@ -78,7 +78,7 @@ async def test_a_failed_job_opens_on_its_diagnosis_and_leads_to_the_log(jobs: Ho
         assert isinstance(panel, LogPanel)
         cursor = panel.view.document.lines.at(panel.view.window.cursor)
         assert cursor is not None
-        assert panel.view.document.source.text(cursor).startswith(b"torch.OutOfMemoryError")
+        assert cursor.text.startswith("torch.OutOfMemoryError")
 
 
 async def test_edit_and_run_opens_the_form_with_the_change_filled_in(jobs: Home) -> None:

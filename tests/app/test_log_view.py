@@ -9,9 +9,18 @@ from textual.app import App, ComposeResult
 
 from tests.support import eventually
 from tui.app.widgets import log_document
-from tui.app.widgets.log_search import Hits, Query, find_step, matches, scan
-from tui.app.widgets.log_source import LINE_LIMIT, LogSource
+from tui.app.widgets.log_filter import (
+    PROBLEMS,
+    STAGES,
+    Kept,
+    find_step,
+    lines_with,
+    sift,
+    without_bars,
+)
 from tui.app.widgets.log_view import LogView
+from tui.store.log_file import LogFile
+from tui.store.log_line import LINE_CELLS
 
 
 class LogApp(App[None]):
@@ -32,9 +41,8 @@ def rows(view: LogView) -> list[str]:
 
 
 def cursor_text(view: LogView) -> str:
-    line = view.document.lines.at(view.window.cursor)
-    assert line is not None
-    return view.document.source.text(line).decode()
+    (text,) = [row.line.text for row in view.window.rows() if row.line.offset == view.window.cursor]
+    return text
 
 
 def write(path: Path, count: int, start: int = 0) -> None:
@@ -121,11 +129,11 @@ async def test_search_goes_to_the_nearest_hit_and_n_goes_on(log: Path) -> None:
         view = app.query_one(LogView)
         view.focus()
         assert view.look_for("CHECKPOINT: line 4") == ""
-        assert view.document.hits.count == 0  # capital letters are meant as they are
+        assert view.document.hits == 0  # capital letters are meant as they are
         assert app.wanted == ["no hit"] or await eventually(lambda: app.wanted == ["no hit"])
         view.look_for("checkpoint: line 4")
         await pilot.pause()
-        assert view.document.hits.count == 2  # 400 and 450
+        assert view.document.hits == 2  # 400 and 450
         assert cursor_text(view).endswith("line 450")
         await pilot.press("N")
         assert cursor_text(view).endswith("line 400")
@@ -133,7 +141,7 @@ async def test_search_goes_to_the_nearest_hit_and_n_goes_on(log: Path) -> None:
         assert cursor_text(view).endswith("line 450")
         assert view.look_for("line (1|2)00$", regex=True) == ""
         assert cursor_text(view).endswith("line 200")
-        assert "Not a regular expression" in view.look_for("(", regex=True)
+        assert "no valid expression" in view.look_for("(", regex=True)
 
 
 async def test_filters_show_only_some_lines_and_escape_undoes_them(log: Path) -> None:
@@ -167,7 +175,7 @@ async def test_selected_lines_are_those_between_anchor_and_cursor(log: Path) -> 
         view = app.query_one(LogView)
         view.focus()
         await pilot.press("g", "g", "V", "j", "j")
-        assert [raw.split()[-1] for raw in view.window.selected()] == [b"0", b"1", b"2"]
+        assert [text.split()[-1] for text in view.window.selected()] == ["0", "1", "2"]
         await pilot.press("y")
         await eventually(lambda: "copy" in app.wanted)
 
@@ -182,19 +190,29 @@ async def test_steps_are_found_in_bars(tmp_path: Path) -> None:
         + "\n",
         encoding="utf-8",
     )
-    source = LogSource(path)
-    place = find_step(source, 31)
+    log = LogFile(path)
+    (line,) = log.tail(1)
+    assert " 99/100 " in line.text
+    place = find_step(log, 31)
     assert place is not None
-    line = source.line(source.start_of(place))
-    assert line is not None
-    assert b" 33/100 " in source.text(line)
-    assert find_step(source, 1000) is None
+    assert " 33/100 " in log.drawing(line, place).text
+    assert find_step(log, 1000) is None
     app = LogApp(path)
     async with app.run_test(size=(80, 10)) as pilot:
         view = app.query_one(LogView)
         view.focus()
         view.go_to_step(50)
         await eventually(lambda: " 51/100 " in cursor_text(view))
+        view.look_for("| 6")
+        assert " 60/100 " in cursor_text(view)
+        await pilot.press("n")
+        assert " 63/100 " in cursor_text(view)
+        await pilot.press("N")
+        assert " 60/100 " in cursor_text(view)
+        assert view.window.selected() == [cursor_text(view)]
+        view.look_for("")
+        await pilot.press("j", "G")
+        assert " 99/100 " in cursor_text(view)
         await pilot.press("t")
         await eventually(lambda: "No line is like that" in rows(view)[0])
 
@@ -231,12 +249,12 @@ async def test_hostile_text_stays_harmless(tmp_path: Path) -> None:
         view = app.query_one(LogView)
         view.focus()
         shown = rows(view)
-        assert shown[0] == "red text·"
+        assert shown[0] == "red text"
         assert "\u202e" not in shown[1]
         assert shown[4] == "end"
         assert all(view.render_line(y).cell_length == 60 for y in range(10))
         await pilot.press("w", "g", "g", "pagedown", "pagedown")
-        assert all(len(row) <= LINE_LIMIT for row in rows(view))
+        assert all(len(row) <= LINE_CELLS for row in rows(view))
 
 
 async def test_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
@@ -264,25 +282,65 @@ async def test_a_big_file_is_scanned_in_a_thread(
         view = app.query_one(LogView)
         view.focus()
         view.look_for("line 77")
-        await eventually(lambda: not view.busy)
+        await eventually(lambda: not view.seeker.busy)
         assert cursor_text(view).endswith("line 77")
         await pilot.press("t", "t", "t", "t", "t")
-        await eventually(lambda: not view.busy)
+        await eventually(lambda: not view.seeker.busy)
         assert view.document.shown == "no bars"
         assert len(view.document.kept.starts) == 500
 
 
-def test_hits_are_all_counted_and_found_again_where_the_file_grew(tmp_path: Path) -> None:
+def kept_texts(log: LogFile, kept: Kept) -> list[str]:
+    return [
+        log.drawing(log.after(start, 1)[0], place).text
+        for start, place in zip(kept.starts, kept.places, strict=True)
+    ]
+
+
+def test_an_unfinished_line_is_sifted_again_when_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
-    path.write_bytes(b"a needle, a needle\nhay\n" * 3)
-    source = LogSource(path)
-    hits = Hits()
-    scan(source, matches(Query("needle")), hits)
-    assert hits.count == 6
-    with path.open("ab") as file:
-        file.write(b"Needle\n")
-    source.refresh()
-    scan(source, matches(Query("needle")), hits)
-    assert hits.count == 7
-    assert hits.after(hits.starts[5]) == hits.starts[6]
-    assert hits.before(hits.starts[0]) is None
+    path.write_bytes(b"[STAGE] one\nnothing\n[STA")
+    log, kept = LogFile(path), Kept()
+    finder = lines_with(STAGES)
+    sift(log, finder, kept)
+    assert kept_texts(log, kept) == ["[STAGE] one"]
+    for more in (b"GE] tw", b"o", b"\n"):
+        with path.open("ab") as file:
+            file.write(more)
+        log.refresh()
+        sift(log, finder, kept)
+    assert kept_texts(log, kept) == ["[STAGE] one", "[STAGE] two"]
+
+
+def test_a_problem_that_was_drawn_over_is_shown_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "job.log"
+    bar = "Steps:  1%|█| 1/100 [00:01<00:02]"
+    path.write_text(f"[ERROR] lost\r{bar}\r{bar}\n{bar}\r[INFO] said\n{bar}\n\n")
+    log, kept = LogFile(path), Kept()
+    sift(log, lines_with(PROBLEMS), kept)
+    assert kept_texts(log, kept) == ["[ERROR] lost"]
+    kept = Kept()
+    sift(log, without_bars, kept)
+    assert kept_texts(log, kept) == ["[INFO] said"]
+
+
+async def test_the_first_hit_is_shown_before_all_are_counted(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_document, "_NOW", 10)
+    app = LogApp(log)
+    async with app.run_test(size=(60, 10)):
+        view = app.query_one(LogView)
+        view.focus()
+        seen: list[str] = []
+        scan = view.document.scan
+
+        def scan_later(*given: object) -> None:
+            seen.append(cursor_text(view))
+            scan()
+
+        monkeypatch.setattr(view.document, "scan", scan_later)
+        view.look_for("line 77")
+        await eventually(lambda: view.document.hits)
+        assert seen[0].endswith("line 77")
+        assert view.document.hits == 1

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simpletuner.log_samples import whole_run
-from tui.store.log_file import LINE_BYTES, LINE_CELLS, Change, LogFile
+from tui.store.log_file import Change, LogFile
+from tui.store.log_line import LINE_BYTES, LINE_CELLS
 from tui.store.log_source import BLOCK
 
 
@@ -234,3 +235,26 @@ def test_hostile_bytes_are_made_safe(path: Path) -> None:
     assert first == "abc\xadd    e"
     assert "\x9b" not in second
     assert all(ord(char) >= 32 for char in first + second)
+
+
+def test_an_older_drawing_is_found_by_its_place(path: Path) -> None:
+    bars = [b"Steps: %d/9000 with a tail of some length" % n for n in range(9_000)]
+    path.write_bytes(b"before\n" + b"\r".join(bars) + b"\r\nafter\n")
+    with LogFile(path) as log:
+        _, line, after = log.tail(3)
+        assert line.end - line.offset > LINE_BYTES
+        assert line.raw == bars[-1]
+        for number in (0, 1, 4_500, 8_999):
+            place = path.read_bytes().index(bars[number]) + 3
+            assert log.drawing(line, place).raw == bars[number]
+            begin, end = log.drawing_span(line, place)
+            assert path.read_bytes()[begin:end] == bars[number]
+        assert log.drawing(after, after.offset) == after
+        assert log.drawing(line, after.offset) == line
+
+
+def test_a_place_in_a_line_without_end_gives_the_line(path: Path) -> None:
+    path.write_bytes(b"x" * (LINE_BYTES * 4) + b"\n")
+    with LogFile(path) as log:
+        (line,) = log.tail(1)
+        assert log.drawing(line, LINE_BYTES * 2) == line

@@ -211,3 +211,34 @@ def test_what_cannot_be_searched_says_why(tmp_path: Path, query: str, regex: boo
 def test_required_text(pattern: str, literal: str, leads: bool) -> None:
     assert required_text(pattern)[0] == literal
     assert required_text(pattern)[1] in {leads, False}
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=TEXTS, query=st.sampled_from(["a", "ab", "x"]))
+def test_hits_have_numbers(tmp_path_factory: pytest.TempPathFactory, text: str, query: str) -> None:
+    path = tmp_path_factory.mktemp("s") / "x"
+    path.write_bytes(text.encode())
+    expected = naive(text.encode(), query, regex=False, fold=False)
+    with LogFile(path) as log:
+        search = LogSearch(log, query)
+        assert search.ordinal(0) is None
+        search.count()
+        for number, hit in enumerate(expected):
+            assert search.ordinal(hit.offset) == number
+            assert search.ordinal(hit.offset + 1) == number + 1
+
+
+def test_numbers_of_hits_in_a_big_and_growing_file(sample: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(sample.read_bytes())
+    with LogFile(path) as log:
+        search = LogSearch(log, "[STAGE]")
+        for _ in range(20):
+            with path.open("ab") as file:
+                file.write(b"[STAGE] one more\nand [STAGE] unfin")
+            log.refresh()
+            search.count()
+        expected = naive(path.read_bytes(), "[STAGE]", regex=False, fold=False)
+        for number in (0, 1, len(expected) // 2, len(expected) - 1):
+            assert search.ordinal(expected[number].offset) == number
+        assert search.ordinal(log.size) == len(expected)

@@ -16,17 +16,21 @@ import threading
 from bisect import bisect_left
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from tui.simpletuner.log_text import safe_text
+from tui.store.log_line import (
+    LINE_BYTES,
+    LogLine,
+    drawing,
+    drawing_span,
+    last_drawing,
+    read_line,
+)
 from tui.store.log_source import BLOCK, Source, count_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Of a longer line only the beginning (or its last drawing) is read and shown.
-LINE_BYTES: Final = 1 << 16
-LINE_CELLS: Final = 1 << 14
 _READ: Final = 1 << 18
 # Growth up to here is counted at once, beyond it by the thread.
 _AT_ONCE: Final = 1 << 22
@@ -39,30 +43,6 @@ class Change(StrEnum):
     GROWN = "grown"
     REPLACED = "replaced"
     GONE = "gone"
-
-
-class LogLine(NamedTuple):
-    """One line of the file.
-
-    Attributes:
-        offset: where it begins, in bytes.
-        end: where it ends, without its newline.
-        raw: its last drawing, at most `LINE_BYTES` of it.
-        cut: whether `raw` is only the beginning of what should be shown.
-    """
-
-    offset: int
-    end: int
-    raw: bytes
-    cut: bool
-
-    @property
-    def text(self) -> str:
-        """Safe to show: no escapes, no control characters, of bounded width."""
-        text = safe_text(self.raw.decode("utf-8", "replace"))
-        if self.cut or len(text) > LINE_CELLS:
-            return f"{text[:LINE_CELLS]}… ({self.end - self.offset:,} bytes)"
-        return text
 
 
 class LogFile:
@@ -229,6 +209,16 @@ class LogFile:
             return b""
         return self._source.read(line.offset, min(limit, line.end - line.offset))
 
+    def drawing(self, line: LogLine, place: int) -> LogLine:
+        """The line as it was drawn where `place` lies: perhaps before it was drawn over."""
+        return line if self._source is None else drawing(self._source, line, place)
+
+    def drawing_span(self, line: LogLine, place: int) -> tuple[int, int]:
+        """Where the drawing that holds `place` begins and ends; the line where that is unclear."""
+        if self._source is None:
+            return line.offset, line.end
+        return drawing_span(self._source, line, place)
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _drop(self) -> None:
@@ -330,29 +320,11 @@ class LogFile:
             return []
         first, last = spans[0][0], spans[-1][1]
         if last - first > _READ:
-            return [self._long_line(source, start, end) for start, end in spans]
+            return [read_line(source, start, end) for start, end in spans]
         data = source.read(first, last - first)
         return [
-            self._long_line(source, start, end)
+            read_line(source, start, end)
             if end - start > LINE_BYTES
-            else LogLine(start, end, _last_drawing(data[start - first : end - first]), cut=False)
+            else LogLine(start, end, last_drawing(data[start - first : end - first]), cut=False)
             for start, end in spans
         ]
-
-    @staticmethod
-    def _long_line(source: Source, start: int, end: int) -> LogLine:
-        if end - start <= LINE_BYTES:
-            return LogLine(start, end, _last_drawing(source.read(start, end - start)), cut=False)
-        data = source.read(end - LINE_BYTES, LINE_BYTES)
-        drawing = _last_drawing(data)
-        if len(drawing) < len(data.rstrip(b"\r")):
-            return LogLine(start, end, drawing, cut=False)
-        return LogLine(start, end, source.read(start, LINE_BYTES), cut=True)
-
-
-def _last_drawing(data: bytes) -> bytes:
-    """What stands after the last carriage return that has something behind it."""
-    if 13 not in data:
-        return data
-    data = data.rstrip(b"\r ")
-    return data[data.rfind(b"\r") + 1 :]

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import importlib
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tui.store.log_source import LONGEST, PIECE, pieces
 
 if TYPE_CHECKING:
     from tui.store.log_file import LogFile
     from tui.store.log_source import Source
 
-_PIECE: Final = 1 << 18
-# A line longer than this is searched in pieces, and a hit across their border may be missed.
-_LONGEST: Final = 1 << 24
 # With more lines to look at than this, the expression goes over the whole piece at once.
 _FEW: Final = 200
 
@@ -50,7 +50,7 @@ class Hit(NamedTuple):
 
 
 class LogSearch:
-    """One query over one log file. Use each object from one thread at a time.
+    """One query over one log file. One thread may count while others ask for places of hits.
 
     Attributes:
         query: as typed.
@@ -78,6 +78,8 @@ class LogSearch:
         self._log = log
         self._source: Source | None = None
         self._counted = 0
+        # Ends of counted pieces, each with the hits up to there.
+        self._marks: list[tuple[int, int]] = [(0, 0)]
         self._fold = ignore_case
         self._pattern: re.Pattern[str] | None = None
         self._leads = False
@@ -112,22 +114,46 @@ class LogSearch:
         source = self._log.source
         if source is not self._source:
             self._source, self._counted, self.hits = source, 0, 0
+            self._marks = [(0, 0)]
         if source is None:
             return 0
         size = source.size
         unfinished = 0
-        for start, data, whole in _pieces(source, self._counted, size):
+        for start, data, whole in pieces(source, self._counted, size):
             if cancel is not None and cancel.is_set():
                 break
             found = self._count_in(data)
             if whole:
                 self._counted = start + len(data)
                 self.hits += found
+                self._mark()
             else:
                 unfinished += found
             if progress is not None:
                 progress(start + len(data), size)
         return self.hits + unfinished
+
+    def _mark(self) -> None:
+        """Remember how far it is counted; short pieces of a growing file share one mark."""
+        marks = self._marks
+        if len(marks) > 2 and self._counted - marks[-2][0] <= PIECE:
+            marks[-1] = (self._counted, self.hits)
+        else:
+            marks.append((self._counted, self.hits))
+
+    def ordinal(self, offset: int) -> int | None:
+        """How many hits begin before `offset`; None while it is not counted that far."""
+        source, marks = self._source, self._marks
+        if source is None or source is not self._log.source:
+            return None
+        start, found = marks[bisect_right(marks, offset, key=lambda mark: mark[0]) - 1]
+        if offset - start > LONGEST:
+            return None
+        for at, data, _ in pieces(source, start, source.size):
+            if at >= offset:
+                break
+            found += sum(1 for place, _ in self.find_in(data) if at + place < offset)
+        return found
 
     def next(self, offset: int, cancel: Event | None = None) -> Hit | None:
         """The first hit that begins at or after `offset`."""
@@ -135,10 +161,10 @@ class LogSearch:
         if source is None or offset >= source.size:
             return None
         begin = self._log.line_start(max(0, offset))
-        for start, data, _ in _pieces(source, begin, source.size):
+        for start, data, _ in pieces(source, begin, source.size):
             if cancel is not None and cancel.is_set():
                 return None
-            for at, length in self._find_in(data, max(0, offset - start)):
+            for at, length in self.find_in(data, max(0, offset - start)):
                 return Hit(start + at, length)
         return None
 
@@ -153,12 +179,12 @@ class LogSearch:
         line_end = self._log.after(self._log.line_start(end), 1)
         end = max(end, line_end[0].end if line_end else end)
         while end > 0 and not (cancel is not None and cancel.is_set()):
-            start = self._log.line_start(max(0, end - _PIECE))
-            if end - start > _LONGEST:
-                start = end - _LONGEST
+            start = self._log.line_start(max(0, end - PIECE))
+            if end - start > LONGEST:
+                start = end - LONGEST
             data = source.read(start, end - start)
             last = None
-            for at, length in self._find_in(data, 0):
+            for at, length in self.find_in(data):
                 if start + at >= limit:
                     break
                 last = Hit(start + at, length)
@@ -171,9 +197,9 @@ class LogSearch:
     def _count_in(self, data: bytes) -> int:
         if self._pattern is None:
             return (data.lower() if self._fold else data).count(self._needle)
-        return sum(1 for _ in self._find_in(data, 0))
+        return sum(1 for _ in self.find_in(data))
 
-    def _find_in(self, data: bytes, begin: int) -> Iterator[tuple[int, int]]:
+    def find_in(self, data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
         """Hits in whole lines, as place and length, from `begin` on."""
         needle, pattern = self._needle, self._pattern
         folded = data.lower() if self._fold and needle else data
@@ -232,25 +258,6 @@ def _matches_by_line(
         end = len(data) if end < 0 else end
         yield from _matches(pattern, data[start:end], start)
         at = folded.find(needle, end + 1)
-
-
-def _pieces(source: Source, start: int, size: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Pieces of whole lines from `start`: offset, bytes, and whether the last line is complete."""
-    wanted = _PIECE
-    while start < size:
-        data = source.read(start, min(wanted, size - start))
-        if not data:
-            return
-        cut = data.rfind(b"\n") + 1
-        at_end = start + len(data) >= size
-        if cut and not (at_end and cut == len(data)):
-            data = data[:cut]
-        elif not cut and not at_end and len(data) < _LONGEST:
-            wanted *= 4
-            continue
-        yield start, data, data.endswith(b"\n") or not at_end
-        start += len(data)
-        wanted = _PIECE
 
 
 def required_text(pattern: str) -> tuple[str, bool]:

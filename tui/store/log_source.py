@@ -10,9 +10,13 @@ from array import array
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 BLOCK: Final = 1 << 15
+PIECE: Final = 1 << 18
+"""Bytes that a search looks at in one go."""
+LONGEST: Final = 1 << 24
+"""A longer line is searched in pieces, and a hit across their border may be missed."""
 
 
 class Source:
@@ -61,3 +65,22 @@ def count_all(source: Source, done: Callable[[], None] | None) -> None:
             return
     if done is not None and not source.stop.is_set():
         done()
+
+
+def pieces(source: Source, start: int, size: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Pieces of whole lines from `start`: offset, bytes, and whether the last line is complete."""
+    wanted = PIECE
+    while start < size:
+        data = source.read(start, min(wanted, size - start))
+        if not data:
+            return
+        cut = data.rfind(b"\n") + 1
+        at_end = start + len(data) >= size
+        if cut and not (at_end and cut == len(data)):
+            data = data[:cut]
+        elif not cut and not at_end and len(data) < LONGEST:
+            wanted *= 4
+            continue
+        yield start, data, data.endswith(b"\n") or not at_end
+        start += len(data)
+        wanted = PIECE

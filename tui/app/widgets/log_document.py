@@ -3,70 +3,106 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Lock
 from typing import Final
 
-from tui.app.widgets.log_lines import AllLines, Lines, SomeLines
-from tui.app.widgets.log_search import (
+from tui.app.widgets.log_filter import (
     PROBLEMS,
     STAGES,
-    Hits,
-    Query,
-    lines_of,
-    matches,
-    pattern_lines,
-    scan,
+    Finder,
+    Kept,
+    both,
+    lines_hit,
+    lines_with,
+    sift,
     without_bars,
 )
-from tui.app.widgets.log_source import LogSource
+from tui.app.widgets.log_lines import AllLines, Lines, SomeLines
+from tui.store.log_file import Change, LogFile
+from tui.store.log_search import LogSearch
 
 SHOWN: Final = ("all", "no bars", "stages", "problems")
 """What the filter lets through, in the order of its key."""
+_FINDERS: Final[dict[str, Finder]] = {
+    "no bars": without_bars,
+    "stages": lines_with(STAGES),
+    "problems": lines_with(PROBLEMS),
+}
 _NOW: Final = 1 << 22
 """Bytes that may be looked through between two key presses."""
 
-Finder = Callable[[bytes], Iterator[int]]
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for.
+
+    Attributes:
+        text: as typed.
+        regex: whether it is a regular expression.
+    """
+
+    text: str
+    regex: bool = False
+
+    @property
+    def ignores_case(self) -> bool:
+        """A plain text in lower case finds both cases, an expression what it says."""
+        return not self.regex and self.text == self.text.lower()
+
+    def marks(self) -> re.Pattern[str]:
+        """Finds the hits in a line that is shown."""
+        if self.regex:
+            return re.compile(self.text)
+        flags = re.IGNORECASE | re.ASCII if self.ignores_case else re.NOFLAG
+        return re.compile(re.escape(self.text), flags)
 
 
 class LogDocument:
     """The lines that are shown, the query and its hits.
 
-    `scan_all` may run in a thread while the event loop reads lines; hits appear in place order, so
-    a half finished scan is a beginning and never wrong.
+    `scan` may run in a thread while the event loop reads lines; lines and hits are found in order,
+    so a half finished scan is a beginning and never wrong.
     """
 
     def __init__(self, path: Path) -> None:
-        self.source = LogSource(path)
+        self.log = LogFile(path)
         self.query: Query | None = None
-        self.pattern: re.Pattern[bytes] | None = None
-        self.hits = Hits()
+        self.search: LogSearch | None = None
+        self.marks: re.Pattern[str] | None = None
+        self.hits = 0
         self.shown = "all"
         self.only_hits = False
-        self.kept = Hits()
-        self.lines: Lines = AllLines(self.source)
-        self._finder: Finder | None = None
-        self._hit_finder: Finder | None = None
-        self._known = self.source.size
+        self.kept = Kept()
+        self.lines: Lines = AllLines(self.log)
+        self._sieve: tuple[Finder | None, Kept] = (None, self.kept)
+        self._scanning = Lock()
+        self._counted = 0
+        self._known = self.log.size
 
     # -- what is looked for -------------------------------------------------------------------
 
     def look_for(self, query: Query | None) -> None:
-        """Have another query, or none; `scan_all` finds its hits.
+        """Have another query, or none; `scan` counts its hits.
 
         Raises:
-            re.error: it is no regular expression.
+            SearchError: it cannot be searched for.
         """
-        finder = matches(query) if query is not None else None
-        self.pattern = query.pattern() if query is not None else None
-        self.query, self._hit_finder = query, finder
-        self.hits = Hits()
+        if query is None:
+            self.search = self.marks = None
+        else:
+            self.search = LogSearch(
+                self.log, query.text, regex=query.regex, ignore_case=query.ignores_case
+            )
+            self.marks = query.marks()
+        self.query, self.hits, self._counted = query, 0, 0
         if self.only_hits:
             self.only_hits = query is not None
             self._filter()
 
     def show(self, shown: str, *, only_hits: bool) -> None:
-        """Let other lines through; `scan_all` finds them.
+        """Let other lines through; `scan` finds them.
 
         Args:
             shown: one of `SHOWN`.
@@ -77,42 +113,53 @@ class LogDocument:
         self._filter()
 
     def _filter(self) -> None:
-        finders: list[Finder] = []
-        if self.shown == "no bars":
-            finders.append(without_bars)
-        elif self.shown == "stages":
-            finders.append(pattern_lines(STAGES))
-        elif self.shown == "problems":
-            finders.append(pattern_lines(PROBLEMS))
-        if self.only_hits and self._hit_finder is not None:
-            finders.append(lines_of(self._hit_finder))
-        self.kept = Hits()
-        self._finder = _all_of(finders)
-        if self._finder is None:
-            self.lines = AllLines(self.source)
-        else:
-            self.lines = SomeLines(self.source, self.kept.starts)
+        finder = _FINDERS.get(self.shown)
+        if self.only_hits and self.search is not None:
+            hit = lines_hit(self.search)
+            finder = hit if finder is None else both(finder, hit)
+        self.kept = Kept()
+        self._sieve = (finder, self.kept)
+        self.lines = AllLines(self.log) if finder is None else SomeLines(self.log, self.kept)
 
-    def scan_all(self, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Find hits and filtered lines in what was not looked at yet."""
-        if self._finder is not None:
-            scan(self.source, self._finder, self.kept, cancelled)
-        if self._hit_finder is not None:
-            scan(self.source, self._hit_finder, self.hits, cancelled)
+    def scan(self, cancel: Event | None = None) -> None:
+        """Find filtered lines and count hits in what was not looked at yet."""
+        with self._scanning:  # one that was cancelled may not have ended yet
+            finder, kept = self._sieve
+            if finder is not None:
+                sift(self.log, finder, kept, cancel)
+            search, size = self.search, self.log.size
+            if search is None:
+                return
+            hits = search.count(cancel)
+            if search is self.search and not (cancel is not None and cancel.is_set()):
+                self.hits, self._counted = hits, size
+
+    def first_hit(self, place: int, cancel: Event | None = None) -> int | None:
+        """The hit at or below a byte that is nearest to it, or else the last one above."""
+        search = self.search
+        if search is None:
+            return None
+        hit = search.next(place, cancel) or search.previous(place, cancel)
+        return None if hit is None else hit.offset
 
     @property
     def pending(self) -> int:
         """Bytes that a scan has to go through yet."""
         left = 0
-        if self._finder is not None:
-            left += self.source.size - self.kept.scanned
-        if self._hit_finder is not None:
-            left += self.source.size - self.hits.scanned
+        if self._sieve[0] is not None:
+            left += self.log.size - self.kept.scanned
+        if self.search is not None:
+            left += max(0, self.log.size - self._counted)
         return left
 
     @property
+    def is_short(self) -> bool:
+        """Whether the whole file can be looked through between two key presses."""
+        return self.log.size <= _NOW
+
+    @property
     def scan_is_short(self) -> bool:
-        """Whether scanning needs no thread."""
+        """Whether what is left to scan can be."""
         return self.pending <= _NOW
 
     # -- the file -----------------------------------------------------------------------------
@@ -123,28 +170,14 @@ class LogDocument:
         Returns:
             About how many lines are new, None when nothing has changed, -1 when it starts anew.
         """
-        if not self.source.refresh():
+        change = self.log.refresh()
+        if change in (Change.SAME, Change.GONE):
             return None
-        if self.source.size < self._known:
-            self._known = self.source.size
-            self.hits = Hits()
+        known, self._known = self._known, self.log.size
+        source = self.log.source
+        if source is None or (change is Change.REPLACED and known):
+            self.hits = self._counted = 0
             self._filter()
             return -1
-        new = self.source.read(self._known, min(self.source.size - self._known, _NOW))
-        self._known = self.source.size
-        return max(new.count(b"\n"), new.count(b"\r"), 1)
-
-
-def _all_of(finders: list[Finder]) -> Finder | None:
-    """Lines that every finder finds."""
-    if not finders:
-        return None
-    if len(finders) == 1:
-        return finders[0]
-    first, second = finders
-
-    def both(data: bytes) -> Iterator[int]:
-        others = set(second(data))
-        return (start for start in first(data) if start in others)
-
-    return both
+        new = source.read(known, min(source.size - known, _NOW))
+        return max(new.count(b"\n"), 1)

@@ -2,108 +2,102 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from typing import Protocol
 
-from tui.app.widgets.log_source import Line, LogSource
+from tui.app.widgets.log_filter import Kept
+from tui.store.log_file import LogFile
+from tui.store.log_line import LogLine
 
 
 class Lines(Protocol):
-    """A way through the lines of a file; a line is named by the byte it starts at."""
+    """A way through the lines of a file; a line is named by the byte it begins at."""
 
-    def at(self, start: int) -> Line | None:
-        """The line that starts at a byte."""
+    def at(self, offset: int) -> LogLine | None:
+        """The line that begins at a byte, if it is shown."""
         ...
 
-    def next(self, start: int) -> Line | None:
-        """The one below a line."""
+    def after(self, offset: int, count: int) -> list[LogLine]:
+        """So many lines from the one that begins at a byte."""
         ...
 
-    def previous(self, start: int) -> Line | None:
-        """The one above a line."""
+    def before(self, offset: int, count: int) -> list[LogLine]:
+        """So many lines above the one that begins at a byte."""
         ...
 
-    def first(self) -> Line | None:
-        """The first one."""
+    def tail(self, count: int) -> list[LogLine]:
+        """The last lines."""
         ...
 
-    def last(self) -> Line | None:
-        """The last one."""
-        ...
-
-    def nearest(self, start: int) -> Line | None:
-        """The line at a byte, or else the one before it, or else the first."""
+    def nearest(self, place: int) -> LogLine | None:
+        """The line around a byte, or else the one before it, or else the first."""
         ...
 
 
 class AllLines:
     """Every line of the file."""
 
-    def __init__(self, source: LogSource) -> None:
-        self._source = source
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
 
-    def at(self, start: int) -> Line | None:
-        """The line that starts at a byte."""
-        return self._source.line(start)
+    def at(self, offset: int) -> LogLine | None:
+        """The line that begins at a byte."""
+        return next(iter(self._log.after(offset, 1)), None)
 
-    def next(self, start: int) -> Line | None:
-        """The one below a line."""
-        here = self._source.line(start)
-        return None if here is None else self._source.line(here.after)
+    def after(self, offset: int, count: int) -> list[LogLine]:
+        """So many lines from a byte on."""
+        return self._log.after(offset, count)
 
-    def previous(self, start: int) -> Line | None:
-        """The one above a line."""
-        return self._source.before(start)
+    def before(self, offset: int, count: int) -> list[LogLine]:
+        """So many lines above a byte."""
+        return self._log.before(offset, count)
 
-    def first(self) -> Line | None:
-        """The first one."""
-        return self._source.line(0)
+    def tail(self, count: int) -> list[LogLine]:
+        """The last lines."""
+        return self._log.tail(count)
 
-    def last(self) -> Line | None:
-        """The last one."""
-        return self._source.last()
-
-    def nearest(self, start: int) -> Line | None:
-        """The line around a byte."""
-        return self._source.line(self._source.start_of(start)) or self.last()
+    def nearest(self, place: int) -> LogLine | None:
+        """The line around a byte; at the end of the file the last one."""
+        return self.at(self._log.line_start(place)) or next(iter(self.tail(1)), None)
 
 
 class SomeLines:
-    """Lines by their places, in order."""
+    """Lines that a filter let through, drawn as they were where it found them."""
 
-    def __init__(self, source: LogSource, starts: array[int]) -> None:
-        self._source = source
-        self.starts = starts
+    def __init__(self, log: LogFile, kept: Kept) -> None:
+        self._log = log
+        self._kept = kept
 
-    def _pick(self, index: int) -> Line | None:
-        if not 0 <= index < len(self.starts):
-            return None
-        return self._source.line(self.starts[index])
+    def _pick(self, first: int, last: int) -> list[LogLine]:
+        kept = self._kept
+        return [
+            self._log.drawing(line, kept.places[index])
+            for index in range(max(0, first), min(last, len(kept.starts)))
+            for line in self._log.after(kept.starts[index], 1)
+        ]
 
-    def at(self, start: int) -> Line | None:
-        """The line that starts at a byte, if it is one of these."""
-        index = bisect_left(self.starts, start)
-        if index < len(self.starts) and self.starts[index] == start:
-            return self._pick(index)
-        return None
+    def at(self, offset: int) -> LogLine | None:
+        """The line that begins at a byte, if it is one of these."""
+        index = bisect_left(self._kept.starts, offset)
+        line = next(iter(self._pick(index, index + 1)), None)
+        return line if line is not None and line.offset == offset else None
 
-    def next(self, start: int) -> Line | None:
-        """The one below a line."""
-        return self._pick(bisect_right(self.starts, start))
+    def after(self, offset: int, count: int) -> list[LogLine]:
+        """So many lines from a byte on."""
+        index = bisect_left(self._kept.starts, offset)
+        return self._pick(index, index + count)
 
-    def previous(self, start: int) -> Line | None:
-        """The one above a line."""
-        return self._pick(bisect_left(self.starts, start) - 1)
+    def before(self, offset: int, count: int) -> list[LogLine]:
+        """So many lines above a byte."""
+        index = bisect_left(self._kept.starts, offset)
+        return self._pick(index - count, index)
 
-    def first(self) -> Line | None:
-        """The first one."""
-        return self._pick(0)
+    def tail(self, count: int) -> list[LogLine]:
+        """The last ones."""
+        index = len(self._kept.starts)
+        return self._pick(index - count, index)
 
-    def last(self) -> Line | None:
-        """The last one."""
-        return self._pick(len(self.starts) - 1)
-
-    def nearest(self, start: int) -> Line | None:
-        """The line at a byte, or else the one before it, or else the first."""
-        return self._pick(max(0, bisect_right(self.starts, start) - 1))
+    def nearest(self, place: int) -> LogLine | None:
+        """The line around a byte, or else the one before it, or else the first."""
+        index = max(0, bisect_right(self._kept.starts, place) - 1)
+        return next(iter(self._pick(index, index + 1)), None)

@@ -1,10 +1,10 @@
-"""Turns one raw line of a log into coloured text that cannot disturb a terminal."""
+"""Turns one line of a log into coloured text that cannot disturb a terminal."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from rich.segment import Segment
@@ -13,22 +13,11 @@ from textual.strip import Strip
 
 from tui.app.lines import plain
 from tui.app.theme import Palette
-from tui.app.widgets.log_source import LINE_LIMIT
 from tui.simpletuner.log_classify import LineKind, classify_line
 
-_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _TAG: Final = re.compile(r"\[(?:STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG)\]")
 _HIT: Final = Style(reverse=True)
-
-
-def readable(raw: bytes) -> str:
-    """The text of a line: escape sequences dropped, tabs widened, other controls made visible."""
-    text = raw.decode("utf-8", "replace")
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
-    if "\t" in text:
-        text = text.expandtabs(8)
-    return plain(text)
+_MOST_MARKS: Final = 200
 
 
 def style_of(kind: LineKind, colors: Palette) -> Style:
@@ -47,23 +36,18 @@ def style_of(kind: LineKind, colors: Palette) -> Style:
     }.get(kind, colors.base)
 
 
-def paint(raw: bytes, length: int, colors: Palette, pattern: re.Pattern[bytes] | None) -> Strip:
+def paint(text: str, colors: Palette, marks: re.Pattern[str] | None) -> Strip:
     """One line as a strip.
 
     Args:
-        raw: its bytes, cut at `LINE_LIMIT`.
-        length: how many bytes it really has.
+        text: the line, safe to show.
         colors: the theme.
-        pattern: hits to mark.
+        marks: hits to mark.
     """
-    text = readable(raw)
+    text = plain(text)
     kind = classify_line(text)
-    style = style_of(kind, colors)
-    segments = list(_pieces(text, kind, style, colors))
-    if length > LINE_LIMIT:
-        segments.append(Segment(f" … this line has {length:,} bytes", colors.dim))
-    strip = Strip(segments)
-    return _marked(strip, text, pattern) if pattern is not None else strip
+    strip = Strip(_pieces(text, kind, style_of(kind, colors), colors))
+    return _marked(strip, text, marks) if marks is not None else strip
 
 
 def _pieces(text: str, kind: LineKind, style: Style, colors: Palette) -> Iterator[Segment]:
@@ -85,13 +69,10 @@ def _pieces(text: str, kind: LineKind, style: Style, colors: Palette) -> Iterato
     yield Segment(text, style)
 
 
-def _marked(strip: Strip, text: str, pattern: re.Pattern[bytes]) -> Strip:
+def _marked(strip: Strip, text: str, marks: re.Pattern[str]) -> Strip:
     """The strip with its hits in reverse."""
-    try:
-        again = re.compile(pattern.pattern.decode(), pattern.flags & re.IGNORECASE)
-    except (re.error, UnicodeDecodeError):
-        return strip
-    spans = [found.span() for found in again.finditer(text) if found.end() > found.start()][:200]
+    hits = islice(marks.finditer(text), _MOST_MARKS)
+    spans = [found.span() for found in hits if found.end() > found.start()]
     if not spans:
         return strip
     pieces: list[Segment] = []

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,7 +17,6 @@ from textual.css.query import NoMatches
 
 from tui.app.lines import plain
 from tui.app.terminal import copy_text
-from tui.app.widgets.log_paint import readable
 from tui.app.widgets.log_view import LogView
 from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.tab_title import TabWords
@@ -25,6 +24,9 @@ from tui.formatting import plural, size
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
+
+_AT_ONCE: Final = 1_000
+"""Lines that are read together."""
 
 
 class LogPanel(Vertical):
@@ -77,24 +79,24 @@ class LogPanel(Vertical):
             right.append(self._hits())
         if document.shown != "all" or document.only_hits:
             right.append("only hits" if document.only_hits else f"show: {document.shown}")
-        number = document.source.number(window.cursor) if rows else None
-        total = document.source.total() if rows else None
+        number = document.log.row_of(window.cursor) if rows else None
+        total = document.log.line_count
         if number is not None and total is not None:
-            right.append(f"line {number:,} of {total:,}")
+            right.append(f"line {number + 1:,} of {total:,}")
         elif rows:
-            right.append(size(document.source.size))
+            right.append(size(document.log.size))
         self.post_message(TabWords(self, [*right, state]))
 
     def _hits(self) -> str:
-        document = self.view.document
+        view = self.view
+        document = view.document
         text = document.query.text if document.query else ""
-        if self.view.busy:
+        if view.seeker.busy == "hits":
             return f"/{text} …"
-        if not document.hits.count:
+        if not document.hits or document.search is None:
             return f"/{text}: nothing found"
-        line = document.lines.at(self.view.window.cursor)
-        here = document.hits.ordinal(line.end - 1 if line is not None else 0)
-        return f"/{text} {here:,} of {document.hits.count:,}"
+        here = document.search.ordinal(view.window.span[1])
+        return f"/{text} {f'{here:,} of ' if here is not None else ''}{document.hits:,}"
 
     # -- prompts ------------------------------------------------------------------------------
 
@@ -161,7 +163,7 @@ class LogPanel(Vertical):
     # -- out of the app -----------------------------------------------------------------------
 
     def _copy(self) -> None:
-        lines = [readable(raw) for raw in self.view.window.selected()]
+        lines = self.view.window.selected()
         if not lines:
             return
         copy_text(self.app, "\n".join(lines))
@@ -195,10 +197,10 @@ class LogPanel(Vertical):
     def _shown_text(self) -> bytes:
         document = self.view.document
         pieces: list[bytes] = []
-        line = document.lines.first()
-        while line is not None:
-            pieces.append(document.source.read(line.start, line.end - line.start))
-            line = document.lines.next(line.start)
+        lines = document.lines.after(0, _AT_ONCE)
+        while lines:
+            pieces += [document.log.raw(line) if line.cut else line.raw for line in lines]
+            lines = document.lines.after(lines[-1].offset + 1, _AT_ONCE)
         return b"\n".join([*pieces, b""])
 
     def _run(self, command: str, text: bytes | None = None) -> None:

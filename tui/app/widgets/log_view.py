@@ -6,9 +6,6 @@ the file does: fifteen times as many frames would cost a slow line 200 kB/s and 
 
 from __future__ import annotations
 
-import asyncio
-import re
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +24,9 @@ from tui.app.page_actions import LOG
 from tui.app.theme import palette
 from tui.app.widgets.log_document import SHOWN, LogDocument
 from tui.app.widgets.log_paint import paint
-from tui.app.widgets.log_search import Query, find_step
-from tui.app.widgets.log_source import Line
+from tui.app.widgets.log_seeker import LogSeeker
 from tui.app.widgets.log_window import SIDEWAYS, LogWindow
+from tui.store.log_line import LogLine
 
 PERIOD: Final = 0.25
 """Seconds between two looks at the file."""
@@ -71,12 +68,11 @@ class LogView(Widget, can_focus=True):
         self.window = LogWindow(self.document, self._paint)
         self.unseen = 0
         """Lines that came while not following."""
-        self.busy = ""
-        """What a thread is looking for; empty when none is."""
-        self._painted: dict[tuple[int, int], Strip] = {}
+        self.seeker = LogSeeker(
+            self, self.document, go_to=self.go_to, missed=self._want, done=self.changed
+        )
+        self._painted: dict[tuple[int, int, int], Strip] = {}
         self._timer: Timer | None = None
-        self._stop = threading.Event()
-        self._looking = threading.Event()
         self._first_g = 0.0
 
     # -- life ---------------------------------------------------------------------------------
@@ -86,22 +82,15 @@ class LogView(Widget, can_focus=True):
         self.call_after_refresh(self._begin_numbering)
 
     def _begin_numbering(self) -> None:
-        self.run_worker(self._number(), group="log-number")
+        self.document.log.start_index(self._numbered)
+
+    def _numbered(self) -> None:
+        self.post_message(self.Changed())  # may come from a thread
 
     def on_unmount(self) -> None:
         """Let threads end."""
-        self._stop.set()
-        self._looking.set()
-
-    async def _number(self) -> None:
-        source, stop = self.document.source, self._stop
-
-        def number() -> None:
-            while not stop.is_set() and source.count():
-                pass
-
-        await asyncio.to_thread(number)
-        self.post_message(self.Changed())
+        self.seeker.close()
+        self.document.log.close()
 
     def live(self, on: bool) -> None:
         """Look at the file four times a second, or no more."""
@@ -120,13 +109,11 @@ class LogView(Widget, can_focus=True):
         if new < 0:
             self._painted.clear()
             self.window.start_anew()
-        if not self.busy:
-            self._scan("lines")
         self.unseen = 0 if self.window.follow else self.unseen + max(new, 0)
-        for _ in range(4):  # keep the numbering up with a growing file
-            if not self.document.source.count():
-                break
-        self.changed()
+        if self.document.pending and not self.seeker.busy:
+            self.seeker.scan("lines")
+        else:
+            self.changed()
 
     def changed(self) -> None:
         """Lay out and draw again."""
@@ -152,15 +139,13 @@ class LogView(Widget, can_focus=True):
         """The cursor disappears."""
         self.refresh()
 
-    def _paint(self, line: Line) -> Strip:
-        key = (line.start, line.end)
+    def _paint(self, line: LogLine) -> Strip:
+        key = (line.offset, line.end, hash(line.raw))
         strip = self._painted.get(key)
         if strip is None:
             if len(self._painted) > _LOOKED_AT_ONCE:
                 self._painted.clear()
-            raw = self.document.source.text(line)
-            length = line.end - line.start
-            strip = paint(raw, length, palette(self.app), self.document.pattern)
+            strip = paint(line.text, palette(self.app), self.document.marks)
             self._painted[key] = strip
         return strip
 
@@ -173,8 +158,8 @@ class LogView(Widget, can_focus=True):
         thumb = Segment("┃", colors.dim) if self._is_thumb(y) else edge
         if y < len(rows):
             line, strip = rows[y]
-            here, chosen = line.start == window.cursor, window.is_selected(line.start)
-            first = not y or rows[y - 1].line.start != line.start
+            here, chosen = line.offset == window.cursor, window.is_selected(line.offset)
+            first = not y or rows[y - 1].line.offset != line.offset
             mark = "▸" if here and first and self.has_focus else "┃" if chosen else " "
             body = Strip.join([Strip([Segment(mark, colors.accent)], 1), strip])
             body = body.adjust_cell_length(width - 2, colors.base)
@@ -187,15 +172,17 @@ class LogView(Widget, can_focus=True):
         return Strip.join([Strip([edge], 1), body, Strip([thumb], 1)])
 
     def _empty_text(self) -> str:
-        if not self.document.source.size:
+        if not self.document.log.size:
             return "No log yet. It appears here as soon as the trainer writes the first line."
-        return "Looking…" if self.busy else "No line is like that. t and esc show other lines."
+        return (
+            "Looking…" if self.seeker.busy else "No line is like that. t and esc show other lines."
+        )
 
     def _is_thumb(self, y: int) -> bool:
-        size, rows = self.document.source.size, self.window.rows()
+        size, rows = self.document.log.size, self.window.rows()
         if not rows or not size:
             return False
-        top, bottom = rows[0].line.start, rows[-1].line.after
+        top, bottom = rows[0].line.offset, rows[-1].line.end + 1
         if bottom - top >= size:
             return False
         page = self.size.height
@@ -210,7 +197,7 @@ class LogView(Widget, can_focus=True):
         group, _, name = action_id.partition(".")
         if group == "log":
             if name in _WANTED:
-                self.post_message(self.Wanted(name))
+                self._want(name)
             else:
                 getattr(self, f"do_{name}")()
             return
@@ -254,7 +241,7 @@ class LogView(Widget, can_focus=True):
         """Put the cursor on a line."""
         rows = self.window.rows()
         if event.y < len(rows):
-            self.go_to(rows[event.y].line.start)
+            self.go_to(rows[event.y].line.offset)
 
     # -- actions ------------------------------------------------------------------------------
 
@@ -299,40 +286,30 @@ class LogView(Widget, can_focus=True):
         """Search; the cursor goes to the first hit at or below it, or else to the last one above.
 
         Returns:
-            What is wrong with the expression; empty when nothing is.
+            What is wrong with the query; empty when nothing is.
         """
-        self.window.rows()
-        try:
-            self.document.look_for(Query(text, regex) if text else None)
-        except re.error as error:
-            return f"Not a regular expression: {error}."
         self._painted.clear()
-        self._scan("hits", go=bool(text))
-        return ""
+        problem = self.seeker.look_for(text, self.window.span[0], regex=regex)
+        self.changed()
+        return problem
 
     def do_next(self) -> None:
         """The next hit below."""
-        self.window.rows()
-        line = self.document.lines.at(self.window.cursor)
-        end = self.window.cursor if line is None else max(line.start, line.end - 1)
-        self._to_hit(self.document.hits.after(end))
+        self.seeker.next_hit(self.window.span[1])
 
     def do_previous(self) -> None:
         """The next hit above."""
-        self.window.rows()
-        self._to_hit(self.document.hits.before(self.window.cursor))
+        self.seeker.previous_hit(self.window.span[0])
 
-    def _to_hit(self, position: int | None) -> None:
-        if position is None:
-            self.post_message(self.Wanted("no hit" if self.document.query else "search"))
-        else:
-            self.go_to(position)
+    def go_to_step(self, step: int) -> None:
+        """Go to the first line about a training step."""
+        self.seeker.step(step)
 
     def do_only(self) -> None:
         """Show only lines with hits, or all again."""
         document = self.document
         if document.query is None:
-            self.post_message(self.Wanted("search"))
+            self._want("search")
             return
         self._show(lambda: document.show(document.shown, only_hits=not document.only_hits))
 
@@ -344,55 +321,10 @@ class LogView(Widget, can_focus=True):
 
     def _show(self, change: Callable[[], None]) -> None:
         """Let other lines through; the cursor stays on its line, or goes to the one before it."""
-        self.window.rows()
+        window = self.window
+        cursor = window.span[0]
         change()
-        self._scan("lines", settle=not self.window.follow)
+        self.seeker.scan("lines", lambda: None if window.follow else window.go_to(cursor))
 
-    def _scan(self, what: str, *, go: bool = False, settle: bool = False) -> None:
-        """Find what is pending: at once where that is little, else in a thread.
-
-        Args:
-            what: a word for what is looked for.
-            go: go to a hit when done.
-            settle: bring the cursor to a line that is shown when done.
-        """
-        document, cursor = self.document, self.window.cursor
-        self._looking.set()  # ends the scan that went before
-        if document.scan_is_short:
-            document.scan_all()
-            self.busy = ""
-            self._scanned(cursor, go, settle)
-            return
-        self.busy = what
-        cancelled = self._looking = threading.Event()
-
-        async def scan() -> None:
-            await asyncio.to_thread(document.scan_all, cancelled.is_set)
-            if not cancelled.is_set():
-                self.busy = ""
-                self._scanned(cursor, go, settle)
-
-        self.run_worker(scan(), group="log-scan")
-        self.changed()
-
-    def _scanned(self, cursor: int, go: bool, settle: bool) -> None:
-        hits = self.document.hits
-        if go:
-            place = hits.after(cursor - 1)
-            self._to_hit(hits.before(cursor) if place is None else place)
-        elif settle:
-            self.window.go_to(cursor)
-        self.changed()
-
-    def go_to_step(self, step: int) -> None:
-        """Go to the first line about a training step."""
-        source, stop = self.document.source, self._stop
-
-        async def find() -> None:
-            place = await asyncio.to_thread(find_step, source, step, stop.is_set)
-            if place is None:
-                self.post_message(self.Wanted("no step"))
-            else:
-                self.go_to(place)
-
-        self.run_worker(find(), group="log-step", exclusive=True)
+    def _want(self, what: str) -> None:
+        self.post_message(self.Wanted(what))

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 from textual.strip import Strip
 
 from tui.app.widgets.log_document import LogDocument
-from tui.app.widgets.log_source import Line
+from tui.store.log_line import LogLine
 
-Painter = Callable[[Line], Strip]
+Painter = Callable[[LogLine], Strip]
 SIDEWAYS: Final = 16
 """Cells that long lines move at once."""
 COPY_LIMIT: Final = 2_000
@@ -20,7 +20,7 @@ COPY_LIMIT: Final = 2_000
 class Row(NamedTuple):
     """One row of the screen and the line it belongs to."""
 
-    line: Line
+    line: LogLine
     strip: Strip
 
 
@@ -28,7 +28,9 @@ class LogWindow:
     """The part of a document that is looked at.
 
     Attributes:
-        cursor: the byte at which the cursor's line starts.
+        cursor: the byte at which the cursor's line begins.
+        place: the byte in it that was gone to, or None; of a line that was drawn over and over,
+            the drawing that holds it is shown.
         follow: whether the last line is kept in sight.
         anchor: where a selection began, or None.
         wrap: whether long lines go on in the next row.
@@ -40,6 +42,7 @@ class LogWindow:
     def __init__(self, document: LogDocument, painter: Painter) -> None:
         self.document = document
         self.cursor = 0
+        self.place: int | None = None
         self.follow = True
         self.anchor: int | None = None
         self.wrap = False
@@ -72,37 +75,44 @@ class LogWindow:
 
     def _lay_out(self) -> None:
         lines = self.document.lines
-        last = lines.last()
-        if last is None:
+        last = lines.tail(1)
+        if not last:
             self._rows = []
         elif self.follow:
-            self._rows = self._upwards(last)
-            self.cursor = last.start
+            self._stand_on(last[0].offset)
+            self._rows = self._upwards(last[0])
         else:
-            self._rows = self._downwards(lines.at(self._top) or lines.nearest(self._top))
+            top = lines.at(self._top) or lines.nearest(self._top)
+            self._rows = self._downwards(top)
             if len(self._rows) < self.height:  # never more empty rows than needed
-                self._rows = self._upwards(last)
-        self._top = self._rows[0].line.start if self._rows else 0
+                self._rows = self._upwards(last[0])
+        self._top = self._rows[0].line.offset if self._rows else 0
 
-    def _downwards(self, line: Line | None) -> list[Row]:
+    def _stand_on(self, offset: int, place: int | None = None) -> None:
+        self.cursor, self.place = offset, place
+
+    def _downwards(self, line: LogLine | None) -> list[Row]:
         rows: list[Row] = []
-        while line is not None and len(rows) < self.height:
-            rows += self._paint(line)
-            line = self.document.lines.next(line.start)
+        for shown in self.document.lines.after(line.offset, self.height) if line else ():
+            rows += self._paint(shown)
+            if len(rows) >= self.height:
+                break
         return rows[: self.height]
 
-    def _upwards(self, line: Line | None) -> list[Row]:
+    def _upwards(self, line: LogLine | None) -> list[Row]:
         """Rows that end with a line; those above a wrapped line may begin in its middle."""
-        parts: list[list[Row]] = []
-        count = 0
-        while line is not None and count < self.height:
-            parts.append(self._paint(line))
-            count += len(parts[-1])
-            line = self.document.lines.previous(line.start)
-        rows = [row for part in reversed(parts) for row in part]
-        return rows[-self.height :]
+        if line is None:
+            return []
+        rows = self._paint(line)[::-1]
+        for shown in reversed(self.document.lines.before(line.offset, self.height - 1)):
+            if len(rows) >= self.height:
+                break
+            rows += self._paint(shown)[::-1]
+        return rows[: self.height][::-1]
 
-    def _paint(self, line: Line) -> list[Row]:
+    def _paint(self, line: LogLine) -> list[Row]:
+        if self.place is not None and line.offset == self.cursor:
+            line = self.document.log.drawing(line, self.place)
         strip = self._painter(line)
         if not self.wrap:
             return [Row(line, strip.crop(self.left, self.left + self.width))]
@@ -113,7 +123,8 @@ class LogWindow:
 
     def start_anew(self) -> None:
         """The file is another one now."""
-        self._top = self.cursor = 0
+        self._top = 0
+        self._stand_on(0)
         self.anchor, self.follow = None, True
         self.invalidate()
 
@@ -122,73 +133,85 @@ class LogWindow:
         self.follow, self.left = True, 0
         self.invalidate()
 
-    def go_to(self, position: int) -> None:
+    def go_to(self, place: int) -> None:
         """Put the cursor on the line at a byte, and that into the middle if it was not in sight."""
-        line = self.document.lines.nearest(position)
+        line = self.document.lines.nearest(place)
         if line is None:
             return
-        shown = {row.line.start for row in self.rows()}
+        shown = {row.line.offset for row in self.rows()}
         self.follow = False
-        self.cursor = line.start
-        if line.start not in shown:
+        self._stand_on(line.offset, place if line.offset < place < line.end else None)
+        if line.offset not in shown:
             above = self._upwards(line)[-max(1, self.height // 2) :]
-            self._top = above[0].line.start
+            self._top = above[0].line.offset
         self.invalidate()
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where what the cursor's line shows begins and ends, in bytes."""
+        self.rows()
+        line = self.document.lines.at(self.cursor)
+        if line is None:
+            return self.cursor, self.cursor
+        if self.place is None:
+            return line.offset, line.end
+        return self.document.log.drawing_span(line, self.place)
 
     def move(self, count: int) -> bool:
         """Move the cursor by lines and scroll as little as needed; whether it moved."""
         self.rows()
         line = self._walk(self.cursor, count)
-        if line is None or line.start == self.cursor:
+        if line is None or line.offset == self.cursor:
             return False
         self.follow = False
-        self.cursor = line.start
-        if line.start <= self._top:
-            self._top = line.start
-        elif line.start >= self._rows[-1].line.start:
-            self._top = self._upwards(line)[0].line.start
+        self._stand_on(line.offset)
+        if line.offset <= self._top:
+            self._top = line.offset
+        elif line.offset >= self._rows[-1].line.offset:
+            self._top = self._upwards(line)[0].line.offset
         self.invalidate()
         return True
 
-    def _walk(self, start: int, count: int) -> Line | None:
+    def _walk(self, offset: int, count: int) -> LogLine | None:
+        """The line so many further, or the one where there are no more."""
         lines = self.document.lines
-        line = lines.at(start) or lines.nearest(start)
-        step = lines.next if count > 0 else lines.previous
-        for _ in range(abs(count)):
-            further = step(line.start) if line is not None else None
-            if further is None:
-                break
-            line = further
-        return line
+        here = lines.at(offset) or lines.nearest(offset)
+        if here is None:
+            return None
+        if count > 0:
+            return lines.after(here.offset, count + 1)[-1]
+        return next(iter(lines.before(here.offset, -count)), here)
 
     def turn_page(self, down: bool) -> None:
         """A page down or up, the cursor keeping its place on the screen."""
         before = self.rows()
         if not before:
             return
-        at = next((n for n, row in enumerate(before) if row.line.start == self.cursor), 0)
+        at = next((n for n, row in enumerate(before) if row.line.offset == self.cursor), 0)
         self.follow = False
         if down:
-            self._top = before[-1].line.start
+            self._top = before[-1].line.offset
         else:
-            self._top = self._upwards(before[0].line)[0].line.start
+            self._top = self._upwards(before[0].line)[0].line.offset
         self.invalidate()
         after = self.rows()
-        if after[0].line.start == before[0].line.start:  # already at the end or the beginning
+        if after[0].line.offset == before[0].line.offset:  # already at the end or the beginning
             at = len(after) - 1 if down else 0
-        self.cursor = after[min(at, len(after) - 1)].line.start
+        self._stand_on(after[min(at, len(after) - 1)].line.offset)
+        self.invalidate()
 
     def scroll(self, lines: int) -> None:
         """Move the screen; the cursor stays where it is as long as that is in sight."""
         rows = self.rows()
-        line = self._walk(rows[0].line.start, lines) if rows else None
+        line = self._walk(rows[0].line.offset, lines) if rows else None
         if line is None:
             return
         self.follow = False
-        self._top = line.start
+        self._top = line.offset
         self.invalidate()
-        starts = [row.line.start for row in self.rows()]
-        self.cursor = min(max(self.cursor, starts[0]), starts[-1])
+        offsets = [row.line.offset for row in self.rows()]
+        if not offsets[0] <= self.cursor <= offsets[-1]:
+            self._stand_on(offsets[0] if self.cursor < offsets[0] else offsets[-1])
 
     def sideways(self, cells: int) -> None:
         """Move long lines."""
@@ -205,21 +228,18 @@ class LogWindow:
         self.follow = False
         self.anchor = self.cursor if self.anchor is None else None
 
-    def is_selected(self, start: int) -> bool:
+    def is_selected(self, offset: int) -> bool:
         """Whether a line is part of the selection."""
         if self.anchor is None:
             return False
         low, high = sorted((self.anchor, self.cursor))
-        return low <= start <= high
+        return low <= offset <= high
 
-    def selected(self) -> list[bytes]:
-        """The raw lines of the selection, or the cursor's; at most `COPY_LIMIT`."""
-        self.rows()
-        low, high = sorted((self.cursor if self.anchor is None else self.anchor, self.cursor))
-        lines = self.document.lines
-        line = lines.at(low) or lines.nearest(low)
-        found: list[bytes] = []
-        while line is not None and line.start <= high and len(found) < COPY_LIMIT:
-            found.append(self.document.source.text(line))
-            line = lines.next(line.start)
-        return found
+    def selected(self) -> list[str]:
+        """The lines of the selection, or the cursor's as it is shown; at most `COPY_LIMIT`."""
+        rows = self.rows()
+        if self.anchor is None:
+            return [row.line.text for row in rows if row.line.offset == self.cursor][:1]
+        low, high = sorted((self.anchor, self.cursor))
+        found = self.document.lines.after(low, COPY_LIMIT)
+        return [line.text for line in found if line.offset <= high]

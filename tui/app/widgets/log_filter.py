@@ -1,0 +1,115 @@
+"""Which lines of a log a filter lets through, found piece by piece so that a thread can do it."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Final
+
+from tui.store.log_file import LogFile
+from tui.store.log_search import LogSearch
+from tui.store.log_source import pieces
+
+Finder = Callable[[bytes], Iterator[tuple[int, int]]]
+"""Finds lines in a piece of whole lines: where each begins, and the place it was found for."""
+
+STAGES: Final = re.compile(rb"\[STAGE\]|\[CHECKPOINT\]|published to: |Training complete\. Output: ")
+PROBLEMS: Final = re.compile(
+    rb"\[(?:WARN|ERROR|WARNING|CRITICAL)\]|Traceback \(most recent|[A-Za-z]Error\b"
+    rb"|\[EVENT\] gpu\.fault|Training failed|\xe2\x9c\x97"
+)
+_STEP: Final = re.compile(
+    rb"Steps:\s+\d+%\|[^|\r\n]*\|\s*(\d+)/|(?:Step |Step: )(\d+)(?: of |/)\d+"
+)
+_BAR: Final = b"%|"
+
+
+@dataclass(slots=True)
+class Kept:
+    """Lines that were let through, in order.
+
+    Attributes:
+        starts: where each begins.
+        places: for each, the byte it was found for; a drawing that was drawn over may hold it.
+        scanned: bytes looked at, from the start of the file, up to the last finished line.
+        settled: how many of the lines are finished ones.
+    """
+
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    places: array[int] = field(default_factory=lambda: array("q"))
+    scanned: int = 0
+    settled: int = 0
+
+
+def sift(log: LogFile, finder: Finder, kept: Kept, cancel: Event | None = None) -> None:
+    """Add to `kept` what `finder` finds in the part of the file that was not looked at yet."""
+    source = log.source
+    if source is None:
+        return
+    del kept.starts[kept.settled :], kept.places[kept.settled :]
+    for start, data, whole in pieces(source, kept.scanned, source.size):
+        if cancel is not None and cancel.is_set():
+            return
+        found = list(finder(data))
+        kept.places.extend(start + place for _, place in found)
+        kept.starts.extend(start + begin for begin, _ in found)
+        if whole:
+            kept.scanned, kept.settled = start + len(data), len(kept.starts)
+
+
+def lines_with(pattern: re.Pattern[bytes]) -> Finder:
+    """Finds every line in which a pattern occurs."""
+    return lambda data: _lines_of(data, (found.start() for found in pattern.finditer(data)))
+
+
+def lines_hit(search: LogSearch) -> Finder:
+    """Finds every line with a hit of a search."""
+    return lambda data: _lines_of(data, (place for place, _ in search.find_in(data)))
+
+
+def _lines_of(data: bytes, places: Iterator[int]) -> Iterator[tuple[int, int]]:
+    end = -1
+    for place in places:
+        if place <= end:
+            continue
+        yield data.rfind(b"\n", 0, place) + 1, place
+        end = data.find(b"\n", place)
+        if end < 0:
+            return
+
+
+def without_bars(data: bytes) -> Iterator[tuple[int, int]]:
+    """Finds every line that ends up as no progress bar and not empty."""
+    at = 0
+    for line in data.split(b"\n"):
+        shown = line.rstrip(b"\r ")
+        if b"\r" in shown:
+            shown = shown[shown.rfind(b"\r") + 1 :]
+        if shown and _BAR not in shown:
+            yield at, at + line.rfind(shown)
+        at += len(line) + 1
+
+
+def both(first: Finder, second: Finder) -> Finder:
+    """Finds lines that two finders find, for the place of the second."""
+
+    def find(data: bytes) -> Iterator[tuple[int, int]]:
+        starts = {start for start, _ in first(data)}
+        return (found for found in second(data) if found[0] in starts)
+
+    return find
+
+
+def find_step(log: LogFile, step: int, cancel: Event | None = None) -> int | None:
+    """The byte where the first line about this step, or the first later one, is; None without."""
+    source = log.source
+    for start, data, _ in pieces(source, 0, source.size) if source is not None else ():
+        if cancel is not None and cancel.is_set():
+            return None
+        for found in _STEP.finditer(data):
+            if int(found[1] or found[2]) >= step:
+                return start + found.start()
+    return None

@@ -1,0 +1,162 @@
+"""Finds what a log view is asked for: at once in a small file, else in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING
+
+from tui.app.widgets.log_document import LogDocument, Query
+from tui.app.widgets.log_filter import find_step
+from tui.store.log_search import SearchError
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+
+class LogSeeker:
+    """Hits, filtered lines and steps of one document.
+
+    Args:
+        owner: whose workers do what takes long.
+        document: where to look.
+        go_to: called with the byte that was found.
+        missed: called with what was not there: `no hit`, `no step`.
+        done: called when more has been found than is shown.
+
+    Attributes:
+        busy: what a thread is looking for; empty when none is.
+    """
+
+    def __init__(
+        self,
+        owner: Widget,
+        document: LogDocument,
+        *,
+        go_to: Callable[[int], None],
+        missed: Callable[[str], None],
+        done: Callable[[], None],
+    ) -> None:
+        self.busy = ""
+        self._owner = owner
+        self._document = document
+        self._go_to = go_to
+        self._missed = missed
+        self._done = done
+        self._scanning = Event()
+        self._seeking = Event()
+
+    def close(self) -> None:
+        """Let threads end."""
+        self._scanning.set()
+        self._seeking.set()
+
+    def look_for(self, text: str, place: int, *, regex: bool) -> str:
+        """Search; go to the first hit at or below a byte, or else to the last one above.
+
+        Returns:
+            What is wrong with the query; empty when nothing is.
+        """
+        try:
+            self._document.look_for(Query(text, regex) if text else None)
+        except SearchError as error:
+            return f"{error.message} {error.advice}"
+        document = self._document
+        if text:
+            self._seek(lambda cancel: document.first_hit(place, cancel), "no hit", scan=True)
+        else:
+            self.scan("hits")
+        return ""
+
+    def next_hit(self, place: int) -> None:
+        """Go to the first hit at or below a byte."""
+        search = self._document.search
+        if search is None:
+            self._missed("search")
+            return
+
+        def find(cancel: Event) -> int | None:
+            hit = search.next(place, cancel)
+            return None if hit is None else hit.offset
+
+        self._seek(find, "no hit")
+
+    def previous_hit(self, place: int) -> None:
+        """Go to the last hit above a byte."""
+        search = self._document.search
+        if search is None:
+            self._missed("search")
+            return
+
+        def find(cancel: Event) -> int | None:
+            hit = search.previous(place, cancel)
+            return None if hit is None else hit.offset
+
+        self._seek(find, "no hit")
+
+    def step(self, step: int) -> None:
+        """Go to the first line about a training step."""
+        log = self._document.log
+        self._seek(lambda cancel: find_step(log, step, cancel), "no step")
+
+    def _seek(
+        self, find: Callable[[Event], int | None], missing: str, *, scan: bool = False
+    ) -> None:
+        """Find one place and go there; then, where asked for, count the rest."""
+        self._seeking.set()
+        cancel = self._seeking = Event()
+        document, search = self._document, self._document.search
+
+        def found(place: int | None) -> None:
+            if place is None:
+                self._missed(missing)
+            else:
+                self._go_to(place)
+
+        if document.is_short:
+            found(find(cancel))
+            if scan:
+                self.scan("hits")
+            return
+        if scan:
+            self.busy = "hits"
+
+        async def seek() -> None:
+            place = await asyncio.to_thread(find, cancel)
+            if not cancel.is_set():
+                found(place)
+            if scan and search is document.search:
+                self.scan("hits")
+
+        self._owner.run_worker(seek(), group="log-seek")
+
+    def scan(self, what: str, then: Callable[[], None] = lambda: None) -> None:
+        """Count hits and find filtered lines in what was not looked at yet.
+
+        Args:
+            what: a word for what is looked for.
+            then: called when all of it is found.
+        """
+        document = self._document
+        self._scanning.set()  # ends the scan that went before
+        cancel = self._scanning = Event()
+
+        def ended() -> None:
+            self.busy = ""
+            then()
+            self._done()
+
+        if document.scan_is_short:
+            document.scan()
+            ended()
+            return
+        self.busy = what
+
+        async def scan() -> None:
+            await asyncio.to_thread(document.scan, cancel)
+            if not cancel.is_set():
+                ended()
+
+        self._owner.run_worker(scan(), group="log-scan")
+        self._done()
