@@ -1,37 +1,17 @@
-"""The last lines of a log file, from its last kilobytes."""
+"""The last lines of a log file."""
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
-from typing import Final
 
-_CONTROL: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
-_BLOCK: Final = 16_384
+from tui.store.log_file import LogFile
 
 
 def log_tail(path: Path, lines: int) -> list[str]:
-    """The newest lines as a terminal would have left them, oldest first.
+    """The newest lines that say something, oldest first, safe to show.
 
-    Progress bars rewrite their line with carriage returns; only what stood last is kept. A file
-    that is missing, empty or unreadable gives no lines.
+    Blank lines between them are left out. A file that is missing or empty gives no lines.
     """
-    try:
-        with path.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            start = file.seek(max(0, end - _BLOCK))
-            data = file.read(_BLOCK)
-    except OSError:
-        return []
-    text = data.decode("utf-8", "replace")
-    parts = text.split("\n")
-    if start > 0:
-        parts = parts[1:]
-    shown = [_last_written(part) for part in parts]
-    return [line for line in shown if line.strip()][-lines:]
-
-
-def _last_written(line: str) -> str:
-    pieces = [piece for piece in line.split("\r") if piece.strip()]
-    return _CONTROL.sub("", pieces[-1]).expandtabs(4) if pieces else ""
+    with LogFile(path) as log:
+        texts = [line.text for line in log.tail(2 * lines)]
+    return [text for text in texts if text.strip()][-lines:]
