@@ -145,3 +145,11 @@ async def test_the_model_that_tries_a_webhook_address(desk: Desk, listener: List
     assert done["status"] == "succeeded"
     assert done["output"]["success"] is False
     assert "ConnectError" in done["output"]["error"]
+
+
+async def test_every_so_many_get_lost(desk: Desk, listener: Listener) -> None:
+    await desk.fault("webhook-drop=2")
+    made = await desk.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
+    await desk.ended(made)
+    await eventually(lambda: not desk.sandbox.core.hooks.open_channels())
+    assert listener.states() == ["processing"]

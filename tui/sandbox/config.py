@@ -65,6 +65,9 @@ class SandboxConfig:
     hub_endpoint: str | None = None
     """Where the trainer finds the Hugging Face Hub. None: the sandbox serves one of its own;
     empty: there is none."""
+    ca_bundle: Path | None = None
+    """PEM file with one more certificate authority to believe, for webhooks and deliveries to
+    https addresses of a private one; None believes the usual ones only."""
     hub_part_bytes: int | None = None
     """Its own Hub takes large files in parts of this size; None takes them whole."""
 

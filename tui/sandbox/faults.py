@@ -67,6 +67,8 @@ class FaultKind(StrEnum):
     """Every webhook is sent twice."""
     WEBHOOK_REORDER = "webhook-reorder"
     """Every webhook but the terminal one is held back until after the terminal one."""
+    WEBHOOK_DROP = "webhook-drop"
+    """Every `value`-th webhook of a prediction (default 3) gets lost, the terminal one included."""
     WEBHOOK_LOST = "webhook-lost"
     """No webhook is sent."""
 
@@ -84,6 +86,7 @@ JOB_FAULTS = frozenset(
         FaultKind.DATA_REMOVED,
         FaultKind.WEBHOOK_DUPLICATE,
         FaultKind.WEBHOOK_REORDER,
+        FaultKind.WEBHOOK_DROP,
         FaultKind.WEBHOOK_LOST,
     }
 )

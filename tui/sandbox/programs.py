@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,6 +34,7 @@ def check_webhook(run: RunContext) -> dict[str, Any]:
             headers={"content-type": "application/json"},
             timeout=limit,
             trust_env=not is_loopback(url),
+            verify=_trust(run.config.ca_bundle),
         )
         report |= {"success": answer.is_success, "status_code": answer.status_code}
         report["details"] = {"content_type": answer.headers.get("content-type", "")}
@@ -40,6 +43,13 @@ def check_webhook(run: RunContext) -> dict[str, Any]:
     report["latency_ms"] = round((time.monotonic() - begin) * 1000, 1)
     run.line(json.dumps(report))
     return report
+
+
+def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_bundle is not None:
+        context.load_verify_locations(ca_bundle)
+    return context
 
 
 def greet(run: RunContext) -> list[str]:

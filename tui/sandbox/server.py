@@ -111,6 +111,7 @@ def _build(config: SandboxConfig, work_dir: Path, worker: Worker) -> Core:
         clock,
         config.webhook_secret or ids.webhook_secret(),
         lambda record: views.encode(record, "get"),
+        config.ca_bundle,
     )
     faults = FaultBox(config.faults)
     registry = Registry(config.username)

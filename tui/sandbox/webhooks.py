@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -68,8 +70,16 @@ class _Channel:
 class WebhookSender:
     """Delivers what `event` is told, one ordered channel per prediction."""
 
-    def __init__(self, clock: Clock, secret: str, encode: Callable[[Record], bytes]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        secret: str,
+        encode: Callable[[Record], bytes],
+        ca_bundle: Path | None = None,
+    ) -> None:
         self.secret = secret
+        self._ca_bundle = ca_bundle
+        self._counts: dict[str, int] = {}
         self._clock = clock
         self._encode = encode
         self._channels: dict[str, _Channel] = {}
@@ -133,11 +143,21 @@ class WebhookSender:
             ]
         times = 2 if FaultKind.WEBHOOK_DUPLICATE in record.faults else 1
         for item in messages:
+            if self._is_dropped(record):
+                continue
             for _ in range(times):
                 channel.under_way += 1
                 channel.queue.put_nowait(item)
         if record.is_terminal:
             channel.queue.put_nowait(Message("", "", b"", terminal=True))
+
+    def _is_dropped(self, record: Record) -> bool:
+        """Whether this message of a prediction is one of those that get lost on the way."""
+        fault = record.faults.get(FaultKind.WEBHOOK_DROP)
+        if fault is None:
+            return False
+        count = self._counts[record.id] = self._counts.get(record.id, 0) + 1
+        return count % max(2, round(fault.number(3))) == 0
 
     async def _deliver_all(self, record_id: str, channel: _Channel) -> None:
         try:
@@ -147,6 +167,7 @@ class WebhookSender:
         finally:
             self._channels.pop(record_id, None)
             self._tasks.pop(record_id, None)
+            self._counts.pop(record_id, None)
 
     async def _deliver(self, message: Message) -> None:
         delays = RETRY_DELAYS if message.terminal else ()
@@ -177,8 +198,13 @@ class WebhookSender:
     def _session(self, local: bool) -> aiohttp.ClientSession:
         session = self._sessions.get(local)
         if session is None:
+            context = ssl.create_default_context()
+            if self._ca_bundle is not None:
+                context.load_verify_locations(self._ca_bundle)
             session = self._sessions[local] = aiohttp.ClientSession(
-                trust_env=not local, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+                connector=aiohttp.TCPConnector(ssl=context),
+                trust_env=not local,
+                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
             )
         return session
 

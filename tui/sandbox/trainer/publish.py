@@ -186,7 +186,7 @@ class Publisher:
         if self._run.fault(FaultKind.LOST_UPLOAD):
             return "Connection was closed before we received a valid response"
         try:
-            client = self._clients.get(target) or _client(target)
+            client = self._clients.get(target) or _client(target, self._run.config.ca_bundle)
             self._clients[target] = client
             client.upload_file(str(path), target.bucket, key)
         except (Boto3Error, BotoCoreError, ClientError, OSError, ValueError) as error:
@@ -194,7 +194,7 @@ class Publisher:
         return None
 
 
-def _client(target: S3Target) -> S3Client:
+def _client(target: S3Target, ca_bundle: Path | None) -> S3Client:
     """A client that knows only the keys it was given.
 
     A rented container has no AWS settings of its own, and this machine's must not stand in.
@@ -227,6 +227,7 @@ def _client(target: S3Target) -> S3Client:
         aws_access_key_id=target.access_key,
         aws_secret_access_key=target.secret_key,
         config=config,
+        verify=str(ca_bundle) if ca_bundle else None,
     )
     return client
 
