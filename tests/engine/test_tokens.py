@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +144,33 @@ def test_an_odd_shape_is_only_a_warning() -> None:
     assert clean_token("replicate", f'"{good}" ') == (good, [])
     assert clean_token("replicate", "abc")[1]
     assert clean_token("huggingface", HUB) == (HUB, [])
+
+
+async def test_a_token_set_on_the_command_line_reaches_a_running_engine(
+    home: Home, tmp_path: Path, keyring: Keyring
+) -> None:
+    assert keyring.address
+    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
+    env = {
+        **os.environ,
+        "SIMPLETUNER_TUI_HOME": str(home.root),
+        "SIMPLETUNER_TUI_API_BASE": sandbox.base_url,
+    }
+
+    async def command(*words: str, given: str = "") -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tui", "token", *words, env=env, stdin=asyncio.subprocess.PIPE
+        )
+        await process.communicate(given.encode())
+        assert process.returncode == 0
+
+    try:
+        async with running_engine(home):
+            client = ControlClient(home.socket, sandbox.base_url)
+            assert (await client.validate())["reason"] == "none"
+            await command("set", given=f"{sandbox.token}\n")
+            assert (await client.validate())["valid"] is True
+            await command("delete")
+            assert (await client.validate())["reason"] == "none"
+    finally:
+        await sandbox.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import getpass
 import os
 import sys
@@ -23,6 +24,7 @@ def token(options: argparse.Namespace) -> int:
             return _set(options, host)
         if options.action == "delete":
             deleted = asyncio.run(delete_token("replicate", host))
+            _tell_engine()
             return _say(options, {"deleted": deleted}, "deleted" if deleted else "there was none")
     except KeyringError as error:
         tell(f"simpletuner-tui: {error.message}")
@@ -67,7 +69,17 @@ def _set(options: argparse.Namespace, host: str) -> int:
     if not value.startswith("r8_"):
         tell("Replicate's tokens usually start with r8_; kept as it is.")
     backend = asyncio.run(store_token("replicate", host, Secret(value)))
+    _tell_engine()
     return _say(options, {"stored": True, "backend": backend}, f"kept in {backend}")
+
+
+def _tell_engine() -> None:
+    """An engine that runs looks into the keyring again; one that does not needs no telling."""
+    from tui.engine.control_client import ControlClient, ControlError
+
+    client = ControlClient(world.home().socket, world.settings().cloud.api_base)
+    with contextlib.suppress(ControlError):
+        client.request("PUT", "/api/session", {"keyring_changed": True}, timeout=5.0)
 
 
 def _host() -> str:
