@@ -1,0 +1,249 @@
+"""Webhooks and the jobs they speak of: one door, polling as the backup, tests of the way."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.engine.test_jobs import check_whole
+from tests.engine.world import World, quick_settings, running_world
+from tests.support import eventually
+from tui.engine import monitor
+from tui.engine.control_client import ControlError
+from tui.listener.webhooks import WEBHOOK_PATH
+from tui.replicate.secret import Secret
+from tui.replicate.webhook import sign_webhook
+from tui.settings import Home
+from tui.store.records import JobStatus
+
+
+@pytest.fixture
+async def unpolled(home: Home, project: Path) -> AsyncIterator[World]:
+    """A world that polls nothing that has a webhook."""
+    async with running_world(home, project, settings=quick_settings(polling=False)) as world:
+        yield world
+
+
+async def send(
+    world: World, body: dict[str, Any], *, key: str = "", signed: bool = True, **headers: str
+) -> httpx.Response:
+    """Post a webhook as Replicate does."""
+    raw = json.dumps(body).encode()
+    if signed:
+        secret = Secret(world.sandbox.core.hooks.secret)
+        name, stamp = f"msg_{secrets.token_hex(8)}", int(time.time())
+        headers |= {
+            "webhook-id": name,
+            "webhook-timestamp": str(stamp),
+            "webhook-signature": sign_webhook(secret, name, stamp, raw),
+        }
+    url = f"http://{world.engine.listening.address}{WEBHOOK_PATH}"
+    async with httpx.AsyncClient() as client:
+        return await client.post(
+            url, content=raw, params={"key": key} if key else {}, headers=headers
+        )
+
+
+def history(world: World, job_id: str, source: str) -> list[str]:
+    reader = world.reader
+    try:
+        return [event.kind for event in reader.events(job_id) if event.source == source]
+    finally:
+        reader.close()
+
+
+async def test_a_job_is_told_by_webhooks_alone(unpolled: World) -> None:
+    world = unpolled
+    job_id = await world.submit(steps=40)
+    await world.ended(job_id)
+    check_whole(world, job_id, 40)
+    kinds = history(world, job_id, "webhook")
+    assert "start" in kinds
+    assert "logs" in kinds
+    assert "completed" in kinds
+    assert history(world, job_id, "poll") == []
+    assert world.engine.listening.stats["accepted"] >= 3
+    await eventually(lambda: world.engine.monitor.following == 0)
+
+
+async def test_a_failed_end_is_its_own_event(unpolled: World) -> None:
+    unpolled.fault("oom=5*1")
+    job = await unpolled.ended(await unpolled.submit())
+    assert job.status is JobStatus.FAILED
+    assert "failed" in history(unpolled, job.job_id, "webhook")
+
+
+async def test_an_end_told_by_a_webhook_is_collected_once(
+    unpolled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    told = unpolled.engine.book.on_end
+    monkeypatch.setattr(
+        unpolled.engine.book, "on_end", lambda job: (ended.append(job.job_id), told(job))
+    )
+    unpolled.fault("webhook-duplicate*1")
+    job_id = await unpolled.submit()
+    await unpolled.ended(job_id)
+    await eventually(lambda: not unpolled.sandbox.core.hooks.open_channels())
+    assert ended == [job_id]
+
+
+async def test_polling_takes_over_when_webhooks_stop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "LOOPBACK_FLOW_SECONDS", 0.2)
+    monkeypatch.setattr(monitor, "LOOPBACK_HOOKED_SECONDS", 0.3)
+    world.fault("webhook-lost*1")
+    job_id = await world.submit(steps=30)
+    await world.ended(job_id)
+    check_whole(world, job_id, 30)
+    assert history(world, job_id, "webhook") == []
+
+
+async def test_polling_is_slow_while_webhooks_flow(world: World) -> None:
+    job_id = await world.submit(steps=400)
+    job = await world.until(job_id, JobStatus.RUNNING)
+    await eventually(lambda: "logs" in history(world, job_id, "webhook"))
+    slow = world.engine.monitor._interval(world.job(job_id))
+    assert slow > 5 * monitor.LOOPBACK_SECONDS
+    assert job.submit["webhook"] is True
+    world.engine.monitor._heard[job_id] -= monitor.LOOPBACK_FLOW_SECONDS
+    assert world.engine.monitor._interval(world.job(job_id)) < 2 * monitor.LOOPBACK_SECONDS
+    await world.client.cancel(job_id)
+
+
+async def test_a_webhook_that_overtakes_the_answer_of_the_post(unpolled: World) -> None:
+    """The POST's answer is lost; the webhook alone knows the id. One job, and it is ours."""
+    unpolled.fault("cut=0*1@POST /v1/predictions")
+    job_id = await unpolled.submit(steps=30)
+    await unpolled.ended(job_id)
+    check_whole(unpolled, job_id, 30)
+    assert len(unpolled.predictions) == 1
+
+
+async def test_an_unknown_prediction_of_a_trainer_is_brought_in(world: World) -> None:
+    world.engine._api_base = world.sandbox.base_url
+    body = {
+        "id": "elsewhere1",
+        "status": "processing",
+        "model": "simpletuner/advanced-trainer-l40s",
+        "version": "0" * 64,
+        "input": {"config_json": '{"--tracker_run_name": "from the web"}'},
+        "created_at": "2026-11-20T10:00:00Z",
+    }
+    assert (await send(world, body)).status_code == 200
+    base = world.sandbox.base_url
+    job = await eventually(lambda: world.engine.book.writer.by_prediction(base, "elsewhere1"))
+    assert job.name == "from the web"
+    assert (await send(world, body | {"id": "other", "model": "black-forest/flux"})).is_success
+    assert (await send(world, body | {"id": "forged"}, signed=False)).status_code == 401
+    await eventually(lambda: world.engine.listening.stats["accepted"] == 2)
+    for unwanted in ("other", "forged"):
+        assert world.engine.book.writer.by_prediction(base, unwanted) is None
+
+
+async def test_a_body_may_not_claim_another_job(world: World) -> None:
+    first, second = await world.submit(steps=300), await world.submit(steps=300, name="two")
+    await world.until(first, JobStatus.RUNNING)
+    await world.until(second, JobStatus.RUNNING)
+    other = world.job(second).prediction_id
+    key = world.engine.keys.hook_key(first)
+    answer = await send(world, {"id": other, "status": "failed"}, key=key)
+    assert answer.status_code == 403
+    assert world.job(second).status is JobStatus.RUNNING
+    wrong = f"{first}-{'0' * 32}"
+    assert (await send(world, {"id": other, "status": "failed"}, key=wrong)).status_code == 403
+    for job_id in (first, second):
+        await world.client.cancel(job_id)
+
+
+async def test_bodies_that_simpletuner_composes(world: World) -> None:
+    """Only for a job that uses them, only with its key, and they end nothing by themselves."""
+    job_id = await world.submit(steps=400)
+    await world.until(job_id, JobStatus.RUNNING)
+    key = world.engine.keys.hook_key(job_id)
+    body = {"type": "lifecycle.stage", "job_id": job_id, "message": "caching text"}
+    await send(world, body, key=key, signed=False)
+    await eventually(lambda: world.engine.listening.stats["accepted"] >= 1)
+    job = world.job(job_id)
+    world.engine.book.note(
+        job_id, "local", "config", "webhooks on", config={**job.config, "webhook_config": "x"}
+    )
+    await send(world, body | {"message": "caching images"}, key=key, signed=False)
+    done = {"type": "training.status", "status": "completed", "job_id": job_id}
+    await send(world, done, key=key, signed=False)
+    await eventually(lambda: "completed" in history(world, job_id, "webhook"))
+    reader = world.reader
+    words = [event.message for event in reader.events(job_id) if event.source == "webhook"]
+    reader.close()
+    assert "caching images" in words
+    assert "caching text" not in words
+    assert world.job(job_id).status is JobStatus.RUNNING
+    assert (await send(world, body, signed=False)).status_code == 401
+    await world.client.cancel(job_id)
+
+
+async def test_a_secret_that_was_changed_is_fetched_again(world: World) -> None:
+    job_id = await world.submit(steps=20)
+    await world.ended(job_id)
+    world.sandbox.core.hooks.secret = "whsec_" + "QUJD" * 8
+    base = world.sandbox.base_url
+    world.engine.hook_secrets.of(base)._again = 0.0
+    key = world.engine.keys.hook_key(job_id)
+    body = {"id": world.job(job_id).prediction_id, "status": "succeeded"}
+    assert (await send(world, body, key=key)).status_code == 200
+
+
+async def test_the_way_is_tried_from_here_and_from_outside(world: World) -> None:
+    call = world.client.call
+    here = await call("POST", "/api/cloud/providers/replicate/test-webhook", {})
+    assert here["success"], here
+    assert here["latency_ms"] > 0
+    path = "/api/cloud/providers/replicate/test-webhook-external"
+    with pytest.raises(ControlError) as refused:
+        await call("POST", path, {})
+    assert refused.value.code == "consent_required"
+    assert world.predictions == []
+    outside = await call("POST", path, {"confirm": True})
+    assert outside["success"], outside
+    assert outside["prediction_id"] == world.predictions[0].id
+    either = await call("POST", "/api/webhooks/test", {"method": "direct"})
+    assert (either["success"], either["method"]) == (True, "direct")
+
+
+async def test_what_is_wrong_with_an_address_is_said(world: World) -> None:
+    path = "/api/cloud/providers/replicate/test-webhook"
+    dead = await world.client.call("POST", path, {"webhook_url": "http://127.0.0.1:9"})
+    assert not dead["success"]
+    assert "cannot be reached" in dead["error"]
+    for address in (
+        "http://name.example",
+        "ftp://x",
+        "https://a b",
+        "https://u:p@h",
+        "https://h?q",
+    ):
+        with pytest.raises(ControlError) as refused:
+            await world.client.call("POST", path, {"webhook_url": address})
+        assert refused.value.status == 400
+        assert "Invalid webhook URL" in refused.value.message
+
+
+async def test_the_public_url_is_taken_with_or_without_the_path(world: World) -> None:
+    listening = world.engine.listening
+    for text in ("https://t.example", "https://t.example/", f"https://t.example{WEBHOOK_PATH}"):
+        world.engine.live.change("listener", {"public_url": text})
+        assert listening.state()["webhook_url"] == f"https://t.example{WEBHOOK_PATH}"
+    real = replace(world.job(await world.submit()), api_base="https://api.replicate.com/v1")
+    url = listening.webhook_url(real)
+    assert url == f"https://t.example{WEBHOOK_PATH}?key={world.engine.keys.hook_key(real.job_id)}"
+    world.engine.live.change("listener", {"public_url": ""})
+    assert listening.webhook_url(real) is None
