@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tui.engine.spending import accrued
 from tui.settings import Home
+from tui.store import billing
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import MIGRATIONS
@@ -57,9 +61,15 @@ def job(job_id: str, **more: Any) -> JobRecord:
 
 def done(job_id: str, cost: int, ended: datetime = T0, **more: Any) -> JobRecord:
     return job(
-        job_id, status=JobStatus.COMPLETED, started_at=ended - timedelta(hours=1),
-        completed_at=ended, cost_micros=cost, **more,
-    )  # fmt: skip
+        job_id,
+        **{
+            "status": JobStatus.COMPLETED,
+            "started_at": ended - timedelta(hours=1),
+            "completed_at": ended,
+            "cost_micros": cost,
+        }
+        | more,
+    )
 
 
 def test_a_deleted_job_still_costs(writer: StoreWriter, reader: StoreReader) -> None:
@@ -98,16 +108,51 @@ def test_a_running_job_is_expected_to_cost_what_its_own_pace_says(
     assert [row.expected_micros for row in reader.billed(T0, sandbox=False)] == [975_000]
 
 
-def test_ended_jobs_are_read_from_the_index_alone(home: Home, writer: StoreWriter) -> None:
+@pytest.mark.parametrize("borders", [[], [T0, T0 + timedelta(days=1)]])
+def test_ended_jobs_are_read_from_the_index_alone(
+    home: Home, writer: StoreWriter, borders: list[datetime]
+) -> None:
     assert writer
-    from tui.store import billing
-
-    with sqlite3.connect(home.database) as database:
-        plan = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {billing._SQL}", (1,))]
+    sql, values = billing._ended(T0, borders)
+    database = sqlite3.connect(home.database)
+    plan = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    rest = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {billing._UNENDED}")]
     database.close()
     assert any("COVERING INDEX jobs_billing" in line for line in plan), plan
     assert any("ledger_ended" in line for line in plan), plan
-    assert not any(line.startswith("SCAN") for line in plan), plan
+    assert rest == ["SEARCH jobs USING INDEX jobs_billing (completed_at=?)"]
+
+
+@settings(
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 10**7)), max_size=12),
+    st.lists(st.integers(0, 40), min_size=1, max_size=3),
+)
+def test_few_rows_give_the_same_sums_from_every_border(
+    writer: StoreWriter,
+    reader: StoreReader,
+    jobs: list[tuple[int, int, int]],
+    hours: list[int],
+) -> None:
+    for row in reader.records():
+        writer.delete(row.job_id)
+    writer._db.execute("DELETE FROM ledger")
+    now = T0 + timedelta(hours=100)
+    for number, (start, length, cost) in enumerate(jobs):
+        begin = T0 + timedelta(hours=start)
+        end = begin + timedelta(hours=length)
+        writer.insert(done(f"j{number}", cost, end, started_at=begin))
+    borders = [T0 + timedelta(hours=hour) for hour in hours]
+    every = reader.billed(T0, sandbox=False)
+    few = reader.billed(T0, sandbox=False, borders=borders)
+    for border in borders:
+        whole, short = (
+            [sum(accrued(job, now) - accrued(job, border) for job in rows)] for rows in (every, few)
+        )
+        assert whole == short
+    assert len(few) <= len(every)
 
 
 def test_a_store_of_the_former_format_keeps_its_jobs_and_gets_a_ledger(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -98,7 +99,16 @@ class CloudDesk:
         if not (text.isascii() and text.isdecimal() and len(text) < 5):
             words = "must be a whole number"
             raise RefusedError(f"days {words}.", details={"fields": {"days": words}})
-        return _answer(self.spending.summary(self._base(request), int(text)))
+        base = self._base(request)
+        return _answer(await asyncio.to_thread(self._summary, base, int(text)))
+
+    def _summary(self, api_base: str, days: int) -> dict[str, Any]:
+        """The chart reads every job of its days, so it is made beside the event loop."""
+        reader = StoreReader(self._home.database)
+        try:
+            return SpendingService(reader, self.live, self.spending.clock).summary(api_base, days)
+        finally:
+            reader.close()
 
     async def _limit(self, request: web.Request) -> web.Response:
         return _answer(self.spending.status(self._base(request)))

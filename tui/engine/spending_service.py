@@ -47,13 +47,17 @@ Clock = Callable[[], datetime]
 
 
 class SpendingService:
-    """Answers about money; keeps nothing, so that it cannot be out of date."""
+    """Answers about money; keeps nothing, so that it cannot be out of date.
+
+    Attributes:
+        clock: the true time.
+    """
 
     def __init__(self, reader: StoreReader, live: LiveSettings, clock: Clock) -> None:
         """Args: where jobs are read, the settings, and the true time."""
         self._reader = reader
         self._live = live
-        self._clock = clock
+        self.clock = clock
 
     def limit(self) -> Limit:
         """The limit in force."""
@@ -67,9 +71,9 @@ class SpendingService:
         Raises:
             RefusedError: it cannot be worked out, and the limit is one that blocks.
         """
-        limit, now = self.limit(), self._clock()
+        limit, now = self.limit(), self.clock()
         try:
-            jobs = self._billed(now - _LONGEST, sandbox=is_loopback(api_base))
+            jobs = self._summed(now, sandbox=is_loopback(api_base))
         except (StoreError, sqlite3.Error, ValueError) as error:
             LOG.exception("what was spent cannot be worked out")
             if limit.enabled and limit.action == "block":
@@ -127,9 +131,8 @@ class SpendingService:
         Raises:
             StoreError: the store cannot be read.
         """
-        now = self._clock()
-        jobs = self._billed(now - _LONGEST, sandbox=sandbox)
-        return self._standing(jobs, now)
+        now = self.clock()
+        return self._standing(self._summed(now, sandbox=sandbox), now)
 
     def status(self, api_base: str) -> dict[str, Any]:
         """How the limit stands; names and units of SimpleTuner's API first, then our own.
@@ -173,9 +176,10 @@ class SpendingService:
                 f"{days} days cannot be shown.", f"Choose 1 to {MOST_DAYS}.",
                 details={"fields": {"days": f"must be 1 to {MOST_DAYS}"}},
             )  # fmt: skip
-        now = self._clock()
+        now = self.clock()
         first = day_borders(days, now, zone)[0]
-        jobs = self._billed(min(first, now - _LONGEST), sandbox=is_loopback(api_base))
+        since = min(first, now - _LONGEST)
+        jobs = self._reader.billed(since, sandbox=is_loopback(api_base))
         counted = tally(jobs, first)
         chart = by_day(jobs, days, now, zone)
         return {
@@ -228,8 +232,10 @@ class SpendingService:
             "words": f"{dollars(shown)}{of} / {window}",
         }
 
-    def _billed(self, since: datetime, *, sandbox: bool) -> list[Billed]:
-        return self._reader.billed(since, sandbox=sandbox)
+    def _summed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
+        """What the rolling windows need, thousands of ended jobs as a few rows."""
+        borders = [now - window for window in WINDOWS.values()]
+        return self._reader.billed(now - _LONGEST, sandbox=sandbox, borders=borders)
 
 
 def limit_of(settings: SpendingSettings) -> Limit:

@@ -10,37 +10,46 @@ from tui.store.columns import from_micros, to_micros
 from tui.store.records import Billed
 
 _COLUMNS: Final = "api_base, status, started_at, completed_at, cost_micros, rate_micros, created_at"
-_SQL: Final = (
-    # Ended jobs, from the index alone; deleted ones, from the ledger; then what has no end: active
-    # jobs whatever their age, and the few that ended without anybody knowing when.
-    f"SELECT {_COLUMNS}, NULL, NULL FROM jobs WHERE completed_at >= ?1 "  # noqa: S608  constants
-    f"UNION ALL SELECT {_COLUMNS}, NULL, NULL FROM ledger WHERE completed_at >= ?1 "
-    f"UNION ALL SELECT {_COLUMNS}, estimate_micros, eta_at FROM jobs "
+_ENDED: Final = (
+    # From the index alone; deleted jobs from the ledger.
+    f"SELECT {_COLUMNS} FROM jobs WHERE completed_at >= ? "  # noqa: S608  constants
+    f"UNION ALL SELECT {_COLUMNS} FROM ledger WHERE completed_at >= ?"
+)
+_UNENDED: Final = (
+    # Active jobs whatever their age, and the few that ended without anybody knowing when.
+    f"SELECT {_COLUMNS}, estimate_micros, eta_at FROM jobs "  # noqa: S608  constants
     "WHERE completed_at IS NULL"
 )
+_BEGIN: Final = "MIN(COALESCE(started_at, completed_at), completed_at)"
 
 Query = Callable[[str, Sequence[Any]], list[Any]]
 
 
 def read_billed(
-    query: Query, since: datetime, sandbox: bool, is_sandbox: Callable[[str], bool]
+    query: Query,
+    since: datetime,
+    is_wanted: Callable[[str], bool],
+    borders: Sequence[datetime] = (),
 ) -> list[Billed]:
     """Jobs that may have cost something after `since`, and all that may still cost something.
 
     Args:
         query: runs a statement on the store.
         since: jobs that ended before are left out.
-        sandbox: whether pretended or real money is meant; the two are never added.
-        is_sandbox: tells by a job's API base which it is.
+        is_wanted: tells by a job's API base whether its money is meant.
+        borders: with these, ended jobs that ran between two of them come as one row together. Sums
+            from a border on are the same and thousands of jobs are a few rows; counts are not.
     """
+    sql, values = _ended(since, borders)
     kinds: dict[str, bool] = {}
     found = []
-    for base, status, started, ended, cost, rate, created, estimate, eta in query(
-        _SQL, (to_micros(since),)
-    ):
+    for base, status, started, ended, cost, rate, created, estimate, eta in [
+        *((*row, None, None) for row in query(sql, values)),
+        *query(_UNENDED, ()),
+    ]:
         if base not in kinds:
-            kinds[base] = is_sandbox(base)
-        if kinds[base] is not sandbox:
+            kinds[base] = is_wanted(base)
+        if not kinds[base]:
             continue
         start = None if started is None else from_micros(started)
         found.append(
@@ -55,6 +64,26 @@ def read_billed(
             )
         )
     return found
+
+
+def _ended(since: datetime, borders: Sequence[datetime]) -> tuple[str, list[int]]:
+    """The statement for ended jobs and its values."""
+    values = [to_micros(since)] * 2
+    if not borders:
+        return _ENDED, values
+    marks = [to_micros(border) for border in borders]
+    # Between which borders a job began and ended; a cost at a border belongs before it.
+    place = " + ".join("({0} > ?)" for _ in marks)
+    sql = (
+        f"WITH ended AS ({_ENDED}), "  # noqa: S608  constants
+        f"placed AS (SELECT *, {place.format(_BEGIN)} AS first, "
+        f"{place.format('completed_at')} AS last FROM ended) "
+        f"SELECT {_COLUMNS} FROM placed WHERE first <> last "
+        f"UNION ALL SELECT api_base, 'completed', MIN({_BEGIN}), MAX(completed_at), "
+        "SUM(COALESCE(cost_micros, 0)), 0, MIN(created_at) FROM placed WHERE first = last "
+        "GROUP BY api_base, first"
+    )
+    return sql, [*values, *marks, *marks]
 
 
 def _expected(

@@ -263,14 +263,17 @@ class StoreReader:
         rows = self._all("SELECT value, at FROM facts WHERE name = ?", (name,))
         return Fact(json.loads(rows[0][0]), from_micros(rows[0][1])) if rows else None
 
-    def billed(self, since: datetime, *, sandbox: bool) -> list[Billed]:
+    def billed(
+        self, since: datetime, *, sandbox: bool, borders: Sequence[datetime] = ()
+    ) -> list[Billed]:
         """Jobs that count for a sum from `since` on; those deleted meanwhile are among them.
 
         Args:
             since: jobs that ended before are left out; active jobs never are.
             sandbox: pretended money (jobs of a server on this machine) or real money.
+            borders: moments from which sums are wanted; jobs between two come as one row then.
         """
-        return read_billed(self._all, since, sandbox, is_loopback)
+        return read_billed(self._all, since, lambda base: is_loopback(base) is sandbox, borders)
 
 
 def is_loopback(api_base: str) -> bool:
