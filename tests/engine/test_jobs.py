@@ -267,7 +267,7 @@ async def test_without_a_token_a_job_waits_and_goes_on_when_one_comes(world: Wor
     world.fault("slow=40@GET /v1/predictions/")
     job_id = await world.submit()
     await world.until(job_id, JobStatus.QUEUED, JobStatus.RUNNING)
-    world.engine._clients.set_token(world.sandbox.base_url, "", "environment")
+    world.engine.clients.set_token(world.sandbox.base_url, "", "environment")
     await eventually(lambda: "trouble" in world.kinds(job_id))
     assert "token" in world.reader.events(job_id)[-1].message
     world.clear_faults()
@@ -280,8 +280,8 @@ async def test_a_new_token_does_not_break_calls_under_way(world: World) -> None:
     job_id = await world.submit()
     await eventually(lambda: world.job(job_id).stage == "uploading")
     other = world.sandbox.token + " "
-    world.engine._clients.set_token(world.sandbox.base_url, other, "environment")
-    world.engine._clients.set_token(world.sandbox.base_url, world.sandbox.token, "environment")
+    world.engine.clients.set_token(world.sandbox.base_url, other, "environment")
+    world.engine.clients.set_token(world.sandbox.base_url, world.sandbox.token, "environment")
     assert (await world.ended(job_id)).status is JobStatus.COMPLETED
 
 
@@ -371,6 +371,7 @@ async def test_storms_of_errors_lose_nothing(world: World) -> None:
 
 
 async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(world: World) -> None:
+    world.fault("webhook-lost")
     job_id = await world.submit(steps=4000)
     await world.until(job_id, JobStatus.RUNNING)
     record = world.prediction_of(world.job(job_id))

@@ -23,7 +23,7 @@ from tui.store.records import JobStatus
 @pytest.fixture
 async def behind_proxy(home: Home, project: Path) -> AsyncIterator[tuple[World, FaultProxy]]:
     """A world whose engine reaches the sandbox through a line that can be broken."""
-    async with running_world(home, project) as world:
+    async with running_world(home, project, faults=["webhook-lost"]) as world:
         port = int(world.sandbox.base_url.split(":")[2].split("/")[0])
         async with fault_proxy(port) as proxy:
             # The sandbox names itself by the address it is reached at.
@@ -36,7 +36,7 @@ async def behind_proxy(home: Home, project: Path) -> AsyncIterator[tuple[World, 
 async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
     """Submit, and arm the cut for the bytes of the order itself."""
     armed = asyncio.Event()
-    original = world.engine._book.note
+    original = world.engine.book.note
 
     def note(job_id: str, source: str, kind: str, message: str, **values: object) -> object:
         if kind == "posting" and not armed.is_set():
@@ -44,7 +44,7 @@ async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
             armed.set()
         return original(job_id, source, kind, message, **values)  # type: ignore[arg-type]
 
-    world.engine._book.note = note  # type: ignore[assignment, method-assign]
+    world.engine.book.note = note  # type: ignore[assignment, method-assign]
     job_id = await world.submit()
     await armed.wait()
     return job_id
@@ -70,9 +70,9 @@ async def test_an_order_without_an_answer_is_looked_for_until_the_service_is_bac
     world: World,
 ) -> None:
     """The order is taken, its answer is lost, and then nobody answers at all for a while."""
-    world.fault("cut=0*1@POST /v1/predictions", "cut-request@GET /v1/predictions")
+    world.fault("cut=0*1@POST /v1/predictions", "cut-request@GET /v1/predictions", "webhook-lost")
     job_id = await world.submit()
-    await eventually(lambda: world.job(job_id).stage == "looking for it at Replicate")
+    await eventually(lambda: world.job(job_id).stage == "looking for it at Replicate", within=30)
     assert world.job(job_id).status.is_active
     world.clear_faults()
     job = await world.ended(job_id)
@@ -117,7 +117,7 @@ async def test_a_job_left_while_posting_is_looked_up_first(
                 home, sandbox, engine, ControlClient(home.socket, sandbox.base_url), config
             )
             await world.client.set_session({"replicate_token": sandbox.token})
-            world.fault("slow=4000*1@POST /v1/predictions")
+            world.fault("slow=4000*1@POST /v1/predictions", "webhook-lost")
             job_id = await world.submit()
             await eventually(lambda: bool(world.predictions))
             assert world.job(job_id).submit["phase"] == "posting"
@@ -130,3 +130,17 @@ async def test_a_job_left_while_posting_is_looked_up_first(
             assert "looked-up" in world.kinds(job_id)
     finally:
         await sandbox.aclose()
+
+
+async def test_a_webhook_may_be_quicker_than_the_look_up(world: World) -> None:
+    """The order's answer is lost and nothing can be asked, but the run's own webhooks arrive."""
+    world.fault("cut=0*1@POST /v1/predictions", "cut-request@GET /v1/predictions")
+    job_id = await world.submit()
+    await eventually(lambda: world.job(job_id).prediction_id)
+    assert world.job(job_id).stage != "looking for it at Replicate"
+    world.clear_faults()
+    job = await world.ended(job_id)
+    assert job.status is JobStatus.COMPLETED
+    await eventually(lambda: world.job(job_id).submit["phase"] == "accepted", within=20)
+    assert len(world.predictions) == 1
+    assert not world.job(job_id).stage

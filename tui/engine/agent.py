@@ -178,8 +178,7 @@ def own_engine(
         client = ControlClient(home.socket, session[API_BASE_VARIABLE])
         client.request("PUT", "/api/session", session_of(session))
     except BaseException:
-        if process.stdin is not None:
-            process.stdin.close()
+        OwnedEngine(process, ControlClient(home.socket)).stop()
         raise
     return OwnedEngine(process, client)
 

@@ -346,9 +346,9 @@ class Submitter:
                 raise MissingTokenError(error.message.rstrip(".")) from None
             except ReplicateError as error:
                 words = f"It is not known yet whether Replicate took the job. {error.message}"
-                self._book.note(
-                    job.job_id, "local", "trouble", words, stage="looking for it at Replicate"
-                )
+                known = self._book.writer.job(job.job_id).prediction_id
+                stage = {} if known else {"stage": "looking for it at Replicate"}
+                self._book.note(job.job_id, "local", "trouble", words, **stage)
                 await asyncio.sleep(max(next(pauses), error.retry_after or 0))
         ours = [
             one for one in found if self._book.writer.by_prediction(job.api_base, one.id) is None

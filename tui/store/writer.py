@@ -62,7 +62,7 @@ class StoreWriter:
         """
         try:
             home.create()
-            self._lock = _take_lock(home.root / "engine.lock", home.database)
+            self._lock = _take_lock(_lock_file(home), home.database)
         except OSError as error:
             raise StoreError(
                 f"The state folder {home.root} cannot be used: {error.strerror or error}.",
@@ -310,6 +310,22 @@ def _cannot_open(path: Path, error: Exception) -> StoreError:
 def _finite(value: float) -> float | None:
     """SQLite stores nan as NULL; an infinity is kept."""
     return None if math.isnan(value) else value
+
+
+def check_free(home: Home) -> None:
+    """Find out, without opening the store, whether an engine has it.
+
+    Raises:
+        StoreBusyError: one has.
+    """
+    path = _lock_file(home)
+    if path.exists():
+        with suppress(OSError):
+            os.close(_take_lock(path, home.database))
+
+
+def _lock_file(home: Home) -> Path:
+    return home.root / "engine.lock"
 
 
 def _take_lock(path: Path, database: Path) -> int:

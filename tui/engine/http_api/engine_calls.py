@@ -18,6 +18,7 @@ from tui.engine.service import Engine
 from tui.engine.storage_keys import BUCKET
 
 _HEARTBEAT: Final = 15.0
+_LOOK: Final = 1.5
 _LONGEST_TTL: Final = 7 * 24 * 3600
 _REGION: Final = "us-east-1"
 
@@ -92,12 +93,19 @@ class EngineCalls:
         await response.prepare(request)
         with self._engine.hub.subscribe() as queue, contextlib.suppress(ConnectionResetError):
             await response.write(b": attached\n\n")
+            quiet = 0.0
             while True:
                 try:
-                    kind, data = await asyncio.wait_for(queue.get(), _HEARTBEAT)
+                    kind, data = await asyncio.wait_for(queue.get(), _LOOK)
                 except TimeoutError:
-                    await response.write(b": still here\n\n")
+                    if request.transport is None or request.transport.is_closing():
+                        break  # the window has gone; an idle agent shall not wait for it
+                    quiet += _LOOK
+                    if quiet >= _HEARTBEAT:
+                        quiet = 0.0
+                        await response.write(b": still here\n\n")
                     continue
+                quiet = 0.0
                 text = f"event: {kind}\ndata: {json.dumps(data, default=str)}\n\n"
                 await response.write(text.encode())
                 if kind == "bye":

@@ -1,0 +1,193 @@
+"""The engine is killed, again and again, at any moment: one job stays one job, and whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.engine.world import edit_config, write_quick_settings
+from tests.support import eventually
+from tui.engine.agent import OwnedEngine, own_engine
+from tui.engine.control_client import ControlClient, ControlError
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.demo import write_demo_project
+from tui.sandbox.faults import Fault
+from tui.sandbox.server import RunningSandbox, serve
+from tui.settings import Home
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord, JobStatus
+
+PHASES = ("new", "packed", "uploaded", "posting", "accepted")
+
+
+class Keeper:
+    """An engine in a process of its own that can be killed and started again."""
+
+    def __init__(self, home: Home, sandbox: RunningSandbox, config: Path) -> None:
+        self.home = home
+        self.sandbox = sandbox
+        self.config = config
+        self.reader = StoreReader(home.database)
+        self.environ = {
+            **os.environ,
+            "SIMPLETUNER_TUI_HOME": str(home.root),
+            "SIMPLETUNER_TUI_API_BASE": sandbox.base_url,
+            "REPLICATE_API_TOKEN": sandbox.token,
+        }
+        self.engine: OwnedEngine | None = None
+
+    @property
+    def client(self) -> ControlClient:
+        return ControlClient(self.home.socket, self.sandbox.base_url)
+
+    async def start(self) -> None:
+        self.engine = await asyncio.to_thread(
+            own_engine, self.home, self.environ, lambda: self.environ
+        )
+
+    async def end(self, number: int = signal.SIGKILL) -> int:
+        assert self.engine is not None
+        process = self.engine.process
+        process.send_signal(number)
+        status = await asyncio.to_thread(process.wait)
+        assert process.stdin is not None
+        process.stdin.close()
+        return status
+
+    async def submit(self, steps: int, key: str) -> str:
+        draft = {
+            "config": str(self.config),
+            "overrides": {"max_train_steps": steps, "lora_rank": 2},
+            "delivery": {"kind": "local"},
+            "idempotency_key": key,
+            "consent": True,
+        }
+        answer = await self.client.submit(draft)
+        job_id: str = answer["job_id"]
+        return job_id
+
+    def job(self, job_id: str) -> JobRecord:
+        job = self.reader.job(job_id)
+        assert job is not None
+        return job
+
+    async def ended(self, job_id: str) -> JobRecord:
+        await eventually(lambda: self.job(job_id).status.is_terminal, within=30)
+        return self.job(job_id)
+
+    def check_whole(self, job: JobRecord, steps: int) -> None:
+        """Log and metric series without a hole and without a double."""
+        assert job.status is JobStatus.COMPLETED, job.error
+        record = self.sandbox.core.jobs.by_id[job.prediction_id]
+        log = self.home.log_file(job.job_id).read_bytes().decode()
+        assert log == record.logs
+        for name in ("loss", "lr"):
+            assert list(self.reader.metrics(job.job_id, name)[0]) == list(range(1, steps + 1))
+        stages = self.reader.stages(job.job_id)
+        assert [stage.seq for stage in stages] == list(range(stages[0].seq, stages[-1].seq + 1))
+
+
+@asynccontextmanager
+async def keeping(home: Home, tmp_path: Path, *faults: str) -> AsyncIterator[Keeper]:
+    write_quick_settings(home)
+    config = write_demo_project(tmp_path / "project")
+    edit_config(config, checkpoint_step_interval=500, validation_disable=True)
+    sandbox = await serve(
+        SandboxConfig(
+            speed=40, work_dir=tmp_path / "sandbox", faults=tuple(Fault.parse(f) for f in faults)
+        )
+    )
+    keeper = Keeper(home, sandbox, config)
+    try:
+        await keeper.start()
+        yield keeper
+    finally:
+        if keeper.engine is not None:
+            await asyncio.to_thread(keeper.engine.stop)
+        keeper.reader.close()
+        await sandbox.aclose()
+
+
+@pytest.mark.timeout(170)
+async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
+    home: Home, tmp_path: Path
+) -> None:
+    dice = random.Random(20261123)
+    slow = ("slow=6@POST /v1/files", "slow=6@POST /v1/predictions")
+    kills: Counter[str] = Counter()
+    steps = 60
+    async with keeping(home, tmp_path, *slow) as keeper:
+        jobs: list[str] = []
+        while sum(kills.values()) < 20:
+            key = f"job {len(jobs)}"
+            job_id = await keeper.submit(steps, key)
+            jobs.append(job_id)
+            for wanted in (*PHASES, "accepted"):
+                await _until_phase(keeper, job_id, wanted)
+                latest = 0.6 if wanted == "accepted" else 0.05
+                await asyncio.sleep(dice.uniform(0, latest))  # the moment is meant to be random
+                if keeper.job(job_id).status.is_terminal:
+                    break
+                kills[keeper.job(job_id).submit["phase"]] += 1
+                await keeper.end()
+                await keeper.start()
+                assert await keeper.submit(steps, key) == job_id  # as a client would ask again
+            keeper.check_whole(await keeper.ended(job_id), steps)
+            made = [one.id for one in keeper.sandbox.core.jobs.order["prediction"]]
+            assert made == [keeper.job(one).prediction_id for one in jobs]
+        assert set(kills) >= {"new", "packed", "posting", "accepted"}, kills
+
+
+async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
+    def there() -> bool:
+        job = keeper.job(job_id)
+        return job.status.is_terminal or PHASES.index(job.submit["phase"]) >= PHASES.index(wanted)
+
+    await eventually(there, within=30, every=0.005)
+
+
+async def test_killed_in_the_middle_of_a_run(home: Home, tmp_path: Path) -> None:
+    async with keeping(home, tmp_path) as keeper:
+        job_id = await keeper.submit(900, "long")
+        for share in (100, 300, 600):
+            await eventually(lambda: (keeper.job(job_id).step or 0) > share, within=30)  # noqa: B023
+            await keeper.end()
+            await keeper.start()
+        keeper.check_whole(await keeper.ended(job_id), 900)
+        files = [f for f in keeper.reader.files(job_id) if f.path.endswith(".safetensors")]
+        assert files
+
+
+async def test_a_polite_end_leaves_jobs_to_be_taken_up(home: Home, tmp_path: Path) -> None:
+    async with keeping(home, tmp_path) as keeper:
+        job_id = await keeper.submit(900, "long")
+        await eventually(lambda: (keeper.job(job_id).step or 0) > 50, within=30)
+        assert await keeper.end(signal.SIGTERM) == 0
+        assert not home.socket.exists()
+        with pytest.raises(ControlError):
+            await keeper.client.info()
+        assert keeper.job(job_id).status is JobStatus.RUNNING
+        log = home.engine_log.read_text()
+        assert "Traceback" not in log
+        assert "never retrieved" not in log
+        await keeper.start()
+        keeper.check_whole(await keeper.ended(job_id), 900)
+
+
+async def test_a_job_that_ended_while_nobody_watched(home: Home, tmp_path: Path) -> None:
+    async with keeping(home, tmp_path) as keeper:
+        job_id = await keeper.submit(60, "short")
+        await eventually(lambda: keeper.job(job_id).prediction_id, within=30)
+        await keeper.end()
+        record = keeper.sandbox.core.jobs.by_id[keeper.job(job_id).prediction_id]
+        await eventually(lambda: record.is_terminal, within=60)
+        await keeper.start()
+        keeper.check_whole(await keeper.ended(job_id), 60)
