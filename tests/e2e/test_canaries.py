@@ -96,9 +96,6 @@ def test_nothing_that_is_said_kept_or_shown_holds_a_secret(
     assert list(home.rglob("engine.log"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the job's row keeps the address of hosted images as it was given"
-)
 def test_a_presigned_address_is_given_to_the_service_and_kept_nowhere(
     sandbox: Background, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from tui.engine.clients import Clients
 from tui.engine.collector import Collector
 from tui.engine.draft import read_draft
 from tui.engine.errors import RefusedError
+from tui.engine.keepable import is_signed, keepable_settings
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.prepare import Prepared, Preparer, report_of
@@ -20,6 +21,8 @@ from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
 from tui.engine.tasks import TaskOwner
 from tui.replicate.fingerprint import input_fingerprint
+from tui.replicate.redact import redact_url
+from tui.replicate.secret import Secret
 from tui.simpletuner.checks import Check
 from tui.store.reader import StoreReader, UnknownJobError, is_loopback
 from tui.store.records import JobRecord, JobStatus
@@ -86,13 +89,13 @@ class JobService:
         # From here to the insert nothing waits, so that of two jobs submitted at once the second
         # one's sum has the first in it.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
-        record = self._record(prepared, api_base)
+        record, held = self._record(prepared, api_base)
         job = self._book.insert(
             record,
             ("created", f"Made from {prepared.config.path}."),
             facts={key: record.job_id} if key else {},
         )
-        self._submitter.start(job, prepared.report)
+        self._submitter.start(job, prepared.report, held)
         return _submitted(job, warning=warning)
 
     def _made_before(self, key: str) -> JobRecord | None:
@@ -138,14 +141,19 @@ class JobService:
                 code="consent_required",
             )
 
-    def _record(self, prepared: Prepared, api_base: str) -> JobRecord:
+    def _record(self, prepared: Prepared, api_base: str) -> tuple[JobRecord, dict[str, Secret]]:
+        """The job's record, and the inputs that must not be in it."""
         config, choice, draft = prepared.config, prepared.choice, prepared.draft
         if choice is None:
             raise RefusedError("Replicate could not be asked.", status=502, code="provider_error")
-        inputs = prepared.inputs
+        values, held = dict(prepared.inputs.values), {}
+        said = draft.model_dump(exclude_none=True, exclude={"idempotency_key"})
+        if draft.images_url and is_signed(draft.images_url) and "images" in values:
+            held["images"] = Secret(draft.images_url)
+            values["images"] = said["images_url"] = redact_url(draft.images_url)
+        hidden = prepared.inputs.secret_names | held.keys()
         job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
-        fingerprint = input_fingerprint(inputs.values, inputs.secret_names)
-        return JobRecord(
+        record = JobRecord(
             job_id=job_id,
             api_base=api_base,
             name=prepared.run_name,
@@ -166,15 +174,16 @@ class JobService:
             submit={
                 "phase": "new",
                 "pack": prepared.uploads,
-                "draft": draft.model_dump(exclude_none=True, exclude={"idempotency_key"}),
-                "secret_names": sorted(inputs.secret_names),
-                "fingerprint": fingerprint,
+                "draft": said,
+                "secret_names": sorted(hidden),
+                "fingerprint": input_fingerprint(values, hidden),
                 "cancel_after": _longest_life(prepared),
             },
-            inputs=dict(inputs.values),
-            config=dict(config.values),
-            dataloader=[dict(entry) for entry in config.dataloader],
+            inputs=values,
+            config=keepable_settings(config.values),
+            dataloader=keepable_settings(config.dataloader),
         )
+        return record, held
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job wherever it stands.

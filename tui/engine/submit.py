@@ -18,7 +18,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -96,19 +96,28 @@ class Submitter:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
         self._posting: dict[str, asyncio.Lock] = {}
+        self._held: dict[str, dict[str, Secret]] = {}
 
     @property
     def busy(self) -> int:
         """How many jobs are on their way."""
         return len(self._running)
 
-    def start(self, job: JobRecord, report: DataReport | None = None) -> None:
+    def start(
+        self,
+        job: JobRecord,
+        report: DataReport | None = None,
+        held: Mapping[str, Secret] | None = None,
+    ) -> None:
         """Take a job on from wherever it stands.
 
         Args:
             job: a job in state pending or uploading.
             report: the scan it was made from; scanned again when missing (after a restart).
+            held: secret inputs that are kept nowhere but in this process.
         """
+        if held:
+            self._held[job.job_id] = dict(held)
         running = self._running.get(job.job_id)
         if running is not None and not running.done():
             return
@@ -272,6 +281,7 @@ class Submitter:
                 if self._book.writer.job(job.job_id).cancel_requested:
                     self._cancelled(job.job_id)
                     return
+                self._require_address(job)
                 prediction = await self._post_once(client, job, values, attempt)
             if prediction is None:
                 self._fail(
@@ -282,6 +292,7 @@ class Submitter:
                 return
             self._accept(job, prediction)
         job = self._book.writer.job(job.job_id)
+        self._held.pop(job.job_id, None)
         self._monitor.follow(job)
         if job.cancel_requested and not job.status.is_terminal:
             await self._pass_on_cancel(client, job)
@@ -387,13 +398,25 @@ class Submitter:
             )
         for name in job.submit.get("secret_names", ()):
             secret = self.secret(job, name)
+            if secret is None and name == "images":
+                continue  # good enough for a look-up; `_require_address` guards the sending
             if secret is None:
                 raise MissingTokenError(f"{name} is needed again after a restart")
             values[name] = secret
         return values
 
+    def _require_address(self, job: JobRecord) -> None:
+        """A signed address lives in this process only; after a restart it is gone."""
+        if "images" in job.submit.get("secret_names", ()) and self.secret(job, "images") is None:
+            raise SimpleTunerError(
+                "the signed address of the images was not kept over a restart of the engine",
+                "Nothing was started. Run the job again with the address.",
+            )
+
     def secret(self, job: JobRecord, name: str) -> Secret | None:
         """A secret input's value, from where it really lives."""
+        if name in (held := self._held.get(job.job_id, {})):
+            return held[name]
         if name == "hf_token":
             return self._clients.hub_token(job.api_base)
         pair = self._keys.pair(job.job_id)

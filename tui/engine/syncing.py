@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from tui.engine.book import Book, utc_now
+from tui.engine.keepable import keepable_inputs, keepable_settings
 from tui.engine.monitor import snapshot_of
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
@@ -15,7 +16,6 @@ from tui.settings import Settings
 from tui.simpletuner.hardware import LEGACY_MODEL, profile_for_model
 from tui.store.records import JobRecord
 
-_SECRET_INPUTS: Final = frozenset({"hf_token", "s3_access_key", "s3_secret_key"})
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -82,10 +82,8 @@ def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
         created_at=row.created_at or utc_now(),
         prediction_id=row.id,
         submit={"phase": "accepted"},
-        inputs={
-            name: "***" if name in _SECRET_INPUTS else value for name, value in row.input.items()
-        },
-        config=config,
+        inputs=keepable_inputs(row.input),
+        config=keepable_settings(config),
     )
 
 

@@ -1,0 +1,53 @@
+"""What of a job's description may be kept on disk: everything but its secrets.
+
+A signed address is as good as a key while it is valid, so it is treated as one: what is kept shows
+where it points, and the address itself stays in memory until the job is posted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tui.replicate.redact import redact_text, redact_url
+from tui.simpletuner.secrets_found import without_secrets
+
+SECRET_INPUTS: Final = frozenset({"hf_token", "s3_access_key", "s3_secret_key"})
+"""The trainer's inputs that hold credentials."""
+_JSON_INPUTS: Final = ("config_json", "dataloader_json", "lycoris_config")
+
+
+def is_signed(address: str) -> bool:
+    """Whether an address carries something that opens a door: a query, a user, a password."""
+    parts = urlsplit(address)
+    return bool(parts.query or "@" in parts.netloc)
+
+
+def keepable_settings(values: Any) -> Any:
+    """A config or dataloader without credentials."""
+    return without_secrets(values)[0]
+
+
+def keepable_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as somebody's prediction shows them, secrets and signatures masked."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in SECRET_INPUTS:
+            kept[name] = "***"
+        elif name in _JSON_INPUTS and isinstance(value, str):
+            kept[name] = _keepable_json(value)
+        elif isinstance(value, str) and "://" in value and not value.startswith("data:"):
+            kept[name] = redact_url(value) if is_signed(value) else value
+        else:
+            kept[name] = value
+    return kept
+
+
+def _keepable_json(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:  # a path in the container, or something odd
+        return redact_text(text)
+    return json.dumps(keepable_settings(value), ensure_ascii=False, separators=(",", ":"))
