@@ -27,11 +27,12 @@ from tui.publishing.errors import (
     Trouble,
     disk_error,
 )
-from tui.publishing.meter import Meter, check_names, describe_source
+from tui.publishing.meter import Meter, check_names, describe_source, sha256_of
+from tui.publishing.s3_body import Body, watch_sending
 from tui.publishing.s3_client import S3Client, make_client
 from tui.publishing.s3_errors import code_of, explain
 from tui.publishing.s3_etag import matches
-from tui.publishing.s3_parts import PART_BYTES, Body, PartedUpload, insist, watch_sending
+from tui.publishing.s3_parts import PART_BYTES, PartedUpload, insist
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.publishing.throttle import Throttle
 from tui.settings import NetworkSettings
@@ -145,7 +146,7 @@ class S3Destination:
         cancel: threading.Event | None = None,
         resume: Resume | None = None,
     ) -> None:
-        """Send a file: small ones in one request, others in parts, four at a time."""
+        """Send a file: small ones in one request, others in parts, several at a time."""
         item.check_source()
         own = Resume()
         meter = Meter(item.size, progress, cancel, self._throttle)
@@ -176,24 +177,25 @@ class S3Destination:
         return PartedUpload(self._client, self._profile, item, meter, resume).run(options)
 
     def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
-        data = item.source.read_bytes()
-        if hashlib.sha256(data).hexdigest() != item.sha256:
-            raise SourceChangedError(item.name)
-        body = Body(data, meter)
-        md5 = hashlib.md5(data, usedforsecurity=False)
-        insist(
-            lambda: self._client.put_object(
-                Bucket=self._profile.bucket,
-                Key=item.target,
-                Body=body,
-                ContentLength=len(data),
-                ContentMD5=base64.b64encode(md5.digest()).decode(),
-                **options,
-            ),
-            self._profile,
-            meter,
-            body,
-        )
+        with item.source.open("rb") as file:
+            body = Body(file.fileno(), 0, item.size, meter)
+            if sha256_of(item.source, meter.cancel) != item.sha256:
+                raise SourceChangedError(item.name)
+            md5 = body.md5()
+            insist(
+                lambda: self._client.put_object(
+                    Bucket=self._profile.bucket,
+                    Key=item.target,
+                    Body=body,
+                    ContentLength=item.size,
+                    ContentMD5=base64.b64encode(md5.digest()).decode(),
+                    **options,
+                ),
+                self._profile,
+                meter,
+                body,
+            )
+        item.check_source()
         return md5.hexdigest()
 
     def finish(self, items: Sequence[Item], message: str = "") -> None:

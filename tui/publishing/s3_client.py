@@ -15,7 +15,7 @@ from tui.settings import NetworkSettings
 
 S3Client = Any
 """boto3 makes the class of its clients while the program runs."""
-CONNECTIONS = 8
+CONNECTIONS = 12
 _CONNECT_SECONDS = 10.0
 
 
@@ -80,6 +80,10 @@ def _proxies(profile: S3Profile, network: NetworkSettings) -> dict[str, str] | N
 
 def _verify(network: NetworkSettings) -> bool | str:
     if not network.ssl_verify:
+        import urllib3
+
+        # It would be printed on the screen for every request; the destination's test tells it.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return False
     if not network.ca_bundle:
         return True

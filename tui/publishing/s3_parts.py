@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import math
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from tui.publishing.contract import Item, Resume
-from tui.publishing.errors import SourceChangedError, TransferCancelledError
+from tui.publishing.errors import TransferCancelledError
 from tui.publishing.meter import Meter
+from tui.publishing.s3_body import Body
 from tui.publishing.s3_client import S3Client
 from tui.publishing.s3_errors import code_of, explain
 from tui.publishing.s3_profile import S3Profile
@@ -27,7 +26,7 @@ from tui.publishing.s3_profile import S3Profile
 MIB = 1024 * 1024
 PART_BYTES = 8 * MIB
 """Also the size below which a file goes up in one request; S3 wants at least 5 MiB."""
-PARTS_AT_ONCE = 4
+PARTS_AT_ONCE = 6
 _MOST_PARTS = 9_000  # S3 allows 10 000
 _TRIES = 3
 _FIRST_PAUSE = 0.5
@@ -37,83 +36,6 @@ _T = TypeVar("_T")
 def part_size(size: int) -> int:
     """Bytes of each part of a file: 8 MiB, more only where the number of parts is limited."""
     return max(PART_BYTES, math.ceil(size / _MOST_PARTS / MIB) * MIB)
-
-
-class Body(io.RawIOBase):
-    """Bytes on their way: counted, held to the bandwidth limit, stopped when asked.
-
-    botocore reads a body once to sign it and once to send it; only what is read after `sending`
-    was switched on counts.
-    """
-
-    def __init__(self, data: bytes, meter: Meter) -> None:
-        self._data = memoryview(data)
-        self._meter = meter
-        self._at = 0
-        self.sending = False
-        self.counted = 0
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def tell(self) -> int:
-        """Position."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move; what was counted and will be sent once more is taken off again."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._data)}[whence]
-        self._at = max(0, start + offset)
-        if self.counted > self._at:
-            self._meter.back(self.counted - self._at)
-            self.counted = self._at
-        return self._at
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """The next bytes."""
-        end = len(self._data) if size is None or size < 0 else self._at + size
-        piece = bytes(self._data[self._at : end])
-        self._pass(len(piece))
-        return piece
-
-    def readinto(self, buffer: Any, /) -> int:
-        """The next bytes, into a buffer (botocore's native signer reads so)."""
-        piece = self._data[self._at : self._at + len(buffer)]
-        buffer[: len(piece)] = piece
-        self._pass(len(piece))
-        return len(piece)
-
-    def _pass(self, count: int) -> None:
-        self._at += count
-        if self.sending:
-            self.counted += count
-            self._meter.add(count)
-
-    def rewind(self) -> None:
-        """Back to the beginning, and uncounted."""
-        self.seek(0)
-
-
-def watch_sending(client: S3Client) -> None:
-    """Tell bodies of this client when they are only signed and when they are sent."""
-
-    def switch(on: bool) -> Callable[..., None]:
-        def handle(request: Any, **_: Any) -> None:
-            if isinstance(request.data, Body):
-                request.data.sending = on
-
-        return handle
-
-    client.meta.events.register_first("request-created.s3", switch(False))
-    client.meta.events.register_last("request-created.s3", switch(True))
 
 
 def insist(
@@ -241,6 +163,8 @@ class PartedUpload:
             waiting = [pool.submit(self._send_part, number, size, stop) for number in missing]
             done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
             stop.set()
+            if any(future.exception() for future in done) and not self._meter.cancel.is_set():
+                self._item.check_source()  # a part of a changed file does not fit its checksum
             _raise_first(list(done), self._meter)
 
     def _send_part(self, number: int, size: int, stop: threading.Event) -> None:
@@ -249,25 +173,22 @@ class PartedUpload:
         self._meter.check()
         length = self._length(number, size)
         with self._item.source.open("rb") as file:
-            file.seek((number - 1) * size)
-            data = file.read(length)
-        if len(data) != length:
-            raise SourceChangedError(self._item.name)
-        md5 = hashlib.md5(data, usedforsecurity=False)
-        body = Body(data, self._meter)
-        answer = insist(
-            lambda: self._client.upload_part(
-                **self._where,
-                UploadId=self._resume.data["upload_id"],
-                PartNumber=number,
-                Body=body,
-                ContentLength=length,
-                ContentMD5=base64.b64encode(md5.digest()).decode(),
-            ),
-            self._profile,
-            self._meter,
-            body,
-        )
+            body = Body(file.fileno(), (number - 1) * size, length, self._meter)
+            md5 = body.md5()
+            self._item.check_source()
+            answer = insist(
+                lambda: self._client.upload_part(
+                    **self._where,
+                    UploadId=self._resume.data["upload_id"],
+                    PartNumber=number,
+                    Body=body,
+                    ContentLength=length,
+                    ContentMD5=base64.b64encode(md5.digest()).decode(),
+                ),
+                self._profile,
+                self._meter,
+                body,
+            )
         with self._lock:
             part = {"etag": str(answer["ETag"]), "md5": md5.hexdigest()}
             self._resume.data["parts"][str(number)] = part
