@@ -30,7 +30,7 @@ async def open_job(app, pilot, job_id: str) -> JobScreen:  # type: ignore[no-unt
     app.model.reload()
     app.open_job(job_id)
     screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
-    await wait_for(pilot, lambda: screen.panel is not None and screen.panel.is_attached)
+    await wait_for(pilot, lambda: screen.is_mounted and screen.tabs.panel.is_attached)
     await pilot.pause()
     return screen
 
@@ -48,14 +48,14 @@ async def test_the_head_says_state_step_cost_and_eta(jobs: Home) -> None:
 async def test_every_tab_opens_and_is_made_only_then(jobs: Home) -> None:
     async with opened(jobs) as (app, pilot):
         screen = await open_job(app, pilot, RUNNING)
-        assert list(screen._panels) == ["Log"]
+        assert list(screen.tabs.panels) == ["Log"]
         seen = {"Log": text_of(app)}
         for name in ("Metrics", "Stages", "Config", "Files", "Events"):
             await pilot.press("tab")
             await wait_for(pilot, lambda name=name: f"[{name}]" in text_of(app))
             seen[name] = text_of(app)
         assert "[INFO] Checkpoint: Step 200 of 2000" in seen["Log"]
-        await wait_for(pilot, lambda: screen._panels["Metrics"]._mine is not None)
+        await wait_for(pilot, lambda: screen.tabs.panels["Metrics"]._mine is not None)
         assert "✓ Loading base model" in seen["Stages"]
         assert "$0.12" in seen["Stages"]  # 2 minutes of an L40S
         assert "hf_token                 ***" in seen["Config"]
@@ -73,8 +73,8 @@ async def test_a_failed_job_opens_on_its_diagnosis_and_leads_to_the_log(jobs: Ho
         assert "train_batch_size = 4 → 1" in text
         assert "vae_batch_size" not in text  # a draft cannot carry it
         await pilot.press("j", "j", "j", "j", "j", "enter")
-        await wait_for(pilot, lambda: screen.tab == "Log")
-        panel = screen.panel
+        await wait_for(pilot, lambda: screen.tabs.tab == "Log")
+        panel = screen.tabs.panel
         assert isinstance(panel, LogPanel)
         cursor = panel.view.document.lines.at(panel.view.window.cursor)
         assert cursor is not None
@@ -127,7 +127,7 @@ async def test_changes_arrive_while_it_is_open(jobs: Home, engine: StandInEngine
         writer.apply(RUNNING, Change(values=values))
         writer.close()
         engine.send("job", {"job_id": RUNNING})
-        await wait_for(pilot, lambda: "Diagnosis" in screen.tabs.names)
+        await wait_for(pilot, lambda: "Diagnosis" in screen.tabs.title.names)
         await wait_for(pilot, lambda: "✗ failed" in text_of(app))
 
 
@@ -147,7 +147,7 @@ async def test_files_copy_path_and_hash(jobs: Home, monkeypatch: pytest.MonkeyPa
         copied: list[str] = []
         monkeypatch.setattr(app, "copy", copied.append)
         screen = await open_job(app, pilot, DONE)
-        await screen.open_tab("Files")
+        await screen.tabs.open("Files")
         await pilot.press("G")
         await pilot.press("y", "x")
         assert copied[0] == str(jobs.outputs / DONE / "validation_0.png")
@@ -159,7 +159,7 @@ async def test_compare_with_the_marked_job(jobs: Home) -> None:
     async with opened(jobs) as (app, pilot):
         app.model.marks.add(DONE)
         screen = await open_job(app, pilot, RUNNING)
-        await screen.open_tab("Config")
+        await screen.tabs.open("Config")
         await pilot.press("=")
         await wait_for(pilot, lambda: "+ input.max_train_steps = 2000" in text_of(app))
         assert "- input.max_train_steps = 500" in text_of(app)
@@ -174,11 +174,11 @@ async def test_log_keys_search_save_and_step_back(jobs: Home, tmp_path: Path) ->
         await wait_for(pilot, lambda: "/captions 1 of 1" in text_of(app))
         await pilot.press("S")
         target = tmp_path / "copy.log"
-        await wait_for(pilot, lambda: screen.panel.prompting)
+        await wait_for(pilot, lambda: screen.tabs.panel.prompting)
         await pilot.press(*str(target), "enter")
         await wait_for(pilot, target.exists)
         assert target.read_bytes() == jobs.log_file(RUNNING).read_bytes()
-        await wait_for(pilot, lambda: not screen.panel.prompting)
+        await wait_for(pilot, lambda: not screen.tabs.panel.prompting)
         await pilot.press("escape")
         assert app.screen is screen
         await pilot.press("escape")
@@ -199,7 +199,7 @@ async def test_all_sizes_draw(jobs: Home) -> None:
         for size in ((80, 24), (60, 15), (200, 60), (20, 5), (120, 40)):
             await pilot.resize_terminal(*size)
             for name in ("Log", "Metrics", "Stages", "Config", "Files", "Events"):
-                await screen.open_tab(name)
+                await screen.tabs.open(name)
                 await pilot.pause()
                 assert all(len(line) <= size[0] + 40 for line in lines_of(app))
 

@@ -282,10 +282,10 @@ async def test_a_big_file_is_scanned_in_a_thread(
         view = app.query_one(LogView)
         view.focus()
         view.look_for("line 77")
-        await eventually(lambda: not view.seeker.busy)
+        await eventually(lambda: not view.busy)
         assert cursor_text(view).endswith("line 77")
         await pilot.press("t", "t", "t", "t", "t")
-        await eventually(lambda: not view.seeker.busy)
+        await eventually(lambda: not view.busy)
         assert view.document.shown == "no bars"
         assert len(view.document.kept.starts) == 500
 

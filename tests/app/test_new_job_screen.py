@@ -183,7 +183,7 @@ async def test_typing_fast_asks_the_engine_once(home: Home, ready: StandInEngine
         form = await open_form(app, pilot)
         before = len(asked(ready, CHECK))
         for steps in ("1", "2", "3", "4"):
-            form._take("max_train_steps", steps)
+            form.editor.take("max_train_steps", steps)
         await wait_for(pilot, lambda: not form.flow.checking)
         assert len(asked(ready, CHECK)) == before + 1
         assert asked(ready, CHECK)[-1]["overrides"]["max_train_steps"] == 4

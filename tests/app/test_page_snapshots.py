@@ -36,12 +36,14 @@ def job(job_id: str, tab: str) -> Callable[[Pilot[int]], Any]:
         await wait_for(pilot, lambda: app.control is not None)
         app.open_job(job_id)
         screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
-        await wait_for(pilot, lambda: screen.panel is not None and screen.panel.is_attached)
-        await screen.open_tab(tab)
+        await wait_for(pilot, lambda: screen.is_mounted and screen.tabs.panel.is_attached)
+        await screen.tabs.open(tab)
         if tab == "Metrics":
-            await wait_for(pilot, lambda: screen.panel._mine is not None)
+            await wait_for(pilot, lambda: screen.tabs.panel._mine is not None)
         if tab == "Log":
-            await wait_for(pilot, lambda: any("line 49" in word for word in screen.tabs._words))
+            await wait_for(
+                pilot, lambda: any("line 49" in word for word in screen.tabs.title._words)
+            )
         await pilot.pause()
 
     return run

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from textual import on
-from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -19,20 +18,17 @@ from tui.app.messages import JobsChanged, UploadProgress
 from tui.app.page_actions import CHART, JOB, LOG
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
-from tui.app.widgets.file_list import FileList
 from tui.app.widgets.job_head import JobHead
+from tui.app.widgets.job_tabs import DIAGNOSIS, TABS, JobTabs
 from tui.app.widgets.log_panel import LogPanel
 from tui.app.widgets.metrics_panel import MetricsPanel
 from tui.app.widgets.panel_title import PanelTitle
-from tui.app.widgets.piece_list import Entry, PieceList, entry
-from tui.app.widgets.tab_title import TabTitle, TabWords
+from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
 from tui.engine.control_client import ControlClient, ControlError
-from tui.formatting import plural, size
-from tui.store.records import FileRecord, JobRecord, JobStatus
+from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import StoreError
 
-TABS: Final = ("Log", "Metrics", "Stages", "Config", "Files", "Events")
 _TICK: Final = 1.0
 
 
@@ -52,11 +48,7 @@ class JobScreen(AppScreen):
         super().__init__()
         self.job_id = job_id
         self.job: JobRecord | None = None
-        self.tab = "Log"
-        self.compared: JobRecord | None = None
         self._upload: UploadProgress | None = None
-        self._panels: dict[str, Widget] = {}
-        self._words: dict[str, tuple[str, ...]] = {}
         self._ticking: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -64,13 +56,8 @@ class JobScreen(AppScreen):
         self.read()
         self.title_line = PanelTitle()
         self.head = JobHead()
-        names = ("Diagnosis", *TABS) if self._failed else TABS
-        self.tabs = TabTitle(names)
-        if self.job is not None:
-            self.tab = names[0]
-            self._panels[self.tab] = self._make(self.tab, self.job)
-        self.room = Vertical(*self._panels.values(), id="job-room")
-        return (self.title_line, self.head, self.tabs, self.room)
+        self.tabs = JobTabs((DIAGNOSIS, *TABS) if self._failed else TABS, self.job)
+        return (self.title_line, self.head, self.tabs)
 
     @property
     def _failed(self) -> bool:
@@ -96,7 +83,7 @@ class JobScreen(AppScreen):
             self.owner.call_later(self._leave)
             return
         self._show_head()
-        self._opened(self.tab)
+        self.tabs.begin()
         self._tick_while_active()
 
     def _leave(self) -> None:
@@ -128,7 +115,7 @@ class JobScreen(AppScreen):
     def on_screen_resume(self) -> None:
         """Catch up."""
         super().on_screen_resume()
-        if self._panels:
+        if self.job is not None:
             self._refresh_job()
 
     def _refresh_job(self) -> None:
@@ -139,13 +126,11 @@ class JobScreen(AppScreen):
             self.owner.pop_screen()
             return
         self._show_head()
-        self._fill(self.tab)
+        self.tabs.show(self.job)
         self._tick_while_active()
         self.update_footer()
         failed_now = before is not None and before.status is not JobStatus.FAILED and self._failed
-        if failed_now and "Diagnosis" not in self.tabs.names:
-            self.tabs.names = ("Diagnosis", *TABS)
-            self.tabs.refresh()
+        if failed_now and self.tabs.add_diagnosis():
             self.owner.tell("The job failed.", "The Diagnosis tab says why.", "error")
 
     def _uploading(self, progress: UploadProgress) -> None:
@@ -165,8 +150,8 @@ class JobScreen(AppScreen):
     def _tick(self) -> None:
         if self.is_active:
             self._show_head()
-            if self.tab == "Stages":
-                self._fill("Stages")
+            if self.tabs.tab == "Stages":
+                self.tabs.fill()
 
     def _show_head(self) -> None:
         job = self.job
@@ -176,111 +161,21 @@ class JobScreen(AppScreen):
         self.title_line.set((job.name, family), (job.job_id,))
         self.head.set(job_facts.head(job, self.owner.clock(), self._upload))
 
-    # -- tabs ---------------------------------------------------------------------------------
-
-    async def open_tab(self, name: str) -> None:
-        """Show a tab; it is made the first time."""
-        if self.job is None:
-            return
-        for other, panel in self._panels.items():
-            panel.display = other == name
-        if name not in self._panels:
-            self._panels[name] = self._make(name, self.job)
-            await self.room.mount(self._panels[name])
-        self._opened(name)
-
-    def _opened(self, name: str) -> None:
-        self.tab = name
-        self.tabs.set(name, self._words.get(name, ()))
-        self._fill(name)
-        focus = getattr(self._panels[name], "focus_content", None) or self._panels[name].focus
-        focus()
-        self.update_footer()
-
-    def _make(self, name: str, job: JobRecord) -> Widget:
-        if name == "Log":
-            return LogPanel(self.owner.home.log_file(job.job_id), job.name)
-        if name == "Metrics":
-            return MetricsPanel(job)
-        if name == "Files":
-            return FileList()
-        empty = {
-            "Stages": "No stage has begun yet.",
-            "Events": "Nothing has happened yet.",
-        }
-        return PieceList(empty.get(name, ""))
-
-    def _fill(self, name: str) -> None:
-        """Bring a tab up to date, as far as it exists."""
-        panel, job = self._panels.get(name), self.job
-        if panel is None or job is None:
-            return
-        try:
-            if isinstance(panel, LogPanel):
-                panel.view.live(job.status.is_active)
-            elif isinstance(panel, MetricsPanel):
-                panel.update(job)
-            elif isinstance(panel, FileList):
-                self._fill_files(panel)
-            elif isinstance(panel, PieceList):
-                panel.set(self._entries(name, job))
-                words = [f"with {self.compared.name}"] if name == "Config" and self.compared else []
-                self._say(name, (*words, plural(panel.count, "line")))
-        except StoreError as error:
-            self.owner.tell(error.message, error.advice, "error")
-
-    def _entries(self, name: str, job: JobRecord) -> list[Entry]:
-        reader = self.owner.reader
-        if name == "Stages":
-            return job_facts.stage_entries(job, reader.stages(job.job_id), self.owner.clock())
-        if name == "Events":
-            return job_facts.event_entries(reader.events(job.job_id))
-        if name == "Diagnosis":
-            return job_facts.diagnosis_entries(job, max(40, self.size.width - 8))
-        if self.compared is not None:
-            return job_facts.diff_entries(job, self.compared)
-        return job_facts.config_entries(job)
-
-    def _fill_files(self, panel: FileList) -> None:
-        files = self.owner.reader.files(self.job_id)
-        if list(panel.files) != files:
-            panel.set(files)
-        total = sum(file.size for file in files)
-        where = str(self.owner.outputs)
-        self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}"))
-
-    def _say(self, name: str, words: tuple[str, ...]) -> None:
-        self._words[name] = words
-        if name == self.tab:
-            self.tabs.set(name, words)
-
-    @on(TabWords)
-    def _tab_words(self, event: TabWords) -> None:
-        for name, panel in self._panels.items():
-            if panel is event.panel:
-                self._say(name, event.words)
-        self.update_footer()
-
-    @on(TabTitle.Picked)
-    async def _picked(self, event: TabTitle.Picked) -> None:
-        await self.open_tab(event.name)
-
-    @property
-    def panel(self) -> Widget | None:
-        """The open tab's widget."""
-        return self._panels.get(self.tab)
-
     # -- what can be done ---------------------------------------------------------------------
+
+    @on(JobTabs.Changed)
+    def _tabs_changed(self) -> None:
+        self.update_footer()
 
     def actions(self) -> tuple[Action, ...]:
         """The page's actions with those of the open tab."""
-        extra = {"Log": LOG, "Metrics": CHART}.get(self.tab, ())
+        extra = {"Log": LOG, "Metrics": CHART}.get(self.tabs.tab, ())
         return self.owner.keymap.resolve((*extra, *self.ACTIONS, *APP))
 
     async def action_perform(self, action_id: str) -> None:
         """Actions of the log and the chart are done by those."""
         group = action_id.partition(".")[0]
-        panel = self.panel
+        panel = self.tabs.panel
         if group == "log" and isinstance(panel, LogPanel):
             panel.view.action_perform(action_id)
         elif group == "chart" and isinstance(panel, MetricsPanel):
@@ -303,43 +198,29 @@ class JobScreen(AppScreen):
             return "The job is gone."
         page = PageState(
             engine=self.owner.control is not None,
-            tab=self.tab,
-            comparing=self.compared is not None,
+            tab=self.tabs.tab,
+            comparing=self.tabs.compared is not None,
             comparable=name == "compare" and self._other() is not None,
-            on_file=self._file is not None,
-            on_line=self._entry is not None,
+            on_file=self.tabs.file is not None,
+            on_line=self.tabs.entry is not None,
             desktop=desktop_opener() is not None,
         )
         return why_not(name, job, page)
 
     def _no_hits(self, name: str) -> str:
-        panel = self.panel
+        panel = self.tabs.panel
         searching = isinstance(panel, LogPanel) and panel.view.document.query is not None
         if name in ("next", "previous", "only") and not searching:
             return "Search for something first (/)."
         return ""
 
-    @property
-    def _file(self) -> FileRecord | None:
-        return self.panel.file if isinstance(self.panel, FileList) else None
-
-    @property
-    def _entry(self) -> Entry | None:
-        panel = self.panel
-        current = panel.current if isinstance(panel, PieceList) else None
-        return current if current is not None and current.text.strip() else None
-
     async def do_next_tab(self) -> None:
         """The tab to the right."""
-        await self._step_tab(1)
+        await self.tabs.step(1)
 
     async def do_previous_tab(self) -> None:
         """The tab to the left."""
-        await self._step_tab(-1)
-
-    async def _step_tab(self, step: int) -> None:
-        names = self.tabs.names
-        await self.open_tab(names[(names.index(self.tab) + step) % len(names)])
+        await self.tabs.step(-1)
 
     def do_cancel(self) -> None:
         """Ask, then cancel."""
@@ -378,38 +259,26 @@ class JobScreen(AppScreen):
 
     def do_compare(self) -> None:
         """Begin or end comparing."""
-        self.compared = None if self.compared else self._other()
-        metrics = self._panels.get("Metrics")
-        if isinstance(metrics, MetricsPanel):
-            metrics.compare(self.compared)
-        self._fill(self.tab)
+        self.tabs.compare(None if self.tabs.compared else self._other())
 
     def do_copy(self) -> None:
         """Copy what the cursor is on."""
-        panel: Any = self.panel
-        text = self.job_id
-        if isinstance(panel, FileList) and panel.file is not None:
-            text = str(self.owner.outputs / panel.file.path)
-        elif isinstance(panel, PieceList) and panel.current is not None:
-            text = panel.current.copy or panel.current.text.strip() or text
-        elif isinstance(panel, MetricsPanel):
-            text = panel.copy_text() or text
-        self.owner.copy(text)
+        self.owner.copy(self.tabs.copy_text() or self.job_id)
 
     def do_copy_hash(self) -> None:
         """Copy a file's hash."""
-        if self._file is not None:
-            self.owner.copy(self._file.sha256)
+        if self.tabs.file is not None:
+            self.owner.copy(self.tabs.file.sha256)
 
     def do_copy_command(self) -> None:
         """Copy the command line that shows what the open tab shows."""
-        verb = "logs" if self.tab == "Log" else "job"
+        verb = {"Log": "logs", "Metrics": "metrics"}.get(self.tabs.tab, "job")
         self.owner.copy(f"simpletuner-tui {verb} {self.job_id}")
 
     @on(VirtualList.Opened)
     async def do_line(self) -> None:
         """From a line of the diagnosis to the log; any other line in full, however long it is."""
-        current = self._entry
+        current = self.tabs.entry
         if current is None:
             return
         if current.offset is None:
@@ -417,22 +286,20 @@ class JobScreen(AppScreen):
 
             width = max(40, self.size.width - 12)
             parts = textwrap.wrap((current.copy or current.text).strip(), width)
-            self.owner.push_screen(Page(self.tab, [entry(part) for part in parts]))
+            self.owner.push_screen(Page(self.tabs.tab, [entry(part) for part in parts]))
             return
-        await self.open_tab("Log")
-        panel = self._panels["Log"]
+        await self.tabs.open("Log")
+        panel = self.tabs.panel
         if isinstance(panel, LogPanel):
             panel.view.go_to(current.offset)
 
     def do_open(self) -> None:
         """Show the file's folder on the desktop."""
-        if self._file is not None:
-            folder = (self.owner.outputs / self._file.path).parent
+        if self.tabs.file is not None:
+            folder = (self.owner.outputs / self.tabs.file.path).parent
             self.owner.tell(show_folder(folder) or f"Opening {folder}.")
 
     def do_back(self) -> None:
         """One step back inside the tab, then back to the list."""
-        panel: Any = self.panel
-        step_back = getattr(panel.view if isinstance(panel, LogPanel) else panel, "step_back", None)
-        if step_back is None or not step_back():
+        if not self.tabs.step_back():
             self.owner.pop_screen()

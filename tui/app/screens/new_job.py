@@ -15,7 +15,9 @@ from tui.app import check_words, new_job_form
 from tui.app.actions import MOVE, Action
 from tui.app.job_facts import upload_words
 from tui.app.messages import EngineState, JobsChanged, UploadProgress
+from tui.app.new_job_editing import FieldEditor
 from tui.app.new_job_flow import NewJobFlow
+from tui.app.new_job_reasons import state_words, why_not
 from tui.app.page_actions import NEW
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
@@ -49,7 +51,6 @@ class NewJobScreen(AppScreen):
         super().__init__()
         self._given = dict(draft or {})
         self._upload: UploadProgress | None = None
-        self._starter: tuple[str, str] = ("", "")
         self._left = False
 
     def body(self) -> Iterable[Widget]:
@@ -62,6 +63,7 @@ class NewJobScreen(AppScreen):
         self.checks = PieceList("enter chooses a config, b is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
+        self.editor = FieldEditor(self.owner, self, self.flow, self.edge)
         self.leaves, self.progress = JobHead(), JobHead()
         self.progress.display = False
         return (
@@ -149,7 +151,7 @@ class NewJobScreen(AppScreen):
         self.form.styles.height = "1fr" if self.has_class("-wide") else len(fields)
         self.form_title.set(("New job",))
         self.checks.set(self._check_lines())
-        self.checks_title.set(("Checks", *self._state_words()))
+        self.checks_title.set(("Checks", *state_words(flow, engine=self.owner.control is not None)))
         answer = flow.answer
         heading, what = check_words.leaves_words(answer) if answer else ("Leaves this machine", "")
         skipped = check_words.skipped_words(answer) if answer else ""
@@ -159,21 +161,6 @@ class NewJobScreen(AppScreen):
         self.update_footer()
         if flow.job_id:
             self._follow_job()
-
-    def _state_words(self) -> tuple[str, ...]:
-        flow = self.flow
-        if flow.wanted:
-            return ("checking… then it starts",)
-        if flow.checking:
-            waits = "" if self.owner.control else " (the engine is starting)"
-            return (f"checking…{waits}",)
-        if flow.answer is None:
-            return ()
-        levels = [check.get("level") for check in flow.answer.get("checks") or ()]
-        errors, warnings = levels.count("error"), levels.count("warn")
-        if errors:
-            return (f"{errors} to correct",)
-        return (f"ready · {warnings} to know" if warnings else "ready",)
 
     def _check_lines(self) -> list[Entry]:
         flow, width = self.flow, max(30, self.checks.size.width - 6)
@@ -221,38 +208,15 @@ class NewJobScreen(AppScreen):
 
     def why_not(self, action: Action) -> str:
         """Reasons by action."""
-        flow, name = self.flow, action.name
-        busy = flow.submitting or bool(flow.job_id)
         if action.group != "new":
             return super().why_not(action)
-        if name == "stop":
-            return "" if flow.job_id else "Nothing is being uploaded."
-        if busy and name in ("submit", "edit", "starter", "clear", "dry_run"):
-            return "The job is being started."
-        if name == "submit":
-            return self._no_submit()
-        if name == "request" and flow.answer is None:
-            return "There is no check yet."
-        if name == "dry_run" and not (flow.draft.get("config") and self.owner.control):
-            return "Choose a config first." if self.owner.control else "The engine is starting."
-        if name == "clear" and (self.form.current is None or not self.form.current.own):
-            return "This field says what the config says."
-        return ""
-
-    def _no_submit(self) -> str:
-        flow = self.flow
-        if not flow.draft.get("config") and not flow.checking:
-            return "Choose a config first."
-        if self.owner.settings.cloud.consent == "never" and flow.answer and flow.asks:
-            return "Your settings forbid submitting (cloud.consent = never)."
-        if flow.checking:
-            return ""
-        if flow.answer is None:
-            return flow.problem.message if flow.problem else "There is no check yet."
-        if not flow.answer.get("ok"):
-            errors = [c for c in flow.answer.get("checks") or () if c.get("level") == "error"]
-            return f"Correct this first: {errors[0].get('message')}" if errors else "Not ready."
-        return ""
+        return why_not(
+            action.name,
+            self.flow,
+            engine=self.owner.control is not None,
+            own=self.form.current is not None and self.form.current.own,
+            forbidden=self.owner.settings.cloud.consent == "never",
+        )
 
     def do_submit(self) -> None:
         """Start the job, or start it once the check is done."""
@@ -316,107 +280,20 @@ class NewJobScreen(AppScreen):
     @on(VirtualList.Opened)
     def do_edit(self) -> None:
         """A list to choose from, or a line to type in."""
-        field = self.form.current
-        if field is None:
-            return
-        if field.key == "config":
-            self.run_worker(self._pick_config(), group="pick", exclusive=True)
-        elif field.choice:
-            self._pick(field.key, field.label)
-        else:
-            value = new_job_form.value_for_editing(self.flow.draft, self.flow.answer, field.key)
-            self._ask(field.key, field.label, value)
+        if self.form.current is not None:
+            self.editor.edit(self.form.current)
 
     def do_clear(self) -> None:
         """Take the config's own value back."""
-        if self.form.current is not None and self.form.current.key != "config":
-            self._take(self.form.current.key, "")
+        if self.form.current is not None:
+            self.editor.clear(self.form.current)
 
-    def _ask(self, key: str, label: str, value: str) -> None:
-        for old in self.query(PromptLine):
-            old.remove()
-        self.mount(PromptLine(key, label, value), before=self.edge)
+    def do_starter(self) -> None:
+        """Choose a family, then a name and the images."""
+        self.editor.starter()
 
     @on(PromptLine.Answered)
     async def _answered(self, event: PromptLine.Answered) -> None:
         event.stop()
-        purpose, value = event.purpose, event.value.strip()
-        if purpose == "starter-name" and value:
-            self._starter = (self._starter[0], value)
-            self._ask("starter-images", "Folder of your images", f"datasets/{value}")
-            return
-        if purpose == "starter-images":
-            problem = self._write_starter(value)
-        else:
-            problem = self._take(purpose, value) if purpose else ""
-        if problem:
-            self.owner.tell(problem, level="warning")
-            return
-        await self.query(PromptLine).remove()
-        self.form.focus()
-
-    def _take(self, key: str, value: str) -> str:
-        before = repr(self.flow.draft)
-        problem = new_job_form.set_field(self.flow.draft, key, value)
-        if not problem and repr(self.flow.draft) != before:
-            self.flow.touch()
-        return problem
-
-    def _pick(self, key: str, label: str) -> None:
-        from tui.app.new_job_choices import choices_of
-        from tui.app.widgets.picker import Picker
-
-        choices, current = choices_of(key, self.flow.draft, self.owner.settings)
-
-        def picked(value: str | None) -> None:
-            if value is not None:
-                self._take(key, value)
-
-        self.owner.push_screen(Picker(label, choices, current), picked)
-
-    async def _pick_config(self) -> None:
-        """Configs that were found, any other path, or a starter."""
-        from tui.app.new_job_choices import OTHER, STARTER, config_choices
-        from tui.app.widgets.picker import Picker
-
-        found: list[dict[str, Any]] = []
-        control = self.owner.control
-        if control is not None:
-            try:
-                found = await control.configs()
-            except ControlError as error:
-                self.owner.tell(error.message, error.advice, "error")
-        choices = config_choices(found)
-
-        def picked(value: str | None) -> None:
-            if value == OTHER:
-                self._ask("config", "Path of a config", str(self.flow.draft.get("config") or ""))
-            elif value == STARTER:
-                self.do_starter()
-            elif value:
-                self._take("config", value)
-
-        current = str(self.flow.draft.get("config") or "")
-        self.owner.push_screen(Picker("Config", choices, current), picked)
-
-    def do_starter(self) -> None:
-        """Choose a family, then a name and the images."""
-        from tui.app.new_job_choices import starter_choices
-        from tui.app.widgets.picker import Picker
-
-        def picked(value: str | None) -> None:
-            if value is not None:
-                self._starter = (value, "")
-                self._ask("starter-name", "Name of the new config", f"my-{value}")
-
-        self.owner.push_screen(Picker("Begin with", starter_choices()), picked)
-
-    def _write_starter(self, images: str) -> str:
-        from tui.app.new_job_choices import write_starter_config
-
-        starter, name = self._starter
-        path, problem = write_starter_config(starter, self.flow.draft["cwd"], name, images)
-        if problem:
-            return problem
-        self.owner.tell(f"Wrote {path}.")
-        return self._take("config", path)
+        if await self.editor.answered(event.purpose, event.value):
+            self.form.focus()

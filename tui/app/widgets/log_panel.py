@@ -40,11 +40,11 @@ class LogPanel(Vertical):
     def __init__(self, path: Path, name_hint: str) -> None:
         super().__init__()
         self.path = path
+        self.view = LogView(path)
         self._name = name_hint
 
     def compose(self) -> ComposeResult:
         """The view; a prompt comes when it is needed."""
-        self.view = LogView(self.path)
         yield self.view
 
     def on_mount(self) -> None:
@@ -91,7 +91,7 @@ class LogPanel(Vertical):
         view = self.view
         document = view.document
         text = document.query.text if document.query else ""
-        if view.seeker.busy == "hits":
+        if view.busy == "hits":
             return f"/{text} …"
         if not document.hits or document.search is None:
             return f"/{text}: nothing found"

@@ -11,32 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final
 
-from rich.segment import Segment
 from textual import events
 from textual.message import Message
-from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 
 from tui.app.actions import MOVE
 from tui.app.keymap import bindings
 from tui.app.page_actions import LOG
-from tui.app.theme import palette
-from tui.app.widgets.log_document import SHOWN, LogDocument
-from tui.app.widgets.log_paint import paint
+from tui.app.widgets.log_canvas import LogCanvas
+from tui.app.widgets.log_document import SHOWN
 from tui.app.widgets.log_seeker import LogSeeker
-from tui.app.widgets.log_window import SIDEWAYS, LogWindow
-from tui.store.log_line import LogLine
+from tui.app.widgets.log_window import SIDEWAYS
 
 PERIOD: Final = 0.25
 """Seconds between two looks at the file."""
 _TWICE_WITHIN: Final = 1.0  # seconds between the two presses of `g g`
 _WANTED: Final = frozenset({"search", "step", "save", "pipe", "pager", "copy"})
-_LOOKED_AT_ONCE: Final = 2_000
-"""Lines that are painted once and kept, so that moving about repaints little."""
 
 
-class LogView(Widget, can_focus=True):
+class LogView(LogCanvas):
     """A log file.
 
     Args:
@@ -46,7 +39,6 @@ class LogView(Widget, can_focus=True):
 
     DEFAULT_CSS = "LogView { width: 100%; height: 1fr; }"
     BINDINGS: ClassVar = bindings((*MOVE, *LOG))
-    ALLOW_SELECT = False
 
     class Changed(Message):
         """What is said about the log (its title) is out of date."""
@@ -63,17 +55,19 @@ class LogView(Widget, can_focus=True):
             self.what = what
 
     def __init__(self, path: Path, *, id: str | None = None) -> None:  # noqa: A002  Textual's name
-        super().__init__(id=id)
-        self.document = LogDocument(path)
-        self.window = LogWindow(self.document, self._paint)
+        super().__init__(path, id=id)
         self.unseen = 0
         """Lines that came while not following."""
         self.seeker = LogSeeker(
             self, self.document, go_to=self.go_to, missed=self._want, done=self.changed
         )
-        self._painted: dict[tuple[int, int, int], Strip] = {}
         self._timer: Timer | None = None
         self._first_g = 0.0
+
+    @property
+    def busy(self) -> str:
+        """What a thread is looking for; empty when none is."""
+        return self.seeker.busy
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -107,7 +101,7 @@ class LogView(Widget, can_focus=True):
         if new is None:
             return
         if new < 0:
-            self._painted.clear()
+            self.paint_again()
             self.window.start_anew()
         self.unseen = 0 if self.window.follow else self.unseen + max(new, 0)
         if self.document.pending and not self.seeker.busy:
@@ -122,73 +116,6 @@ class LogView(Widget, can_focus=True):
             self.unseen = 0
         self.refresh()
         self.post_message(self.Changed())
-
-    # -- drawing ------------------------------------------------------------------------------
-
-    def notify_style_update(self) -> None:
-        """Colours changed."""
-        super().notify_style_update()
-        self._painted.clear()
-        self.window.invalidate()
-
-    def on_focus(self) -> None:
-        """The cursor appears."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor disappears."""
-        self.refresh()
-
-    def _paint(self, line: LogLine) -> Strip:
-        key = (line.offset, line.end, hash(line.raw))
-        strip = self._painted.get(key)
-        if strip is None:
-            if len(self._painted) > _LOOKED_AT_ONCE:
-                self._painted.clear()
-            strip = paint(line.text, palette(self.app), self.document.marks)
-            self._painted[key] = strip
-        return strip
-
-    def render_line(self, y: int) -> Strip:
-        """One row with the frame; the right edge is the scroll bar."""
-        colors, window, width = palette(self.app), self.window, self.size.width
-        window.resize(width - 3, self.size.height)
-        rows = window.rows()
-        edge = Segment("│", colors.line)
-        thumb = Segment("┃", colors.dim) if self._is_thumb(y) else edge
-        if y < len(rows):
-            line, strip = rows[y]
-            here, chosen = line.offset == window.cursor, window.is_selected(line.offset)
-            first = not y or rows[y - 1].line.offset != line.offset
-            mark = "▸" if here and first and self.has_focus else "┃" if chosen else " "
-            body = Strip.join([Strip([Segment(mark, colors.accent)], 1), strip])
-            body = body.adjust_cell_length(width - 2, colors.base)
-            if chosen or (here and self.has_focus and not window.follow):
-                body = Strip([Segment(text, (style or colors.base) + colors.cursor)
-                              for text, style, _ in body], width - 2)  # fmt: skip
-        else:
-            text = f" {self._empty_text()}" if not y else ""
-            body = Strip([Segment(text, colors.dim)]).adjust_cell_length(width - 2, colors.base)
-        return Strip.join([Strip([edge], 1), body, Strip([thumb], 1)])
-
-    def _empty_text(self) -> str:
-        if not self.document.log.size:
-            return "No log yet. It appears here as soon as the trainer writes the first line."
-        return (
-            "Looking…" if self.seeker.busy else "No line is like that. t and esc show other lines."
-        )
-
-    def _is_thumb(self, y: int) -> bool:
-        size, rows = self.document.log.size, self.window.rows()
-        if not rows or not size:
-            return False
-        top, bottom = rows[0].line.offset, rows[-1].line.end + 1
-        if bottom - top >= size:
-            return False
-        page = self.size.height
-        length = max(1, page * (bottom - top) // size)
-        start = round(top / max(1, size - (bottom - top)) * (page - length))
-        return min(start, page - length) <= y < min(start, page - length) + length
 
     # -- moving -------------------------------------------------------------------------------
 
@@ -288,7 +215,7 @@ class LogView(Widget, can_focus=True):
         Returns:
             What is wrong with the query; empty when nothing is.
         """
-        self._painted.clear()
+        self.paint_again()
         problem = self.seeker.look_for(text, self.window.span[0], regex=regex)
         self.changed()
         return problem

@@ -1,0 +1,148 @@
+"""Changing the form's fields: lists to choose from, lines to type in, starters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tui.app import new_job_form
+from tui.app.new_job_flow import NewJobFlow
+from tui.app.widgets.prompt_line import PromptLine
+from tui.engine.control_client import ControlError
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.widget import Widget
+
+    from tui.app.app import SimpleTunerApp
+    from tui.app.new_job_form import Field
+
+
+class FieldEditor:
+    """Asks for what a field shall say and puts it into the flow's draft.
+
+    Args:
+        owner: the app, for lists on top of everything.
+        screen: where lines to type in appear.
+        flow: whose draft is changed.
+        below: the widget above which they appear.
+    """
+
+    def __init__(
+        self, owner: SimpleTunerApp, screen: Screen[Any], flow: NewJobFlow, below: Widget
+    ) -> None:
+        self._owner = owner
+        self._screen = screen
+        self._flow = flow
+        self._below = below
+        self._starter: tuple[str, str] = ("", "")
+
+    def edit(self, field: Field) -> None:
+        """A list to choose from, or a line to type in."""
+        flow = self._flow
+        if field.key == "config":
+            self._screen.run_worker(self._pick_config(), group="pick", exclusive=True)
+        elif field.choice:
+            self._pick(field)
+        else:
+            value = new_job_form.value_for_editing(flow.draft, flow.answer, field.key)
+            self._ask(field.key, field.label, value)
+
+    def clear(self, field: Field) -> None:
+        """Take the config's own value back."""
+        if field.key != "config":
+            self.take(field.key, "")
+
+    def take(self, key: str, value: str) -> str:
+        """Put a value into the draft; what is wrong with it, else empty."""
+        draft = self._flow.draft
+        before = repr(draft)
+        problem = new_job_form.set_field(draft, key, value)
+        if not problem and repr(draft) != before:
+            self._flow.touch()
+        return problem
+
+    # -- lines to type in ---------------------------------------------------------------------
+
+    def _ask(self, key: str, label: str, value: str) -> None:
+        for old in self._screen.query(PromptLine):
+            old.remove()
+        self._screen.mount(PromptLine(key, label, value), before=self._below)
+
+    async def answered(self, purpose: str, value: str) -> bool:
+        """Take what was typed; whether the line is done with."""
+        value = value.strip()
+        if purpose == "starter-name" and value:
+            self._starter = (self._starter[0], value)
+            self._ask("starter-images", "Folder of your images", f"datasets/{value}")
+            return False
+        if purpose == "starter-images":
+            problem = self._write_starter(value)
+        else:
+            problem = self.take(purpose, value) if purpose else ""
+        if problem:
+            self._owner.tell(problem, level="warning")
+            return False
+        await self._screen.query(PromptLine).remove()
+        return True
+
+    # -- lists --------------------------------------------------------------------------------
+
+    def _pick(self, field: Field) -> None:
+        from tui.app.new_job_choices import choices_of
+        from tui.app.widgets.picker import Picker
+
+        choices, current = choices_of(field.key, self._flow.draft, self._owner.settings)
+
+        def picked(value: str | None) -> None:
+            if value is not None:
+                self.take(field.key, value)
+
+        self._owner.push_screen(Picker(field.label, choices, current), picked)
+
+    async def _pick_config(self) -> None:
+        """Configs that were found, any other path, or a starter."""
+        from tui.app.new_job_choices import OTHER, STARTER, config_choices
+        from tui.app.widgets.picker import Picker
+
+        found: list[dict[str, Any]] = []
+        control = self._owner.control
+        if control is not None:
+            try:
+                found = await control.configs()
+            except ControlError as error:
+                self._owner.tell(error.message, error.advice, "error")
+        current = str(self._flow.draft.get("config") or "")
+
+        def picked(value: str | None) -> None:
+            if value == OTHER:
+                self._ask("config", "Path of a config", current)
+            elif value == STARTER:
+                self.starter()
+            elif value:
+                self.take("config", value)
+
+        self._owner.push_screen(Picker("Config", config_choices(found), current), picked)
+
+    # -- starters -----------------------------------------------------------------------------
+
+    def starter(self) -> None:
+        """Choose a family, then a name and the images."""
+        from tui.app.new_job_choices import starter_choices
+        from tui.app.widgets.picker import Picker
+
+        def picked(value: str | None) -> None:
+            if value is not None:
+                self._starter = (value, "")
+                self._ask("starter-name", "Name of the new config", f"my-{value}")
+
+        self._owner.push_screen(Picker("Begin with", starter_choices()), picked)
+
+    def _write_starter(self, images: str) -> str:
+        from tui.app.new_job_choices import write_starter_config
+
+        starter, name = self._starter
+        path, problem = write_starter_config(starter, self._flow.draft["cwd"], name, images)
+        if problem:
+            return problem
+        self._owner.tell(f"Wrote {path}.")
+        return self.take("config", path)

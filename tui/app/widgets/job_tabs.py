@@ -1,0 +1,222 @@
+"""The tabs of a job's page: each is made when it is first opened and filled while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widget import Widget
+
+from tui.app import job_facts
+from tui.app.widgets.file_list import FileList
+from tui.app.widgets.log_panel import LogPanel
+from tui.app.widgets.metrics_panel import MetricsPanel
+from tui.app.widgets.piece_list import Entry, PieceList
+from tui.app.widgets.tab_title import TabTitle, TabWords
+from tui.formatting import plural, size
+from tui.store.records import FileRecord, JobRecord
+from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+TABS: Final = ("Log", "Metrics", "Stages", "Config", "Files", "Events")
+DIAGNOSIS: Final = "Diagnosis"
+"""Comes before the others where a job has failed."""
+_EMPTY: Final = {"Stages": "No stage has begun yet.", "Events": "Nothing has happened yet."}
+
+
+class JobTabs(Vertical):
+    """Names of the tabs, and the open one.
+
+    Args:
+        names: the tabs there are.
+        job: whose; without one nothing is opened.
+    """
+
+    DEFAULT_CSS = "JobTabs, JobTabs > Vertical { width: 100%; height: 1fr; }"
+
+    class Changed(Message):
+        """Another tab is open, or the open one offers something else."""
+
+    def __init__(self, names: Sequence[str], job: JobRecord | None) -> None:
+        super().__init__()
+        self.title = TabTitle(names)
+        self.job = job
+        self.compared: JobRecord | None = None
+        self.tab = names[0]
+        self.panels: dict[str, Widget] = {}
+        self._words: dict[str, tuple[str, ...]] = {}
+
+    def compose(self) -> ComposeResult:
+        """The first tab is there from the first frame on."""
+        if self.job is not None:
+            self.panels[self.tab] = self._make(self.tab, self.job)
+        yield self.title
+        self.room = Vertical(*self.panels.values())
+        yield self.room
+
+    def begin(self) -> None:
+        """Fill the first tab, once all of the page is there."""
+        self._opened(self.tab)
+
+    @property
+    def _owner(self) -> SimpleTunerApp:
+        return cast("SimpleTunerApp", self.app)
+
+    # -- opening ------------------------------------------------------------------------------
+
+    async def open(self, name: str) -> None:
+        """Show a tab; it is made the first time."""
+        if self.job is None:
+            return
+        for other, panel in self.panels.items():
+            panel.display = other == name
+        if name not in self.panels:
+            self.panels[name] = self._make(name, self.job)
+            await self.room.mount(self.panels[name])
+        self._opened(name)
+
+    async def step(self, step: int) -> None:
+        """Show the tab so many further to the right."""
+        names = self.title.names
+        await self.open(names[(names.index(self.tab) + step) % len(names)])
+
+    def add_diagnosis(self) -> bool:
+        """Offer the diagnosis as well; whether it was not offered before."""
+        if DIAGNOSIS in self.title.names:
+            return False
+        self.title.names = (DIAGNOSIS, *TABS)
+        self.title.refresh()
+        return True
+
+    def _opened(self, name: str) -> None:
+        self.tab = name
+        self.title.set(name, self._words.get(name, ()))
+        self.fill()
+        focus = getattr(self.panels[name], "focus_content", None) or self.panels[name].focus
+        focus()
+        self.post_message(self.Changed())
+
+    def _make(self, name: str, job: JobRecord) -> Widget:
+        if name == "Log":
+            return LogPanel(self._owner.home.log_file(job.job_id), job.name)
+        if name == "Metrics":
+            return MetricsPanel(job)
+        if name == "Files":
+            return FileList()
+        return PieceList(_EMPTY.get(name, ""))
+
+    # -- filling ------------------------------------------------------------------------------
+
+    def show(self, job: JobRecord) -> None:
+        """The job has changed."""
+        self.job = job
+        self.fill()
+
+    def fill(self) -> None:
+        """Bring the open tab up to date."""
+        panel, job = self.panel, self.job
+        if panel is None or job is None:
+            return
+        try:
+            if isinstance(panel, LogPanel):
+                panel.view.live(job.status.is_active)
+            elif isinstance(panel, MetricsPanel):
+                panel.update(job)
+            elif isinstance(panel, FileList):
+                self._fill_files(panel, job)
+            elif isinstance(panel, PieceList):
+                panel.set(self._entries(job))
+                compared = self.tab == "Config" and self.compared
+                words = [f"with {compared.name}"] if compared else []
+                self._say(self.tab, (*words, plural(panel.count, "line")))
+        except StoreError as error:
+            self._owner.tell(error.message, error.advice, "error")
+
+    def _entries(self, job: JobRecord) -> list[Entry]:
+        reader = self._owner.reader
+        if self.tab == "Stages":
+            return job_facts.stage_entries(job, reader.stages(job.job_id), self._owner.clock())
+        if self.tab == "Events":
+            return job_facts.event_entries(reader.events(job.job_id))
+        if self.tab == DIAGNOSIS:
+            return job_facts.diagnosis_entries(job, max(40, self.app.size.width - 8))
+        if self.compared is not None:
+            return job_facts.diff_entries(job, self.compared)
+        return job_facts.config_entries(job)
+
+    def _fill_files(self, panel: FileList, job: JobRecord) -> None:
+        files = self._owner.reader.files(job.job_id)
+        if list(panel.files) != files:
+            panel.set(files)
+        total = sum(file.size for file in files)
+        where = str(self._owner.outputs)
+        self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}"))
+
+    def compare(self, other: JobRecord | None) -> None:
+        """Compare with another job, or no more."""
+        self.compared = other
+        metrics = self.panels.get("Metrics")
+        if isinstance(metrics, MetricsPanel):
+            metrics.compare(other)
+        self.fill()
+
+    # -- words about a tab --------------------------------------------------------------------
+
+    def _say(self, name: str, words: tuple[str, ...]) -> None:
+        self._words[name] = words
+        if name == self.tab:
+            self.title.set(name, words)
+
+    @on(TabWords)
+    def _tab_words(self, event: TabWords) -> None:
+        for name, panel in self.panels.items():
+            if panel is event.panel:
+                self._say(name, event.words)
+        self.post_message(self.Changed())
+
+    @on(TabTitle.Picked)
+    async def _picked(self, event: TabTitle.Picked) -> None:
+        await self.open(event.name)
+
+    # -- what is open -------------------------------------------------------------------------
+
+    @property
+    def panel(self) -> Widget | None:
+        """The open tab's widget."""
+        return self.panels.get(self.tab)
+
+    @property
+    def file(self) -> FileRecord | None:
+        """The file that the cursor is on."""
+        return self.panel.file if isinstance(self.panel, FileList) else None
+
+    @property
+    def entry(self) -> Entry | None:
+        """The line of words that the cursor is on."""
+        panel = self.panel
+        current = panel.current if isinstance(panel, PieceList) else None
+        return current if current is not None and current.text.strip() else None
+
+    def copy_text(self) -> str:
+        """What the cursor is on, to be copied; empty where that is nothing."""
+        panel = self.panel
+        if isinstance(panel, FileList) and panel.file is not None:
+            return str(self._owner.outputs / panel.file.path)
+        if isinstance(panel, PieceList) and panel.current is not None:
+            return panel.current.copy or panel.current.text.strip()
+        if isinstance(panel, MetricsPanel):
+            return panel.copy_text()
+        return ""
+
+    def step_back(self) -> bool:
+        """Undo a selection, filter or the like in the open tab; False when there is none."""
+        panel = self.panel
+        inner = panel.view if isinstance(panel, LogPanel) else panel
+        step_back = getattr(inner, "step_back", None)
+        return step_back is not None and bool(step_back())
