@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
+
+
+def needs_program(name: str) -> pytest.MarkDecorator:
+    """Skip, saying so, where a program of the system is not installed."""
+    return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
 
 
 async def eventually(

@@ -1,0 +1,281 @@
+"""What must work behind a reverse proxy. Run by `test_reverse_proxies.py` in its own network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from tests.canary import OUTSIDE
+from tests.engine.test_jobs import check_whole
+from tests.engine.world import World, running_world
+from tests.support import eventually
+from tui.settings import Home, load_settings
+from tui.store.records import JobRecord, JobStatus
+
+MIB = 1024 * 1024
+DOCUMENT = Path(__file__).parents[2] / "REVERSE-PROXIES.md"
+NAME = "training.example.com"
+PUBLIC = f"https://{NAME}"
+REPLICATE, STRANGER, OFFICE = "34.82.0.10", "8.8.4.4", "10.0.0.5"
+SETTINGS = f"""
+[listener]
+public_url = "{PUBLIC}"
+trusted_proxies = ["127.0.0.1"]
+allowed_ips = ["34.82.0.0/16", "35.185.0.0/16"]
+[network]
+ca_bundle = "%s"
+"""
+
+
+@dataclass(frozen=True)
+class Papers:
+    """A private authority and what it signed."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+def openssl(*arguments: str, folder: Path) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    folder = tmp_path_factory.mktemp("papers")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test ca",
+            "-keyout", "ca.key", "-out", "ca.pem", folder=folder)  # fmt: skip
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}", "-keyout", "x.key",
+            "-out", "x.csr", folder=folder)  # fmt: skip
+    (folder / "x.ext").write_text(f"subjectAltName=DNS:{NAME}\n")
+    openssl("x509", "-req", "-in", "x.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
+            "-CAcreateserial", "-extfile", "x.ext", "-out", "x.pem", folder=folder)  # fmt: skip
+    return Papers(folder / "ca.pem", folder / "x.pem", folder / "x.key")
+
+
+def example(language: str, papers: Papers) -> str:
+    """The configuration in the document; only where the certificate lies is changed."""
+    found = re.search(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert found
+    text = found[1].replace("/etc/ssl/certs/training.crt", str(papers.certificate))
+    return text.replace("/etc/ssl/private/training.key", str(papers.key))
+
+
+@pytest.fixture(scope="module")
+def proxy(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    name = os.environ["SIMPLETUNER_TUI_PROXY"]
+    folder = tmp_path_factory.mktemp(name)
+    (folder / OUTSIDE).touch()  # a proxy logs addresses, the keys of jobs' webhooks in them
+    if name == "nginx":
+        places = "".join(
+            f"{kind}_temp_path {folder}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        config = folder / "nginx.conf"
+        config.write_text(
+            f"user root; daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
+            f"http {{ access_log off;\n{places}{example('nginx', papers)}\n}}\n"
+        )
+        command = ["nginx", "-e", "stderr", "-c", str(config)]
+    else:
+        config = folder / "Caddyfile"
+        options = "{\n admin off\n auto_https disable_redirects\n}\n"
+        config.write_text(options + example("caddyfile", papers))
+        command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
+    log = (folder / "log").open("wb")
+    env = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+    try:
+        yield name
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+@contextlib.asynccontextmanager
+async def world_behind(
+    home: Home, papers: Papers, tmp_path: Path, *faults: str, polling: bool
+) -> AsyncIterator[World]:
+    home.create()
+    home.settings_file.write_text(SETTINGS % papers.ca)
+    settings = load_settings(home, {})
+    settings = replace(settings, cloud=replace(settings.cloud, polling=polling))
+    async with running_world(
+        home, tmp_path / "project", settings=settings, faults=faults, ca_bundle=papers.ca
+    ) as world:
+        assert world.engine.listening.address == "127.0.0.1:8080"
+        yield world
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "h", tmp_path / "h" / "cloud_outputs")
+
+
+def client_from(address: str, papers: Papers, **more: Any) -> httpx.AsyncClient:
+    """A client with that source address."""
+    transport = httpx.AsyncHTTPTransport(local_address=address, verify=_trust(papers), retries=3)
+    return httpx.AsyncClient(base_url=PUBLIC, transport=transport, timeout=30, **more)
+
+
+def _trust(papers: Papers) -> Any:
+    import ssl
+
+    return ssl.create_default_context(cafile=str(papers.ca))
+
+
+def lasting(job: JobRecord) -> dict[str, Any]:
+    """What two runs of the same job have in common."""
+    return {
+        "status": job.status, "step": job.step, "total": job.total_steps, "percent": job.percent,
+        "epoch": job.epoch, "loss": job.loss is not None, "files": job.file_count,
+        "error": job.error, "stage": job.stage, "provider": job.provider_status,
+        "ended": job.completed_at is not None, "cost": job.cost_micros is not None,
+    }  # fmt: skip
+
+
+async def test_a_job_lives_by_webhooks_and_uploads_through_the_proxy(
+    home: Home, papers: Papers, proxy: str, tmp_path: Path
+) -> None:
+    """First with nothing polled; then with every webhook doubled, out of order, a third lost."""
+    async with world_behind(home, papers, tmp_path / "a", polling=False) as world:
+        here = await eventually(lambda: _tested(world), within=20)
+        assert here["success"], here
+        job_id = await world.submit(steps=40, overrides={"max_train_steps": 40, "lora_rank": 64})
+        await world.ended(job_id, within=60)
+        check_whole(world, job_id, 40)
+        job = world.job(job_id)
+        reader = world.reader
+        sources = {event.source for event in reader.events(job_id)}
+        assert "webhook" in sources
+        assert "poll" not in sources
+        largest = max(file.size for file in reader.files(job_id))
+        reader.close()
+        assert largest > 8 * MIB, "too small to be sent in parts"
+        assert job.output_url.startswith(PUBLIC) or PUBLIC in str(job.output)
+    faults = ("webhook-duplicate", "webhook-reorder", "webhook-drop=3")
+    other = Home(tmp_path / "h2", tmp_path / "h2" / "cloud_outputs")
+    async with world_behind(other, papers, tmp_path / "b", *faults, polling=True) as world:
+        again = await world.submit(steps=40, overrides={"max_train_steps": 40, "lora_rank": 64})
+        await world.ended(again, within=60)
+        await eventually(lambda: not world.sandbox.core.hooks.open_channels(), within=90)
+        check_whole(world, again, 40)
+        assert lasting(world.job(again)) == lasting(job)
+
+
+async def _tested(world: World) -> dict[str, Any] | None:
+    """The test of the way; the proxy may need a moment until it listens."""
+    path = "/api/cloud/providers/replicate/test-webhook"
+    answer: dict[str, Any] = await world.client.call("POST", path, {})
+    return answer if answer["success"] or "reached" not in answer["error"] else None
+
+
+async def test_the_clients_address_is_the_true_one(
+    home: Home, papers: Papers, proxy: str, tmp_path: Path
+) -> None:
+    async with world_behind(home, papers, tmp_path, polling=True) as world:
+        await eventually(lambda: _tested(world), within=20)
+        hook = "/api/webhooks/replicate"
+        forged = {"X-Forwarded-For": "34.82.1.2", "Forwarded": "for=34.82.1.2"}
+        async with client_from(REPLICATE, papers) as replicate:
+            assert (await replicate.post(hook, content=b"{}")).status_code == 401
+        rejection = world.engine.listening.stats["last_rejection"]
+        assert (rejection["reason"], rejection["address"]) == ("unsigned", REPLICATE)
+        for address in (STRANGER, OFFICE):
+            async with client_from(address, papers) as stranger:
+                answer = await stranger.post(hook, content=b"{}", headers=forged)
+                assert answer.status_code == 403
+                assert "application/json" not in answer.headers.get("content-type", "")  # proxy's
+        # Past the proxy's own list, ours decides by the address that the proxy saw.
+        world.engine.live.change("listener", {"allowed_ips": ("35.185.0.0/16",)})
+        async with client_from(REPLICATE, papers) as replicate:
+            answer = await replicate.post(hook, content=b"{}", headers=forged)
+        assert (answer.status_code, answer.json()["reason"]) == (403, "address")
+        assert world.engine.listening.stats["last_rejection"]["address"] == REPLICATE
+        # Somebody on this machine who is no trusted proxy does not choose an address either.
+        world.engine.live.change("listener", {"trusted_proxies": ()})
+        async with httpx.AsyncClient() as direct:
+            url = f"http://127.0.0.1:8080{hook}"
+            ours = {"X-Forwarded-For": "35.185.0.1"}
+            assert (await direct.post(url, content=b"{}", headers=ours)).status_code == 403
+
+
+async def test_the_api_is_for_the_office_and_streams_are_not_held_back(
+    home: Home, papers: Papers, proxy: str, tmp_path: Path
+) -> None:
+    async with world_behind(home, papers, tmp_path, polling=True) as world:
+        await eventually(lambda: _tested(world), within=20)
+        headers = {
+            "Authorization": f"Bearer {world.engine.api_keys.create().key}",
+            "X-Api-Base": world.sandbox.base_url,
+        }
+        async with client_from(STRANGER, papers, headers=headers) as stranger:
+            assert (await stranger.get("/api/cloud/jobs")).status_code == 403
+        async with client_from(OFFICE, papers) as nobody:
+            assert (await nobody.get("/api/cloud/jobs")).status_code == 401
+        job_id = await world.submit(steps=1500)
+        await world.until(job_id, JobStatus.RUNNING)
+        async with client_from(OFFICE, papers, headers=headers) as office:
+            assert (await office.get("/api/cloud/jobs")).json()["total"] == 1
+            seen = 0
+            path = f"/api/cloud/jobs/{job_id}/logs/stream"
+            async with asyncio.timeout(20), office.stream("GET", path) as stream:
+                async for line in stream.aiter_lines():
+                    seen += line.startswith("data: ")
+                    if seen >= 5:
+                        break
+        assert world.job(job_id).status is JobStatus.RUNNING, "the lines came at the end only"
+        await world.client.cancel(job_id)
+        await world.ended(job_id)
+
+
+async def test_large_files_in_parts(home: Home, papers: Papers, proxy: str, tmp_path: Path) -> None:
+    async with world_behind(home, papers, tmp_path, polling=True) as world:
+        await eventually(lambda: _tested(world), within=20)
+        made = await world.client.call("POST", "/api/storage-keys", {"ttl_seconds": 300})
+        assert made["endpoint"].startswith(PUBLIC)
+        source = tmp_path / "large.bin"
+        piece = os.urandom(MIB)
+        source.write_bytes(b"".join(piece[n:] + piece[:n] for n in range(96)))
+
+        def send() -> bytes:
+            s3 = boto3.client(
+                "s3",
+                endpoint_url=made["endpoint"],
+                aws_access_key_id=made["access_key"],
+                aws_secret_access_key=made["secret_key"],
+                region_name=made["region"],
+                verify=str(papers.ca),
+            )
+            parts = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=16 * MIB)
+            s3.upload_file(str(source), made["bucket"], "large.bin", Config=parts)
+            etag = s3.head_object(Bucket=made["bucket"], Key="large.bin")["ETag"]
+            assert etag.strip('"').endswith("-6"), "it was not sent in parts"
+            body: bytes = s3.get_object(
+                Bucket=made["bucket"], Key="large.bin", Range="bytes=1048576-2097151"
+            )["Body"].read()
+            return body
+
+        assert await asyncio.to_thread(send) == source.read_bytes()[MIB : 2 * MIB]
+        arrived = world.home.outputs / "personal" / "large.bin"
+        assert hashlib.sha256(arrived.read_bytes()).digest() == (
+            hashlib.sha256(source.read_bytes()).digest()
+        )
+        # A webhook that carries a whole log is larger than a proxy's default limit.
+        async with client_from(REPLICATE, papers) as replicate:
+            answer = await replicate.post("/api/webhooks/replicate", content=b"x" * 20 * MIB)
+        assert answer.status_code == 401
