@@ -99,16 +99,17 @@ class Home:
         """The engine's Unix socket.
 
         A home with a very long name cannot hold it (a socket path has about 100 bytes), so then it
-        lies in a folder of the user's own in the temporary directory.
+        lies in a folder of the user's own below `/tmp`; not below `TMPDIR` or `XDG_RUNTIME_DIR`,
+        which may differ between the two shells that have to find each other.
         """
         inside = self.root / "engine.sock"
         if len(os.fsencode(inside)) <= _SOCKET_PATH_LIMIT:
             return inside
         import hashlib
-        import tempfile
 
         name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"simpletuner-tui-{os.getuid()}-{name}" / "engine.sock"
+        folder = f"/tmp/simpletuner-tui-{os.getuid()}-{name}"  # noqa: S108  see `_claim`
+        return Path(folder) / "engine.sock"
 
     def log_file(self, job_id: str) -> Path:
         """The raw log text of one job."""
