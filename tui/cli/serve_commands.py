@@ -33,7 +33,9 @@ def serve(options: argparse.Namespace) -> int:
 
 def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     def write(event: dict[str, Any]) -> None:
-        sys.stdout.write((json.dumps(event) if as_json else _line(event)) + "\n")
+        sys.stdout.write(
+            (json.dumps(event, ensure_ascii=False) if as_json else _line(event)) + "\n"
+        )
         sys.stdout.flush()
 
     return write

@@ -1,0 +1,198 @@
+"""`serve`, `api-key` and `storage-key` as processes, as a script uses them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import eventually_sync
+from tui.sandbox.demo import write_demo_project
+
+
+@dataclass
+class Serving:
+    """A `serve` that runs, and what it has said."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    root = Path(tempfile.mkdtemp(prefix="st-"))
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(root / "h"))
+    yield root / "h"
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def tui(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tui", *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert not ok or done.returncode == 0, done.stderr
+    return done
+
+
+def tui_json(*arguments: str) -> Any:
+    return json.loads(tui(*arguments, "--json").stdout)
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Serving]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui", "serve", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    running = Serving(process)
+    reader = threading.Thread(target=running.read)
+    reader.start()
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        reader.join(10)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stderr.close()
+
+
+@contextmanager
+def sandbox(tmp_path: Path) -> Iterator[dict[str, str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tui", "sandbox", "--json", "--speed", "40", "--until-eof",
+         "--work-dir", str(tmp_path / "sandbox")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_serve_runs_a_job_and_says_what_happens(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_demo_project(tmp_path / "project")
+    with sandbox(tmp_path) as world:
+        monkeypatch.setenv("SIMPLETUNER_TUI_API_BASE", world["api_base"])
+        monkeypatch.setenv("REPLICATE_API_TOKEN", world["token"])
+        port = free_port()
+        with serving("--json", "--listen", f"127.0.0.1:{port}") as served:
+            eventually_sync(lambda: served.lines, within=30)
+            ready = served.events()[0]
+            assert ready["event"] == "ready"
+            assert ready["listen"] == f"127.0.0.1:{port}"
+            assert ready["api_base"] == world["api_base"]
+            made = tui_json(
+                "submit", str(config), "--steps", "12", "--delivery", "local", "--yes", "--wait"
+            )
+            job_id = made["job_id"]
+            key = tui_json("api-key", "create", "--name", "script")["key"]
+            answer = httpx.get(
+                f"http://127.0.0.1:{port}/api/cloud/jobs/{job_id}", headers={"X-API-Key": key}
+            )
+            assert answer.json()["job"]["status"] == "completed"
+            eventually_sync(lambda: any("running → completed" in line for line in served.lines))
+            served.process.send_signal(signal.SIGINT)
+            assert served.process.wait(30) == 0
+    events = served.events()
+    assert events[-1]["event"] == "stopped"
+    told = [event for event in events if event.get("job_id") == job_id]
+    sources = {event["source"] for event in told if "source" in event}
+    assert {"local", "webhook", "storage"} <= sources
+    assert next(event["event"] for event in told) == "created"
+    assert not (home / "engine.sock").exists()
+    assert world["token"] not in "\n".join(served.lines)
+
+
+def test_one_line_for_people(home: Path) -> None:
+    port = free_port()
+    with serving("--listen", f"127.0.0.1:{port}", "--public-url", "https://t.example") as served:
+        eventually_sync(lambda: served.lines, within=30)
+        httpx.post(f"http://127.0.0.1:{port}/api/webhooks/replicate", content=b"{}")
+        eventually_sync(lambda: len(served.lines) > 1)
+    assert "webhooks at https://t.example/api/webhooks/replicate" in served.lines[0]
+    assert "webhook rejected" in served.lines[1]
+    assert served.lines[-1] == "Stopped."
+
+
+def test_an_agent_hands_over_and_a_second_serve_does_not(home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "settings.toml").write_text('[listener]\nlisten = "127.0.0.1:0"\n')
+    tui("api-key", "list")  # leaves an agent behind
+    with serving("--json") as served:
+        eventually_sync(lambda: served.lines, within=40)
+        assert served.events()[0]["event"] == "ready"
+        second = tui("serve", "--json", ok=False)
+        assert second.returncode == 1
+        assert "served already" in second.stderr
+
+
+def test_serve_refuses_what_it_must_not_open(home: Path) -> None:
+    done = tui("serve", "--listen", "0.0.0.0:0", ok=False)
+    assert done.returncode == 1
+    assert "allow_public_bind" in done.stderr
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = tui("serve", "--listen", f"127.0.0.1:{holder.getsockname()[1]}", ok=False)
+    assert taken.returncode == 1
+    assert "taken" in taken.stderr
+    odd = tui("serve", "--public-url", "http://plain.example", ok=False)
+    assert odd.returncode == 2
+    assert "https" in odd.stderr
+
+
+def test_keys_are_made_listed_and_revoked(home: Path) -> None:
+    with serving("--json", "--listen", f"127.0.0.1:{free_port()}") as served:
+        eventually_sync(lambda: served.lines, within=30)
+        made = tui_json("api-key", "create", "--name", "a script")
+        assert set(made) == {"id", "key"}
+        assert [row["name"] for row in tui_json("api-key", "list")] == ["a script"]
+        assert made["key"] not in tui("api-key", "list").stdout
+        tui("api-key", "revoke", made["id"])
+        assert tui_json("api-key", "list") == []
+        assert tui("api-key", "revoke", made["id"], ok=False).returncode != 0
+        assert tui("api-key", "revoke", ok=False).returncode == 2
+        pair = tui_json("storage-key", "create", "--ttl", "30m")
+        assert {"endpoint", "bucket", "access_key", "secret_key", "region"} <= set(pair)
+        assert tui("storage-key", "create", "--ttl", "1y", ok=False).returncode == 2
+        shown = tui("storage-key", "create").stdout
+        assert "export AWS_ACCESS_KEY_ID=SP" in shown
