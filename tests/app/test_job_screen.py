@@ -71,7 +71,7 @@ async def test_a_failed_job_opens_on_its_diagnosis_and_leads_to_the_log(jobs: Ho
         assert "[Diagnosis]" in text
         assert "✗ Out of GPU memory at step 12" in text
         assert "train_batch_size = 4 → 1" in text
-        assert "vae_batch_size" not in text  # a draft cannot carry it
+        assert "vae_batch_size = 1" in text
         await pilot.press("j", "j", "j", "j", "j", "enter")
         await wait_for(pilot, lambda: screen.tabs.tab == "Log")
         panel = screen.tabs.panel
@@ -88,7 +88,8 @@ async def test_edit_and_run_opens_the_form_with_the_change_filled_in(jobs: Home)
         form = await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen) and app.screen)
         await wait_for(pilot, lambda: form.is_mounted and hasattr(form, "flow"))
         draft = form.flow.draft
-        assert draft["overrides"] == {"max_train_steps": 2000, "train_batch_size": 1}
+        changes = {"train_batch_size": 1, "vae_batch_size": 1}
+        assert draft["overrides"] == {"max_train_steps": 2000, **changes}
         assert draft["config"] == "/data/config/cat-lora/config.json"
         assert "consent" not in draft
 

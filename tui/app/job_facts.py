@@ -11,13 +11,9 @@ from tui import formatting
 from tui.app.lines import fit, plain
 from tui.app.messages import UploadProgress
 from tui.app.widgets.piece_list import Entry, entry
+from tui.simpletuner.overrides import OVERRIDES
 from tui.store.records import EventRecord, JobRecord, JobStatus, StageRecord
 
-OVERRIDES: Final = (
-    "max_train_steps", "train_batch_size", "lora_rank", "learning_rate", "gradient_checkpointing",
-    "gradient_accumulation_steps", "resolution", "base_model_precision", "validation_disable",
-)  # fmt: skip
-"""Settings that a draft may replace."""
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
 _STAGE_TONES: Final = {"done": "good", "failed": "bad", "running": "accent", "skipped": "dim"}
 _TONES: Final = {
@@ -266,7 +262,7 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
 
 
 def changes_of(job: JobRecord) -> dict[str, Any]:
-    """Settings the diagnosis would change, as far as a draft can carry them."""
+    """Settings the diagnosis would change; a record from elsewhere may name others."""
     changes = job.diagnosis.get("changes") or {}
     return {name: value for name, value in changes.items() if name in OVERRIDES}
 

@@ -22,11 +22,12 @@ class DeliveryDraft(BaseModel):
 
 
 class Overrides(BaseModel):
-    """Options that replace the config's for this job."""
+    """Options that replace the config's for this job: those of `simpletuner.overrides`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_train_steps: int | None = Field(None, ge=1)
+    num_train_epochs: int | None = Field(None, ge=0)
     train_batch_size: int | None = Field(None, ge=1)
     lora_rank: int | None = Field(None, ge=1)
     learning_rate: float | None = Field(None, gt=0)
@@ -34,7 +35,14 @@ class Overrides(BaseModel):
     gradient_accumulation_steps: int | None = Field(None, ge=1)
     resolution: float | None = Field(None, gt=0)
     base_model_precision: str | None = None
+    vae_batch_size: int | None = Field(None, ge=1)
+    checkpoint_step_interval: int | None = Field(None, ge=0)
+    checkpoints_total_limit: int | None = Field(None, ge=1)
     validation_disable: bool | None = None
+    validation_prompt: str | None = None
+    report_to: str | None = None
+    resume_from_checkpoint: str | None = None
+    num_processes: int | None = Field(None, ge=1)
 
     def given(self) -> dict[str, Any]:
         """The options that are set."""

@@ -1,0 +1,41 @@
+"""What a draft can carry."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from tui.engine.draft import Draft
+from tui.simpletuner import checks, diagnosis
+from tui.simpletuner.overrides import OVERRIDES
+
+
+def settings_changed_by(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Names that the module's code puts into `changes`, each with its function."""
+    for function in ast.walk(ast.parse(inspect.getsource(module))):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            keys: list[ast.expr | None] = []
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "changes":
+                keys = [node.slice]
+            elif isinstance(node, ast.Dict) and node.keys:
+                keys = list(node.keys)
+            for key in keys:
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield function.name, key.value
+
+
+@pytest.mark.parametrize("module", [diagnosis, checks])
+def test_every_setting_that_advice_may_change_fits_into_a_draft(module: ModuleType) -> None:
+    names = {name for _, name in settings_changed_by(module)}
+    assert len(names) > 3
+    for name in names:
+        kind, least = OVERRIDES[name]
+        value = {"switch": True, "text": "word"}.get(kind, int(least))
+        draft = Draft.model_validate({"config": "x", "overrides": {name: value}})
+        assert draft.overrides.given() == {name: value}

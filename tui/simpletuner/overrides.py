@@ -1,0 +1,70 @@
+"""Options of a config that can be given for one job, and what people type for them.
+
+Only the standard library: the command line reads this before anything else is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+Kind = Literal["whole", "number", "switch", "text"]
+
+OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
+    "max_train_steps": ("whole", 1),
+    "num_train_epochs": ("whole", 0),
+    "train_batch_size": ("whole", 1),
+    "lora_rank": ("whole", 1),
+    "learning_rate": ("number", 0),
+    "gradient_checkpointing": ("switch", 0),
+    "gradient_accumulation_steps": ("whole", 1),
+    "resolution": ("number", 0),
+    "base_model_precision": ("text", 0),
+    "vae_batch_size": ("whole", 1),
+    "checkpoint_step_interval": ("whole", 0),
+    "checkpoints_total_limit": ("whole", 1),
+    "validation_disable": ("switch", 0),
+    "validation_prompt": ("text", 0),
+    "report_to": ("text", 0),
+    "resume_from_checkpoint": ("text", 0),
+    "num_processes": ("whole", 1),
+}
+"""By plain name: the kind of value, and the least of a whole number; other numbers are above it."""
+_SWITCH: Final = {"true": True, "yes": True, "on": True, "1": True,
+                  "false": False, "no": False, "off": False, "0": False}  # fmt: skip
+_MOST: Final = 1e12
+
+
+def parse_override(name: str, text: str) -> Any:
+    """The value that a text means for an option.
+
+    Raises:
+        ValueError: there is no such option, or it cannot have that value; in words.
+    """
+    if name not in OVERRIDES:
+        raise ValueError(f"{name} cannot be changed for one job; these can: {', '.join(OVERRIDES)}")
+    kind, least = OVERRIDES[name]
+    text = text.strip()
+    if kind == "text":
+        return text
+    if kind == "switch":
+        if text.lower() not in _SWITCH:
+            raise ValueError("must be true or false")
+        return _SWITCH[text.lower()]
+    try:
+        value = float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        raise ValueError("must be a number") from None
+    if kind == "whole":
+        if not least <= value < _MOST:
+            raise ValueError("must be more than zero" if least else "must not be less than zero")
+        if value != int(value):
+            raise ValueError("must be a whole number")
+        return int(value)
+    if not least < value < _MOST:
+        raise ValueError("must be more than zero")
+    return value
+
+
+def override_text(value: Any) -> str:
+    """What `parse_override` reads as `value`."""
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
