@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.app.check_answer import answer
 from tui.app import check_words
-from tui.app.new_job_form import command_line, fields_of, parse_duration, set_field
+from tui.app.new_job_form import fields_of, parse_duration, set_field
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,16 @@ def test_entries_fit_and_hold_everything() -> None:
     assert "/data/cats/.env" in dry
 
 
-def test_the_command_line_quotes() -> None:
-    draft = {"config": "my configs/a.json", "hardware": "h100", "delivery": {"kind": "local"}}
-    assert command_line(draft) == (
-        "simpletuner-tui submit 'my configs/a.json' --hardware h100 --delivery local"
+def test_options_without_a_line_of_their_own_are_shown_when_they_are_changed() -> None:
+    draft: dict[str, Any] = {"overrides": {"vae_batch_size": 1, "gradient_checkpointing": True}}
+    fields = {field.key: field for field in fields_of(draft, answer(), {})}
+    assert (fields["vae_batch_size"].label, fields["vae_batch_size"].value) == (
+        "Vae batch size",
+        "1",
     )
+    assert fields["gradient_checkpointing"].value == "true"
+    assert fields["gradient_checkpointing"].own
+    assert set_field(draft, "gradient_checkpointing", "maybe").endswith("must be true or false.")
+    assert set_field(draft, "gradient_checkpointing", "no") == ""
+    assert set_field(draft, "vae_batch_size", "") == ""
+    assert draft["overrides"] == {"gradient_checkpointing": False}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tui import formatting
+from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
 
 Draft = dict[str, Any]
 Answer = Mapping[str, Any]
@@ -96,6 +97,10 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
         found.append(("hub_model_id", "Hub repo", repo, note, False))
     for key, label in NUMBERS.items():
         found.append((key, label, *_number(key, draft, answer), False))
+    for key, value in (draft.get("overrides") or {}).items():
+        if key not in NUMBERS:
+            before = ((answer or {}).get("config") or {}).get(key)
+            found.append((key, _label(key), _figure(value), _was(before, value), False))
     found.append(("cancel_after", "Stop after", *_stop(draft), False))
     levels = _levels(answer)
     return [
@@ -155,7 +160,15 @@ def _number(key: str, draft: Draft, answer: Answer | None) -> tuple[str, str]:
 
 
 def _figure(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else override_text(value)
+
+
+def _label(key: str) -> str:
+    return NUMBERS.get(key) or key.replace("_", " ").capitalize()
+
+
+def _was(before: Any, value: Any) -> str:
+    return "" if before in (None, value) else f"the config says {_figure(before)}"
 
 
 def _stop(draft: Draft) -> tuple[str, str]:
@@ -184,7 +197,7 @@ def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
 
 def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
     """What the line to type in begins with."""
-    if key in NUMBERS:
+    if key in OVERRIDES:
         return _number(key, draft, answer)[0]
     if key == "cancel_after":
         seconds = draft.get("cancel_after")
@@ -203,8 +216,8 @@ def set_field(draft: Draft, key: str, text: str) -> str:
         What is wrong with it; empty when it was taken. An empty text takes the field's own back.
     """
     text = text.strip()
-    if key in NUMBERS:
-        return _set_number(draft, key, text)
+    if key in OVERRIDES:
+        return _set_override(draft, key, text)
     if key == "cancel_after":
         seconds = parse_duration(text) if text else None
         if text and seconds is None:
@@ -227,22 +240,15 @@ def set_field(draft: Draft, key: str, text: str) -> str:
     return ""
 
 
-def _set_number(draft: Draft, key: str, text: str) -> str:
+def _set_override(draft: Draft, key: str, text: str) -> str:
     overrides = dict(draft.get("overrides") or {})
     if not text:
         overrides.pop(key, None)
     else:
         try:
-            value = float(text.replace(",", "").replace("_", ""))
-        except ValueError:
-            return f"{NUMBERS[key]} must be a number."
-        if not 0 < value < 1e12:
-            return f"{NUMBERS[key]} must be more than zero."
-        if key != "learning_rate":
-            if value != int(value):
-                return f"{NUMBERS[key]} must be a whole number."
-            value = int(value)
-        overrides[key] = value
+            overrides[key] = parse_override(key, text)
+        except ValueError as error:
+            return f"{_label(key)} {error}."
     draft["overrides"] = overrides
     return ""
 
@@ -258,16 +264,3 @@ def parse_duration(text: str) -> int | None:
         total += float(found[1]) * _UNITS[found[2] or "m"]
         at = found.end()
     return round(total) if lowered else None
-
-
-def command_line(draft: Draft) -> str:
-    """The command that starts the same job."""
-    import shlex
-
-    parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
-    for key, option in (("name", "--name"), ("hardware", "--hardware"), ("data", "--data")):
-        if draft.get(key):
-            parts += [option, str(draft[key])]
-    kind = (draft.get("delivery") or {}).get("kind")
-    parts += ["--delivery", kind] if kind else []
-    return shlex.join(parts)

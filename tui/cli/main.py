@@ -179,6 +179,10 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rank", type=_count, help="instead of lora_rank")
     command.add_argument("--lr", type=float, help="instead of learning_rate")
     command.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="NAME=VALUE",
+        help="any other option of the config for this job, such as vae_batch_size=1",
+    )  # fmt: skip
+    command.add_argument(
         "--stop-after", type=_count, metavar="SECONDS", help="Replicate ends the job then"
     )
 
@@ -188,3 +192,16 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
+
+
+def _setting(text: str) -> tuple[str, object]:
+    from tui.simpletuner.overrides import parse_override
+
+    name, equals, value = text.partition("=")
+    name = name.strip().lstrip("-").replace("-", "_")
+    if not equals:
+        raise argparse.ArgumentTypeError("write it as NAME=VALUE")
+    try:
+        return name, parse_override(name, value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error}") from None

@@ -11,9 +11,9 @@ from typing import Any
 
 from tui import formatting
 from tui.cli import exit_codes, world
-from tui.store.job_json import job_json
 from tui.cli.output import say, say_json, tell
 from tui.engine.control_client import ControlClient, ControlError
+from tui.store.job_json import job_json
 from tui.store.records import JobRecord, JobStatus
 
 _MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
@@ -76,7 +76,7 @@ def draft_of(options: argparse.Namespace) -> dict[str, Any]:
         "data": options.data,
         "images_url": options.images_url,
         "delivery": _given(delivery),
-        "overrides": _given(overrides),
+        "overrides": {**dict(options.set), **_given(overrides)},
         "cancel_after": options.stop_after,
     }
     return _given(draft)

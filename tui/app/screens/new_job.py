@@ -15,6 +15,7 @@ from tui.app import check_words, new_job_form
 from tui.app.actions import MOVE, Action
 from tui.app.job_facts import upload_words
 from tui.app.messages import EngineState, JobsChanged, UploadProgress
+from tui.app.new_job_command import command_line
 from tui.app.new_job_editing import FieldEditor
 from tui.app.new_job_flow import NewJobFlow
 from tui.app.new_job_reasons import state_words, why_not
@@ -203,7 +204,7 @@ class NewJobScreen(AppScreen):
     def command_line(self, action: Action) -> str:
         """With the form's own values."""
         if action.id in ("new.submit", "new.copy_command"):
-            return new_job_form.command_line(self.flow.draft)
+            return command_line(self.flow.draft)
         return super().command_line(action)
 
     def why_not(self, action: Action) -> str:
@@ -228,7 +229,7 @@ class NewJobScreen(AppScreen):
 
     def do_copy_command(self) -> None:
         """Copy the command line."""
-        self.owner.copy(new_job_form.command_line(self.flow.draft))
+        self.owner.copy(command_line(self.flow.draft))
 
     def do_stop(self) -> None:
         """Cancel packing or uploading."""

@@ -1,0 +1,93 @@
+"""The command line that the form shows starts the job that the form would start."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.app.new_job_command import command_line
+from tui.cli.main import build_parser
+from tui.cli.submit_commands import draft_of
+from tui.engine.draft import Draft, Overrides
+from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "whole": st.integers(1, 10**9),
+    "number": st.floats(1e-9, 1e9),
+    "switch": st.booleans(),
+    "text": WORDS.map(str.strip).filter(bool),
+}
+DRAFTS = st.fixed_dictionaries(
+    {"config": WORDS.filter(lambda text: not text.startswith("-"))},
+    optional={
+        "name": WORDS,
+        "hardware": st.sampled_from(["l40s", "h100", "h100-x2"]),
+        "model": st.just("owner/name:abc"),
+        "version": st.just("f" * 64),
+        "data": st.sampled_from(["upload", "hosted", "remote"]),
+        "images_url": st.just("https://example.org/a.zip?x=1&y='2'"),
+        "delivery": st.fixed_dictionaries(
+            {"kind": st.sampled_from(["local", "hub", "none", "s3"])},
+            optional={"hub_model_id": st.just("alice/cat")},
+        ),
+        "overrides": st.fixed_dictionaries(
+            {}, optional={name: VALUES[kind] for name, (kind, _) in OVERRIDES.items()}
+        ),
+        "cancel_after": st.integers(5, 10**6),
+    },
+)
+
+
+def read(command: str) -> dict[str, Any]:
+    program, *arguments = shlex.split(command)
+    assert program == "simpletuner-tui"
+    return draft_of(build_parser().parse_args(arguments))
+
+
+@given(draft=DRAFTS)
+def test_it_says_everything_that_the_form_says(draft: dict[str, Any]) -> None:
+    told = read(command_line({**draft, "consent": True, "idempotency_key": "x"}))
+    told.pop("cwd")
+    assert told == {"delivery": {}, "overrides": {}, **draft}
+
+
+def test_it_quotes() -> None:
+    draft = {"config": "my configs/a.json", "hardware": "h100", "delivery": {"kind": "local"}}
+    assert command_line(draft) == (
+        "simpletuner-tui submit 'my configs/a.json' --hardware h100 --delivery local"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("vae_batch_size", "NAME=VALUE"),
+        ("vae_batch_size=0", "more than zero"),
+        ("vae_batch_size=1.5", "whole number"),
+        ("learning_rate=nan", "more than zero"),
+        ("gradient_checkpointing=perhaps", "true or false"),
+        ("optimizer=adamw", "cannot be changed for one job"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(
+    said: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["check", "config.json", "--set", said])
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_the_engine_takes_what_the_options_mean(name: str) -> None:
+    assert set(Overrides.model_fields) == set(OVERRIDES)
+    kind, least = OVERRIDES[name]
+    text = {"switch": "true", "text": "int8-quanto", "number": "0.5"}.get(kind, f"{least:g}")
+    value = parse_override(name, text)
+    assert parse_override(name, override_text(value)) == value
+    draft = Draft.model_validate({"config": "x", "overrides": {name: value}})
+    assert draft.overrides.given() == {name: value}

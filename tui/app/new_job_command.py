@@ -1,0 +1,49 @@
+"""The command line that starts the job which the form describes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tui.simpletuner.overrides import override_text
+
+_OPTIONS: Final = (
+    ("name", "--name"),
+    ("hardware", "--hardware"),
+    ("model", "--model"),
+    ("version", "--model-version"),
+    ("data", "--data"),
+    ("images_url", "--images-url"),
+)
+_DELIVERY: Final = (("kind", "--delivery"), ("hub_model_id", "--hub-model-id"))
+_SETTINGS: Final = {
+    "max_train_steps": "--steps",
+    "train_batch_size": "--batch",
+    "lora_rank": "--rank",
+    "learning_rate": "--lr",
+}
+"""Options of a name of their own; any other is `--set NAME=VALUE`."""
+
+
+def command_line(draft: Mapping[str, Any]) -> str:
+    """The command that starts the same job."""
+    parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
+    delivery = draft.get("delivery") or {}
+    for values, options in ((draft, _OPTIONS), (delivery, _DELIVERY)):
+        for key, option in options:
+            if values.get(key):
+                parts += _option(option, str(values[key]))
+    for key, value in (draft.get("overrides") or {}).items():
+        if value is None:
+            continue
+        text = override_text(value)
+        parts += [_SETTINGS[key], text] if key in _SETTINGS else ["--set", f"{key}={text}"]
+    if draft.get("cancel_after"):
+        parts += ["--stop-after", str(draft["cancel_after"])]
+    return shlex.join(parts)
+
+
+def _option(name: str, value: str) -> list[str]:
+    """An option with its value; one that looks like an option itself has to be glued on."""
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
