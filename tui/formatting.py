@@ -48,6 +48,11 @@ def money(micros: int | None) -> str:
     return f"{'-' if micros < 0 else ''}${cents // 100:,}.{cents % 100:02d}"
 
 
+def dollars(micros: int | None) -> str:
+    """An amount in a sentence: `$31.20`, but `$50` for whole dollars."""
+    return money(micros).removesuffix(".00")
+
+
 def rate(micros_per_second: int) -> str:
     """A rate for each second as dollars an hour: `$3.51/h`."""
     return f"{money(micros_per_second * 3600)}/h"

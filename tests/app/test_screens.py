@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.app.conftest import opened, text_of, wait_for
-from tests.app.engine import StandInEngine
 from tests.app.world import fill
 from tui.app.theme import THEMES
 from tui.app.widgets.file_list import shared_folder
-from tui.settings import CloudSettings, Home, Settings, UiSettings
-from tui.store.writer import StoreWriter
+from tui.settings import Home, Settings, UiSettings
 
 
 async def test_numbers_go_to_screens_and_keep_what_was_open(world: Home) -> None:
@@ -30,59 +28,6 @@ async def test_numbers_go_to_screens_and_keep_what_was_open(world: Home) -> None
         await pilot.press("1", "escape")
         await pilot.pause()
         assert "[2 Jobs]" in text_of(app)
-
-
-async def test_cloud_says_what_is_true(world: Home, engine: StandInEngine) -> None:
-    writer = StoreWriter(world)
-    writer.set_fact(
-        "versions:simpletuner/advanced-trainer-l40s",
-        {"versions": [{"id": "c0ffee" * 10, "created_at": "2026-10-01T10:00:00Z"}]},
-    )
-    writer.close()
-    settings = Settings(
-        cloud=CloudSettings(pinned_versions={"simpletuner/advanced-trainer-h100": "abad1dea" * 8}),
-        rates_micros={"h100": 2000},
-    )
-    async with opened(world, engine, settings=settings) as (app, pilot):
-        await pilot.press("1")
-        await pilot.pause()
-        text = text_of(app)
-        for words in (
-            "https://api.replicate.com/v1", "@alice", "● valid, from the environment",
-            "c0ffeec0ffee 2026-10-01", "abad1deaabad pinned", "$7.20/h", "● 127.0.0.1:8080",
-            str(world.settings_file)[:40],
-        ):  # fmt: skip
-            assert words in text, words
-
-
-async def test_cloud_checks_go_through_the_engine(world: Home, engine: StandInEngine) -> None:
-    engine.answers["GET", "/api/cloud/providers/replicate/validate"] = (
-        200,
-        {"valid": False, "error": "The token was refused.", "user_info": None},
-    )
-    async with opened(world, engine) as (app, pilot):
-        await pilot.press("1", "v")
-        await wait_for(pilot, lambda: app.notices[-1].message == "The token was refused.")
-        writer = StoreWriter(world)
-        writer.set_fact(
-            "account",
-            {"valid": False, "error": "The token was refused.", "advice": "Make a new one.",
-             "token_source": "keyring", "api_base": app.settings.cloud.api_base},
-        )  # fmt: skip
-        writer.close()
-        engine.send("fact", {"name": "account"})
-        await wait_for(pilot, lambda: "✗ refused, from the keyring" in text_of(app))
-        assert "Make a new one." in text_of(app)
-        assert "✗ api" in text_of(app)
-
-
-async def test_cloud_without_an_engine_offers_no_checks(world: Home) -> None:
-    async with opened(world) as (app, pilot):
-        await pilot.press("1")
-        await pilot.pause()
-        assert "validate token" not in text_of(app)
-        await pilot.press("v")
-        assert "engine is not running" in app.notices[-1].message
 
 
 async def test_publishing_lists_files_and_copies_where_they_are(world: Home) -> None:

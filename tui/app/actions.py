@@ -146,12 +146,16 @@ JOBS: Final = (
 )  # fmt: skip
 
 CLOUD: Final = (
-    Action("cloud.validate", "validate token", ("v",), "Ask the API who the token belongs to.",
-           footer=1),
-    Action("cloud.versions", "read versions", ("r",), "Ask for the newest version of each model.",
-           footer=2),
-    Action("cloud.copy", "copy settings path", ("y",), "Copy the path of the settings file.",
-           footer=3),
+    Action("cloud.edit", "change", ("e", "enter"), "Change what this card is about.", footer=1),
+    Action("cloud.check_all", "check all", ("v",), "Make every check again, side by side.",
+           f"{PROGRAM} doctor", footer=2),
+    Action("cloud.check", "check", ("c",), "Make the checks of this card again.", footer=3),
+    Action("cloud.next", "next card", ("tab", "l", "right"), "Go to the next card.", footer=4),
+    Action("cloud.previous", "card before", ("shift+tab", "h", "left"), "Go to the card before."),
+    Action("cloud.days", "days", ("w",), "The spending chart over 7, 30 or 90 days.",
+           f"{PROGRAM} spending", footer=5),
+    Action("cloud.copy", "copy", ("y",), "Copy what the card has to copy: a command, an address, "
+           "or the path of the settings file.", footer=6),
     Action("cloud.back", "back", ("escape",), "Back to where you came from.", footer=70),
 )  # fmt: skip
 

@@ -7,42 +7,34 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from textual import events
-from textual.app import App
 from textual.command import Provider
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.signal import Signal
 
 from tui.app import first_frame
 from tui.app.actions import APP
+from tui.app.attachment import AttachedApp
 from tui.app.crash import crash_words
 from tui.app.deeds import Deeds
-from tui.app.feed import Attach, EngineFeed
-from tui.app.frame_diff import FrameDiff, TerminalCells
+from tui.app.feed import Attach
+from tui.app.frame_diff import TerminalCells
 from tui.app.keep_frame import own_driver, save_frame
 from tui.app.keymap import KeyMap, bindings
 from tui.app.lines import plain
-from tui.app.messages import EngineState, JobsChanged, Notice, UploadProgress
-from tui.app.model import JobsModel
+from tui.app.messages import Notice
+from tui.app.resume import Place, load_place, save_place
 from tui.app.screens.jobs import JobsScreen
-from tui.app.status import WorldStatus, world_status
 from tui.app.styles import style_sheet
 from tui.app.theme import THEMES, AsciiFilter
 from tui.app.widgets.job_list import utc_now
 from tui.settings import Home, Settings
-from tui.store.reader import StoreReader
-
-if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
 
 _NOTICES_KEPT: Final = 200
-_SAVE_FRAME_EVERY: Final = 60.0
-"""Seconds between two saved frames while jobs change; the last one is saved when leaving."""
 _SEVERITY: Final[dict[str, SeverityLevel]] = {
     "info": "information",
     "warning": "warning",
@@ -57,16 +49,10 @@ def _action_commands() -> type[Provider]:
     return ActionCommands
 
 
-class SimpleTunerApp(FrameDiff, App[int]):
+class SimpleTunerApp(AttachedApp):
     """A window on the engine's work.
 
-    Screens follow changes by subscribing to a signal: `jobs_changed`, `fact_changed` (its name),
-    `upload_progress`, `engine_changed` and `status_changed`.
-
     Attributes:
-        reader: the store, read-only, for use in the event loop's thread.
-        model: order, filter and marks of the job list.
-        control: the engine, or None while there is none.
         clock: the present; tests stop it.
         keymap: the keys after the user's settings.
         deeds: cancel, delete, collect, sync.
@@ -89,41 +75,48 @@ class SimpleTunerApp(FrameDiff, App[int]):
         sandbox: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.home = home
-        self.settings = settings
-        self.sandbox = sandbox
-        self.clock = clock
-        self.reader = StoreReader(home.database)
-        self.model = JobsModel(self.reader)
         self.keymap = KeyMap(settings.ui.keys)
-        self.control: ControlClient | None = None
-        self.engine = EngineState("starting")
         self.notices: list[Notice] = []
         self.last_key = 0.0
         self.mouse_on = settings.ui.mouse
-        self.status = WorldStatus()
-        self._frame_saved = time.monotonic()
-        self._feed = EngineFeed(self, attach)
         self._ascii = AsciiFilter() if settings.ui.ascii else None
         self.frame_diff_on = settings.ui.frame_diff
         self.terminal_cells = TerminalCells()
-        super().__init__()
+        super().__init__(home, settings, attach=attach, sandbox=sandbox, clock=clock)
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
-        if settings.ui.theme in self.available_themes:
-            self.theme = settings.ui.theme
-        else:
-            self.theme = THEMES[0].name
+        self.place = load_place(home)
+        self._resume()
         self.set_keymap(self.keymap.textual_keymap())
         self.deeds = Deeds(self)
-        self.jobs_changed: Signal[JobsChanged] = Signal(self, "jobs-changed")
-        self.fact_changed: Signal[str] = Signal(self, "fact-changed")
-        self.upload_progress: Signal[UploadProgress] = Signal(self, "upload-progress")
-        self.engine_changed: Signal[EngineState] = Signal(self, "engine-changed")
-        self.status_changed: Signal[None] = Signal(self, "status-changed")
 
     # -- start and end ------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Theme, order and filter of the last run."""
+        place, wanted = self.place, self.settings.ui.theme
+        if place.theme in self.available_themes and place.theme_set == wanted:
+            wanted = place.theme
+        self.theme = wanted if wanted in self.available_themes else THEMES[0].name
+        self.model.resume(place.sort, place.descending, place.filter)
+
+    def keep_place(self) -> None:
+        """Remember where the user is, for the next run."""
+        jobs = self.screen_stack[0] if self.screen_stack else None
+        here = [getattr(screen, "HERE", "") for screen in self.screen_stack]
+        side = next((name for name in reversed(here) if name in ("cloud", "publishing")), "jobs")
+        list_ = getattr(jobs, "list", None)
+        self.place = Place(
+            screen=side,
+            sort=self.model.sort,
+            descending=self.model.descending,
+            filter=self.model.filter.text,
+            job=str(getattr(list_, "job_id", "") or ""),
+            theme=str(self.theme),
+            theme_set=self.settings.ui.theme,
+        )
+        save_place(self.home, self.place)
 
     def get_default_screen(self) -> Screen[Any]:
         """Jobs is home."""
@@ -142,7 +135,9 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.app_resume_signal.subscribe(self, lambda _: self.do_redraw(), immediate=True)
 
     def _begin(self) -> None:
-        self.run_worker(self._feed.run(), group="engine", exclusive=True)
+        self.follow_engine()
+        if self.place.screen != "jobs":
+            self.show(self.place.screen)
         for problem in self.keymap.problems:
             self.tell(f"[ui.keys] {problem.action_id}: {problem.message}.",
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
@@ -156,48 +151,10 @@ class SimpleTunerApp(FrameDiff, App[int]):
         filters = list(super().get_line_filters())
         return [*filters, self._ascii] if self._ascii is not None else filters
 
-    # -- the engine ---------------------------------------------------------------------------
-
-    def attached(self, control: ControlClient) -> None:
-        """The engine is there."""
-        self.control = control
-        self.engine_state(EngineState("ready"))
-
-    def engine_state(self, state: EngineState) -> None:
-        """Show whether the engine is there; why it is gone is said once, not at each retry."""
-        if state.state == "gone":
-            self.control = None
-            if state.message and self.engine != state:
-                self.tell(state.message, state.advice, "error")
-        self.engine = state
-        self.refresh_status()
-        self.engine_changed.publish(state)
+    def keys_changed(self) -> None:
+        """Say which keys work now."""
         if isinstance(self.screen, JobsScreen):
             self.screen.update_footer()
-
-    def catch_up(self) -> None:
-        """Read what changed in the store and tell the screens."""
-        found = self.model.catch_up()
-        if time.monotonic() - self._frame_saved > _SAVE_FRAME_EVERY:
-            self._frame_saved = time.monotonic()
-            save_frame(self)
-        if found.changed or found.order_stale:
-            self.refresh_status()
-            self.jobs_changed.publish(JobsChanged(found.changed, found.order_stale))
-
-    def fact_heard(self, name: str) -> None:
-        """The engine learned something about the world."""
-        self.refresh_status()
-        self.fact_changed.publish(name)
-
-    def refresh_status(self) -> None:
-        """Read again what the top bar says."""
-        status = world_status(
-            self.reader, self.settings, self.engine, self.clock(), sandbox=self.sandbox
-        )
-        if status != self.status:
-            self.status = status
-            self.status_changed.publish(None)
 
     # -- screens ------------------------------------------------------------------------------
 
@@ -310,6 +267,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
     def do_quit(self) -> None:
         """Leave; the engine goes on."""
         save_frame(self)
+        self.keep_place()
         self.exit(0)
 
     async def action_quit(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.app.messages import EngineState, UploadProgress
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.attachment import AttachedApp
     from tui.engine.control_client import ControlClient, ControlEvent
 
 Attach = Callable[[], Awaitable["ControlClient"]]
@@ -22,7 +22,7 @@ _RETRY: Final = (1.0, 2.0, 5.0, 15.0)
 class EngineFeed:
     """Keeps attached and passes on what the engine tells."""
 
-    def __init__(self, app: SimpleTunerApp, attach: Attach) -> None:
+    def __init__(self, app: AttachedApp, attach: Attach) -> None:
         self._app = app
         self._attach = attach
         self._sent_at = 0.0
@@ -58,6 +58,9 @@ class EngineFeed:
             self.changed()
         elif event.kind == "fact":
             self._app.fact_heard(str(data.get("name", "")))
+        elif event.kind == "settings":
+            self._app.reload_settings()
+            self._app.fact_heard("settings")
         elif event.kind == "upload":
             self._app.upload_progress.publish(_upload(data))
         elif event.kind == "notice":

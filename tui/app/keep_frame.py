@@ -14,7 +14,7 @@ from tui.app import first_frame
 from tui.app.frame_diff import cells_of, change_of_style
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.attachment import AttachedApp
 
 _ALTERNATE = "\x1b[?1049h"
 
@@ -40,7 +40,7 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
     return type("OwnDriver", (driver_class,), {"__init__": start, "write": write})
 
 
-def save_frame(app: SimpleTunerApp) -> None:
+def save_frame(app: AttachedApp) -> None:
     """Keep what the Jobs screen shows, without the log lines: logs may hold anything."""
     from tui.app.screens.jobs import JobsScreen
 

@@ -85,6 +85,11 @@ class JobsModel:
         self.descending = natural if descending is None else descending
         self.reload()
 
+    def resume(self, sort: str, descending: bool, filter_text: str) -> None:
+        """Begin with the order and filter of another time; read by the first `reload`."""
+        self.sort, self.descending = sort, descending
+        self.filter = parse_filter(filter_text)
+
     @property
     def sort_words(self) -> str:
         """The order in words: `newest`, `cost, highest first`."""

@@ -78,7 +78,7 @@ def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
 
 
 def _spending(fact: dict[str, Any], now: datetime) -> str:
-    """`$31.20 of $50.00 / 7 d`; without a limit only what was spent, without either nothing.
+    """`$31.20 of $50 / 7 d`; without a limit only what was spent, without either nothing.
 
     The engine tells it every half minute; what runs has cost more since then.
     """
@@ -89,7 +89,7 @@ def _spending(fact: dict[str, Any], now: datetime) -> str:
     spent += round(max(0.0, min(passed, 60.0)) * int(fact.get("burn_micros") or 0))
     words = formatting.money(spent)
     if fact.get("enabled") and isinstance(fact.get("limit_micros"), int):
-        words += f" of {formatting.money(fact['limit_micros'])}"
+        words += f" of {formatting.dollars(fact['limit_micros'])}"
     elif not spent:
         return ""
     return f"{words} / {fact.get('window', '7 d')}"

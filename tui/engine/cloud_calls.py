@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode
+
+_PROVIDER: Final = "/api/cloud/providers/replicate"
 
 
 class Caller(Protocol):
@@ -115,6 +117,26 @@ class CloudCalls:
     async def change_onboarding(self, **body: Any) -> dict[str, Any]:
         """Mark steps `done`, `skipped` or `reopened`, or the path `finished`."""
         return _dict(await self._call("PUT", "onboarding", body))
+
+    # -- the provider's settings and the webhook tests, at SimpleTuner's paths ------------------
+
+    async def provider_settings(self) -> dict[str, Any]:
+        """`{hardware_profile, webhook_url, webhook_allowed_ips, …}` in force."""
+        return _dict(_dict(await self._caller.call("GET", f"{_PROVIDER}/config")).get("config"))
+
+    async def change_provider(self, **values: Any) -> dict[str, Any]:
+        """Change some of them; answers all of them."""
+        data = await self._caller.call("PUT", f"{_PROVIDER}/config", values, timeout=30.0)
+        return _dict(_dict(data).get("config"))
+
+    async def test_webhook(self) -> dict[str, Any]:
+        """Send a signed event through the public URL: `{success, message, latency_ms, …}`."""
+        return _dict(await self._caller.call("POST", f"{_PROVIDER}/test-webhook", {}, timeout=60.0))
+
+    async def test_webhook_from_outside(self) -> dict[str, Any]:
+        """Let Replicate call the public URL; costs a CPU second, which the user has agreed to."""
+        path = f"{_PROVIDER}/test-webhook-external"
+        return _dict(await self._caller.call("POST", path, {"confirm": True}, timeout=120.0))
 
 
 def _dict(data: Any) -> dict[str, Any]:

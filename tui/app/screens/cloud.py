@@ -1,88 +1,185 @@
-"""The Cloud screen: account, hardware, versions, delivery – what is true now."""
+"""The Cloud screen: who I am, what it costs, what stops me, and whether everything is connected.
+
+Each card knows what it says and what can be changed on it; the screen only arranges them.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from textual import events
+from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 
 from tui.app.actions import CLOUD, MOVE, Action
-from tui.app.cloud_facts import cloud_facts, trainer_models
+from tui.app.cards.data import CloudData
+from tui.app.cards.deck import make_cards
+from tui.app.cards.spending import SpendingCard
 from tui.app.messages import EngineState
 from tui.app.screens.base import AppScreen
-from tui.app.widgets.panel_title import PanelTitle
-from tui.app.widgets.sheet import Sheet
+from tui.app.styles import style_sheet
+from tui.app.widgets.card_view import CardView
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.app.widgets.card_form import CardForm
+
+_WIDE: Final = 110
+_TWICE_WITHIN: Final = 1.0
 
 
 class CloudScreen(AppScreen):
-    """Facts, and the two checks that can be made again."""
+    """Cards, the keys between them, and the checks."""
 
+    CSS_PATH = style_sheet("cloud")
     ACTIONS: ClassVar = CLOUD
     MOVES: ClassVar = MOVE
     HERE: ClassVar = "cloud"
+    AUTO_FOCUS = "CardView"
 
     def body(self) -> Iterable[Widget]:
-        """Title and page."""
-        self.page_title = PanelTitle()
-        self.page_title.set(("Cloud", "what jobs started now would use"))
-        self.sheet = Sheet(lambda: cloud_facts(self.owner), id="cloud")
-        return (self.page_title, self.sheet)
+        """Two columns of cards, which lie one below the other where there is no room."""
+        self.data = CloudData(self.owner, self, self._data_changed)
+        self.data.from_store()
+        self.views = [CardView(card) for card in make_cards(self.data)]
+        for view in self.views:
+            view.display = view.card.shown
+        columns = [
+            Vertical(*(one for one in self.views if number == one.card.COLUMN), classes="column")
+            for number in (0, 1)
+        ]
+        self.scroll = VerticalScroll(
+            Container(*columns, id="card-columns"), id="cards", can_focus=False
+        )
+        self._first_g = 0.0
+        return (self.scroll,)
+
+    # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Follow facts and the engine."""
+        """Show what is known; ask for the rest."""
         super().on_mount()
         self.owner.fact_changed.subscribe(self, self._fact_changed)
         self.owner.engine_changed.subscribe(self, self._engine_changed)
+        self._ask()
 
-    def _fact_changed(self, _: str) -> None:
-        self.sheet.update()
+    def _ask(self) -> None:
+        """Read what is cheap; check what was never checked."""
+        reads = [name for view in self.views for name in view.card.READS]
+        checks = [name for view in self.views for name in view.card.CHECKS]
+        never = [name for name in checks if name not in self.data.known]
+        self.data.load(dict.fromkeys([*reads, *never]))
 
-    def _engine_changed(self, _: EngineState) -> None:
-        self.sheet.update()
+    def _fact_changed(self, name: str) -> None:
+        if name == "settings":
+            self.data.load(dict.fromkeys(one for view in self.views for one in view.card.READS))
+        else:
+            self.data.fact_heard(name)
+
+    def _engine_changed(self, state: EngineState) -> None:
+        if state.state == "ready":
+            self._ask()
+        self._data_changed()
         self.update_footer()
+
+    def _data_changed(self) -> None:
+        if not self.is_attached:
+            return
+        for view in self.views:
+            view.update()
+        form = self._form()
+        if form is not None:
+            form.update()
+
+    def _form(self) -> CardForm | None:
+        from tui.app.widgets.card_form import CardForm
+
+        top = self.owner.screen
+        return top if isinstance(top, CardForm) and top.is_mounted else None
 
     def on_screen_resume(self) -> None:
         """What was heard meanwhile."""
         super().on_screen_resume()
-        self.sheet.update()
+        self._data_changed()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Side by side where there is room."""
+        super().on_resize(event)
+        self.set_class(event.size.width >= _WIDE, "-wide")
+
+    # -- keys ---------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> CardView:
+        """The card with the keys."""
+        here = self.focused
+        return here if isinstance(here, CardView) else self.views[0]
+
+    def move(self, action_id: str) -> None:
+        """Scroll by a line, half a page, a page, or to an end."""
+        page = max(1, self.scroll.size.height - 1)
+        by = {
+            "move.down": 1, "move.up": -1, "move.half_down": page // 2,
+            "move.half_up": -(page // 2), "move.page_down": page, "move.page_up": -page,
+        }.get(action_id)  # fmt: skip
+        if by is not None:
+            self.scroll.scroll_relative(y=by, animate=False)
+        elif action_id == "move.bottom":
+            self.scroll.scroll_end(animate=False)
+        elif time.monotonic() - self._first_g < _TWICE_WITHIN:
+            self.scroll.scroll_home(animate=False)
+        else:
+            self._first_g = time.monotonic()
 
     def why_not(self, action: Action) -> str:
-        """Checks need the engine."""
-        if action.name in ("validate", "versions") and self.owner.control is None:
+        """Checks and changes need the engine."""
+        if action.group != "cloud":
+            return super().why_not(action)
+        if action.name in ("check", "check_all", "days", "edit") and self.owner.control is None:
             return "The engine is not running; this is possible when it is."
-        return super().why_not(action)
+        if action.name == "edit" and not self.view.card.items():
+            return "There is nothing to change on this card."
+        if action.name == "days" and not isinstance(self.view.card, SpendingCard):
+            return "This is for the chart on the spending card."
+        if action.name == "check" and not self.view.card.checks():
+            return "There is nothing to check on this card; v checks all the others."
+        return ""
 
-    def do_validate(self) -> None:
-        """Ask whose token it is."""
+    def do_edit(self) -> None:
+        """The card's form."""
+        from tui.app.widgets.card_form import CardForm
 
-        async def validate(control: ControlClient) -> str:
-            answer = await control.validate()
-            user = answer.get("user_info") or {}
-            if answer.get("valid"):
-                return f"The token is valid: @{user.get('username', '?')}."
-            return str(answer.get("error") or "The token was not accepted.")
+        self.owner.push_screen(CardForm(self.view.card))
 
-        self.owner.tell("Checking the token…")
-        self.owner.deeds.run(validate)
+    def do_check(self) -> None:
+        """This card's checks."""
+        self.data.load(self.view.card.checks())
 
-    def do_versions(self) -> None:
-        """Read the newest version of each trainer."""
+    def do_check_all(self) -> None:
+        """Every check of every card, side by side."""
+        names = [name for view in self.views for name in view.card.checks()]
+        self.data.load(dict.fromkeys(names))
 
-        async def read(control: ControlClient) -> str:
-            for model in trainer_models():
-                await control.versions(model)
-            return "Versions are up to date."
+    def do_days(self) -> None:
+        """A longer or shorter chart."""
+        card = self.view.card
+        if isinstance(card, SpendingCard):
+            card.next_days()
 
-        self.owner.tell("Reading versions…")
-        self.owner.deeds.run(read)
+    def do_next(self) -> None:
+        """The next card."""
+        self.focus_next(CardView)
+        self.update_footer()
+
+    def do_previous(self) -> None:
+        """The card before."""
+        self.focus_previous(CardView)
+        self.update_footer()
 
     def do_copy(self) -> None:
-        """Copy where the settings are."""
-        self.owner.copy(str(self.owner.home.settings_file))
+        """What this card has to copy; the path of the settings file where there is nothing."""
+        self.owner.copy(self.view.card.copies() or str(self.owner.home.settings_file))
 
     def do_back(self) -> None:
         """Back."""

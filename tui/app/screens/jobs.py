@@ -59,6 +59,9 @@ class JobsScreen(AppScreen):
         """Show the last known jobs at once, then follow the changes."""
         super().on_mount()
         self.owner.model.reload()
+        place = self.owner.model.position(self.owner.place.job)
+        if place is not None:
+            self.list.index = place
         self._headline()
         self.owner.jobs_changed.subscribe(self, self._jobs_changed)
         self.call_after_refresh(self._settled)

@@ -1,0 +1,136 @@
+"""The app's side of the engine: what it hears, what it reads then, and who is told.
+
+Screens follow by subscribing to a signal; nothing here knows what a screen shows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from textual.app import App
+from textual.signal import Signal
+
+from tui.app.feed import Attach, EngineFeed
+from tui.app.frame_diff import FrameDiff
+from tui.app.keep_frame import save_frame
+from tui.app.messages import EngineState, JobsChanged, UploadProgress
+from tui.app.model import JobsModel
+from tui.app.status import WorldStatus, world_status
+from tui.settings import Home, Settings, SettingsError, load_settings
+from tui.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+_SAVE_FRAME_EVERY: Final = 60.0
+"""Seconds between two saved frames while jobs change; the last one is saved when leaving."""
+
+
+class AttachedApp(FrameDiff, App[int]):
+    """An app with a store to read and an engine to talk to.
+
+    Attributes:
+        reader: the store, read-only, for use in the event loop's thread.
+        model: order, filter and marks of the job list.
+        settings: as they are in force; read again when somebody changes them.
+        control: the engine, or None while there is none.
+        engine: whether it is there.
+        status: what the top bar says.
+        jobs_changed, fact_changed, upload_progress, engine_changed, status_changed: signals for
+            screens; `fact_changed` tells the fact's name.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        attach: Attach,
+        sandbox: bool,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.home = home
+        self.settings = settings
+        self.sandbox = sandbox
+        self.clock = clock
+        self.reader = StoreReader(home.database)
+        self.model = JobsModel(self.reader)
+        self.control: ControlClient | None = None
+        self.engine = EngineState("starting")
+        self.status = WorldStatus()
+        self._frame_saved = time.monotonic()
+        super().__init__()
+        self.feed = EngineFeed(self, attach)
+        self.jobs_changed: Signal[JobsChanged] = Signal(self, "jobs-changed")
+        self.fact_changed: Signal[str] = Signal(self, "fact-changed")
+        self.upload_progress: Signal[UploadProgress] = Signal(self, "upload-progress")
+        self.engine_changed: Signal[EngineState] = Signal(self, "engine-changed")
+        self.status_changed: Signal[None] = Signal(self, "status-changed")
+
+    def tell(self, message: str, advice: str = "", level: str = "info") -> None:
+        """Say something to the user."""
+        raise NotImplementedError
+
+    def follow_engine(self) -> None:
+        """Attach, and keep attached until the app ends."""
+        self.run_worker(self.feed.run(), group="engine", exclusive=True)
+
+    def attached(self, control: ControlClient) -> None:
+        """The engine is there."""
+        self.control = control
+        self.engine_state(EngineState("ready"))
+
+    def engine_state(self, state: EngineState) -> None:
+        """Show whether the engine is there; why it is gone is said once, not at each retry."""
+        if state.state == "gone":
+            self.control = None
+            if state.message and self.engine != state:
+                self.tell(state.message, state.advice, "error")
+        self.engine = state
+        self.refresh_status()
+        self.engine_changed.publish(state)
+        self.keys_changed()
+
+    def keys_changed(self) -> None:
+        """Other keys may work now."""
+
+    def catch_up(self) -> None:
+        """Read what changed in the store and tell the screens."""
+        found = self.model.catch_up()
+        if time.monotonic() - self._frame_saved > _SAVE_FRAME_EVERY:
+            self._frame_saved = time.monotonic()
+            save_frame(self)
+        if found.changed or found.order_stale:
+            self.refresh_status()
+            self.jobs_changed.publish(JobsChanged(found.changed, found.order_stale))
+
+    def fact_heard(self, name: str) -> None:
+        """The engine learned something about the world."""
+        self.refresh_status()
+        self.fact_changed.publish(name)
+
+    def reload_settings(self) -> None:
+        """Read the settings file again; one that cannot be used changes nothing.
+
+        The API base stays: it was decided when this window opened.
+        """
+        try:
+            found = load_settings(self.home, {})
+        except SettingsError:
+            return
+        cloud = replace(found.cloud, api_base=self.settings.cloud.api_base)
+        self.settings = replace(found, cloud=cloud)
+        self.refresh_status()
+
+    def refresh_status(self) -> None:
+        """Read again what the top bar says."""
+        status = world_status(
+            self.reader, self.settings, self.engine, self.clock(), sandbox=self.sandbox
+        )
+        if status != self.status:
+            self.status = status
+            self.status_changed.publish(None)

@@ -1,0 +1,1 @@
+"""The cards of the Cloud screen: what each one says, what can be changed on it, what it checks."""

@@ -1,0 +1,201 @@
+"""Account & token: who is signed in, where the token comes from, and everything to do with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui import formatting
+from tui.app.cards.card import Card, Item, Question, Said
+from tui.app.cards.words import LABEL, Words, problem, row, wrapped
+from tui.app.status import username
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient, ControlError
+
+_KINDS: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
+_VARIABLES: Final = {"replicate": "REPLICATE_API_TOKEN", "huggingface": "HF_TOKEN"}
+_SOURCES: Final = {
+    "environment": "the environment", "keyring": "the keyring", "session": "this session's memory",
+}  # fmt: skip
+_STATES: Final = {
+    "none": ("✗", "bad", "none"),
+    "rejected": ("✗", "bad", "refused: mistyped, revoked or of another service"),
+    "forbidden": ("✗", "bad", "refused: it may not do this"),
+    "rate_limited": ("?", "warn", "not checked: asked too often"),
+    "unreachable": ("?", "warn", "not checked: nobody answers"),
+}
+
+
+class AccountCard(Card):
+    """Two tokens: Replicate's, and the Hub's."""
+
+    NAME: ClassVar = "account"
+    TITLE: ClassVar = "Account & token"
+    READS: ClassVar = ("tokens",)
+    CHECKS: ClassVar = ("account", "hub")
+
+    def state(self) -> tuple[str, str]:
+        """The account's name, or what is missing."""
+        known = self.data.get("account")
+        if known.get("valid"):
+            return f"@{username(known)}", "good"
+        if "account" in self.data.busy:
+            return "checking…", "dim"
+        if not known:
+            return "not checked", "dim"
+        return (_reason(known), "warn") if known.get("unreachable") else (_reason(known), "bad")
+
+    def lines(self, width: int) -> list[Words]:
+        """Address, engine, both tokens, the keyring."""
+        data = self.data
+        sandbox = (("  SANDBOX", "sandbox"),) if data.sandbox else ()
+        lines = [row("API", data.base, "base", *sandbox)]
+        lines += self._engine(width)
+        lines += self._token("replicate", data.get("account"), width)
+        lines += self._token("huggingface", data.get("hub"), width)
+        lines += self._keyring(width)
+        return lines
+
+    def _engine(self, width: int) -> list[Words]:
+        engine = self.data.app.engine
+        if engine.state == "ready":
+            return []
+        if engine.state == "starting":
+            return [row("engine", "◌ starting…", "dim")]
+        lines = wrapped(f"✗ {engine.message}", "bad", width, label="engine")
+        return lines + wrapped(engine.advice, "dim", width, indent=11)
+
+    def _token(self, kind: str, known: dict[str, Any], width: int) -> list[Words]:
+        state = self.data.get("tokens").get(kind) or {}
+        source = str(known.get("token_source") or state.get("in_use") or "")
+        place = f", from {_SOURCES.get(source, source)}" if source else ""
+        label = _KINDS[kind].split()[0] if kind == "replicate" else "Hub"
+        name = known.get("username") or username(known)
+        at = known.get("_at")
+        checked = f"  checked {formatting.ago(at, self.data.app.clock())}" if at else ""
+        if known.get("valid"):
+            said = f" valid{place}"
+            room = width - LABEL - len(f"● @{name}{said}{checked}")
+            more = ((checked, "dim"),) if room >= 0 else ()
+            words = row(label, f"● @{name}", "good", (said, "base"), *more)
+            return [words, *self._shadow(kind, state, width)]
+        if not known:
+            said = f"◌ not checked yet{place}" if source else "– none"
+            hint = "  c checks it" if source else "  e sets it"
+            return [row(label, said, "dim", (hint, "dim")), *self._shadow(kind, state, width)]
+        glyph, tone, words_ = _STATES.get(_reason_id(known), ("✗", "bad", "not valid"))
+        if _reason_id(known) == "none" and kind == "huggingface":
+            return [row(label, "– none", "dim", ("  needed for the Hub only", "dim"))]
+        lines = [row(label, f"{glyph} {words_}", tone, (place, "base"))]
+        if _reason_id(known) == "none":
+            return [*lines, *wrapped("e sets it; it works at once.", "base", width, indent=11)]
+        lines += problem(known.get("error"), known.get("advice"), width, indent=11)
+        return [*lines, *self._shadow(kind, state, width)]
+
+    def _shadow(self, kind: str, state: dict[str, Any], width: int) -> list[Words]:
+        if not state.get("shadowed"):
+            return []
+        text = f"! {_VARIABLES[kind]} of the environment is used instead of the stored one."
+        return wrapped(text, "warn", width, indent=11)
+
+    def _keyring(self, width: int) -> list[Words]:
+        state = self.data.get("tokens").get("replicate") or {}
+        if not state:
+            error = self.data.failed.get("tokens")
+            return problem(error.message, error.advice, width) if error else []
+        if state.get("problem"):
+            lines = wrapped(f"✗ {state['problem']}", "warn", width, label="keyring")
+            text = "A token can be kept for this session only (e); never in a file."
+            return lines + wrapped(text, "base", width, indent=11)
+        where = str(state.get("backend") or "the system's").removeprefix("keyring.backends.")
+        return [row("keyring", where, "dim", (f"  as {state.get('user', '')}", "dim"))]
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """Set, replace, validate, delete – for each of the two."""
+        found: list[Item] = []
+        for kind, name in _KINDS.items():
+            state = self.data.get("tokens").get(kind) or {}
+            source = str(state.get("in_use") or "")
+            value = f"set, from {_SOURCES.get(source, source)}" if source else "none"
+            stored = state.get("keyring") or state.get("session")
+            found.append(Item(kind, f"{name} token", "secret", value,
+                              "enter replaces it" if stored else "enter sets it"))  # fmt: skip
+            if state.get("problem"):
+                found.append(Item(f"session {kind}", "  this session", "secret", "",
+                                  "kept in memory only"))  # fmt: skip
+            if source:
+                found.append(Item(f"check {kind}", "  validate", "do", "ask whose it is"))
+            if stored:
+                found.append(Item(f"delete {kind}", "  delete", "do", "forget the stored token"))
+        return found
+
+    def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002
+        """Deleting is asked about."""
+        action, _, kind = key.partition(" ")
+        if action != "delete":
+            return None
+        details = ("It is removed from the keyring and from memory.",
+                   "Jobs that run go on; they cannot be watched without a token.")  # fmt: skip
+        return Question(f"Delete the {_KINDS[kind]} token?", details, "Delete it")
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Store, validate, delete."""
+        action, _, kind = key.rpartition(" ")
+        cloud = control.cloud
+        if action == "check":
+            return _validated(_KINDS[kind], self._keep(kind, await cloud.validate_token(kind)))
+        if action == "delete":
+            answer = await cloud.delete_token(kind)
+            self.data.known.pop("hub" if kind == "huggingface" else "account", None)
+            self.data.load(self.CHECKS)
+            return Said("The token is forgotten." if answer.get("deleted") else "There was none.")
+        answer = await cloud.set_token(kind, value, session_only=action == "session")
+        checked = self._keep(kind, answer.get("validation") or {})
+        where = "for this session only" if action == "session" else "in the keyring"
+        said = _validated(_KINDS[kind], checked, f"The token is kept {where}. ")
+        odd = " ".join(str(one) for one in answer.get("warnings") or ())
+        return Said(f"{said.text} {odd}".strip(), level="warning" if odd else said.level)
+
+    def _keep(self, kind: str, checked: dict[str, Any]) -> dict[str, Any]:
+        if kind == "huggingface" and checked:
+            self.data.known["hub"] = {**checked, "_at": self.data.app.clock()}
+        return checked
+
+    def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:
+        """Without a keyring, memory is left."""
+        if error.code != "keyring_unavailable" or key not in _KINDS:
+            return None
+        details = (
+            error.message,
+            "In memory it is gone when the engine ends, and has to be given again.",
+            "It is never written to a file.",
+        )
+        return Question("Keep the token for this session only?", details, "Keep it in memory"), (
+            f"session {key}"
+        )
+
+
+def _validated(name: str, checked: dict[str, Any], before: str = "") -> Said:
+    if checked.get("valid"):
+        return Said(f"{before}{name}: valid, @{checked.get('username')}.")
+    words = f"{checked.get('error') or 'It was not accepted.'} {checked.get('advice') or ''}"
+    level = "warning" if checked.get("reason") in ("rate_limited", "unreachable") else "error"
+    return Said(f"{before}{words}".strip(), level=level)
+
+
+def _reason_id(known: dict[str, Any]) -> str:
+    """Why a token is not valid, also for facts that older engines wrote."""
+    if known.get("reason"):
+        return str(known["reason"])
+    if not known.get("token_source"):
+        return "none"
+    return "unreachable" if known.get("unreachable") else "rejected"
+
+
+def _reason(known: dict[str, Any]) -> str:
+    return {
+        "none": "no token", "rejected": "token refused", "forbidden": "token refused",
+        "rate_limited": "asked too often", "unreachable": "not reachable",
+    }.get(_reason_id(known), "not valid")  # fmt: skip

@@ -1,0 +1,133 @@
+"""What a card is: lines to read, items to change, and calls that change them.
+
+A card holds no widget and keeps no state of its own; what it says comes from `CloudData`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tui.app.cards.data import CloudData
+from tui.app.cards.words import Words
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient, ControlError
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a card's form.
+
+    Attributes:
+        key: its name, as the card's `apply` knows it.
+        label: what it is called.
+        kind: `text`, `secret` (typed unseen), `choice`, `switch`, or `do` for something to start.
+        value: what it says now.
+        note: said behind the value.
+        choices: for a choice: name, words, and words in a quiet tone.
+        current: for a choice the name chosen now, for a switch `on` or `off`, for a text what
+            editing begins with.
+    """
+
+    key: str
+    label: str
+    kind: str = "text"
+    value: str = ""
+    note: str = ""
+    choices: tuple[tuple[str, str, str], ...] = ()
+    current: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Asked before something is done."""
+
+    text: str
+    details: tuple[str, ...]
+    yes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a change went.
+
+    Attributes:
+        text: one sentence; empty says nothing.
+        title: of the page, if there is more to read.
+        page: the page's lines.
+        level: `info`, `warning` or `error`.
+        copy: what is copied to the clipboard.
+    """
+
+    text: str = ""
+    title: str = ""
+    page: tuple[Words, ...] = ()
+    level: str = "info"
+    copy: str = ""
+
+
+class Card:
+    """One card.
+
+    Attributes:
+        data: what is known.
+    """
+
+    NAME: ClassVar = ""
+    TITLE: ClassVar = ""
+    READS: ClassVar[tuple[str, ...]] = ()
+    """What is read when the screen opens and after each change."""
+    CHECKS: ClassVar[tuple[str, ...]] = ()
+    """What is checked by `c` on this card, and by `v` with all the others."""
+    COLUMN: ClassVar = 0
+
+    def __init__(self, data: CloudData) -> None:
+        self.data = data
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a reason to show it."""
+        return True
+
+    def checks(self) -> tuple[str, ...]:
+        """What `c` checks now."""
+        return self.CHECKS
+
+    def state(self) -> tuple[str, str]:
+        """A few words for the title, and their tone."""
+        return "", "dim"
+
+    def lines(self, width: int) -> list[Words]:
+        """What it says, in lines of at most that many cells."""
+        raise NotImplementedError
+
+    def items(self) -> list[Item]:
+        """What can be changed or started."""
+        return []
+
+    def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002  for subclasses
+        """What is asked before `apply`, if anything."""
+        return None
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Change an item, or start what it names.
+
+        Raises:
+            ControlError: the engine refused; `details["fields"]` may say why.
+        """
+        raise NotImplementedError
+
+    def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:  # noqa: ARG002
+        """After a refusal: another item that takes the same value, and the question before it."""
+        return None
+
+    def copies(self) -> str:
+        """What `y` copies."""
+        return ""
+
+    def busy(self) -> bool:
+        """Whether something of it is being read or checked."""
+        names: Sequence[str] = (*self.READS, *self.checks())
+        return any(name in self.data.busy for name in names)

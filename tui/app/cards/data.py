@@ -1,0 +1,168 @@
+"""What the Cloud screen knows: first from the store, then from the engine as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.store.reader import is_loopback
+from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient, ControlError
+
+Known = dict[str, Any]
+DAYS: Final = (7, 30, 90)
+_FACTS: Final = {
+    "account": "account", "tokens": "tokens", "listener": "listener", "network": "network_check",
+    "status_page": "status_page", "spending": "standing", "spending:sandbox": "standing",
+}  # fmt: skip
+"""Facts of the store and the name they have here."""
+_FOLLOWED_BY: Final = {
+    "account": ("onboarding",), "delivery": ("onboarding",), "onboarding": ("onboarding",),
+    "spending": ("spending",), "spending:sandbox": ("spending",),
+}  # fmt: skip
+"""What is read again when a fact has changed."""
+
+
+class CloudData:
+    """Answers by name, and which of them are being asked for.
+
+    Attributes:
+        app: settings, store and clock.
+        known: the newest answer by name.
+        busy: names that are being asked for now.
+        failed: why the last try had no answer.
+        days: days of the spending chart.
+        hub_repo: the repository that a check of the Hub is about.
+    """
+
+    def __init__(self, app: SimpleTunerApp, screen: Screen[Any], changed: Callable[[], None]):
+        self.app = app
+        self.known: dict[str, Known] = {}
+        self.busy: set[str] = set()
+        self.failed: dict[str, ControlError] = {}
+        self.days = 30
+        self.hub_repo = ""
+        self._screen = screen
+        self._changed = changed
+        self._again: set[str] = set()
+
+    # -- from the store -----------------------------------------------------------------------
+
+    @property
+    def base(self) -> str:
+        """The API base that the screen is about."""
+        return self.app.settings.cloud.api_base
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether that is a server on this machine."""
+        return self.app.sandbox or is_loopback(self.base)
+
+    def from_store(self) -> None:
+        """Everything that was known before anybody was asked."""
+        names = [name for name in _FACTS if not name.startswith("spending")]
+        money = "spending:sandbox" if self.sandbox else "spending"
+        for name in (*names, money, "delivery"):
+            self.read_fact(name)
+
+    def read_fact(self, name: str) -> None:
+        """Read one fact again; those about another account are not for this screen."""
+        try:
+            found = self.app.reader.fact(name)
+        except StoreError:
+            return
+        if found is None or not isinstance(found.value, dict):
+            return
+        base = str(found.value.get("api_base") or self.base)
+        if base != self.base and not (self.sandbox and is_loopback(base)):
+            return
+        value = {**found.value, "_at": found.at}
+        if name == "delivery":
+            self.known[f"delivery:{value.get('kind')}"] = value
+        elif name in _FACTS:
+            self.known[_FACTS[name]] = value
+
+    def fact_heard(self, name: str) -> None:
+        """The engine learned something."""
+        self.read_fact(name)
+        self.load(_FOLLOWED_BY.get(name, ()))
+        self._changed()
+
+    def versions_of(self, model: str) -> list[Known]:
+        """Versions of a trainer, newest first, as last read."""
+        try:
+            found = self.app.reader.fact(f"versions:{model}")
+        except StoreError:
+            return []
+        value = found.value if found is not None and isinstance(found.value, dict) else {}
+        return [one for one in value.get("versions") or () if isinstance(one, dict)]
+
+    def get(self, name: str) -> Known:
+        """An answer, empty while there is none."""
+        return self.known.get(name, {})
+
+    # -- from the engine ----------------------------------------------------------------------
+
+    def load(self, names: Iterable[str]) -> None:
+        """Ask for some of them, side by side; leaving the screen calls it off."""
+        control = self.app.control
+        if control is None:
+            return
+        for name in names:
+            if name in self.busy:
+                self._again.add(name)
+                continue
+            self.busy.add(name)
+            self._screen.run_worker(
+                self._load(control, name), group=f"cloud {name}", exit_on_error=False
+            )
+        self._changed()
+
+    async def _load(self, control: ControlClient, name: str) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            answer = await self._ask(control, name)
+            if answer:
+                self.known[name] = {**answer, "_at": self.app.clock()}
+            self.failed.pop(name, None)
+        except ControlError as error:
+            self.failed[name] = error
+        finally:
+            self.busy.discard(name)
+        if name in self._again:
+            self._again.discard(name)
+            self.load((name,))
+        self._changed()
+
+    def _ask(self, control: ControlClient, name: str) -> Awaitable[Known]:
+        """The call behind a name."""
+        cloud = control.cloud
+        kind, _, more = name.partition(":")
+        calls: dict[str, Callable[[], Awaitable[Known]]] = {
+            "tokens": cloud.tokens,
+            "account": control.validate,
+            "hub": lambda: cloud.validate_token("huggingface"),
+            "spending": lambda: cloud.spending(self.days),
+            "rates": cloud.rates,
+            "status_page": lambda: cloud.status_page(fresh=more == "fresh"),
+            "network": cloud.network,
+            "network_check": cloud.check_network,
+            "onboarding": cloud.onboarding,
+            "provider": cloud.provider_settings,
+            "engine": control.info,
+            "versions": lambda: control.versions(more),
+            "delivery": lambda: self._check_delivery(control, more),
+        }
+        return calls[kind]()
+
+    def _check_delivery(self, control: ControlClient, kind: str) -> Awaitable[Known]:
+        body = {"kind": kind}
+        if kind == "hub" and self.hub_repo:
+            body["hub_model_id"] = self.hub_repo
+        return control.cloud.check_delivery(**body)

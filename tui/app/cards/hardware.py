@@ -1,0 +1,227 @@
+"""Hardware & versions: what it costs, whether it is up, which trainer runs there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui import formatting
+from tui.app.cards.card import Card, Item, Said
+from tui.app.cards.words import Words, row, wrapped
+from tui.app.lines import fit
+from tui.simpletuner.hardware import PROFILES, HardwareProfile
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+STATES: Final = {
+    "operational": ("●", "good", "up"), "degraded_performance": ("!", "warn", "degraded"),
+    "partial_outage": ("✗", "bad", "partly down"), "major_outage": ("✗", "bad", "down"),
+    "full_outage": ("✗", "bad", "down"), "under_maintenance": ("◌", "warn", "maintenance"),
+}  # fmt: skip
+"""States of a component on the status page: glyph, tone, a short word."""
+_SHOWN_VERSIONS: Final = 3
+_HASH: Final = 12
+
+
+def trainers() -> dict[str, str]:
+    """Models that have versions to read: the model and its hardware's label, each once."""
+    return {one.model: one.label for one in PROFILES.values() if one.model and one.gpus == 1}
+
+
+class HardwareCard(Card):
+    """Profiles, rates, versions."""
+
+    NAME: ClassVar = "hardware"
+    TITLE: ClassVar = "Hardware & versions"
+    READS: ClassVar = ("rates", "status_page")
+    CHECKS: ClassVar = tuple(f"versions:{model}" for model in trainers())
+
+    def checks(self) -> tuple[str, ...]:
+        """Versions, and the status page again."""
+        return (*self.CHECKS, "status_page:fresh")
+
+    def state(self) -> tuple[str, str]:
+        """The default."""
+        profile = self._default()
+        return f"{profile.label}, {formatting.rate(self._rate(profile))}", "base"
+
+    def _default(self) -> HardwareProfile:
+        return PROFILES.get(self.data.app.settings.cloud.hardware) or next(iter(PROFILES.values()))
+
+    def _rate(self, profile: HardwareProfile) -> int:
+        return self.data.app.settings.rates_micros.get(profile.id, profile.micros_per_second)
+
+    # -- what it says -------------------------------------------------------------------------
+
+    def lines(self, width: int) -> list[Words]:
+        """A line for each GPU, then the versions of each trainer."""
+        lines: list[Words] = [((f"  {'':9}{'VRAM':>7}{'PRICE':>10}  STATE", "dim"),)]
+        shown = [one for one in PROFILES.values() if one.model or one.gpus == 1]
+        lines += [self._profile(profile, width) for profile in shown]
+        read_on = max(profile.read_on for profile in PROFILES.values())
+        changed = sum(one in self.data.app.settings.rates_micros for one in PROFILES)
+        own = f", {changed} changed by you" if changed else ""
+        lines.append(((f"Prices of {read_on:%Y-%m-%d}{own}. e changes them.", "dim"),))
+        for model, label in trainers().items():
+            lines += self._versions(model, label, width)
+        return lines
+
+    def _profile(self, profile: HardwareProfile, width: int) -> Words:
+        settings = self.data.app.settings
+        mark = "▸ " if profile.id == settings.cloud.hardware else "  "
+        changed = profile.id in settings.rates_micros
+        price = formatting.rate(self._rate(profile)) + ("*" if changed else "")
+        state = self._gpu(profile)
+        glyph, tone, words = STATES.get(state, ("?", "dim", "unknown"))
+        if profile.gpus > 1:  # the page knows kinds of GPUs, not how many
+            glyph, tone, words = " ", "dim", ""
+        best = profile.best_for
+        room = width - 32 - len(words)
+        return (
+            (mark, "accent"),
+            (fit(profile.label, 9), "base"),
+            (f"{profile.vram_gb * profile.gpus:>4} GB", "base"),
+            (f"{price:>10}", "base"),
+            (f"  {glyph} {words}", tone),
+            ("  " + (best if len(best) <= room else fit(best, max(0, room))), "dim"),
+        )
+
+    def _gpu(self, profile: HardwareProfile) -> str:
+        page = self.data.get("status_page:fresh") or self.data.get("status_page")
+        gpus = page.get("gpus")
+        card = profile.id.partition("-")[0]
+        return str(gpus.get(card, "unknown")) if isinstance(gpus, dict) else "unknown"
+
+    def _versions(self, model: str, label: str, width: int) -> list[Words]:
+        pinned = self.data.app.settings.cloud.pinned_versions.get(model, "")
+        versions = self.data.versions_of(model)
+        error = self.data.failed.get(f"versions:{model}")
+        follows = ("pinned", "warn") if pinned else ("newest", "good")
+        lines = [row(label, model, "base", ("  ", "base"), follows)]
+        if error:
+            lines += wrapped(f"{error.message} {error.advice}", "bad", width, indent=11)
+        elif not versions:
+            lines.append(row("", "versions not read yet", "dim", ("  c reads them", "dim")))
+        shown = versions[:_SHOWN_VERSIONS]
+        if pinned and not any(str(one.get("id")) == pinned for one in shown):
+            shown = [*shown, *(one for one in versions if str(one.get("id")) == pinned)]
+        for number, one in enumerate(shown):
+            name = str(one.get("id", ""))
+            used = name == pinned or (not pinned and not number)
+            words = "  newest" if not number else ""
+            words += "  in use" if used else ""
+            lines.append(
+                row("", name[:_HASH], "strong" if used else "dim",
+                    (f"  {str(one.get('created_at') or '')[:10]}", "base"), (words, "dim"))
+            )  # fmt: skip
+        if pinned and not any(str(one.get("id")) == pinned for one in versions):
+            lines.append(row("", pinned[:_HASH], "strong", ("  in use", "dim")))
+        return lines
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """The default, each trainer's version, a comparison, the rates."""
+        profile = self._default()
+        ready = [one for one in PROFILES.values() if one.model]
+        found = [
+            Item("hardware_profile", "Default", "choice", profile.label, profile.best_for,
+                 tuple((one.id, f"{one.label:10} {formatting.rate(self._rate(one)):>9}",
+                        one.best_for) for one in ready), profile.id),
+        ]  # fmt: skip
+        for model, label in trainers().items():
+            pinned = self.data.app.settings.cloud.pinned_versions.get(model, "")
+            versions = self._choices(model)
+            value = pinned[:_HASH] if pinned else "follows the newest"
+            newest = (("", "follow the newest", ""), *versions)
+            found.append(Item(f"pin {model}", f"{label} version", "choice", value, "", newest,
+                              pinned))  # fmt: skip
+            if len(versions) > 1:
+                found.append(
+                    Item(f"compare {model}", "  what changes", "choice", "",
+                         "inputs of another version beside the newest", versions[1:])
+                )  # fmt: skip
+        found.append(Item("manual", "Other version", "text", "", "owner/name:hash pins it"))
+        for one in PROFILES.values():
+            price = formatting.rate(self._rate(one))
+            note = f"published {formatting.rate(one.micros_per_second)}"
+            found.append(Item(f"rate {one.id}", f"Rate {one.label}", "text", price,
+                              note if self._rate(one) != one.micros_per_second else "",
+                              current=price))  # fmt: skip
+        found.append(Item("reset", "Reset rates", "do", "", "as published"))
+        return found
+
+    def _choices(self, model: str) -> tuple[tuple[str, str, str], ...]:
+        return tuple(
+            (str(one.get("id", "")), f"{str(one.get('id', ''))[:_HASH]}",
+             f"{str(one.get('created_at') or '')[:10]}{'' if number else '  newest'}")
+            for number, one in enumerate(self.data.versions_of(model))
+        )  # fmt: skip
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Change the default, pin, compare, set a rate."""
+        action, _, name = key.partition(" ")
+        cloud = control.cloud
+        if action == "hardware_profile":
+            await cloud.change_provider(hardware_profile=value)
+            return Said(f"New jobs run on {PROFILES[value].label}.")
+        if action == "compare":
+            return _compared(await cloud.compare_versions(name, before=value))
+        if action == "pin":
+            return _pinned(await cloud.pin_version(name, value or None))
+        if action == "manual":
+            model, _, version = value.strip().partition(":")
+            return _pinned(await cloud.pin_version(model, version or None))
+        if action == "reset":
+            await cloud.reset_rates()
+            return Said("All rates are as published.")
+        await cloud.set_rates({name: value if value.strip() else None})
+        return Said("The rate is changed; estimates and sums use it from now on.")
+
+    def copies(self) -> str:
+        """The trainer that a new job would use, with its version."""
+        model = self._default().model or ""
+        pinned = self.data.app.settings.cloud.pinned_versions.get(model)
+        newest = next((str(one.get("id")) for one in self.data.versions_of(model)), "")
+        return f"{model}:{pinned or newest}".removesuffix(":")
+
+
+def _missing(rows: Any) -> list[str]:
+    return [
+        f"It lacks {one.get('name')}: {one.get('purpose')}."
+        for one in rows or ()
+        if isinstance(one, dict)
+    ]
+
+
+def _pinned(answer: dict[str, Any]) -> Said:
+    lacking = _missing(answer.get("missing"))
+    if not answer.get("pinned"):
+        return Said(f"{answer.get('model')} follows its newest version.")
+    words = f"Pinned to {str(answer['pinned'])[:_HASH]}. {' '.join(lacking)}".strip()
+    return Said(words, level="warning" if lacking else "info")
+
+
+def _compared(answer: dict[str, Any]) -> Said:
+    before, after = answer.get("before") or {}, answer.get("after") or {}
+    lines: list[Words] = [
+        ((f"{str(before.get('id', ''))[:_HASH]}  {str(before.get('created_at'))[:10]}", "base"),
+         ("  →  ", "dim"),
+         (f"{str(after.get('id', ''))[:_HASH]}  {str(after.get('created_at'))[:10]}", "base")),
+        (("", "base"),),
+    ]  # fmt: skip
+    changes = [one for one in answer.get("changes") or () if isinstance(one, dict)]
+    tones = {"added": "good", "removed": "bad"}
+    lines += [
+        (
+            (fit(str(one.get("kind", "")), 9), tones.get(str(one.get("kind")), "warn")),
+            (f"{one.get('name')}  ", "strong"),
+            (str(one.get("words", "")), "dim"),
+        )
+        for one in changes
+    ]
+    if not changes:
+        same = "No input has changed." if answer.get("known") else "One of them has no schema."
+        lines.append(((same, "base"),))
+    lines += [((words, "warn"),) for words in _missing(answer.get("missing"))]
+    return Said(title=f"Inputs of {answer.get('model')}", page=tuple(lines))

@@ -1,0 +1,176 @@
+"""Spending: what was spent, what is running, where it leads, and the limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui import formatting
+from tui.app.cards.card import Card, Item, Question, Said
+from tui.app.cards.data import DAYS
+from tui.app.cards.words import Words, bar, columns, problem, row, wrapped
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+_PERIODS: Final = (
+    ("daily", "day", "the last 24 hours"),
+    ("weekly", "week", "the last 7 days"),
+    ("monthly", "month", "the last 30 days"),
+)
+_ACTIONS: Final = (
+    ("warn", "warn", "a job over the limit can still be submitted"),
+    ("block", "block", "a job over the limit is refused"),
+)
+_CHART_LINES: Final = 4
+
+
+class SpendingCard(Card):
+    """Rolling sums, limit, chart."""
+
+    NAME: ClassVar = "spending"
+    TITLE: ClassVar = "Spending"
+    READS: ClassVar = ("spending",)
+    CHECKS: ClassVar = ("spending",)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """The summary, or the standing that the store had."""
+        return self.data.get("spending") or self.data.get("standing")
+
+    def state(self) -> tuple[str, str]:
+        """Where the limit stands."""
+        known = self.known
+        if not known:
+            return "", "dim"
+        return {
+            "off": ("no limit", "warn"), "ok": ("within the limit", "good"),
+            "warn": ("near the limit", "warn"), "over": ("over the limit", "bad"),
+        }.get(str(known.get("state")), ("", "dim"))  # fmt: skip
+
+    def lines(self, width: int) -> list[Words]:
+        """Sums, bar, projection, chart, counts."""
+        known = self.known
+        if not known:
+            error = self.data.failed.get("spending")
+            if error:
+                return problem(error.message, error.advice, width)
+            return [(("◌ being read…", "dim"),)]
+        first: list[tuple[str, str]] = []
+        for period, words in (("daily", "24 h"), ("weekly", "7 d"), ("monthly", "30 d")):
+            money = formatting.money(_micros(known, f"{period}_micros"))
+            first += [(money, "strong"), (f" / {words}    ", "dim")]
+        lines: list[Words] = [tuple(first), *self._limit(known, width), *self._running(known)]
+        return [*lines, *self._chart(known, width), *self._counts(known)]
+
+    def _limit(self, known: dict[str, Any], width: int) -> list[Words]:
+        if not known.get("enabled"):
+            text = "No limit is set: e sets one. $50 a month is a good beginning."
+            return wrapped(text, "warn", width)
+        percent = float(known.get("percent") or 0.0)
+        ahead = float(known.get("projected_percent") or percent)
+        tone = {"over": "bad", "warn": "warn"}.get(str(known.get("state")), "good")
+        limit = formatting.dollars(_micros(known, "limit_micros"))
+        does = "refuses more" if known.get("action") == "block" else "only warns"
+        text = f" {percent:.0f} % of {limit} / {known.get('window')}, {does}"
+        lines: list[Words] = [
+            (*bar(percent / 100, max(10, width - len(text)), tone), (text, "base"))
+        ]
+        if ahead > percent:
+            words = f"{formatting.money(_micros(known, 'projected_micros'))} = {ahead:.0f} %"
+            lines.append(row("projection", words, "bad" if ahead > 100 else "base",
+                             (" when what runs has ended", "dim")))  # fmt: skip
+        if known.get("stop_running"):
+            lines.append(row("at 100 %", "running jobs are stopped", "warn"))
+        return lines
+
+    def _running(self, known: dict[str, Any]) -> list[Words]:
+        active = int(known.get("active_jobs") or 0)
+        if not active:
+            return []
+        hour = formatting.rate(_micros(known, "burn_micros"))
+        return [row("now", formatting.plural(active, "job"), "accent", (f"  {hour}", "base"))]
+
+    def _chart(self, known: dict[str, Any], width: int) -> list[Words]:
+        days = [one for one in known.get("by_day") or () if isinstance(one, dict)]
+        if not days:
+            return []
+        values = [_micros(one, "cost_micros") for one in days]
+        first, last = str(days[0].get("date", "")), str(days[-1].get("date", ""))
+        most = f"most {formatting.money(max(values))} a day"
+        total = formatting.money(_micros(known, "total_micros"))
+        lines: list[Words] = [
+            row(f"{len(days)} days", total, "strong", (f"  {most}  w: other days", "dim"))
+        ]
+        if any(values):
+            lines += columns(values, width, _CHART_LINES, "accent")
+        lines.append(((f"{first[5:]} – {last[5:]}", "dim"),))
+        return lines
+
+    def _counts(self, known: dict[str, Any]) -> list[Words]:
+        counts = known.get("jobs_by_status")
+        if not isinstance(counts, dict) or not counts:
+            return []
+        words = " · ".join(f"{count} {state}" for state, count in counts.items() if count)
+        lines = [row("jobs", words or "none", "base")]
+        if known.get("average_seconds"):
+            lines.append(row("on average", formatting.duration(known["average_seconds"])))
+        if known.get("unpriced_jobs"):
+            jobs = formatting.plural(int(known["unpriced_jobs"]), "job")
+            lines.append(row("no price", f"{jobs} on hardware without a rate", "warn"))
+        return lines
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """The limit's five values, and the chart's days."""
+        known = self.known
+        on = "on" if known.get("enabled") else "off"
+        amount = formatting.dollars(_micros(known, "limit_micros") or 50_000_000)
+        stops = "on" if known.get("stop_running") else "off"
+        period, action = str(known.get("period", "monthly")), str(known.get("action", "warn"))
+        return [
+            Item("enabled", "Limit", "switch", on, current=on),
+            Item("amount", "Amount", "text", amount, "dollars", current=amount.removeprefix("$")),
+            Item("period", "Period", "choice", _word(_PERIODS, period), "a rolling window",
+                 _PERIODS, period),
+            Item("action", "Over it", "choice", _word(_ACTIONS, action), "", _ACTIONS, action),
+            Item("stop_running", "Stop at limit", "switch", stops,
+                 "cancels running jobs", current=stops),
+            Item("days", "Chart", "choice", f"{self.data.days} days", "",
+                 tuple((str(one), f"{one} days", "") for one in DAYS), str(self.data.days)),
+        ]  # fmt: skip
+
+    def question(self, key: str, value: str) -> Question | None:
+        """Stopping jobs is asked about once."""
+        if key != "stop_running" or value != "on":
+            return None
+        details = ("When the limit is reached, every running job is cancelled.",
+                   "What a cancelled job has computed since its last checkpoint is lost.",
+                   "It is not asked again then.")  # fmt: skip
+        return Question("Stop running jobs at the limit?", details, "Stop them")
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Change one value."""
+        if key == "days":
+            self.data.days = int(value)
+            self.data.load(("spending",))
+            return Said()
+        typed: Any = value == "on" if key in ("enabled", "stop_running") else value
+        answer = await control.cloud.set_limit(**{key: typed})
+        self.data.known["spending"] = {**self.data.get("spending"), **answer}
+        return Said(f"{answer.get('message') or 'Changed'}.")
+
+    def next_days(self) -> None:
+        """A longer chart, and the shortest after the longest."""
+        at = DAYS.index(self.data.days) if self.data.days in DAYS else 0
+        self.data.days = DAYS[(at + 1) % len(DAYS)]
+        self.data.load(("spending",))
+
+
+def _micros(known: dict[str, Any], name: str) -> int:
+    value = known.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _word(choices: tuple[tuple[str, str, str], ...], name: str) -> str:
+    return next((words for one, words, _ in choices if one == name), name)

@@ -1,0 +1,85 @@
+"""Lines of a card: labels, wrapped sentences, bars, marks. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, Final
+
+from rich.cells import cell_len
+
+from tui.app.lines import fit, plain
+
+Words = tuple[tuple[str, str], ...]
+"""Texts with the names of their tones."""
+LABEL: Final = 11
+MARKS: Final = {"ok": ("✓", "good"), "warn": ("!", "warn"), "error": ("✗", "bad")}
+
+
+def row(label: str, text: str, tone: str = "base", *more: tuple[str, str]) -> Words:
+    """A labelled line."""
+    return ((fit(label, LABEL), "dim"), (text, tone), *more)
+
+
+def wrapped(text: str, tone: str, width: int, *, indent: int = 0, label: str = "") -> list[Words]:
+    """A sentence over as many lines as it needs; a label stands before the first one."""
+    indent = LABEL if label else indent
+    parts = textwrap.wrap(plain(text), max(12, width - indent)) or []
+    return [
+        ((fit(label if not number else "", indent), "dim"), (part, tone))
+        for number, part in enumerate(parts)
+    ]
+
+
+def problem(message: object, advice: object, width: int, *, indent: int = 2) -> list[Words]:
+    """What is wrong, and what to do next."""
+    lines = wrapped(str(message or ""), "bad", width, indent=indent)
+    return lines + wrapped(str(advice or ""), "base", width, indent=indent)
+
+
+def step_lines(step: dict[str, Any], width: int) -> list[Words]:
+    """A step of a check with its mark, and the next step where it is not fine."""
+    level = str(step.get("level"))
+    mark, tone = MARKS.get(level, ("·", "dim"))
+    parts = textwrap.wrap(plain(str(step.get("message", ""))), max(12, width - 2)) or [""]
+    lines: list[Words] = [((f"{mark} ", tone), (parts[0], "base"))]
+    lines += [(("  ", "base"), (part, "base")) for part in parts[1:]]
+    if level != "ok":
+        lines += wrapped(str(step.get("advice") or ""), "dim", width, indent=2)
+    return lines
+
+
+def bar(share: float, cells: int, tone: str) -> Words:
+    """A bar that is full at 1."""
+    filled = max(0, min(cells, round(share * cells)))
+    return (("━" * filled, tone), ("─" * (cells - filled), "line"))
+
+
+def columns(values: list[int], width: int, height: int, tone: str) -> list[Words]:
+    """A bar chart with half-block steps; neighbours share a bar where there is too little room."""
+    if not values or width < 1:
+        return []
+    per = -(-len(values) // width)
+    sums = [sum(values[at : at + per]) for at in range(0, len(values), per)]
+    wide = max(1, min(4, width // len(sums)))
+    most = max(sums) or 1
+    levels = [0 if not one else max(1, round(one * height * 2 / most)) for one in sums]
+    lines: list[Words] = []
+    for line in range(height, 0, -1):
+        text = ""
+        for level in levels:
+            glyph = "█" if level >= 2 * line else "▄" if level == 2 * line - 1 else " "
+            text += glyph * max(1, wide - 1) + (" " if wide > 1 else "")
+        lines.append(((text, tone),))
+    return lines
+
+
+def cut(words: Words, width: int) -> Words:
+    """The words in at most so many cells."""
+    out: list[tuple[str, str]] = []
+    for text, tone in words:
+        room = width - sum(cell_len(one) for one, _ in out)
+        if room <= 0:
+            break
+        clean = plain(text)
+        out.append((clean if cell_len(clean) <= room else fit(clean, room), tone))
+    return tuple(out)

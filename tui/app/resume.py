@@ -1,0 +1,75 @@
+"""Where the user was: screen, order, filter, selection and theme, kept from one run to the next.
+
+A small file beside the last frame. It is never needed: one that is missing, broken or of another
+version changes nothing. Nothing but names and a filter is in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.store.reader import SORT_COLUMNS
+
+if TYPE_CHECKING:
+    from tui.settings import Home
+
+SCREENS: Final = ("cloud", "jobs", "publishing")
+_FORMAT: Final = 1
+_LARGEST: Final = 64 * 1024
+_LONGEST_TEXT: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody was.
+
+    Attributes:
+        screen: the one that was open last.
+        sort: column of the job list's order.
+        descending: its direction.
+        filter: the list's filter as typed.
+        job: id of the job under the cursor.
+        theme: the theme, and
+        theme_set: what the settings said then; when they say something else now, they win.
+    """
+
+    screen: str = "jobs"
+    sort: str = "created"
+    descending: bool = True
+    filter: str = ""
+    job: str = ""
+    theme: str = ""
+    theme_set: str = ""
+
+
+def load_place(home: Home) -> Place:
+    """The place that was saved, or the beginning."""
+    try:
+        with (home.root / "place.json").open("rb") as file:
+            data = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return Place()
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        return Place()
+    known: dict[str, Any] = {}
+    for item in fields(Place):
+        value = data.get(item.name)
+        if type(value) is type(item.default) and len(str(value)) <= _LONGEST_TEXT:
+            known[item.name] = value
+    if known.get("screen") not in SCREENS:
+        known.pop("screen", None)
+    if known.get("sort") not in SORT_COLUMNS:
+        known.pop("sort", None)
+    return Place(**known)
+
+
+def save_place(home: Home, place: Place) -> None:
+    """Keep it for the next run; a disk that is full is not worth a message."""
+    from tui.settings import write_atomically
+
+    text = json.dumps({"format": _FORMAT, **asdict(place)}, ensure_ascii=False)
+    with contextlib.suppress(OSError):
+        write_atomically(home.root / "place.json", text)

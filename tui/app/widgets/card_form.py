@@ -1,0 +1,259 @@
+"""The form of a card over the screen: each line is changed by itself and takes effect at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tui.app.cards.card import Card, Item, Question, Said
+from tui.app.lines import fit, plain
+from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.picker import Page, PanelFoot, Picker
+from tui.app.widgets.piece_list import Entry, PieceList
+from tui.app.widgets.virtual_list import VirtualList
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient
+
+_LABEL: Final = 16
+_LONGEST: Final = 8192
+
+
+class CardForm(ModalScreen[None]):
+    """Items of one card.
+
+    Args:
+        card: whose.
+        start: the item that the cursor begins on.
+    """
+
+    CSS = """
+    CardForm { align: center middle; background: transparent; }
+    CardForm > Vertical { width: 84; max-width: 98%; height: auto; max-height: 94%;
+                          background: $surface; }
+    CardForm PanelFoot { height: 1; }
+    CardForm #say { height: auto; max-height: 5; padding: 0 3; color: $dim; }
+    CardForm #say.-bad { color: $error; }
+    CardForm Input { height: 1; border: none; padding: 0 3; background: $panel; display: none; }
+    CardForm Input.-open { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "back"),
+        Binding("q", "close", "back"),
+        Binding("enter,l,right,space", "choose", "change"),
+    ]
+
+    def __init__(self, card: Card, start: str = "") -> None:
+        super().__init__()
+        self.card = card
+        self.problems: dict[str, str] = {}
+        self._items: list[Item] = card.items()
+        self._start = start
+        self._asked: Item | None = None
+        self._working = ""
+        self._said = ""
+
+    @property
+    def owner(self) -> SimpleTunerApp:
+        """The app, with its own type."""
+        return cast("SimpleTunerApp", self.app)
+
+    # -- what it shows ------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Title, items, one line to type in, what is to say about the item."""
+        self.form_title = PanelTitle()
+        self.list = PieceList("Nothing can be changed here now.")
+        self.say = Static("", id="say", markup=False)
+        self.input = Input(select_on_focus=True, compact=True, max_length=_LONGEST)
+        with Vertical():
+            yield self.form_title
+            yield self.list
+            yield self.input
+            yield self.say
+            yield PanelFoot()
+
+    def on_mount(self) -> None:
+        """The cursor stands on the first item."""
+        self.list.focus()
+        self.update()
+        keys = [item.key for item in self._items]
+        if self._start in keys:
+            self.list.move_to(keys.index(self._start), tell=False)
+            self._explain()
+
+    def update(self) -> None:
+        """Show what is true now; the cursor stays on its item."""
+        here = self.item
+        self._items = self.card.items()
+        self.list.set([self._entry(item) for item in self._items])
+        self.list.styles.height = max(1, min(len(self._items), self.app.size.height - 8))
+        keys = [item.key for item in self._items]
+        if here is not None and here.key in keys:
+            self.list.move_to(keys.index(here.key), tell=False)
+        self.form_title.set((self.card.TITLE,), ("enter change", "esc back"))
+        self._explain()
+
+    def _entry(self, item: Item) -> Entry:
+        bad = item.key in self.problems
+        mark = ("✗ ", "bad") if bad else ("  ", "base")
+        words = [mark, (fit(item.label, _LABEL), "dim")]
+        if item.kind == "do":
+            words = [mark, (item.label.ljust(_LABEL), "accent")]
+        if item.value:
+            words.append((item.value, "base"))
+        if item.kind == "choice":
+            words.append((" ▾", "dim"))
+        busy = "working…" if self._working == item.key else ""
+        note = busy or (self.problems[item.key] if bad else item.note)
+        words.append((f"  {note}", "bad" if bad and not busy else "dim"))
+        return Entry(tuple((plain(text), tone) for text, tone in words))
+
+    @property
+    def item(self) -> Item | None:
+        """The cursor's item."""
+        at = self.list.index
+        return self._items[at] if 0 <= at < len(self._items) else None
+
+    @on(VirtualList.Moved)
+    def _explain(self) -> None:
+        """Below the list: what is wrong with this item, in full, or what came of the last one."""
+        item = self.item
+        problem = self.problems.get(item.key, "") if item is not None else ""
+        self.say.set_class(bool(problem), "-bad")
+        self.say.update(plain(problem or self._said))
+
+    # -- changing -----------------------------------------------------------------------------
+
+    @on(VirtualList.Opened)
+    def action_choose(self) -> None:
+        """Change the item, or start it."""
+        item = self.item
+        if item is None or self._working:
+            return
+        if item.kind == "switch":
+            self._ask(item, "off" if item.current == "on" else "on")
+        elif item.kind == "do":
+            self._ask(item, "")
+        elif item.kind == "choice":
+
+            def chosen(name: str | None) -> None:
+                if name is not None:
+                    self._ask(item, name)
+
+            self.app.push_screen(Picker(item.label.strip(), item.choices, item.current), chosen)
+        else:
+            self._type(item)
+
+    def _type(self, item: Item, value: str | None = None) -> None:
+        self._asked = item
+        self.input.password = item.kind == "secret"
+        self.input.value = item.current if value is None else value
+        self.input.placeholder = "paste it; it is not shown" if item.kind == "secret" else ""
+        self.input.add_class("-open")
+        self.input.focus()
+
+    @on(Input.Submitted)
+    def _typed(self, event: Input.Submitted) -> None:
+        event.stop()
+        item, value = self._asked, event.value
+        self._close_input()
+        if item is not None:
+            self._ask(item, value)
+
+    def _close_input(self) -> None:
+        self.input.value = ""
+        self.input.remove_class("-open")
+        self._asked = None
+        self.list.focus()
+
+    def _ask(self, item: Item, value: str) -> None:
+        self._confirmed(self.card.question(item.key, value), item.key, value)
+
+    def _confirmed(self, question: Question | None, key: str, value: str) -> None:
+        if question is None:
+            self._start_work(key, value)
+            return
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._start_work(key, value)
+
+        confirm = Confirm(question.text, question.details, yes=question.yes)
+        self.app.push_screen(confirm, answered)
+
+    def _start_work(self, key: str, value: str) -> None:
+        control = self.owner.control
+        if control is None:
+            self._failed(key, "The engine is not running; try again in a moment.")
+            return
+        self._working = key
+        self.problems.pop(key, None)
+        self.update()
+        self.run_worker(self._work(control, key, value), group="card", exit_on_error=False)
+
+    async def _work(self, control: ControlClient, key: str, value: str) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            said = await self.card.apply(control, key, value)
+        except ControlError as error:
+            self._working = ""
+            other = self.card.other_way(key, error)
+            fields = error.details.get("fields")
+            words = ""
+            if isinstance(fields, dict) and fields:
+                words = str(fields.get(key) or next(iter(fields.values())))
+            self._failed(key, words or f"{error.message} {error.advice}".strip())
+            if other is not None:
+                self._confirmed(other[0], other[1], value)
+            elif words:
+                self._again(key, value)
+            return
+        self._working = ""
+        self.problems.pop(key, None)
+        self._tell(said)
+        self.owner.reload_settings()
+        self.card.data.load(self.card.READS)
+        self.update()
+
+    def _failed(self, key: str, words: str) -> None:
+        self.problems[key] = words
+        self._said = ""
+        self.update()
+
+    def _again(self, key: str, value: str) -> None:
+        """A text that was refused is still there to be corrected; a secret is typed anew."""
+        item = next((one for one in self._items if one.key == key), None)
+        if item is not None and item.kind == "text":
+            self._type(item, value)
+
+    def _tell(self, said: Said) -> None:
+        self._said = said.text
+        if said.copy:
+            self.owner.copy(said.copy)
+        elif said.level != "info":
+            self.owner.tell(said.text, "", said.level)
+        if said.page:
+            self.app.push_screen(Page(said.title, [Entry(words) for words in said.page]))
+
+    # -- leaving ------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """First the line to type in, then the form."""
+        if self.input.has_class("-open"):
+            self._close_input()
+        else:
+            self.dismiss()
+
+    def action_close(self) -> None:
+        """Close it."""
+        self.dismiss()
