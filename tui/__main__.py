@@ -7,6 +7,12 @@ import sys
 
 def main() -> int:
     """Run what the command line asks for; returns the exit status."""
+    if sys.argv[1:2] == ["jobs"]:
+        from tui.cli.quick import quick
+
+        status = quick(sys.argv[1:])
+        if status is not None:
+            return status
     from tui.cli.main import run
 
     return run(sys.argv[1:])

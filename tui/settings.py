@@ -236,6 +236,10 @@ def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Setti
         raise SettingsError(
             f"{home.settings_file} cannot be read: {error.strerror}.", "Check its permissions."
         ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{home.settings_file} is not UTF-8 text.", "Save it as UTF-8, or move it away."
+        ) from error
     data = _parse(text, home.settings_file) if text.strip() else {}
     settings = _from_data(data)
     env = os.environ if environ is None else environ
@@ -267,8 +271,17 @@ def _from_data(data: dict[str, Any]) -> Settings:
         network=_section(NetworkSettings(), data, "network"),
         spending=_section(SpendingSettings(), data, "spending"),
         ui=_section(UiSettings(), data, "ui"),
-        rates_micros={str(name): int(value) for name, value in rates.items()},
+        rates_micros={str(name): _rate(name, value) for name, value in rates.items()},
     )
+
+
+def _rate(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise SettingsError(
+            f"rates_micros.{name} must be a whole number of micro-dollars a second, not {value!r}.",
+            "Write l40s = 975, for example.",
+        )
+    return value
 
 
 def _section(default: _S, data: dict[str, Any], name: str) -> _S:

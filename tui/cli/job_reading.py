@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from tui.cli import exit_codes, world
-from tui.store.job_json import job_json
-from tui.cli.output import say, say_json, table
+from tui.cli.output import say, say_json, table, tell
 from tui.store.filter import parse_filter
+from tui.store.job_json import job_json
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import FileRecord, JobRecord, JobStatus
 
 
 def jobs(options: argparse.Namespace) -> int:
@@ -21,14 +21,18 @@ def jobs(options: argparse.Namespace) -> int:
     store = world.reader()
     where = parse_filter(" ".join(options.filter))
     records = store.records(where, -1 if options.limit is None else options.limit)
-    _wake_engine(records)
     if options.json:
-        folder = world.outputs()
-        say_json([job_json(job, store.files(job.job_id), folder) for job in records])
-        return exit_codes.FINE
-    if not records:
+        folder, files = world.outputs(), store.all_files()
+        say_json([job_json(job, files.get(job.job_id, ()), folder) for job in records])
+    elif not records and not where.text:
         say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
-        return exit_codes.FINE
+    else:
+        _say_table(records)
+    _wake_engine(records)
+    return exit_codes.FINE
+
+
+def _say_table(records: list[JobRecord]) -> None:
     from tui import formatting
 
     rows = [["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]]
@@ -49,18 +53,22 @@ def jobs(options: argparse.Namespace) -> int:
         )
     for line in table(rows, right=frozenset({4, 5, 6})):
         say(line)
-    return exit_codes.FINE
 
 
 def job(options: argparse.Namespace) -> int:
     """Everything about one job."""
     store = world.reader()
     found = store.find(options.id)
-    _wake_engine([found])
     files = store.files(found.job_id)
     if options.json:
         say_json(job_json(found, files, world.outputs()))
-        return exit_codes.FINE
+    else:
+        _say_job(found, files)
+    _wake_engine([found])
+    return exit_codes.FINE
+
+
+def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
     from tui import formatting
 
     model = f"{found.model_family} {found.model_flavour} {found.model_type}".strip()
@@ -88,7 +96,6 @@ def job(options: argparse.Namespace) -> int:
     for file in files:
         where = world.outputs() / file.path
         say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")
-    return exit_codes.FINE
 
 
 def logs(options: argparse.Namespace) -> int:
@@ -103,18 +110,22 @@ def logs(options: argparse.Namespace) -> int:
 
 
 def _follow(store: StoreReader, found: JobRecord, path: Path, position: int) -> None:
-    if found.status.is_terminal:
-        return
-    control = world.engine()
-    control.request("PUT", "/api/focus", {"job_id": found.job_id})
-    for event in control.events_blocking():
-        if event.data.get("job_id") not in (None, found.job_id):
-            continue
+    from tui.engine.control_client import ControlError
+
+    def ended() -> bool:
+        nonlocal position
+        current = store.job(found.job_id)  # first the state, then the log: the end comes last
         position = _print_from(path, position)
-        current = store.job(found.job_id)
-        if current is None or current.status.is_terminal:
-            _print_from(path, position)
-            return
+        return current is None or current.status.is_terminal
+
+    while not ended():
+        control = world.engine()  # started again when it went away: the job goes on
+        try:
+            control.request("PUT", "/api/focus", {"job_id": found.job_id})
+            for _event in control.events_until(ended):
+                pass
+        except ControlError:
+            continue
 
 
 def _print_from(path: Path, position: int) -> int:
@@ -151,10 +162,19 @@ def metrics(options: argparse.Namespace) -> int:
 
 
 def _wake_engine(records: list[JobRecord]) -> None:
-    """Active jobs without an engine that follows them: start it, so that the next look is true."""
-    active = any(job.status in _FOLLOWED for job in records)
-    if active and not world.home().socket.exists():
+    """Active jobs without an engine that follows them: start it, so that the next look is true.
+
+    The answer has been given already, so that nobody waits for this and no failure spoils it.
+    """
+    if not any(job.status in _FOLLOWED for job in records):
+        return
+    from tui.engine.control_client import ControlError
+
+    sys.stdout.flush()
+    try:
         world.engine()
+    except ControlError as error:
+        tell(f"simpletuner-tui: {error.message} Active jobs are shown as last seen.")
 
 
 _FOLLOWED = frozenset(status for status in JobStatus if status.is_active)

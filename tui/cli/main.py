@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -43,17 +44,16 @@ def run(arguments: Sequence[str]) -> int:
     module, name = _COMMANDS[options.command or "app"]
     try:
         status = getattr(importlib.import_module(module), name)(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone: `… | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return exit_codes.FINE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  told in words, kept in a file
         from tui.cli.output import explain
 
         status = explain(error, as_json=getattr(options, "json", False))
-        if status is None:
-            raise
     return int(status)
 
 

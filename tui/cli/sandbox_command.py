@@ -45,8 +45,9 @@ def sandbox(options: argparse.Namespace) -> int:
     except CogMissingError as error:
         tell(f"simpletuner-tui: {error}")
         return exit_codes.FAILED
-    except OSError as error:
-        tell(f"simpletuner-tui: port {options.port} cannot be used: {error.strerror or error}")
+    except (OSError, OverflowError) as error:
+        what = getattr(error, "filename", None) or f"port {options.port}"
+        tell(f"simpletuner-tui: {what} cannot be used: {getattr(error, 'strerror', None) or error}")
         return exit_codes.FAILED
     return exit_codes.FINE
 

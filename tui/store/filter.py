@@ -28,6 +28,7 @@ _NUMBER_KEYS: Final = {
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
 }  # fmt: skip
+_MOST_WORDS: Final = 50  # SQLite takes conditions of a limited depth
 _ACTIVE: Final = "('pending','uploading','queued','running')"
 _SIGNS: Final = {">": ">", "<": "<", ">=": ">=", "<=": "<=", ":": "=", "=": "="}
 _SEARCHED: Final = (
@@ -59,7 +60,7 @@ def parse_filter(text: str) -> JobFilter:
     """Turn a filter line into a condition; never fails."""
     conditions: list[str] = []
     parameters: list[Any] = []
-    for word in text.split():
+    for word in text.encode("utf-8", "replace").decode().split()[:_MOST_WORDS]:
         condition, values = _term(word)
         conditions.append(condition)
         parameters.extend(values)
@@ -70,7 +71,9 @@ def _term(word: str) -> tuple[str, list[Any]]:
     match = _TERM.match(word)
     if match:
         key, sign, value = match["key"].lower(), match["sign"], match["value"]
-        if key in _TEXT_KEYS and sign in (":", "=") and value:
+        if (key in _TEXT_KEYS or key in _NUMBER_KEYS) and not value:
+            return "1", []  # half typed: nothing is asked for yet
+        if key in _TEXT_KEYS and sign in (":", "="):
             return _text_term(_TEXT_KEYS[key], value.lower())
         if key in _NUMBER_KEYS and sign in _SIGNS:
             number = _number(value)
@@ -88,8 +91,9 @@ def _text_term(column: str, value: str) -> tuple[str, list[Any]]:
     if column == "status":
         if value == "active":
             return f"status IN {_ACTIVE}", []
-        value = _STATE_WORDS.get(value, value)
-        return "status LIKE ? ESCAPE '\\'", [_escape(value) + "%"]
+        meant = {value, *(state for word, state in _STATE_WORDS.items() if word.startswith(value))}
+        likes = " OR ".join(["status LIKE ? ESCAPE '\\'"] * len(meant))
+        return f"({likes})", [_escape(one) + "%" for one in sorted(meant)]
     return f"{column} LIKE ? ESCAPE '\\'", [f"%{_escape(value)}%"]
 
 

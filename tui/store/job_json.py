@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ def job_json(
             "epoch": job.epoch,
             "epochs": job.epochs,
             "percent": job.percent,
-            "seconds_per_step": job.seconds_per_step,
-            "loss": job.loss,
-            "learning_rate": job.learning_rate,
+            "seconds_per_step": _finite(job.seconds_per_step),
+            "loss": _finite(job.loss),
+            "learning_rate": _finite(job.learning_rate),
             "eta_at": _iso(job.eta_at),
         },
         "metadata": {
@@ -67,8 +68,7 @@ def job_json(
             "web_url": job.web_url or None,
         },
     }
-    if job.diagnosis:
-        data["diagnosis"] = job.diagnosis
+    data["diagnosis"] = job.diagnosis or None
     if files is not None:
         data["files"] = [
             {
@@ -84,3 +84,8 @@ def job_json(
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no nan and no infinity."""
+    return value if value is not None and isfinite(value) else None

@@ -7,6 +7,7 @@ an empty one.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from array import array
 from collections.abc import Sequence
@@ -95,7 +96,7 @@ class StoreReader:
             version = schema_version(connection)
         except sqlite3.Error as error:
             connection.close()
-            raise _unreadable(self._path, error) from error
+            connection, version = self._open_unchanging(error)
         if version > len(MIGRATIONS):
             connection.close()
             raise newer_error(self._path, version)
@@ -104,6 +105,21 @@ class StoreReader:
             return None
         self._connection = connection
         return connection
+
+    def _open_unchanging(self, reason: sqlite3.Error) -> tuple[sqlite3.Connection, int]:
+        """A store in a folder where nothing can be written, not even a reader's own marks."""
+        journal = self._path.with_name(f"{self._path.name}-wal")
+        if os.access(self._path.parent, os.W_OK, effective_ids=True) or (
+            journal.exists() and journal.stat().st_size > 0
+        ):
+            raise _unreadable(self._path, reason) from reason
+        uri = f"{self._path.as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        try:
+            return connection, schema_version(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise _unreadable(self._path, error) from error
 
     def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         connection = self._open()
@@ -246,6 +262,17 @@ class StoreReader:
             (job_id,),
         )
         return [file_record(row) for row in rows]
+
+    def all_files(self) -> dict[str, list[FileRecord]]:
+        """Files of all jobs by job id, each list by path."""
+        rows = self._all(
+            "SELECT job_id, path, size, sha256, source, received_at, missing "
+            "FROM files ORDER BY job_id, path"
+        )
+        found: dict[str, list[FileRecord]] = {}
+        for row in rows:
+            found.setdefault(row[0], []).append(file_record(row[1:]))
+        return found
 
     def events(self, job_id: str, after_seq: int = 0) -> list[EventRecord]:
         """What happened to a job, oldest first."""

@@ -1,0 +1,72 @@
+"""How long a script waits for `jobs --json`, beside an interpreter that does nothing."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tests.app.world import home_at, job
+from tests.benchmarks import Row
+from tui.store.records import FileRecord, JobStatus
+from tui.store.writer import Change, StoreWriter
+
+_JOBS = 1000
+_RUNS = 21
+
+
+def run() -> list[Row]:
+    """One row for each command; each is measured in turn with its peer."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = home_at(Path(folder))
+        _fill(home)
+        environ = {**os.environ, "SIMPLETUNER_TUI_HOME": folder}
+        script = Path(sys.executable).with_name("simpletuner-tui")
+        nothing = [sys.executable, "-c", "pass"]
+        rows = []
+        for what, command in (
+            ("jobs --json", [str(script), "jobs", "--json"]),
+            ("jobs --json by python -m tui", [sys.executable, "-m", "tui", "jobs", "--json"]),
+            ("jobs", [str(script), "jobs"]),
+            ("job ID --json", [str(script), "job", "job00500", "--json"]),
+            ("--version", [str(script), "--version"]),
+        ):
+            ours, peer = _side_by_side(command, nothing, environ)
+            goal = "≤ 2.5" if what == "jobs --json" else ""
+            rows.append(
+                Row(
+                    f"{what}, {_JOBS} jobs",
+                    f"{ours * 1000:.1f} ms",
+                    f"{peer * 1000:.1f} ms python -c pass",
+                    ours / peer,
+                    goal,
+                )
+            )
+    return rows
+
+
+def _fill(home: object) -> None:
+    writer = StoreWriter(home)  # type: ignore[arg-type]
+    for number in range(_JOBS):
+        record = job(number, JobStatus.COMPLETED)
+        writer.insert(replace(record, inputs={"config_json": "x" * 2000}))
+        writer.apply(
+            record.job_id,
+            Change(files=[FileRecord("a/b", 1, "0" * 64, "delivered", record.created_at)]),
+        )
+    writer.close()
+
+
+def _side_by_side(one: list[str], other: list[str], environ: dict[str, str]) -> tuple[float, float]:
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_RUNS):
+        for command, spent in zip((one, other), times, strict=True):
+            start = time.perf_counter()
+            subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True)
+            spent.append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])

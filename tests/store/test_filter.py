@@ -1,0 +1,92 @@
+"""The filter line of the Jobs list."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.app.world import home_at, job
+from tui.store.filter import parse_filter
+from tui.store.reader import StoreReader
+from tui.store.records import JobStatus
+from tui.store.schema import MIGRATIONS
+from tui.store.writer import StoreWriter
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> StoreReader:
+    home = home_at(tmp_path_factory.mktemp("home"))
+    writer = StoreWriter(home)
+    for number, status in enumerate(list(JobStatus) * 3):
+        writer.insert(job(number, status))
+    writer.close()
+    return StoreReader(home.database)
+
+
+def found(store: StoreReader, line: str) -> list[str]:
+    return [one.name for one in store.records(parse_filter(line))]
+
+
+def states(store: StoreReader, line: str) -> set[str]:
+    return {one.status.value for one in store.records(parse_filter(line))}
+
+
+def test_words_look_into_names_and_models(store: StoreReader) -> None:
+    everything = found(store, "")
+    assert len(everything) == 21
+    assert found(store, "FLUX") == [n for n in everything if "cat-lora" in n]
+    assert found(store, "köder")
+    assert found(store, "100%") == []  # no wildcard
+    assert found(store, "cat_lora") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("state:failed", {"failed"}),
+        ("state:done", {"completed"}),
+        ("state:don", {"completed"}),
+        ("STATUS=canceled", {"cancelled"}),
+        ("state:cancele", {"cancelled"}),
+        ("state:r", {"running"}),
+        ("state:active", {"pending", "uploading", "queued", "running"}),
+        ("state:failed state:done", set()),
+    ],
+)
+def test_states_by_their_words_and_beginnings(
+    store: StoreReader, line: str, wanted: set[str]
+) -> None:
+    assert states(store, line) == wanted
+
+
+def test_numbers_compare(store: StoreReader) -> None:
+    every = store.records()
+    cheap = {one.name for one in every if (one.cost_micros or 0) < 500_000}
+    assert set(found(store, "cost<0.5")) == cheap
+    assert set(found(store, "cost<$0.5")) == cheap
+    assert set(found(store, "step>=1")) == {one.name for one in every if (one.step or 0) >= 1}
+
+
+@pytest.mark.parametrize("line", ["state:", "cost>", "model:", "loss<=", "name="])
+def test_what_is_half_typed_empties_nothing(store: StoreReader, line: str) -> None:
+    assert len(found(store, line)) == 21
+
+
+@given(st.text(max_size=60) | st.lists(st.sampled_from(
+    ["state:", "cost>", "loss<nan", "step>=1e999", "a:b", "'", '"', "%", "_", "\\", "\0", ":="]
+), max_size=6).map(" ".join))  # fmt: skip
+def test_any_line_is_a_condition_that_sqlite_takes(line: str) -> None:
+    database = sqlite3.connect(":memory:")
+    database.executescript(";".join(MIGRATIONS))
+    where = parse_filter(line)
+    assert where.text == line
+    database.execute(f"SELECT * FROM jobs WHERE {where.where}", where.parameters).fetchall()
+    database.close()
+
+
+def test_a_line_of_any_length(store: StoreReader) -> None:
+    assert len(found(store, "a " * 5000)) == len(found(store, "a"))
+    assert found(store, "\udcff") == []

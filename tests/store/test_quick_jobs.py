@@ -1,0 +1,99 @@
+"""The quick list says exactly what the ordinary one says."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.app.world import NOW, home_at, job
+from tui.cli.quick import quick
+from tui.store.job_json import job_json
+from tui.store.quick_jobs import FORMAT, jobs_json
+from tui.store.reader import StoreReader
+from tui.store.records import FileRecord, JobStatus
+from tui.store.schema import MIGRATIONS
+from tui.store.writer import Change, StoreWriter
+
+
+def test_both_lists_are_the_same(tmp_path: Path) -> None:
+    home = home_at(tmp_path / "a b%c?d#e")
+    writer = StoreWriter(home)
+    for number, status in enumerate(list(JobStatus) * 2):
+        record = job(number, status)
+        if number % 3 == 0:
+            record = replace(
+                record, loss=float("inf"), error='say "no"\n\x1b[31m\\ ü', output_url="https://x",
+                diagnosis={"kind": "oom", "advice": ["a", 1, None]},
+                created_at=record.created_at + timedelta(microseconds=number),
+                seconds_per_step=1 / 3,
+            )  # fmt: skip
+        writer.insert(record)
+        if status is JobStatus.COMPLETED:
+            files = [
+                FileRecord("b/ü.safetensors", 7, "1" * 64, "delivered", NOW),
+                FileRecord("a/x.json", 1, "2" * 64, "delivered", NOW),
+                FileRecord("c", 0, "", "downloaded", NOW, missing="gone"),
+            ]
+            writer.apply(record.job_id, Change(files=files))
+    writer.close()
+    reader = StoreReader(home.database)
+    slow = [job_json(one, reader.files(one.job_id), home.outputs) for one in reader.records()]
+    answer = jobs_json(str(home.database), str(home.outputs))
+    assert answer is not None
+    fast = json.loads(answer[0])
+    assert answer[1] is True
+    for mine, theirs in zip(fast, slow, strict=True):
+        assert list(mine) == list(theirs)
+        for part in (mine, theirs):
+            part["duration_seconds"] = pytest.approx(part["duration_seconds"], abs=2)
+        mine["progress"] = pytest.approx(mine["progress"])
+    plain = json.loads(json.dumps(slow, default=lambda value: value.expected))
+    for mine, theirs in zip(fast, plain, strict=True):
+        assert mine == theirs
+    limited = jobs_json(str(home.database), "x", 3)
+    assert limited is not None
+    assert [one["job_id"] for one in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
+    reader.close()
+
+
+def test_it_knows_the_newest_format() -> None:
+    assert len(MIGRATIONS) == FORMAT
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "jobs", "jobs --json flux", "jobs --json -n", "jobs --json -n 0", "jobs --json -n x",
+        "jobs --json --help", "job --json", "jobs --json -n -1",
+    ],
+)  # fmt: skip
+def test_what_is_not_simple_is_left_to_the_ordinary_way(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    StoreWriter(home_at(tmp_path)).close()
+    assert quick(line.split()) is None
+    assert quick(["jobs", "--json"]) == 0
+
+
+def test_an_odd_home_is_left_to_the_ordinary_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path / "none"))
+    assert quick(["jobs", "--json"]) is None
+    home = home_at(tmp_path)
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    writer = StoreWriter(home)
+    home.settings_file.write_text('[cloud]\noutputs_dir = "/elsewhere"\n')
+    assert quick(["jobs", "--json"]) is None
+    home.settings_file.unlink()
+    writer.insert(job(1, JobStatus.RUNNING))  # active, and no engine follows it
+    assert quick(["jobs", "--json"]) is None
+    writer.close()
+    home.database.write_bytes(os.urandom(5000))
+    assert quick(["jobs", "--json"]) is None
