@@ -101,7 +101,8 @@ async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        output, _ = await asyncio.wait_for(process.communicate(value.encode()), _LIMIT)
+        async with asyncio.timeout(_LIMIT):
+            output, _ = await process.communicate(value.encode())
     except TimeoutError:
         raise KeyringError(
             "the keyring does not answer; it may be locked and waiting for a prompt elsewhere"

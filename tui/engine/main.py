@@ -113,7 +113,8 @@ async def _watch(engine: Engine, *, until_eof: bool, idle_seconds: float | None)
     elif idle_seconds is not None:
         while (left := idle_seconds - engine.idle_seconds()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(engine.stopping.wait(), min(left, _IDLE_LOOK))
+                async with asyncio.timeout(min(left, _IDLE_LOOK)):
+                    await engine.stopping.wait()
                 return
         engine.request_stop()
 

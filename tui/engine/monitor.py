@@ -137,7 +137,8 @@ class Monitor:
                 if pause is None:
                     return
                 try:
-                    await asyncio.wait_for(bell.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await bell.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -96,7 +96,8 @@ class EngineCalls:
             quiet = 0.0
             while True:
                 try:
-                    kind, data = await asyncio.wait_for(queue.get(), _LOOK)
+                    async with asyncio.timeout(_LOOK):
+                        kind, data = await queue.get()
                 except TimeoutError:
                     if request.transport is None or request.transport.is_closing():
                         break  # the window has gone; an idle agent shall not wait for it
