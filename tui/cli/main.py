@@ -152,6 +152,12 @@ def _ttl(text: str) -> str:
 
 
 def _add_sandbox(command: argparse.ArgumentParser) -> None:
+    command.epilog = (
+        "It has a Hugging Face Hub of its own, which takes any token that begins with hf_: with "
+        "HF_TOKEN=hf_write jobs can be delivered to it (--delivery hub --hub-model-id "
+        "sandbox/NAME); hf_read, hf_expired and hf_fine rehearse tokens that may not. Set "
+        "HF_ENDPOINT to the address it prints to look at what arrived."
+    )
     command.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (0: any free)")
     command.add_argument("--speed", type=float, default=1.0, help="how much faster than life")
     command.add_argument("--work-dir", help="folder for its files (default: a temporary one)")

@@ -1,0 +1,49 @@
+"""A job whose result goes to the Hub: the token comes with the session and goes to the trainer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.world import World
+from tui.engine.agent import session_of
+from tui.engine.control_client import ControlError
+from tui.store.log_file import LogFile
+from tui.store.records import JobStatus
+
+HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
+
+
+async def test_a_job_delivers_to_the_hub_with_the_sessions_token(world: World) -> None:
+    await world.client.set_session(session_of({"HF_TOKEN": "hf_write"}))
+    report = await world.client.check(world.draft(delivery=HUB))
+    assert report["ok"]
+    assert report["request"]["input"]["hf_token"] == "***"
+    job_id = await world.submit(delivery=HUB)
+    job = await world.until(job_id, JobStatus.COMPLETED, JobStatus.FAILED)
+    assert job.status is JobStatus.COMPLETED, job.error
+    hub = world.sandbox.hub
+    assert hub is not None
+    repo = hub.hub.repos.get("model", "sandbox/cat-lora")
+    assert repo is not None
+    assert any(name.endswith(".safetensors") for name in repo.head.tree)
+    assert "hf_write" not in str(job)
+
+
+async def test_without_a_token_it_is_refused_before_anything_is_sent(world: World) -> None:
+    report = await world.client.check(world.draft(delivery=HUB))
+    assert not report["ok"]
+    (problem,) = [one for one in report["checks"] if one["level"] == "error"]
+    assert "needs a token" in problem["message"]
+    assert "HF_TOKEN" in problem["advice"]
+    with pytest.raises(ControlError):
+        await world.submit(delivery=HUB)
+    assert world.predictions == []
+
+
+async def test_a_token_that_only_reads_shows_in_the_log(world: World) -> None:
+    await world.client.set_session(session_of({"HF_TOKEN": "hf_read"}))
+    job_id = await world.submit(delivery=HUB)
+    await world.until(job_id, JobStatus.COMPLETED, JobStatus.FAILED)
+    with LogFile(world.home.log_file(job_id)) as log:
+        said = [line.text for line in log.tail(200)]
+    assert any("Uploading to sandbox/cat-lora failed" in line for line in said)
