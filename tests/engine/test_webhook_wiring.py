@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
 
 from tests.engine.test_jobs import check_whole
 from tests.engine.world import World, quick_settings, running_world
@@ -235,6 +236,35 @@ async def test_what_is_wrong_with_an_address_is_said(world: World) -> None:
             await world.client.call("POST", path, {"webhook_url": address})
         assert refused.value.status == 400
         assert "Invalid webhook URL" in refused.value.message
+
+
+async def test_an_address_that_redirects_or_is_another_servers(world: World) -> None:
+    """Replicate follows no redirects, and a friendly 200 of somebody else proves nothing."""
+
+    async def move(_request: web.Request) -> web.Response:
+        raise web.HTTPMovedPermanently("https://www.t.example/there?secret=1")
+
+    async def smile(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "received"})
+
+    app = web.Application()
+    app.router.add_post("/moved/{rest:.*}", move)
+    app.router.add_post("/other/{rest:.*}", smile)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        here = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        path = "/api/cloud/providers/replicate/test-webhook"
+        moved = await world.client.call("POST", path, {"webhook_url": f"{here}/moved"})
+        assert not moved["success"]
+        assert "redirects to https://www.t.example/there." in moved["error"].replace(",", ".")
+        world.engine.webhook_tests.arrival_seconds = 0.5
+        other = await world.client.call("POST", path, {"webhook_url": f"{here}/other"})
+        assert not other["success"]
+        assert "another server" in other["error"]
+    finally:
+        await runner.cleanup()
 
 
 async def test_the_public_url_is_taken_with_or_without_the_path(world: World) -> None:

@@ -24,6 +24,7 @@ from tui.engine.storage_keys import StorageKeys
 from tui.listener.app import Part, PublicRunner, build_app
 from tui.listener.client_address import parse_networks
 from tui.listener.storage import ReceivedObject, StorageLimits, StorageReceiver
+from tui.listener.tls import server_context
 from tui.listener.webhooks import WebhookReceiver, WebhookSettings
 from tui.settings import ListenerSettings, Settings
 from tui.store.reader import is_loopback
@@ -102,8 +103,8 @@ class Listening:
         if self.warning:
             LOG.warning("%s", self.warning)
         try:
-            tls = _tls(settings)
-        except (OSError, ssl.SSLError) as error:
+            tls = server_context(settings.tls_cert, settings.tls_key)
+        except OSError as error:
             reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
             self.problem = f"the certificate in the settings cannot be used ({reason})"
             self._tell()
@@ -294,13 +295,3 @@ def _networks(name: str, texts: Sequence[str]) -> Any:
 
 def _socket_of(settings: ListenerSettings) -> tuple[object, ...]:
     return (settings.listen, settings.allow_public_bind, settings.tls_cert, settings.tls_key)
-
-
-def _tls(settings: ListenerSettings) -> ssl.SSLContext | None:
-    if not settings.tls_cert:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    key = Path(settings.tls_key).expanduser() if settings.tls_key else None
-    context.load_cert_chain(Path(settings.tls_cert).expanduser(), key)
-    return context

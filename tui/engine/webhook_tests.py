@@ -31,7 +31,11 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class WebhookTests:
-    """Sends test events and waits for them."""
+    """Sends test events and waits for them.
+
+    Attributes:
+        arrival_seconds: how long an event that was answered may take to come in.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class WebhookTests:
         probes: HookProbes,
         secrets: HookSecrets,
     ) -> None:
+        self.arrival_seconds = _ARRIVAL_SECONDS
         self._clients = clients
         self._listening = listening
         self._live = live
@@ -80,7 +85,7 @@ class WebhookTests:
             if problem := _problem(answer):
                 return _report(base, error=problem, status=status, took=took)
             try:
-                async with asyncio.timeout(_ARRIVAL_SECONDS):
+                async with asyncio.timeout(self.arrival_seconds):
                     await probe.believed.wait()
             except TimeoutError:
                 words = "The address answers, but the event did not come in: is it another server?"
