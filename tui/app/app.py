@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
 from textual.command import Provider
@@ -33,6 +33,9 @@ from tui.app.styles import style_sheet
 from tui.app.theme import THEMES, AsciiFilter
 from tui.app.widgets.job_list import utc_now
 from tui.settings import Home, Settings
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
 
 _NOTICES_KEPT: Final = 200
 _SEVERITY: Final[dict[str, SeverityLevel]] = {
@@ -78,6 +81,7 @@ class SimpleTunerApp(AttachedApp):
         self.keymap = KeyMap(settings.ui.keys)
         self.notices: list[Notice] = []
         self.last_key = 0.0
+        self._greeted = False
         self.mouse_on = settings.ui.mouse
         self._ascii = AsciiFilter() if settings.ui.ascii else None
         self.frame_diff_on = settings.ui.frame_diff
@@ -150,6 +154,15 @@ class SimpleTunerApp(AttachedApp):
         """With the ASCII set, every glyph is replaced on its way to the screen."""
         filters = list(super().get_line_filters())
         return [*filters, self._ascii] if self._ascii is not None else filters
+
+    def attached(self, control: ControlClient) -> None:
+        """The engine is there; somebody new is shown the way."""
+        super().attached(control)
+        if not (self.sandbox or self.model.total or self._greeted):
+            from tui.app.screens.first_run import greet
+
+            self._greeted = True
+            self.run_worker(greet(self, control), group="greet", exit_on_error=False)
 
     def keys_changed(self) -> None:
         """Say which keys work now."""

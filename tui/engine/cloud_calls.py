@@ -118,6 +118,10 @@ class CloudCalls:
         """Mark steps `done`, `skipped` or `reopened`, or the path `finished`."""
         return _dict(await self._call("PUT", "onboarding", body))
 
+    async def set_defaults(self, **values: Any) -> dict[str, Any]:
+        """Change what jobs take unless they say otherwise: `delivery`; answers it."""
+        return _dict(await self._call("PUT", "defaults", values))
+
     # -- the provider's settings and the webhook tests, at SimpleTuner's paths ------------------
 
     async def provider_settings(self) -> dict[str, Any]:

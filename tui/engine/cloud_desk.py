@@ -73,6 +73,7 @@ class CloudDesk:
             web.get("/api/engine/spending", self._spending),
             web.get("/api/engine/limit", self._limit),
             web.put("/api/engine/limit", self._set_limit),
+            web.put("/api/engine/defaults", self._set_defaults),
             web.get("/api/engine/rates", self._rates),
             web.put("/api/engine/rates", self._set_rates),
             web.delete("/api/engine/rates", self._reset_rates),
@@ -117,6 +118,11 @@ class CloudDesk:
         body = await _body(request)
         self._change(lambda: cloud_settings.set_limit(self.live, body))
         return _answer(self.spending.status(self._base(request)))
+
+    async def _set_defaults(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        self._change(lambda: cloud_settings.set_defaults(self.live, body))
+        return _answer({"delivery": self.live.now.cloud.delivery})
 
     async def _rates(self, _request: web.Request) -> web.Response:
         return _answer(cloud_settings.rates_data(self.live))

@@ -12,6 +12,7 @@ from tui.engine.live_settings import LiveSettings
 from tui.simpletuner.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
 
 Reader = Callable[[Any], Any]
+DELIVERIES: Final = ("local", "hub", "s3", "none")
 
 _LIMIT: Final[Mapping[str, tuple[str, Reader]]] = {
     "enabled": ("enabled", fields.read_switch),
@@ -28,6 +29,19 @@ _NETWORK: Final[Mapping[str, tuple[str, Reader]]] = {
     "ssl_verify": ("ssl_verify", fields.read_switch),
     "timeout": ("timeout", fields.read_seconds),
 }
+
+_DEFAULTS: Final[Mapping[str, tuple[str, Reader]]] = {
+    "delivery": ("delivery", lambda value: fields.read_choice(value, DELIVERIES)),
+}
+
+
+def set_defaults(live: LiveSettings, body: Mapping[str, Any]) -> None:
+    """Change what jobs take unless they say otherwise: `delivery`.
+
+    Raises:
+        RefusedError: a field is wrong; nothing is changed then.
+    """
+    live.change("cloud", _read(body, _DEFAULTS))
 
 
 def set_limit(live: LiveSettings, body: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ class AccountCard(Card):
         if engine.state == "starting":
             return [row("engine", "◌ starting…", "dim")]
         lines = wrapped(f"✗ {engine.message}", "bad", width, label="engine")
-        return lines + wrapped(engine.advice, "dim", width, indent=11)
+        return lines + wrapped(engine.advice, "dim", width, indent=LABEL)
 
     def _token(self, kind: str, known: dict[str, Any], width: int) -> list[Words]:
         state = self.data.get("tokens").get(kind) or {}
@@ -88,15 +88,15 @@ class AccountCard(Card):
             return [row(label, "– none", "dim", ("  needed for the Hub only", "dim"))]
         lines = [row(label, f"{glyph} {words_}", tone, (place, "base"))]
         if _reason_id(known) == "none":
-            return [*lines, *wrapped("e sets it; it works at once.", "base", width, indent=11)]
-        lines += problem(known.get("error"), known.get("advice"), width, indent=11)
+            return [*lines, *wrapped("e sets it; it works at once.", "base", width, indent=LABEL)]
+        lines += problem(known.get("error"), known.get("advice"), width, indent=LABEL)
         return [*lines, *self._shadow(kind, state, width)]
 
     def _shadow(self, kind: str, state: dict[str, Any], width: int) -> list[Words]:
         if not state.get("shadowed"):
             return []
         text = f"! {_VARIABLES[kind]} of the environment is used instead of the stored one."
-        return wrapped(text, "warn", width, indent=11)
+        return wrapped(text, "warn", width, indent=LABEL)
 
     def _keyring(self, width: int) -> list[Words]:
         state = self.data.get("tokens").get("replicate") or {}
@@ -106,7 +106,7 @@ class AccountCard(Card):
         if state.get("problem"):
             lines = wrapped(f"✗ {state['problem']}", "warn", width, label="keyring")
             text = "A token can be kept for this session only (e); never in a file."
-            return lines + wrapped(text, "base", width, indent=11)
+            return lines + wrapped(text, "base", width, indent=LABEL)
         where = str(state.get("backend") or "the system's").removeprefix("keyring.backends.")
         return [row("keyring", where, "dim", (f"  as {state.get('user', '')}", "dim"))]
 

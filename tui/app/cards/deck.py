@@ -7,11 +7,16 @@ from typing import Final
 from tui.app.cards.account import AccountCard
 from tui.app.cards.card import Card
 from tui.app.cards.data import CloudData
+from tui.app.cards.delivery import DeliveryCard
 from tui.app.cards.hardware import HardwareCard
 from tui.app.cards.listener import ListenerCard
+from tui.app.cards.network import NetworkCard
+from tui.app.cards.setup import SetupCard
 from tui.app.cards.spending import SpendingCard
 
-_ALL: Final[tuple[type[Card], ...]] = (AccountCard, SpendingCard, HardwareCard, ListenerCard)
+_ALL: Final[tuple[type[Card], ...]] = (
+    SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,
+)  # fmt: skip
 
 
 def make_cards(data: CloudData) -> list[Card]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui import formatting
 from tui.app.cards.card import Card, Item, Said
-from tui.app.cards.words import Words, row, wrapped
+from tui.app.cards.words import LABEL, Words, row, wrapped
 from tui.app.lines import fit
 from tui.simpletuner.hardware import PROFILES, HardwareProfile
 
@@ -99,7 +99,7 @@ class HardwareCard(Card):
         follows = ("pinned", "warn") if pinned else ("newest", "good")
         lines = [row(label, model, "base", ("  ", "base"), follows)]
         if error:
-            lines += wrapped(f"{error.message} {error.advice}", "bad", width, indent=11)
+            lines += wrapped(f"{error.message} {error.advice}", "bad", width, indent=LABEL)
         elif not versions:
             lines.append(row("", "versions not read yet", "dim", ("  c reads them", "dim")))
         shown = versions[:_SHOWN_VERSIONS]

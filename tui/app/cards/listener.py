@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui import formatting
 from tui.app.cards.card import Card, Item, Question, Said
-from tui.app.cards.words import Words, row, wrapped
+from tui.app.cards.words import LABEL, Words, row, wrapped
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
@@ -56,8 +56,8 @@ class ListenerCard(Card):
             row("address", f"● {address}" if address else "◌ off", "good" if address else "dim",
                 (f"  {tls}" if address else "", "dim"))
         ]  # fmt: skip
-        lines += wrapped(str(known.get("problem") or ""), "bad", width, indent=11)
-        lines += wrapped(str(known.get("warning") or ""), "warn", width, indent=11)
+        lines += wrapped(str(known.get("problem") or ""), "bad", width, indent=LABEL)
+        lines += wrapped(str(known.get("warning") or ""), "warn", width, indent=LABEL)
         lines += self._public(known, width)
         lines += self._guards(known, width)
         lines += self._events(known.get("webhooks") or {}, width)
@@ -71,7 +71,7 @@ class ListenerCard(Card):
             return [row("public", "not needed: the sandbox is on this machine", "dim")]
         lines = [row("public", "none", "warn", ("  jobs are polled instead", "dim"))]
         text = "Replicate reaches this machine through a tunnel: e, then How to."
-        return lines + wrapped(text, "base", width, indent=11)
+        return lines + wrapped(text, "base", width, indent=LABEL)
 
     def _guards(self, known: dict[str, Any], width: int) -> list[Words]:
         if known.get("verify_signatures") is False:
@@ -109,7 +109,7 @@ class ListenerCard(Card):
         if isinstance(last_one, dict):
             at = formatting.ago(datetime.fromisoformat(str(last_one.get("at"))), now)
             text = f"{at} from {last_one.get('address')}: {last_one.get('message')}"
-            lines += wrapped(text, "dim", width, indent=11)
+            lines += wrapped(text, "dim", width, indent=LABEL)
         return lines
 
     # -- changing -----------------------------------------------------------------------------

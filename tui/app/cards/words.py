@@ -11,7 +11,7 @@ from tui.app.lines import fit, plain
 
 Words = tuple[tuple[str, str], ...]
 """Texts with the names of their tones."""
-LABEL: Final = 11
+LABEL: Final = 13
 MARKS: Final = {"ok": ("✓", "good"), "warn": ("!", "warn"), "error": ("✗", "bad")}
 
 

@@ -36,7 +36,7 @@ class CloudScreen(AppScreen):
     ACTIONS: ClassVar = CLOUD
     MOVES: ClassVar = MOVE
     HERE: ClassVar = "cloud"
-    AUTO_FOCUS = "CardView"
+    AUTO_FOCUS = ""
 
     def body(self) -> Iterable[Widget]:
         """Two columns of cards, which lie one below the other where there is no room."""
@@ -60,6 +60,7 @@ class CloudScreen(AppScreen):
     def on_mount(self) -> None:
         """Show what is known; ask for the rest."""
         super().on_mount()
+        next(view for view in self.views if view.display).focus(scroll_visible=False)
         self.owner.fact_changed.subscribe(self, self._fact_changed)
         self.owner.engine_changed.subscribe(self, self._engine_changed)
         self._ask()
@@ -88,6 +89,9 @@ class CloudScreen(AppScreen):
             return
         for view in self.views:
             view.update()
+        here = self.focused
+        if isinstance(here, CardView) and not here.card.shown:  # the last step is done
+            self.focus_next(CardView)
         form = self._form()
         if form is not None:
             form.update()

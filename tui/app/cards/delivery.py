@@ -1,0 +1,116 @@
+"""Delivery: what would happen to the result of a job submitted now, each way proved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui import formatting
+from tui.app.cards.card import Card, Item, Said
+from tui.app.cards.words import LABEL, Words, row, step_lines, wrapped
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+WAYS: Final = {
+    "local": ("this machine", "files arrive here while the job runs"),
+    "hub": ("the Hub", "a repository of yours on Hugging Face"),
+    "s3": ("S3", "a bucket of yours"),
+}
+_NOWHERE: Final = ("none", "nowhere", "only log and metrics are kept")
+
+
+class DeliveryCard(Card):
+    """The usual way, and what the last check of each way found."""
+
+    NAME: ClassVar = "delivery"
+    TITLE: ClassVar = "Delivery"
+    COLUMN: ClassVar = 1
+
+    @property
+    def usual(self) -> str:
+        """The way that jobs take unless they say otherwise."""
+        return self.data.app.settings.cloud.delivery
+
+    def checks(self) -> tuple[str, ...]:
+        """The usual way, and those that were checked before."""
+        tried = [f"delivery:{kind}" for kind in WAYS if f"delivery:{kind}" in self.data.known]
+        usual = [f"delivery:{self.usual}"] if self.usual in WAYS else []
+        return tuple(dict.fromkeys([*usual, *tried]))
+
+    def state(self) -> tuple[str, str]:
+        """Whether the usual way works."""
+        known = self.data.get(f"delivery:{self.usual}")
+        if self.usual == "none":
+            return "results are lost", "bad"
+        if not known:
+            return "not verified", "dim"
+        if not known.get("ok"):
+            return "does not work", "bad"
+        warned = any(one.get("level") == "warn" for one in known.get("steps") or ())
+        return ("verified, see below", "warn") if warned else ("verified", "good")
+
+    def lines(self, width: int) -> list[Words]:
+        """The usual way first."""
+        words, what = WAYS.get(self.usual, _NOWHERE[1:])
+        lines = [row("results to", words, "strong", (f"  {what}", "dim"))]
+        for kind in sorted(WAYS, key=lambda one: one != self.usual):
+            lines += self._way(kind, width)
+        return lines
+
+    def _way(self, kind: str, width: int) -> list[Words]:
+        known = self.data.get(f"delivery:{kind}")
+        name = WAYS[kind][0]
+        if f"delivery:{kind}" in self.data.busy and not known:
+            return [row(name, "◌ checking…", "dim")]
+        error = self.data.failed.get(f"delivery:{kind}")
+        if error is not None:
+            lines = wrapped(f"✗ {error.message}", "bad", width, label=name)
+            return lines + wrapped(error.advice, "base", width, indent=LABEL)
+        if not known:
+            return [row(name, "– not verified", "dim", ("  e verifies it", "dim"))]
+        ok = bool(known.get("ok"))
+        at = known.get("_at")
+        when = f"  {formatting.ago(at, self.data.app.clock())}" if at else ""
+        mark, tone = ("● works", "good") if ok else ("✗ would fail", "bad")
+        lines = [row(name, mark, tone, (when, "dim"))]
+        lines += wrapped(str(known.get("summary") or ""), "dim", width, indent=2)
+        for step in known.get("steps") or ():
+            if isinstance(step, dict):
+                lines += [(("  ", "base"), *one) for one in step_lines(step, width - 2)]
+        return lines
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """The usual way, and a check of each."""
+        ways = (*((kind, *words) for kind, words in WAYS.items()), _NOWHERE)
+        words = WAYS.get(self.usual, _NOWHERE[1:])[0]
+        return [
+            Item("delivery", "Results to", "choice", words, "unless a job says otherwise", ways,
+                 self.usual),
+            Item("local", "Check here", "do", "", "listener, public URL, storage receiver"),
+            Item("hub", "Check the Hub", "text", self.data.hub_repo or "—",
+                 "a repository: owner/name", current=self.data.hub_repo),
+            Item("s3", "Check S3", "do", "", "profiles are on the Publishing screen (3)"),
+        ]  # fmt: skip
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Change the usual way, or prove one."""
+        if key == "delivery":
+            await control.cloud.set_defaults(delivery=value)
+            return Said(f"New jobs deliver to {WAYS.get(value, _NOWHERE[1:])[0]}.")
+        body: dict[str, Any] = {"kind": key}
+        if key == "hub":
+            body["hub_model_id"] = self.data.hub_repo = value.strip()
+        answer = await control.cloud.check_delivery(**body)
+        self.data.known[f"delivery:{key}"] = {**answer, "_at": self.data.app.clock()}
+        wrong = [str(one.get("message")) for one in answer.get("steps") or ()
+                 if one.get("level") == "error"]  # fmt: skip
+        name = WAYS[key][0]
+        if wrong:
+            return Said(f"{name}: {wrong[0]}.", level="error")
+        return Said(f"Delivery to {name} works.")
+
+    def copies(self) -> str:
+        """The folder that files come to."""
+        return str(self.data.app.outputs)

@@ -1,0 +1,217 @@
+"""Network: each place the program talks to, the way there, and Replicate's own status page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui import formatting
+from tui.app.cards.card import Card, Item, Question, Said
+from tui.app.cards.hardware import STATES
+from tui.app.cards.words import LABEL, Words, problem, row, wrapped
+from tui.app.lines import fit
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+_NAME: Final = 24
+_PAGE: Final = {
+    "operational": ("●", "good", "all systems operational"), "degraded": ("!", "warn", "degraded"),
+    "outage": ("✗", "bad", "outage"), "maintenance": ("◌", "warn", "maintenance"),
+    "unknown": ("?", "dim", "unknown; jobs work without it"),
+}  # fmt: skip
+
+
+class NetworkCard(Card):
+    """Endpoints, ways, status page."""
+
+    NAME: ClassVar = "network"
+    TITLE: ClassVar = "Network"
+    READS: ClassVar = ("network", "status_page")
+    CHECKS: ClassVar = ("network_check",)
+    COLUMN: ClassVar = 1
+
+    def checks(self) -> tuple[str, ...]:
+        """All endpoints, and the status page again."""
+        return (*self.CHECKS, "status_page:fresh")
+
+    def state(self) -> tuple[str, str]:
+        """Whether everything that is needed answers."""
+        known = self.data.get("network_check")
+        if not known:
+            return ("checking…" if "network_check" in self.data.busy else "not checked"), "dim"
+        wrong = sum(not one.get("ok") for one in _dicts(known.get("endpoints")))
+        if known.get("tls_verified") is False:
+            return "TLS not verified", "bad"
+        if not known.get("ok"):
+            return f"{wrong} not reached", "bad"
+        return (f"connected, {wrong} missing", "warn") if wrong else ("connected", "good")
+
+    # -- what it says -------------------------------------------------------------------------
+
+    def lines(self, width: int) -> list[Words]:
+        """Endpoints, ways, page."""
+        known = self.data.get("network_check")
+        lines: list[Words] = []
+        error = self.data.failed.get("network_check")
+        if error is not None:
+            lines += problem(error.message, error.advice, width)
+        for place in _dicts(known.get("endpoints")):
+            lines += self._place(place, width)
+        if known.get("_at"):
+            ago = formatting.ago(known["_at"], self.data.app.clock())
+            lines.append(((f"Checked {ago}; c checks again.", "dim"),))
+        return [*lines, *self._ways(width), *self._page(width)]
+
+    def _place(self, place: dict[str, Any], width: int) -> list[Words]:
+        name = fit(str(place.get("name") or ""), max(_NAME, width - 14))
+        if place.get("ok"):
+            slow = bool(place.get("slow"))
+            total = f"{float(place.get('milliseconds') or 0):.0f} ms"
+            sign = ("! ", "warn") if slow else ("● ", "good")
+            first: Words = (sign, (name, "base"), (f" {total:>9}", "base"))
+            return [first, *wrapped(_phases(place), "dim", width, indent=2)]
+        error = place.get("error") or {}
+        needed = bool(place.get("required"))
+        mark, tone = ("✗ ", "bad") if needed else ("! ", "warn")
+        phase = str(error.get("phase") or "").upper()
+        lines: list[Words] = [
+            ((mark, tone), (name.rstrip(), "base"), (f"  {phase} failed", tone)),
+        ]
+        if not needed:
+            lines.append((("  not needed for jobs", "dim"),))
+        lines += wrapped(str(error.get("message") or ""), tone, width, indent=2)
+        return lines + wrapped(str(error.get("advice") or ""), "base", width, indent=2)
+
+    def _ways(self, width: int) -> list[Words]:
+        known = self.data.get("network") or self.data.get("network_check")
+        if not known:
+            return []
+        ways = known.get("ways") or known
+        proxy, ca = ways.get("proxy") or {}, ways.get("ca") or {}
+        if not isinstance(proxy, dict):
+            proxy = {}
+        said = str(proxy.get("address") or "none, direct")
+        where = f"  from {proxy.get('from')}" if proxy.get("from") else ""
+        lines = [row("proxy", said, "base", (where, "dim"))]
+        if ways.get("tls_verified") is False:
+            text = "✗ NOT VERIFIED: whoever sits between can read the token. e: on again."
+            lines += wrapped(text, "bad", width, label="TLS")
+        else:
+            where = f"  from {ca.get('from')}" if ca.get("from") else ""
+            bundle = str(ca.get("bundle") or ca.get("usual") or "certifi")
+            lines.append(row("CA", bundle, "base", (where, "dim")))
+        if known.get("timeout"):
+            lines.append(row("time limit", f"{float(known['timeout']):g} s"))
+        for words in self.data.get("network_check").get("warnings") or ():
+            lines += wrapped(f"! {words}", "warn", width)
+        return lines
+
+    def _page(self, width: int) -> list[Words]:
+        page = self.data.get("status_page:fresh") or self.data.get("status_page")
+        if not page:
+            return []
+        glyph, tone, words = _PAGE.get(str(page.get("state")), _PAGE["unknown"])
+        if page.get("error"):
+            words = f"unknown ({page['error']}); jobs work without it"
+        lines = wrapped(f"{glyph} {words}", tone, width, label="status page")
+        odd = [one for one in _dicts(page.get("components")) if one.get("state") != "operational"]
+        for one in odd:
+            mark, colour, short = STATES.get(str(one.get("state")), ("?", "dim", "unknown"))
+            lines.append(row("", f"{mark} {one.get('name')}", colour, (f"  {short}", "dim")))
+        for kind in ("incidents", "maintenances"):
+            for one in _dicts(page.get(kind)):
+                lines += wrapped(_event(one), "warn", width, indent=LABEL)
+        return lines
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """The way out."""
+        known = self.data.get("network")
+        proxy = known.get("proxy") if isinstance(known.get("proxy"), str) else ""
+        verify = "off" if known.get("ssl_verify") is False else "on"
+        names = ", ".join(str(one) for one in known.get("no_proxy") or ())
+        bundle, limit = str(known.get("ca_bundle") or ""), f"{float(known.get('timeout') or 30):g}"
+        masked = "***" in str(proxy)
+        return [
+            Item("proxy", "Proxy", "text", str(proxy) or "none", "http://, https:// or socks5://",
+                 current="" if masked else str(proxy)),
+            Item("no_proxy", "Not through it", "text", names or "—", "host names", current=names),
+            Item("ca_bundle", "CA bundle", "text", bundle or "the usual one", "a PEM file",
+                 current=bundle),
+            Item("ssl_verify", "Verify TLS", "switch", verify, "", current=verify),
+            Item("timeout", "Time limit", "text", f"{limit} s", "seconds, 1 to 600", current=limit),
+            Item("components", "Status page", "do", "", "every component, incident, maintenance"),
+            Item("egress", "For a firewall", "do", "", "names and addresses to let out"),
+        ]  # fmt: skip
+
+    def question(self, key: str, value: str) -> Question | None:
+        """Switching TLS verification off is asked about."""
+        if key != "ssl_verify" or value != "off":
+            return None
+        details = (
+            "Whoever sits between this machine and Replicate can then read the token,",
+            "and everything that is sent.",
+            "Behind a proxy with its own CA, name that in CA bundle instead.",
+        )
+        return Question("Stop verifying TLS certificates?", details, "Do not verify")
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Change one setting; then everything is looked at again."""
+        if key == "egress":
+            return Said(title="What a firewall has to let out", page=self._egress())
+        if key == "components":
+            return Said(title="Replicate's status page", page=self._components())
+        values: dict[str, Any] = {key: value}
+        if key == "ssl_verify":
+            values = {key: value == "on", "confirm": value == "off"}
+        self.data.known["network"] = await control.cloud.set_network(**values)
+        self.data.load(self.checks())
+        return Said("In force for every connection; they are being checked.")
+
+    def _egress(self) -> tuple[Words, ...]:
+        egress = self.data.get("network_check").get("egress") or {}
+        names, ranges = egress.get("names") or (), egress.get("ranges") or ()
+        lines: list[Words] = [(("By name, port 443 (the simpler way):", "base"),)]
+        lines += [((f"    {one}", "accent"),) for one in names]
+        lines.append((("By address, port 443:", "base"),))
+        lines += [((f"    {one}", "accent"),) for one in ranges]
+        return tuple(lines) if names else ((("Check the network first.", "base"),),)
+
+    def _components(self) -> tuple[Words, ...]:
+        page = self.data.get("status_page:fresh") or self.data.get("status_page")
+        lines: list[Words] = [((str(page.get("page_url") or ""), "dim"),)]
+        for one in _dicts(page.get("components")):
+            mark, tone, short = STATES.get(str(one.get("state")), ("?", "dim", "unknown"))
+            lines.append(((f"{mark} ", tone), (fit(str(one.get("name")), 32), "base"),
+                          (short, "dim")))  # fmt: skip
+        for kind in ("incidents", "maintenances"):
+            found = _dicts(page.get(kind))
+            lines.append(((f"{kind}: {'none' if not found else ''}", "strong"),))
+            lines += [((f"  {_event(one)}", "warn"),) for one in found]
+        if page.get("error"):
+            lines.append(((f"The page cannot be read: {page['error']}.", "warn"),))
+        return tuple(lines)
+
+    def copies(self) -> str:
+        """The proxy in use, or nothing."""
+        proxy = (self.data.get("network").get("ways") or {}).get("proxy") or {}
+        return str(proxy.get("address") or "")
+
+
+def _phases(place: dict[str, Any]) -> str:
+    phases = place.get("phases")
+    if not isinstance(phases, dict):
+        return ""
+    parts = [f"{name} {float(spent):.0f}" for name, spent in phases.items()]
+    return " · ".join([*(parts if len(parts) > 1 else ()), str(place.get("purpose") or "")])
+
+
+def _event(one: dict[str, Any]) -> str:
+    when = str(one.get("starts_at") or one.get("started_at") or "")[:16].replace("T", " ")
+    words = f"{one.get('name')} ({one.get('status') or one.get('impact') or 'open'})"
+    return f"{words} {when} {one.get('message') or ''}".strip()
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

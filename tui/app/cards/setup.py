@@ -1,0 +1,82 @@
+"""Setup: the first steps, shown until each is done or skipped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui.app.cards.card import Card, Item, Said
+from tui.app.cards.words import Words
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+_MARKS: Final = {"done": ("✓", "good"), "skipped": ("–", "dim"), "open": ("○", "warn")}
+_HOW: Final = {
+    "demo": "Leave with q and run: simpletuner-tui demo",
+    "token": "On the card Account & token press e.",
+    "limit": "On the card Spending press e.",
+    "delivery": "On the card Delivery press e, or c to check it.",
+    "first_job": "Press 2, then n.",
+}
+
+
+class SetupCard(Card):
+    """The checklist."""
+
+    NAME: ClassVar = "setup"
+    TITLE: ClassVar = "Setup"
+    READS: ClassVar = ("onboarding",)
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps as the engine knows them."""
+        steps = self.data.get("onboarding").get("steps")
+        return [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else []
+
+    @property
+    def shown(self) -> bool:
+        """Until nothing is open."""
+        return any(one.get("state") == "open" for one in self.steps)
+
+    def state(self) -> tuple[str, str]:
+        """How many are left."""
+        left = sum(one.get("state") == "open" for one in self.steps)
+        return f"{left} to do", "warn"
+
+    def lines(self, width: int) -> list[Words]:  # noqa: ARG002  short lines
+        """One line for each step."""
+        lines: list[Words] = []
+        for one in self.steps:
+            mark, tone = _MARKS.get(str(one.get("state")), ("·", "dim"))
+            is_open = one.get("state") == "open"
+            words = str(one.get("title"))
+            detail = f"  {one.get('detail')}" if is_open else ""
+            lines.append(
+                ((f"{mark} ", tone), (words, "base" if is_open else "dim"), (detail, "dim"))
+            )
+        return lines
+
+    def items(self) -> list[Item]:
+        """What to do for each, and a way to leave it."""
+        found: list[Item] = []
+        for one in self.steps:
+            step, state = str(one.get("id")), str(one.get("state"))
+            if state == "open":
+                found.append(Item(f"skipped {step}", str(one.get("title")), "do", "skip it",
+                                  _HOW.get(step, "")))  # fmt: skip
+            elif state == "skipped":
+                found.append(Item(f"reopened {step}", str(one.get("title")), "do", "skipped",
+                                  "enter brings it back"))  # fmt: skip
+        found.append(Item("again", "First steps", "do", "", "the short introduction again"))
+        return found
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002
+        """Skip a step, bring it back, or begin again."""
+        action, _, step = key.partition(" ")
+        if action == "again":
+            from tui.app.screens.first_run import FirstRun
+
+            self.data.app.push_screen(FirstRun(self.data))
+            return Said()
+        self.data.known["onboarding"] = await control.cloud.change_onboarding(**{action: [step]})
+        return Said()
