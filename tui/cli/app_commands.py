@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tui.cli import exit_codes
 from tui.cli.open_app import has_screen
 from tui.cli.output import tell
-from tui.engine.agent import REPLICATE_VARIABLE, OwnedEngine, own_engine
-from tui.engine.control_client import ControlClient, ControlError
-from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
+from tui.cli.stage import Stage
+from tui.settings import Home
 
 
 def demo(_options: argparse.Namespace) -> int:
@@ -27,7 +19,7 @@ def demo(_options: argparse.Namespace) -> int:
     if not has_screen():
         return exit_codes.USAGE
     root = Path(tempfile.mkdtemp(prefix="simpletuner-demo-"))
-    stage = _Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
+    stage = Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
     stage.build()
     from tui.app.app import run
 
@@ -36,80 +28,6 @@ def demo(_options: argparse.Namespace) -> int:
     finally:
         stage.close()
         _leave(root)
-
-
-@dataclass
-class _Stage:
-    """The demo's world: a home, an example project, a sandbox and an engine, all its own."""
-
-    home: Home
-    project: Path
-    sandbox: subprocess.Popen[bytes] | None = None
-    engine: OwnedEngine | None = None
-    said: dict[str, str] = field(default_factory=dict)
-
-    def build(self) -> None:
-        """Everything that is quick: folders, the example, settings that point to it."""
-        from tui.sandbox.demo import write_demo_project
-
-        self.home.create()
-        write_demo_project(self.project)
-        save_setting(self.home, "cloud", "config_roots", (str(self.project),))
-        save_setting(self.home, "cloud", "outputs_dir", str(self.home.outputs))
-
-    def settings(self) -> Settings:
-        """The demo's settings; its API base is known once the sandbox answers."""
-        settings = load_settings(self.home, {})
-        return replace(settings, cloud=replace(settings.cloud, api_base="http://127.0.0.1/v1"))
-
-    async def open(self) -> ControlClient:
-        """Start what takes a moment, while the app is already on the screen."""
-        return await asyncio.to_thread(self._start)
-
-    def _start(self) -> ControlClient:
-        if self.engine is None or self.engine.process.poll() is not None:
-            self.engine = own_engine(self.home, os.environ, self._world)
-        return self.engine.client
-
-    def _world(self) -> dict[str, str]:
-        """The environment that points to the sandbox, which is started if need be."""
-        if self.sandbox is None or self.sandbox.poll() is not None:
-            self.sandbox, self.said = self._start_sandbox()
-        return {
-            API_BASE_VARIABLE: self.said["api_base"],
-            REPLICATE_VARIABLE: self.said["token"],
-        }
-
-    def _start_sandbox(self) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
-        log = self.home.root / "sandbox.log"
-        with log.open("ab") as errors:
-            process = subprocess.Popen(  # noqa: S603  our own program
-                [
-                    *(sys.executable, "-m", "tui", "sandbox", "--json", "--until-eof"),
-                    *("--work-dir", str(self.home.root / "sandbox")),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,
-            )
-        line = process.stdout.readline() if process.stdout else b""
-        if not line:
-            raise ControlError("The sandbox could not be started.", f"{log} says why.")
-        said: dict[str, str] = json.loads(line)
-        return process, said
-
-    def close(self) -> None:
-        """End both."""
-        if self.engine is not None:
-            self.engine.stop()
-        if self.sandbox is not None and self.sandbox.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self.sandbox.stdin.close()
-            try:
-                self.sandbox.wait(10)
-            except subprocess.TimeoutExpired:
-                self.sandbox.kill()
 
 
 def _leave(root: Path) -> None:

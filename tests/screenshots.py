@@ -1,0 +1,101 @@
+"""Draw the pictures of the README again: `python -m tests.screenshots [FOLDER]`.
+
+Runs the app on the sandbox, presses keys, and saves what is on the screen. Needs `resvg-py` and
+the fonts Fira Code and Symbola.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import resvg_py
+from textual.pilot import Pilot
+
+from tests.support import eventually
+from tui.app.app import SimpleTunerApp
+from tui.cli.stage import Stage
+from tui.settings import Home
+
+WIDTH = 1400  # pixels
+
+
+async def main(folder: Path) -> None:
+    """Draw all pictures into a folder."""
+    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", TEXTUAL_ANIMATIONS="none")
+    root = Path(tempfile.mkdtemp(prefix="st-pictures-"))
+    stage = Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
+    stage.build()
+    app = SimpleTunerApp(stage.home, stage.settings(), attach=stage.open, sandbox=True)
+    try:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await _walk(app, pilot, folder)
+    finally:
+        await asyncio.to_thread(stage.close)
+
+
+async def _walk(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
+    await eventually(lambda: app.control is not None, within=30)
+    await pilot.press("n")
+    await _seen(app, pilot, "token valid")
+    _save(app, folder / "new-job.png")
+    await pilot.press("ctrl+s")
+    await eventually(lambda: len(app.reader.job_ids()) == 1, within=30)
+    await _done(app, pilot, steps=200)
+    for _ in range(2):
+        await pilot.press("escape", "2", "n")
+        await _seen(app, pilot, "token valid")
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    await pilot.press("escape", "2")
+    await _done(app, pilot, steps=90)
+    await pilot.press("g", "g")
+    await pilot.pause(1)
+    _save(app, folder / "jobs.png")
+    await pilot.press("enter")
+    await pilot.pause(1)
+    _save(app, folder / "log.png")
+    await pilot.press("tab")
+    await pilot.pause(1)
+    _save(app, folder / "metrics.png")
+    await pilot.press("escape", "1")
+    await pilot.pause(2)
+    _save(app, folder / "cloud.png")
+    await pilot.press("3")
+    await pilot.pause(1)
+    _save(app, folder / "publishing.png")
+
+
+async def _done(app: SimpleTunerApp, pilot: Pilot[int], steps: int) -> None:
+    """Wait until the newest job has come so far."""
+
+    def there() -> bool:
+        job = app.reader.job(app.reader.job_ids()[0])
+        return job is not None and ((job.step or 0) >= steps or job.status.is_terminal)
+
+    await eventually(there, within=90)
+    await pilot.pause()
+
+
+async def _seen(app: SimpleTunerApp, pilot: Pilot[int], text: str) -> None:
+    await eventually(lambda: text in app.export_screenshot().replace("&#160;", " "), within=30)
+    await pilot.pause()
+
+
+def _save(app: SimpleTunerApp, path: Path) -> None:
+    picture = resvg_py.svg_to_bytes(
+        svg_string=app.export_screenshot(),
+        width=WIDTH,
+        font_family="Fira Code",
+        monospace_family="Fira Code",
+        font_dirs=["/usr/share/fonts"],
+    )
+    path.write_bytes(bytes(picture))
+    print(path)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")))
