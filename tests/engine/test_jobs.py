@@ -446,3 +446,10 @@ async def test_sync_brings_in_jobs_from_elsewhere(world: World) -> None:
     assert job.prediction_id == answer.json()["id"]
     await world.ended(job.job_id)
     assert (await world.client.sync())["synced"] == 0
+
+
+async def test_a_second_job_of_a_config_gets_a_name_of_its_own(world: World) -> None:
+    first = await world.submit()
+    second = await world.submit()
+    names = [world.job(job_id).name for job_id in (first, second)]
+    assert names[1] == f"{names[0]}-2"

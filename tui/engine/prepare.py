@@ -6,6 +6,7 @@ The same preparation serves the check and the submit, so what was shown is what 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +32,7 @@ from tui.simpletuner.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.modes import DatasetMode
 from tui.simpletuner.options import with_options
 from tui.simpletuner.scan import DataReport, scan
-from tui.store.reader import is_loopback
+from tui.store.reader import StoreReader, is_loopback
 
 REGION: Final = "us-east-1"
 UNPACKS_MARK: Final = "x-unpacks-archives"
@@ -85,17 +86,20 @@ class Preparer:
 
     def __init__(
         self,
+        *,
         clients: Clients,
         catalog: Catalog,
         listening: Listening,
         live: LiveSettings,
         home: Home,
+        reader: StoreReader,
     ) -> None:
         self._clients = clients
         self._catalog = catalog
         self._listening = listening
         self._live = live
         self._home = home
+        self._reader = reader
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
         """Where configs are looked for: the settings' roots, the caller's folder, SimpleTuner's."""
@@ -152,7 +156,7 @@ class Preparer:
             inputs=inputs,
             estimate=estimate(config, profile, report, micros_per_second=rate),
             checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
-            run_name=draft.name or config.run_name or config.name,
+            run_name=draft.name or self._free_name(config.run_name or config.name),
             uploads=uploads,
             delivery=delivery,
         )
@@ -171,6 +175,12 @@ class Preparer:
             path = Path(draft.cwd) / path
         config = load_config(path, roots=self.config_roots(draft.cwd))
         return with_options(config, draft.overrides.given())
+
+    def _free_name(self, wanted: str) -> str:
+        """A run name that no job has yet: `cat-lora`, `cat-lora-2` and so on."""
+        taken = self._reader.names(wanted)
+        numbered = (f"{wanted}-{number}" for number in itertools.count(2))
+        return next(name for name in itertools.chain([wanted], numbered) if name not in taken)
 
     def _profile(self, draft: Draft) -> HardwareProfile:
         try:

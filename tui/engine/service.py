@@ -105,7 +105,14 @@ class Engine:
             hooks=hooks,
         )
         self.catalog = Catalog(self.clients, self._writer, self.hub, self.live)
-        self.preparer = Preparer(self.clients, self.catalog, self.listening, self.live, home)
+        self.preparer = Preparer(
+            clients=self.clients,
+            catalog=self.catalog,
+            listening=self.listening,
+            live=self.live,
+            home=home,
+            reader=self.reader,
+        )
         self._collector = Collector(self.book, self.clients, self.reader, self._outputs, utc_now)
         self._submitter = Submitter(
             book=self.book,

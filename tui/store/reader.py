@@ -39,6 +39,13 @@ from tui.store.records import (
     StageRecord,
 )
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
+from tui.store.transfer_records import (
+    DestinationRecord,
+    PublishedFile,
+    TransferItem,
+    TransferRecord,
+)
+from tui.store.transfers import read_destinations, read_items, read_published, read_transfers
 
 SORT_COLUMNS: Final = {
     "created": "created_at",
@@ -222,6 +229,12 @@ class StoreReader:
         names = ", ".join(job.job_id for job in found[:5])
         raise UnknownJobError(f"“{text}” could be any of {names}.", "Type more of the id.")
 
+    def names(self, beginning: str) -> set[str]:
+        """Names of jobs that begin with a text."""
+        pattern = beginning.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        rows = self._all("SELECT DISTINCT name FROM jobs WHERE name LIKE ? ESCAPE '\\'", (pattern,))
+        return {row[0] for row in rows}
+
     # -- what belongs to a job ----------------------------------------------------------------
 
     def metric_names(self, job_id: str) -> list[str]:
@@ -301,6 +314,24 @@ class StoreReader:
             borders: moments from which sums are wanted; jobs between two come as one row then.
         """
         return read_billed(self._all, since, lambda base: is_loopback(base) is sandbox, borders)
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def destinations(self) -> list[DestinationRecord]:
+        """Named places, by name."""
+        return read_destinations(self._all)
+
+    def transfers(self, transfer_id: str | None = None) -> list[TransferRecord]:
+        """Transfers, oldest first; with an id, that one alone."""
+        return read_transfers(self._all, transfer_id)
+
+    def transfer_items(self, transfer_id: str) -> list[TransferItem]:
+        """A transfer's files in their order."""
+        return read_items(self._all, transfer_id)
+
+    def published(self, job_id: str) -> list[PublishedFile]:
+        """Where a job's files have arrived, oldest first."""
+        return read_published(self._all, job_id)
 
 
 def is_loopback(api_base: str) -> bool:
