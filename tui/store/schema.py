@@ -162,6 +162,53 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX jobs_billing ON jobs
         (completed_at, api_base, status, started_at, cost_micros, rate_micros, created_at);
     """,
+    # Publishing: named places without their keys, and what is on its way there.
+    """
+    CREATE TABLE destinations (
+        name TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        options TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE transfers (
+        transfer_id TEXT PRIMARY KEY,
+        job_id TEXT NOT NULL,
+        api_base TEXT NOT NULL,
+        target TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        place TEXT NOT NULL,
+        options TEXT NOT NULL,
+        state TEXT NOT NULL,
+        done_bytes INTEGER NOT NULL,
+        total_bytes INTEGER NOT NULL,
+        message TEXT NOT NULL,
+        advice TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        retry_at INTEGER,
+        link TEXT NOT NULL,
+        notes TEXT NOT NULL,
+        started_at INTEGER,
+        ended_at INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX transfers_job ON transfers (job_id);
+
+    CREATE TABLE transfer_items (
+        transfer_id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        plan TEXT NOT NULL,
+        resume TEXT NOT NULL,
+        state TEXT NOT NULL,
+        link TEXT NOT NULL,
+        proof TEXT NOT NULL,
+        PRIMARY KEY (transfer_id, seq)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

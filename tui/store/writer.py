@@ -23,6 +23,7 @@ from tui.settings import Home
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import StoreError, migrate
+from tui.store.transfers import TransferTables
 
 
 class StoreBusyError(StoreError):
@@ -51,7 +52,11 @@ class Change:
 
 
 class StoreWriter:
-    """Owns the database file for writing. Use it from one thread."""
+    """Owns the database file for writing. Use it from one thread.
+
+    Attributes:
+        transfers: the tables of publishing.
+    """
 
     def __init__(self, home: Home) -> None:
         """Open, lock and migrate the store.
@@ -74,6 +79,9 @@ class StoreWriter:
         except BaseException:
             os.close(self._lock)
             raise
+        self.transfers = TransferTables(
+            self._db.execute, self._transaction, lambda sql, values: self._read(sql, *values)
+        )
 
     def close(self) -> None:
         """Fold the journal into the file and let go of the lock."""

@@ -1,0 +1,116 @@
+"""What the store holds of publishing, as plain data: places, transfers, their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class TransferState(StrEnum):
+    """Where a transfer stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the engine works on it, or soon will."""
+        return self in (TransferState.QUEUED, TransferState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRecord:
+    """A place with a name, without what opens it.
+
+    Attributes:
+        kind: `hub`, `s3` or `folder`.
+        options: plain data that the kind knows.
+    """
+
+    name: str
+    kind: str
+    options: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRecord:
+    """Files of one job on their way to one place.
+
+    Attributes:
+        api_base: whose tokens count.
+        target: the place as it was named, such as `hub:owner/name`.
+        place: the same, for people.
+        options: what was asked for besides.
+        done_bytes: arrived or there already; `total_bytes` is 0 until everything is planned.
+        message: what went wrong or is being waited for.
+        kind: the kind of trouble, for scripts.
+        attempts: how many tries have failed in a row.
+        retry_at: when the next try begins, None when none is planned.
+        link: an address for people.
+        notes: what is worth knowing although nothing went wrong.
+    """
+
+    transfer_id: str
+    job_id: str
+    api_base: str
+    target: str
+    created_at: datetime
+    place: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    state: TransferState = TransferState.QUEUED
+    done_bytes: int = 0
+    total_bytes: int = 0
+    message: str = ""
+    advice: str = ""
+    kind: str = ""
+    attempts: int = 0
+    retry_at: datetime | None = None
+    link: str = ""
+    notes: list[str] = field(default_factory=list)
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferItem:
+    """One file of a transfer.
+
+    Attributes:
+        name: relative, as at the destination.
+        source: the local file.
+        plan: what the destination planned (`Item.to_dict`), empty before.
+        resume: what the destination needs to go on with a half-sent file.
+        state: `waiting`, `sent`, `there` (nothing had to be sent) or `verified`.
+        proof: how it was verified.
+    """
+
+    seq: int
+    name: str
+    source: str
+    size: int = 0
+    sha256: str = ""
+    plan: dict[str, Any] = field(default_factory=dict)
+    resume: dict[str, Any] = field(default_factory=dict)
+    state: str = "waiting"
+    link: str = ""
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that was verified at a destination."""
+
+    transfer_id: str
+    target: str
+    place: str
+    name: str
+    sha256: str
+    link: str
+    at: datetime

@@ -1,0 +1,208 @@
+"""Destinations and transfers: their tables, read and written. No secret ever comes here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from tui.store.columns import from_micros, to_micros
+from tui.store.transfer_records import (
+    DestinationRecord,
+    PublishedFile,
+    TransferItem,
+    TransferRecord,
+    TransferState,
+)
+
+Query = Callable[[str, Sequence[Any]], list[Any]]
+"""Runs a statement with its values and returns its rows."""
+
+_TRANSFER: Final = tuple(TransferRecord.__dataclass_fields__)
+_ITEM: Final = tuple(TransferItem.__dataclass_fields__)
+_TIMES: Final = frozenset({"created_at", "retry_at", "started_at", "ended_at"})
+_JSON: Final = frozenset({"options", "notes", "plan", "resume"})
+
+
+class TransferTables:
+    """The writing half; the store's writer owns it and lends it its transactions."""
+
+    def __init__(
+        self,
+        execute: Callable[[str, Sequence[Any]], object],
+        transaction: Callable[[], AbstractContextManager[None]],
+        query: Query,
+    ) -> None:
+        """Args: how to run a statement, how to make several one, how to read."""
+        self._execute = execute
+        self._transaction = transaction
+        self._query = query
+
+    # -- destinations -------------------------------------------------------------------------
+
+    def put_destination(self, record: DestinationRecord) -> None:
+        """Add a destination, or replace the one of its name."""
+        with self._transaction():
+            self._execute(
+                "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?)",
+                (record.name, record.kind, json.dumps(record.options),
+                 to_micros(record.created_at)),
+            )  # fmt: skip
+
+    def delete_destination(self, name: str) -> None:
+        """Forget a destination; what was published there stays."""
+        with self._transaction():
+            self._execute("DELETE FROM destinations WHERE name = ?", (name,))
+
+    def destinations(self) -> list[DestinationRecord]:
+        """All of them, by name."""
+        return read_destinations(self._query)
+
+    # -- transfers ----------------------------------------------------------------------------
+
+    def insert(self, record: TransferRecord, items: Iterable[TransferItem]) -> None:
+        """Add a transfer with its files."""
+        with self._transaction():
+            self._insert("transfers", _TRANSFER, record)
+            self._put_items(record.transfer_id, items)
+
+    def update(self, transfer_id: str, **values: Any) -> TransferRecord:
+        """Change fields of a transfer; returns it as it is then."""
+        with self._transaction():
+            self._update("transfers", _TRANSFER, values, "transfer_id = ?", (transfer_id,))
+        return self.get(transfer_id)
+
+    def replace_items(self, transfer_id: str, items: Iterable[TransferItem]) -> None:
+        """Write a transfer's files anew, as after planning."""
+        with self._transaction():
+            self._execute("DELETE FROM transfer_items WHERE transfer_id = ?", (transfer_id,))
+            self._put_items(transfer_id, items)
+
+    def update_item(self, transfer_id: str, seq: int, **values: Any) -> None:
+        """Change fields of one file of a transfer."""
+        where = "transfer_id = ? AND seq = ?"
+        with self._transaction():
+            self._update("transfer_items", _ITEM, values, where, (transfer_id, seq))
+
+    def get(self, transfer_id: str) -> TransferRecord:
+        """One transfer.
+
+        Raises:
+            KeyError: there is none of this id.
+        """
+        found = read_transfers(self._query, transfer_id)
+        if not found:
+            raise KeyError(transfer_id)
+        return found[0]
+
+    def all(self) -> list[TransferRecord]:
+        """All transfers, oldest first."""
+        return read_transfers(self._query)
+
+    def items(self, transfer_id: str) -> list[TransferItem]:
+        """A transfer's files in their order."""
+        return read_items(self._query, transfer_id)
+
+    def published(self, job_id: str) -> list[PublishedFile]:
+        """Where a job's files have arrived, oldest first."""
+        return read_published(self._query, job_id)
+
+    def _put_items(self, transfer_id: str, items: Iterable[TransferItem]) -> None:
+        for item in items:
+            self._insert("transfer_items", _ITEM, item, {"transfer_id": transfer_id})
+
+    def _insert(
+        self,
+        table: str,
+        names: Sequence[str],
+        record: object,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        values = {**(more or {}), **{name: _encode(name, getattr(record, name)) for name in names}}
+        marks = ",".join("?" * len(values))
+        self._execute(
+            f"INSERT INTO {table} ({','.join(values)}) VALUES ({marks})",  # noqa: S608  our names
+            tuple(values.values()),
+        )
+
+    def _update(
+        self,
+        table: str,
+        names: Sequence[str],
+        values: Mapping[str, Any],
+        where: str,
+        key: tuple[Any, ...],
+    ) -> None:
+        unknown = set(values) - set(names)
+        if unknown:
+            raise ValueError(f"not fields of {table}: {', '.join(sorted(unknown))}")
+        changes = ", ".join(f"{name} = ?" for name in values)
+        self._execute(
+            f"UPDATE {table} SET {changes} WHERE {where}",  # noqa: S608  names checked above
+            (*(_encode(name, value) for name, value in values.items()), *key),
+        )
+
+
+def read_destinations(query: Query) -> list[DestinationRecord]:
+    """All destinations, by name."""
+    rows = query("SELECT name, kind, options, created_at FROM destinations ORDER BY name", ())
+    return [
+        DestinationRecord(name, kind, json.loads(options), from_micros(at))
+        for name, kind, options, at in rows
+    ]
+
+
+def read_transfers(query: Query, transfer_id: str | None = None) -> list[TransferRecord]:
+    """Transfers, oldest first; with an id, that one alone."""
+    where = "" if transfer_id is None else "WHERE transfer_id = ?"
+    rows = query(
+        f"SELECT {','.join(_TRANSFER)} FROM transfers {where} "  # noqa: S608  our own names
+        "ORDER BY created_at, transfer_id",
+        () if transfer_id is None else (transfer_id,),
+    )
+    return [TransferRecord(**_decoded(_TRANSFER, row)) for row in rows]
+
+
+def read_items(query: Query, transfer_id: str) -> list[TransferItem]:
+    """A transfer's files in their order."""
+    rows = query(
+        f"SELECT {','.join(_ITEM)} FROM transfer_items "  # noqa: S608  our own names
+        "WHERE transfer_id = ? ORDER BY seq",
+        (transfer_id,),
+    )
+    return [TransferItem(**_decoded(_ITEM, row)) for row in rows]
+
+
+def read_published(query: Query, job_id: str) -> list[PublishedFile]:
+    """Where a job's files have arrived, oldest first."""
+    rows = query(
+        "SELECT t.transfer_id, t.target, t.place, i.name, i.sha256, i.link, t.ended_at "
+        "FROM transfers t JOIN transfer_items i USING (transfer_id) "
+        "WHERE t.job_id = ? AND t.state = 'done' AND i.state = 'verified' "
+        "ORDER BY t.ended_at, i.seq",
+        (job_id,),
+    )
+    return [
+        PublishedFile(transfer_id, target, place, name, sha256, link, from_micros(at))
+        for transfer_id, target, place, name, sha256, link, at in rows
+    ]
+
+
+def _encode(name: str, value: Any) -> Any:
+    if name in _JSON:
+        return json.dumps(value, ensure_ascii=False)
+    if name in _TIMES:
+        return None if value is None else to_micros(value)
+    return value.value if isinstance(value, TransferState) else value
+
+
+def _decoded(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    found = dict(zip(names, row, strict=True))
+    for name in _JSON & found.keys():
+        found[name] = json.loads(found[name])
+    for name in _TIMES & found.keys():
+        found[name] = None if found[name] is None else from_micros(found[name])
+    if "attempts" in found:  # a transfer, not a file of one
+        found["state"] = TransferState(found["state"])
+    return found
