@@ -1,7 +1,7 @@
 """The licence that a fine-tuned model inherits from its base, as the Hub's cards name it.
 
-Read from the base models' own cards on the Hub in August 2026. A family or flavour that is not
-listed gets none: no licence is better than a wrong one.
+Written from common knowledge, not checked against each base model's card on the Hub: treat it as a
+suggestion. A family or flavour that is not listed gets none: no licence is better than a wrong one.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ PRESETS = {
         Preset("custom", "Other S3 server", "", "us-east-1", "path"),
     )
 }  # fmt: skip
-"""Endpoints as the providers document them, read in August 2026."""
+"""Endpoints as they are commonly known, not checked against the providers' documentation."""
 
 
 @dataclass(frozen=True, slots=True)
