@@ -17,8 +17,8 @@ from tui.engine.draft import Draft
 from tui.engine.errors import RefusedError
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
+from tui.engine.phases import IMAGES_LATER
 from tui.engine.storage_keys import BUCKET
-from tui.engine.submit import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home

@@ -1,0 +1,152 @@
+"""Packing a job's datasets and uploading the archive: free, so repeated until it works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tui.engine.book import Book
+from tui.engine.clients import Clients
+from tui.engine.hub import Hub
+from tui.engine.phases import note_phase, pauses
+from tui.replicate.client import ReplicateClient
+from tui.replicate.errors import (
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    ServiceError,
+)
+from tui.replicate.models import File
+from tui.settings import Home
+from tui.simpletuner.config import load_config
+from tui.simpletuner.pack import pack
+from tui.simpletuner.scan import DataReport, scan
+from tui.store.records import JobRecord, JobStatus
+
+_T = TypeVar("_T")
+
+_EVENTS_PER_SECOND: Final = 5
+_UPLOADS: Final = 5
+
+
+class Archives:
+    """Makes archives, sends them, and removes them."""
+
+    def __init__(self, *, book: Book, clients: Clients, hub: Hub, home: Home) -> None:
+        self._book = book
+        self._clients = clients
+        self._hub = hub
+        self._home = home
+
+    async def pack(
+        self, job: JobRecord, report: DataReport | None, cancel: threading.Event
+    ) -> None:
+        """Pack a job's datasets; scanned again when there is no report.
+
+        Raises:
+            SimpleTunerError: it cannot be packed, or was cancelled.
+            OSError: the disk is full.
+        """
+        self._book.note(
+            job.job_id, "local", "state", "Packing the datasets.",
+            status=JobStatus.UPLOADING, stage="packing",
+        )  # fmt: skip
+        if report is None:
+            config = await asyncio.to_thread(load_config, job.config_path)
+            report = await asyncio.to_thread(scan, config, cancel=cancel)
+        work = partial(
+            pack,
+            report,
+            self._archive(job.job_id),
+            progress=self._progress(job.job_id, "packing"),
+            cancel=cancel,
+        )
+        archive = await _in_thread(cancel, work)
+        note_phase(
+            self._book, job, "packed",
+            f"Packed {archive.entries} files into {archive.size:,} bytes.",
+            size=archive.size, sha256=archive.sha256,
+        )  # fmt: skip
+
+    async def upload(self, job: JobRecord, cancel: threading.Event) -> None:
+        """Send the archive to Replicate.
+
+        Raises:
+            ReplicateError: it was not taken, or not even after several tries.
+        """
+        path = self._archive(job.job_id)
+        if not path.exists():  # swept away while we were down
+            note_phase(self._book, job, "new", "The packed archive is gone; packing again.")
+            await self.pack(self._book.writer.job(job.job_id), None, cancel)
+        client = await self._clients.get(job.api_base)
+        self._book.note(
+            job.job_id, "local", "state", "Uploading the archive.",
+            status=JobStatus.UPLOADING, stage="uploading",
+        )  # fmt: skip
+        file = await self._send(client, job, path)
+        note_phase(
+            self._book, self._book.writer.job(job.job_id), "uploaded", "The archive is uploaded.",
+            file_url=file.url, file_id=file.id,
+        )  # fmt: skip
+        self.remove(job.job_id)
+
+    async def _send(self, client: ReplicateClient, job: JobRecord, path: Path) -> File:
+        """Upload the archive, several times if the line is bad: it costs nothing."""
+        waits = pauses(job)
+        for left in range(_UPLOADS - 1, -1, -1):
+            try:
+                return await client.upload_file(
+                    path,
+                    filename=f"{job.job_id}.zip",
+                    progress=self._progress(job.job_id, "uploading"),
+                )
+            except (NoAnswerError, NotSentError, RateLimitedError, ServiceError) as error:
+                if not left:
+                    raise
+                words = f"The upload broke off: {error.message} Trying again."
+                self._book.note(job.job_id, "local", "trouble", words)
+                await asyncio.sleep(max(next(waits), error.retry_after or 0))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _archive(self, job_id: str) -> Path:
+        return self._home.archives / f"{job_id}.zip"
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job's archive."""
+        with contextlib.suppress(OSError):
+            self._archive(job_id).unlink(missing_ok=True)
+
+    def _progress(self, job_id: str, phase: str) -> Callable[[int, int], None]:
+        """A callback that tells the windows a few times a second; callable from any thread."""
+        loop = asyncio.get_running_loop()
+        last = 0.0
+
+        def report(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done < total and now - last < 1 / _EVENTS_PER_SECOND:
+                return
+            last = now
+            loop.call_soon_threadsafe(publish, done, total)
+
+        def publish(done: int, total: int) -> None:
+            self._hub.publish("upload", job_id=job_id, phase=phase, done=done, total=total)
+
+        return report
+
+
+async def _in_thread(cancel: threading.Event, work: Callable[[], _T]) -> _T:
+    """Run blocking work; when the task is cancelled, ask the work to stop and wait until it has."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        cancel.set()
+        await asyncio.gather(running, return_exceptions=True)
+        raise
