@@ -76,7 +76,12 @@ class LogKeeper:
         try:
             self._parser = LogParser.restore(notes["parser"]) if notes else LogParser()
             self._crc = int(notes["crc32"]) if notes else 0
-        except (ValueError, KeyError, TypeError):  # another version's notes: read it all again
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ):  # another version's notes: read it all again
             self._parser = LogParser()
         self._checked = False
 

@@ -1,0 +1,225 @@
+"""The life of a job by commands alone: exit codes, JSON, words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import signal
+import subprocess
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import PROGRAM, Shell
+from tests.support import eventually_sync
+
+
+@pytest.fixture(scope="module")
+def done(shell: Shell) -> Any:
+    """A job that was submitted with --wait and has ended well."""
+    return shell.submit("--wait", "--name", "first")
+
+
+def test_submit_and_wait_ends_with_the_job_and_its_files(shell: Shell, done: Any) -> None:
+    assert done["status"] == "completed"
+    assert done["name"] == "first"
+    assert done["is_terminal"] is True
+    assert done["is_active"] is False
+    assert done["cost_usd"] > 0
+    assert done["progress"]["step"] == 8
+    assert done["metadata"]["model_family"] == "flux"
+    for name in ("created_at", "started_at", "completed_at"):
+        assert datetime.fromisoformat(done[name]).tzinfo
+    assert any(file["path"].endswith(".safetensors") for file in done["files"])
+    for file in done["files"]:
+        data = Path(file["path"]).read_bytes()
+        assert file == {
+            "path": file["path"], "size": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+        }  # fmt: skip
+
+
+def test_job_and_jobs_tell_the_same(shell: Shell, done: Any) -> None:
+    job_id = done["job_id"]
+    one = shell.json("job", job_id)
+    assert one == done
+    assert shell.json("job", done["metadata"]["prediction_id"][:8])["job_id"] == job_id
+    quick = shell.json("jobs")
+    ordinary = shell.json("jobs", "name:first")
+    assert [job["job_id"] for job in quick] == [job_id]
+    for text in (quick[0], ordinary[0]):
+        assert set(text) == set(one)
+        assert text["files"] == one["files"]
+        assert text["metadata"] == one["metadata"]
+    assert shell.json("jobs", "state:failed") == []
+    assert len(shell.json("jobs", "-n", "1")) == 1
+    table = shell.run("jobs").stdout
+    assert job_id in table
+    assert "done" in table
+    words = shell.run("job", job_id).stdout
+    assert "first" in words
+    assert done["files"][0]["sha256"] in words
+
+
+def test_logs_and_metrics_are_complete(shell: Shell, done: Any) -> None:
+    job_id = done["job_id"]
+    printed = subprocess.run(
+        [*PROGRAM, "logs", job_id], env=shell.environ, capture_output=True, check=True
+    ).stdout.decode()
+    record = shell.world.sandbox.core.jobs.by_id[done["metadata"]["prediction_id"]]
+    assert printed == record.logs
+    assert shell.run("logs", job_id, "-f").stdout.endswith("\n")  # has ended: does not wait
+    metrics = shell.json("metrics", job_id)
+    assert metrics["job_id"] == job_id
+    assert [step for step, _ in metrics["metrics"]["loss"]] == list(range(1, 9))
+    csv = shell.run("metrics", job_id).stdout.splitlines()
+    assert csv[0] == "name,step,value"
+    assert len([line for line in csv if line.startswith("loss,")]) == 8
+
+
+def test_collect_verifies(shell: Shell, done: Any) -> None:
+    job_id = done["job_id"]
+    answer = shell.json("collect", job_id)
+    assert answer["missing"] == []
+    assert {file["sha256"] for file in answer["files"]} == {f["sha256"] for f in done["files"]}
+    assert done["files"][0]["sha256"] in shell.run("collect", job_id).stdout
+    path = Path(done["files"][0]["path"])
+    content = path.read_bytes()
+    path.write_bytes(b"?")
+    assert shell.json("collect", job_id, status=1)["missing"]
+    path.write_bytes(content)
+    shell.json("collect", job_id)
+
+
+def test_ended_jobs_cannot_be_cancelled_and_unknown_ones_are_told(shell: Shell, done: Any) -> None:
+    assert shell.json("cancel", done["job_id"], status=1)["error"] == "invalid_job_state"
+    for command in ("job", "logs", "metrics", "cancel", "collect", "delete"):
+        answer = shell.run(command, "nosuchjob", status=None)
+        assert answer.returncode != 0
+        assert "nosuchjob" in answer.stderr
+        assert "simpletuner-tui jobs" in answer.stderr
+
+
+def test_cancel_delete_and_the_same_key(shell: Shell) -> None:
+    job = shell.submit("--steps", "4000", "--idempotency-key", "abc")
+    assert job["status"] in ("pending", "uploading")
+    assert job["is_active"] is True
+    assert shell.submit("--idempotency-key", "abc")["job_id"] == job["job_id"]
+    assert shell.json("delete", job["job_id"], status=1)["error"]
+    shell.json("cancel", job["job_id"])
+    eventually_sync(lambda: shell.json("job", job["job_id"])["status"] == "cancelled")
+    shell.json("delete", job["job_id"])
+    shell.run("job", job["job_id"], status=None)
+
+
+def test_a_failed_job_ends_the_wait_with_one(shell: Shell) -> None:
+    with shell.faults("oom=3*1"):
+        job = shell.submit("--wait", status=1)
+    assert job["status"] == "failed"
+    assert "memory" in job["error_message"].lower()
+    assert job["diagnosis"]["advice"]
+
+
+def test_following_a_log_goes_on_through_a_killed_engine(shell: Shell) -> None:
+    job = shell.submit("--steps", "300")
+    eventually_sync(lambda: shell.json("job", job["job_id"])["progress"]["step"], within=30)
+    follower = shell.start("logs", job["job_id"], "-f")
+    pid = shell.engine_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    out, errors = follower.communicate(timeout=60)
+    assert follower.returncode == 0, errors
+    assert "Traceback" not in errors
+    ended = shell.json("job", job["job_id"])
+    assert ended["status"] == "completed"
+    record = shell.world.sandbox.core.jobs.by_id[ended["metadata"]["prediction_id"]]
+    assert out.replace("\n", "") == record.logs.replace("\r", "").replace("\n", "")
+
+
+def test_jobs_wakes_an_engine_for_what_is_active(shell: Shell) -> None:
+    job = shell.submit("--steps", "400")
+    pid = shell.engine_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    eventually_sync(lambda: shell.engine_pid() != pid)
+    assert shell.json("jobs")[0]["job_id"] == job["job_id"]
+    assert shell.engine_pid() not in (None, pid)
+    eventually_sync(lambda: shell.json("jobs", "-n", "1")[0]["is_terminal"], within=60)
+
+
+@pytest.mark.parametrize("words", [["logs", "ID", "-f"], ["submit", "CONFIG", "--yes", "--wait"]])
+def test_an_interrupt_ends_with_130_and_the_job_goes_on(shell: Shell, words: list[str]) -> None:
+    job = shell.submit("--steps", "2000")
+    given = [{"ID": job["job_id"], "CONFIG": str(shell.config)}.get(w, w) for w in words]
+    before = len(shell.json("jobs"))
+    command = shell.start(*given)
+    if words[0] == "logs":
+        assert command.stdout is not None
+        assert command.stdout.read(1)
+    else:
+        eventually_sync(lambda: len(shell.json("jobs")) > before, within=30)
+    command.send_signal(signal.SIGINT)
+    _, errors = command.communicate(timeout=30)
+    assert command.returncode == 130
+    assert "Traceback" not in errors
+    for active in shell.json("jobs", "state:active"):
+        shell.json("cancel", active["job_id"])
+
+
+def test_a_reader_that_leaves_early_is_no_error(shell: Shell, done: Any) -> None:
+    line = f"{' '.join(PROGRAM)} logs {done['job_id']} | head -c 20; exit ${{PIPESTATUS[0]}}"
+    answer = subprocess.run(
+        ["bash", "-c", line], env=shell.environ, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode in (0, -13)
+    assert answer.stderr == ""
+
+
+def test_without_yes_nothing_is_started(shell: Shell) -> None:
+    before = len(shell.world.sandbox.core.jobs.order["prediction"])
+    answer = shell.run("submit", str(shell.config), status=2)
+    assert "--yes" in answer.stderr
+    answer = shell.run("submit", str(shell.config), "--dry-run", "--json")
+    report = json.loads(answer.stdout)
+    assert report["request"]["input"]["s3_secret_key"] == "***"
+    assert len(shell.world.sandbox.core.jobs.order["prediction"]) == before
+
+
+def test_sync_and_check(shell: Shell) -> None:
+    assert shell.json("sync")["synced"] == 0
+    report = shell.json("check", str(shell.config))
+    assert report["config"]["model_family"] == "flux"
+    assert {item["level"] for item in report["checks"]} <= {"ok", "warn"}
+    words = shell.run("check", str(shell.config)).stdout
+    assert "estimated" in words
+    by_name = shell.run("check", "cat-lora", "--json", status=None)
+    assert by_name.returncode in (0, 1)
+
+
+def test_a_screen_that_cannot_show_the_app_is_told_so(shell: Shell) -> None:
+    for words in ([], ["demo"]):
+        answer = shell.run(*words, status=2)
+        assert "needs a terminal" in answer.stderr
+        assert "--help" in answer.stderr
+        master, slave = pty.openpty()
+        on_tty = subprocess.run(
+            [*PROGRAM, *words], env=shell.environ, stdin=slave, stdout=slave,
+            stderr=subprocess.PIPE, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        os.close(master)
+        os.close(slave)
+        assert on_tty.returncode == 2
+        assert "TERM=dumb" in on_tty.stderr
+
+
+def test_wrong_usage_is_two(shell: Shell) -> None:
+    for words in (
+        ["nonsense"], ["submit"], ["jobs", "-n", "0"], ["job"], ["submit", "x", "--steps", "many"],
+        ["sandbox", "--speed", "0"], ["sandbox", "--fault", "gremlins"],
+    ):  # fmt: skip
+        assert shell.run(*words, status=2).stderr
+    assert shell.run("--version").stdout.startswith("simpletuner-tui ")
+    assert "jobs" in shell.run("--help").stdout

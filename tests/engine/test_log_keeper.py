@@ -1,0 +1,202 @@
+"""The log file and what is read from it stay together, whatever happens between the two."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.app.world import home_at, job
+from tui.engine.book import Book
+from tui.engine.hub import Hub
+from tui.engine.log_keeper import LogKeeper, LogWriteError, former_logs
+from tui.engine.reconcile import Snapshot
+from tui.store.reader import StoreReader
+from tui.store.records import JobStatus
+from tui.store.writer import StoreWriter
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+JOB = "job00001"
+
+
+def bars(count: int, start: int = 1) -> str:
+    """Bars of `count` steps as the trainer draws them, each drawn twice."""
+    total = start + count - 1
+    return "".join(
+        f"Epoch 1/1, Steps: {100 * n // total:>3}%|##| {n}/{total} "
+        f"[00:01<00:02,  1.00it/s, lr=0.0001, step_loss={n / 7:.3f}]{end}"
+        for n in range(start, start + count)
+        for end in ("\r", "\n" if n == total else "\r")
+    )
+
+
+def open_book(folder: Path) -> Book:
+    home = home_at(folder)
+    writer = StoreWriter(home)
+    book = Book(writer, home, Hub())
+    try:
+        writer.job(JOB)
+    except KeyError:
+        writer.insert(job(1, JobStatus.QUEUED))
+    return book
+
+
+def tell(book: Book, logs: str | None, status: str = "processing") -> None:
+    book.tell(JOB, Snapshot(status=status, logs=logs), "poll")
+
+
+def steps(folder: Path) -> list[int]:
+    reader = StoreReader(home_at(folder).database)
+    try:
+        return list(reader.metrics(JOB, "loss")[0])
+    finally:
+        reader.close()
+
+
+@given(st.lists(st.integers(0, 4000), max_size=8), st.data())
+def test_any_tellings_and_restarts_end_with_the_whole_log(cuts: list[int], data: Any) -> None:
+    text = bars(40) + "[STAGE] done\n"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        book = open_book(folder)
+        for cut in cuts:
+            tell(book, text[:cut])
+            if data.draw(st.booleans()):
+                book.writer.close()
+                book = open_book(folder)
+        tell(book, text, "succeeded")
+        tell(book, None, "succeeded")
+        tell(book, text[:100], "processing")
+        book.writer.close()
+        assert home_at(folder).log_file(JOB).read_bytes() == text.encode()
+        assert steps(folder) == list(range(1, 41))
+
+
+def test_dying_between_file_and_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    text = bars(60)
+    book = open_book(tmp_path)
+    tell(book, text[:2000])
+    book.writer.close()
+    log = home_at(tmp_path).log_file(JOB)
+    log.write_bytes(text[:3000].encode())  # written, and then the engine was killed
+    book = open_book(tmp_path)
+    tell(book, text, "succeeded")
+    book.writer.close()
+    assert log.read_bytes() == text.encode()
+    assert steps(tmp_path) == list(range(1, 61))
+
+
+def test_dying_after_a_rewrite_reads_the_new_log_anew(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    tell(book, bars(30))
+    book.writer.close()
+    log = home_at(tmp_path).log_file(JOB)
+    other = bars(90, start=1000)
+    log.write_bytes(other.encode())  # replaced, and the database has not heard of it
+    book = open_book(tmp_path)
+    tell(book, other, "succeeded")
+    assert book.writer.job(JOB).log_replaced
+    book.writer.close()
+    assert steps(tmp_path) == list(range(1000, 1090))
+
+
+def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    first, second = bars(20), bars(40, start=500)
+    tell(book, first)
+    tell(book, second)
+    log = home_at(tmp_path).log_file(JOB)
+    assert log.read_bytes() == second.encode()
+    assert [path.read_bytes() for path in former_logs(log)] == [first.encode()]
+    tell(book, "x" * len(second) + "\n" + bars(60, start=2000), "succeeded")
+    assert len(former_logs(log)) == 2
+    assert steps(tmp_path) == list(range(2000, 2060))
+    book.forget(JOB)
+    assert not list(log.parent.iterdir())
+    book.writer.close()
+
+
+def test_notes_of_another_version_mean_reading_it_all_again(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    text = bars(20)
+    keeper = LogKeeper(log, {})
+    first = keeper.take(text, NOW, final=False)
+    assert first is not None
+    for notes in ({"parser": {"version": 99}, "crc32": 0}, {"odd": 1}, {"parser": 3, "crc32": "x"}):
+        facts = LogKeeper(log, notes).take(text, NOW, final=True)
+        assert facts is not None
+        found = [point.step for point in facts.update.metrics if point.name == "loss"]
+        assert found == list(range(1, 21))
+
+
+def test_a_log_cut_by_somebody_grows_back(tmp_path: Path) -> None:
+    book = open_book(tmp_path)
+    text = bars(30)
+    tell(book, text[:2500])
+    log = home_at(tmp_path).log_file(JOB)
+    os.truncate(log, 100)
+    tell(book, None)
+    tell(book, text, "succeeded")
+    book.writer.close()
+    assert log.read_bytes() == text.encode()
+    assert steps(tmp_path) == list(range(1, 31))
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LogWriteError) as caught:
+        LogKeeper(tmp_path / "none" / "x.log", {}).take("text", NOW, final=False)
+    assert "x.log" in caught.value.message
+    assert caught.value.advice
+
+
+def test_a_full_disk_while_a_log_grows(tmp_path: Path) -> None:
+    """The job goes on, its end is not taken in before its log is whole, and then all is there."""
+    script = f"""
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.engine.test_log_keeper import *
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+book = open_book(Path({str(tmp_path)!r}))
+told = []
+with book._hub.subscribe() as queue:
+    text = bars(20000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    tell(book, text[:300_000])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    for end in range(400_000, 1_500_000, 50_000):
+        try:
+            tell(book, text[:end])
+        except Exception as error:
+            told.append(type(error).__name__)
+    try:
+        tell(book, text, "succeeded")
+    except Exception as error:
+        told.append(type(error).__name__)
+    assert not book.writer.job(JOB).status.is_terminal
+    log = home_at(Path({str(tmp_path)!r})).log_file(JOB).read_bytes()
+    assert text.encode().startswith(log) and len(log) > 300_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    tell(book, text, "succeeded")
+    assert book.writer.job(JOB).status.is_terminal
+    notices = [data["message"] for kind, data in list(queue._queue) if kind == "notice"]
+book.writer.close()
+assert home_at(Path({str(tmp_path)!r})).log_file(JOB).read_bytes() == text.encode()
+assert steps(Path({str(tmp_path)!r})) == list(range(1, 20001))
+print(set(told) <= {{"StoreError"}}, len(notices))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    fine, notices = done.stdout.split()
+    assert fine == "True"
+    assert int(notices) <= 2  # said, and not said again at every try

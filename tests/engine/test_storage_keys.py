@@ -1,0 +1,85 @@
+"""A key pair for each job, the same after a restart, worth nothing for another job."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.app.world import home_at, job
+from tui.engine.storage_keys import GRACE, StorageKeys, folder_of
+from tui.store.records import JobStatus
+from tui.store.writer import StoreWriter
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[StoreWriter]:
+    writer = StoreWriter(home_at(tmp_path / "home"))
+    yield writer
+    writer.close()
+
+
+def keys_of(tmp_path: Path, writer: StoreWriter) -> StorageKeys:
+    return StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW)
+
+
+async def test_pairs_are_the_jobs_own_and_outlive_a_restart(
+    tmp_path: Path, writer: StoreWriter
+) -> None:
+    writer.insert(replace(job(1, JobStatus.RUNNING), created_at=NOW))
+    writer.insert(replace(job(2, JobStatus.RUNNING), created_at=NOW))
+    first = keys_of(tmp_path, writer)
+    pair = first.pair("job00001")
+    assert pair.secret_key not in repr(pair)
+    assert pair != first.pair("job00002")
+    assert stat.S_IMODE((tmp_path / "receiver.key").stat().st_mode) == 0o600
+    again = keys_of(tmp_path, writer)
+    assert again.pair("job00001") == pair
+    grant = await again.secret_for(pair.access_key)
+    assert grant is not None
+    assert (grant.job_id, grant.secret) == ("job00001", pair.secret_key)
+    other = await again.secret_for(first.pair("job00002").access_key)
+    assert other is not None
+    assert other.prefix != grant.prefix
+    for unknown in ("", "ST", "STNOBODY", "AKIAIOSFODNN7EXAMPLE", pair.access_key + "X"):
+        assert await again.secret_for(unknown) is None
+
+
+async def test_a_grant_ends_some_time_after_its_job(tmp_path: Path, writer: StoreWriter) -> None:
+    ended = NOW - timedelta(hours=1)
+    record = replace(job(1, JobStatus.COMPLETED), created_at=ended, completed_at=ended)
+    writer.insert(record)
+    keys = keys_of(tmp_path, writer)
+    grant = await keys.secret_for(keys.pair("job00001").access_key)
+    assert grant is not None
+    assert grant.expires_at == ended + GRACE
+
+
+@pytest.mark.parametrize("content", [b"", b"AAAA", b"not base64 !!", b"\xff\xfe"])
+def test_a_key_file_that_was_cut_short_is_made_anew(
+    tmp_path: Path, writer: StoreWriter, content: bytes
+) -> None:
+    """With an empty master key every secret could be computed by anybody."""
+    (tmp_path / "receiver.key").write_bytes(content)
+    first = keys_of(tmp_path, writer).pair("job00001")
+    assert keys_of(tmp_path, writer).pair("job00001") == first
+    (tmp_path / "receiver.key").unlink()
+    assert keys_of(tmp_path, writer).pair("job00001") != first
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc", "a/b", "..", "ü x", "", "x" * 300, ".hidden", "con\0"]
+)
+def test_folders_are_names_that_stay_below(name: str) -> None:
+    folder = folder_of(replace(job(1, JobStatus.RUNNING), name=name))
+    assert "/" not in folder
+    assert "\0" not in folder
+    assert not folder.startswith(".")
+    assert folder.endswith("-job00001")
+    assert len(folder.encode()) < 100
