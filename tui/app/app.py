@@ -158,7 +158,7 @@ class SimpleTunerApp(AttachedApp):
     def attached(self, control: ControlClient) -> None:
         """The engine is there; somebody new is shown the way."""
         super().attached(control)
-        if not (self.sandbox or self.model.total or self._greeted):
+        if not (self.status.sandbox or self.model.total or self._greeted):
             from tui.app.screens.first_run import greet
 
             self._greeted = True
