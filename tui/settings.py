@@ -196,6 +196,14 @@ class SpendingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishingSettings:
+    """How results leave this machine."""
+
+    bandwidth: int = 0
+    """Bytes per second of all transfers together; 0 is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class UiSettings:
     """How the app looks and behaves."""
 
@@ -214,12 +222,21 @@ class Settings:
     listener: ListenerSettings = ListenerSettings()
     network: NetworkSettings = NetworkSettings()
     spending: SpendingSettings = SpendingSettings()
+    publishing: PublishingSettings = PublishingSettings()
     ui: UiSettings = UiSettings()
     rates_micros: dict[str, int] = field(default_factory=dict)
     """Micro-dollars per second by hardware profile, where they differ from the shipped table."""
 
 
-_S = TypeVar("_S", CloudSettings, ListenerSettings, NetworkSettings, SpendingSettings, UiSettings)
+_S = TypeVar(
+    "_S",
+    CloudSettings,
+    ListenerSettings,
+    NetworkSettings,
+    SpendingSettings,
+    PublishingSettings,
+    UiSettings,
+)
 
 
 def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Settings:
@@ -270,6 +287,7 @@ def _from_data(data: dict[str, Any]) -> Settings:
         listener=_section(ListenerSettings(), data, "listener"),
         network=_section(NetworkSettings(), data, "network"),
         spending=_section(SpendingSettings(), data, "spending"),
+        publishing=_section(PublishingSettings(), data, "publishing"),
         ui=_section(UiSettings(), data, "ui"),
         rates_micros={str(name): _rate(name, value) for name, value in rates.items()},
     )

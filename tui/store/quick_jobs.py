@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-FORMAT = 3
+FORMAT = 4
 """The schema version that the query is written for."""
 
 
