@@ -18,12 +18,12 @@ from textual.screen import Screen
 
 from tui.app import first_frame
 from tui.app.actions import APP
-from tui.app.attachment import AttachedApp
 from tui.app.crash import crash_words
 from tui.app.deeds import Deeds
+from tui.app.everywhere import Everywhere
 from tui.app.feed import Attach
 from tui.app.frame_diff import TerminalCells
-from tui.app.keep_frame import own_driver, save_frame
+from tui.app.keep_frame import own_driver
 from tui.app.keymap import KeyMap, bindings
 from tui.app.lines import plain
 from tui.app.messages import Notice
@@ -52,7 +52,7 @@ def _action_commands() -> type[Provider]:
     return ActionCommands
 
 
-class SimpleTunerApp(AttachedApp):
+class SimpleTunerApp(Everywhere):
     """A window on the engine's work.
 
     Attributes:
@@ -168,120 +168,6 @@ class SimpleTunerApp(AttachedApp):
         """Say which keys work now."""
         if isinstance(self.screen, JobsScreen):
             self.screen.update_footer()
-
-    # -- screens ------------------------------------------------------------------------------
-
-    def show(self, name: str) -> None:
-        """Go to one of the three screens; Jobs lies below and keeps what was open on it."""
-        top = self.screen
-        if name == "jobs":
-            if self._is_side(top):
-                self.pop_screen()
-            else:
-                while len(self.screen_stack) > 1 and not isinstance(self.screen, JobsScreen):
-                    self.pop_screen()
-            return
-        if getattr(top, "HERE", "") == name:
-            return
-        screen = self._side_screen(name)
-        if self._is_side(top):
-            self.switch_screen(screen)
-        else:
-            self.push_screen(screen)
-
-    def _is_side(self, screen: Screen[Any]) -> bool:
-        return getattr(screen, "HERE", "") in ("cloud", "publishing")
-
-    def _side_screen(self, name: str) -> Screen[Any]:
-        if name == "cloud":
-            from tui.app.screens.cloud import CloudScreen
-
-            return CloudScreen()
-        from tui.app.screens.publishing import PublishingScreen
-
-        return PublishingScreen()
-
-    def open_job(self, job_id: str) -> None:
-        """Open a job's own page."""
-        from tui.app.screens.job import JobScreen
-
-        self.push_screen(JobScreen(job_id))
-
-    def new_job(self) -> None:
-        """Open the form for a new job."""
-        from tui.app.screens.new_job import NewJobScreen
-
-        self.push_screen(NewJobScreen())
-
-    # -- what every screen can do -------------------------------------------------------------
-
-    async def action_perform(self, action_id: str) -> None:
-        """Keys that work everywhere, where the screen has no way of its own to run actions."""
-        perform = getattr(self.screen, "action_perform", None)
-        if perform is not None:
-            await perform(action_id)
-        else:
-            getattr(self, f"do_{action_id.partition('.')[2]}")()
-
-    def do_cloud(self) -> None:
-        """To the Cloud screen."""
-        self.show("cloud")
-
-    def do_jobs(self) -> None:
-        """To the Jobs screen."""
-        self.show("jobs")
-
-    def do_publishing(self) -> None:
-        """To the Publishing screen."""
-        self.show("publishing")
-
-    def do_palette(self) -> None:
-        """Open the command palette."""
-        from tui.app.palette import ActionPalette
-
-        if not isinstance(self.screen, ActionPalette):
-            self.push_screen(ActionPalette(id="--command-palette"))
-
-    def do_help(self) -> None:
-        """Open the list of keys."""
-        from tui.app.screens.help import HelpScreen
-
-        self.push_screen(HelpScreen.of(self.screen))
-
-    def do_notices(self) -> None:
-        """Open the list of past notices."""
-        from tui.app.screens.notices import NoticesScreen
-
-        self.push_screen(NoticesScreen(self.notices))
-
-    def do_theme(self) -> None:
-        """The next theme."""
-        names = [theme.name for theme in THEMES]
-        here = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(here + 1) % len(names)]
-        self.tell(f"Theme: {self.theme.removeprefix('simpletuner-')}")
-
-    def do_mouse(self) -> None:
-        """Let the terminal have the mouse, or take it back."""
-        from tui.app.terminal import set_mouse
-
-        self.mouse_on = not self.mouse_on
-        set_mouse(self, self.mouse_on)
-        if self.mouse_on:
-            self.tell("The mouse works in the app again.")
-        else:
-            self.tell("The mouse is the terminal's: select text as usual.", "m takes it back.")
-
-    def do_redraw(self) -> None:
-        """Send the whole screen again, whatever the terminal shows."""
-        self.terminal_cells.forget()
-        self.refresh()
-
-    def do_quit(self) -> None:
-        """Leave; the engine goes on."""
-        save_frame(self)
-        self.keep_place()
-        self.exit(0)
 
     async def action_quit(self) -> None:
         """Ctrl+q leaves as well."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Known = dict[str, Any]
 DAYS: Final = (7, 30, 90)
+_OLD: Final = 600.0
 _FACTS: Final = {
     "account": "account", "tokens": "tokens", "listener": "listener", "network": "network_check",
     "status_page": "status_page", "spending": "standing", "spending:sandbox": "standing",
@@ -105,6 +106,11 @@ class CloudData:
     def get(self, name: str) -> Known:
         """An answer, empty while there is none."""
         return self.known.get(name, {})
+
+    def is_old(self, name: str) -> bool:
+        """Whether an answer is missing, or was given too long ago to be believed unasked."""
+        at = self.get(name).get("_at")
+        return at is None or (self.app.clock() - at).total_seconds() > _OLD
 
     # -- from the engine ----------------------------------------------------------------------
 

@@ -66,11 +66,10 @@ class CloudScreen(AppScreen):
         self._ask()
 
     def _ask(self) -> None:
-        """Read what is cheap; check what was never checked."""
+        """Read what is cheap; check again what was never checked, or a while ago."""
         reads = [name for view in self.views for name in view.card.READS]
         checks = [name for view in self.views for name in view.card.CHECKS]
-        never = [name for name in checks if name not in self.data.known]
-        self.data.load(dict.fromkeys([*reads, *never]))
+        self.data.load(dict.fromkeys([*reads, *filter(self.data.is_old, checks)]))
 
     def _fact_changed(self, name: str) -> None:
         if name == "settings":
