@@ -274,7 +274,9 @@ def test_a_link_to_a_dangerous_folder_is_refused(tmp_path: Path) -> None:
     assert dataset.files == ()
 
 
-@pytest.mark.parametrize("folder", ["/tmp/cats", str(Path("/", "root", "cats")), "~/pictures", "/var/tmp/x"])
+@pytest.mark.parametrize(
+    "folder", ["/tmp/cats", str(Path("/", "root", "cats")), "~/pictures", "/var/tmp/x"]
+)
 def test_honest_folders_are_not_refused(folder: str) -> None:
     assert refused_folder(Path(folder).expanduser()) is None
 
