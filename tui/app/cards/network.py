@@ -55,14 +55,17 @@ class NetworkCard(Card):
         error = self.data.failed.get("network_check")
         if error is not None:
             lines += problem(error.message, error.advice, width)
+        said = ""  # without a network all fail alike: the fix is said once
         for place in _dicts(known.get("endpoints")):
-            lines += self._place(place, width)
+            advice = str((place.get("error") or {}).get("advice") or "")
+            lines += self._place(place, width, "" if advice == said else advice)
+            said = advice
         if known.get("_at"):
             ago = formatting.ago(known["_at"], self.data.app.clock())
             lines.append(((f"Checked {ago}; c checks again.", "dim"),))
         return [*lines, *self._ways(width), *self._page(width)]
 
-    def _place(self, place: dict[str, Any], width: int) -> list[Words]:
+    def _place(self, place: dict[str, Any], width: int, advice: str) -> list[Words]:
         name = fit(str(place.get("name") or ""), max(_NAME, width - 14))
         if place.get("ok"):
             slow = bool(place.get("slow"))
@@ -80,7 +83,7 @@ class NetworkCard(Card):
         if not needed:
             lines.append((("  not needed for jobs", "dim"),))
         lines += wrapped(str(error.get("message") or ""), tone, width, indent=2)
-        return lines + wrapped(str(error.get("advice") or ""), "base", width, indent=2)
+        return lines + wrapped(advice, "base", width, indent=2)
 
     def _ways(self, width: int) -> list[Words]:
         known = self.data.get("network") or self.data.get("network_check")
