@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +27,8 @@ WIDTH = 1400  # pixels
 async def main(folder: Path) -> None:
     """Draw all pictures into a folder."""
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", TEXTUAL_ANIMATIONS="none")
-    root = Path(tempfile.mkdtemp(prefix="st-pictures-"))
+    root = Path(tempfile.gettempdir()) / "demo"  # a short path for the pictures
+    root.mkdir()
     stage = Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
     stage.build()
     app = SimpleTunerApp(stage.home, stage.settings(), attach=stage.open, sandbox=True)
@@ -35,6 +37,7 @@ async def main(folder: Path) -> None:
             await _walk(app, pilot, folder)
     finally:
         await asyncio.to_thread(stage.close)
+        shutil.rmtree(root)
 
 
 async def _walk(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:

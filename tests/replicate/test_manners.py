@@ -140,7 +140,7 @@ async def test_a_circle_of_pages_ends(server, client):
 async def collect(client: ReplicateClient, into: list[Prediction]) -> None:
     """All rows, up to an error."""
     async for row in client.predictions():
-        into.append(row)  # noqa: PERF401  # what came before the error counts
+        into.append(row)  # what came before the error counts
 
 
 async def test_a_link_to_another_host_is_not_followed(server, client):
