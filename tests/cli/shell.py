@@ -42,7 +42,7 @@ class Shell:
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """A command that goes on."""
         return subprocess.Popen(
-            [*PROGRAM, *words], env=self.environ | environ, cwd=self.root, text=True,
+            [*PROGRAM, *words], env=self.environ | environ, cwd=self.root, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

@@ -388,6 +388,21 @@ async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(world:
     world.sandbox.core.jobs.by_id[record.id] = record
 
 
+async def test_a_bug_does_not_leave_a_job_unwatched(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.fault("webhook-lost")
+    monkeypatch.setattr("tui.engine.monitor._STORE_AGAIN", 0.1)
+    job_id = await world.submit(steps=60)
+    await eventually(lambda: world.job(job_id).prediction_id)
+    tell = world.engine.book.tell
+    monkeypatch.setattr(world.engine.book, "tell", lambda *_: 1 / 0)
+    await eventually(lambda: "could not be looked at" in caplog.text)
+    monkeypatch.setattr(world.engine.book, "tell", tell)
+    await world.ended(job_id)
+    check_whole(world, job_id, 60)
+
+
 async def test_ten_jobs_are_polled_together(world: World) -> None:
     ids = await asyncio.gather(*(world.submit(steps=8 + n) for n in range(10)))
     for number, job_id in enumerate(ids):

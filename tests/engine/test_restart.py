@@ -123,7 +123,7 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
     dice = random.Random(20261123)
     slow = ("slow=6@POST /v1/files", "slow=6@POST /v1/predictions")
     kills: Counter[str] = Counter()
-    steps = 60
+    steps = 1500
     async with keeping(home, tmp_path, *slow) as keeper:
         jobs: list[str] = []
         while sum(kills.values()) < 20:

@@ -134,6 +134,9 @@ class Monitor:
                 except StoreError as error:  # a full disk: what is told now is told again
                     self._cannot_write(job_id, error)
                     pause = _STORE_AGAIN
+                except Exception:  # a bug of ours must not leave a paid run unwatched
+                    LOG.exception("job %s could not be looked at", job_id)
+                    pause = _STORE_AGAIN
                 if pause is None:
                     return
                 try:

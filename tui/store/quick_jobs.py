@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from tui.store.schema import MIGRATIONS
+
 FORMAT = 4
 """The schema version that the query is written for."""
 
@@ -74,7 +76,7 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
     except sqlite3.Error:
         return None
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
             return None
         connection.execute("PRAGMA mmap_size = 1000000000")
         order = "" if limit < 0 else " ORDER BY created_at DESC, job_id LIMIT :limit"
