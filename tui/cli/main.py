@@ -34,6 +34,10 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "limit": ("tui.cli.money_commands", "limit"),
     "rates": ("tui.cli.money_commands", "rates"),
     "spending": ("tui.cli.money_commands", "spending"),
+    "publish": ("tui.cli.publish_commands", "publish"),
+    "artifacts": ("tui.cli.publish_commands", "artifacts"),
+    "transfers": ("tui.cli.publish_commands", "transfers"),
+    "destinations": ("tui.cli.publish_commands", "destinations"),
     "doctor": ("tui.cli.doctor_command", "doctor"),
 }
 
@@ -105,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
 
     _add_serving(add)
+    _add_publishing(add)
 
     engine = commands.add_parser("engine")  # started by the program itself
     engine.add_argument("--agent", action="store_true")
@@ -130,6 +135,12 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
     rates.add_argument("rate", nargs="?", help="such as $3.51/h, for set")
     spending = add("spending", "What was spent, by day.", json=True)
     spending.add_argument("--days", type=_count, default=30, help="of the chart (default 30)")
+
+
+def _add_publishing(add: Callable[..., argparse.ArgumentParser]) -> None:
+    from tui.cli.publish_commands import add_parsers
+
+    add_parsers(add)
 
 
 def _add_serving(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -32,6 +32,7 @@ def build_control_app(engine: Engine) -> web.Application:
     for route in all_routes(engine):
         app.router.add_route(route.method, route.path, route.handler)
     app.add_routes(engine.cloud.routes())
+    app.add_routes(engine.publishing.routes())
     return app
 
 

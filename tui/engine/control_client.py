@@ -20,6 +20,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tui.engine.cloud_calls import CloudCalls
+from tui.engine.publishing_calls import PublishingCalls
 
 _FINE_STATUS: Final = 200
 _GONE_STATUS: Final = 503
@@ -100,6 +101,7 @@ class ControlClient:
 
     Attributes:
         cloud: the calls of the Cloud screen.
+        publishing: destinations, transfers, artifacts.
 
     Args:
         socket_path: the engine's Unix socket.
@@ -113,6 +115,7 @@ class ControlClient:
         if api_base:
             self._headers["X-Api-Base"] = api_base
         self.cloud = CloudCalls(self)
+        self.publishing = PublishingCalls(self)
 
     # -- calls --------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
+from tui.engine.publisher.desk import PublishingDesk
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.storage_keys import StorageKeys
@@ -176,6 +177,17 @@ class Engine:
             validate=self.account.validate,
             writer=self._writer,
         )
+        self.publishing = PublishingDesk(
+            clients=self.clients,
+            default_base=lambda: self.api_base,
+            home=home,
+            hub=self.hub,
+            live=self.live,
+            now=utc_now,
+            outputs=self._outputs,
+            tasks=self._tasks,
+            writer=self._writer,
+        )
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -196,6 +208,7 @@ class Engine:
                 self._submitter.start(job)
         for job in self._writer.at_risk(utc_now()):
             self.jobs.job_ended(job)
+        self.publishing.queue.start()
 
     def request_stop(self) -> None:
         """End the engine soon."""
@@ -230,6 +243,7 @@ class Engine:
     async def aclose(self) -> None:
         """Stop everything; what was under way is taken up at the next start."""
         await self._spending_watch.aclose()
+        await self.publishing.queue.aclose()
         await self._tasks.aclose()
         await self.listening.aclose()
         await self.clients.aclose()

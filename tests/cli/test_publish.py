@@ -1,0 +1,109 @@
+"""`publish` and its kin as processes, with the engine killed in the middle of a transfer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.world import job
+from tests.cli.test_serve import home, tui, tui_json
+from tests.support import eventually_sync
+from tui.engine.control_client import ControlClient
+from tui.settings import Home
+from tui.store.records import FileRecord, JobStatus
+from tui.store.writer import Change, StoreWriter
+
+__all__ = ["home"]
+SIZE = 160 * 1024 * 1024
+
+
+def client(home: Path) -> ControlClient:
+    return ControlClient(Home(home, home / "cloud_outputs").socket)
+
+
+@pytest.fixture
+def finished(home: Path) -> Iterator[tuple[str, Path]]:
+    """A job with one large file, and an engine that ends with the test."""
+    place = Home(home, home / "cloud_outputs")
+    place.create()
+    place.settings_file.write_text(
+        '[listener]\nlisten = "127.0.0.1:0"\n[publishing]\nbandwidth = 40000000\n'
+    )
+    record = job(1, JobStatus.COMPLETED)
+    path = place.outputs / "x" / "model.bin"
+    path.parent.mkdir(parents=True)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for _ in range(SIZE >> 20):
+            piece = os.urandom(1 << 20)
+            digest.update(piece)
+            file.write(piece)
+    writer = StoreWriter(place)
+    writer.insert(record)
+    kept = FileRecord("x/model.bin", SIZE, digest.hexdigest(), "delivered", datetime.now(UTC))
+    writer.apply(record.job_id, Change(files=[kept]))
+    writer.close()
+    yield record.job_id, path
+    client(home).request("POST", "/api/shutdown", {})
+    eventually_sync(lambda: not place.socket.exists(), within=30)
+
+
+def resumes(home: Path) -> list[dict[str, Any]]:
+    with sqlite3.connect(f"file:{home}/state.db?mode=ro", uri=True) as store:
+        rows = store.execute("SELECT resume FROM transfer_items").fetchall()
+    store.close()
+    return [json.loads(row[0]) for row in rows]
+
+
+def test_a_killed_engine_goes_on_where_it_was(
+    home: Path, finished: tuple[str, Path], tmp_path: Path
+) -> None:
+    job_id, source = finished
+    target = tmp_path / "there"
+    row = tui_json("publish", job_id, "--to", f"dir:{target}")
+    assert row["state"] in ("queued", "running")
+    eventually_sync(lambda: any(one.get("synced") for one in resumes(home)), within=30)
+    os.kill(client(home).request("GET", "/api/engine")["pid"], signal.SIGKILL)
+    (part,) = target.rglob("*.part")
+    inode, before = part.stat().st_ino, part.stat().st_mtime_ns
+    synced = next(one["synced"] for one in resumes(home) if one)
+    assert synced >= 64 << 20
+
+    def state() -> Any:
+        (one,) = tui_json("transfers")["transfers"]
+        assert one["state"] != "failed", one
+        return one if one["state"] == "done" else None
+
+    done = eventually_sync(state, within=60)
+    arrived = next(path for path in target.rglob("*") if path.is_file())
+    assert arrived.stat().st_ino == inode, "the half that was there is used"
+    assert arrived.stat().st_mtime_ns > before
+    assert arrived.read_bytes() == source.read_bytes()
+    assert done["files"][0]["proof"] == "read back"
+    (found,) = tui_json("artifacts", job_id)["jobs"]
+    assert found["files"][0]["published"][0]["link"] == arrived.as_uri()
+
+
+def test_destinations_are_kept_tested_and_removed(
+    home: Path, finished: tuple[str, Path], tmp_path: Path
+) -> None:
+    job_id, _ = finished
+    tui("destinations", "add", "disk", "--kind", "folder", "--path", str(tmp_path / "d"))
+    assert [one["name"] for one in tui_json("destinations", "list")["destinations"]] == ["disk"]
+    assert tui_json("destinations", "test", "disk")["ok"]
+    done = tui("publish", job_id, "--to", "disk", "--wait", "--json")
+    assert json.loads(done.stdout)["state"] == "done"
+    assert done.stderr == "", "a bar is for terminals"
+    tui("destinations", "remove", "disk")
+    assert tui("publish", job_id, "--to", "disk", ok=False).returncode != 0
+    missing = tui("transfers", "pause", ok=False)
+    assert missing.returncode == 2

@@ -1,0 +1,137 @@
+"""The queue of transfers over a real Hub, a real S3 receiver and folders."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.world import World
+from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.hosting import BUCKET
+from tests.support import eventually
+from tui.engine.control_client import ControlError
+from tui.store.records import JobStatus
+
+ENDS = ("done", "failed", "cancelled", "paused")
+
+
+async def ended(world: World, transfer_id: str, *states: str) -> dict[str, Any]:
+    async def look() -> dict[str, Any] | None:
+        rows = await world.client.publishing.transfers()
+        row = next(one for one in rows if one["transfer_id"] == transfer_id)
+        return row if row["state"] in (states or ENDS) else None
+
+    return await eventually(look, within=40)
+
+
+async def a_job(world: World) -> str:
+    job_id = await world.submit()
+    assert (await world.ended(job_id)).status is JobStatus.COMPLETED
+    reader = world.reader
+    await eventually(lambda: reader.files(job_id))
+    reader.close()
+    return job_id
+
+
+async def test_files_reach_a_folder_verified_and_only_once(world: World, tmp_path: Path) -> None:
+    job_id = await a_job(world)
+    made = await world.client.publishing.publish(job_id, f"dir:{tmp_path}/there")
+    row = await ended(world, made["transfer_id"])
+    assert row["state"] == "done", row
+    assert row["files"]
+    for file in row["files"]:
+        assert (file["state"], file["proof"]) == ("verified", "read back")
+        assert (tmp_path / "there" / file["name"]).stat().st_size == file["size"]
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "there").rglob("*")}
+    again = await world.client.publishing.publish(job_id, f"dir:{tmp_path}/there")
+    assert (await ended(world, again["transfer_id"]))["state"] == "done"
+    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "there").rglob("*")}
+    (found,) = await world.client.publishing.artifacts(job_id)
+    weights = [file for file in found["files"] if file["weights"]]
+    assert weights[0]["weights"]["kind"] == "lora"
+    assert weights[0]["here"]
+    assert weights[0]["published"][0]["link"].startswith("file://")
+
+
+async def test_the_hub_gets_files_and_a_card_that_is_left_alone_once_edited(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.sandbox.hub_url
+    monkeypatch.setenv("HF_ENDPOINT", world.sandbox.hub_url)
+    await world.client.set_session({"hf_token": "hf_write"})
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    row = await ended(world, (await calls.publish(job_id, "hub:sandbox/a-cat"))["transfer_id"])
+    assert row["state"] == "done", row
+    assert {"README.md", "loss.png"} <= {file["name"] for file in row["files"]}
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=world.sandbox.hub_url, token="hf_write")
+    await asyncio.to_thread(
+        api.upload_file,
+        path_or_fileobj=b"# mine\n", path_in_repo="README.md", repo_id="sandbox/a-cat",
+    )  # fmt: skip
+    row = await ended(world, (await calls.publish(job_id, "hub:sandbox/a-cat"))["transfer_id"])
+    assert row["state"] == "done"
+    assert "left alone" in row["notes"][0]
+    assert "README.md" not in {file["name"] for file in row["files"]}
+    made = await calls.publish(job_id, "hub:sandbox/a-cat", overwrite_card=True)
+    row = await ended(world, made["transfer_id"])
+    assert "README.md" in {file["name"] for file in row["files"]}
+
+
+async def test_a_bucket_with_its_keys_and_with_wrong_ones(world: World, tmp_path: Path) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    rights = grant(prefix="job", may_delete=True)
+    async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+        profile = {
+            "name": "mine", "kind": "s3", "bucket": BUCKET, "endpoint": storage.endpoint,
+            "access_key": ACCESS_KEY, "session_only": True,
+        }  # fmt: skip
+        await calls.add_destination(**profile, secret_key="wrong-" + SECRET)
+        assert not (await calls.test_destination("mine"))["ok"]
+        made = await calls.publish(job_id, "s3:mine/runs")
+        row = await ended(world, made["transfer_id"])
+        assert row["state"] == "failed"
+        assert row["kind"] in ("credentials", "permission"), row
+        await calls.add_destination(**profile, secret_key=SECRET)
+        assert (await calls.test_destination("mine"))["ok"]
+        await calls.act(made["transfer_id"], "retry")
+        row = await ended(world, made["transfer_id"], "done")
+        assert all(file["state"] == "verified" for file in row["files"])
+        assert SECRET.encode() not in world.home.database.read_bytes()
+
+
+async def test_pause_and_resume_and_cancel(world: World, tmp_path: Path) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    world.engine.live.change("publishing", {"bandwidth": 2000})
+    made = await calls.publish(job_id, f"dir:{tmp_path}/slow")
+    name = made["transfer_id"]
+    await ended(world, name, "running")
+    same = await calls.publish(job_id, f"dir:{tmp_path}/slow")
+    assert same["transfer_id"] == name
+    await calls.act(name, "pause")
+    await ended(world, name, "paused")
+    world.engine.live.change("publishing", {"bandwidth": 0})
+    await calls.act(name[:6], "resume")
+    assert (await ended(world, name, "done"))["done_bytes"] > 0
+    with pytest.raises(ControlError, match="cannot be paused"):
+        await calls.act(name, "pause")
+    world.engine.live.change("publishing", {"bandwidth": 2000})
+    other = (await calls.publish(job_id, f"dir:{tmp_path}/other"))["transfer_id"]
+    await ended(world, other, "running")
+    await calls.act(other, "cancel")
+    await ended(world, other, "cancelled")
+    assert not list((tmp_path / "other").rglob("*.part"))
+
+
+async def test_wrong_places_are_refused(world: World) -> None:
+    job_id = await a_job(world)
+    for place in ("nowhere", "dir:relative", "hub:a/b/c/d", "s3:unknown/x", "ftp:x"):
+        with pytest.raises(ControlError):
+            await world.client.publishing.publish(job_id, place)

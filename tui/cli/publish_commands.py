@@ -1,0 +1,234 @@
+"""`publish`, `artifacts`, `transfers` and `destinations`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from tui import formatting
+from tui.cli import exit_codes, world
+from tui.cli.output import say, say_json, table, tell
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+_ENDS: Final = ("done", "failed", "cancelled", "paused")
+_OPTIONS: Final = (
+    "repo", "path", "bucket", "preset", "endpoint", "account", "region", "prefix",
+    "storage_class", "encryption", "acl", "public_base_url",
+)  # fmt: skip
+_BAR: Final = 24
+
+
+def publish(options: argparse.Namespace) -> int:
+    """Queue a job's files for a place; with --wait stay until they are there."""
+    engine = world.engine()
+    to = options.to
+    if to.startswith("dir:"):
+        to = f"dir:{os.path.abspath(os.path.expanduser(to[4:]))}"  # noqa: PTH100, PTH111  plain text
+    body: dict[str, Any] = {
+        "job_id": options.id, "to": to, "card": options.card,
+        "overwrite_card": options.overwrite_card,
+    }  # fmt: skip
+    if options.public:
+        body["private"] = False
+    row = engine.request("POST", "/api/engine/transfers", body)
+    if options.wait:
+        row = _wait(engine, row["transfer_id"])
+    if options.json:
+        say_json(row)
+    else:
+        say(_line(row))
+        for note in row["notes"]:
+            tell(note)
+    failed = row["state"] in ("failed", "cancelled") or (options.wait and row["state"] == "paused")
+    return exit_codes.FAILED if failed else exit_codes.FINE
+
+
+def _wait(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
+    """Follow the engine's events to the end of a transfer, with a bar on a terminal."""
+    row = _get(engine, transfer_id)
+    stream = engine.events_blocking()
+    shown = sys.stderr.isatty()
+    try:
+        for event in stream:
+            if event.kind == "transfer" and event.data["transfer_id"] == transfer_id:
+                if shown:
+                    sys.stderr.write(f"\r\x1b[2K{_bar(event.data)}")
+                    sys.stderr.flush()
+                if event.data["state"] not in _ENDS:
+                    continue
+            elif event.kind not in ("resync", "beat"):
+                continue
+            row = _get(engine, transfer_id)
+            if row["state"] in _ENDS:
+                break
+    finally:
+        stream.close()
+        if shown:
+            sys.stderr.write("\r\x1b[2K")
+    return row
+
+
+def _get(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = engine.request("GET", "/api/engine/transfers")["transfers"]
+    return next(row for row in rows if row["transfer_id"] == transfer_id)
+
+
+def _bar(data: dict[str, Any]) -> str:
+    done, total = data["done"], data["total"]
+    if not total:
+        return data["message"] or f"{data['state']} …"
+    full = min(_BAR, _BAR * done // total)
+    words = f"{formatting.size(done)} of {formatting.size(total)}"
+    if data["bytes_per_second"]:
+        words += f", {formatting.size(data['bytes_per_second'])}/s"
+    if data["eta_seconds"] is not None:
+        words += f", {formatting.duration(data['eta_seconds'])} left"
+    return f"[{'#' * full}{'.' * (_BAR - full)}] {words} {data['message']}".rstrip()
+
+
+def _line(row: dict[str, Any]) -> str:
+    words = f"{row['transfer_id']}  {row['state']}  {row['target']}"
+    if row["message"]:
+        words += f"  {row['message']} {row['advice']}".rstrip()
+    return f"{words}  {row['link']}".rstrip()
+
+
+def transfers(options: argparse.Namespace) -> int:
+    """List transfers, or act on one."""
+    engine = world.engine()
+    if options.action is not None:
+        if not options.id:
+            tell(f"simpletuner-tui: transfers {options.action} needs the id of a transfer")
+            return exit_codes.USAGE
+        row = engine.request("POST", f"/api/engine/transfers/{options.id}/{options.action}", {})
+        if options.json:
+            say_json(row)
+        else:
+            say(f"{row['transfer_id']}: {options.action}")
+        return exit_codes.FINE
+    data = engine.request("GET", "/api/engine/transfers")
+    if options.json:
+        say_json(data)
+        return exit_codes.FINE
+    rows = [["ID", "STATE", "DONE", "OF", "TO", ""]]
+    rows += [
+        [row["transfer_id"], row["state"], formatting.size(row["done_bytes"]),
+         formatting.size(row["total_bytes"]), row["target"], row["message"] or row["link"]]
+        for row in data["transfers"]
+    ]  # fmt: skip
+    for line in table(rows, frozenset({2, 3})):
+        say(line)
+    return exit_codes.FINE
+
+
+def artifacts(options: argparse.Namespace) -> int:
+    """What jobs produced, and where it is published."""
+    engine = world.engine()
+    job = world.reader().find(options.id).job_id if options.id else ""
+    data = engine.request("GET", f"/api/engine/artifacts?job={job}", timeout=120)
+    if options.json:
+        say_json(data)
+        return exit_codes.FINE
+    for one in data["jobs"]:
+        say(f"{one['name']}  {one['folder']}")
+        for file in one["files"]:
+            weights = file["weights"] or {}
+            words = weights.get("problem") or weights.get("kind") or ""
+            if weights.get("rank"):
+                words += f" rank {weights['rank']}"
+            here = "" if file["here"] else "  missing or changed"
+            say(f"  {file['name']}  {formatting.size(file['size'])}  {words}{here}".rstrip())
+            for place in file["published"]:
+                say(f"    {place['link'] or place['target']}")
+    return exit_codes.FINE
+
+
+def destinations(options: argparse.Namespace) -> int:
+    """List destinations, or add, test or remove one."""
+    if options.action != "list" and not options.name:
+        tell(f"simpletuner-tui: destinations {options.action} needs a name")
+        return exit_codes.USAGE
+    engine = world.engine()
+    path = f"/api/engine/destinations/{options.name}"
+    status = exit_codes.FINE
+    if options.action == "list":
+        answer = engine.request("GET", "/api/engine/destinations")
+        lines = [f"{one['name']}  {one['kind']}" for one in answer["destinations"]]
+    elif options.action == "add":
+        answer = engine.request("POST", "/api/engine/destinations", _new(options))
+        lines = [f"{answer['name']}: kept; try it with: destinations test {answer['name']}"]
+    elif options.action == "remove":
+        answer = engine.request("DELETE", path)
+        lines = [f"{answer['name']}: removed; what was published there stays"]
+        if answer["keyring_problem"]:
+            tell(f"Its keys may still be in the keyring: {answer['keyring_problem']}.")
+    else:
+        answer = engine.request("POST", f"{path}/test", {}, timeout=180)
+        lines = [
+            f"{step['level']:5}  {step['message']} {step['advice']}".rstrip()
+            for step in answer["steps"]
+        ]
+        status = exit_codes.FINE if answer["ok"] else exit_codes.FAILED
+    if options.json:
+        say_json(answer)
+    else:
+        for line in lines:
+            say(line)
+    return status
+
+
+def _new(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add` was told; keys come from the environment or are asked for, never as arguments."""
+    body: dict[str, Any] = {"name": options.name, "kind": options.kind}
+    body |= {name: value for name in _OPTIONS if (value := getattr(options, name)) is not None}
+    if options.kind == "hub":
+        body["private"] = not options.public
+    if options.kind == "s3":
+        body["session_only"] = options.session_only
+        for name, variable in (
+            ("access_key", "AWS_ACCESS_KEY_ID"),
+            ("secret_key", "AWS_SECRET_ACCESS_KEY"),
+        ):
+            body[name] = os.environ.get(variable, "") or _ask(variable)
+    return body
+
+
+def _ask(what: str) -> str:
+    if not sys.stdin.isatty():
+        return ""
+    import getpass
+
+    return getpass.getpass(f"{what}: ").strip()
+
+
+def add_parsers(add: Any) -> None:
+    """The grammar of the four commands."""
+    command = add("publish", "Send a job's files to the Hub, a bucket or a folder.", json=True)
+    command.add_argument("id", help="job or prediction id, or its start")
+    command.add_argument(
+        "--to", required=True, metavar="PLACE",
+        help="hub:owner/name, s3:profile/prefix, dir:PATH, or a destination's name",
+    )  # fmt: skip
+    command.add_argument("--wait", action="store_true", help="stay until everything is verified")
+    command.add_argument("--public", action="store_true", help="make a new Hub repository public")
+    command.add_argument("--no-card", dest="card", action="store_false", help="no model card")
+    command.add_argument(
+        "--overwrite-card", action="store_true", help="replace a card that somebody edited"
+    )
+    command = add("artifacts", "What jobs produced, and where it is published.", json=True)
+    command.add_argument("id", nargs="?", help="job or prediction id, or its start")
+    command = add("transfers", "What is on its way, and what has arrived.", json=True)
+    command.add_argument("action", nargs="?", choices=("pause", "resume", "cancel", "retry"))
+    command.add_argument("id", nargs="?", help="a transfer's id, or its start")
+    command = add("destinations", "Places to publish to; keys stay in the keyring.", json=True)
+    command.add_argument("action", choices=("list", "add", "test", "remove"))
+    command.add_argument("name", nargs="?")
+    command.add_argument("--kind", choices=("hub", "s3", "folder"))
+    for name in _OPTIONS:
+        command.add_argument(f"--{name.replace('_', '-')}")
+    command.add_argument("--public", action="store_true", help="new Hub repositories are public")
+    command.add_argument("--session-only", action="store_true", help="keep keys in memory alone")

@@ -1,0 +1,101 @@
+"""What jobs produced: files, what they hold, where they have been published."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from tui.engine.storage_keys import folder_of
+from tui.publishing.safetensors_info import SafetensorsError, read_info
+from tui.store.reader import StoreReader
+from tui.store.records import FileRecord, JobRecord
+from tui.store.transfer_records import PublishedFile
+
+_CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
+
+
+def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str, Any]:
+    """Everything collected of one job. Blocking: it looks at the files.
+
+    Returns:
+        `{job_id, name, folder, files: [{name, path, size, sha256, here, checkpoint, loss, weights,
+        published: [{target, place, link, at}]}]}`; `weights` is None for other files, else
+        `{kind, rank, tensors, parameters, problem, truncated}`.
+    """
+    published: dict[tuple[str, str], list[PublishedFile]] = {}
+    for one in reader.published(job.job_id):
+        published.setdefault((one.name, one.sha256), []).append(one)
+    steps, losses = reader.metrics(job.job_id, "loss")
+    loss_at = dict(zip(steps, losses, strict=True))
+    return {
+        "job_id": job.job_id,
+        "name": job.name,
+        "folder": str(outputs / folder_of(job)),
+        "files": [
+            _row(job, file, outputs, published, loss_at)
+            for file in reader.files(job.job_id)
+            if not file.missing
+        ],
+    }
+
+
+def name_of(job: JobRecord, file: FileRecord) -> str:
+    """A file's name below its job's folder."""
+    return file.path.removeprefix(f"{folder_of(job)}/")
+
+
+def checkpoint_of(name: str) -> int | None:
+    """The step of the checkpoint that a file belongs to; None for the final result."""
+    found = _CHECKPOINT.search(name)
+    return int(found[1]) if found else None
+
+
+def _row(
+    job: JobRecord,
+    file: FileRecord,
+    outputs: Path,
+    published: dict[tuple[str, str], list[PublishedFile]],
+    loss_at: dict[int, float],
+) -> dict[str, Any]:
+    name, path = name_of(job, file), outputs / file.path
+    step = checkpoint_of(name)
+    return {
+        "name": name,
+        "path": str(path),
+        "size": file.size,
+        "sha256": file.sha256,
+        "here": _size(path) == file.size,
+        "checkpoint": step,
+        "loss": loss_at.get(step) if step is not None else job.loss,
+        "weights": weights_of(path) if name.endswith(".safetensors") else None,
+        "published": [
+            {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
+            for one in published.get((name, file.sha256), [])
+        ],
+    }
+
+
+def weights_of(path: Path) -> dict[str, Any]:
+    """What a safetensors file says it holds, or what is wrong with it."""
+    found: dict[str, Any] = {
+        "kind": None, "rank": None, "tensors": 0, "parameters": 0, "problem": "",
+        "truncated": False,
+    }  # fmt: skip
+    try:
+        info = read_info(path)
+    except SafetensorsError as error:
+        return found | {"problem": error.message, "truncated": error.truncated}
+    except OSError as error:
+        return found | {"problem": f"it cannot be read: {error.strerror or error}"}
+    return found | {
+        "kind": info.kind, "rank": info.rank, "tensors": info.tensors,
+        "parameters": info.parameters,
+    }  # fmt: skip
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

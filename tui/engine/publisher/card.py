@@ -1,0 +1,102 @@
+"""The model card that goes with a publication on the Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from tui.engine.publisher.artifacts import weights_of
+from tui.publishing.contract import Destination, LocalFile
+from tui.publishing.hub import HubDestination
+from tui.publishing.loss_picture import draw_loss
+from tui.publishing.model_card import CardFacts, card_state, render_card
+from tui.settings import Home
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord
+from tui.store.transfer_records import TransferRecord
+
+_CARD = "README.md"
+_PICTURE = "loss.png"
+
+
+class Cards:
+    """Writes the files that we add to a publication. Blocking; each call opens the store anew."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def prepare(
+        self, record: TransferRecord, destination: Destination
+    ) -> tuple[list[LocalFile], list[str]]:
+        """Files of our own for a transfer, and notes; nothing where no card is wanted.
+
+        Raises:
+            PublishError: the far end cannot say whose card it has.
+        """
+        names = list(record.options.get("files", []))
+        wanted = record.options.get("card", True) and _CARD not in names
+        if not wanted or not isinstance(destination, HubDestination):
+            return [], []
+        state = card_state(destination.read_text(_CARD))
+        if not state.may_replace and not record.options.get("overwrite_card"):
+            return [], ["The model card there was written or edited by somebody; it is left alone."]
+        reader = StoreReader(self._home.database)
+        try:
+            job = reader.job(record.job_id)
+            if job is None:
+                return [], ["The job's record is gone, so no model card was written."]
+            steps, losses = reader.metrics(record.job_id, "loss")
+            sources = {one.name: one.source for one in reader.transfer_items(record.transfer_id)}
+        finally:
+            reader.close()
+        folder = self._home.root / "cards" / record.transfer_id
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        picture = draw_loss(list(zip(steps, losses, strict=True)))
+        files = []
+        if picture is not None and _PICTURE not in names:
+            files.append(_write(folder, _PICTURE, picture))
+        private = bool(record.options.get("place", {}).get("private", True))
+        facts = _facts(job, names, sources, picture=bool(files), private=private)
+        return [*files, _write(folder, _CARD, render_card(facts).encode())], []
+
+
+def _write(folder: Path, name: str, data: bytes) -> LocalFile:
+    path = folder / name
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
+    return LocalFile(path, name)
+
+
+def _facts(
+    job: JobRecord, names: list[str], sources: dict[str, str], *, picture: bool, private: bool
+) -> CardFacts:
+    """Only what the record knows; a card says nothing that nobody has measured or set."""
+    weights = next(
+        (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
+        None,
+    )
+    found = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
+    lora = "lora" in job.model_type
+    kind: Literal["lora", "lycoris", "full"] = "full"
+    if found["kind"] in ("lora", "lycoris", "full"):
+        kind = found["kind"]
+    elif lora:
+        kind = "lycoris" if job.lora_type == "lycoris" else "lora"
+    base = str(job.config.get("pretrained_model_name_or_path") or "")
+    rate = job.config.get("learning_rate")
+    return CardFacts(
+        title=job.name,
+        kind=kind,
+        base_model=base if base.count("/") == 1 and not base.startswith((".", "/")) else None,
+        family=job.model_family or None,
+        flavour=job.model_flavour or None,
+        weights=weights,
+        rank=found["rank"],
+        steps=job.step,
+        epochs=job.epoch,
+        learning_rate=str(rate) if rate is not None else None,
+        final_loss=job.loss,
+        hardware=job.hardware or None,
+        loss_picture=_PICTURE if picture else None,
+        private=private,
+    )

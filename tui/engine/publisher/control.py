@@ -1,0 +1,65 @@
+"""One transfer under way: how to stop it, and how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+EVERY: Final = 0.4
+"""Seconds between two reports of one transfer; two run at once, so five reports a second in all."""
+_WINDOW: Final = 5.0
+
+
+class Control:
+    """Shared between the event loop and the threads that send."""
+
+    def __init__(self, report: Callable[[], None]) -> None:
+        """Args: `report` is called from the event loop when there is progress to tell."""
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._last = 0.0
+        self._done: dict[int, int] = {}
+        self._samples: deque[tuple[float, int]] = deque()
+        self.cancel = threading.Event()
+        self.woken = asyncio.Event()
+        self.reason = ""
+        self.total = 0
+
+    def stop(self, reason: str) -> None:
+        """Let everything end soon: `paused`, `cancelled` or `closing`."""
+        self.reason = self.reason or reason
+        self.cancel.set()
+        self.woken.set()
+
+    def settle(self, seq: int, done: int) -> None:
+        """Set how many bytes of a file are done."""
+        self._done[seq] = done
+
+    def progress(self, seq: int, done: int) -> None:
+        """The same from a thread that sends; reports now and then."""
+        with self._lock:
+            self._done[seq] = done
+            now = time.monotonic()
+            if now - self._last < EVERY:
+                return
+            self._last = now
+        self._loop.call_soon_threadsafe(self._report)
+
+    @property
+    def done(self) -> int:
+        """Bytes of all files together."""
+        return sum(self._done.copy().values())
+
+    def speed(self) -> float:
+        """Bytes per second over the last seconds."""
+        now, done = time.monotonic(), self.done
+        self._samples.append((now, done))
+        while len(self._samples) > 2 and now - self._samples[0][0] > _WINDOW:
+            self._samples.popleft()
+        begin, before = self._samples[0]
+        return max(0.0, (done - before) / (now - begin)) if now > begin else 0.0

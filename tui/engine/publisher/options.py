@@ -1,0 +1,78 @@
+"""What a person says of a destination, read field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tui.engine.errors import RefusedError
+from tui.publishing.errors import PublishError
+from tui.publishing.hub_names import check_repo_id
+from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for
+
+KINDS: Final = ("hub", "s3", "folder")
+_FIELDS: Final = {
+    "hub": ("repo", "private"),
+    "s3": (
+        "bucket", "preset", "endpoint", "account", "region", "prefix", "addressing",
+        "storage_class", "encryption", "kms_key", "acl", "public_base_url",
+    ),
+    "folder": ("path",),
+}  # fmt: skip
+
+
+def wrong(field: str, words: str) -> RefusedError:
+    """A field that cannot be taken."""
+    return RefusedError(f"{field}: {words}.", details={"fields": {field: words}})
+
+
+def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a kind.
+
+    Raises:
+        RefusedError: a field is wrong.
+    """
+    given = {name: body[name] for name in _FIELDS[kind] if body.get(name) is not None}
+    for name, value in given.items():
+        if not isinstance(value, bool if name == "private" else str):
+            raise wrong(name, "has the wrong kind of value")
+    try:
+        if kind == "hub":
+            repo = check_repo_id(given.get("repo", ""))
+            return {"repo": repo, "private": given.get("private", True)}
+        if kind == "folder":
+            path = Path(given.get("path", "")).expanduser()
+            if not path.is_absolute():
+                raise wrong("path", "must be a whole path")
+            return {"path": str(path)}
+        return _s3_options(given)
+    except PublishError as error:
+        raise RefusedError(error.message, error.advice) from None
+
+
+def _s3_options(given: dict[str, str]) -> dict[str, Any]:
+    preset = given.pop("preset", "custom" if given.get("endpoint") else "aws")
+    if preset not in PRESETS:
+        raise wrong("preset", f"must be one of {', '.join(PRESETS)}")
+    account = given.pop("account", "")
+    if preset == "r2" and not account and not given.get("endpoint"):
+        raise wrong("account", "is part of R2's address and must be given")
+    for name, choices in (
+        ("addressing", ("auto", "path", "virtual")),
+        ("encryption", ("", "AES256", "aws:kms")),
+    ):
+        if given.get(name, choices[0]) not in choices:
+            raise wrong(name, f"must be one of {', '.join(filter(None, choices))}")
+    known = PRESETS[preset]
+    region = given.get("region") or known.region
+    options: dict[str, Any] = {
+        "addressing": known.addressing,
+        **given,
+        "preset": preset,
+        "region": region,
+        "bucket": given.get("bucket", ""),
+        "endpoint": given.get("endpoint") or endpoint_for(preset, region=region, account=account),
+    }
+    S3Profile(**options)
+    return options

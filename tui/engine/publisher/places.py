@@ -1,0 +1,257 @@
+"""Places to publish to: how they are named, kept, opened and tested."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tui.engine.clients import Clients
+from tui.engine.errors import RefusedError
+from tui.engine.live_settings import LiveSettings
+from tui.engine.publisher.options import KINDS, read_options, wrong
+from tui.engine.token_box import HUB_HOST
+from tui.publishing.contract import Destination
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.folder import FolderDestination
+from tui.publishing.hub import HubDestination, HubTarget
+from tui.publishing.hub_names import check_repo_id
+from tui.publishing.s3 import S3Destination
+from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.publishing.throttle import Throttle
+from tui.replicate.secret import Secret
+from tui.secrets import KeyringError, delete_token, read_token, store_token
+from tui.store.transfer_records import DestinationRecord
+from tui.store.transfers import TransferTables
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target as it was named, read.
+
+    Attributes:
+        text: in its plain form; the same for two spellings of one place.
+        kind: `hub`, `s3` or `folder`.
+        options: of the kind; for S3 the profile's.
+        profile: whose keys open it; empty where none are needed.
+        below: folder below the place's own top.
+    """
+
+    text: str
+    kind: str
+    options: dict[str, Any]
+    profile: str = ""
+    below: str = ""
+
+
+class Places:
+    """The user's destinations, and the way in."""
+
+    def __init__(
+        self,
+        tables: TransferTables,
+        clients: Clients,
+        live: LiveSettings,
+        throttle: Throttle,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._tables = tables
+        self._clients = clients
+        self._live = live
+        self._throttle = throttle
+        self._now = now
+        self._session: dict[str, S3Keys] = {}
+
+    # -- the list -----------------------------------------------------------------------------
+
+    def list(self) -> list[dict[str, Any]]:
+        """`{name, kind, options}` of each."""
+        return [
+            {"name": one.name, "kind": one.kind, "options": one.options}
+            for one in self._tables.destinations()
+        ]
+
+    async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep a destination; its keys go to the keyring, or with `session_only` to memory.
+
+        Raises:
+            RefusedError: a field is wrong, or the keyring cannot keep the keys
+                (409, `keyring_unavailable`).
+        """
+        name, kind = str(body.get("name") or ""), str(body.get("kind") or "")
+        if not _NAME.fullmatch(name):
+            raise wrong("name", "must be lower case letters, digits, - and _, at most 40")
+        if kind not in KINDS:
+            raise wrong("kind", f"must be one of {', '.join(KINDS)}")
+        options = read_options(kind, body)
+        if kind == "s3":
+            await self._keep_keys(name, options, body)
+        self._tables.put_destination(DestinationRecord(name, kind, options, self._now()))
+        return {"name": name, "kind": kind, "options": options}
+
+    async def _keep_keys(self, name: str, options: dict[str, Any], body: Mapping[str, Any]) -> None:
+        access, secret = str(body.get("access_key") or ""), str(body.get("secret_key") or "")
+        if not access or not secret:
+            raise wrong("access_key" if not access else "secret_key", "must not be empty")
+        keys = S3Keys(access, Secret(secret))
+        if body.get("session_only"):
+            self._session[name] = keys
+            return
+        value = Secret(json.dumps({"access_key": access, "secret_key": secret}))
+        try:
+            await store_token(f"s3:{name}", _host(options), value)
+        except KeyringError as error:
+            raise RefusedError(
+                f"The keyring cannot keep the keys: {error.message}.",
+                "Unlock it, or give the keys for this session only (--session-only).",
+                status=409,
+                code="keyring_unavailable",
+            ) from None
+        self._session.pop(name, None)
+
+    async def remove(self, name: str) -> dict[str, Any]:
+        """Forget a destination and its keys; what was published there stays."""
+        record = self._find(name)
+        self._session.pop(name, None)
+        kept = ""
+        if record.kind == "s3":
+            try:
+                await delete_token(f"s3:{name}", _host(record.options))
+            except KeyringError as error:
+                kept = error.message
+        self._tables.delete_destination(name)
+        return {"name": name, "removed": True, "keyring_problem": kept}
+
+    async def test(self, name: str, api_base: str) -> dict[str, Any]:
+        """Try whether publishing there would work: `{name, ok, steps: [...]}`."""
+        self._find(name)
+        try:
+            destination = await self.open(self.read(name), api_base)
+            try:
+                report = await asyncio.to_thread(destination.test)
+            finally:
+                await asyncio.to_thread(destination.close)
+        except PublishError as error:
+            step = {"name": error.kind.value, "level": "error", "message": error.message,
+                    "advice": error.advice}  # fmt: skip
+            return {"name": name, "ok": False, "steps": [step]}
+        return {"name": name, "ok": report.ok, "steps": [asdict(step) for step in report.steps]}
+
+    def _find(self, name: str) -> DestinationRecord:
+        for record in self._tables.destinations():
+            if record.name == name:
+                return record
+        raise RefusedError(
+            f"There is no destination {name!r}.",
+            "`simpletuner-tui destinations list` shows them.",
+            status=404,
+            code="not_found",
+        )
+
+    # -- one place ----------------------------------------------------------------------------
+
+    def read(self, text: str, usual: str = "") -> Place:
+        """The place that a text names.
+
+        Args:
+            text: `hub:owner/name`, `s3:profile/prefix`, `dir:PATH` or a destination's name.
+            usual: folder for files of one job, where neither the text nor the kind gives one.
+
+        Raises:
+            RefusedError: it names none.
+        """
+        kind, colon, rest = text.partition(":")
+        try:
+            if kind == "hub" and colon:
+                repo = check_repo_id(rest)
+                return Place(f"hub:{repo}", "hub", {"repo": repo, "private": True})
+        except PublishError as error:
+            raise RefusedError(
+                error.message, error.advice, details={"fields": {"to": error.message}}
+            ) from None
+        if kind == "dir" and colon and rest:
+            path = str(Path(rest).expanduser())
+            if not Path(path).is_absolute():
+                raise wrong("to", "needs the folder's whole path: dir:/path")
+            return Place(f"dir:{path}", "folder", {"path": path})
+        if kind == "s3" and colon:
+            name, _, prefix = rest.partition("/")
+            record = self._find(name)
+            if record.kind != "s3":
+                raise wrong("to", f"{name} is no S3 destination")
+            below = prefix.strip("/") or usual
+            return Place(f"s3:{name}/{below}", "s3", record.options, name, below)
+        if colon:
+            raise wrong("to", "must be hub:owner/name, s3:profile/prefix, dir:PATH or a name")
+        record = self._find(text)
+        if record.kind == "hub":
+            return Place(f"hub:{record.options['repo']}", "hub", record.options)
+        if record.kind == "s3":
+            return Place(f"s3:{text}/{usual}", "s3", record.options, text, usual)
+        path = str(Path(record.options["path"]) / usual)
+        return Place(f"dir:{path}", "folder", {"path": path})
+
+    async def open(self, place: Place, api_base: str) -> Destination:
+        """The destination, with its keys.
+
+        Raises:
+            PublishError: there are no keys, or the place's description cannot be right.
+        """
+        network = self._live.now.network
+        if place.kind == "folder":
+            return FolderDestination(Path(place.options["path"]), throttle=self._throttle)
+        if place.kind == "hub":
+            token = await self._clients.tokens.find("huggingface", api_base)
+            if token is None:
+                raise PublishError(
+                    "There is no Hugging Face token.",
+                    "Set HF_TOKEN before starting, or store one with write access.",
+                    Trouble.CREDENTIALS,
+                )
+            target = HubTarget(
+                place.options["repo"], private=place.options["private"], endpoint=hub_endpoint()
+            )
+            return HubDestination(target, token.secret, network=network, throttle=self._throttle)
+        profile = S3Profile(**place.options)
+        prefix = "/".join(part for part in (profile.prefix.strip("/"), place.below) if part)
+        keys = await self._keys(place)
+        return S3Destination(
+            replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
+        )
+
+    async def _keys(self, place: Place) -> S3Keys:
+        if place.profile in self._session:
+            return self._session[place.profile]
+        stored = await read_token(f"s3:{place.profile}", _host(place.options))
+        if stored.value is not None:
+            try:
+                value = json.loads(stored.value.reveal())
+                return S3Keys(value["access_key"], Secret(value["secret_key"]))
+            except (ValueError, KeyError, TypeError):
+                pass  # somebody else's entry: as good as none
+        why = f" ({stored.problem})" if stored.problem else ""
+        raise PublishError(
+            f"There are no keys for the destination {place.profile}{why}.",
+            f"Give them again: simpletuner-tui destinations add {place.profile} …, then retry.",
+            Trouble.CREDENTIALS,
+        )
+
+
+def hub_endpoint() -> str:
+    """The Hub's address."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or f"https://{HUB_HOST}"
+
+
+def _host(options: Mapping[str, Any]) -> str:
+    """Whose keys they are: keys for one server are never sent to another."""
+    endpoint = options.get("endpoint")
+    return urlsplit(endpoint).netloc if endpoint else "amazonaws.com"

@@ -1,0 +1,174 @@
+"""One try of one transfer: plan, send, commit, verify."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tui.engine.publisher.control import Control
+from tui.publishing.contract import Destination, Item, LocalFile, Resume
+from tui.publishing.errors import SourceChangedError, TransferCancelledError
+from tui.store.transfer_records import TransferItem, TransferRecord
+from tui.store.transfers import TransferTables
+
+T = TypeVar("T")
+_FILES_AT_ONCE: Final = 3
+_KEEP_LIMIT: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a finished transfer knows besides its files."""
+
+    place: str
+    link: str
+    notes: list[str]
+    total: int
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything of one try."""
+
+    record: TransferRecord
+    destination: Destination
+    control: Control
+    tables: TransferTables
+    pool: ThreadPoolExecutor
+    prepare: Callable[[TransferRecord, Destination], tuple[list[LocalFile], list[str]]]
+    _resumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @staticmethod
+    def item_of(record: TransferItem) -> Item:
+        """The planned item that was stored."""
+        return Item.from_dict(record.plan)
+
+    async def go(self) -> Changed:
+        """Do all of it.
+
+        Raises:
+            PublishError: it did not work, or was stopped (`TransferCancelledError`).
+        """
+        try:
+            return await self._go()
+        finally:
+            await asyncio.to_thread(self.destination.close)
+
+    async def _go(self) -> Changed:
+        await self._thread(self.destination.prepare)
+        own, notes = await self._thread(self.prepare, self.record, self.destination)
+        items = await self._plan(own)
+        gate = asyncio.Semaphore(_FILES_AT_ONCE)
+        await self._all([self._send(seq, item, gate) for seq, item in enumerate(items)])
+        await self._thread(self.destination.finish, items)
+        await self._all([self._verify(seq, item, gate) for seq, item in enumerate(items)])
+        main = max(items, key=lambda item: item.size)
+        return Changed(
+            self.destination.describe(),
+            self.destination.link(main) or "",
+            notes,
+            sum(item.size for item in items),
+        )
+
+    async def _thread(self, call: Callable[..., T], *values: Any) -> T:
+        if self.control.cancel.is_set():
+            raise TransferCancelledError
+        return await asyncio.get_running_loop().run_in_executor(self.pool, call, *values)
+
+    async def _all(self, works: Sequence[Any]) -> None:
+        """Run all; the first failure is raised once the others have come to their end."""
+        ends = await asyncio.gather(*works, return_exceptions=True)
+        failures = [end for end in ends if isinstance(end, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, TransferCancelledError):
+                raise failure
+        if failures:
+            raise failures[0]
+
+    async def _plan(self, own: list[LocalFile]) -> list[Item]:
+        """Plan anew, with the hashes and the half-sent state that an earlier try left."""
+        name = self.record.transfer_id
+        stored = self.tables.items(name)
+        self._resumes = {one.name: one.resume for one in stored if one.resume}
+        chosen = set(self.record.options.get("files", []))
+        known = [one for one in stored if one.name in chosen]
+        files = [LocalFile(Path(one.source), one.name, _known_hash(one)) for one in known]
+        plan = partial(self.destination.plan, [*files, *own], self.control.cancel)
+        items = await self._thread(plan)
+        for one, item in zip(known, items, strict=False):
+            if one.sha256 and one.sha256 != item.sha256:
+                raise SourceChangedError(item.name)
+        self.tables.replace_items(
+            name,
+            [
+                TransferItem(
+                    seq, item.name, str(item.source), item.size, item.sha256, item.to_dict(),
+                    self._resumes.get(item.name, {}), "there" if item.present else "waiting",
+                )
+                for seq, item in enumerate(items)
+            ],
+        )  # fmt: skip
+        self.control.total = sum(item.size for item in items)
+        for seq, item in enumerate(items):
+            self.control.settle(seq, item.size if item.present else 0)
+        self.tables.update(
+            name, total_bytes=self.control.total, done_bytes=self.control.done,
+            place=self.destination.describe(),
+        )  # fmt: skip
+        return items
+
+    async def _send(self, seq: int, item: Item, gate: asyncio.Semaphore) -> None:
+        if item.present:
+            return
+        name, loop = self.record.transfer_id, asyncio.get_running_loop()
+
+        def keep(data: dict[str, Any]) -> None:
+            """Called by the thread that sends: it goes on when the store has it."""
+            written: Future[None] = Future()
+            copy = dict(data)
+
+            def write() -> None:
+                try:
+                    self.tables.update_item(name, seq, resume=copy)
+                    written.set_result(None)
+                except Exception as error:  # noqa: BLE001  handed to the thread that sends
+                    written.set_exception(error)
+
+            loop.call_soon_threadsafe(write)
+            written.result(_KEEP_LIMIT)
+
+        def progress(done: int, _total: int) -> None:
+            self.control.progress(seq, done)
+
+        async with gate:
+            resume = Resume(dict(self._resumes.get(item.name, {})), keep)
+            send = partial(self.destination.send, item, progress, self.control.cancel, resume)
+            await self._thread(send)
+        self.control.settle(seq, item.size)
+        self.tables.update_item(name, seq, state="sent", resume={})
+
+    async def _verify(self, seq: int, item: Item, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            verify = partial(self.destination.verify, item, cancel=self.control.cancel)
+            proof = await self._thread(verify)
+        self.tables.update_item(
+            self.record.transfer_id, seq, state="verified", proof=proof.how,
+            link=self.destination.link(item) or "",
+        )  # fmt: skip
+
+
+def _known_hash(one: TransferItem) -> str | None:
+    """The hash of an earlier plan, where the file is still what it was then."""
+    if not one.plan:
+        return None
+    try:
+        state = Path(one.source).stat()
+    except OSError:
+        return None
+    same = (state.st_size, state.st_mtime_ns) == (one.plan["size"], one.plan["mtime_ns"])
+    return one.sha256 if same else None

@@ -1,0 +1,62 @@
+"""Publishing's calls by name; see `ControlClient.publishing`. Standard library only."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from tui.engine.cloud_calls import Caller
+
+
+class PublishingCalls:
+    """Typed names for destinations, transfers and artifacts."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def _call(self, method: str, path: str, body: Any = None, limit: float = 30.0) -> Any:
+        return await self._caller.call(method, f"/api/engine/{path}", body, timeout=limit)
+
+    async def destinations(self) -> list[dict[str, Any]]:
+        """`[{name, kind, options}]`."""
+        found: list[dict[str, Any]] = (await self._call("GET", "destinations"))["destinations"]
+        return found
+
+    async def add_destination(self, **values: Any) -> dict[str, Any]:
+        """Keep one: `name`, `kind`, its options, `access_key`, `secret_key`, `session_only`."""
+        found: dict[str, Any] = await self._call("POST", "destinations", values)
+        return found
+
+    async def remove_destination(self, name: str) -> dict[str, Any]:
+        """Forget one and its keys."""
+        found: dict[str, Any] = await self._call("DELETE", f"destinations/{quote(name, safe='')}")
+        return found
+
+    async def test_destination(self, name: str) -> dict[str, Any]:
+        """`{name, ok, steps: [{name, level, message, advice}]}`."""
+        path = f"destinations/{quote(name, safe='')}/test"
+        found: dict[str, Any] = await self._call("POST", path, {}, 180.0)
+        return found
+
+    async def transfers(self) -> list[dict[str, Any]]:
+        """All transfers, oldest first, with their files."""
+        found: list[dict[str, Any]] = (await self._call("GET", "transfers"))["transfers"]
+        return found
+
+    async def publish(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
+        """Queue a job's files: `card`, `overwrite_card`, `private` beside; answers the transfer."""
+        body = {"job_id": job_id, "to": to, **options}
+        found: dict[str, Any] = await self._call("POST", "transfers", body)
+        return found
+
+    async def act(self, transfer_id: str, action: str) -> dict[str, Any]:
+        """`pause`, `resume`, `cancel` or `retry` a transfer; answers it."""
+        path = f"transfers/{quote(transfer_id, safe='')}/{action}"
+        found: dict[str, Any] = await self._call("POST", path, {})
+        return found
+
+    async def artifacts(self, job: str = "") -> list[dict[str, Any]]:
+        """What jobs produced and where it is published; all jobs without an id."""
+        path = f"artifacts?job={quote(job, safe='')}"
+        found: list[dict[str, Any]] = (await self._call("GET", path, limit=120.0))["jobs"]
+        return found
