@@ -13,6 +13,7 @@ from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
 from tests.support import eventually
 from tui.engine.control_client import ControlError
+from tui.listener.storage import ReceivedObject
 from tui.store.records import JobStatus
 
 ENDS = ("done", "failed", "cancelled", "paused")
@@ -135,3 +136,40 @@ async def test_wrong_places_are_refused(world: World) -> None:
     for place in ("nowhere", "dir:relative", "hub:a/b/c/d", "s3:unknown/x", "ftp:x"):
         with pytest.raises(ControlError):
             await world.client.publishing.publish(job_id, place)
+
+
+async def test_a_far_end_that_damages_data_is_not_believed(world: World, tmp_path: Path) -> None:
+    """The bucket says that all is well, and gives other bytes back: never `done`."""
+    job_id = await a_job(world)
+    calls = world.client.publishing
+
+    async def spoil(received: ReceivedObject) -> None:
+        size = received.path.stat().st_size
+        received.path.write_bytes(b"x" * (size - 1))
+
+    rights = grant(prefix="job", may_delete=True)
+    async with serve_storage(
+        tmp_path / "s3", grants={ACCESS_KEY: rights}, on_object=spoil
+    ) as storage:
+        await calls.add_destination(
+            name="liar", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        made = await calls.publish(job_id, "s3:liar/runs")
+        row = await ended(world, made["transfer_id"])
+        assert (row["state"], row["kind"]) == ("failed", "mismatch"), row
+        (found,) = await calls.artifacts(job_id)
+        assert not any(file["published"] for file in found["files"])
+
+
+async def test_a_file_changed_since_it_was_collected_is_not_published(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    (found,) = await calls.artifacts(job_id)
+    Path(found["files"][0]["path"]).write_bytes(b"something else")
+    made = await calls.publish(job_id, f"dir:{tmp_path}/there")
+    row = await ended(world, made["transfer_id"])
+    assert (row["state"], row["kind"]) == ("failed", "changed"), row
+    assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]

@@ -138,7 +138,7 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_publishing(add: Callable[..., argparse.ArgumentParser]) -> None:
-    from tui.cli.publish_commands import add_parsers
+    from tui.cli.publish_grammar import add_parsers
 
     add_parsers(add)
 

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from tui import formatting
 from tui.cli import exit_codes, world
 from tui.cli.output import say, say_json, table, tell
+from tui.cli.publish_grammar import OPTIONS
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
 
 _ENDS: Final = ("done", "failed", "cancelled", "paused")
-_OPTIONS: Final = (
-    "repo", "path", "bucket", "preset", "endpoint", "account", "region", "prefix",
-    "storage_class", "encryption", "acl", "public_base_url",
-)  # fmt: skip
 _BAR: Final = 24
 
 
@@ -184,7 +181,7 @@ def destinations(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> dict[str, Any]:
     """What `add` was told; keys come from the environment or are asked for, never as arguments."""
     body: dict[str, Any] = {"name": options.name, "kind": options.kind}
-    body |= {name: value for name in _OPTIONS if (value := getattr(options, name)) is not None}
+    body |= {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
     if options.kind == "hub":
         body["private"] = not options.public
     if options.kind == "s3":
@@ -203,32 +200,3 @@ def _ask(what: str) -> str:
     import getpass
 
     return getpass.getpass(f"{what}: ").strip()
-
-
-def add_parsers(add: Any) -> None:
-    """The grammar of the four commands."""
-    command = add("publish", "Send a job's files to the Hub, a bucket or a folder.", json=True)
-    command.add_argument("id", help="job or prediction id, or its start")
-    command.add_argument(
-        "--to", required=True, metavar="PLACE",
-        help="hub:owner/name, s3:profile/prefix, dir:PATH, or a destination's name",
-    )  # fmt: skip
-    command.add_argument("--wait", action="store_true", help="stay until everything is verified")
-    command.add_argument("--public", action="store_true", help="make a new Hub repository public")
-    command.add_argument("--no-card", dest="card", action="store_false", help="no model card")
-    command.add_argument(
-        "--overwrite-card", action="store_true", help="replace a card that somebody edited"
-    )
-    command = add("artifacts", "What jobs produced, and where it is published.", json=True)
-    command.add_argument("id", nargs="?", help="job or prediction id, or its start")
-    command = add("transfers", "What is on its way, and what has arrived.", json=True)
-    command.add_argument("action", nargs="?", choices=("pause", "resume", "cancel", "retry"))
-    command.add_argument("id", nargs="?", help="a transfer's id, or its start")
-    command = add("destinations", "Places to publish to; keys stay in the keyring.", json=True)
-    command.add_argument("action", choices=("list", "add", "test", "remove"))
-    command.add_argument("name", nargs="?")
-    command.add_argument("--kind", choices=("hub", "s3", "folder"))
-    for name in _OPTIONS:
-        command.add_argument(f"--{name.replace('_', '-')}")
-    command.add_argument("--public", action="store_true", help="new Hub repositories are public")
-    command.add_argument("--session-only", action="store_true", help="keep keys in memory alone")

@@ -1,0 +1,42 @@
+"""The grammar of the publishing commands; apart from them, so that no other command pays for it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Final
+
+OPTIONS: Final = (
+    "repo", "path", "bucket", "preset", "endpoint", "account", "region", "prefix",
+    "storage_class", "encryption", "acl", "public_base_url",
+)  # fmt: skip
+"""Options of a destination, by their names in the engine."""
+
+
+def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The grammar of the four commands."""
+    command = add("publish", "Send a job's files to the Hub, a bucket or a folder.", json=True)
+    command.add_argument("id", help="job or prediction id, or its start")
+    command.add_argument(
+        "--to", required=True, metavar="PLACE",
+        help="hub:owner/name, s3:profile/prefix, dir:PATH, or a destination's name",
+    )  # fmt: skip
+    command.add_argument("--wait", action="store_true", help="stay until everything is verified")
+    command.add_argument("--public", action="store_true", help="make a new Hub repository public")
+    command.add_argument("--no-card", dest="card", action="store_false", help="no model card")
+    command.add_argument(
+        "--overwrite-card", action="store_true", help="replace a card that somebody edited"
+    )
+    command = add("artifacts", "What jobs produced, and where it is published.", json=True)
+    command.add_argument("id", nargs="?", help="job or prediction id, or its start")
+    command = add("transfers", "What is on its way, and what has arrived.", json=True)
+    command.add_argument("action", nargs="?", choices=("pause", "resume", "cancel", "retry"))
+    command.add_argument("id", nargs="?", help="a transfer's id, or its start")
+    command = add("destinations", "Places to publish to; keys stay in the keyring.", json=True)
+    command.add_argument("action", choices=("list", "add", "test", "remove"))
+    command.add_argument("name", nargs="?")
+    command.add_argument("--kind", choices=("hub", "s3", "folder"))
+    for name in OPTIONS:
+        command.add_argument(f"--{name.replace('_', '-')}")
+    command.add_argument("--public", action="store_true", help="new Hub repositories are public")
+    command.add_argument("--session-only", action="store_true", help="keep keys in memory alone")
