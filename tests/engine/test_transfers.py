@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.engine.world import World
+from tests.engine.keyrings import secret_service
+from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
 from tests.support import eventually
 from tui.engine.control_client import ControlError
 from tui.listener.storage import ReceivedObject
+from tui.settings import Home
 from tui.store.records import JobStatus
 
 ENDS = ("done", "failed", "cancelled", "paused")
@@ -173,3 +175,24 @@ async def test_a_file_changed_since_it_was_collected_is_not_published(
     row = await ended(world, made["transfer_id"])
     assert (row["state"], row["kind"]) == ("failed", "changed"), row
     assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+
+
+async def test_keys_in_the_keyring_outlive_the_engine(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights = grant(prefix="job", may_delete=True)
+    with secret_service() as keyring:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+            async with running_engine(home) as (_, client):
+                await client.publishing.add_destination(
+                    name="kept", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
+                    access_key=ACCESS_KEY, secret_key=SECRET,
+                )  # fmt: skip
+            async with running_engine(home) as (_, client):
+                assert (await client.publishing.test_destination("kept"))["ok"]
+                await client.publishing.remove_destination("kept")
+                with pytest.raises(ControlError, match="no destination"):
+                    await client.publishing.test_destination("kept")
+    for path in home.root.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
