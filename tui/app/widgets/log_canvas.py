@@ -93,9 +93,7 @@ class LogCanvas(Widget, can_focus=True):
     def _empty_text(self) -> str:
         if not self.document.log.size:
             return "No log yet. It appears here as soon as the trainer writes the first line."
-        return (
-            "Looking…" if self.busy else "No line is like that. t and esc show other lines."
-        )
+        return "Looking…" if self.busy else "No line is like that. t and esc show other lines."
 
     def _is_thumb(self, y: int) -> bool:
         size, rows = self.document.log.size, self.window.rows()
