@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.world import World, running_world, written_by_trainer
 from tests.support import eventually
+from tui.app.job_facts import refused_fields
 from tui.engine.control_client import ControlError
 from tui.settings import Home
 from tui.store.records import JobStatus
@@ -468,3 +469,15 @@ async def test_a_second_job_of_a_config_gets_a_name_of_its_own(world: World) -> 
     second = await world.submit()
     names = [world.job(job_id).name for job_id in (first, second)]
     assert names[1] == f"{names[0]}-2"
+
+
+async def test_refused_inputs_are_told_by_name(world: World) -> None:
+    await world.ended(await world.submit())  # from now on the version's schema is known here
+    model = world.sandbox.core.registry.models["simpletuner/advanced-trainer-l40s"]
+    version = model.versions[0]
+    shapes = version.schema["components"]["schemas"]["Input"]["properties"]
+    shapes["max_train_steps"]["maximum"] = 5
+    job = await world.ended(await world.submit(steps=12))
+    assert job.status is JobStatus.FAILED
+    assert list(job.diagnosis["inputs"]) == ["max_train_steps"]
+    assert refused_fields(job)["max_train_steps"].startswith("max_train_steps: ")

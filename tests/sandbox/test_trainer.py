@@ -233,6 +233,7 @@ def _zip(**members: bytes) -> bytes:
         (_zip(**{"a/notes.txt": b"x"}), "No images were discovered by the bucket manager"),
         (_zip(**{"a/cat.png": b"not a png"}), "No images were discovered by the bucket manager"),
     ],
+    ids=["text", "zeros", "cut", "up", "root", "backslash", "no-image", "broken-image"],
 )
 async def test_bad_archives(desk: Desk, data: bytes, error: str) -> None:
     given = {"config_json": training(), "images": await desk.upload(data)}

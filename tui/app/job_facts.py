@@ -283,3 +283,22 @@ def draft_again(job: JobRecord, *, changed: bool) -> dict[str, Any]:
     if changed:
         draft["overrides"] = {**(draft.get("overrides") or {}), **changes_of(job)}
     return draft
+
+
+_FIELDS_OF_INPUTS = {
+    "max_train_steps": "max_train_steps",
+    "hub_model_id": "hub_model_id",
+    "images": "data",
+    "dataloader_json": "data",
+    "hf_token": "delivery",
+}
+"""The line of the form that an input of the trainer comes from; the rest comes from the config."""
+
+
+def refused_fields(job: JobRecord) -> dict[str, str]:
+    """Words by line of the form, where Replicate refused inputs of the job."""
+    found: dict[str, str] = {}
+    for name, words in (job.diagnosis.get("inputs") or {}).items():
+        line = "delivery" if name.startswith("s3_") else _FIELDS_OF_INPUTS.get(name, "config")
+        found.setdefault(line, f"{name}: {words}")
+    return found

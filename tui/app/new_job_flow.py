@@ -33,6 +33,7 @@ class NewJobFlow:
         wanted: whether the submit key was pressed and waits for the check.
         submitting: whether the submit is on its way.
         job_id: the started job.
+        untouched: whether the draft is still the one that was given.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class NewJobFlow:
         self._timer: Timer | None = None
         self._key = str(uuid.uuid4())
         self._searched = False
+        self.untouched = True
 
     # -- checking -----------------------------------------------------------------------------
 
     def touch(self, *, at_once: bool = False) -> None:
         """The draft is another one now: check it when no further change comes for a moment."""
+        self.untouched = self._round == 0 or (self.untouched and at_once)
         self._round += 1
         self._key = str(uuid.uuid4())
         self.errors.clear()

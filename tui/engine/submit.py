@@ -28,7 +28,7 @@ from tui.engine.monitor import Monitor
 from tui.engine.posting import CancelledWhilePostingError, Poster
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.tasks import TaskOwner
-from tui.replicate.errors import ReplicateError
+from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
@@ -157,6 +157,9 @@ class Submitter:
             self._book.note(
                 job_id, "local", "waiting", error.message, stage="waiting for a Replicate token"
             )
+        except InvalidInputError as error:
+            refused = {item.field: item.message for item in error.fields if item.field}
+            self._fail(job_id, error.message, error.advice, refused)
         except ReplicateError as error:
             self._fail(job_id, error.message, error.advice)
         except CancelledByUser:
@@ -187,7 +190,10 @@ class Submitter:
             if job.cancel_requested and not job.status.is_terminal:
                 await self._poster.pass_on_cancel(job)
 
-    def _fail(self, job_id: str, message: str, advice: str) -> None:
+    def _fail(
+        self, job_id: str, message: str, advice: str, refused: Mapping[str, str] | None = None
+    ) -> None:
+        """End a job that never started; `refused` are words by input, from Replicate."""
         self._archives.remove(job_id)
         self._book.note(
             job_id, "local", "state", message,
@@ -195,7 +201,7 @@ class Submitter:
             cost_micros=0,
             diagnosis={
                 "kind": "submit", "title": message, "what": message, "evidence": [],
-                "advice": [advice] if advice else [], "changes": {},
+                "advice": [advice] if advice else [], "changes": {}, "inputs": dict(refused or {}),
             },
         )  # fmt: skip
         self._hub.publish("notice", level="error", message=message, advice=advice, job_id=job_id)

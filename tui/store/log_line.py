@@ -1,11 +1,13 @@
 """One line of a log, which may have been drawn several times over.
 
-Progress bars redraw themselves with carriage returns. What stood last is what a line says; what it
-said before can be had by its place.
+Progress bars redraw themselves with carriage returns, and a tagged line may follow a bar without
+any break: that is the news and counts as drawn over the bar. What stood last is what a line says;
+what it said before can be had by its place.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.simpletuner.log_text import safe_text
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 # Of a longer line only the beginning (or its last drawing) is read and shown.
 LINE_BYTES: Final = 1 << 16
 LINE_CELLS: Final = 1 << 14
+_GLUED: Final = re.compile(
+    rb"%\|[^\r\n]*?\](?=\[(?:STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG)\])"
+)
 
 
 class LogLine(NamedTuple):
@@ -55,10 +60,11 @@ def read_line(source: Source, start: int, end: int) -> LogLine:
 
 def last_drawing(data: bytes) -> bytes:
     """What stands after the last carriage return that has something behind it."""
-    if 13 not in data:
-        return data
-    data = data.rstrip(b"\r ")
-    return data[data.rfind(b"\r") + 1 :]
+    if 13 in data:
+        data = data.rstrip(b"\r ")
+        data = data[data.rfind(b"\r") + 1 :]
+    glued = _GLUED.search(data) if b"][" in data else None
+    return data if glued is None else data[glued.end() :]
 
 
 def drawing(source: Source, line: LogLine, place: int) -> LogLine:
@@ -84,4 +90,8 @@ def drawing_span(source: Source, line: LogLine, place: int) -> tuple[int, int]:
     end = data.find(b"\r", place - start)
     if (not begin and start > line.offset) or (end < 0 and start + len(data) < line.end):
         return whole
-    return start + begin, start + (len(data) if end < 0 else end)
+    end = len(data) if end < 0 else end
+    glued = _GLUED.search(data, begin, end)
+    if glued is not None:
+        begin, end = (begin, glued.end()) if place - start < glued.end() else (glued.end(), end)
+    return start + begin, start + end

@@ -109,6 +109,10 @@ class AppScreen(Screen[Any]):
         for footer in self.query(KeyFooter):
             footer.update()
 
+    def on_descendant_focus(self) -> None:
+        """Other keys work in a line to type in."""
+        self.update_footer()
+
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another screen was on top."""
         self._status_changed(None)

@@ -246,7 +246,8 @@ class JobScreen(AppScreen):
         from tui.app.screens.new_job import NewJobScreen
 
         if self.job is not None:
-            self.owner.push_screen(NewJobScreen(job_facts.draft_again(self.job, changed=changed)))
+            draft = job_facts.draft_again(self.job, changed=changed)
+            self.owner.push_screen(NewJobScreen(draft, job_facts.refused_fields(self.job)))
 
     def _other(self) -> JobRecord | None:
         """The job to compare with: a marked one, else the one before this in the list."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -33,6 +33,8 @@ from tui.store.records import JobStatus
 from tui.store.schema import StoreError
 
 _WIDE: Final = 100
+_TALL: Final = 20
+"""Below both, either the form or the checks are shown."""
 
 
 class NewJobScreen(AppScreen):
@@ -40,6 +42,8 @@ class NewJobScreen(AppScreen):
 
     Args:
         draft: what is filled in already, as `engine.draft` describes it.
+        refused: words by line of the form, where an earlier job was refused; they stand until the
+            first change.
     """
 
     CSS_PATH = style_sheet("new_job")
@@ -48,9 +52,12 @@ class NewJobScreen(AppScreen):
     HERE: ClassVar = "jobs"
     AUTO_FOCUS = "FormList"
 
-    def __init__(self, draft: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
         self._given = dict(draft or {})
+        self._refused = dict(refused or {})
         self._upload: UploadProgress | None = None
         self._left = False
 
@@ -139,7 +146,9 @@ class NewJobScreen(AppScreen):
     def on_resize(self, event: events.Resize) -> None:
         """Side by side where there is room, else one below the other."""
         super().on_resize(event)
-        self.set_class(event.size.width >= _WIDE, "-wide")
+        wide = event.size.width >= _WIDE
+        self.set_class(wide, "-wide")
+        self.set_class(not wide and event.size.height < _TALL, "-short")
         self.call_after_refresh(self.show_all)
 
     def show_all(self) -> None:
@@ -147,12 +156,14 @@ class NewJobScreen(AppScreen):
         if not self.is_attached:
             return
         flow = self.flow
-        fields = new_job_form.fields_of(flow.draft, flow.answer, flow.errors)
+        errors = {**self._refused, **flow.errors} if flow.untouched else flow.errors
+        fields = new_job_form.fields_of(flow.draft, flow.answer, errors)
         self.form.set(fields)
         self.form.styles.height = "1fr" if self.has_class("-wide") else len(fields)
-        self.form_title.set(("New job",))
+        state = state_words(flow, engine=self.owner.control is not None)
+        self.form_title.set(("New job", *state) if self.has_class("-short") else ("New job",))
         self.checks.set(self._check_lines())
-        self.checks_title.set(("Checks", *state_words(flow, engine=self.owner.control is not None)))
+        self.checks_title.set(("Checks", *state))
         answer = flow.answer
         heading, what = check_words.leaves_words(answer) if answer else ("Leaves this machine", "")
         skipped = check_words.skipped_words(answer) if answer else ""
@@ -225,7 +236,9 @@ class NewJobScreen(AppScreen):
 
     def do_switch(self) -> None:
         """Between form and checks."""
-        (self.checks if self.form.has_focus else self.form).focus()
+        to_checks = not self.has_class("-checks")
+        self.set_class(to_checks, "-checks")
+        (self.checks if to_checks else self.form).focus()
 
     def do_copy_command(self) -> None:
         """Copy the command line."""

@@ -38,6 +38,11 @@ class KeyFooter(Widget):
 
     def _state(self) -> tuple[tuple[str, str, str], ...]:
         screen = cast("AppScreen", self.screen)
+        hints: tuple[tuple[str, str, str], ...] = ()
+        if screen.focused is not None:  # a line that is typed in has keys of its own
+            hints = getattr(screen.focused.parent, "HINTS", ())
+        if hints:
+            return hints
         actions = in_footer(screen.actions())
         return tuple(
             (shown(action.keys[0]), action.label, action.id)
@@ -80,5 +85,5 @@ class KeyFooter(Widget):
     async def on_click(self, event: events.Click) -> None:
         """A click on a key is the key."""
         for start, end, action_id in self._places:
-            if start <= event.x < end:
+            if action_id and start <= event.x < end:
                 await cast("AppScreen", self.screen).action_perform(action_id)

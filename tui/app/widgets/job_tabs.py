@@ -108,7 +108,7 @@ class JobTabs(Vertical):
         if name == "Metrics":
             return MetricsPanel(job)
         if name == "Files":
-            return FileList()
+            return FileList("No file has arrived yet.")
         return PieceList(_EMPTY.get(name, ""))
 
     # -- filling ------------------------------------------------------------------------------

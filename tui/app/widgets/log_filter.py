@@ -10,6 +10,7 @@ from threading import Event
 from typing import Final
 
 from tui.store.log_file import LogFile
+from tui.store.log_line import last_drawing
 from tui.store.log_search import LogSearch
 from tui.store.log_source import pieces
 
@@ -85,10 +86,8 @@ def without_bars(data: bytes) -> Iterator[tuple[int, int]]:
     """Finds every line that ends up as no progress bar and not empty."""
     at = 0
     for line in data.split(b"\n"):
-        shown = line.rstrip(b"\r ")
-        if b"\r" in shown:
-            shown = shown[shown.rfind(b"\r") + 1 :]
-        if shown and _BAR not in shown:
+        shown = last_drawing(line)
+        if shown.strip() and _BAR not in shown:
             yield at, at + line.rfind(shown)
         at += len(line) + 1
 

@@ -63,29 +63,31 @@ class LogPanel(Vertical):
 
     @on(LogView.Changed)
     def refresh_title(self) -> None:
-        """Following or not, line numbers, filter, hits."""
+        """Where one is, following or not, filter, hits: the last is cut last."""
         view = self.view
         document, window = view.document, view.window
-        rows = window.rows()
+        special: list[str] = []
+        if document.shown != "all" or document.only_hits:
+            special.append("only hits" if document.only_hits else f"show: {document.shown}")
+        if window.anchor is not None:
+            special.append(f"{plural(len(window.selected()), 'line')} selected")
+        if document.query is not None:
+            special.append(self._hits())
         if window.follow:
             state = "following"
         else:
             new = f" · {plural(view.unseen, 'new line')}" if view.unseen else ""
-            state = f"paused{new} · G follows"
-        right: list[str] = []
-        if window.anchor is not None:
-            right.append(f"{plural(len(window.selected()), 'line')} selected")
-        if document.query is not None:
-            right.append(self._hits())
-        if document.shown != "all" or document.only_hits:
-            right.append("only hits" if document.only_hits else f"show: {document.shown}")
-        number = document.log.row_of(window.cursor) if rows else None
-        total = document.log.line_count
-        if number is not None and total is not None:
-            right.append(f"line {number + 1:,} of {total:,}")
-        elif rows:
-            right.append(size(document.log.size))
-        self.post_message(TabWords(self, [*right, state]))
+            state = f"paused{new}{'' if special else ' · G follows'}"
+        self.post_message(TabWords(self, [*self._place(), state, *special]))
+
+    def _place(self) -> list[str]:
+        log, window = self.view.document.log, self.view.window
+        if not window.rows():
+            return []
+        number, total = log.row_of(window.cursor), log.line_count
+        if number is None or total is None:
+            return [size(log.size)]
+        return [f"line {number + 1:,} of {total:,}"]
 
     def _hits(self) -> str:
         view = self.view

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from tui.app.lines import fit, length
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
@@ -82,9 +84,9 @@ class PieceList(VirtualList):
         pieces: list[Piece] = [(" ▸ " if here else "   ", colors.accent)]
         room = width - 3
         for text, tone in self.entries[index].words:
-            cut = fit(text, min(len(text), room)) if text.isascii() else text
+            cut = text if cell_len(text) <= room else fit(text, room)
             pieces.append((cut, getattr(colors, tone)))
-            room = max(0, room - len(cut))
+            room = max(0, room - cell_len(cut))
         return padded(pieces, width, colors)
 
     def on_focus(self) -> None:

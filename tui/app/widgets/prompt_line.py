@@ -31,6 +31,9 @@ class PromptLine(Horizontal):
         Binding("ctrl+r", "regex", "Regular expression", show=False),
     ]
 
+    HINTS: ClassVar = (("enter", "take it", ""), ("esc", "leave it", ""))
+    """For the footer: keys while the line is open."""
+
     class Answered(Message):
         """Enter was pressed.
 

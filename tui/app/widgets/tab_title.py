@@ -13,6 +13,10 @@ from textual.widget import Widget
 from tui.app.lines import fit, length, strip_of
 from tui.app.theme import palette
 
+_LEAST = 6
+_WORTH = 20
+"""Cells below which words are left out, not cut; the most important ones may be cut to less."""
+
 
 class TabWords(Message):
     """A tab has something else to say about itself.
@@ -69,9 +73,10 @@ class TabTitle(Widget):
         right: list[tuple[str, Style]] = [("─┤", colors.line)]
         for words in reversed(self._words):
             room = width - length(left) - length(right) - 4
-            if room < 6:
+            needed = length([(words, colors.dim)])
+            if room < min(needed, _WORTH if len(right) > 1 else _LEAST):
                 break
-            text = words if length([(words, colors.dim)]) <= room else fit(words, room)
+            text = words if needed <= room else fit(words, room)
             right[:0] = [("─ ", colors.line), (text, colors.dim), (" ", colors.line)]
         gap = "─" * max(0, width - length(left) - length(right))
         return strip_of([*left, (gap, colors.line), *right], width, colors.line)
