@@ -315,13 +315,13 @@ def test_an_unfinished_line_is_sifted_again_when_it_goes_on(tmp_path: Path) -> N
 def test_a_problem_that_was_drawn_over_is_shown_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
     bar = "Steps:  1%|█| 1/100 [00:01<00:02]"
-    path.write_text(f"[ERROR] lost\r{bar}\r{bar}\n{bar}\r[INFO] said\n{bar}\n\n")
+    path.write_text(f"[ERROR] lost\r{bar}\r{bar}\n{bar}\r[INFO] said\n{bar}[STAGE] new\n\n")
     log, kept = LogFile(path), Kept()
     sift(log, lines_with(PROBLEMS), kept)
     assert kept_texts(log, kept) == ["[ERROR] lost"]
     kept = Kept()
     sift(log, without_bars, kept)
-    assert kept_texts(log, kept) == ["[INFO] said"]
+    assert kept_texts(log, kept) == ["[INFO] said", "[STAGE] new"]
 
 
 async def test_the_first_hit_is_shown_before_all_are_counted(

@@ -265,3 +265,22 @@ async def test_never_means_never(home: Home, ready: StandInEngine) -> None:
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "forbid submitting" in said(app))
         assert not asked(ready, SUBMIT)
+
+
+async def test_where_there_is_little_room_tab_shows_the_checks(
+    home: Home, ready: StandInEngine
+) -> None:
+    ready.answers[CHECK] = (200, answer(ok=False))
+    async with opened(home, ready, size=(60, 15)) as (app, pilot):
+        await open_form(app, pilot)
+        assert "1 to correct" in text_of(app)
+        assert "Run name" in text_of(app)
+        await pilot.press("tab")
+        await wait_for(pilot, lambda: "Set num_train_epochs to 0" in text_of(app))
+        assert "Run name" not in text_of(app)
+        await pilot.press("tab")
+        await wait_for(pilot, lambda: "Run name" in text_of(app))
+        await pilot.press("j", "enter")
+        await wait_for(pilot, lambda: "enter take it" in text_of(app))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "enter change" in text_of(app))

@@ -258,3 +258,16 @@ def test_a_place_in_a_line_without_end_gives_the_line(path: Path) -> None:
     with LogFile(path) as log:
         (line,) = log.tail(1)
         assert log.drawing(line, LINE_BYTES * 2) == line
+
+
+def test_a_tagged_line_glued_to_a_bar_is_the_news(path: Path) -> None:
+    bar = b"Steps:  75%|###| 150/200 [00:12<00:04, 12.20it/s, lr=1e-5]"
+    news = b"[STAGE] Saving Checkpoint"
+    path.write_bytes(b"Steps:  74%| | 149/200 [x]\r" + bar + news + b"\n" + bar + b"\n")
+    with LogFile(path) as log:
+        first, second = log.tail(2)
+        assert (first.raw, second.raw) == (news, bar)
+        data = path.read_bytes()
+        assert log.drawing(first, data.index(b"150/")).raw == bar
+        assert log.drawing(first, data.index(b"Saving")).raw == news
+        assert log.drawing(first, data.index(b"149/")).raw == b"Steps:  74%| | 149/200 [x]"

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from rich.cells import cell_len
+
 from tui import formatting
 from tui.app.lines import fit, plain
 from tui.app.messages import UploadProgress
@@ -14,6 +16,7 @@ from tui.app.widgets.piece_list import Entry, entry
 from tui.simpletuner.overrides import OVERRIDES
 from tui.store.records import EventRecord, JobRecord, JobStatus, StageRecord
 
+_WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
 _STAGE_TONES: Final = {"done": "good", "failed": "bad", "running": "accent", "skipped": "dim"}
 _TONES: Final = {
@@ -81,20 +84,22 @@ def upload_words(upload: UploadProgress) -> str:
 
 def stage_entries(job: JobRecord, stages: Sequence[StageRecord], now: datetime) -> list[Entry]:
     """The time line with durations and each stage's share of the cost."""
-    lines = [entry(f"{'STAGE':34} {'BEGAN':8}  {'TOOK':>9}  {'COST':>7}", "dim")]
+    width = min(32, max([len(_WAITING), *(cell_len(stage.label) for stage in stages)]))
+    lines = [entry(f"  {'STAGE':{width}} {'BEGAN':8}  {'TOOK':>9}  {'COST':>7}", "dim")]
     if job.queued_at is not None:
         end = job.started_at or (job.completed_at if job.status.is_terminal else None)
         state = "done" if end is not None else "running"
         lines.append(
-            _stage("Waiting for a GPU", state, (job.queued_at, end or now), 0, "not charged")
+            _stage(fit(_WAITING, width), state, (job.queued_at, end or now), 0, "not charged")
         )
     for stage in stages:
         end = stage.ended_at or (job.completed_at if job.status.is_terminal else now)
         percent = formatting.percent(stage.percent) if stage.state == "running" else ""
         detail = " ".join(part for part in (percent, plain(stage.detail)) if part)
         lines.append(
-            _stage(stage.label, stage.state, (stage.started_at, end), job.rate_micros, detail)
-        )
+            _stage(fit(stage.label, width), stage.state, (stage.started_at, end), job.rate_micros,
+                   detail)
+        )  # fmt: skip
     return lines if len(lines) > 1 else []
 
 
@@ -112,7 +117,7 @@ def _stage(
     took = formatting.duration(seconds)
     cost = formatting.money(int(seconds * rate_micros)) if seconds and rate_micros else "—"
     return entry(
-        f"{glyph} ", tone, (fit(label, 32), "strong" if state == "running" else "base"),
+        f"{glyph} ", tone, (label, "strong" if state == "running" else "base"),
         (f" {began:8}  {took:>9}  {cost:>7}", "base"), (f"  {detail}" if detail else "", "dim"),
     )  # fmt: skip
 
@@ -216,15 +221,22 @@ def _everything(job: JobRecord) -> dict[str, str]:
 
 
 def event_entries(events: Sequence[EventRecord]) -> list[Entry]:
-    """What happened, with time and source."""
-    return [
-        entry(
-            f"{formatting.stamp(event.at)}  ", "dim", (f"{event.source:8} ", "accent"),
-            (f"{event.kind:10} ", "dim"), (plain(event.message), "base"),
-            copy=f"{event.at.isoformat()} {event.source} {event.kind} {event.message}",
-        )
-        for event in events
-    ]  # fmt: skip
+    """What happened, with time and source; each day under its date."""
+    lines: list[Entry] = []
+    day = ""
+    for event in events:
+        date, _, time = formatting.stamp(event.at).partition(" ")
+        if date != day:
+            day = date
+            lines.append(entry(date, "strong"))
+        lines.append(
+            entry(
+                f"{time}  ", "dim", (f"{event.source:8} ", "accent"),
+                (f"{event.kind:10} ", "dim"), (plain(event.message), "base"),
+                copy=f"{event.at.isoformat()} {event.source} {event.kind} {event.message}",
+            )
+        )  # fmt: skip
+    return lines
 
 
 def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:

@@ -236,9 +236,12 @@ class NewJobScreen(AppScreen):
 
     def do_switch(self) -> None:
         """Between form and checks."""
-        to_checks = not self.has_class("-checks")
-        self.set_class(to_checks, "-checks")
-        (self.checks if to_checks else self.form).focus()
+        self._face(self.form if self.checks.has_focus else self.checks)
+
+    def _face(self, side: Widget) -> None:
+        """Give the keys to one side, which is the only one shown where there is little room."""
+        self.set_class(side is self.checks, "-checks")
+        self.call_after_refresh(side.focus)
 
     def do_copy_command(self) -> None:
         """Copy the command line."""
@@ -310,4 +313,4 @@ class NewJobScreen(AppScreen):
     async def _answered(self, event: PromptLine.Answered) -> None:
         event.stop()
         if await self.editor.answered(event.purpose, event.value):
-            self.form.focus()
+            self._face(self.form)

@@ -78,12 +78,17 @@ def shared_folder(paths: Sequence[str]) -> str:
 
 
 class FileList(VirtualList):
-    """Files of one job."""
+    """Files of one job.
+
+    Args:
+        empty: what to say when there are none.
+    """
 
     HEADER: ClassVar = 1
 
-    def __init__(self) -> None:
+    def __init__(self, empty: str = "") -> None:
         super().__init__(id="files")
+        self._empty_text = empty
         self.files: Sequence[FileRecord] = ()
         self._shared = ""
 
@@ -91,6 +96,10 @@ class FileList(VirtualList):
     def shows_cursor(self) -> bool:
         """Only where the keys go."""
         return self.has_focus
+
+    def empty_lines(self) -> list[str]:
+        """What to say when there is nothing."""
+        return [self._empty_text] if self._empty_text else []
 
     def set(self, files: Sequence[FileRecord]) -> None:
         """Show other files."""
