@@ -242,6 +242,7 @@ class NewJobScreen(AppScreen):
         """Give the keys to one side, which is the only one shown where there is little room."""
         self.set_class(side is self.checks, "-checks")
         self.call_after_refresh(side.focus)
+        self.call_after_refresh(self.show_all)  # lines are wrapped to the room there is now
 
     def do_copy_command(self) -> None:
         """Copy the command line."""
