@@ -37,7 +37,7 @@ def test_everything_works_behind(proxy: str, tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost\n34.82.0.10 {NAME}\n")
     tests = [
-        sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", "--basetemp", str(tmp_path / "t"),
+        sys.executable, "-m", "pytest", "-x", "-n", "0", "--basetemp", str(tmp_path / "t"),
         str(Path(__file__).with_name("behind_proxy.py")),
     ]  # fmt: skip
     script = [

@@ -157,12 +157,12 @@ async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
 
 async def test_killed_in_the_middle_of_a_run(home: Home, tmp_path: Path) -> None:
     async with keeping(home, tmp_path) as keeper:
-        job_id = await keeper.submit(900, "long")
+        job_id = await keeper.submit(4000, "long")  # long enough that the end is not met by a kill
         for share in (100, 300, 600):
             await eventually(lambda: (keeper.job(job_id).step or 0) > share, within=30)  # noqa: B023
             await keeper.end()
             await keeper.start()
-        keeper.check_whole(await keeper.ended(job_id), 900)
+        keeper.check_whole(await keeper.ended(job_id), 4000)
         files = [f for f in keeper.reader.files(job_id) if f.path.endswith(".safetensors")]
         assert files
 

