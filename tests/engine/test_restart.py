@@ -132,7 +132,8 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
             jobs.append(job_id)
             for wanted in (*PHASES, "accepted"):
                 await _until_phase(keeper, job_id, wanted)
-                latest = 0.6 if wanted == "accepted" else 0.05
+                # The first phase lasts as long as packing: waiting there would often miss it.
+                latest = {"new": 0.0, "accepted": 0.6}.get(wanted, 0.05)
                 await asyncio.sleep(dice.uniform(0, latest))  # the moment is meant to be random
                 if keeper.job(job_id).status.is_terminal:
                     break
@@ -143,8 +144,7 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
             keeper.check_whole(await keeper.ended(job_id), steps)
             made = [one.id for one in keeper.sandbox.core.jobs.order["prediction"]]
             assert made == [keeper.job(one).prediction_id for one in jobs]
-        # The slow ones are always met; how soon the quick ones pass is up to the machine.
-        assert set(kills) >= {"packed", "posting", "accepted"}, kills
+        assert set(kills) >= {"new", "packed", "posting", "accepted"}, kills
 
 
 async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
