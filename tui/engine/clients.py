@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind, Source, Token, TokenBox
+from tui.network import network_of
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
-from tui.replicate.network import Network, Timeouts
 from tui.replicate.secret import Secret
-from tui.settings import NetworkSettings, Settings
+from tui.settings import Settings
 from tui.store.reader import is_loopback
 
 HOW_TO_GIVE_ONE = (
@@ -127,14 +126,3 @@ class Clients:
         self._retired.clear()
         for client in clients:
             await client.aclose()
-
-
-def network_of(settings: NetworkSettings) -> Network:
-    """The way out as the settings say, for Replicate's client."""
-    return Network(
-        proxy=settings.proxy or None,
-        no_proxy=settings.no_proxy,
-        ca_bundle=Path(settings.ca_bundle).expanduser() if settings.ca_bundle else None,
-        ssl_verify=settings.ssl_verify,
-        timeouts=Timeouts(read=settings.timeout, write=settings.timeout),
-    )

@@ -13,13 +13,13 @@ from typing import Any, Final
 import httpx
 
 from tui.engine.book import utc_now
-from tui.engine.clients import network_of
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import HUB_HOST
 from tui.engine.token_service import TokenService
+from tui.network import network_of
 from tui.replicate.network import RoutedTransport
 from tui.simpletuner.checks import Check
 from tui.simpletuner.config import TrainingConfig, load_config

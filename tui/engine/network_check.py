@@ -11,12 +11,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.engine.book import utc_now
-from tui.engine.clients import Clients, network_of
+from tui.engine.clients import Clients
 from tui.engine.cloud_settings import mask_password
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.network_probe import Probe, look
 from tui.engine.status_page import page_of
+from tui.network import network_of
 from tui.replicate.errors import ReplicateError
 from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from tui.engine.book import utc_now
-from tui.engine.clients import network_of
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
+from tui.network import network_of
 from tui.replicate.network import RoutedTransport
 from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import httpx
 
-from tui.engine.clients import Clients, network_of
+from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import HUB_HOST, KINDS, Kind, host_of
+from tui.network import network_of
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.secrets import SERVICE, KeyringError, delete_token, store_token

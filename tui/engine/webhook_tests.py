@@ -10,12 +10,13 @@ from typing import Any, Final
 import httpx
 
 from tui.engine.addresses import WEBHOOK_PATH, is_loopback_host, public_base
-from tui.engine.clients import Clients, network_of
+from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hook_probes import HookProbes, Probe
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
+from tui.network import network_of
 from tui.replicate.errors import SignatureError
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret

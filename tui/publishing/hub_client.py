@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.replicate.network import Network, Timeouts
+from tui.network import network_of
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 _lock = threading.Lock()
 _used: list[NetworkSettings] = []
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-_CONNECT_SECONDS = 10.0
 
 
 class PassingTroubleError(Exception):
@@ -74,19 +72,20 @@ def _set_up(network: NetworkSettings) -> None:
 def _make_session(network: NetworkSettings) -> httpx2.Client:
     import httpx2
 
-    way = Network(
-        proxy=network.proxy or None,
-        ca_bundle=Path(network.ca_bundle).expanduser() if network.ca_bundle else None,
-        ssl_verify=network.ssl_verify,
-        timeouts=Timeouts(read=network.timeout),
-    )
+    way = network_of(network)
     limits = httpx2.Timeout(
-        connect=min(_CONNECT_SECONDS, network.timeout),
+        connect=way.timeouts.connect,
         read=network.timeout,
         write=network.timeout,
         pool=network.timeout,
     )
     context = way.ssl_context()
+
+    def through(proxy: str | None) -> dict[str, Any]:
+        if proxy is None:
+            return {}
+        tls = context if proxy.startswith("https:") else None
+        return {"proxy": httpx2.Proxy(proxy, ssl_context=tls)}
 
     class Direct(httpx2.HTTPTransport):
         """Turns passing troubles into an error that the library does not wait for."""
@@ -121,8 +120,7 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
             proxy = way.proxy_for(httpx.URL(str(request.url)))
             with self._guard:
                 if proxy not in self._ways:
-                    options: dict[str, Any] = {"proxy": httpx2.Proxy(proxy)} if proxy else {}
-                    self._ways[proxy] = Direct(verify=context, trust_env=False, **options)
+                    self._ways[proxy] = Direct(verify=context, trust_env=False, **through(proxy))
                 found = self._ways[proxy]
             return found.handle_request(request)
 

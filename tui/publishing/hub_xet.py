@@ -30,7 +30,7 @@ def is_usable(network: NetworkSettings, limit: int | None) -> bool:
 
     if constants.HF_HUB_DISABLE_XET or limit is not None:
         return False
-    if network.proxy or network.ca_bundle or not network.ssl_verify:
+    if network.proxy or network.no_proxy or network.ca_bundle or not network.ssl_verify:
         return False
     from importlib.util import find_spec
 

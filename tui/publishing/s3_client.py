@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+import httpx
+
+from tui.network import authorities_file, network_of
+from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Keys, S3Profile
-from tui.replicate.network import bypasses_proxy
+from tui.replicate.network import Network, name_proxy
 from tui.settings import NetworkSettings
 
 S3Client = Any
 """boto3 makes the class of its clients while the program runs."""
 CONNECTIONS = 12
-_CONNECT_SECONDS = 10.0
 
 
 def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S3Client:
@@ -25,11 +24,16 @@ def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S
     Nothing of `~/.aws` or of the environment's AWS variables counts: what is sent where is
     decided by the profile alone. The client never tries again by itself, because its pauses
     cannot be interrupted.
+
+    Raises:
+        BundleError: the file of certificate authorities cannot be used.
+        PublishError: the way out cannot be used for S3.
     """
     import boto3
     import botocore.session
     from botocore.config import Config
 
+    way = network_of(network)
     nowhere = (None, None, os.devnull, None)
     bare = botocore.session.Session(
         session_vars={
@@ -44,15 +48,15 @@ def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S
     checksums = "when_required"
     by_name = profile.is_aws and profile.addressing == "auto"  # dots in a name need the path
     options: dict[str, Any] = {
-        "connect_timeout": min(_CONNECT_SECONDS, network.timeout),
-        "read_timeout": network.timeout,
+        "connect_timeout": way.timeouts.connect,
+        "read_timeout": way.timeouts.read,
         "retries": {"total_max_attempts": 1, "mode": "standard"},
         "max_pool_connections": CONNECTIONS,
         "signature_version": "s3v4",
         "s3": {"addressing_style": "auto" if by_name else profile.style},
         "request_checksum_calculation": checksums,
         "response_checksum_validation": checksums,
-        "proxies": _proxies(profile, network),
+        **_way(profile, way),
     }
     client: S3Client = boto3.session.Session(botocore_session=bare).client(
         "s3",
@@ -61,49 +65,35 @@ def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S
         aws_access_key_id=keys.access_key,
         aws_secret_access_key=keys.secret_key.reveal(),
         aws_session_token=keys.session_token.reveal() if keys.session_token else None,
-        verify=_verify(network),
+        verify=_verify(way),
         config=Config(**options),
     )
     return client
 
 
-def _proxies(profile: S3Profile, network: NetworkSettings) -> dict[str, str] | None:
-    """None lets the environment decide; nothing for this machine itself."""
-    parts = urlsplit(profile.endpoint or "https://s3.amazonaws.com")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if bypasses_proxy(parts.hostname or "", port, []):
-        return {}
-    if not network.proxy:
-        return None
-    return {"http": network.proxy, "https": network.proxy}
+def _way(profile: S3Profile, network: Network) -> dict[str, Any]:
+    """The proxy for the bucket's host, as botocore takes it; nothing for the direct way."""
+    address = profile.endpoint or f"https://s3.{profile.region or 'us-east-1'}.amazonaws.com"
+    proxy = network.proxy_for(httpx.URL(address))
+    if proxy is None:
+        return {"proxies": {}}
+    if proxy.startswith("socks"):
+        raise PublishError(
+            f"An S3 server cannot be reached through a SOCKS proxy ({name_proxy(proxy)}).",
+            "Set an http:// proxy, or name the server under no_proxy in the network settings.",
+            Trouble.NETWORK,
+        )
+    way: dict[str, Any] = {"proxies": {"http": proxy, "https": proxy}}
+    if proxy.startswith("https:") and network.ssl_verify:
+        way["proxies_config"] = {"proxy_ca_bundle": str(authorities_file(network))}
+    return way
 
 
-def _verify(network: NetworkSettings) -> bool | str:
-    if not network.ssl_verify:
-        import urllib3
+def _verify(network: Network) -> bool | str:
+    if network.ssl_verify:
+        return str(authorities_file(network))
+    import urllib3
 
-        # It would be printed on the screen for every request; the destination's test tells it.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        return False
-    if not network.ca_bundle:
-        return True
-    return str(combined_bundle(Path(network.ca_bundle).expanduser()))
-
-
-def combined_bundle(extra: Path) -> Path:
-    """A file with the usual authorities and those of `extra`; botocore takes only one file.
-
-    Raises:
-        OSError: `extra` cannot be read.
-    """
-    import certifi
-
-    data = Path(certifi.where()).read_bytes() + b"\n" + extra.read_bytes()
-    name = f"simpletuner-tui-ca-{os.getuid()}-{hashlib.sha256(data).hexdigest()[:32]}.pem"
-    path = Path(tempfile.gettempdir()) / name
-    if not path.is_file() or path.stat().st_uid != os.getuid() or path.read_bytes() != data:
-        handle, fresh = tempfile.mkstemp(prefix="simpletuner-tui-ca-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(fresh).replace(path)
-    return path
+    # It would be printed on the screen for every request; the destination's test tells it.
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 
 from tui.replicate.errors import NoAnswerError, NotSentError, ReplicateError
-from tui.replicate.network import Network, name_proxy
+from tui.replicate.network import BundleError, Network, name_proxy
 
 # These can only happen before the first byte of the request is written.
 _NEVER_SENT = (
@@ -20,6 +20,21 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+
+
+def unreached(error: Exception, url: str, network: Network, *, what: str) -> ReplicateError:
+    """The error for a call to any address, Replicate's or not, that got no answer.
+
+    Args:
+        error: as httpx raised it.
+        url: what was asked.
+        network: the settings that were in force.
+        what: what was asked for, as the object of a sentence.
+    """
+    target = httpx.URL(url)
+    return from_transport(
+        error, host=target.host, proxy=network.proxy_for(target), what=what, network=network
+    )
 
 
 def from_transport(
@@ -55,6 +70,9 @@ def _why(
 ) -> tuple[str, str, bool]:
     causes = tuple(_causes(error))
     online = "Check the connection" + (" and the proxy." if proxy else ".")
+    bundle = next((c for c in causes if isinstance(c, BundleError)), None)
+    if bundle is not None:
+        return bundle.message, bundle.advice, False
     certificate = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
         return (

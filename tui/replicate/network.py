@@ -6,6 +6,8 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +17,20 @@ import certifi
 import httpx
 
 from tui.replicate.redact import redact_url
+
+
+class BundleError(OSError):
+    """A file with certificate authorities cannot be used.
+
+    Attributes:
+        message: why, with its path.
+        advice: what to do about it.
+    """
+
+    def __init__(self, path: str, why: str, who: str) -> None:
+        self.message = f"the file of certificate authorities {path} {why}"
+        self.advice = f"Name a PEM file with the certificate of your proxy's authority ({who})."
+        super().__init__(self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +118,51 @@ class Network:
             return None
         return found if "://" in found else f"http://{found}"
 
+    def authorities(self) -> tuple[Path, ...]:
+        """Files with the authorities that are trusted: the usual ones, then those of `ca_bundle`.
+
+        For libraries that take files; `ssl_context` knows `SSL_CERT_DIR` as well.
+        """
+        usual = os.environ.get("SSL_CERT_FILE") if self.trust_env else None
+        own = () if self.ca_bundle is None else (self.ca_bundle,)
+        return (Path(usual or certifi.where()), *own)
+
     def ssl_context(self) -> ssl.SSLContext:
         """A context that trusts the usual authorities and those of `ca_bundle`.
 
         Raises:
-            OSError: `ca_bundle` cannot be read or holds no certificate.
+            BundleError: `ca_bundle` or `SSL_CERT_FILE` cannot be read or holds no certificate.
         """
         usual = os.environ.get("SSL_CERT_FILE") if self.trust_env else None
         folder = os.environ.get("SSL_CERT_DIR") if self.trust_env else None
-        context = ssl.create_default_context(
-            cafile=usual or (None if folder else certifi.where()), capath=folder
-        )
+        if folder and not usual:
+            context = ssl.create_default_context(capath=folder)
+        else:
+            file = Path(usual or certifi.where())
+            with _readable(file, "SSL_CERT_FILE in the environment"):
+                context = ssl.create_default_context(cafile=file)
         if self.ca_bundle is not None:
-            context.load_verify_locations(cafile=self.ca_bundle)
+            with _readable(self.ca_bundle, "network.ca_bundle in the settings"):
+                context.load_verify_locations(cafile=self.ca_bundle)
         if not self.ssl_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+@contextmanager
+def _readable(path: Path, who: str) -> Iterator[None]:
+    """Says in words why a file with certificates could not be read."""
+    if path.is_dir():
+        raise BundleError(str(path), "is a folder", who)
+    try:
+        yield
+    except FileNotFoundError:
+        raise BundleError(str(path), "does not exist", who) from None
+    except ssl.SSLError:
+        raise BundleError(str(path), "holds no certificate in PEM form", who) from None
+    except OSError as error:
+        raise BundleError(str(path), f"cannot be read ({error.strerror})", who) from None
 
 
 _PORTS = {"http": 80, "https": 443}
@@ -183,9 +227,8 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        # Reading the authorities takes about 20 ms, so it is done when TLS is first needed;
-        # a bundle that cannot be read must be told at once.
-        self._ssl = None if network.ca_bundle is None else network.ssl_context()
+        # Reading the authorities takes about 20 ms, so it is done when TLS is first needed.
+        self._ssl: ssl.SSLContext | None = None
         self._ways: dict[tuple[str | None, bool], httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -199,7 +242,10 @@ class RoutedTransport(httpx.AsyncBaseTransport):
     def _open(self, proxy: str | None, secure: bool) -> httpx.AsyncHTTPTransport:
         secure = secure or (proxy is not None and proxy.startswith("https:"))
         if secure and self._ssl is None:
-            self._ssl = self._network.ssl_context()
+            try:
+                self._ssl = self._network.ssl_context()
+            except BundleError as error:
+                raise httpx.ConnectError(error.message) from error
         return httpx.AsyncHTTPTransport(
             verify=self._ssl if secure and self._ssl else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             trust_env=False,

@@ -9,11 +9,11 @@ from typing import Any, Final
 import httpx
 from aiohttp import web
 
-from tui.engine.clients import network_of
 from tui.engine.errors import RefusedError
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
 from tui.engine.service import Engine
+from tui.network import network_of
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
 from tui.replicate.network import RoutedTransport

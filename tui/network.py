@@ -1,0 +1,49 @@
+"""The way out as the settings say it, for every client of the program, whatever its library."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from tui.replicate.network import Network, Timeouts
+from tui.settings import NetworkSettings
+
+_CONNECT_SECONDS = 10.0
+
+
+def network_of(settings: NetworkSettings) -> Network:
+    """Proxy, certificates and time limits of the settings."""
+    return Network(
+        proxy=settings.proxy or None,
+        no_proxy=settings.no_proxy,
+        ca_bundle=Path(settings.ca_bundle).expanduser() if settings.ca_bundle else None,
+        ssl_verify=settings.ssl_verify,
+        timeouts=Timeouts(
+            connect=min(_CONNECT_SECONDS, settings.timeout),
+            read=settings.timeout,
+            write=settings.timeout,
+        ),
+    )
+
+
+def authorities_file(network: Network) -> Path:
+    """One file with every authority that is trusted, for libraries that take only one.
+
+    Raises:
+        BundleError: one of them cannot be used.
+    """
+    files = network.authorities()
+    if len(files) == 1:
+        return files[0]
+    network.ssl_context()  # says what is wrong with a file before another library stumbles on it
+    data = b"\n".join(file.read_bytes() for file in files)
+    name = f"simpletuner-tui-ca-{os.getuid()}-{hashlib.sha256(data).hexdigest()[:32]}.pem"
+    path = Path(tempfile.gettempdir()) / name
+    if not path.is_file() or path.stat().st_uid != os.getuid() or path.read_bytes() != data:
+        handle, fresh = tempfile.mkstemp(prefix="simpletuner-tui-ca-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(fresh).replace(path)
+    return path
