@@ -18,13 +18,19 @@ class PublishingCalls:
         return await self._caller.call(method, f"/api/engine/{path}", body, timeout=limit)
 
     async def destinations(self) -> list[dict[str, Any]]:
-        """`[{name, kind, options}]`."""
+        """`[{name, kind, options, tested: {at, ok, steps} | None}]`."""
         found: list[dict[str, Any]] = (await self._call("GET", "destinations"))["destinations"]
         return found
 
     async def add_destination(self, **values: Any) -> dict[str, Any]:
         """Keep one: `name`, `kind`, its options, `access_key`, `secret_key`, `session_only`."""
         found: dict[str, Any] = await self._call("POST", "destinations", values)
+        return found
+
+    async def change_destination(self, name: str, **values: Any) -> dict[str, Any]:
+        """Change options; keys that are not given stay, as long as the server is the same."""
+        path = f"destinations/{quote(name, safe='')}"
+        found: dict[str, Any] = await self._call("PUT", path, values)
         return found
 
     async def remove_destination(self, name: str) -> dict[str, Any]:
@@ -44,9 +50,22 @@ class PublishingCalls:
         return found
 
     async def publish(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
-        """Queue a job's files: `card`, `overwrite_card`, `private` beside; answers the transfer."""
+        """Queue a job's files; answers the transfer.
+
+        Options: `files` (names) or `checkpoint` (a step, `final`, `best`), else all; `card`,
+        `overwrite_card`, `private`.
+        """
         body = {"job_id": job_id, "to": to, **options}
         found: dict[str, Any] = await self._call("POST", "transfers", body)
+        return found
+
+    async def look_ahead(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
+        """What publishing would do: `{target, kind, size, files, card, card_problem}`.
+
+        `card` is `missing`, `ours`, `edited`, `foreign`, `none` or `unknown`.
+        """
+        body = {"job_id": job_id, "to": to, **options}
+        found: dict[str, Any] = await self._call("POST", "transfers/look", body, 90.0)
         return found
 
     async def act(self, transfer_id: str, action: str) -> dict[str, Any]:
@@ -59,4 +78,10 @@ class PublishingCalls:
         """What jobs produced and where it is published; all jobs without an id."""
         path = f"artifacts?job={quote(job, safe='')}"
         found: list[dict[str, Any]] = (await self._call("GET", path, limit=120.0))["jobs"]
+        return found
+
+    async def clear(self, job_id: str, files: list[str]) -> dict[str, Any]:
+        """Delete local copies that are safe elsewhere: `{deleted: [{name, at}], kept: [...]}`."""
+        body = {"job_id": job_id, "files": files}
+        found: dict[str, Any] = await self._call("POST", "artifacts/clear", body, 600.0)
         return found

@@ -186,6 +186,7 @@ class Engine:
             now=utc_now,
             outputs=self._outputs,
             tasks=self._tasks,
+            write=self.book.write,
             writer=self._writer,
         )
 

@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from tui.engine.publisher.checkpoints import compare
 from tui.engine.storage_keys import folder_of
 from tui.publishing.safetensors_info import SafetensorsError, read_info
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import PublishedFile
 
+_MOST_METADATA: Final = 40
+_LONGEST: Final = 400
+"""How much of a file's own metadata is passed on: it may be as long as its writer liked."""
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
@@ -19,24 +23,23 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str
     """Everything collected of one job. Blocking: it looks at the files.
 
     Returns:
-        `{job_id, name, folder, files: [{name, path, size, sha256, here, checkpoint, loss, weights,
-        published: [{target, place, link, at}]}]}`; `weights` is None for other files, else
-        `{kind, rank, tensors, parameters, problem, truncated}`.
+        `{job_id, name, folder, files: [{name, path, size, sha256, here, missing, checkpoint, loss,
+        weights, published: [{target, place, link, at}]}], checkpoints: [...]}`; `weights` is None
+        for other files, else `{kind, rank, tensors, parameters, dtypes, metadata, problem,
+        truncated}`; `missing` says why a file is not here; for `checkpoints` see `compare`.
     """
     published: dict[tuple[str, str], list[PublishedFile]] = {}
     for one in reader.published(job.job_id):
         published.setdefault((one.name, one.sha256), []).append(one)
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
+    rows = [_row(job, file, outputs, published, loss_at) for file in reader.files(job.job_id)]
     return {
         "job_id": job.job_id,
         "name": job.name,
         "folder": str(outputs / folder_of(job)),
-        "files": [
-            _row(job, file, outputs, published, loss_at)
-            for file in reader.files(job.job_id)
-            if not file.missing
-        ],
+        "files": rows,
+        "checkpoints": compare(rows, steps, losses, job.step),
     }
 
 
@@ -65,10 +68,13 @@ def _row(
         "path": str(path),
         "size": file.size,
         "sha256": file.sha256,
-        "here": _size(path) == file.size,
+        "here": not file.missing and _size(path) == file.size,
+        "missing": file.missing,
         "checkpoint": step,
         "loss": loss_at.get(step) if step is not None else job.loss,
-        "weights": weights_of(path) if name.endswith(".safetensors") else None,
+        "weights": (
+            weights_of(path) if name.endswith(".safetensors") and not file.missing else None
+        ),
         "published": [
             {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
             for one in published.get((name, file.sha256), [])
@@ -79,8 +85,8 @@ def _row(
 def weights_of(path: Path) -> dict[str, Any]:
     """What a safetensors file says it holds, or what is wrong with it."""
     found: dict[str, Any] = {
-        "kind": None, "rank": None, "tensors": 0, "parameters": 0, "problem": "",
-        "truncated": False,
+        "kind": None, "rank": None, "tensors": 0, "parameters": 0, "dtypes": {}, "metadata": {},
+        "problem": "", "truncated": False,
     }  # fmt: skip
     try:
         info = read_info(path)
@@ -90,7 +96,10 @@ def weights_of(path: Path) -> dict[str, Any]:
         return found | {"problem": f"it cannot be read: {error.strerror or error}"}
     return found | {
         "kind": info.kind, "rank": info.rank, "tensors": info.tensors,
-        "parameters": info.parameters,
+        "parameters": info.parameters, "dtypes": info.dtypes,
+        "metadata": {
+            name: value[:_LONGEST] for name, value in list(info.metadata.items())[:_MOST_METADATA]
+        },
     }  # fmt: skip
 
 

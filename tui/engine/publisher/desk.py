@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -16,20 +16,25 @@ from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
-from tui.engine.publisher.artifacts import artifacts_of, name_of
+from tui.engine.publisher.artifacts import artifacts_of
 from tui.engine.publisher.card import Cards
+from tui.engine.publisher.clearing import Clearing
 from tui.engine.publisher.options import wrong
 from tui.engine.publisher.places import Places
 from tui.engine.publisher.queue import TransferQueue
+from tui.engine.publisher.selection import chosen_files
 from tui.engine.storage_keys import folder_of
 from tui.engine.tasks import TaskOwner
 from tui.publishing.contract import LocalFile
 from tui.publishing.throttle import Throttle
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader, UnknownJobError
-from tui.store.records import JobRecord
+from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import TransferRecord
-from tui.store.writer import StoreWriter
+from tui.store.writer import Change, StoreWriter
+
+_TEST: Final = "destination_test:"
+"""Beginning of the fact that holds a destination's last test."""
 
 
 class PublishingDesk:
@@ -46,8 +51,10 @@ class PublishingDesk:
         now: Clock,
         outputs: Path,
         tasks: TaskOwner,
+        write: Callable[[str, Change], object],
         writer: StoreWriter,
     ) -> None:
+        """Args: `write` changes a job's record and tells the windows."""
         self._default_base = default_base
         self._home = home
         self._outputs = outputs
@@ -59,6 +66,10 @@ class PublishingDesk:
             tables=self._tables, places=self.places, hub=hub, tasks=tasks, now=now,
             prepare=Cards(home).prepare,
         )  # fmt: skip
+        self._clearing = Clearing(self._tables, self.places, outputs, write, now)
+        self._writer = writer
+        self._hub = hub
+        self._now = now
 
     def _settings_changed(self, _before: Settings, after: Settings) -> None:
         self._throttle.limit = after.publishing.bandwidth or None
@@ -68,26 +79,57 @@ class PublishingDesk:
         return [
             web.get("/api/engine/destinations", self._destinations),
             web.post("/api/engine/destinations", self._add),
+            web.put("/api/engine/destinations/{name}", self._change),
             web.delete("/api/engine/destinations/{name}", self._remove),
             web.post("/api/engine/destinations/{name}/test", self._test),
             web.get("/api/engine/transfers", self._transfers),
             web.post("/api/engine/transfers", self._publish),
             web.post("/api/engine/transfers/{id}/{action}", self._act),
+            web.post("/api/engine/transfers/look", self._look_ahead),
             web.get("/api/engine/artifacts", self._artifacts),
+            web.post("/api/engine/artifacts/clear", self._clear),
         ]
 
     async def _destinations(self, _request: web.Request) -> web.Response:
-        return web.json_response({"destinations": self.places.list()})
+        rows = self.places.list()
+
+        def tested(reader: StoreReader, _text: str) -> None:
+            for row in rows:
+                fact = reader.fact(f"{_TEST}{row['name']}")
+                row["tested"] = fact.value if fact is not None else None
+
+        await asyncio.to_thread(self._with_reader, tested, "")
+        return web.json_response({"destinations": rows})
+
+    def _forget_test(self, name: str, value: dict[str, Any] | None = None) -> None:
+        """A test of a place that is another one now says nothing; a new one replaces it."""
+        self._writer.set_fact(f"{_TEST}{name}", value)
+        self._hub.publish("fact", name=f"{_TEST}{name}")
 
     async def _add(self, request: web.Request) -> web.Response:
-        return web.json_response(await self.places.add(await _body(request)))
+        answer = await self.places.add(await _body(request))
+        self._forget_test(answer["name"])
+        return web.json_response(answer)
+
+    async def _change(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        answer = await self.places.change(name, await _body(request))
+        self._forget_test(name)
+        return web.json_response(answer)
 
     async def _remove(self, request: web.Request) -> web.Response:
-        return web.json_response(await self.places.remove(request.match_info["name"]))
+        name = request.match_info["name"]
+        answer = await self.places.remove(name)
+        self._forget_test(name)
+        return web.json_response(answer)
 
     async def _test(self, request: web.Request) -> web.Response:
         name, base = request.match_info["name"], self._base(request)
-        return web.json_response(await self.places.test(name, base))
+        answer = await self.places.test(name, base)
+        self._forget_test(name, {
+            "at": self._now().isoformat(), "ok": answer["ok"], "steps": answer["steps"],
+        })  # fmt: skip
+        return web.json_response(answer)
 
     async def _transfers(self, _request: web.Request) -> web.Response:
         rows = [self.row(record) for record in self._tables.all()]
@@ -105,8 +147,7 @@ class PublishingDesk:
 
     async def _publish(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        wanted = str(body.get("job_id") or "")
-        job, files = await asyncio.to_thread(self._with_reader, self._files, wanted)
+        job, files = await self._chosen(body)
         place = self.places.read(str(body.get("to") or ""), folder_of(job))
         options: dict[str, Any] = {
             "card": body.get("card", True) is True,
@@ -121,6 +162,43 @@ class PublishingDesk:
             options=options,
         )  # fmt: skip
         return web.json_response(self.row(made), status=201)
+
+    async def _chosen(self, body: dict[str, Any]) -> tuple[JobRecord, list[LocalFile]]:
+        """The job that a request is about, and its files that are to go."""
+
+        def find(reader: StoreReader, text: str) -> tuple[JobRecord, list[LocalFile]]:
+            job = reader.find(text)
+            return job, chosen_files(reader, job, self._outputs, body)
+
+        wanted = str(body.get("job_id") or "")
+        found: tuple[JobRecord, list[LocalFile]]
+        found = await asyncio.to_thread(self._with_reader, find, wanted)
+        return found
+
+    async def _look_ahead(self, request: web.Request) -> web.Response:
+        """What a publication would do: files, bytes, and whose model card is there already."""
+        body = await _body(request)
+        job, files = await self._chosen(body)
+        place = self.places.read(str(body.get("to") or ""), folder_of(job))
+        size = sum(await asyncio.to_thread(_sizes, files))
+        card = await self.places.card_at(place, self._base(request))
+        return web.json_response({
+            "job_id": job.job_id, "target": place.text, "kind": place.kind, "size": size,
+            "files": [file.name for file in files], **card,
+        })  # fmt: skip
+
+    async def _clear(self, request: web.Request) -> web.Response:
+        body = await _body(request)
+        names = body.get("files")
+        if not isinstance(names, list) or not names:
+            raise wrong("files", "must be a list of names")
+
+        def find(reader: StoreReader, text: str) -> tuple[JobRecord, list[FileRecord]]:
+            job = reader.find(text)
+            return job, [file for file in reader.files(job.job_id) if not file.missing]
+
+        job, files = await asyncio.to_thread(self._with_reader, find, str(body.get("job_id") or ""))
+        return web.json_response(await self._clearing.clear(job, files, set(map(str, names))))
 
     async def _artifacts(self, request: web.Request) -> web.Response:
         wanted = request.query.get("job", "")
@@ -143,22 +221,6 @@ class PublishingDesk:
         found = [artifacts_of(reader, job, self._outputs) for job in jobs]
         return found if text else [one for one in found if one["files"]]
 
-    def _files(self, reader: StoreReader, text: str) -> tuple[JobRecord, list[LocalFile]]:
-        job = reader.find(text)
-        files = [
-            LocalFile(self._outputs / file.path, name_of(job, file), file.sha256 or None)
-            for file in reader.files(job.job_id)
-            if not file.missing
-        ]
-        if not files:
-            raise RefusedError(
-                f"{job.name} has no files here to publish.",
-                "Fetch them first: simpletuner-tui collect ID",
-                status=409,
-                code="nothing_to_publish",
-            )
-        return job, files
-
     def row(self, record: TransferRecord) -> dict[str, Any]:
         """A transfer with its files, as plain data; what is needed to resume stays inside."""
         row = {name: value for name, value in asdict(record).items() if name != "options"}
@@ -173,6 +235,10 @@ class PublishingDesk:
 
     def _base(self, request: web.Request) -> str:
         return request.headers.get("X-Api-Base") or self._default_base()
+
+
+def _sizes(files: list[LocalFile]) -> list[int]:
+    return [file.path.stat().st_size for file in files if file.path.exists()]
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tui.engine.errors import RefusedError
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
 from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for
 
+T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")
 _FIELDS: Final = {
     "hub": ("repo", "private"),
@@ -37,18 +38,26 @@ def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if not isinstance(value, bool if name == "private" else str):
             raise wrong(name, "has the wrong kind of value")
+    if kind == "hub":
+        repo = _at("repo", lambda: check_repo_id(given.get("repo", "")))
+        return {"repo": repo, "private": given.get("private", True)}
+    if kind == "folder":
+        path = Path(given.get("path", "")).expanduser()
+        if not path.is_absolute():
+            raise wrong("path", "must be a whole path")
+        return {"path": str(path)}
+    return _s3_options(given)
+
+
+def _at(field: str, read: Callable[[], T]) -> T:
+    """What `read` says; its trouble is that field's."""
     try:
-        if kind == "hub":
-            repo = check_repo_id(given.get("repo", ""))
-            return {"repo": repo, "private": given.get("private", True)}
-        if kind == "folder":
-            path = Path(given.get("path", "")).expanduser()
-            if not path.is_absolute():
-                raise wrong("path", "must be a whole path")
-            return {"path": str(path)}
-        return _s3_options(given)
+        return read()
     except PublishError as error:
-        raise RefusedError(error.message, error.advice) from None
+        words = f"{error.message} {error.advice}".strip()
+        raise RefusedError(
+            error.message, error.advice, details={"fields": {field: words}}
+        ) from None
 
 
 def _s3_options(given: dict[str, str]) -> dict[str, Any]:
@@ -74,5 +83,6 @@ def _s3_options(given: dict[str, str]) -> dict[str, Any]:
         "bucket": given.get("bucket", ""),
         "endpoint": given.get("endpoint") or endpoint_for(preset, region=region, account=account),
     }
-    S3Profile(**options)
+    _at("bucket", lambda: S3Profile(bucket=options["bucket"]))
+    _at("endpoint", lambda: S3Profile(**options))
     return options

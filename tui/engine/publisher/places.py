@@ -23,6 +23,7 @@ from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.folder import FolderDestination
 from tui.publishing.hub import HubDestination, HubTarget
 from tui.publishing.hub_names import check_repo_id
+from tui.publishing.model_card import card_state
 from tui.publishing.s3 import S3Destination
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.publishing.throttle import Throttle
@@ -98,6 +99,25 @@ class Places:
         self._tables.put_destination(DestinationRecord(name, kind, options, self._now()))
         return {"name": name, "kind": kind, "options": options}
 
+    async def change(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a destination; what is left out stays, and so do keys that are not given.
+
+        Keys belong to one server: at another one they have to be given again.
+
+        Raises:
+            RefusedError: a field is wrong; nothing is changed then.
+        """
+        record = self._find(name)
+        options = read_options(record.kind, {**_as_given(record, body), **body})
+        if record.kind == "s3":
+            moved = _host(options) != _host(record.options)
+            if moved or body.get("access_key") or body.get("secret_key"):
+                await self._keep_keys(name, options, body)
+                if moved:
+                    await self._forget_keys(record)
+        self._tables.put_destination(replace(record, options=options))
+        return {"name": name, "kind": record.kind, "options": options}
+
     async def _keep_keys(self, name: str, options: dict[str, Any], body: Mapping[str, Any]) -> None:
         access, secret = str(body.get("access_key") or ""), str(body.get("secret_key") or "")
         if not access or not secret:
@@ -122,14 +142,17 @@ class Places:
         """Forget a destination and its keys; what was published there stays."""
         record = self._find(name)
         self._session.pop(name, None)
-        kept = ""
-        if record.kind == "s3":
-            try:
-                await delete_token(f"s3:{name}", _host(record.options))
-            except KeyringError as error:
-                kept = error.message
+        kept = await self._forget_keys(record) if record.kind == "s3" else ""
         self._tables.delete_destination(name)
         return {"name": name, "removed": True, "keyring_problem": kept}
+
+    async def _forget_keys(self, record: DestinationRecord) -> str:
+        """Remove a destination's keys from the keyring; says what stood in the way."""
+        try:
+            await delete_token(f"s3:{record.name}", _host(record.options))
+        except KeyringError as error:
+            return error.message
+        return ""
 
     async def test(self, name: str, api_base: str) -> dict[str, Any]:
         """Try whether publishing there would work: `{name, ok, steps: [...]}`."""
@@ -228,6 +251,26 @@ class Places:
             replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
         )
 
+    async def card_at(self, place: Place, api_base: str) -> dict[str, str]:
+        """Whose model card is there: `{card, card_problem}`.
+
+        `card` is `missing`, `ours`, `edited` (ours, changed since), `foreign` (somebody else's),
+        `none` where there are no cards, or `unknown` with the reason.
+        """
+        if place.kind != "hub":
+            return {"card": "none", "card_problem": ""}
+        try:
+            destination = await self.open(place, api_base)
+            if not isinstance(destination, HubDestination):
+                return {"card": "none", "card_problem": ""}
+            try:
+                text = await asyncio.to_thread(destination.read_text, "README.md")
+            finally:
+                await asyncio.to_thread(destination.close)
+        except PublishError as error:
+            return {"card": "unknown", "card_problem": f"{error.message} {error.advice}".strip()}
+        return {"card": card_state(text).value, "card_problem": ""}
+
     async def _keys(self, place: Place) -> S3Keys:
         if place.profile in self._session:
             return self._session[place.profile]
@@ -246,9 +289,18 @@ class Places:
         )
 
 
-def hub_endpoint() -> str:
-    """The Hub's address."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or f"https://{HUB_HOST}"
+def _as_given(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A destination's options as if they were given again.
+
+    The endpoint was made from provider, region and account; where one of those is given anew, it is
+    made anew.
+    """
+    preset = body.get("preset") or record.options.get("preset")
+    remade = bool(body.get("preset") or body.get("account"))
+    remade = remade or (bool(body.get("region")) and preset in ("b2", "wasabi"))
+    return {
+        name: value for name, value in record.options.items() if not (remade and name == "endpoint")
+    }
 
 
 def _host(options: Mapping[str, Any]) -> str:

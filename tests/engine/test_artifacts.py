@@ -1,0 +1,126 @@
+"""What jobs produced: publishing a part of it, deleting what is safe elsewhere; other places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.test_transfers import a_job, ended
+from tests.engine.world import World
+from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.hosting import BUCKET
+from tui.engine.control_client import ControlError
+
+
+async def artifacts(world: World, job_id: str) -> dict[str, Any]:
+    (found,) = await world.client.publishing.artifacts(job_id)
+    return found
+
+
+async def publish(world: World, job_id: str, to: str, **options: Any) -> dict[str, Any]:
+    made = await world.client.publishing.publish(job_id, to, **options)
+    row = await ended(world, made["transfer_id"])
+    assert row["state"] == "done", row
+    return row
+
+
+async def test_one_checkpoint_the_best_and_the_final_result_alone(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = await a_job(world)
+    found = await artifacts(world, job_id)
+    steps = [row["step"] for row in found["checkpoints"]]
+    assert steps
+    assert steps[-1] is None
+    best = [row for row in found["checkpoints"] if row["best"]]
+    assert len(best) == 1
+    for wanted, step in (("final", None), ("best", best[0]["step"]), *((s, s) for s in steps if s)):
+        row = await publish(world, job_id, f"dir:{tmp_path}/{wanted}", checkpoint=wanted)
+        names = [file["name"] for file in found["files"] if file["checkpoint"] == step]
+        assert sorted(file["name"] for file in row["files"]) == sorted(names)
+    row = await publish(world, job_id, f"dir:{tmp_path}/one", files=[found["files"][0]["name"]])
+    assert len(row["files"]) == 1
+    for wrong in ({"files": []}, {"files": ["no"]}, {"checkpoint": 999}, {"checkpoint": True}):
+        with pytest.raises(ControlError):
+            await world.client.publishing.publish(job_id, f"dir:{tmp_path}/x", **wrong)
+
+
+async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    names = [file["name"] for file in (await artifacts(world, job_id))["files"]]
+    answer = await calls.clear(job_id, names)
+    assert not answer["deleted"]
+    assert {one["why"] for one in answer["kept"]} == {"it is published nowhere"}
+    await publish(world, job_id, f"dir:{tmp_path}/copy")
+    spoilt = tmp_path / "copy" / names[0]
+    spoilt.write_bytes(b"x" * spoilt.stat().st_size)
+    answer = await calls.clear(job_id, names)
+    assert [one["name"] for one in answer["kept"]] == [names[0]]
+    assert sorted(one["name"] for one in answer["deleted"]) == sorted(names[1:])
+    after = await artifacts(world, job_id)
+    for file in after["files"]:
+        assert Path(file["path"]).exists() == file["here"] == (file["name"] == names[0])
+        assert file["published"]
+        assert ("a copy is at" in file["missing"]) == (not file["here"])
+
+
+async def test_a_folder_that_is_the_outputs_folder_itself_is_no_other_copy(world: World) -> None:
+    job_id = await a_job(world)
+    found = await artifacts(world, job_id)
+    await publish(world, job_id, f"dir:{found['folder']}")
+    answer = await world.client.publishing.clear(job_id, [file["name"] for file in found["files"]])
+    assert not answer["deleted"]
+    assert {one["why"] for one in answer["kept"]} == {"its only copy is this very file"}
+    assert all(Path(file["path"]).exists() for file in found["files"])
+
+
+async def test_a_destination_can_be_changed_without_its_keys(world: World, tmp_path: Path) -> None:
+    calls = world.client.publishing
+    rights = grant(prefix="job", may_delete=True)
+    async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+        await calls.add_destination(
+            name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        (row,) = await calls.destinations()
+        assert row["tested"] is None
+        assert (await calls.test_destination("mine"))["ok"]
+        (row,) = await calls.destinations()
+        assert row["tested"]["ok"]
+        changed = await calls.change_destination(
+            "mine", prefix="runs", public_base_url="https://x.y"
+        )
+        assert changed["options"]["prefix"] == "runs"
+        assert changed["options"]["bucket"] == BUCKET
+        (row,) = await calls.destinations()
+        assert row["tested"] is None  # it is another place now
+        assert (await calls.test_destination("mine"))["ok"]  # and its keys are still there
+        with pytest.raises(ControlError) as caught:
+            await calls.change_destination("mine", endpoint="https://elsewhere.example")
+        assert list(caught.value.details["fields"]) == ["access_key"]
+        for field, value in (("bucket", "No!"), ("endpoint", "ftp://x"), ("encryption", "rot13")):
+            with pytest.raises(ControlError) as caught:
+                await calls.change_destination("mine", **{field: value})
+            assert list(caught.value.details["fields"]) == [field]
+        (row,) = await calls.destinations()
+        assert row["options"]["bucket"] == BUCKET
+
+
+async def test_looking_ahead_says_what_would_go_and_whose_card_is_there(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = await a_job(world)
+    found = await artifacts(world, job_id)
+    answer = await world.client.publishing.look_ahead(
+        job_id, f"dir:{tmp_path}/x", checkpoint="final"
+    )
+    final = [file for file in found["files"] if file["checkpoint"] is None]
+    assert answer["size"] == sum(file["size"] for file in final)
+    assert sorted(answer["files"]) == sorted(file["name"] for file in final)
+    assert answer["card"] == "none"
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,57 @@
+"""Which checkpoint is the best, and what that means."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.engine.publisher.checkpoints import compare
+
+
+def file(step: int | None, name: str = "pytorch_lora_weights.safetensors") -> dict[str, Any]:
+    return {"name": name, "size": 10, "checkpoint": step, "loss": 0.5}
+
+
+def best_of(rows: list[dict[str, Any]]) -> list[int | None]:
+    return [row["step"] for row in rows if row["best"]]
+
+
+def test_one_lucky_step_does_not_make_a_checkpoint_the_best() -> None:
+    steps = list(range(1, 201))
+    losses = [0.3] * 100 + [0.2] * 100
+    losses[99] = 0.01  # the very step of checkpoint 100
+    rows = compare([file(100), file(200)], steps, losses, 200)
+    assert [row["window"] for row in rows] == [100, 100]
+    assert best_of(rows) == [200]
+
+
+def test_the_final_result_counts_with_the_step_it_was_made_at() -> None:
+    steps = list(range(1, 151))
+    losses = [0.2] * 100 + [0.4] * 50
+    rows = compare([file(None), file(50), file(100)], steps, losses, 150)
+    assert [(row["step"], row["at"]) for row in rows] == [(50, 50), (100, 100), (None, 150)]
+    assert best_of(rows) == [100]  # the later one of equals
+
+
+def test_without_weights_or_without_a_loss_nothing_is_the_best() -> None:
+    assert best_of(compare([file(10, "optimizer.bin")], [10], [0.1], 10)) == []
+    assert best_of(compare([file(10)], [], [], None)) == []
+    assert best_of(compare([file(10)], [9, 10], [math.nan, math.inf], 10)) == []
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(1, 500)), min_size=1, max_size=8),
+    st.lists(st.floats(0, 2), max_size=500),
+)
+def test_the_best_is_never_worse_than_another(
+    places: list[int | None], losses: list[float]
+) -> None:
+    rows = compare([file(step) for step in places], range(1, len(losses) + 1), losses, len(losses))
+    known = [row["smoothed"] for row in rows if row["smoothed"] is not None]
+    chosen = [row["smoothed"] for row in rows if row["best"]]
+    assert len(chosen) == bool(known)
+    assert all(one == min(known) for one in chosen)
+    assert sum(row["files"] for row in rows) == len(places)

@@ -1,0 +1,138 @@
+"""Removing local copies of files that are safe elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tui.engine.book import Clock
+from tui.engine.errors import RefusedError
+from tui.engine.publisher.artifacts import name_of
+from tui.engine.publisher.places import Places
+from tui.publishing.contract import Destination, Item
+from tui.publishing.errors import PublishError
+from tui.store.records import FileRecord, JobRecord
+from tui.store.transfer_records import PublishedFile
+from tui.store.transfers import TransferTables
+from tui.store.writer import Change
+
+
+class Clearing:
+    """Deletes a file here only after its copy elsewhere was looked at again, and was right."""
+
+    def __init__(
+        self,
+        tables: TransferTables,
+        places: Places,
+        outputs: Path,
+        write: Callable[[str, Change], object],
+        now: Clock,
+    ) -> None:
+        """Args: `write` changes a job's record and tells the windows."""
+        self._tables = tables
+        self._places = places
+        self._outputs = outputs
+        self._write = write
+        self._now = now
+
+    async def clear(
+        self, job: JobRecord, files: list[FileRecord], names: Collection[str]
+    ) -> dict[str, Any]:
+        """Delete the local copies of some files of a job.
+
+        Returns:
+            `{job_id, deleted: [{name, at}], kept: [{name, why}]}`; `at` is where the copy is.
+        """
+        deleted: list[dict[str, str]] = []
+        kept: list[dict[str, str]] = []
+        opened: dict[str, Destination] = {}
+        published = self._tables.published(job.job_id)
+        busy = self._on_the_way(job)
+        try:
+            for file in files:
+                name = name_of(job, file)
+                if name not in names:
+                    continue
+                if name in busy:
+                    kept.append({"name": name, "why": f"it is on its way to {busy[name]}"})
+                    continue
+                copies = [one for one in published if (one.name, one.sha256) == (name, file.sha256)]
+                found, why = await self._seen_elsewhere(file, copies, opened)
+                if found is None:
+                    kept.append({"name": name, "why": why})
+                    continue
+                try:
+                    self._delete(job, file, found)
+                except OSError as error:
+                    kept.append({"name": name, "why": f"it cannot be deleted: {error.strerror}"})
+                else:
+                    deleted.append({"name": name, "at": found.link or found.place})
+        finally:
+            for destination in opened.values():
+                await asyncio.to_thread(destination.close)
+        return {"job_id": job.job_id, "deleted": deleted, "kept": kept}
+
+    def _on_the_way(self, job: JobRecord) -> dict[str, str]:
+        """Names of files that a transfer still has to send, and where to."""
+        return {
+            name: record.target
+            for record in self._tables.all()
+            if record.job_id == job.job_id and (record.state.is_active or record.state == "paused")
+            for name in record.options.get("files", [])
+        }
+
+    async def _seen_elsewhere(
+        self, file: FileRecord, copies: list[PublishedFile], opened: dict[str, Destination]
+    ) -> tuple[PublishedFile | None, str]:
+        """A copy that is there now and equal; without one, why there is none."""
+        why = "" if copies else "it is published nowhere"
+        for copy in reversed(copies):
+            try:
+                destination = await self._open(copy, opened)
+                item = self._item(copy)
+                if self._is_same_file(item, file):
+                    why = why or "its only copy is this very file"
+                    continue
+                await asyncio.to_thread(destination.verify, item)
+            except (PublishError, RefusedError) as error:
+                why = f"{copy.target}: {error.message}"
+                continue
+            return copy, ""
+        return None, why
+
+    async def _open(self, copy: PublishedFile, opened: dict[str, Destination]) -> Destination:
+        if copy.target not in opened:
+            record = self._tables.get(copy.transfer_id)
+            place = self._places.read(copy.target)
+            options = {**place.options, **record.options.get("place", {})}
+            opened[copy.target] = await self._places.open(
+                replace(place, options=options), record.api_base
+            )
+        return opened[copy.target]
+
+    def _item(self, copy: PublishedFile) -> Item:
+        for one in self._tables.items(copy.transfer_id):
+            if one.name == copy.name and one.plan:
+                return Item.from_dict(one.plan)
+        raise RefusedError("It is not known any more what was sent there.")
+
+    def _is_same_file(self, item: Item, file: FileRecord) -> bool:
+        """Whether a folder's copy is the file itself, under another name or a link."""
+        try:
+            return Path(item.target).samefile(self._outputs / file.path)
+        except OSError:
+            return False
+
+    def _delete(self, job: JobRecord, file: FileRecord, copy: PublishedFile) -> None:
+        path = self._outputs / file.path
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # other files are in it, or it is gone already
+            path.parent.rmdir()
+        where = copy.link or copy.place or copy.target
+        event = (self._now(), "local", "file", f"{file.path} deleted here; a copy is at {where}")
+        gone = replace(file, missing=f"deleted here; a copy is at {where}")
+        self._write(job.job_id, Change(files=[gone], events=[event]))

@@ -1,0 +1,81 @@
+"""Which of a job's files a publication is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tui.engine.errors import RefusedError
+from tui.engine.publisher.artifacts import checkpoint_of, name_of
+from tui.engine.publisher.checkpoints import compare
+from tui.engine.publisher.options import wrong
+from tui.publishing.contract import LocalFile
+from tui.store.reader import StoreReader
+from tui.store.records import FileRecord, JobRecord
+
+
+def chosen_files(
+    reader: StoreReader, job: JobRecord, outputs: Path, body: Mapping[str, Any]
+) -> list[LocalFile]:
+    """The files that a request means; all that are here when it names none.
+
+    It names them by `files` (names), or by `checkpoint`: a step, `final` or `best` (see `compare`).
+
+    Raises:
+        RefusedError: nothing of that is here.
+    """
+    here = [file for file in reader.files(job.job_id) if not file.missing]
+    if not here:
+        raise RefusedError(
+            "This job has no files on this machine.",
+            "Fetch them first: simpletuner-tui collect ID",
+            status=409,
+            code="nothing_to_publish",
+        )
+    names, checkpoint = body.get("files"), body.get("checkpoint")
+    if names is not None:
+        chosen = _named(job, here, names)
+    elif checkpoint is not None:
+        step = _step(reader, job, here, checkpoint)
+        chosen = [file for file in here if checkpoint_of(name_of(job, file)) == step]
+        if not chosen:
+            raise wrong("checkpoint", f"there is no checkpoint {checkpoint} here")
+    else:
+        chosen = here
+    return [
+        LocalFile(outputs / file.path, name_of(job, file), file.sha256 or None) for file in chosen
+    ]
+
+
+def _named(job: JobRecord, here: Sequence[FileRecord], names: object) -> list[FileRecord]:
+    if not isinstance(names, list) or not names:
+        raise wrong("files", "must be a list of names")
+    chosen = [file for file in here if name_of(job, file) in names]
+    missing = {str(name) for name in names} - {name_of(job, file) for file in chosen}
+    if missing:
+        raise wrong("files", f"{min(missing)} is not here")
+    return chosen
+
+
+def _step(
+    reader: StoreReader, job: JobRecord, here: Sequence[FileRecord], checkpoint: object
+) -> int | None:
+    """The step meant; None is the final result."""
+    if checkpoint == "final":
+        return None
+    if checkpoint == "best":
+        steps, losses = reader.metrics(job.job_id, "loss")
+        rows = [
+            {"name": name_of(job, file), "size": file.size, "loss": None,
+             "checkpoint": checkpoint_of(name_of(job, file))}
+            for file in here
+        ]  # fmt: skip
+        best = [row for row in compare(rows, steps, losses, job.step) if row["best"]]
+        if not best:
+            raise wrong("checkpoint", "no loss was measured, so none of them is the best")
+        step: int | None = best[0]["step"]
+        return step
+    if isinstance(checkpoint, int) and not isinstance(checkpoint, bool):
+        return checkpoint
+    raise wrong("checkpoint", "must be a step, final or best")
