@@ -17,7 +17,8 @@ from textual._compositor import LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.app.frame_diff import TerminalCells, _version, change_of_style, supported
+from tui.app.frame_diff import TerminalCells, _version, supported
+from tui.app.sgr import change_of_style
 
 WIDTH, HEIGHT = 24, 10
 STYLES = [
@@ -26,7 +27,7 @@ STYLES = [
         "", "bold", "#ff0000", "bold #ff0000 on #102030", "on #102030", "dim green", "reverse",
         "underline #00ff00", "#ff0000 on #000000", "blue on white", "italic",
     )
-]  # fmt: skip
+] + [Style(bold=True, link="https://hub/a"), Style(link="https://hub/b")]  # fmt: skip
 TEXTS = ["a", "cat lora", "   ", "━━╸", "漢字", "é", "e\u0301", " ", "x" * 9, "│", "🐈"]
 
 pieces = st.lists(
@@ -155,3 +156,38 @@ def test_colour_changes_are_the_shortest(before: str, after: str, sequence: str)
 def test_this_textual_is_one_of_those_tested() -> None:
     assert supported()
     assert _version() == textual.__version__
+
+
+def test_links_are_opened_for_their_cells_alone_and_closed() -> None:
+    cells = TerminalCells()
+    line = [
+        Segment("at ", Style()),
+        Segment("the hub", Style(link="https://hub/a")),
+        Segment(" or ", Style()),
+        Segment("here", Style(link="https://hub/b")),
+    ]
+    update = LayoutUpdate(
+        [[Strip(line).adjust_cell_length(WIDTH, Style())]], Region(0, 0, WIDTH, 1)
+    )
+    said = cells.render(update, (WIDTH, HEIGHT), ColorSystem.TRUECOLOR)
+    parts = said.split("\x1b]8;")
+    opened = [part.partition("\x1b\\") for part in parts[1:]]
+    linked = [(address.partition(";")[2], text) for address, _, text in opened]
+    by_link: dict[str, str] = {}
+    for address, text in linked:
+        by_link[address] = by_link.get(address, "") + text
+    assert set(by_link) == {"", "https://hub/a", "https://hub/b"}
+    assert by_link["https://hub/a"] == "thehub"  # a gap stays unlinked
+    assert by_link["https://hub/b"] == "here"
+    assert linked[-1][0] == ""
+    ids = {part.partition(";")[0] for part in parts[1:] if "hub/a" in part}
+    assert len(ids) == 1
+    assert cells.render(update, (WIDTH, HEIGHT), ColorSystem.TRUECOLOR) == ""
+
+
+def test_only_addresses_that_cannot_disturb_become_links() -> None:
+    from tui.app.lines import linked
+
+    assert linked(Style(), "https://hub/a").link == "https://hub/a"
+    for bad in ("javascript:x", "https://a\x1b]8;;", "https://a b", "https://\u202ea", ""):
+        assert linked(Style(bold=True), bad) == Style(bold=True)

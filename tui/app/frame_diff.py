@@ -24,6 +24,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
+from tui.app.sgr import blank_codes, change_of_style, good_for_blank
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from textual.app import App
@@ -37,15 +39,15 @@ TESTED: Final = ("8.",)
 """Beginnings of the Textual versions whose display step is known."""
 
 Cell = tuple[str, str]
-"""A character and the SGR codes it is drawn with; the right half of a wide one is an empty text."""
+"""A character and the SGR codes it is drawn with; the right half of a wide one is an empty text.
+
+The address of a hyperlink stands behind the codes, after a zero.
+"""
 _UNKNOWN: Final[Cell] = ("\0", "")
 _JOIN_GAP: Final = 6
 """Unchanged cells up to this many are sent again: moving the cursor costs as much."""
 _MIN_SCROLL: Final = 4
 _NULL: Final = Style.null()
-_OFF: Final = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
-"""What takes an attribute away; 22 takes bold and dim at once."""
-_SHOWS_ON_BLANKS: Final = frozenset({"4", "5", "6", "7", "9", "21", "51", "52", "53"})
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +94,8 @@ def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
         codes = one._ansi  # noqa: SLF001  Textual's own cache, filled by render_ansi
         if codes is None:
             codes = Strip.render_ansi(one, colors)
+        if one.link:
+            codes = f"{codes}\0{one.link}"
         blank = (" ", blank_codes(codes))
         if text.isascii():
             cells += [blank if char == " " else (char, codes) for char in text]
@@ -109,66 +113,6 @@ def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
                 if width == 2:
                     cells.append(("", codes))
     return cells
-
-
-@lru_cache(maxsize=2048)
-def _split(codes: str) -> tuple[frozenset[str], str, str]:
-    """SGR codes as (attributes, foreground, background)."""
-    attributes: set[str] = set()
-    foreground = background = ""
-    parts = codes.split(";") if codes else []
-    position = 0
-    while position < len(parts):
-        part = parts[position]
-        taken = 1
-        if part in ("38", "48"):
-            taken = 5 if parts[position + 1] == "2" else 3
-        text = ";".join(parts[position : position + taken])
-        number = int(part)
-        if part == "38" or 30 <= number <= 39 or 90 <= number <= 97:
-            foreground = text
-        elif part == "48" or 40 <= number <= 49 or 100 <= number <= 107:
-            background = text
-        else:
-            attributes.add(part)
-        position += taken
-    return frozenset(attributes), foreground, background
-
-
-@lru_cache(maxsize=4096)
-def change_of_style(before: str, after: str) -> str:
-    """The shortest sequence from one set of SGR codes to another."""
-    if before == after:
-        return ""
-    old, old_front, old_back = _split(before)
-    new, front, back = _split(after)
-    full = f"\x1b[0;{after}m" if after else "\x1b[0m"
-    gone = old - new
-    if not gone <= _OFF.keys():
-        return full
-    parts = sorted({_OFF[attribute] for attribute in gone})
-    parts += sorted(new if "22" in parts else new - old)
-    if front != old_front:
-        parts.append(front or "39")
-    if back != old_back:
-        parts.append(back or "49")
-    short = f"\x1b[{';'.join(parts)}m"
-    return min(short, full, key=len)
-
-
-@lru_cache(maxsize=4096)
-def blank_codes(codes: str) -> str:
-    """The codes that matter for a space: its background, and what draws lines or reverses."""
-    attributes, _, background = _split(codes)
-    if attributes & _SHOWS_ON_BLANKS:
-        return codes
-    return background
-
-
-@lru_cache(maxsize=4096)
-def good_for_blank(current: str, codes: str) -> bool:
-    """Whether a space drawn with `current` looks like one drawn with `codes`."""
-    return blank_codes(current) == codes
 
 
 class TerminalCells:
@@ -210,6 +154,8 @@ class TerminalCells:
             if row != self._rows[y]:
                 self._row(y, row, out)
                 self._rows[y] = row
+        if "\0" in self._codes:
+            out.append("\x1b]8;;\x1b\\")
         if self._codes:
             out.append("\x1b[0m")
         return "".join(out)

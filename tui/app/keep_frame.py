@@ -11,7 +11,8 @@ from textual.strip import Strip
 
 from tui import formatting
 from tui.app import first_frame
-from tui.app.frame_diff import cells_of, change_of_style
+from tui.app.frame_diff import cells_of
+from tui.app.sgr import change_of_style
 
 if TYPE_CHECKING:
     from tui.app.attachment import AttachedApp

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
+
+_LINKS: Final = ("https://", "http://", "file://")
 
 
 def plain(text: str) -> str:
@@ -29,6 +32,16 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
         )
     gap = " " * (width - length)
     return gap + text if right else text + gap
+
+
+def linked(style: Style, address: str) -> Style:
+    """The style with a hyperlink (OSC 8) that a terminal may offer; without, where it is none.
+
+    An address comes from outside: what could end the sequence or is no web or file address makes no
+    link.
+    """
+    fine = address.startswith(_LINKS) and address.isascii() and address.isprintable()
+    return style + Style(link=address) if fine and " " not in address else style
 
 
 def strip_of(pieces: Iterable[tuple[str, Style]], width: int, base: Style) -> Strip:
