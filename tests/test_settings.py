@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +14,15 @@ from hypothesis import strategies as st
 
 from tui.settings import (
     Home,
+    PublishingSettings,
     Settings,
     SettingsError,
     load_settings,
     save_setting,
     save_settings,
 )
+from tui.settings.values import CHOICES, RANGES
+from tui.settings.words import ABOUT, HEADER
 
 
 @pytest.fixture
@@ -26,23 +33,108 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "name", "line", "words"),
     [
-        ("[cloud\n", "not valid TOML"),
-        ("cloud = 3", "[cloud] must be a table"),
-        ("[cloud]\nhardware = 4", "cloud.hardware must be a text"),
-        ("[network]\nssl_verify = 1", "network.ssl_verify must be a true or false"),
-        ("[rates_micros]\nl40s = 'cheap'", "rates_micros"),
-        ("[rates_micros]\nl40s = true", "rates_micros"),
-        ("rates_micros = 5", "rates_micros"),
+        ("# mine\ncloud = 3", "cloud", 2, "must be a table, [cloud], not 3"),
+        ("[cloud]\nhardware = 4", "cloud.hardware", 2, "must be a text, not 4"),
+        ("[network]\n\nssl_verify = 1", "network.ssl_verify", 3, "must be true or false, not 1"),
+        ("network.timeout = nan", "network.timeout", 1, "must be from 1 to 600"),
+        ("[network]\ntimeout = 1e309", "network.timeout", 2, "must be from 1 to 600"),
+        ("[spending]\n'period' = 'yearly'", "spending.period", 2, "daily, weekly or monthly"),
+        ("[spending]\namount_micros = -1", "spending.amount_micros", 2, "must be from 0 to"),
+        ("[listener]\nallowed_ips = '10.0.0.1'", "listener.allowed_ips", 2, "a list of texts"),
+        ("[listener]\nallowed_ips = [\n 7,\n]", "listener.allowed_ips", 2, "a list of texts"),
+        ("[ui.keys]\nquit = 3", "ui.keys", 1, "a table of texts"),
+        ("[rates_micros]\nl40s = 'cheap'", "rates_micros.l40s", 2, "not 'cheap'"),
+        ("[ rates_micros ]\nl40s = true", "rates_micros.l40s", 2, "not true"),
+        ("rates_micros = 5", "rates_micros", 1, "must be a table"),
     ],
 )
-def test_a_wrong_file_is_told_by_name(home: Home, text: str, words: str) -> None:
-    home.settings_file.write_text(text)
-    with pytest.raises(SettingsError) as caught:
+def test_a_wrong_value_is_told_by_line_and_name_and_has_its_default(
+    home: Home, text: str, name: str, line: int, words: str
+) -> None:
+    home.settings_file.write_text(f"{text}\n[publishing]\nbandwidth = 7\n")
+    found = load_settings(home, {})
+    (problem,) = found.problems
+    assert (problem.name, problem.line) == (name, line)
+    assert words in problem.message
+    assert problem.words().startswith(f"settings.toml line {line}: {name} must")
+    assert found.wrong(name)
+    assert found.wrong(name.partition(".")[0])
+    assert not found.wrong("publishing.bandwidth")
+    assert replace(found, problems=()) == Settings(publishing=PublishingSettings(7))
+
+
+def test_a_file_that_is_no_toml_is_refused_by_its_line(home: Home) -> None:
+    home.settings_file.write_text("[cloud]\nhardware = \n")
+    with pytest.raises(SettingsError, match=r"not valid TOML.*line 2"):
         load_settings(home, {})
-    assert words in caught.value.message
-    assert caught.value.advice
+    with pytest.raises(SettingsError, match="line 2"):
+        save_setting(home, "cloud", "consent", "never")
+    assert home.settings_file.read_text() == "[cloud]\nhardware = \n"
+
+
+def test_a_wrong_value_elsewhere_stops_no_change(home: Home) -> None:
+    home.settings_file.write_text("[cloud]\nhardware = 4\n")
+    save_setting(home, "cloud", "consent", "never")
+    assert load_settings(home, {}).cloud.consent == "never"
+    save_setting(home, "cloud", "hardware", "h100")
+    assert load_settings(home, {}).problems == ()
+
+
+def test_what_we_write_is_commented(home: Home) -> None:
+    save_setting(home, "listener", "public_url", "https://t.example")
+    save_setting(home, "listener", "public_url", "https://u.example")
+    text = home.settings_file.read_text()
+    assert text.startswith(f"# {HEADER[0]}\n")
+    assert text.count(ABOUT["listener.public_url"]) == 1
+    assert "https://u.example" in text
+    dotted = "cloud.hardware = 'h100' # mine\n"
+    home.settings_file.write_text(dotted)
+    save_settings(home, "cloud", {"consent": "allow", "config_roots": ("a", "b")})
+    cloud = load_settings(home, {}).cloud
+    assert (cloud.hardware, cloud.consent, cloud.config_roots) == ("h100", "allow", ("a", "b"))
+    assert "# mine" in home.settings_file.read_text()
+
+
+def test_every_setting_has_a_meaning_and_no_other() -> None:
+    names = {
+        f"{section.name}.{item.name}"
+        for section in fields(Settings)
+        if is_dataclass(here := getattr(Settings(), section.name))
+        for item in fields(here)
+    }
+    assert names == set(ABOUT)
+    assert set(CHOICES) | set(RANGES) <= names
+
+
+_WRITER = """
+import sys
+from tui.settings import Home, save_setting
+for number in range(25):
+    save_setting(Home.resolve(), "rates_micros", f"{sys.argv[1]}{number}", number)
+"""
+
+
+def test_programs_that_write_at_once_lose_nothing(home: Home) -> None:
+    home.settings_file.write_text("# mine\n[future]\nkept = 1\n")
+    environ = os.environ | {"SIMPLETUNER_TUI_HOME": str(home.root)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, name], env=environ) for name in "abc"
+    ]
+    assert [one.wait(120) for one in writers] == [0, 0, 0]
+    found = load_settings(home, {}).rates_micros
+    assert found == {f"{name}{number}": number for name in "abc" for number in range(25)}
+    assert "# mine\n[future]\nkept = 1" in home.settings_file.read_text()
+    assert [one.name for one in home.root.glob(".settings*")] == []
+
+
+def test_a_link_into_somebodys_dotfiles_stays_one(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "dotfiles.toml").write_text("# there\n")
+    home.settings_file.symlink_to(tmp_path / "dotfiles.toml")
+    save_setting(home, "cloud", "consent", "never")
+    assert home.settings_file.is_symlink()
+    assert "never" in (tmp_path / "dotfiles.toml").read_text()
 
 
 def test_unknown_names_and_comments_survive_a_change(home: Home) -> None:

@@ -232,7 +232,7 @@ class CloudDesk:
     # -- parts --------------------------------------------------------------------------------
 
     def _change(self, change: Callable[[], None]) -> None:
-        """Change settings; windows are told.
+        """Change settings; the settings' watch tells windows.
 
         Raises:
             RefusedError: the settings file cannot be changed.
@@ -248,7 +248,6 @@ class CloudDesk:
                 status=507,
                 code="settings",
             ) from None
-        self._hub.publish("settings")
 
     def _base(self, request: web.Request) -> str:
         return request.headers.get("X-Api-Base") or self._default_base()

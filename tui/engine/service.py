@@ -29,6 +29,7 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
 from tui.engine.publisher.desk import PublishingDesk
+from tui.engine.settings_watch import SettingsWatch
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.storage_keys import StorageKeys
@@ -70,6 +71,7 @@ class Engine:
         self._mode = mode
         self.live = LiveSettings(home, settings, given)
         self.hub = Hub()
+        self._settings_watch = SettingsWatch(home, self.live, self.hub)
         self.started_at = utc_now()
         self._stop = asyncio.Event()
         self._calls = 0
@@ -200,6 +202,7 @@ class Engine:
         await self.listening.start([public_api(self)])
         self._take_up()
         self._spending_watch.start()
+        self._settings_watch.start()
 
     def _take_up(self) -> None:
         for job in self._writer.active():
@@ -243,6 +246,7 @@ class Engine:
 
     async def aclose(self) -> None:
         """Stop everything; what was under way is taken up at the next start."""
+        await self._settings_watch.aclose()
         await self._spending_watch.aclose()
         await self.publishing.queue.aclose()
         await self._tasks.aclose()

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from tui.engine.draft import SHORTEST_LIFE
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
+from tui.engine.settings_watch import unreadable_limit
 from tui.engine.spending import (
     WARN_AT,
     WINDOW_WORDS,
@@ -69,8 +70,11 @@ class SpendingService:
         """How a job of that price stands to the limit.
 
         Raises:
-            RefusedError: it cannot be worked out, and the limit is one that blocks.
+            RefusedError: it cannot be worked out, and the limit is one that blocks; or nobody knows
+                what the settings file means by it.
         """
+        if self._live.now.wrong("spending"):  # a limit may have been meant
+            raise unreadable_limit(self._live.now)
         limit, now = self.limit(), self.clock()
         try:
             jobs = self._summed(now, sandbox=is_loopback(api_base))

@@ -1,0 +1,142 @@
+"""Changing the settings file: one writer at a time, and nothing of the rest is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.settings.home import Home, SettingsError
+from tui.settings.reading import parse, read_text, settings_of
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+_LOCK_SECONDS: Final = 5.0
+_LOCK_LOOK: Final = 0.02
+
+
+def save_setting(home: Home, section: str, key: str, value: object) -> None:
+    """Write one value, keeping the rest of the file, its comments included."""
+    save_settings(home, section, {key: value})
+
+
+def save_settings(home: Home, section: str, values: Mapping[str, Any]) -> None:
+    """Write values of one section, keeping the rest of the file, its comments included.
+
+    Whoever else writes by this function waits for the end of it, so that two programs lose nothing
+    of each other's.
+
+    Args:
+        home: whose settings.
+        section: name of the table.
+        values: by name; None removes a name, so that its default holds again.
+
+    Raises:
+        SettingsError: the result would not be valid, or somebody keeps the file locked; the file is
+            unchanged then.
+    """
+    with locked(home):
+        text = changed_text(read_text(home), home.settings_file, section, values)
+        write_atomically(home.settings_file, text)
+
+
+def changed_text(text: str, path: Path, section: str, values: Mapping[str, Any]) -> str:
+    """A settings file's text with other values in one section.
+
+    Raises:
+        SettingsError: the text is not TOML, or a value does not fit its name.
+    """
+    import tomlkit
+
+    before = parse(text, path)
+    if not isinstance(before.get(section, {}), dict):
+        raise SettingsError(f"[{section}] must be a table.", f"Correct it in {path}.")
+    document = tomlkit.parse(text) if text.strip() else _new_document()
+    table = document.setdefault(section, tomlkit.table())
+    for key, value in values.items():
+        if value is None:
+            table.pop(key, None)
+        else:
+            _put(table, section, key, list(value) if isinstance(value, tuple) else value)
+    found = tomlkit.dumps(document)
+    for problem in settings_of(found, path).problems:
+        name, _, key = problem.name.partition(".")
+        if name == section and (not key or key.partition(".")[0] in values):
+            raise SettingsError(f"{problem.name} {problem.message}.", "Nothing was changed.")
+    return found
+
+
+def _put(table: Any, section: str, key: str, value: Any) -> None:
+    """Set a value; one that is new in the file has its meaning beside it."""
+    from tui.settings.words import ABOUT
+
+    new = key not in table
+    table[key] = value
+    about = ABOUT.get(f"{section}.{key}")
+    if new and about and not isinstance(value, dict):
+        table.value.item(key).comment(about)
+
+
+def _new_document() -> TOMLDocument:
+    import tomlkit
+
+    from tui.settings.words import HEADER
+
+    document = tomlkit.document()
+    for line in HEADER:
+        document.add(tomlkit.comment(line))
+    document.add(tomlkit.nl())
+    return document
+
+
+@contextlib.contextmanager
+def locked(home: Home) -> Iterator[None]:
+    """Be the only one that changes the settings file.
+
+    Raises:
+        SettingsError: somebody else has been at it for seconds.
+    """
+    home.create()
+    path = home.root / "settings.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        until = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise SettingsError(
+                        "Another program keeps the settings file locked.",
+                        "Try again in a moment.",
+                    ) from None
+                time.sleep(_LOCK_LOOK)
+            except OSError:  # a file system without locks: as good as it gets
+                break
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a small file so that a reader sees the old or the new text, never half of one."""
+    import tempfile
+
+    path = path.resolve()  # a settings file that is a link into somebody's dotfiles stays one
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
