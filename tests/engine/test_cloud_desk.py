@@ -154,7 +154,7 @@ async def test_delivery_nowhere_and_to_a_hub_without_token(world: World) -> None
     assert "config" in await refused(world.client.cloud.check_delivery(config="/nowhere.json"))
 
 
-async def test_delivery_to_the_hub(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_delivery_to_the_hub(world: World) -> None:
     roles = {"hf_write": "write", "hf_read": "read"}
 
     async def hub(request: web.Request) -> web.Response:
@@ -170,9 +170,9 @@ async def test_delivery_to_the_hub(world: World, monkeypatch: pytest.MonkeyPatch
         return web.json_response({}, status=200 if taken else 404)
 
     async with serving(hub) as port:
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
+        hub_url = f"http://127.0.0.1:{port}"
         cloud = world.client.cloud
-        await world.client.set_session({"hf_token": "hf_write"})
+        await world.client.set_session({"hf_endpoint": hub_url, "hf_token": "hf_write"})
         for repo, words in (("alice/new", "free"), ("team/new", "free"), ("alice/taken", "exists")):
             found = await cloud.check_delivery(kind="hub", hub_model_id=repo)
             assert found["ok"] is True
@@ -181,10 +181,10 @@ async def test_delivery_to_the_hub(world: World, monkeypatch: pytest.MonkeyPatch
         assert levels(found)["hub_owner"] == "error"
         found = await cloud.check_delivery(kind="hub", hub_model_id="not a name")
         assert levels(found)["hub_repo"] == "error"
-        await world.client.set_session({"hf_token": "hf_read"})
+        await world.client.set_session({"hf_endpoint": hub_url, "hf_token": "hf_read"})
         found = await cloud.check_delivery(kind="hub", hub_model_id="alice/new")
         assert levels(found)["hub_write"] == "error"
-        await world.client.set_session({"hf_token": "hf_revoked"})
+        await world.client.set_session({"hf_endpoint": hub_url, "hf_token": "hf_revoked"})
         found = await cloud.check_delivery(kind="hub", hub_model_id="alice/new")
         assert levels(found) == {"hub_token": "error"}
 

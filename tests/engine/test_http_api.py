@@ -122,7 +122,7 @@ async def test_web_pages_of_others_are_kept_out(world: World, http: httpx.AsyncC
 async def test_no_answer_holds_a_secret(world: World, http: httpx.AsyncClient, key: str) -> None:
     proxy = {"proxy": "http://u:canary-proxy@127.0.0.1:9", "no_proxy": ("127.0.0.1",)}
     world.engine.live.change("network", proxy)
-    world.engine.clients.set_hub_token(world.sandbox.base_url, "hf_canary_token")
+    await world.use_hub("hf_canary_token")
     job_id = await world.submit()
     await world.ended(job_id)
     pair = world.engine.keys.pair(job_id)
@@ -138,12 +138,9 @@ async def test_no_answer_holds_a_secret(world: World, http: httpx.AsyncClient, k
 # -- what it answers --------------------------------------------------------------------------
 
 
-async def test_answers_are_as_described(
-    world: World, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_answers_are_as_described(world: World, http: httpx.AsyncClient) -> None:
     """Every GET that answers JSON, with a finished job and a Hub token there."""
-    monkeypatch.setenv("HF_ENDPOINT", world.sandbox.hub_url or "")
-    world.engine.clients.set_hub_token(world.sandbox.base_url, "hf_write")
+    await world.use_hub()
     job_id = await world.submit()
     await world.ended(job_id)
     checked = 0

@@ -14,7 +14,9 @@ HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
 
 
 async def test_a_job_delivers_to_the_hub_with_the_sessions_token(world: World) -> None:
-    await world.client.set_session(session_of({"HF_TOKEN": "hf_write"}))
+    assert world.sandbox.hub_url
+    environ = {"HF_TOKEN": "hf_write", "HF_ENDPOINT": world.sandbox.hub_url}
+    await world.client.set_session(session_of(environ))
     report = await world.client.check(world.draft(delivery=HUB))
     assert report["ok"]
     assert report["request"]["input"]["hf_token"] == "***"
@@ -41,7 +43,7 @@ async def test_without_a_token_it_is_refused_before_anything_is_sent(world: Worl
 
 
 async def test_a_token_that_only_reads_shows_in_the_log(world: World) -> None:
-    await world.client.set_session(session_of({"HF_TOKEN": "hf_read"}))
+    await world.use_hub("hf_read")
     job_id = await world.submit(delivery=HUB)
     await world.until(job_id, JobStatus.COMPLETED, JobStatus.FAILED)
     with LogFile(world.home.log_file(job_id)) as log:

@@ -59,12 +59,8 @@ async def test_files_reach_a_folder_verified_and_only_once(world: World, tmp_pat
     assert weights[0]["published"][0]["link"].startswith("file://")
 
 
-async def test_the_hub_gets_files_and_a_card_that_is_left_alone_once_edited(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert world.sandbox.hub_url
-    monkeypatch.setenv("HF_ENDPOINT", world.sandbox.hub_url)
-    await world.client.set_session({"hf_token": "hf_write"})
+async def test_the_hub_gets_files_and_a_card_that_is_left_alone_once_edited(world: World) -> None:
+    await world.use_hub()
     job_id = await a_job(world)
     calls = world.client.publishing
     row = await ended(world, (await calls.publish(job_id, "hub:sandbox/a-cat"))["transfer_id"])

@@ -100,6 +100,12 @@ class World:
         job_id: str = answer["job_id"]
         return job_id
 
+    async def use_hub(self, token: str = "hf_write") -> str:
+        """Hand over a token for the sandbox's own Hub; returns the Hub's address."""
+        assert self.sandbox.hub_url
+        await self.client.set_session({"hf_endpoint": self.sandbox.hub_url, "hf_token": token})
+        return self.sandbox.hub_url
+
     def job(self, job_id: str) -> JobRecord:
         """A job's record as windows see it."""
         with_reader = self.reader

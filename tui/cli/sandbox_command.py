@@ -53,6 +53,7 @@ def sandbox(options: argparse.Namespace) -> int:
 
 
 async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
+    from tui.sandbox.hub import HUB_TOKEN
     from tui.sandbox.server import run_forever
 
     def announce(running: RunningSandbox) -> None:
@@ -61,6 +62,7 @@ async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
                 "api_base": running.base_url,
                 "token": running.token,
                 "hf_endpoint": running.hub_url,
+                "hf_token": HUB_TOKEN,
             }
             say(json.dumps(told))
         else:
@@ -69,7 +71,8 @@ async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
             say(f"  export REPLICATE_API_TOKEN={running.token}")
             if running.hub_url:
                 say(f"  export HF_ENDPOINT={running.hub_url}")
-                say("  export HF_TOKEN=hf_write    # hf_read, hf_expired, hf_fine rehearse others")
+                others = "hf_read, hf_expired, hf_fine rehearse others"
+                say(f"  export HF_TOKEN={HUB_TOKEN}    # {others}")
         sys.stdout.flush()
 
     loop = asyncio.get_running_loop()

@@ -11,7 +11,13 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tui.engine.agent import REPLICATE_VARIABLE, OwnedEngine, own_engine
+from tui.engine.agent import (
+    HF_ENDPOINT_VARIABLE,
+    HF_VARIABLES,
+    REPLICATE_VARIABLE,
+    OwnedEngine,
+    own_engine,
+)
 from tui.engine.control_client import ControlClient, ControlError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 
@@ -56,6 +62,8 @@ class Stage:
         return {
             API_BASE_VARIABLE: self.said["api_base"],
             REPLICATE_VARIABLE: self.said["token"],
+            HF_ENDPOINT_VARIABLE: self.said["hf_endpoint"],
+            HF_VARIABLES[0]: self.said["hf_token"],
         }
 
     def _start_sandbox(self) -> tuple[subprocess.Popen[bytes], dict[str, str]]:

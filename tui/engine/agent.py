@@ -31,6 +31,8 @@ HF_VARIABLES: Final = (
     "HUGGING_FACE_HUB_TOKEN",
 )
 """Where SimpleTuner looks for the Hub's token, in its order."""
+HF_ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"
+"""Where huggingface_hub looks for the Hub's address; a token beside it is that Hub's."""
 REPLICATE_VARIABLE: Final = "REPLICATE_API_TOKEN"
 
 
@@ -66,7 +68,7 @@ class OwnedEngine:
 
 
 def session_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a client's environment holds for the engine: API base and tokens."""
+    """What a client's environment holds for the engine: tokens, and which Hub is meant."""
     session = {}
     token = environ.get(REPLICATE_VARIABLE, "").strip()
     if token:
@@ -74,16 +76,18 @@ def session_of(environ: Mapping[str, str]) -> dict[str, str]:
     hub = next((environ[name].strip() for name in HF_VARIABLES if environ.get(name)), "")
     if hub:
         session["hf_token"] = hub
+    if endpoint := environ.get(HF_ENDPOINT_VARIABLE, "").strip():
+        session["hf_endpoint"] = endpoint
     return session
 
 
 def engine_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a started engine: the caller's, without tokens and without its API base.
+    """The environment of a started engine: the caller's, without tokens, API base and Hub.
 
-    Both reach the engine over the socket, so that an engine that outlives this shell neither keeps
-    its secrets in a place other programs of the user can read, nor mixes up two API bases.
+    They reach the engine over the socket, so that an engine that outlives this shell neither keeps
+    its secrets in a place other programs of the user can read, nor mixes up two APIs or two Hubs.
     """
-    hidden = {REPLICATE_VARIABLE, API_BASE_VARIABLE, *HF_VARIABLES}
+    hidden = {REPLICATE_VARIABLE, API_BASE_VARIABLE, HF_ENDPOINT_VARIABLE, *HF_VARIABLES}
     return {name: value for name, value in environ.items() if name not in hidden}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tui.engine.live_settings import LiveSettings
-from tui.engine.token_box import KINDS, Kind, Source, Token, TokenBox
+from tui.engine.token_box import DEFAULT_HUB, KINDS, Kind, Source, Token, TokenBox
 from tui.network import network_of
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
@@ -48,9 +48,22 @@ class Clients:
         """Use a token from now on; an empty value forgets the one that was set."""
         self.tokens.give("replicate", api_base, value, source)
 
-    def set_hub_token(self, api_base: str, value: str) -> None:
-        """The Hugging Face token that came with a client's environment."""
-        self.tokens.give("huggingface", api_base, value, "environment")
+    def set_hub(self, api_base: str, endpoint: str, token: str) -> None:
+        """The Hub and its token that came with a client's environment; either may be empty.
+
+        A token that came without an address is huggingface.co's: the Hub of a server on this
+        machine never gets it.
+        """
+        if endpoint:
+            self.tokens.use_hub(api_base, endpoint)
+        elif token and not is_loopback(api_base):
+            self.tokens.use_hub(api_base, DEFAULT_HUB)
+        if token and (endpoint or not is_loopback(api_base)) and self.hub_endpoint(api_base):
+            self.tokens.give("huggingface", api_base, token, "environment")
+
+    def hub_endpoint(self, api_base: str) -> str:
+        """The Hub's address for jobs of this base, "" when none is known."""
+        return self.tokens.hub(api_base)
 
     def keyring_changed(self, api_base: str) -> None:
         """Somebody stored or deleted a token: what the keyring said before does not hold."""

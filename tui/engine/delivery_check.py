@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +16,6 @@ from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
-from tui.engine.token_box import HUB_HOST
 from tui.engine.token_service import TokenService
 from tui.network import network_of
 from tui.replicate.network import RoutedTransport
@@ -175,7 +173,7 @@ class DeliveryCheck:
         return [*steps, await self._repo(full, api_base)]
 
     async def _repo(self, full: str, api_base: str) -> Check:
-        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or f"https://{HUB_HOST}"
+        endpoint = self._tokens.hub_endpoint(api_base)
         try:
             async with self._client() as client:
                 reply = await client.get(

@@ -273,11 +273,13 @@ class Engine:
         """Take over what a client's environment holds, or that it changed the keyring."""
         if values.get("keyring_changed"):
             self.clients.keyring_changed(api_base)
-        token, hub = values.get("replicate_token"), values.get("hf_token")
-        if isinstance(token, str) and token.strip():
-            self.clients.set_token(api_base, token.strip(), "environment")
-        if isinstance(hub, str) and hub.strip():
-            self.clients.set_hub_token(api_base, hub.strip())
+        token, endpoint, hub = (
+            value.strip() if isinstance(value := values.get(name), str) else ""
+            for name in ("replicate_token", "hf_endpoint", "hf_token")
+        )
+        if token:
+            self.clients.set_token(api_base, token, "environment")
+        self.clients.set_hub(api_base, endpoint, hub)
 
     def _service_time(self) -> datetime:
         """The time as Replicate has it: what it bills does not follow a wrong clock of ours."""

@@ -22,6 +22,7 @@ SOURCES: Final[tuple[Source, ...]] = ("environment", "keyring", "session")
 """In the order in which they count."""
 KINDS: Final[tuple[Kind, ...]] = ("replicate", "huggingface")
 HUB_HOST: Final = "huggingface.co"
+DEFAULT_HUB: Final = f"https://{HUB_HOST}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,41 @@ class TokenBox:
         self._on_change = on_change
         self._given: dict[tuple[Kind, str, Source], Secret] = {}
         self._stored: dict[tuple[Kind, str], StoredToken] = {}
+        self._hubs: dict[str, str] = {}
+
+    # -- which Hub ----------------------------------------------------------------------------
+
+    def use_hub(self, api_base: str, endpoint: str) -> None:
+        """The Hub of an API base from now on; one that cannot be an address is none at all.
+
+        Tokens stay with the Hub that they were given for: another one never sees them.
+        """
+        before, self._hubs[api_base] = self.hub(api_base), clean_endpoint(endpoint)
+        if before != self._hubs[api_base]:
+            self._on_change("huggingface", api_base)
+
+    def hub(self, api_base: str) -> str:
+        """The Hub's address for jobs of an API base, "" when none is known.
+
+        It is huggingface.co unless somebody said otherwise; a server on this machine has a Hub of
+        its own, and until its address is told there is none.
+        """
+        return self._hubs.get(api_base, "" if is_loopback(api_base) else DEFAULT_HUB)
+
+    def host(self, kind: Kind, api_base: str) -> str:
+        """The host a token belongs to, as the keyring's user name has it."""
+        endpoint = self.hub(api_base) if kind == "huggingface" else ""
+        return urlsplit(endpoint or api_base or DEFAULT_API_BASE).netloc
+
+    def _scope(self, kind: Kind, api_base: str) -> str:
+        """What a token is for: an API, or an API's jobs at one Hub."""
+        return api_base if kind == "replicate" else f"{api_base} {self.hub(api_base)}"
+
+    # -- tokens -------------------------------------------------------------------------------
 
     def give(self, kind: Kind, api_base: str, value: str, source: Source) -> None:
         """Use a token from now on; an empty value forgets the one of that source."""
-        key = (kind, api_base, source)
+        key = (kind, self._scope(kind, api_base), source)
         before = self._given.get(key)
         if not value:
             if self._given.pop(key, None) is not None:
@@ -80,61 +112,63 @@ class TokenBox:
 
     def keyring_changed(self, kind: Kind, api_base: str) -> None:
         """Somebody stored or deleted a token: what the keyring said before does not hold."""
-        self._stored.pop((kind, api_base), None)
-        if (kind, api_base, "environment") not in self._given:
+        scope = self._scope(kind, api_base)
+        self._stored.pop((kind, scope), None)
+        if (kind, scope, "environment") not in self._given:
             self._on_change(kind, api_base)
 
     def known(self, kind: Kind, api_base: str) -> Token | None:
         """The token in use as far as it is known without asking the keyring."""
-        stored = self._stored.get((kind, api_base))
+        scope = self._scope(kind, api_base)
+        stored = self._stored.get((kind, scope))
         for source in SOURCES:
             if source == "keyring":
                 secret = stored.value if stored is not None else None
             else:
-                secret = self._given.get((kind, api_base, source))
+                secret = self._given.get((kind, scope, source))
             if secret is not None:
                 return Token(secret, source)
         return None
 
     async def find(self, kind: Kind, api_base: str) -> Token | None:
         """The token in use; the keyring is asked once and only if the environment has none."""
-        if (kind, api_base, "environment") not in self._given:
+        if (kind, self._scope(kind, api_base), "environment") not in self._given:
             await self.stored(kind, api_base)
         return self.known(kind, api_base)
 
     async def stored(self, kind: Kind, api_base: str, *, fresh: bool = False) -> StoredToken:
         """What the keyring has; never fails and takes a few seconds at most."""
-        key = (kind, api_base)
+        key = (kind, self._scope(kind, api_base))
         if fresh or key not in self._stored:
-            self._stored[key] = await read_token(kind, host_of(kind, api_base))
+            self._stored[key] = await read_token(kind, self.host(kind, api_base))
         return self._stored[key]
 
     def problem(self, kind: Kind, api_base: str) -> str:
         """Why the keyring could not be asked, when it was last tried."""
-        stored = self._stored.get((kind, api_base))
+        stored = self._stored.get((kind, self._scope(kind, api_base)))
         return stored.problem if stored is not None else ""
 
     async def state(self, kind: Kind, api_base: str, *, fresh: bool = False) -> TokenState:
         """What is known, the keyring asked as well."""
         stored = await self.stored(kind, api_base, fresh=fresh)
-        found = self.known(kind, api_base)
+        found, scope = self.known(kind, api_base), self._scope(kind, api_base)
         return TokenState(
             in_use=found.source if found is not None else None,
-            environment=(kind, api_base, "environment") in self._given,
-            session=(kind, api_base, "session") in self._given,
+            environment=(kind, scope, "environment") in self._given,
+            session=(kind, scope, "session") in self._given,
             keyring=None if stored.problem else stored.value is not None,
             backend=stored.backend,
             problem=stored.problem,
         )
 
 
-def host_of(kind: Kind, api_base: str) -> str:
-    """The host a token belongs to, as the keyring's user name has it.
-
-    The Hub's token is one for all, except that a server on this machine, whose Hub is another, has
-    one of its own: the sandbox never gets the real one.
-    """
-    base = api_base or DEFAULT_API_BASE
-    if kind == "huggingface" and not is_loopback(base):
-        return HUB_HOST
-    return urlsplit(base).netloc
+def clean_endpoint(text: str) -> str:
+    """A Hub's address as calls need it, "" when it cannot be one."""
+    try:
+        parts = urlsplit(text.strip())
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -14,7 +13,7 @@ from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
-from tui.engine.token_box import HUB_HOST, KINDS, Kind, host_of
+from tui.engine.token_box import KINDS, Kind
 from tui.network import network_of
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
@@ -29,6 +28,10 @@ _SHAPES: Final = {
 }
 _MOST: Final = 4096
 _HUB_LIMIT: Final = 15.0
+NO_HUB: Final = "It is not known which Hub is meant."
+NO_HUB_ADVICE: Final = (
+    "Set HF_ENDPOINT to its address (the sandbox prints its own), and HF_TOKEN, before starting."
+)
 
 Validate = Callable[[str], Awaitable[dict[str, Any]]]
 
@@ -60,7 +63,7 @@ class TokenService:
             answer[kind] = {
                 "kind": kind,
                 "service": SERVICE,
-                "user": f"{kind}@{host_of(kind, api_base)}",
+                "user": f"{kind}@{box.host(kind, api_base)}",
                 "in_use": state.in_use,
                 "environment": state.environment,
                 "keyring": state.keyring,
@@ -95,7 +98,7 @@ class TokenService:
             self._clients.tokens.give(name, api_base, value, "session")
         else:
             try:
-                backend = await store_token(name, host_of(name, api_base), Secret(value))
+                backend = await store_token(name, self._host(name, api_base), Secret(value))
             except KeyringError as error:
                 raise _unavailable(error) from None
             self._clients.tokens.give(name, api_base, "", "session")
@@ -124,7 +127,7 @@ class TokenService:
         had_session = (await self._clients.tokens.state(name, api_base)).session
         self._clients.tokens.give(name, api_base, "", "session")
         try:
-            deleted = await delete_token(name, host_of(name, api_base))
+            deleted = await delete_token(name, self._host(name, api_base))
         except KeyringError as error:
             if not had_session:
                 raise _unavailable(error) from None
@@ -148,10 +151,17 @@ class TokenService:
             }
         return await self._validate_hub(api_base)
 
+    def hub_endpoint(self, api_base: str) -> str:
+        """The Hub's address for jobs of an API base, "" when none is known."""
+        return self._clients.hub_endpoint(api_base)
+
     def hub_headers(self, api_base: str) -> dict[str, str]:
         """The header that signs a call to the Hub in; empty without a token."""
         token = self._clients.hub_token(api_base)
         return {"Authorization": f"Bearer {token.reveal()}"} if token is not None else {}
+
+    def _host(self, kind: Kind, api_base: str) -> str:
+        return self._clients.tokens.host(kind, api_base)
 
     async def _validate_hub(self, api_base: str) -> dict[str, Any]:
         token = await self._clients.tokens.find("huggingface", api_base)
@@ -160,6 +170,10 @@ class TokenService:
             "token_source": token.source if token is not None else None, "organisations": [],
             "role": None,
         }  # fmt: skip
+        endpoint = self._clients.hub_endpoint(api_base)
+        if not endpoint:
+            answer.update(error=NO_HUB, advice=NO_HUB_ADVICE, reason="none")
+            return answer
         if token is None:
             why = self._clients.tokens.problem("huggingface", api_base)
             answer.update(
@@ -169,7 +183,6 @@ class TokenService:
             )
             return answer
         transport = RoutedTransport(network_of(self._live.now.network))
-        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or f"https://{HUB_HOST}"
         try:
             async with httpx.AsyncClient(transport=transport, timeout=_HUB_LIMIT) as client:
                 reply = await client.get(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from tui.engine.errors import RefusedError
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
 from tui.engine.service import Engine
+from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.network import network_of
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
@@ -20,7 +20,6 @@ from tui.replicate.network import RoutedTransport
 from tui.simpletuner.families import family
 
 _KIND: Final = "huggingface"
-_HUB: Final = "https://huggingface.co"
 _SECONDS: Final = 15.0
 _FRESH: Final = 300.0
 """Seconds that name spaces are remembered, as in SimpleTuner."""
@@ -171,7 +170,9 @@ class Publishing:
         )  # fmt: skip
 
     async def _ask(self, base: str, path: str) -> httpx.Response:
-        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _HUB
+        endpoint = self._engine.clients.hub_endpoint(base)
+        if not endpoint:
+            raise RefusedError(NO_HUB, NO_HUB_ADVICE, status=409, code="no_hub")
         transport = RoutedTransport(network_of(self._engine.live.now.network))
         await self._engine.clients.tokens.find(_KIND, base)
         headers = self._engine.cloud.tokens.hub_headers(base)

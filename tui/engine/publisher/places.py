@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +16,7 @@ from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.options import KINDS, read_options, wrong
-from tui.engine.token_box import HUB_HOST
+from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.contract import Destination
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.folder import FolderDestination
@@ -240,8 +239,11 @@ class Places:
                     "Set HF_TOKEN before starting, or store one with write access.",
                     Trouble.CREDENTIALS,
                 )
+            endpoint = self._clients.hub_endpoint(api_base)
+            if not endpoint:
+                raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
             target = HubTarget(
-                place.options["repo"], private=place.options["private"], endpoint=hub_endpoint()
+                place.options["repo"], private=place.options["private"], endpoint=endpoint
             )
             return HubDestination(target, token.secret, network=network, throttle=self._throttle)
         profile = S3Profile(**place.options)

@@ -7,11 +7,12 @@ machine.
 
 from __future__ import annotations
 
-from tui.sandbox.hub.accounts import Accounts, HubToken, Role, Scope
+from tui.sandbox.hub.accounts import HUB_TOKEN, Accounts, HubToken, Role, Scope
 from tui.sandbox.hub.repos import HubRepo, Repos
 from tui.sandbox.hub.server import Hub, HubConfig, HubFaults, RunningHub, serve_hub
 
 __all__ = [
+    "HUB_TOKEN",
     "Accounts",
     "Hub",
     "HubConfig",

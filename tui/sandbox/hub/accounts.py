@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+HUB_TOKEN = "hf_write"  # noqa: S105 - it opens nothing but this rehearsal
+"""A token that may write."""
 _CREATED = "2025-01-01T00:00:00.000Z"
 
 

@@ -1,0 +1,126 @@
+"""Which Hub is meant: it travels with the session, and each Hub's token stays with that Hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+
+from tests.engine.world import World
+from tests.replicate.server import serving
+from tui.engine.agent import engine_environment, session_of
+from tui.engine.clients import Clients
+from tui.engine.control_client import ControlClient
+from tui.engine.live_settings import LiveSettings
+from tui.engine.token_box import DEFAULT_HUB, clean_endpoint
+from tui.settings import Home, Settings
+
+LIVE = "https://api.replicate.com/v1"
+LOCAL = "http://127.0.0.1:5/v1"
+
+
+@pytest.fixture
+def clients(home: Home) -> Clients:
+    return Clients(LiveSettings(home, Settings()), lambda _base: None)
+
+
+def shown(clients: Clients, base: str) -> str:
+    token = clients.hub_token(base)
+    return token.reveal() if token is not None else ""
+
+
+def test_the_session_carries_the_hub_and_the_engine_forgets_the_shells() -> None:
+    environ = {"HF_ENDPOINT": "http://127.0.0.1:7/", "HF_TOKEN": " hf_a ", "LANG": "C"}
+    assert session_of(environ) == {"hf_endpoint": "http://127.0.0.1:7/", "hf_token": "hf_a"}
+    assert engine_environment(environ) == {"LANG": "C"}
+
+
+def test_each_api_has_a_hub_of_its_own(clients: Clients) -> None:
+    clients.set_hub(LOCAL, "http://127.0.0.1:7/", "hf_sandbox")
+    clients.set_hub(LIVE, "", "hf_real")
+    assert (clients.hub_endpoint(LOCAL), shown(clients, LOCAL)) == (
+        "http://127.0.0.1:7",
+        "hf_sandbox",
+    )
+    assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == (DEFAULT_HUB, "hf_real")
+
+
+def test_a_token_stays_with_the_hub_that_it_was_given_for(clients: Clients) -> None:
+    clients.set_hub(LIVE, "https://mirror.example", "hf_mirror")
+    clients.set_hub(LIVE, "", "hf_real")  # a window without HF_ENDPOINT
+    assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == (DEFAULT_HUB, "hf_real")
+    clients.set_hub(LIVE, "https://other.example", "")
+    assert shown(clients, LIVE) == ""
+    clients.set_hub(LIVE, "https://mirror.example/", "")
+    assert shown(clients, LIVE) == "hf_mirror"
+    clients.set_hub(LIVE, "", "")  # nothing said: nothing changes
+    assert shown(clients, LIVE) == "hf_mirror"
+
+
+def test_a_real_token_is_not_for_a_server_on_this_machine(clients: Clients) -> None:
+    clients.set_hub(LOCAL, "", "hf_real")
+    assert (clients.hub_endpoint(LOCAL), shown(clients, LOCAL)) == ("", "")
+    clients.set_hub(LOCAL, DEFAULT_HUB, "hf_real")  # unless somebody says exactly that
+    assert shown(clients, LOCAL) == "hf_real"
+
+
+def test_an_address_that_cannot_be_one_sends_a_token_nowhere(clients: Clients) -> None:
+    clients.set_hub(LIVE, "mirror.example", "hf_mirror")
+    assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("https://hub.example/", "https://hub.example"),
+        (" http://127.0.0.1:80/hub/ ", "http://127.0.0.1:80/hub"),
+        ("hub.example", ""),
+        ("ftp://hub.example", ""),
+        ("https://user:pw@hub.example", ""),
+        ("https://hub.example:port", ""),
+        ("https://hub.example/?a=b", ""),
+        ("https://[::1", ""),
+        ("", ""),
+    ],
+)
+def test_addresses_of_a_hub(text: str, clean: str) -> None:
+    assert clean_endpoint(text) == clean
+
+
+@dataclass
+class Listener:
+    """A Hub that remembers what it was asked with."""
+
+    heard: list[str] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.heard.append(request.headers.get("Authorization", ""))
+        return web.json_response({"name": "alice", "orgs": [], "auth": {}})
+
+
+async def test_no_call_brings_one_hubs_token_to_another(world: World) -> None:
+    """Every call of the engine that signs in at a Hub, for two APIs with two Hubs."""
+    first, second = Listener(), Listener()
+    other = ControlClient(world.home.socket, "http://127.0.0.1:9/v1")
+    async with serving(first.answer) as one, serving(second.answer) as two:
+        for client, port, token in ((world.client, one, "hf_one"), (other, two, "hf_two")):
+            await client.set_session({"hf_endpoint": f"http://127.0.0.1:{port}", "hf_token": token})
+        for client in (world.client, other):
+            assert (await client.cloud.validate_token("huggingface"))["valid"]
+            await client.cloud.check_delivery(kind="hub", hub_model_id="alice/new")
+            await client.call("GET", "/api/publishing/namespaces")
+            await client.call("POST", "/api/publishing/repository/check", {"repo_id": "alice/x"})
+            await client.publishing.add_destination(name="the-hub", kind="hub", repo="alice/new")
+            await client.publishing.test_destination("the-hub")
+            await client.publishing.remove_destination("the-hub")
+    assert set(first.heard) == {"Bearer hf_one"}
+    assert set(second.heard) == {"Bearer hf_two"}
+    assert len(first.heard) == len(second.heard) > 4
+
+
+async def test_without_a_hub_nobody_is_asked(world: World) -> None:
+    await world.client.set_session({"hf_token": "hf_write"})
+    found = await world.client.cloud.validate_token("huggingface")
+    assert (found["valid"], found["reason"]) == (False, "none")
+    assert "HF_ENDPOINT" in found["advice"]
