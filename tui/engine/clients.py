@@ -117,9 +117,13 @@ class Clients:
         return {base: client.circuit for base, client in self._clients.items()}
 
     def _settings_changed(self, before: Settings, after: Settings) -> None:
-        if before.network != after.network:
-            for api_base in list(self._clients):
-                self._retire(api_base)
+        if before.network == after.network:
+            return
+        # Whether the services answer is another question now: they are asked at once.
+        for api_base, budget in self._budgets.items():
+            self._retire(api_base)
+            budget.forgive()
+            self._on_token(api_base)
 
     def _token_changed(self, kind: Kind, api_base: str) -> None:
         if kind == "replicate":

@@ -145,6 +145,10 @@ class RateBudget:
         """A good answer said that nothing is left of this window, which ends in `seconds`."""
         self._blocked_until = max(self._blocked_until, self._clock() + max(0.0, seconds))
 
+    def forgive(self) -> None:
+        """The way to the service is another one now, so failures on the old way say nothing."""
+        self._answered()
+
     def answered(self) -> None:
         """The service answered properly (an error about our request counts as that)."""
         self._answered()
