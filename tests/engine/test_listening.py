@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ from tui.engine.addresses import bind_for, is_loopback_host, public_base
 from tui.engine.errors import RefusedError
 from tui.engine.service import Engine
 from tui.listener.webhooks import WEBHOOK_PATH
-from tui.settings import Home, load_settings
+from tui.settings import Home, SettingsError, load_settings
 
 
 @pytest.fixture
@@ -119,27 +120,151 @@ async def test_a_taken_port_is_told(engine: Engine) -> None:
         assert await status(engine.listening.address) == 401
 
 
-@needs_program("openssl")
-async def test_tls_while_it_runs(engine: Engine, tmp_path: Path) -> None:
+async def make_certificate(folder: Path, name: str = "", *options: str) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    folder.mkdir(exist_ok=True)
+    given = options or ("-nodes",)
     await asyncio.to_thread(
         subprocess.run,
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "k.pem", "-out",
-         "c.pem"],
-        cwd=tmp_path, check=True, capture_output=True,
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", *given, "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"k{name}.pem",
+         "-out", f"c{name}.pem"],
+        cwd=folder, check=True, capture_output=True,
     )  # fmt: skip
-    await change(engine, tls_cert=str(tmp_path / "c.pem"), tls_key=str(tmp_path / "k.pem"))
+    return folder / f"c{name}.pem", folder / f"k{name}.pem"
+
+
+@needs_program("openssl")
+async def test_tls_while_it_runs(engine: Engine, tmp_path: Path) -> None:
+    certificate, key = await make_certificate(tmp_path)
+    await change(engine, tls_cert=str(certificate), tls_key=str(key))
     listening = engine.listening
     assert listening.state()["tls"]
-    assert await status(listening.address, "https", tmp_path / "c.pem") == 401
+    assert await status(listening.address, "https", certificate) == 401
     here = listening.base_for("http://127.0.0.1:1/v1")
     assert here is not None
     assert here.startswith("http://127.0.0.1:")  # trainers of this machine need not trust it
     assert await status(here.removeprefix("http://")) == 401
-    (tmp_path / "k.pem").write_text("nothing")
-    await change(engine, tls_key=str(tmp_path / "k.pem"), listen=f"127.0.0.1:{free_port()}")
-    assert listening.state()["state"] == "off"  # never in the clear instead
-    assert "certificate" in listening.problem
+    key.write_text("nothing")
+    before = listening.address
+    await change(engine, listen=f"127.0.0.1:{free_port()}")
+    assert "holds no private key" in listening.problem
+    assert listening.address == before  # never in the clear instead
+    assert await status(before, "https", certificate) == 401
+
+
+@needs_program("openssl")
+async def test_an_engine_that_starts_with_a_bad_certificate_stays_closed(
+    home: Home, tmp_path: Path
+) -> None:
+    certificate, _ = await make_certificate(tmp_path)
+    home.create()
+    home.settings_file.write_text(
+        f'[listener]\nlisten = "127.0.0.1:0"\ntls_cert = "{certificate}"\n'
+    )
+    async with running_engine(home, load_settings(home, {})) as (engine, _):
+        assert engine.listening.state()["state"] == "off"
+        assert "tls_cert in the settings holds no key" in engine.listening.problem
+        await change(engine, tls_cert=None)
+        assert engine.listening.state()["state"] == "listening"
+        assert await status(engine.listening.address) == 401
+
+
+# -- a change that is asked for is in force, or nothing has changed -----------------------------
+
+
+async def refuses(engine: Engine, **values: object) -> str:
+    """Ask for a change that cannot be; returns what stands at the field."""
+    before, door = engine.live.now.listener, engine.listening.address
+    with pytest.raises(RefusedError) as refused:
+        await engine.listening.place.change(values)
+    ((name, words),) = refused.value.details["fields"].items()
+    assert name.removeprefix("listener.") in values
+    assert engine.live.now.listener == before
+    assert engine.listening.address == door
+    assert engine.listening.problem == ""
+    assert await status(door) == 401  # it is served as before
+    return str(words)
+
+
+async def test_an_address_that_cannot_be_had_changes_nothing(engine: Engine) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        assert "is taken" in await refuses(engine, listen=f"127.0.0.1:{taken}")
+    elsewhere = await refuses(engine, listen="192.0.2.1:8099", allow_public_bind=True)
+    assert "no address of this machine" in elsewhere
+    nobody = await refuses(engine, listen="no-such-host.invalid:8099", allow_public_bind=True)
+    assert "names no address" in nobody or "in time" in nobody
+    assert "allow that first" in await refuses(engine, listen=f"0.0.0.0:{free_port()}")
+
+
+async def test_other_machines_are_let_in_on_the_same_port(engine: Engine) -> None:
+    port = free_port()
+    await engine.listening.place.change({"listen": f"127.0.0.1:{port}"})
+    await engine.listening.place.change({"listen": f"0.0.0.0:{port}", "allow_public_bind": True})
+    assert engine.listening.address == f"0.0.0.0:{port}"
+    assert "Other machines" in engine.listening.warning
+    assert await status(f"127.0.0.1:{port}") == 401
+    words = "change that address first"
+    with pytest.raises(RefusedError, match=words):
+        await engine.listening.place.change({"allow_public_bind": False})
+    await engine.listening.place.change({"listen": f"127.0.0.1:{port}", "allow_public_bind": False})
+    assert (engine.listening.address, engine.listening.warning) == (f"127.0.0.1:{port}", "")
+    assert await status(f"127.0.0.1:{port}") == 401
+
+
+@needs_program("openssl")
+async def test_certificates_that_cannot_be_used_change_nothing(
+    engine: Engine, tmp_path: Path
+) -> None:
+    certificate, key = await make_certificate(tmp_path)
+    other, other_key = await make_certificate(tmp_path, "2")
+    _, locked_key = await make_certificate(tmp_path, "3", "-passout", "pass:geheim")
+    (tmp_path / "text.pem").write_text("no certificate")
+    pipe = tmp_path / "pipe.pem"
+    os.mkfifo(pipe)
+    pair = {"tls_cert": str(certificate), "tls_key": str(key)}
+    for values, words in (
+        ({"tls_cert": str(tmp_path)}, "is a folder"),
+        ({"tls_cert": str(tmp_path / "none.pem")}, "does not exist"),
+        ({"tls_cert": str(tmp_path / "text.pem")}, "holds no certificate"),
+        ({"tls_cert": str(pipe)}, "is no file"),
+        ({"tls_cert": str(certificate)}, "holds no key"),
+        ({"tls_cert": str(key)}, "holds no certificate"),
+        ({**pair, "tls_key": str(other_key)}, "is of another certificate"),
+        ({**pair, "tls_key": str(certificate)}, "holds no private key"),
+        ({**pair, "tls_key": str(locked_key)}, "needs a passphrase"),
+        ({**pair, "tls_key": str(tmp_path)}, "is a folder"),
+        ({"tls_key": str(tmp_path / "none.pem")}, "does not exist"),
+    ):
+        assert words in await refuses(engine, **values), values
+    await engine.listening.place.change(pair)
+    address = engine.listening.address
+    assert await status(address, "https", certificate) == 401
+    with pytest.raises(RefusedError, match="another certificate"):
+        await engine.listening.place.change({"tls_cert": str(other)})
+    assert await status(address, "https", certificate) == 401
+    # Both at once, and on the same port: the old one has to go first.
+    await engine.listening.place.change({"tls_cert": str(other), "tls_key": str(other_key)})
+    assert await status(engine.listening.address, "https", other) == 401
+
+
+async def test_settings_that_cannot_be_written_move_nothing(engine: Engine, home: Home) -> None:
+    before = engine.listening.address
+    home.settings_file.write_text("[listener\n")  # somebody is editing it
+    with pytest.raises(SettingsError):
+        await engine.listening.place.change({"listen": f"127.0.0.1:{free_port()}"})
+    assert engine.listening.address.partition(":")[0] == before.partition(":")[0]
+    assert await status(engine.listening.address) == 401
+    assert engine.live.now.listener.listen == "127.0.0.1:0"
+
+
+async def test_a_list_of_addresses_that_is_none_lets_nobody_in(engine: Engine, home: Home) -> None:
+    home.settings_file.write_text('[listener]\nlisten = "127.0.0.1:0"\nallowed_ips = "127.0.0.1"\n')
+    await eventually(lambda: engine.live.now.problems, within=30)
+    assert await status(engine.listening.address) == 403
 
 
 async def test_who_may_send_changes_while_it_runs(engine: Engine) -> None:

@@ -5,35 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
-from tui.engine.addresses import STORAGE_PATH, WEBHOOK_PATH, bind_for, public_base
+from tui.engine.addresses import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.book import Book
 from tui.engine.errors import RefusedError
 from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
+from tui.engine.listener_place import ListenerPlace
 from tui.engine.listener_stats import WatchedStats, stats_row
 from tui.engine.live_settings import LiveSettings
 from tui.engine.storage_keys import StorageKeys
-from tui.listener.app import Part, PublicRunner, build_app
+from tui.listener.app import Part
 from tui.listener.client_address import parse_networks
 from tui.listener.storage import ReceivedObject, StorageLimits, StorageReceiver
-from tui.listener.tls import server_context
 from tui.listener.webhooks import WebhookReceiver, WebhookSettings
-from tui.settings import ListenerSettings, Settings
+from tui.settings import Settings
 from tui.store.reader import is_loopback
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
 
 LOG = logging.getLogger(__name__)
 
-_PORT_FACT: Final = "listener_port"
 _TELL_SECONDS: Final = 0.5
 _HERE: Final = "127.0.0.1"
 
@@ -43,9 +39,7 @@ class Listening:
 
     Attributes:
         outputs: the folder that delivered files come to.
-        address: `host:port` it listens on, or "" while it does not.
-        problem: why it does not listen as the settings say, or "".
-        warning: what to know about the address it listens on, or "".
+        place: where it listens, and how that is changed.
     """
 
     def __init__(
@@ -59,9 +53,6 @@ class Listening:
         hooks: HookDesk,
     ) -> None:
         self.outputs = outputs
-        self.address = ""
-        self.problem = ""
-        self.warning = ""
         self._live = live
         self._book = book
         self._keys = keys
@@ -71,132 +62,65 @@ class Listening:
         )
         self._webhooks = WebhookReceiver(hooks.secrets_for, hooks.take, jobs=hooks)
         self._webhooks.stats = WatchedStats(on_change=self._tell_soon)
-        self._runner: PublicRunner | None = None
-        self._sites: list[web.TCPSite] = []
-        self._plain_port = 0
-        self._moving = asyncio.Lock()
-        self._move: asyncio.Task[None] | None = None
+        self.place = ListenerPlace(live, book.writer, self._tell)
         self._telling: asyncio.TimerHandle | None = None
-        self._settle(live.now.listener)
+        self._settle(live.now)
         live.on_change(self._changed)
 
     # -- life ---------------------------------------------------------------------------------
 
     async def start(self, parts: Sequence[Part] = ()) -> None:
-        """Serve the receivers and `parts` on the address in the settings.
-
-        When that port is taken, any free one will do for trainers on this machine. A job that is
-        under way was told a port, so that one is tried first while there is such a job.
-        """
-        self._runner = PublicRunner(build_app([self._storage, self._webhooks, *parts]))
-        await self._runner.setup()
-        await self._open()
-
-    async def _open(self) -> None:
-        """Listen; what listened before has been closed."""
-        runner = self._runner
-        if runner is None:
-            return
-        settings = self._live.now.listener
-        bind = bind_for(settings.listen, allow_public=settings.allow_public_bind)
-        self.problem, self.warning = bind.problem, bind.warning
-        if self.warning:
-            LOG.warning("%s", self.warning)
-        try:
-            tls = server_context(settings.tls_cert, settings.tls_key)
-        except OSError as error:
-            reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
-            self.problem = f"the certificate in the settings cannot be used ({reason})"
-            self._tell()
-            return
-        for port in self._ports(bind.port):
-            try:
-                host, found = await self._serve(runner, bind.host, port, tls)
-            except OSError as error:
-                LOG.info("%s:%s cannot be listened on: %s", bind.host, port, error.strerror)
-                self.problem = f"port {bind.port} is taken by another program"
-                continue
-            self.address = f"[{host}]:{found}" if ":" in host else f"{host}:{found}"
-            if found == bind.port or not bind.port:
-                self.problem = bind.problem
-            self._book.writer.set_fact(_PORT_FACT, found)
-            if tls is not None:  # trainers on this machine need not trust our certificate
-                _, found = await self._serve(runner, _HERE, 0, None)
-            self._plain_port = found
-            break
-        self._tell()
-
-    async def _serve(
-        self, runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None
-    ) -> tuple[str, int]:
-        """Listen on one more address; returns what it came to be."""
-        before = list(runner.addresses)
-        site = web.TCPSite(runner, host, port, ssl_context=tls)
-        try:
-            await site.start()
-        except OSError:
-            await site.stop()
-            raise
-        self._sites.append(site)
-        found = next(address for address in runner.addresses if address not in before)
-        return str(found[0]), int(found[1])
-
-    def _ports(self, wanted: int) -> list[int]:
-        ports = [wanted]
-        before = self._book.writer.fact(_PORT_FACT)
-        if isinstance(before, int) and before not in ports:
-            waiting = any(job.delivery == "local" for job in self._book.writer.active())
-            ports.insert(0 if waiting else 1, before)
-        return [*ports, 0] if 0 not in ports else ports
+        """Serve the receivers and `parts` on the address in the settings."""
+        await self.place.start([self._storage, self._webhooks, *parts])
 
     async def aclose(self) -> None:
         """Stop listening; bodies on their way get a moment to finish."""
-        if self._move is not None:
-            self._move.cancel()
-            await asyncio.gather(self._move, return_exceptions=True)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self.place.aclose()
         if self._telling is not None:
             self._telling.cancel()
 
     # -- settings -----------------------------------------------------------------------------
 
-    def _settle(self, settings: ListenerSettings) -> None:
+    def _settle(self, settings: Settings) -> None:
         """Put in force what needs no new socket. A list that cannot be read lets nobody in."""
-        allowed = _networks("listener.allowed_ips", settings.allowed_ips)
-        trusted = _networks("listener.trusted_proxies", settings.trusted_proxies)
-        nobody = parse_networks(("255.255.255.255",))
+        listener = settings.listener
+        allowed = _networks("listener.allowed_ips", listener.allowed_ips)
+        trusted = _networks("listener.trusted_proxies", listener.trusted_proxies)
+        if allowed is None or settings.wrong("listener.allowed_ips"):
+            allowed = parse_networks(("255.255.255.255",))
         self._webhooks.settings = WebhookSettings(
-            verify=settings.verify_signatures,
-            allowed=nobody if allowed is None else allowed,
-            trusted_proxies=trusted or (),
+            verify=listener.verify_signatures, allowed=allowed, trusted_proxies=trusted or ()
         )
         host = urlsplit(self.public_url).netloc
         self._storage.public_hosts = (host,) if host else ()
 
     def _changed(self, before: Settings, after: Settings) -> None:
-        if before.listener == after.listener:
+        if (before.listener, before.problems) == (after.listener, after.problems):
             return
-        self._settle(after.listener)
-        if _socket_of(before.listener) == _socket_of(after.listener):
-            self._tell()
-        else:
-            self._move = asyncio.get_running_loop().create_task(self._reopen(), name="listener")
+        self._settle(after)
+        self.place.follow()
+        self._tell()
 
-    async def _reopen(self) -> None:
-        async with self._moving:
-            sites, self._sites, self.address = self._sites, [], ""
-            for site in sites:
-                with contextlib.suppress(RuntimeError):
-                    await site.stop()
-            await self._open()
+    # -- what others ask ----------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """`host:port` it listens on, or "" while it does not."""
+        return self.place.doors.address
+
+    @property
+    def problem(self) -> str:
+        """Why it does not listen as the settings say, or ""."""
+        return self.place.problem
+
+    @property
+    def warning(self) -> str:
+        """What to know about the address it listens on, or ""."""
+        return self.place.warning
 
     async def settled(self) -> None:
         """Wait until a change of the address, if one is under way, is done."""
-        if self._move is not None:
-            await asyncio.gather(self._move, return_exceptions=True)
-
-    # -- what others ask ----------------------------------------------------------------------
+        await self.place.settled()
 
     @property
     def public_url(self) -> str:
@@ -219,7 +143,11 @@ class Listening:
             "state": "listening" if self.address else "off",
             "problem": self.problem,
             "warning": self.warning,
-            "tls": bool(settings.tls_cert),
+            "tls": self.place.doors.tls,
+            "listen": settings.listen,
+            "allow_public_bind": settings.allow_public_bind,
+            "tls_cert": settings.tls_cert,
+            "tls_key": settings.tls_key,
             "public_url": settings.public_url,
             "webhook_url": f"{self.public_url}{WEBHOOK_PATH}" if self.public_url else "",
             "verify_signatures": settings.verify_signatures,
@@ -232,7 +160,7 @@ class Listening:
     @property
     def reachable_at(self) -> str:
         """Where a person's own tools find us: the public URL, or this machine's address."""
-        here = f"http://{_HERE}:{self._plain_port}" if self.address else ""
+        here = f"http://{_HERE}:{self.place.doors.plain_port}" if self.address else ""
         return self.public_url or here
 
     def base_for(self, api_base: str) -> str | None:
@@ -291,7 +219,3 @@ def _networks(name: str, texts: Sequence[str]) -> Any:
     except ValueError as error:
         LOG.warning("%s: %s", name, error)
         return None
-
-
-def _socket_of(settings: ListenerSettings) -> tuple[object, ...]:
-    return (settings.listen, settings.allow_public_bind, settings.tls_cert, settings.tls_key)

@@ -1,0 +1,188 @@
+"""What people type about the listener: read into one form, or refused in words."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.engine.fields import FieldError
+from tui.engine.listener_fields import (
+    read_listen,
+    read_networks,
+    read_path,
+    read_paths,
+    read_public_url,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        (" 8080 ", "127.0.0.1:8080"),
+        (":9000", "127.0.0.1:9000"),
+        ("Localhost:080", "localhost:80"),
+        ("[::1]:8080", "[::1]:8080"),
+        ("[0:0:0:0:0:0:0:1]:8080", "[::1]:8080"),
+        ("0.0.0.0:65535", "0.0.0.0:65535"),
+        ("box.example:80", "box.example:80"),
+    ],
+)
+def test_where_to_listen(text: str, meant: str) -> None:
+    assert read_listen(text) == meant
+    assert read_listen(meant) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "host:port"),
+        ("   ", "host:port"),
+        (None, "host:port"),
+        (8080, "host:port"),
+        ("localhost", "no port"),
+        ("127.0.0.1:0", "from 1 to 65535"),
+        ("127.0.0.1:65536", "from 1 to 65535"),
+        ("127.0.0.1:-1", "port that is none"),
+        ("127.0.0.1:1e309", "port that is none"),
+        ("127.0.0.1:８０", "port that is none"),
+        ("127.0.0.1:", "port that is none"),
+        ("http://127.0.0.1:80", "without http://"),
+        ("me:secret@127.0.0.1:80", "without a user name"),
+        ("127.0.0.1:80/path", "without a user name or a path"),
+        ("::1:8080", "in brackets"),
+        ("[::1:8080", "in brackets"),
+        ("[fe80::1%eth0]:8080", "zone (%eth0)"),
+        ("[fe80::zz]:8080", "no IPv6 address"),
+        ("256.1.1.1:80", "no IP address"),
+        ("bücher.example:80", "names no host"),
+        ("a b:80", "names no host"),
+        ("-x:80", "names no host"),
+        ("a" * 300 + ":80", "host:port"),
+    ],
+)
+def test_where_nobody_can_listen(text: Any, words: str) -> None:
+    with pytest.raises(FieldError) as refused:
+        read_listen(text)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("  ", ""),
+        ("https://T.Example:8443/x/", "https://t.example:8443/x"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("https://t.example:443/api/webhooks/replicate", "https://t.example:443"),
+    ],
+)
+def test_public_addresses(text: str, meant: str) -> None:
+    assert read_public_url(text) == meant
+    assert read_public_url(meant) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (7, "must be an https address"),
+        ("hooks.example", "begin with https://"),
+        ("ftp://hooks.example", "begin with https://"),
+        ("https:///path", "begin with https://"),
+        ("http://hooks.example", "https addresses only"),
+        ("https://me:geheim@hooks.example", "user name or a password"),
+        ("https://@hooks.example", "user name or a password"),
+        ("https://hooks.example/?key=1", "before any ? or #"),
+        ("https://hooks.example/#top", "before any ? or #"),
+        ("https://hooks.example/#", "before any ? or #"),
+        ("https://hooks.example:0", "port is none"),
+        ("https://hooks.example:99999", "port is none"),
+        ("https://hooks.example:x", "port is none"),
+        ("https://[fe80::1%25eth0]", "zone"),
+        ("https://[fe80::1", "cannot be read"),
+        ("https://hooks example", "space inside"),
+        ("https://hooks..example", "host name cannot be one"),
+        ("https://" + "ü" * 70 + ".example", "host name cannot be one"),
+        ("https://hooks\\evil", "host name cannot be one"),
+        ("https://" + "a" * 3000, "too long"),
+    ],
+)
+def test_public_addresses_that_are_none(text: Any, words: str) -> None:
+    with pytest.raises(FieldError) as refused:
+        read_public_url(text)
+    assert words in str(refused.value)
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("", ()),
+        ("34.82.0.0/16,35.185.0.0/16", ("34.82.0.0/16", "35.185.0.0/16")),
+        (["203.0.113.7", " 203.0.113.7"], ("203.0.113.7",)),
+        ("2001:DB8::/32; ::1", ("2001:db8::/32", "::1")),
+        ("::ffff:203.0.113.7", ("203.0.113.7",)),
+        ("10.0.0.0/255.0.0.0", ("10.0.0.0/8",)),
+    ],
+)
+def test_who_may_send(typed: Any, meant: tuple[str, ...]) -> None:
+    assert read_networks(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ([""], "must not be empty"),
+        (["  "], "must not be empty"),
+        ("34.82.1.5/16", "34.82.1.5/16 has bits outside its mask; write 34.82.0.0/16"),
+        ("2001:db8::1/32", "write 2001:db8::/32"),
+        ("fe80::1%eth0", "has a zone (%eth0)"),
+        ("fe80::%eth0/64", "has a zone (%eth0)"),
+        ("0.0.0.0/0", "is everybody"),
+        ("::/0", "is everybody"),
+        ("10.0.0.0/33", "neither an address nor a network"),
+        ("10.0.0.0/-1", "neither an address nor a network"),
+        ("hooks.example", "neither an address nor a network"),
+        ("x" * 5000, "neither an address nor a network"),
+        (["10.0.0.1"] * 501, "501 entries"),
+        ({"a": 1}, "must be a list"),
+        ([7], "must be a list"),
+        (None, "must be a list"),
+    ],
+)
+def test_who_is_nobody(typed: Any, words: str) -> None:
+    with pytest.raises(FieldError) as refused:
+        read_networks(typed)
+    assert words in str(refused.value)
+    assert len(str(refused.value)) < 200
+
+
+def words_of(read: Callable[[Any], Any], value: Any) -> str:
+    """Why a value is refused; nothing when it is read."""
+    try:
+        read(value)
+    except FieldError as error:
+        return str(error) or "no words"
+    return ""
+
+
+@given(st.one_of(st.ip_addresses(), st.ip_addresses().map(lambda one: f"{one}/9")))
+def test_what_is_read_is_read_the_same_again(typed: Any) -> None:
+    meant = str(typed)
+    if words := words_of(read_networks, meant):
+        assert "has bits outside" in words
+        meant = words.rpartition(" ")[2]
+        assert ipaddress.ip_network(str(typed), strict=False) == ipaddress.ip_network(meant)
+    once = read_networks(meant)
+    assert read_networks(list(once)) == once
+
+
+@given(st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text()), st.floats()))
+def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
+    for read in (read_listen, read_public_url, read_networks, read_path, read_paths):
+        assert words_of(read, value) != "no words"
