@@ -124,3 +124,16 @@ async def test_looking_ahead_says_what_would_go_and_whose_card_is_there(
     assert sorted(answer["files"]) == sorted(file["name"] for file in final)
     assert answer["card"] == "none"
     assert not (tmp_path / "x").exists()
+
+
+async def test_the_speed_limit_is_read_as_people_write_it(world: World) -> None:
+    calls = world.client.publishing
+    for text, bytes_per_second in (
+        ("5 MiB/s", 5 << 20), ("800k", 800 << 10), ("2.5M", 5 << 19), ("1000", 1000), ("off", 0),
+    ):  # fmt: skip
+        assert await calls.limit(text) == bytes_per_second
+        assert world.engine.live.now.publishing.bandwidth == bytes_per_second
+    for text in ("fast", "-5", "5 MiB per s", "1e9", "nan"):
+        with pytest.raises(ControlError) as caught:
+            await calls.limit(text)
+        assert "bandwidth" in caught.value.details["fields"]

@@ -74,6 +74,11 @@ class PublishingCalls:
         found: dict[str, Any] = await self._call("POST", path, {})
         return found
 
+    async def limit(self, bandwidth: str) -> int:
+        """How fast all transfers together may be, as typed (`5 MiB/s`, `off`); in bytes then."""
+        found = await self._call("PUT", "transfers/limit", {"bandwidth": bandwidth})
+        return int(found["bandwidth"])
+
     async def artifacts(self, job: str = "") -> list[dict[str, Any]]:
         """What jobs produced and where it is published; all jobs without an id."""
         path = f"artifacts?job={quote(job, safe='')}"

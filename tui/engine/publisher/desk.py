@@ -19,7 +19,7 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.artifacts import artifacts_of
 from tui.engine.publisher.card import Cards
 from tui.engine.publisher.clearing import Clearing
-from tui.engine.publisher.options import wrong
+from tui.engine.publisher.options import read_speed, wrong
 from tui.engine.publisher.places import Places
 from tui.engine.publisher.queue import TransferQueue
 from tui.engine.publisher.selection import chosen_files
@@ -60,11 +60,13 @@ class PublishingDesk:
         self._outputs = outputs
         self._tables = writer.transfers
         self._throttle = Throttle(live.now.publishing.bandwidth or None)
+        self._live = live
         live.on_change(self._settings_changed)
         self.places = Places(self._tables, clients, live, self._throttle, now)
+        self._cards = Cards(home)
         self.queue = TransferQueue(
             tables=self._tables, places=self.places, hub=hub, tasks=tasks, now=now,
-            prepare=Cards(home).prepare,
+            prepare=self._cards.prepare, forget=self._cards.forget,
         )  # fmt: skip
         self._clearing = Clearing(self._tables, self.places, outputs, write, now)
         self._writer = writer
@@ -86,6 +88,7 @@ class PublishingDesk:
             web.post("/api/engine/transfers", self._publish),
             web.post("/api/engine/transfers/{id}/{action}", self._act),
             web.post("/api/engine/transfers/look", self._look_ahead),
+            web.put("/api/engine/transfers/limit", self._limit),
             web.get("/api/engine/artifacts", self._artifacts),
             web.post("/api/engine/artifacts/clear", self._clear),
         ]
@@ -132,8 +135,19 @@ class PublishingDesk:
         return web.json_response(answer)
 
     async def _transfers(self, _request: web.Request) -> web.Response:
-        rows = [self.row(record) for record in self._tables.all()]
+        line = self.queue.place_in_line()
+        rows = [
+            {**self.row(record), "ahead": line.get(record.transfer_id)}
+            for record in self._tables.all()
+        ]
         return web.json_response({"transfers": rows})
+
+    async def _limit(self, request: web.Request) -> web.Response:
+        """Change how fast all transfers together may be; `{bandwidth}` in bytes per second."""
+        limit = read_speed((await _body(request)).get("bandwidth"))
+        self._live.change("publishing", {"bandwidth": limit})
+        self._hub.publish("settings")
+        return web.json_response({"bandwidth": limit})
 
     async def _act(self, request: web.Request) -> web.Response:
         actions: dict[str, Callable[[str], TransferRecord]] = {

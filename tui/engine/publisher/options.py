@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,6 +14,9 @@ from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for
 
 T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")
+_SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
+_FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_FASTEST: Final = 10**12
 _FIELDS: Final = {
     "hub": ("repo", "private"),
     "s3": (
@@ -26,6 +30,21 @@ _FIELDS: Final = {
 def wrong(field: str, words: str) -> RefusedError:
     """A field that cannot be taken."""
     return RefusedError(f"{field}: {words}.", details={"fields": {field: words}})
+
+
+def read_speed(value: object) -> int:
+    """Bytes per second as typed: `5 MiB/s`, `800k`, `2.5M`, `0` or `off` for no limit.
+
+    Raises:
+        RefusedError: it is none.
+    """
+    text = str(value if value is not None else "").strip().lower().removesuffix("/s")
+    if text in ("", "off", "no", "none"):
+        return 0
+    found = _SPEED.fullmatch(text)
+    if found is None or isinstance(value, bool):
+        raise wrong("bandwidth", "must be like 5 MiB/s or 800k, or off")
+    return min(round(float(found[1]) * _FACTORS[found[2]]), _FASTEST)
 
 
 def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
