@@ -45,7 +45,7 @@ class PublishingCalls:
         return found
 
     async def transfers(self) -> list[dict[str, Any]]:
-        """All transfers, oldest first, with their files."""
+        """All transfers in their order, with their files; `ahead` is how many go before it."""
         found: list[dict[str, Any]] = (await self._call("GET", "transfers"))["transfers"]
         return found
 
@@ -69,7 +69,7 @@ class PublishingCalls:
         return found
 
     async def act(self, transfer_id: str, action: str) -> dict[str, Any]:
-        """`pause`, `resume`, `cancel` or `retry` a transfer; answers it."""
+        """`pause`, `resume`, `cancel`, `retry`, `up`, `down` or `top`; answers the transfer."""
         path = f"transfers/{quote(transfer_id, safe='')}/{action}"
         found: dict[str, Any] = await self._call("POST", path, {})
         return found

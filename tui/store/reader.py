@@ -27,6 +27,7 @@ from tui.store.columns import (
     job_row,
     stage_record,
 )
+from tui.store.fetches import read_fetches
 from tui.store.filter import JobFilter
 from tui.store.records import (
     Billed,
@@ -41,6 +42,7 @@ from tui.store.records import (
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
 from tui.store.transfer_records import (
     DestinationRecord,
+    FetchRecord,
     PublishedFile,
     TransferItem,
     TransferRecord,
@@ -328,6 +330,10 @@ class StoreReader:
     def transfer_items(self, transfer_id: str) -> list[TransferItem]:
         """A transfer's files in their order."""
         return read_items(self._all, transfer_id)
+
+    def fetches(self, job_id: str) -> list[FetchRecord]:
+        """What a job produced elsewhere and is not here."""
+        return read_fetches(self._all, job_id)
 
     def published(self, job_id: str) -> list[PublishedFile]:
         """Where a job's files have arrived, oldest first."""

@@ -212,6 +212,24 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (transfer_id, seq)
     ) WITHOUT ROWID;
     """,
+    # The queue's order can be changed; and what a job produced elsewhere is on its way here.
+    """
+    ALTER TABLE transfers ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE fetches (
+        job_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        size INTEGER,
+        done_bytes INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        message TEXT NOT NULL,
+        advice TEXT NOT NULL,
+        until INTEGER,
+        notes TEXT NOT NULL,
+        PRIMARY KEY (job_id, name)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

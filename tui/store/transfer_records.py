@@ -55,6 +55,7 @@ class TransferRecord:
         retry_at: when the next try begins, None when none is planned.
         link: an address for people.
         notes: what is worth knowing although nothing went wrong.
+        position: its place in the order of all transfers; the lowest one goes first.
     """
 
     transfer_id: str
@@ -76,6 +77,7 @@ class TransferRecord:
     notes: list[str] = field(default_factory=list)
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +116,30 @@ class PublishedFile:
     sha256: str
     link: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecord:
+    """Something a job produced elsewhere that is not here yet, or cannot be had.
+
+    Attributes:
+        name: relative, as it will lie in the job's folder; for a whole place that cannot be
+            read, the place.
+        origin: `replicate`, `hub`, `s3`.
+        size: bytes, None while nobody has told.
+        state: `waiting`, `fetching` or `failed` (not tried again by itself).
+        message: why it is not here yet; empty while all is well.
+        until: when it is deleted there; None when nothing says that it will be.
+        notes: what is needed to go on with a half-fetched file. No secret, no signed address.
+    """
+
+    job_id: str
+    name: str
+    origin: str
+    size: int | None = None
+    done_bytes: int = 0
+    state: str = "waiting"
+    message: str = ""
+    advice: str = ""
+    until: datetime | None = None
+    notes: dict[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Final
 
 from tui.store.columns import from_micros, to_micros
@@ -62,8 +63,10 @@ class TransferTables:
     # -- transfers ----------------------------------------------------------------------------
 
     def insert(self, record: TransferRecord, items: Iterable[TransferItem]) -> None:
-        """Add a transfer with its files."""
+        """Add a transfer with its files, behind all others."""
         with self._transaction():
+            ((last,),) = self._query("SELECT COALESCE(MAX(position), 0) FROM transfers", ())
+            record = replace(record, position=last + 1)
             self._insert("transfers", _TRANSFER, record)
             self._put_items(record.transfer_id, items)
 
@@ -72,6 +75,15 @@ class TransferTables:
         with self._transaction():
             self._update("transfers", _TRANSFER, values, "transfer_id = ?", (transfer_id,))
         return self.get(transfer_id)
+
+    def put_in_order(self, positions: Mapping[str, int]) -> None:
+        """Give transfers new places in the order, by their ids."""
+        with self._transaction():
+            for transfer_id, position in positions.items():
+                self._execute(
+                    "UPDATE transfers SET position = ? WHERE transfer_id = ?",
+                    (position, transfer_id),
+                )
 
     def replace_items(self, transfer_id: str, items: Iterable[TransferItem]) -> None:
         """Write a transfer's files anew, as after planning."""
@@ -97,7 +109,7 @@ class TransferTables:
         return found[0]
 
     def all(self) -> list[TransferRecord]:
-        """All transfers, oldest first."""
+        """All transfers in their order, which is that of their making unless it was changed."""
         return read_transfers(self._query)
 
     def items(self, transfer_id: str) -> list[TransferItem]:
@@ -154,11 +166,11 @@ def read_destinations(query: Query) -> list[DestinationRecord]:
 
 
 def read_transfers(query: Query, transfer_id: str | None = None) -> list[TransferRecord]:
-    """Transfers, oldest first; with an id, that one alone."""
+    """Transfers in their order; with an id, that one alone."""
     where = "" if transfer_id is None else "WHERE transfer_id = ?"
     rows = query(
         f"SELECT {','.join(_TRANSFER)} FROM transfers {where} "  # noqa: S608  our own names
-        "ORDER BY created_at, transfer_id",
+        "ORDER BY position, created_at, transfer_id",
         () if transfer_id is None else (transfer_id,),
     )
     return [TransferRecord(**_decoded(_TRANSFER, row)) for row in rows]

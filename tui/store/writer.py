@@ -21,6 +21,7 @@ from typing import Any
 
 from tui.settings import Home
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
+from tui.store.fetches import FetchTable
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import StoreError, migrate
 from tui.store.transfers import TransferTables
@@ -56,6 +57,7 @@ class StoreWriter:
 
     Attributes:
         transfers: the tables of publishing.
+        fetches: what is still to be fetched.
     """
 
     def __init__(self, home: Home) -> None:
@@ -79,9 +81,11 @@ class StoreWriter:
         except BaseException:
             os.close(self._lock)
             raise
-        self.transfers = TransferTables(
+        means = (
             self._db.execute, self._transaction, lambda sql, values: self._read(sql, *values)
-        )
+        )  # fmt: skip
+        self.transfers = TransferTables(*means)
+        self.fetches = FetchTable(*means)
 
     def close(self) -> None:
         """Fold the journal into the file and let go of the lock."""
@@ -206,7 +210,7 @@ class StoreWriter:
                 "WHERE job_id = ? AND prediction_id <> ''",
                 (job_id,),
             )
-            for table in ("metrics", "stages", "files", "events", "jobs"):
+            for table in ("metrics", "stages", "files", "fetches", "events", "jobs"):
                 self._db.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))  # noqa: S608
 
     # -- reading inside the engine ------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +51,7 @@ class Cards:
             sources = {one.name: one.source for one in reader.transfer_items(record.transfer_id)}
         finally:
             reader.close()
-        folder = self._home.root / "cards" / record.transfer_id
+        folder = self._folder(record.transfer_id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         picture = draw_loss(list(zip(steps, losses, strict=True)))
         files = []
@@ -58,6 +60,20 @@ class Cards:
         private = bool(record.options.get("place", {}).get("private", True))
         facts = _facts(job, names, sources, picture=bool(files), private=private)
         return [*files, _write(folder, _CARD, render_card(facts).encode())], []
+
+    def forget(self, transfer_id: str) -> None:
+        """Remove what was made for a transfer; it is made anew should it be needed again."""
+        shutil.rmtree(self._folder(transfer_id), ignore_errors=True)
+
+    def forget_all_but(self, transfer_ids: Collection[str]) -> None:
+        """Remove what was made for others than these: left by an engine that was killed."""
+        folder = self._home.root / "cards"
+        for one in folder.iterdir() if folder.is_dir() else ():
+            if one.name not in transfer_ids:
+                shutil.rmtree(one, ignore_errors=True)
+
+    def _folder(self, transfer_id: str) -> Path:
+        return self._home.root / "cards" / transfer_id
 
 
 def _write(folder: Path, name: str, data: bytes) -> LocalFile:

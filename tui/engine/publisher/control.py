@@ -15,7 +15,11 @@ _WINDOW: Final = 5.0
 
 
 class Control:
-    """Shared between the event loop and the threads that send."""
+    """Shared between the event loop and the threads that send.
+
+    Attributes:
+        sent: bytes that have been reported as sent since this was made; never goes back.
+    """
 
     def __init__(self, report: Callable[[], None]) -> None:
         """Args: `report` is called from the event loop when there is progress to tell."""
@@ -24,6 +28,7 @@ class Control:
         self._lock = threading.Lock()
         self._last = 0.0
         self._done: dict[int, int] = {}
+        self.sent = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
         self.woken = asyncio.Event()
@@ -43,6 +48,7 @@ class Control:
     def progress(self, seq: int, done: int) -> None:
         """The same from a thread that sends; reports now and then."""
         with self._lock:
+            self.sent += max(0, done - self._done.get(seq, 0))
             self._done[seq] = done
             now = time.monotonic()
             if now - self._last < EVERY:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,6 +154,9 @@ class PublishingDesk:
         actions: dict[str, Callable[[str], TransferRecord]] = {
             "pause": self.queue.pause, "resume": self.queue.resume,
             "cancel": self.queue.cancel, "retry": self.queue.retry,
+            "up": partial(self.queue.move, where="up"),
+            "down": partial(self.queue.move, where="down"),
+            "top": partial(self.queue.move, where="top"),
         }  # fmt: skip
         action = actions.get(request.match_info["action"])
         if action is None:
@@ -233,7 +237,7 @@ class PublishingDesk:
     def _look(self, reader: StoreReader, text: str) -> list[dict[str, Any]]:
         jobs = [reader.find(text)] if text else reader.records()
         found = [artifacts_of(reader, job, self._outputs) for job in jobs]
-        return found if text else [one for one in found if one["files"]]
+        return found if text else [one for one in found if one["files"] or one["unfetched"]]
 
     def row(self, record: TransferRecord) -> dict[str, Any]:
         """A transfer with its files, as plain data; what is needed to resume stays inside."""

@@ -17,6 +17,8 @@ from tui.store.transfer_records import TransferItem, TransferRecord
 from tui.store.transfers import TransferTables
 
 T = TypeVar("T")
+Prepare = Callable[[TransferRecord, Destination], tuple[list[LocalFile], list[str]]]
+"""Makes files of our own that go along, such as a model card, and notes about them."""
 _FILES_AT_ONCE: Final = 3
 _KEEP_LIMIT: Final = 30.0
 
@@ -40,7 +42,7 @@ class Run:
     control: Control
     tables: TransferTables
     pool: ThreadPoolExecutor
-    prepare: Callable[[TransferRecord, Destination], tuple[list[LocalFile], list[str]]]
+    prepare: Prepare
     _resumes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @staticmethod

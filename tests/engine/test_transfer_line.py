@@ -1,0 +1,112 @@
+"""The order of transfers: who waits for whom, and how to change it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.engine.test_transfers import a_job, ended
+from tests.engine.world import World
+from tests.support import eventually
+from tui.engine.control_client import ControlError
+from tui.engine.publisher.line import Line
+
+
+async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> None:
+    order = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
+    line, log, stop = Line(2, lambda name: order[name]), [], asyncio.Event()
+    ends = {name: asyncio.Event() for name in order}
+
+    async def go(name: str, place: str) -> None:
+        async with line.turn(name, place, stop) as mine:
+            log.append((name, mine))
+            await ends[name].wait()
+
+    places = {"a": "hub", "b": "hub", "c": "s3", "d": "folder", "e": "other"}
+    tasks = [asyncio.create_task(go(name, place)) for name, place in places.items()]
+    await eventually(lambda: len(log) == 2)
+    assert log == [("a", True), ("c", True)]  # b would go to the same place as a
+    order["e"] = 0
+    ends["c"].set()
+    await eventually(lambda: len(log) == 3)
+    ends["a"].set()
+    await eventually(lambda: len(log) == 4)
+    assert log[2:] == [("e", True), ("b", True)]
+    for event in ends.values():
+        event.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_who_is_stopped_while_waiting_goes_away_at_once() -> None:
+    line, first = Line(1, lambda _name: 0), asyncio.Event()
+    stop, never = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with line.turn("a", "x", never):
+            await first.wait()
+
+    async def wait() -> bool:
+        async with line.turn("b", "y", stop) as mine:
+            return mine
+
+    holding, waiting = asyncio.create_task(hold()), asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    stop.set()
+    assert not await waiting
+    first.set()
+    await holding
+    async with line.turn("c", "x", never) as mine:
+        assert mine
+
+
+async def test_the_order_can_be_changed_and_is_kept(world: World, tmp_path: Path) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    world.engine.live.change("publishing", {"bandwidth": 2000})
+    names = []
+    for number in range(5):
+        made = await calls.publish(job_id, f"dir:{tmp_path}/{number}")
+        names.append(made["transfer_id"])
+    first, second, third, fourth, fifth = names
+    await ended(world, first, "running")
+    await ended(world, second, "running")
+
+    async def order() -> list[str]:
+        rows = [row for row in await calls.transfers() if row["ahead"] is not None]
+        assert [row["ahead"] for row in rows] == list(range(len(rows)))
+        return [row["transfer_id"] for row in rows]
+
+    assert await order() == names
+    await calls.act(fifth, "up")
+    assert await order() == [first, second, third, fifth, fourth]
+    await calls.act(third, "down")
+    assert await order() == [first, second, fifth, third, fourth]
+    await calls.act(fourth, "top")
+    assert await order() == [fourth, first, second, fifth, third]
+    assert (await calls.act(fourth, "up"))["state"] == "queued"  # it is the first already
+    await calls.act(third, "cancel")
+    await ended(world, third, "cancelled")  # at once, although others run
+    with pytest.raises(ControlError, match="cannot be moved"):
+        await calls.act(third, "up")
+    # The one that was put first goes next, and the two that run were not interrupted.
+    await calls.act(first, "cancel")
+    await ended(world, fourth, "running")
+    (row,) = [one for one in await calls.transfers() if one["transfer_id"] == fifth]
+    assert row["state"] == "queued"
+    world.engine.live.change("publishing", {"bandwidth": 0})
+    for name in (second, fourth, fifth):
+        assert (await ended(world, name))["state"] == "done"
+
+
+async def test_files_made_for_a_transfer_are_removed_when_it_ends(world: World) -> None:
+    await world.use_hub()
+    job_id = await a_job(world)
+    made = await world.client.publishing.publish(job_id, "hub:sandbox/a-cat")
+    row = await ended(world, made["transfer_id"])
+    assert row["state"] == "done", row
+    assert "README.md" in {file["name"] for file in row["files"]}
+    cards = world.home.root / "cards"
+    assert cards.is_dir()
+    assert not list(cards.iterdir())

@@ -1,0 +1,184 @@
+"""Carrying one transfer from its turn to its end: tries, waits, and what is said about them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from tui.engine.errors import RefusedError
+from tui.engine.hub import Hub
+from tui.engine.publisher.control import Control
+from tui.engine.publisher.line import Line
+from tui.engine.publisher.places import Places
+from tui.engine.publisher.run import Changed, Prepare, Run
+from tui.publishing.contract import Resume
+from tui.publishing.errors import PublishError, TransferCancelledError
+from tui.store.transfer_records import TransferRecord, TransferState
+from tui.store.transfers import TransferTables
+
+LOG = logging.getLogger(__name__)
+AT_ONCE: Final = 2
+_THREADS: Final = 8
+_TRIES: Final = 8
+_PATIENT_TRIES: Final = 300
+"""For a transfer that has got through before: with the pauses below, more than a day."""
+_USUAL_WAIT: Final = 30.0
+_SHORT_TRIES: Final = 25
+_LONGEST_WAIT: Final = 300.0
+
+
+class Carrier:
+    """Does what the queue asks for, one transfer at a time for each place."""
+
+    def __init__(
+        self,
+        *,
+        tables: TransferTables,
+        places: Places,
+        hub: Hub,
+        now: Callable[[], datetime],
+        prepare: Prepare,
+        forget: Callable[[str], None],
+    ) -> None:
+        """Args: the services it works with, how files of our own are made, and removed again."""
+        self._tables = tables
+        self._places = places
+        self._hub = hub
+        self._now = now
+        self._prepare = prepare
+        self._forget = forget
+        self.line = Line(AT_ONCE, lambda name: tables.get(name).position)
+        self._pool = ThreadPoolExecutor(_THREADS, "publish")
+
+    def close(self) -> None:
+        """No more threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def carry(self, name: str, control: Control) -> None:
+        """One transfer until it has come to an end, is stopped, or cannot go on."""
+        while not control.reason:
+            record = self._tables.get(name)
+            async with self.line.turn(name, record.target, control.woken) as mine:
+                if not mine or control.reason or await self._try(record, control):
+                    break
+            wait = self._tables.get(name).retry_at
+            seconds = (wait - self._now()).total_seconds() if wait else 0.0
+            try:
+                await asyncio.wait_for(control.woken.wait(), max(0.0, seconds))
+            except TimeoutError:
+                continue
+        await self._stopped(name, control.reason)
+
+    async def _stopped(self, name: str, reason: str) -> None:
+        record = self._tables.get(name)
+        if not reason or record.state in (TransferState.DONE, TransferState.FAILED):
+            return
+        if reason == "cancelled":
+            await self.abandon(record)
+        else:
+            state = TransferState.PAUSED if reason == "paused" else TransferState.QUEUED
+            self.tell(self._tables.update(name, state=state, retry_at=None))
+
+    async def _try(self, record: TransferRecord, control: Control) -> bool:
+        """One try; False when another one is due."""
+        name = record.transfer_id
+        record = self._tables.update(
+            name, state=TransferState.RUNNING, started_at=record.started_at or self._now(),
+            retry_at=None,
+        )  # fmt: skip
+        self.tell(record)
+        before = control.sent
+        try:
+            place = self._places.read(record.target)
+            place.options.update(record.options.get("place", {}))
+            destination = await self._places.open(place, record.api_base)
+            run = Run(record, destination, control, self._tables, self._pool, self._prepare)
+            changed = await run.go()
+        except TransferCancelledError:
+            return True
+        except (PublishError, RefusedError) as error:
+            if control.sent > before:  # the way is open: what failed now is a trouble of its own
+                record = self._tables.update(name, attempts=0)
+            return await self._failed(record, error)
+        except Exception:
+            LOG.exception("transfer %s", name)
+            problem = RefusedError("Something went wrong inside.", "engine.log says more.")
+            return await self._failed(record, problem)
+        await self._finished(name, changed)
+        return True
+
+    async def _finished(self, name: str, changed: Changed) -> None:
+        await asyncio.to_thread(self._forget, name)
+        self.tell(
+            self._tables.update(
+                name, state=TransferState.DONE, ended_at=self._now(), message="", advice="",
+                kind="", place=changed.place, link=changed.link, notes=changed.notes,
+                done_bytes=changed.total, total_bytes=changed.total,
+            )
+        )  # fmt: skip
+
+    async def _failed(self, record: TransferRecord, error: PublishError | RefusedError) -> bool:
+        tries = record.attempts + 1
+        most = _PATIENT_TRIES if record.total_bytes else _TRIES
+        again = isinstance(error, PublishError) and error.retryable and tries < most
+        values: dict[str, Any] = {
+            "message": error.message, "advice": error.advice, "attempts": tries,
+            "kind": error.kind.value if isinstance(error, PublishError) else error.code,
+            "state": TransferState.QUEUED if again else TransferState.FAILED,
+        }  # fmt: skip
+        if isinstance(error, PublishError) and again:
+            seconds = min(error.retry_after or _pause(tries), _LONGEST_WAIT)
+            values["retry_at"] = self._now() + timedelta(seconds=seconds)
+        else:
+            values["ended_at"] = self._now()
+            await asyncio.to_thread(self._forget, record.transfer_id)
+        self.tell(self._tables.update(record.transfer_id, **values))
+        return not again
+
+    async def abandon(self, record: TransferRecord) -> None:
+        """Remove half-sent files; what could not be removed is said."""
+        notes = list(record.notes)
+        half = [one for one in self._tables.items(record.transfer_id) if one.resume and one.plan]
+        try:
+            if half:
+                place = self._places.read(record.target)
+                destination = await self._places.open(place, record.api_base)
+                for one in half:
+                    item = Run.item_of(one)
+                    await asyncio.to_thread(destination.abandon, item, Resume(dict(one.resume)))
+                    self._tables.update_item(record.transfer_id, one.seq, resume={})
+                await asyncio.to_thread(destination.close)
+        except (PublishError, RefusedError) as error:
+            notes.append(f"Half-sent parts could not be removed: {error.message}")
+        await asyncio.to_thread(self._forget, record.transfer_id)
+        self.tell(
+            self._tables.update(
+                record.transfer_id, state=TransferState.CANCELLED, ended_at=self._now(),
+                notes=notes, retry_at=None,
+            )
+        )  # fmt: skip
+
+    def report(self, name: str, control: Control) -> None:
+        """Tell how far a transfer is."""
+        self.tell(self._tables.update(name, done_bytes=control.done), control)
+
+    def tell(self, record: TransferRecord, control: Control | None = None) -> None:
+        """An event for the windows."""
+        speed = control.speed() if control is not None else 0.0
+        left = record.total_bytes - record.done_bytes
+        self._hub.publish(
+            "transfer",
+            transfer_id=record.transfer_id, job_id=record.job_id, state=record.state.value,
+            done=record.done_bytes, total=record.total_bytes, bytes_per_second=int(speed),
+            eta_seconds=int(left / speed) if speed > 0 else None, message=record.message,
+            position=record.position,
+        )  # fmt: skip
+
+
+def _pause(tries: int) -> float:
+    """Seconds after so many failures in a row: a line that comes back is soon noticed."""
+    return min(2.0 ** (min(tries, 10) - 1), _USUAL_WAIT if tries < _SHORT_TRIES else _LONGEST_WAIT)

@@ -1,0 +1,80 @@
+"""What jobs produced elsewhere and is not here yet: its table, read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from tui.store.columns import from_micros, to_micros
+from tui.store.transfer_records import FetchRecord
+
+Query = Callable[[str, Sequence[Any]], list[Any]]
+
+_NAMES: Final = tuple(FetchRecord.__dataclass_fields__)
+
+
+class FetchTable:
+    """The writing half; the store's writer owns it and lends it its transactions."""
+
+    def __init__(
+        self,
+        execute: Callable[[str, Sequence[Any]], object],
+        transaction: Callable[[], AbstractContextManager[None]],
+        query: Query,
+    ) -> None:
+        """Args: how to run a statement, how to make several one, how to read."""
+        self._execute = execute
+        self._transaction = transaction
+        self._query = query
+
+    def put(self, records: Iterable[FetchRecord]) -> None:
+        """Insert records, or replace those of the same job and name."""
+        marks = ",".join("?" * len(_NAMES))
+        with self._transaction():
+            for record in records:
+                self._execute(
+                    f"INSERT OR REPLACE INTO fetches ({','.join(_NAMES)}) "  # noqa: S608  our names
+                    f"VALUES ({marks})",
+                    tuple(_encode(name, getattr(record, name)) for name in _NAMES),
+                )
+
+    def drop(self, job_id: str, names: Iterable[str]) -> None:
+        """Forget some: they are here, or no longer announced."""
+        with self._transaction():
+            for name in names:
+                self._execute("DELETE FROM fetches WHERE job_id = ? AND name = ?", (job_id, name))
+
+    def of(self, job_id: str) -> list[FetchRecord]:
+        """What is not here of one job, by name."""
+        return read_fetches(self._query, job_id)
+
+    def unfinished(self) -> list[str]:
+        """Jobs of which something is still to be fetched without being asked."""
+        rows = self._query("SELECT DISTINCT job_id FROM fetches WHERE state <> 'failed'", ())
+        return [str(row[0]) for row in rows]
+
+
+def read_fetches(query: Query, job_id: str) -> list[FetchRecord]:
+    """What is not here of one job, by name."""
+    rows = query(
+        f"SELECT {','.join(_NAMES)} FROM fetches WHERE job_id = ? ORDER BY name",  # noqa: S608
+        (job_id,),
+    )
+    return [
+        FetchRecord(**{name: _decode(name, value) for name, value in zip(_NAMES, row, strict=True)})
+        for row in rows
+    ]
+
+
+def _encode(name: str, value: Any) -> Any:
+    if name == "until":
+        return None if value is None else to_micros(value)
+    return json.dumps(value, ensure_ascii=False) if name == "notes" else value
+
+
+def _decode(name: str, value: Any) -> Any:
+    if name == "until":
+        return None if value is None else from_micros(value)
+    return json.loads(value) if name == "notes" else value
