@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from tui.simpletuner.training_config import TrainingConfig
@@ -12,6 +14,10 @@ from tui.simpletuner.values import as_bool, as_text
 
 DeliveryKind = Literal["local", "hub", "s3", "none"]
 
+JOB_ID: Final = "{job_id}"
+"""In a prefix: the job's own id, which is known when the job is made."""
+DEFAULT_PREFIX: Final = "simpletuner"
+"""What the trainer itself takes where no `s3_base_path` is given."""
 _REPO_PART = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?$")
 
 
@@ -29,6 +35,7 @@ class Delivery:
         region: S3 region.
         endpoint_url: for anything but AWS.
         public_base_url: only used by the trainer to print links.
+        destination: name of the user's destination whose keys open the bucket; for s3.
     """
 
     kind: DeliveryKind
@@ -38,6 +45,7 @@ class Delivery:
     region: str | None = None
     endpoint_url: str | None = None
     public_base_url: str | None = None
+    destination: str | None = None
 
     @property
     def uses_s3(self) -> bool:
@@ -45,15 +53,37 @@ class Delivery:
         return self.kind in ("local", "s3")
 
 
+def job_prefix(prefix: str | None) -> str:
+    """A prefix that no other job has: with the job's id in it, where the user put it or behind."""
+    given = (prefix or DEFAULT_PREFIX).strip("/")
+    return given if JOB_ID in given else f"{given}/{JOB_ID}"
+
+
 def default_delivery_kind(config: TrainingConfig) -> DeliveryKind:
     """What the config itself asks for; our own receiver where it asks for nothing."""
     if config.push_to_hub:
         return "hub"
-    publishing = config.values.get("publishing_config")
-    entries = publishing if isinstance(publishing, list) else [publishing]
-    if any(isinstance(entry, dict) and entry.get("provider") == "s3" for entry in entries):
-        return "s3"
-    return "local"
+    targets = publishing_targets(config.values.get("publishing_config"))
+    return "s3" if any(is_s3(target) for target in targets) else "local"
+
+
+def publishing_targets(value: Any) -> list[Mapping[str, Any]]:
+    """The targets of a `publishing_config`, which may be one, a list, or JSON of either.
+
+    A path to a file elsewhere has none that are known here.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return []
+    entries = value if isinstance(value, list | tuple) else [value]
+    return [entry for entry in entries if isinstance(entry, Mapping)]
+
+
+def is_s3(target: Mapping[str, Any]) -> bool:
+    """Whether a target of a `publishing_config` is a bucket."""
+    return as_text(target.get("provider")) in ("s3", "backblaze_b2", "b2")
 
 
 def clean_repo_id(text: str) -> str | None:

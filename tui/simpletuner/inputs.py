@@ -14,8 +14,9 @@ from tui.simpletuner.container import (
     dashed,
     reaches_outside,
 )
-from tui.simpletuner.delivery import Delivery, clean_repo_id
+from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.families import is_gated
+from tui.simpletuner.input_delivery import deliver
 from tui.simpletuner.modes import DatasetMode, default_mode
 from tui.simpletuner.notes import Note
 from tui.simpletuner.options import with_options
@@ -125,14 +126,14 @@ class _Builder:
         fields: Mapping[str, InputField],
         secrets: Mapping[str, Revealable],
     ) -> None:
-        self._config = config
+        self.config = config
         self._delivery = delivery
         self._fields = fields
         self._given = secrets
         self._values: dict[str, Any] = {}
         self._secrets: dict[str, Revealable] = {}
-        self._dropped: list[str] = []
-        self._notes: list[Note] = []
+        self.dropped: list[str] = []
+        self.notes: list[Note] = []
 
     def build(
         self,
@@ -144,72 +145,28 @@ class _Builder:
     ) -> PredictorInputs:
         if not schema_known:
             message = "the version does not say what inputs it takes; the usual ones are sent"
-            self._notes.append(Note("warn", message, "Choose a version that has a schema."))
-        options = container_options(self._config.values, self._notes, self._dropped)
-        self._deliver(options)
+            self.notes.append(Note("warn", message, "Choose a version that has a schema."))
+        options = container_options(self.config.values, self.notes, self.dropped)
+        deliver(self, self._delivery, options)
         self._data(options, mode, images_url, folders)
         self._steps(options)
         self._lycoris()
-        if self._delivery.kind != "hub" and hf_token_reason(self._config, self._delivery):
-            self._secret("hf_token")
-        self._add("config_json", _compact(dashed(options)))
+        if self._delivery.kind != "hub" and hf_token_reason(self.config, self._delivery):
+            self.secret("hf_token")
+        self.add("config_json", _compact(dashed(options)))
         self._paths(options)
         self._required()
         return PredictorInputs(
             dict(sorted(self._values.items())),
             dict(sorted(self._secrets.items())),
-            tuple(self._dropped),
-            tuple(self._notes),
+            tuple(self.dropped),
+            tuple(self.notes),
             mode,
         )
 
-    def _deliver(self, options: dict[str, Any]) -> None:
-        delivery = self._delivery
-        if options.pop("publishing_config", None) is not None:
-            # Its targets need keys, and keys in the config can be read by whoever sees the job.
-            self._dropped.append("publishing_config: replaced by the delivery chosen for the job")
-        repository = options.pop("hub_model_id", None)
-        if delivery.kind == "hub":
-            self._hub(options, delivery.hub_model_id or str(repository or ""))
-            return
-        if self._config.push_to_hub:
-            self._dropped.append("push_to_hub: another delivery was chosen for the job")
-        for name in ("push_to_hub", "push_checkpoints_to_hub"):
-            options[name] = False
-        if delivery.uses_s3:
-            self._s3()
-
-    def _hub(self, options: dict[str, Any], wanted: str) -> None:
-        repository = clean_repo_id(wanted)
-        if repository is None:
-            said = f"{wanted!r} is no repository name" if wanted else "no Hub repository is named"
-            self._notes.append(Note("error", said, "Write it as owner/name."))
-            return
-        if "hub_model_id" in self._fields:
-            self._add("hub_model_id", repository)
-        else:
-            options.update(push_to_hub=True, push_checkpoints_to_hub=True, hub_model_id=repository)
-        if not self._secret("hf_token"):
-            advice = "Set HF_TOKEN or save a token with write access on the Publishing screen."
-            self._notes.append(Note("error", "delivery to the Hub needs a token", advice))
-
-    def _s3(self) -> None:
-        delivery = self._delivery
-        if not delivery.bucket:
-            self._notes.append(Note("error", "no bucket is named for the results", "Name one."))
-            return
-        if "s3_bucket" not in self._fields:
-            advice = "Choose delivery to the Hub, or another version."
-            message = "this version cannot deliver to S3 or to this machine"
-            self._notes.append(Note("error", message, advice))
-            return
-        for name in ("bucket", "region", "endpoint_url", "base_path", "public_base_url"):
-            if value := getattr(delivery, name):
-                self._add(f"s3_{name}", value)
-        for name in ("s3_access_key", "s3_secret_key"):
-            if not self._secret(name):
-                message = f"delivery needs {name}, and it is not at hand"
-                self._notes.append(Note("error", message, "Enter the keys of the bucket."))
+    def takes(self, name: str) -> bool:
+        """Whether the version has such an input."""
+        return name in self._fields
 
     def _data(
         self,
@@ -218,13 +175,13 @@ class _Builder:
         images_url: str | None,
         folders: Mapping[str, str] | None,
     ) -> None:
-        config = self._config
+        config = self.config
         if mode in ("images", "both"):
             if images_url:
-                self._add("images", images_url)
+                self.add("images", images_url)
             else:
                 advice = "Upload the datasets, or give an https address of an archive."
-                self._notes.append(Note("error", "the job has no archive of images", advice))
+                self.notes.append(Note("error", "the job has no archive of images", advice))
         if mode == "images":
             self._copy_dataset_options(options)
             return
@@ -232,79 +189,80 @@ class _Builder:
             ids = [spec.id for spec in config.local_datasets]
             folders = dict(zip(ids, folder_names(ids), strict=True))
         used = folders if mode == "both" else None
-        entries = container_dataloader(config.datasets, used, self._notes, self._dropped)
+        entries = container_dataloader(config.datasets, used, self.notes, self.dropped)
         hosted = [s for s in config.training_datasets if s.kind == "remote" or used is not None]
         if not hosted:
             advice = "Upload the local datasets, or add a hosted one to the dataloader."
-            self._notes.append(
+            self.notes.append(
                 Note("error", "no dataset is left that the trainer can reach", advice)
             )
-        self._add("dataloader_json", _compact(entries))
+        self.add("dataloader_json", _compact(entries))
 
     def _copy_dataset_options(self, options: dict[str, Any]) -> None:
         """The trainer makes one dataset of the archive; only the size can be told, by options."""
         stated = [
-            spec for spec in self._config.local_datasets if spec.raw.get("resolution") is not None
+            spec for spec in self.config.local_datasets if spec.raw.get("resolution") is not None
         ]
         if stated and options.get("resolution") is None:
             options["resolution"] = stated[0].raw["resolution"]
             if (kind := stated[0].raw.get("resolution_type")) is not None:
                 options["resolution_type"] = kind
-        hosted = [s.id for s in self._config.training_datasets if s.kind == "remote"]
+        hosted = [s.id for s in self.config.training_datasets if s.kind == "remote"]
         if hosted:
-            self._dropped.append(f"datasets {', '.join(hosted)}: only the archive is used")
+            self.dropped.append(f"datasets {', '.join(hosted)}: only the archive is used")
 
     def _steps(self, options: dict[str, Any]) -> None:
         steps = as_int(options.get("max_train_steps")) or 0
         if steps > 0 and "max_train_steps" in self._fields:
             options.pop("max_train_steps", None)
-            self._add("max_train_steps", steps)
+            self.add("max_train_steps", steps)
 
     def _lycoris(self) -> None:
-        if self._config.lora_type == "lycoris" and self._config.lycoris is not None:
-            self._add("lycoris_config", _compact(dict(self._config.lycoris)), needed=True)
+        if self.config.lora_type == "lycoris" and self.config.lycoris is not None:
+            self.add("lycoris_config", _compact(dict(self.config.lycoris)), needed=True)
 
     def _paths(self, options: Mapping[str, Any]) -> None:
         if names := reaches_outside(options):
             listed = ", ".join(f"{name} = {options[name]}" for name in names)
             advice = "Use a Hub name or a path inside the trainer."
             message = f"these paths of this machine do not exist in the trainer: {listed}"
-            self._notes.append(Note("warn", message, advice))
+            self.notes.append(Note("warn", message, advice))
 
     def _required(self) -> None:
         for name, entry in self._fields.items():
             if entry.required and name not in self._values and name not in self._secrets:
                 message = f"this version requires the input {name}, which the job does not have"
-                self._notes.append(Note("error", message, "Choose another version."))
+                self.notes.append(Note("error", message, "Choose another version."))
 
-    def _add(self, name: str, value: Any, *, needed: bool = False) -> None:
+    def add(self, name: str, value: Any, *, needed: bool = False) -> None:
+        """Set an input, as the version takes it."""
         entry = self._fields.get(name)
         if entry is None:
-            self._dropped.append(f"{name}: this version of the trainer has no such input")
+            self.dropped.append(f"{name}: this version of the trainer has no such input")
             if needed or name in ("config_json", "images", "dataloader_json"):
                 message = f"this version of the trainer has no input {name}"
-                self._notes.append(Note("error", message, "Choose another version."))
+                self.notes.append(Note("error", message, "Choose another version."))
             return
         if entry.format == "uri" and isinstance(value, str) and name.endswith(("_json", "_config")):
             # Older versions take these as files; a file may be given as a data address.
             coded = base64.b64encode(value.encode()).decode()
             value = f"data:application/json;base64,{coded}"
         if problem := misfit(entry, value):
-            self._notes.append(Note("error", f"this version: {problem}", "Change the value."))
+            self.notes.append(Note("error", f"this version: {problem}", "Change the value."))
         self._values[name] = value
 
-    def _secret(self, name: str) -> bool:
+    def secret(self, name: str) -> bool:
         """Add a secret input; False when it is not at hand."""
         secret = self._given.get(name)
         if secret is None:
             return False
         entry = self._fields.get(name)
         if entry is None:
-            self._dropped.append(f"{name}: this version of the trainer has no such input")
+            self.dropped.append(f"{name}: this version of the trainer has no such input")
         elif not entry.secret:
             message = f"this version would show {name} to everyone who sees the job; it is not sent"
-            self._notes.append(Note("error", message, "Choose another version."))
-            self._dropped.append(f"{name}: not a secret input in this version")
+            self.notes.append(Note("error", message, "Choose another version."))
+            self.dropped.append(f"{name}: not a secret input in this version")
         else:
             self._secrets[name] = secret
         return True

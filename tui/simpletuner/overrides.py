@@ -5,9 +5,10 @@ Only the standard library: the command line reads this before anything else is l
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
-Kind = Literal["whole", "number", "switch", "text"]
+Kind = Literal["whole", "number", "switch", "text", "prose"]
 
 OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
     "max_train_steps": ("whole", 1),
@@ -27,11 +28,20 @@ OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
     "report_to": ("text", 0),
     "resume_from_checkpoint": ("text", 0),
     "num_processes": ("whole", 1),
+    "push_checkpoints_to_hub": ("switch", 0),
+    "push_to_hub_background": ("switch", 0),
+    "model_card_private": ("switch", 0),
+    "model_card_safe_for_work": ("switch", 0),
+    "model_card_note": ("prose", 0),
+    "modelspec_comment": ("prose", 0),
 }
 """By plain name: the kind of value, and the least of a whole number; other numbers are above it."""
+MOST_PROSE: Final = 4000
 _SWITCH: Final = {"true": True, "yes": True, "on": True, "1": True,
                   "false": False, "no": False, "off": False, "0": False}  # fmt: skip
 _MOST: Final = 1e12
+_VARIABLE: Final = re.compile(r"\{\s*env:([^}]*)\}", re.IGNORECASE)
+_SECRET_WORD: Final = re.compile(r"token|secret|passw|credential|auth|key", re.IGNORECASE)
 
 
 def parse_override(name: str, text: str) -> Any:
@@ -44,6 +54,8 @@ def parse_override(name: str, text: str) -> Any:
         raise ValueError(f"{name} cannot be changed for one job; these can: {', '.join(OVERRIDES)}")
     kind, least = OVERRIDES[name]
     text = text.strip()
+    if kind == "prose":
+        return read_prose(name, text)
     if kind == "text":
         return text
     if kind == "switch":
@@ -63,6 +75,30 @@ def parse_override(name: str, text: str) -> Any:
     if not least < value < _MOST:
         raise ValueError("must be more than zero")
     return value
+
+
+def read_prose(name: str, text: str) -> str:
+    """Words that are published with the model.
+
+    Raises:
+        ValueError: they cannot be published; in words.
+    """
+    if len(text) > MOST_PROSE:
+        raise ValueError(f"must have at most {MOST_PROSE} characters")
+    if any(not letter.isprintable() and letter not in "\n\t" for letter in text):
+        raise ValueError("must not hold control characters")
+    if name == "modelspec_comment" and (told := secret_variables(text)):
+        raise ValueError(f"must not hold {told[0]}: it would publish a secret of the trainer's")
+    return text
+
+
+def secret_variables(text: str) -> tuple[str, ...]:
+    """The placeholders in a `modelspec_comment` that would put a token or key into the model.
+
+    The trainer replaces `{env:NAME}` by a variable of its container, where the job's tokens are.
+    """
+    found = _VARIABLE.finditer(text)
+    return tuple(one[0] for one in found if _SECRET_WORD.search(one[1]))
 
 
 def override_text(value: Any) -> str:

@@ -1,0 +1,170 @@
+"""The part of a request that says where results go.
+
+Keys and tokens stand in the trainer's Secret inputs alone: everything else of a request, the config
+included, can be read by whoever sees the job.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from tui.simpletuner.delivery import Delivery, clean_repo_id, is_s3, publishing_targets
+from tui.simpletuner.notes import Note
+from tui.simpletuner.overrides import secret_variables
+from tui.simpletuner.secrets_found import without_secrets
+from tui.simpletuner.training_config import TrainingConfig
+from tui.simpletuner.values import as_bool, as_text
+
+SCRIPTS: Final = ("post_upload_script", "post_checkpoint_script")
+_SIGNED: Final = re.compile(r"[?&](?:sig|[\w-]*signature|[\w-]*token)=", re.IGNORECASE)
+_PROVIDERS: Final = {
+    "azure_blob": "Azure Blob", "azure": "Azure Blob", "dropbox": "Dropbox", "s3": "S3",
+    "backblaze_b2": "Backblaze B2", "b2": "Backblaze B2",
+}  # fmt: skip
+
+
+class Sink(Protocol):
+    """A request in the making."""
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The config, with the job's overrides applied."""
+
+    @property
+    def notes(self) -> list[Note]:
+        """Remarks are added here."""
+
+    @property
+    def dropped(self) -> list[str]:
+        """What is left out, with the reason, is added here."""
+
+    def takes(self, name: str) -> bool:
+        """Whether the version has such an input."""
+
+    def add(self, name: str, value: Any) -> None:
+        """Set an input."""
+
+    def secret(self, name: str) -> bool:
+        """Set a secret input; False when its value is not at hand."""
+
+
+def deliver(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
+    """Add the inputs of a delivery, and change `options` (the config's) to fit it."""
+    _targets(sink, delivery, options)
+    _scripts(sink, options)
+    _comment(sink, options)
+    repository = options.pop("hub_model_id", None)
+    if delivery.kind == "hub":
+        _hub(sink, options, delivery.hub_model_id or str(repository or ""))
+        return
+    if sink.config.push_to_hub:
+        sink.dropped.append("push_to_hub: another delivery was chosen for the job")
+    options.update(push_to_hub=False, push_checkpoints_to_hub=False)
+    options.pop("push_to_hub_background", None)
+    if delivery.uses_s3:
+        _s3(sink, delivery)
+
+
+def _hub(sink: Sink, options: dict[str, Any], wanted: str) -> None:
+    repository = clean_repo_id(wanted)
+    if repository is None:
+        said = f"{wanted!r} is no repository name" if wanted else "no Hub repository is named"
+        sink.notes.append(Note("error", said, "Write it as owner/name."))
+        return
+    checkpoints = as_bool(options.get("push_checkpoints_to_hub"), default=True)
+    options.update(push_to_hub=True, push_checkpoints_to_hub=checkpoints)
+    if checkpoints and sink.takes("hub_model_id"):
+        sink.add("hub_model_id", repository)
+    else:
+        # The input of that name switches the upload of checkpoints on, whatever the config says.
+        options["hub_model_id"] = repository
+    if not sink.secret("hf_token"):
+        advice = "Set HF_TOKEN or save a token with write access on the Publishing screen."
+        sink.notes.append(Note("error", "delivery to the Hub needs a token", advice))
+
+
+def _s3(sink: Sink, delivery: Delivery) -> None:
+    if not delivery.bucket:
+        sink.notes.append(Note("error", "no bucket is named for the results", "Name one."))
+        return
+    if not sink.takes("s3_bucket"):
+        advice = "Choose delivery to the Hub, or another version."
+        message = "this version cannot deliver to S3 or to this machine"
+        sink.notes.append(Note("error", message, advice))
+        return
+    for name in ("bucket", "region", "endpoint_url", "base_path", "public_base_url"):
+        if value := getattr(delivery, name):
+            sink.add(f"s3_{name}", value)
+    for name in ("s3_access_key", "s3_secret_key"):
+        if not sink.secret(name):
+            message = f"delivery needs {name}, and it is not at hand"
+            sink.notes.append(Note("error", message, "Enter the keys of the bucket."))
+
+
+def _targets(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
+    """Further targets of the config go along unchanged, except where the trainer drops them."""
+    given = sink.config.values.get("publishing_config")
+    if given is None:
+        return
+    targets = publishing_targets(given)
+    if delivery.uses_s3:
+        options.pop("publishing_config", None)
+        sink.dropped.append("publishing_config: the trainer replaces it by the job's own bucket")
+        others = [_label(target) for target in targets if not is_s3(target)]
+        if others:
+            advice = "Deliver to the Hub, which it stands beside."
+            words = f"nothing goes to {', '.join(others)}: a job's own bucket replaces it"
+            sink.notes.append(Note("warn", words, advice))
+        return
+    if not targets:
+        words = f"publishing_config {given!r} is a file that is not in the trainer's container"
+        advice = "Write the targets into the config itself."
+        sink.notes.append(Note("warn", words, advice))
+        options.pop("publishing_config", None)
+        return
+    open_ones = [_without_keys(target) for target in targets]
+    bare = [_label(one) for one, kept in zip(targets, open_ones, strict=True) if kept != one]
+    whole = [_label(one) for one, kept in zip(targets, open_ones, strict=True) if kept == one]
+    if bare:
+        options["publishing_config"] = open_ones
+    if whole:
+        words = f"results go to {', '.join(whole)} as well, as publishing_config says"
+        sink.notes.append(Note("ok", words))
+    if bare:
+        words = (
+            f"{', '.join(bare)} of publishing_config gets nothing: its keys are left out, since "
+            "anyone who sees the job could read them"
+        )
+        advice = "Publish from here once the job is done, or use a way that needs no key."
+        sink.notes.append(Note("warn", words, advice))
+
+
+def _without_keys(target: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A target as everybody may see it; a signed address (Azure's SAS) opens as a key does."""
+    kept: Mapping[str, Any] = without_secrets(dict(target))[0]
+    return {
+        name: value.partition("?")[0] if isinstance(value, str) and _SIGNED.search(value) else value
+        for name, value in kept.items()
+    }
+
+
+def _label(target: Mapping[str, Any]) -> str:
+    provider = as_text(target.get("provider")) or "a target without a provider"
+    return _PROVIDERS.get(provider, provider)
+
+
+def _scripts(sink: Sink, options: Mapping[str, Any]) -> None:
+    for name in SCRIPTS:
+        if as_text(options.get(name)):
+            words = f"{name} goes along unchanged; it runs in the trainer's container"
+            sink.notes.append(Note("ok", words))
+
+
+def _comment(sink: Sink, options: Mapping[str, Any]) -> None:
+    said = options.get("modelspec_comment")
+    parts = said if isinstance(said, list | tuple) else [said]
+    for told in (name for part in parts for name in secret_variables(str(part or ""))):
+        words = f"modelspec_comment would write {told}, a secret of the trainer's, into the model"
+        sink.notes.append(Note("error", words, "Take it out: everyone could read it there."))
