@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import json
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -76,10 +77,23 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket instead of a host."""
+        """Connect to the socket instead of a host, waiting for a place in its queue.
+
+        With a time limit set, Python's sockets do not block, and a Unix socket that does not block
+        refuses at once where many call at the same moment (connect(2), EAGAIN). Blocking with
+        the kernel's own limit waits instead (unix(7): SO_SNDTIMEO).
+        """
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        limit = max(float(self.timeout or 0), 0.001)
+        seconds, part = divmod(limit, 1)
+        self.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), int(part * 1e6))
+        )
+        try:
+            self.sock.connect(str(self._path))
+        except BlockingIOError as error:
+            raise TimeoutError("too many callers at once") from error
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 @dataclass(frozen=True, slots=True)
