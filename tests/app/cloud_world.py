@@ -59,7 +59,7 @@ async def settled(screen: CloudScreen, pilot: Pilot[int]) -> None:
 def said(screen: CloudScreen, name: str) -> str:
     """All that a card says, whether on screen or scrolled away."""
     view = screen.query_one(f"#card-{name}", CardView)
-    lines = ["".join(text for text, _ in words) for words in view._lines]
+    lines = ["".join(text for text, _ in words) for words in view.lines]
     return "\n".join([view._title[0], *lines])
 
 

@@ -336,7 +336,7 @@ async def test_signatures_off_is_asked_about_and_red(world: World) -> None:
         await done(form, pilot)
         assert "signatures off" in said(screen, "listener")
         view = screen.query_one("#card-listener")
-        tones = [tone for words in view._lines for text, tone in words if "✗ OFF" in text]  # type: ignore[attr-defined]
+        tones = [tone for words in view.lines for text, tone in words if "✗ OFF" in text]  # type: ignore[attr-defined]
         assert tones == ["bad"]
 
 

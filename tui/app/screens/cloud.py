@@ -5,7 +5,6 @@ Each card knows what it says and what can be changed on it; the screen only arra
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -19,6 +18,7 @@ from tui.app.cards.deck import make_cards
 from tui.app.cards.spending import SpendingCard
 from tui.app.messages import EngineState
 from tui.app.screens.base import AppScreen
+from tui.app.second_press import SecondPress
 from tui.app.styles import style_sheet
 from tui.app.widgets.card_view import CardView
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tui.app.widgets.card_form import CardForm
 
 _WIDE: Final = 110
-_TWICE_WITHIN: Final = 1.0
 
 
 class CloudScreen(AppScreen):
@@ -52,7 +51,7 @@ class CloudScreen(AppScreen):
         self.scroll = VerticalScroll(
             Container(*columns, id="card-columns"), id="cards", can_focus=False
         )
-        self._first_g = 0.0
+        self._second_g = SecondPress()
         return (self.scroll,)
 
     # -- life ---------------------------------------------------------------------------------
@@ -130,10 +129,14 @@ class CloudScreen(AppScreen):
             self.scroll.scroll_relative(y=by, animate=False)
         elif action_id == "move.bottom":
             self.scroll.scroll_end(animate=False)
-        elif time.monotonic() - self._first_g < _TWICE_WITHIN:
-            self.scroll.scroll_home(animate=False)
-        else:
-            self._first_g = time.monotonic()
+        elif action_id == "move.top" and self._second_g():
+            self.to_top()
+        if action_id != "move.top":
+            self._second_g.forget()
+
+    def to_top(self) -> None:
+        """The first card's first line."""
+        self.scroll.scroll_home(animate=False)
 
     def why_not(self, action: Action) -> str:
         """Checks and changes need the engine."""

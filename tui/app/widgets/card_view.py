@@ -33,41 +33,62 @@ class CardView(Widget, can_focus=True):
     def __init__(self, card: Card) -> None:
         super().__init__(id=f"card-{card.NAME}")
         self.card = card
-        self._lines: list[Words] = []
+        self._shown: list[Words] = []
         self._title: tuple[str, str] = ("", "")
-        self._width = 0
+        self._by_width: dict[int, list[Words]] = {}
 
     # -- content ------------------------------------------------------------------------------
 
     def update(self) -> None:
         """Ask the card again; draws only if it says something else."""
         self.display = self.card.shown
-        if self._width:
-            self._read(self._width)
+        self._by_width.clear()
+        before = (self._shown, self._title)
+        self._shown, self._title = self.lines, self._state()
+        if (self._shown, self._title) != before:
+            self.refresh(layout=len(self._shown) != len(before[0]))
 
-    def _read(self, width: int) -> None:
-        lines = [cut(words, width - _FRAME) for words in self.card.lines(width - _FRAME)]
+    @property
+    def lines(self) -> list[Words]:
+        """What stands in the frame now."""
+        return self._lines(self.size.width)
+
+    def _lines(self, width: int) -> list[Words]:
+        """What the card says in so many cells.
+
+        A layout asks for the height at several widths, with and without a scroll bar, and need
+        not ask last for the one it takes: the lines belong to a width, not to the last question.
+        """
+        lines = self._by_width.get(width)
+        if lines is None:
+            room = max(1, width - _FRAME)
+            lines = [cut(words, room) for words in self.card.lines(room)] if width else []
+            self._by_width[width] = lines
+        return lines
+
+    def _state(self) -> tuple[str, str]:
         state, tone = self.card.state()
-        title = ("checking…", "dim") if self.card.busy() and not state else (state, tone)
-        if self.card.busy() and state and state != "checking…":
-            title = (f"{state} ◌", tone)
-        if (lines, title, width) == (self._lines, self._title, self._width):
-            return
-        higher = len(lines) != len(self._lines)
-        self._lines, self._title, self._width = lines, title, width
-        self.refresh(layout=higher)
+        if self.card.busy():
+            return (f"{state} ◌", tone) if state not in ("", "checking…") else ("checking…", "dim")
+        return state, tone
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  Textual's
         """As high as the card's lines at this width."""
-        if width != self._width:
-            self._read(width)
-        return len(self._lines) + 2
+        return len(self._lines(width)) + 2
+
+    def on_resize(self) -> None:
+        """Other lines at another width."""
+        self._shown, self._title = self.lines, self._state()
 
     # -- keys ---------------------------------------------------------------------------------
 
     def action_perform(self, action_id: str) -> None:
         """The moves scroll the screen that the card is on."""
         cast("CloudScreen", self.screen).move(action_id)
+
+    def key_home(self) -> None:
+        """The home key needs no second press."""
+        cast("CloudScreen", self.screen).to_top()
 
     def on_focus(self) -> None:
         """The mark shows."""
@@ -85,9 +106,10 @@ class CardView(Widget, can_focus=True):
         width, line = self.size.width, colors.accent if self.has_focus else colors.line
         if y == 0:
             return self._head(width, line)
-        if y > len(self._lines):
+        lines = self.lines
+        if y > len(lines):
             return strip_of([("╰" + "─" * (width - 2) + "╯", line)], width, line)
-        pieces = [(text, getattr(colors, tone)) for text, tone in self._lines[y - 1]]
+        pieces = [(text, getattr(colors, tone)) for text, tone in lines[y - 1]]
         gap = " " * max(0, width - _FRAME - length(pieces))
         return strip_of(
             [("│ ", line), *pieces, (gap, colors.base), (" │", line)], width, colors.base

@@ -6,7 +6,6 @@ the file does: fifteen times as many frames would cost a slow line 200 kB/s and 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final
@@ -18,6 +17,7 @@ from textual.timer import Timer
 from tui.app.actions import MOVE
 from tui.app.keymap import bindings
 from tui.app.page_actions import LOG
+from tui.app.second_press import SecondPress
 from tui.app.widgets.log_canvas import LogCanvas
 from tui.app.widgets.log_document import SHOWN
 from tui.app.widgets.log_seeker import LogSeeker
@@ -25,7 +25,6 @@ from tui.app.widgets.log_window import SIDEWAYS
 
 PERIOD: Final = 0.25
 """Seconds between two looks at the file."""
-_TWICE_WITHIN: Final = 1.0  # seconds between the two presses of `g g`
 _WANTED: Final = frozenset({"search", "step", "save", "pipe", "pager", "copy"})
 
 
@@ -62,7 +61,7 @@ class LogView(LogCanvas):
             self, self.document, go_to=self.go_to, missed=self._want, done=self.changed
         )
         self._timer: Timer | None = None
-        self._first_g = 0.0
+        self._second_g = SecondPress()
 
     @property
     def busy(self) -> str:
@@ -136,11 +135,10 @@ class LogView(LogCanvas):
             self.window.turn_page(name == "page_down")
         elif name == "bottom":
             self.window.to_end()
-        elif name == "top":
-            now = time.monotonic()
-            if now - self._first_g < _TWICE_WITHIN:
-                self.window.go_to(0)
-            self._first_g = now
+        elif name == "top" and self._second_g():
+            self.window.go_to(0)
+        if name != "top":
+            self._second_g.forget()
         self.changed()
 
     def key_home(self) -> None:

@@ -7,8 +7,7 @@ asked. The frame's right side is the scroll bar, so it costs no column.
 from __future__ import annotations
 
 import textwrap
-import time
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
@@ -20,10 +19,10 @@ from textual.widget import Widget
 from tui.app.actions import MOVE
 from tui.app.keymap import bindings
 from tui.app.lines import plain, strip_of
+from tui.app.second_press import SecondPress
 from tui.app.theme import Palette, palette
 
 Piece = tuple[str, Style]
-_TWICE_WITHIN: Final = 1.0  # seconds between the two presses of `g g`
 
 
 class VirtualList(Widget, can_focus=True):
@@ -66,7 +65,7 @@ class VirtualList(Widget, can_focus=True):
         super().__init__(id=id)
         self.index = 0
         self.top = 0
-        self._first_g = 0.0
+        self._second_g = SecondPress()
 
     # -- for subclasses -----------------------------------------------------------------------
 
@@ -148,12 +147,10 @@ class VirtualList(Widget, can_focus=True):
             "move.half_down": self.index + page // 2,
             "move.half_up": self.index - page // 2,
         }.get(action_id)
-        if action_id == "move.top":
-            now = time.monotonic()
-            if now - self._first_g < _TWICE_WITHIN:
-                target = 0
-                now = 0.0
-            self._first_g = now
+        if action_id != "move.top":
+            self._second_g.forget()
+        elif self._second_g():
+            target = 0
         if target is not None:
             self.move_to(target)
         elif action_id in ("move.page_down", "move.page_up"):
