@@ -20,6 +20,7 @@ from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.network_check import NetworkCheck
+from tui.engine.proxy_password import ProxyPassword
 from tui.engine.spending_service import SpendingService
 from tui.engine.status_page import StatusPage
 from tui.engine.token_service import TokenService, Validate
@@ -45,6 +46,7 @@ class CloudDesk:
         listening: Listening,
         live: LiveSettings,
         config_roots: Callable[[], list[Path]],
+        proxy_password: ProxyPassword,
         reader: StoreReader,
         spending: SpendingService,
         validate: Validate,
@@ -54,7 +56,7 @@ class CloudDesk:
         self.spending = spending
         self.tokens = TokenService(clients, live, writer, hub, validate)
         self.versions = VersionService(clients, catalog, live)
-        self.network = NetworkCheck(clients, live, writer, hub)
+        self.network = NetworkCheck(clients, live, writer, hub, proxy_password)
         self.status_page = StatusPage(live, writer, hub)
         self.delivery = DeliveryCheck(
             hub=hub, listening=listening, live=live, config_roots=config_roots, tokens=self.tokens,

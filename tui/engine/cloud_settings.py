@@ -9,6 +9,8 @@ from tui.engine import fields
 from tui.engine.errors import RefusedError
 from tui.engine.fields import FieldError
 from tui.engine.live_settings import LiveSettings
+from tui.network import split_password, with_password
+from tui.replicate.secret import MASK, Secret
 from tui.simpletuner.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
 
 Reader = Callable[[Any], Any]
@@ -90,12 +92,8 @@ def network_data(live: LiveSettings) -> dict[str, Any]:
 
 def mask_password(address: str) -> str:
     """A proxy's address with `***` for its password."""
-    scheme, found, rest = address.partition("://")
-    user, at, host = rest.rpartition("@")
-    if not (found and at):
-        return address
-    name, colon, _ = user.partition(":")
-    return f"{scheme}://{name}{':***' if colon else ''}@{host}"
+    bare, password = split_password(address)
+    return address if password is None else with_password(bare, Secret(MASK))
 
 
 def rates_data(live: LiveSettings) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from tui.network import split_password, with_password
+from tui.replicate.secret import MASK, Secret
 from tui.settings import Home, Settings, SettingsError, load_settings, save_settings
 
 Listener = Callable[[Settings, Settings], None]
@@ -13,6 +15,9 @@ Listener = Callable[[Settings, Settings], None]
 
 class LiveSettings:
     """Reads `now`, changes by `change`, tells whoever asked to be told.
+
+    The proxy's password is in `now` alone, never in the file: it is split off before the address is
+    written, and put in again when the file is read.
 
     Attributes:
         now: the settings in force. Read it each time; do not keep it.
@@ -25,6 +30,7 @@ class LiveSettings:
 
         A value for this run gives way when the same name is changed.
         """
+        self._passwords: dict[str, Secret] = {}
         self._given = {section: dict(values) for section, values in (given or {}).items()}
         self.now = self._with_given(settings)
         self._home = home
@@ -47,10 +53,28 @@ class LiveSettings:
         known = {item.name for item in fields(Settings)}
         if section not in known:
             raise SettingsError(f"There is no section [{section}].", "See the README.")
+        if section == "network" and values.get("proxy"):
+            values = {**values, "proxy": self._without_password(str(values["proxy"]))}
         save_settings(self._home, section, values)
         for name in values:
             self._given.get(section, {}).pop(name, None)
         return self.reload()
+
+    def _without_password(self, address: str) -> str:
+        """A password is no setting: it stays in memory, and whoever listens may keep it safely."""
+        bare, password = split_password(address)
+        if password is not None and password.reveal() != MASK:
+            self._passwords[bare] = password
+        return bare
+
+    def password_of(self, proxy: str) -> Secret | None:
+        """The password that is known for a proxy's address, which holds none itself."""
+        return self._passwords.get(proxy)
+
+    def give_password(self, proxy: str, password: Secret) -> None:
+        """Use a password from now on whenever the settings name this proxy."""
+        self._passwords[proxy] = password
+        self.reload()
 
     def reload(self) -> Settings:
         """Read the file again, as after an edit by hand.
@@ -69,4 +93,8 @@ class LiveSettings:
         for section, values in self._given.items():
             changed = replace(getattr(settings, section), **values)
             settings = replace(settings, **{section: changed})
-        return settings
+        password = self._passwords.get(settings.network.proxy)
+        if password is None:
+            return settings
+        proxy = with_password(settings.network.proxy, password)
+        return replace(settings, network=replace(settings.network, proxy=proxy))

@@ -16,6 +16,7 @@ from tui.engine.cloud_settings import mask_password
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.network_probe import Probe, look
+from tui.engine.proxy_password import ProxyPassword
 from tui.engine.status_page import page_of
 from tui.network import network_of
 from tui.replicate.errors import ReplicateError
@@ -65,7 +66,15 @@ REPLICATE: Final = (
 class NetworkCheck:
     """Looks at every endpoint with the settings in force."""
 
-    def __init__(self, clients: Clients, live: LiveSettings, writer: StoreWriter, hub: Hub) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        live: LiveSettings,
+        writer: StoreWriter,
+        hub: Hub,
+        password: ProxyPassword,
+    ) -> None:
+        self._password = password
         self._clients = clients
         self._live = live
         self._writer = writer
@@ -113,7 +122,10 @@ class NetworkCheck:
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
         name = next((name for name in names if os.environ.get(name)), "")
         if settings.proxy:
-            proxy: dict[str, str] = {"address": mask_password(settings.proxy), "from": "settings"}
+            proxy: dict[str, str] = {
+                "address": mask_password(settings.proxy), "from": "settings",
+                "password": self._password.kept, "problem": self._password.problem,
+            }  # fmt: skip
         elif name:
             proxy = {"address": mask_password(os.environ[name]), "from": name}
         else:

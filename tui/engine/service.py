@@ -28,6 +28,7 @@ from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
+from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.desk import PublishingDesk
 from tui.engine.settings_watch import SettingsWatch
 from tui.engine.spending_service import SpendingService
@@ -77,6 +78,7 @@ class Engine:
         self._calls = 0
         self._needed_at = time.monotonic()
         self._tasks = TaskOwner()
+        self._proxy_password = ProxyPassword(self.live, self.hub, self._tasks)
         self._writer = StoreWriter(home)
         self.reader = StoreReader(home.database)
         self.book = Book(self._writer, home, self.hub)
@@ -174,6 +176,7 @@ class Engine:
             listening=self.listening,
             live=self.live,
             config_roots=self.preparer.config_roots,
+            proxy_password=self._proxy_password,
             reader=self.reader,
             spending=self.spending,
             validate=self.account.validate,
@@ -199,6 +202,7 @@ class Engine:
         self._outputs.mkdir(parents=True, exist_ok=True)
         from tui.engine.http_api.groups import public_api  # it is made of this engine's calls
 
+        await self._proxy_password.recall()
         await self.listening.start([public_api(self)])
         self._take_up()
         self._spending_watch.start()

@@ -95,7 +95,7 @@ class NetworkCard(Card):
             proxy = {}
         said = str(proxy.get("address") or "none, direct")
         where = f"  from {proxy.get('from')}" if proxy.get("from") else ""
-        lines = [row("proxy", said, "base", (where, "dim"))]
+        lines = [row("proxy", said, "base", (where, "dim")), *_password(proxy, width)]
         if ways.get("tls_verified") is False:
             text = "✗ NOT VERIFIED: whoever sits between can read the token. e: on again."
             lines += wrapped(text, "bad", width, label="TLS")
@@ -200,6 +200,20 @@ class NetworkCard(Card):
         """The proxy in use, or nothing."""
         proxy = (self.data.get("network").get("ways") or {}).get("proxy") or {}
         return str(proxy.get("address") or "")
+
+
+def _password(proxy: dict[str, Any], width: int) -> list[Words]:
+    """Where the proxy's password is kept, unless it is where it belongs."""
+    if proxy.get("password") == "file":
+        words = "! its password stands in settings.toml; set it here and it goes into the keyring"
+        return wrapped(words, "warn", width, indent=LABEL)
+    why = str(proxy.get("problem") or "")
+    if proxy.get("password") == "session":
+        words = "password for this session only" + (f": {why}" if why else "")
+        return wrapped(words, "dim", width, indent=LABEL)
+    if why:
+        return wrapped(f"! password unknown: {why}", "warn", width, indent=LABEL)
+    return []
 
 
 def _phases(place: dict[str, Any]) -> str:

@@ -1,0 +1,99 @@
+"""The proxy's password: in the system's keyring or in memory, like every other secret."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from urllib.parse import urlsplit
+
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.engine.tasks import TaskOwner
+from tui.network import split_password
+from tui.replicate.secret import Secret
+from tui.secrets import KeyringError, delete_token, read_token, store_token
+from tui.settings import Settings
+
+LOG = logging.getLogger(__name__)
+KIND: Final = "proxy"
+"""The keyring's user name is `proxy@<name>@<host>:<port>`."""
+
+
+class ProxyPassword:
+    """Puts a new password into the keyring and brings it back at the next start.
+
+    Attributes:
+        kept: where the password in force is: `keyring`, `session`, `file` (somebody wrote it into
+            the settings file), or "" without any.
+        problem: why the keyring has not got it.
+    """
+
+    def __init__(self, live: LiveSettings, hub: Hub, tasks: TaskOwner) -> None:
+        """Args: the settings, who is told, who owns what runs behind."""
+        self._live = live
+        self._hub = hub
+        self._tasks = tasks
+        self._kept: dict[str, Secret] = {}
+        self.kept = ""
+        self.problem = ""
+        live.on_change(self._changed)
+
+    async def recall(self) -> None:
+        """Ask the keyring when the settings name a user and no password; takes seconds at most."""
+        proxy = self._live.now.network.proxy
+        bare, password = split_password(proxy)
+        if password is not None:
+            self.kept = "file"
+            return
+        if "@" not in proxy:
+            return
+        found = await read_token(KIND, _whose(bare))
+        self.problem = found.problem
+        if found.value is not None:
+            self.kept = "keyring"
+            self._kept[bare] = found.value
+            self._live.give_password(bare, found.value)
+
+    def _changed(self, before: Settings, after: Settings) -> None:
+        if before.network.proxy == after.network.proxy:
+            return
+        was, _ = split_password(before.network.proxy)
+        bare, password = split_password(after.network.proxy)
+        if was != bare and was in self._kept:
+            del self._kept[was]
+            self._tasks.start(self._forget(was), "forget the proxy's password")
+        if password is None:
+            self.kept = self.problem = ""
+        elif self._live.password_of(bare) != password:
+            self.kept, self.problem = "file", ""
+        elif self._kept.get(bare) != password:
+            self.kept = "session"
+            self._tasks.start(self._keep(bare, password), "keep the proxy's password")
+
+    async def _keep(self, bare: str, password: Secret) -> None:
+        try:
+            await store_token(KIND, _whose(bare), password)
+        except KeyringError as error:
+            self.problem = error.message
+            self._hub.publish(
+                "notice",
+                level="warning",
+                message=f"The proxy's password is kept for this session only: {error.message}.",
+                advice="Unlock or start a keyring and set the proxy again.",
+            )
+            return
+        self._kept[bare] = password
+        self.kept, self.problem = "keyring", ""
+        self._hub.publish("settings")
+
+    async def _forget(self, bare: str) -> None:
+        try:
+            await delete_token(KIND, _whose(bare))
+        except KeyringError as error:
+            LOG.warning("a proxy's old password stays in the keyring: %s", error.message)
+
+
+def _whose(bare: str) -> str:
+    """Name, host and port: the password of one proxy is never sent to another."""
+    parts = urlsplit(bare)
+    return parts.netloc
