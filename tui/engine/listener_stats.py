@@ -1,33 +1,10 @@
-"""The listener's counters, watched so that windows see them move."""
+"""The listener's counters and last events as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from tui.listener.stats import ListenerStats, Rejection
-
-
-class WatchedStats(ListenerStats):
-    """Counters that tell somebody when they change."""
-
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        super().__init__()
-        object.__setattr__(self, "_on_change", on_change)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        self._changed()
-
-    def reject(self, rejection: Rejection) -> None:
-        """Count one that was turned away."""
-        super().reject(rejection)
-        self._changed()
-
-    def _changed(self) -> None:
-        on_change: Callable[[], None] | None = getattr(self, "_on_change", None)
-        if on_change is not None:
-            on_change()
+from tui.listener.stats import ListenerStats, Seen
 
 
 def stats_row(stats: ListenerStats) -> dict[str, Any]:
@@ -48,4 +25,17 @@ def stats_row(stats: ListenerStats) -> dict[str, Any]:
         }
         if last
         else None,
+    }
+
+
+def seen_row(seen: Seen) -> dict[str, Any]:
+    """One event as plain data."""
+    return {
+        "outcome": seen.outcome,
+        "at": seen.at.isoformat(),
+        "address": seen.address,
+        "job": seen.job,
+        "event": seen.event,
+        "reason": seen.reason,
+        "message": seen.message,
     }

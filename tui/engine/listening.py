@@ -16,7 +16,7 @@ from tui.engine.errors import RefusedError
 from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
 from tui.engine.listener_place import ListenerPlace
-from tui.engine.listener_stats import WatchedStats, stats_row
+from tui.engine.listener_stats import seen_row, stats_row
 from tui.engine.live_settings import LiveSettings
 from tui.engine.storage_keys import StorageKeys
 from tui.listener.app import Part
@@ -61,7 +61,7 @@ class Listening:
             outputs, keys, on_object=self._received, limits=StorageLimits()
         )
         self._webhooks = WebhookReceiver(hooks.secrets_for, hooks.take, jobs=hooks)
-        self._webhooks.stats = WatchedStats(on_change=self._tell_soon)
+        self._webhooks.stats.on_change = self._tell_soon
         self.place = ListenerPlace(live, book.writer, self._tell)
         self._telling: asyncio.TimerHandle | None = None
         self._settle(live.now)
@@ -134,6 +134,10 @@ class Listening:
     def stats(self) -> dict[str, Any]:
         """What was let in and turned away, as plain data."""
         return stats_row(self._webhooks.stats)
+
+    def recent(self) -> list[dict[str, Any]]:
+        """The last webhooks, newest first. They are in memory only: the store keeps the counts."""
+        return [seen_row(one) for one in self._webhooks.stats.recent()]
 
     def state(self) -> dict[str, Any]:
         """The listener as windows show it."""

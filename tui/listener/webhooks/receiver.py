@@ -17,6 +17,12 @@ from tui.listener.rate import RateLimit
 from tui.listener.stats import ListenerStats, Rejection
 from tui.listener.webhooks.events import SIMPLETUNER, BodyError, HookEvent, event_name, kind_of
 from tui.listener.webhooks.events import parse_body as parse
+from tui.listener.webhooks.refusal import (
+    SIGNATURE_HEADERS,
+    Refused,
+    check_time,
+    signature_headers,
+)
 from tui.listener.webhooks.replay import ReplayCache
 from tui.listener.webhooks.secrets import WebhookSecrets
 from tui.listener.webhooks.settings import HookJob, JobKeys, WebhookSettings
@@ -26,15 +32,6 @@ from tui.replicate.webhook import TOLERANCE_SECONDS, verify_webhook
 WEBHOOK_PATH = "/api/webhooks/replicate"
 
 _log = logging.getLogger(__name__)
-_SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
-
-
-class _Refused(Exception):  # noqa: N818 - not an error of ours: an answer
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.message = message
 
 
 @dataclass(slots=True)
@@ -47,7 +44,7 @@ class _Memory:
 
     def take(self, size: int) -> None:
         if self.held + size > self.most:
-            raise _Refused(503, "busy", "Too many webhooks are waiting to be worked with.")
+            raise Refused(503, "busy", "Too many webhooks are waiting to be worked with.")
         self.held += size
 
     def give_back(self, size: int) -> None:
@@ -107,7 +104,7 @@ class WebhookReceiver:
             try:
                 await self._on_event(event)
             except Exception:  # noqa: BLE001 - one bad event must not stop the next one
-                self.stats.failed += 1
+                self.stats.fail()
                 _log.exception("a webhook event could not be used")
             finally:
                 self._memory.give_back(size)
@@ -123,9 +120,10 @@ class WebhookReceiver:
         try:
             self._check_client(address)
             return await self._take(request, address)
-        except _Refused as refused:
+        except Refused as refused:
+            who = str(address or "")
             self.stats.reject(
-                Rejection(refused.reason, refused.message, str(address or ""), settings.now())
+                Rejection(refused.reason, refused.message, who, settings.now(), refused.job_id)
             )
             response = _answer(
                 {"status": "rejected", "reason": refused.reason, "detail": refused.message},
@@ -140,19 +138,19 @@ class WebhookReceiver:
     def _check_client(self, address: Address | None) -> None:
         settings = self.settings
         if settings.allowed and (address is None or not is_in(address, settings.allowed)):
-            raise _Refused(403, "address", "IP address not in allowlist.")
+            raise Refused(403, "address", "IP address not in allowlist.")
         if not self._rate.allows(address):
-            raise _Refused(429, "rate", "Too many requests from this address.")
+            raise Refused(429, "rate", "Too many requests from this address.")
 
     async def _take(self, request: web.Request, address: Address | None) -> web.Response:
         most = self.settings.max_body_bytes
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _Refused(415, "encoding", "Compressed bodies are not taken.")
+            raise Refused(415, "encoding", "Compressed bodies are not taken.")
         announced = request.content_length
         if announced is not None and announced > most:
-            raise _Refused(413, "too_large", f"A body has at most {most} bytes.")
+            raise Refused(413, "too_large", f"A body has at most {most} bytes.")
         if self._memory.bodies >= self.settings.max_bodies:
-            raise _Refused(503, "busy", "Too many webhooks at the same time.")
+            raise Refused(503, "busy", "Too many webhooks at the same time.")
         self._memory.bodies += 1
         held = 0
         queued = False
@@ -173,9 +171,9 @@ class WebhookReceiver:
             self._memory.bodies -= 1
             if not queued:
                 self._memory.give_back(held)
-        self.stats.accepted += 1
-        self.stats.last_accepted_at = event.received_at
-        return _answer({"status": "received", "job_id": event.job_id or event.subject})
+        job_id = event.job_id or event.subject
+        self.stats.accept(event.received_at, event.address, job_id, event.event)
+        return _answer({"status": "received", "job_id": job_id})
 
     async def _read(self, request: web.Request, hold: Callable[[int], None]) -> bytes:
         most = self.settings.max_body_bytes
@@ -189,41 +187,50 @@ class WebhookReceiver:
                 while piece := await request.content.readany():
                     total += len(piece)
                     if total > most:
-                        raise _Refused(413, "too_large", f"A body has at most {most} bytes.")
+                        raise Refused(413, "too_large", f"A body has at most {most} bytes.")
                     hold(len(piece))
                     pieces.append(piece)
         except TimeoutError:
-            raise _Refused(408, "slow", "The body took too long.") from None
+            raise Refused(408, "slow", "The body took too long.") from None
         except (ClientError, web.RequestPayloadError, ConnectionError, EOFError):
-            raise _Refused(400, "cut", "The connection broke inside the body.") from None
+            raise Refused(400, "cut", "The connection broke inside the body.") from None
         return b"".join(pieces)
 
     async def _believed(
         self, request: web.Request, raw: bytes, address: Address | None
     ) -> HookEvent | None:
         """The event, or None for a message that has come before."""
-        now = self.settings.now()
         job = await self._job_of(request)
-        signed = any(name in request.headers for name in _SIGNATURE_HEADERS)
+        try:
+            return await self._proven(request, raw, address, job)
+        except Refused as refused:
+            refused.job_id = job.job_id if job else ""
+            raise
+
+    async def _proven(
+        self, request: web.Request, raw: bytes, address: Address | None, job: HookJob | None
+    ) -> HookEvent | None:
+        now = self.settings.now()
+        signed = any(name in request.headers for name in SIGNATURE_HEADERS)
         message_id = await self._verified(request, raw, now, job) if signed else ""
         if not signed and self.settings.verify and job is None:
-            raise _Refused(401, "unsigned", "Webhook signature required but not provided.")
+            raise Refused(401, "unsigned", "Webhook signature required but not provided.")
         if message_id and self._replay.has(message_id, now):
-            self.stats.duplicates += 1
+            self.stats.repeat(now, str(address or ""), job.job_id if job else "")
             return None
         try:
             body = parse(raw, proven=signed and self.settings.verify)
             kind, subject = kind_of(body)
         except BodyError as problem:
-            raise _Refused(400, "body", str(problem)) from None
+            raise Refused(400, "body", str(problem)) from None
         if not signed and self.settings.verify and kind != SIMPLETUNER:
-            raise _Refused(401, "unsigned", "Webhook signature required but not provided.")
+            raise Refused(401, "unsigned", "Webhook signature required but not provided.")
         # Read again: while a body was waited for, the same message may have come by another way.
         if message_id and self._replay.has(message_id, now):
-            self.stats.duplicates += 1
+            self.stats.repeat(now, str(address or ""), job.job_id if job else "")
             return None
         if job is not None and subject not in job.names and (job.names or kind == SIMPLETUNER):
-            raise _Refused(403, "other_job", "The body speaks of another job than its address.")
+            raise Refused(403, "other_job", "The body speaks of another job than its address.")
         if message_id:
             self._replay.remember(message_id, now)
         return HookEvent(
@@ -244,20 +251,20 @@ class WebhookReceiver:
             return None
         job = await self._jobs.job_of(keys[0]) if len(keys) == 1 and len(keys[0]) <= 256 else None
         if job is None:
-            raise _Refused(403, "job_key", "The key in the address belongs to no job.")
+            raise Refused(403, "job_key", "The key in the address belongs to no job.")
         return job
 
     async def _verified(
         self, request: web.Request, raw: bytes, now: datetime, job: HookJob | None
     ) -> str:
-        headers = _signature_headers(request)
+        headers = signature_headers(request)
         if not self.settings.verify:
             return headers["webhook-id"]
-        _check_time(headers["webhook-timestamp"], now)
+        check_time(headers["webhook-timestamp"], now)
         secrets = self._secrets_of(job)
         secret = await secrets.current()
         if secret is None:
-            raise _Refused(503, "no_secret", "The signing secret is not known yet.")
+            raise Refused(503, "no_secret", "The signing secret is not known yet.")
         try:
             return verify_webhook(secret, headers, raw, now)
         except SignatureError:
@@ -265,30 +272,7 @@ class WebhookReceiver:
         if fresh is not None:
             with contextlib.suppress(SignatureError):
                 return verify_webhook(fresh, headers, raw, now)
-        raise _Refused(401, "signature", "Invalid webhook signature.")
-
-
-def _signature_headers(request: web.Request) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in _SIGNATURE_HEADERS:
-        values = request.headers.getall(name, [])
-        if len(values) != 1 or not values[0].isascii() or not values[0] or len(values[0]) > 4096:
-            raise _Refused(401, "unsigned", f"The header {name} is missing or not usable.")
-        found[name] = values[0]
-    return found
-
-
-def _check_time(stamp: str, now: datetime) -> None:
-    if not (stamp.isdigit() and len(stamp) <= 12):
-        raise _Refused(401, "time", "The webhook's time is not a number.")
-    age = now.timestamp() - int(stamp)
-    if abs(age) > TOLERANCE_SECONDS:
-        raise _Refused(
-            401,
-            "time",
-            f"The webhook's time is {abs(age):.0f} s {'old' if age > 0 else 'in the future'}. "
-            "If this happens to every webhook, the clock of this machine is wrong.",
-        )
+        raise Refused(401, "signature", "Invalid webhook signature.")
 
 
 async def _expect(_request: web.Request) -> None:
