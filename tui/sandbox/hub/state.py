@@ -57,6 +57,7 @@ class HubFaults:
         forget_commits: answer a commit with success and keep nothing.
         quota: bytes of large files that a namespace may hold; None is no limit.
         slow_whoami: seconds by which the next answers to whoami are late.
+        closed: names of organisations that let nobody write, whatever their tokens say.
     """
 
     failures: dict[str, int] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class HubFaults:
     forget_commits: bool = False
     quota: int | None = None
     slow_whoami: float = 0.0
+    closed: set[str] = field(default_factory=set)
 
     def fails(self, path: str) -> bool:
         """Whether this request shall answer 500."""
@@ -142,7 +144,7 @@ def writer(request: web.Request) -> HubToken:
 
 def check_write(hub: Hub, token: HubToken, namespace: str, repo_id: str | None = None) -> None:
     """HubRefusalError 403 when the token may not write there."""
-    if not hub.accounts.belongs(token, namespace):
+    if not hub.accounts.belongs(token, namespace) or namespace in hub.faults.closed:
         raise HubRefusalError(
             403, f"You don't have the rights to write under the name {namespace}."
         )
