@@ -4,21 +4,57 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from tui.engine.errors import RefusedError
+from tui.simpletuner.delivery_fields import READERS, read_field
+from tui.simpletuner.overrides import read_prose
 
 SHORTEST_LIFE: int = 5
 """Least seconds of `cancel_after`, by Replicate's API."""
 
 
 class DeliveryDraft(BaseModel):
-    """Where results shall go; without a kind, where the config says. Keys never stand here."""
+    """Where results shall go; without a kind, where the config says. Keys never stand here.
+
+    Attributes:
+        kind: the way; a repository or a destination alone says it as well.
+        hub_model_id: `owner/name`; web addresses of it are cleaned.
+        destination: name of the user's S3 destination, whose keys the trainer gets.
+        bucket: instead of the destination's, like all that follow.
+        region: the bucket's.
+        prefix: before all keys; `{job_id}` in it is the job's id, which else stands behind it.
+        public_base_url: only for links.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["local", "hub", "s3", "none"] | None = None
     hub_model_id: str | None = None
+    destination: str | None = None
+    bucket: str | None = None
+    region: str | None = None
+    prefix: str | None = None
+    public_base_url: str | None = None
+
+    @field_validator(*READERS)
+    @classmethod
+    def _read(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else read_field(info.field_name or "", value)
+
+    @property
+    def wanted(self) -> str | None:
+        """The way that is asked for, if any is."""
+        if self.kind is not None:
+            return self.kind
+        return "s3" if self.destination else "hub" if self.hub_model_id else None
 
 
 class Overrides(BaseModel):
@@ -43,6 +79,17 @@ class Overrides(BaseModel):
     report_to: str | None = None
     resume_from_checkpoint: str | None = None
     num_processes: int | None = Field(None, ge=1)
+    push_checkpoints_to_hub: bool | None = None
+    push_to_hub_background: bool | None = None
+    model_card_private: bool | None = None
+    model_card_safe_for_work: bool | None = None
+    model_card_note: str | None = None
+    modelspec_comment: str | None = None
+
+    @field_validator("model_card_note", "modelspec_comment")
+    @classmethod
+    def _read(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else read_prose(info.field_name or "", value)
 
     def given(self) -> dict[str, Any]:
         """The options that are set."""
@@ -63,6 +110,7 @@ class Draft(BaseModel):
         cancel_after: seconds after which Replicate ends the job.
         cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
         consent: whether the user agreed to what leaves the machine.
+        accept_delivery: start even though results would not arrive, as far as can be told here.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
     """
@@ -81,6 +129,7 @@ class Draft(BaseModel):
     cancel_after: int | None = Field(None, ge=SHORTEST_LIFE)
     cost_ceiling_micros: int | None = Field(None, ge=1)
     consent: bool = False
+    accept_delivery: bool = False
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None
 
@@ -95,10 +144,14 @@ def read_draft(body: dict[str, Any]) -> Draft:
         return Draft.model_validate(body)
     except ValidationError as error:
         fields = {
-            ".".join(str(part) for part in problem["loc"]): problem["msg"]
+            ".".join(str(part) for part in problem["loc"]): _words(problem["msg"])
             for problem in error.errors(include_url=False, include_input=False)
         }
         words = "; ".join(f"{name}: {text}" for name, text in fields.items())
         raise RefusedError(
             f"The job description is not right: {words}.", details={"fields": fields}
         ) from None
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,12 +42,14 @@ class Poster:
         keys: StorageKeys,
         now: Clock,
         webhook_for: Callable[[JobRecord], str | None],
+        keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
     ) -> None:
         self._book = book
         self._clients = clients
         self._keys = keys
         self._now = now
         self._webhook_for = webhook_for
+        self._keys_for = keys_for
         self._locks: dict[str, asyncio.Lock] = {}
         self._held: dict[str, dict[str, Secret]] = {}
 
@@ -106,6 +108,8 @@ class Poster:
     async def _post_once(
         self, client: ReplicateClient, job: JobRecord, values: dict[str, Any], attempt: int
     ) -> Prediction | None:
+        # Keys of the user's own bucket are read now and let go at once.
+        values = {**values, **await self._keys_for(job)}
         words = "Asking Replicate to start the job." if not attempt else "Asking once more."
         fresh = self._book.writer.job(job.job_id)
         hook = self._webhook_for(job)
@@ -191,7 +195,10 @@ class Poster:
             self._book.note(
                 job.job_id, "local", "inputs", "The request is complete.", inputs=values
             )
+        own_bucket = bool(job.submit.get("destination"))
         for name in job.submit.get("secret_names", ()):
+            if own_bucket and name in ("s3_access_key", "s3_secret_key"):
+                continue  # read by `_post_once`; a look-up does without
             secret = self._secret(job, name)
             if secret is None and name == "images":
                 continue  # good enough for a look-up; `_require_address` guards the sending

@@ -9,23 +9,20 @@ import asyncio
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tui.engine.catalog import Catalog, Choice
 from tui.engine.clients import Clients
 from tui.engine.draft import Draft
 from tui.engine.errors import RefusedError
-from tui.engine.listening import Listening
+from tui.engine.job_delivery import JobDelivery
 from tui.engine.live_settings import LiveSettings
 from tui.engine.phases import IMAGES_LATER
-from tui.engine.storage_keys import BUCKET
 from tui.replicate.errors import AuthenticationError, ReplicateError
-from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.checks import Check, check_config
 from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.delivery import Delivery, default_delivery_kind
-from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.estimate import Estimate, estimate
 from tui.simpletuner.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.inputs import PredictorInputs, build_inputs
@@ -34,7 +31,6 @@ from tui.simpletuner.options import with_options
 from tui.simpletuner.scan import DataReport, scan
 from tui.store.reader import StoreReader, is_loopback
 
-REGION: Final = "us-east-1"
 UNPACKS_MARK: Final = "x-unpacks-archives"
 
 
@@ -89,14 +85,14 @@ class Preparer:
         *,
         clients: Clients,
         catalog: Catalog,
-        listening: Listening,
+        delivery: JobDelivery,
         live: LiveSettings,
         home: Home,
         reader: StoreReader,
     ) -> None:
         self._clients = clients
         self._catalog = catalog
-        self._listening = listening
+        self._delivery = delivery
         self._live = live
         self._home = home
         self._reader = reader
@@ -120,7 +116,7 @@ class Preparer:
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
         found: list[Check] = []
         choice = await self._ask_replicate(api_base, draft, profile, found)
-        delivery = self._delivery(api_base, draft, config, found)
+        delivery = await self._delivery.resolve(api_base, draft.delivery, config, found)
         mode = _mode(draft, config)
         inputs = build_inputs(
             config,
@@ -130,7 +126,7 @@ class Preparer:
             mode=mode,
             folders={one.id: one.archive_folder for one in report.local if one.archive_folder},
             overrides=draft.overrides.given(),
-            secrets=self._secrets(api_base, delivery),
+            secrets=self._delivery.secrets(api_base, delivery),
         )
         local = check_config(
             config,
@@ -213,46 +209,11 @@ class Preparer:
         checks.append(Check("version", "ok", words, ""))
         return choice
 
-    def _delivery(
-        self, api_base: str, draft: Draft, config: TrainingConfig, checks: list[Check]
-    ) -> Delivery:
-        wanted = draft.delivery
-        kind = wanted.kind or default_delivery_kind(config)
-        if kind != "local":
-            return Delivery(kind=kind, hub_model_id=wanted.hub_model_id)
-        endpoint = self._listening.storage_url(api_base)
-        if endpoint is None:
-            checks.append(
-                Check(
-                    "receiver", "error",
-                    "the trainer cannot reach this machine: no public URL is set",
-                    "Start a tunnel and set listener.public_url, or deliver to the Hub.",
-                )
-            )  # fmt: skip
-        else:
-            words = f"files come to {self._listening.outputs}"
-            checks.append(Check("receiver", "ok", words, ""))
-        return Delivery(
-            kind="local",
-            bucket=BUCKET,
-            region=REGION,
-            endpoint_url=endpoint or "https://no-public-url.invalid",
-        )
-
     def _has_hub_token(self, api_base: str) -> bool | None:
         """A server on this machine hands out no licences, so there it does not matter."""
         if self._clients.hub_token(api_base) is not None:
             return True
         return None if is_loopback(api_base) else False
-
-    def _secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
-        found: dict[str, Secret] = {}
-        if (hub := self._clients.hub_token(api_base)) is not None:
-            found["hf_token"] = hub
-        if delivery.kind == "local":  # made for each job when it is submitted
-            found["s3_access_key"] = Secret("made-at-submit")
-            found["s3_secret_key"] = Secret("made-at-submit")
-        return found
 
 
 _ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
@@ -275,54 +236,3 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     if draft.data == "hosted":
         return "both"
     return "both" if config.local_datasets else "remote"
-
-
-def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
-    """The preparation as the control API answers it."""
-    guess = prepared.estimate
-    choice = prepared.choice
-    report = prepared.report
-    return {
-        "config": describe_config(prepared.config),
-        "datasets": describe_datasets(prepared.config, report),
-        "checks": describe_checks(prepared.checks),
-        "ok": prepared.ok,
-        "estimate": {
-            "steps": guess.steps,
-            "seconds": guess.seconds,
-            "low_seconds": guess.seconds_low,
-            "high_seconds": guess.seconds_high,
-            "micros": guess.micros,
-            "low_micros": guess.micros_low,
-            "high_micros": guess.micros_high,
-            "rate_micros": prepared.rate_micros,
-            "basis": guess.basis,
-        },
-        "leaves": {
-            "images": report.images if prepared.uploads else 0,
-            "captions": report.captions if prepared.uploads else 0,
-            "bytes": report.bytes if prepared.uploads else 0,
-            "destination": "this machine (sandbox)" if is_loopback(api_base) else "Replicate",
-            "skipped": [
-                {"path": str(item.path), "reason": item.reason} for item in report.skipped[:200]
-            ],
-            "stays_here": is_loopback(api_base),
-        },
-        "request": {
-            "version": f"{choice.model}:{choice.version}" if choice else None,
-            "input": prepared.inputs.shown(),
-            "dropped": list(prepared.inputs.dropped),
-        },
-        "run_name": prepared.run_name,
-        "hardware": {
-            "id": prepared.profile.id,
-            "label": prepared.profile.label,
-            "vram_gb": prepared.profile.vram_gb,
-            "rate_micros": prepared.rate_micros,
-        },
-        "version": {
-            "id": choice.version if choice else None,
-            "model": choice.model if choice else prepared.profile.model,
-            "created_at": choice.created_at.isoformat() if choice and choice.created_at else None,
-        },
-    }

@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from tui.engine.archives import Archives
@@ -55,9 +55,14 @@ class Submitter:
         keys: StorageKeys,
         home: Home,
         now: Clock,
+        keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
         webhook_for: Callable[[JobRecord], str | None] = lambda _job: None,
     ) -> None:
-        """Args: the services it works with, and the address that shall hear of a job, if any."""
+        """Args: the services it works with.
+
+        `keys_for` reads the keys of a job's own bucket when it is posted; `webhook_for` is the
+        address that shall hear of a job, if any.
+        """
         self._book = book
         self._hub = hub
         self._monitor = monitor
@@ -65,8 +70,9 @@ class Submitter:
         self._now = now
         self._archives = Archives(book=book, clients=clients, hub=hub, home=home)
         self._poster = Poster(
-            book=book, clients=clients, keys=keys, now=now, webhook_for=webhook_for
-        )
+            book=book, clients=clients, keys=keys, now=now, webhook_for=webhook_for,
+            keys_for=keys_for,
+        )  # fmt: skip
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
 

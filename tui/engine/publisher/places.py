@@ -248,7 +248,7 @@ class Places:
             return HubDestination(target, token.secret, network=network, throttle=self._throttle)
         profile = S3Profile(**place.options)
         prefix = "/".join(part for part in (profile.prefix.strip("/"), place.below) if part)
-        keys = await self._keys(place)
+        keys = await self.keys(place)
         return S3Destination(
             replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
         )
@@ -273,7 +273,12 @@ class Places:
             return {"card": "unknown", "card_problem": f"{error.message} {error.advice}".strip()}
         return {"card": card_state(text).value, "card_problem": ""}
 
-    async def _keys(self, place: Place) -> S3Keys:
+    async def keys(self, place: Place) -> S3Keys:
+        """The keys of an S3 destination, from the keyring or this session.
+
+        Raises:
+            PublishError: there are none.
+        """
         if place.profile in self._session:
             return self._session[place.profile]
         stored = await read_token(f"s3:{place.profile}", _host(place.options))

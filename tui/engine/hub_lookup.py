@@ -1,0 +1,173 @@
+"""What the Hub says of names: where the token's owner may publish, whether a repository is free.
+
+Asked with the very token that the job will get, and remembered for a moment: a form asks while
+somebody types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar
+
+from tui.engine.clients import Clients
+from tui.engine.live_settings import LiveSettings
+from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.hub_errors import TOKENS_PAGE
+from tui.publishing.hub_names import Identity
+from tui.replicate.secret import Secret
+from tui.simpletuner.checks import Check
+from tui.simpletuner.delivery_fields import read_repo
+from tui.simpletuner.notes import Level
+
+T = TypeVar("T")
+State = Literal["free", "ours", "taken", "unknown"]
+_FRESH: Final = 60.0
+"""Seconds for which an answer is believed."""
+_LIMIT: Final = 20.0
+_MOST_KNOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RepoLook:
+    """What is known of a repository's name.
+
+    Attributes:
+        repo: `owner/name`; the name alone where its owner is not known.
+        state: free, ours (the token may write to it), taken (it may not), or unknown.
+        level: `ok` when the job's upload will work as far as the Hub tells.
+        words: the same for people.
+        advice: what to do.
+    """
+
+    repo: str
+    state: State
+    level: Level
+    words: str
+    advice: str = ""
+
+    def check(self) -> Check:
+        """As a line of the checks."""
+        return Check("hub-repo", self.level, self.words, self.advice)
+
+
+class HubLookup:
+    """Asks the Hub, at most once a minute for each thing."""
+
+    def __init__(self, clients: Clients, live: LiveSettings) -> None:
+        self._clients = clients
+        self._live = live
+        self._known: dict[tuple[object, ...], tuple[float, Any]] = {}
+
+    async def identity(self, api_base: str) -> Identity:
+        """Who the token belongs to.
+
+        Raises:
+            PublishError: there is no token, the Hub does not take it, or does not answer.
+        """
+        token, endpoint = await self._token(api_base)
+        network = self._live.now.network
+
+        def ask() -> Identity:
+            from tui.publishing.hub_probe import identity
+
+            return identity(token, endpoint=endpoint, network=network)
+
+        return await self._asked(("identity", endpoint, token), ask)
+
+    async def namespaces(self, api_base: str) -> dict[str, Any]:
+        """`{user, role, namespaces: [{name, kind, writable}]}`.
+
+        Raises:
+            PublishError: as `identity`.
+        """
+        who = await self.identity(api_base)
+        names = [
+            {"name": one.name, "kind": one.kind, "writable": one.writable}
+            for one in who.namespaces
+        ]  # fmt: skip
+        return {"user": who.user, "role": who.role, "namespaces": names}
+
+    async def look(self, api_base: str, text: str, *, private: bool = True) -> RepoLook:
+        """What is known of a repository; what goes wrong is said, never raised.
+
+        Args:
+            api_base: whose jobs will write to it.
+            text: as people type it.
+            private: how it will be made.
+        """
+        try:
+            repo = read_repo(text)
+        except ValueError as error:
+            return RepoLook(text, "unknown", "error", f"{text!r} {error}")
+        try:
+            who = await self.identity(api_base)
+            full = repo if "/" in repo else f"{who.user}/{repo}"
+            state = await self._state(api_base, full)
+        except PublishError as error:
+            sure = error.kind in (Trouble.CREDENTIALS, Trouble.PERMISSION)
+            words = f"write access to {repo} is not proved: {error.message}".rstrip(".")
+            return RepoLook(repo, "unknown", "error" if sure else "warn", words, error.advice)
+        return _judged(full, state, who, private=private)
+
+    async def _state(self, api_base: str, repo: str) -> State:
+        token, endpoint = await self._token(api_base)
+        network = self._live.now.network
+
+        def ask() -> State:
+            from tui.publishing.hub_probe import availability
+
+            return availability(repo, token, endpoint=endpoint, network=network)
+
+        return await self._asked(("state", endpoint, token, repo), ask)
+
+    async def _token(self, api_base: str) -> tuple[Secret, str]:
+        endpoint = self._clients.hub_endpoint(api_base)
+        if not endpoint:
+            raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
+        found = await self._clients.tokens.find("huggingface", api_base)
+        if found is None:
+            advice = "Set HF_TOKEN before starting, or store one with write access."
+            raise PublishError("There is no Hugging Face token.", advice, Trouble.CREDENTIALS)
+        return found.secret, endpoint
+
+    async def _asked(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:
+        at, value = self._known.get(key, (0.0, None))
+        if at and time.monotonic() - at < _FRESH:
+            known: T = value
+            return known
+        try:
+            async with asyncio.timeout(_LIMIT):
+                found = await asyncio.to_thread(ask)
+        except TimeoutError:
+            words = "The Hub does not answer."
+            raise PublishError(words, "Check the network.", Trouble.NETWORK) from None
+        while len(self._known) >= _MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
+        self._known[key] = (time.monotonic(), found)
+        return found
+
+
+def _judged(repo: str, state: State, who: Identity, *, private: bool) -> RepoLook:
+    owner = repo.partition("/")[0]
+    allowed = who.may_write(repo)
+    if state == "ours":
+        return RepoLook(repo, state, "ok", f"{repo} is yours; write access proved, files are added")
+    if owner not in {one.name for one in who.namespaces} and allowed is not True:
+        mine = ", ".join(one.name for one in who.namespaces)
+        words = f"{repo} is not yours: @{who.user} does not belong to {owner}"
+        return RepoLook(repo, "taken", "error", words, f"Publish under one of: {mine}.")
+    if state == "taken" or allowed is False:
+        what = "exists, and" if state == "taken" else "is free, but"
+        words = f"{repo} {what} the token may not write to it"
+        return RepoLook(
+            repo, state, "error", words, f"Give it write access to {owner}: {TOKENS_PAGE}"
+        )
+    if allowed is None:
+        words = f"{repo} is free; whether the token may make it is not told"
+        return RepoLook(repo, state, "warn", words, "It will turn out when the trainer makes it.")
+    how = "private" if private else "public"
+    return RepoLook(repo, state, "ok", f"{repo} is free and will be made, {how}; token may write")

@@ -1,0 +1,229 @@
+"""Where a job's results will go: what the draft, the config and the user's destinations say.
+
+Keys of the user's buckets are read when the job is posted, and are held nowhere before or after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tui.engine.clients import Clients
+from tui.engine.draft import DeliveryDraft
+from tui.engine.errors import RefusedError
+from tui.engine.hub_lookup import HubLookup
+from tui.engine.listening import Listening
+from tui.engine.publisher.places import Place, Places
+from tui.engine.storage_keys import BUCKET
+from tui.publishing.errors import PublishError
+from tui.publishing.licence import licence_fields
+from tui.publishing.s3_profile import S3Profile
+from tui.replicate.secret import Secret
+from tui.simpletuner.checks import Check
+from tui.simpletuner.delivery import (
+    Delivery,
+    clean_repo_id,
+    default_delivery_kind,
+    is_s3,
+    job_prefix,
+    publishing_targets,
+)
+from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.training_config import TrainingConfig
+from tui.simpletuner.values import as_bool, as_text
+from tui.store.records import JobRecord
+
+REGION: Final = "us-east-1"
+_LATER: Final = Secret("read-when-the-job-is-posted")
+_S3_INPUTS: Final = ("s3_access_key", "s3_secret_key")
+
+
+class JobDelivery:
+    """Reads the way of a job's results, and finds its keys."""
+
+    def __init__(
+        self, *, clients: Clients, listening: Listening, places: Places, lookup: HubLookup
+    ) -> None:
+        self._clients = clients
+        self._listening = listening
+        self._places = places
+        self._lookup = lookup
+
+    # -- before -------------------------------------------------------------------------------
+
+    async def resolve(
+        self, api_base: str, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]
+    ) -> Delivery:
+        """The delivery that is meant, as plain as it can be said; findings go into `checks`."""
+        kind = wanted.wanted or default_delivery_kind(config)
+        if kind == "local":
+            return self._local(api_base, checks)
+        if kind == "s3":
+            return self._s3(wanted, config, checks)
+        if kind == "hub":
+            return await self._hub(api_base, wanted, config, checks)
+        return Delivery("none")
+
+    def secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
+        """Secret inputs as far as they matter before the post: S3's stand in for the real ones."""
+        found: dict[str, Secret] = {}
+        if (hub := self._clients.hub_token(api_base)) is not None:
+            found["hf_token"] = hub
+        if delivery.kind == "local" or (delivery.kind == "s3" and delivery.destination):
+            found |= dict.fromkeys(_S3_INPUTS, _LATER)
+        return found
+
+    def _local(self, api_base: str, checks: list[Check]) -> Delivery:
+        endpoint = self._listening.storage_url(api_base)
+        if endpoint is None:
+            words = "the trainer cannot reach this machine: no public URL is set"
+            advice = "Start a tunnel and set listener.public_url, or deliver to the Hub."
+            checks.append(Check("receiver", "error", words, advice))
+        else:
+            words = f"files come to {self._listening.outputs}"
+            checks.append(Check("receiver", "ok", words, ""))
+        return Delivery(
+            kind="local",
+            bucket=BUCKET,
+            region=REGION,
+            endpoint_url=endpoint or "https://no-public-url.invalid",
+        )
+
+    async def _hub(
+        self, api_base: str, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]
+    ) -> Delivery:
+        said = wanted.hub_model_id or config.hub_model_id
+        repo = clean_repo_id(said) if said else None
+        if repo is not None and "/" not in repo:
+            with contextlib.suppress(PublishError):  # the proof of the delivery says it
+                repo = f"{(await self._lookup.identity(api_base)).user}/{repo}"
+        licence = licence_fields(config.family, config.flavour)
+        if name := licence.get("license_name") or licence.get("license", "").replace("other", ""):
+            words = f"licence of the base model, which the result inherits: {name}"
+            checks.append(Check("licence", "ok", words))
+        return Delivery("hub", hub_model_id=repo or said)
+
+    def _s3(self, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]) -> Delivery:
+        target = next(
+            (one for one in publishing_targets(config.values.get("publishing_config"))
+             if is_s3(one)), {},
+        )  # fmt: skip
+        name = wanted.destination or self._fitting(target)
+        bucket = wanted.bucket or (as_text(target.get("bucket")) if not wanted.destination else "")
+        if not name:
+            words = "no destination is named whose keys the trainer can use"
+            advice = "Add one (simpletuner-tui destinations add NAME --kind s3 …) and choose it."
+            checks.append(Check("s3-destination", "error", words, advice))
+            return Delivery("s3", bucket=bucket or None)
+        try:
+            place = self._place(name, wanted, bucket or "")
+            profile = S3Profile(**place.options)
+        except (RefusedError, PublishError) as error:
+            checks.append(Check("s3-destination", "error", _plain(error.message), error.advice))
+            return Delivery("s3", bucket=bucket or None)
+        checks += [*_open(profile), *_not_applied(profile)]
+        return Delivery(
+            "s3",
+            bucket=profile.bucket,
+            base_path=job_prefix(profile.prefix),
+            region=profile.region,
+            endpoint_url=profile.endpoint,
+            public_base_url=profile.public_base_url or None,
+            destination=name,
+        )
+
+    def _fitting(self, target: Mapping[str, Any]) -> str:
+        """The user's destination that is the bucket of a config's target, if there is one."""
+        endpoint, bucket = as_text(target.get("endpoint_url")), as_text(target.get("bucket"))
+        for row in self._places.list():
+            options = row["options"]
+            if row["kind"] == "s3" and bucket and options["bucket"] == bucket and (
+                urlsplit(options["endpoint"] or "").netloc == urlsplit(endpoint or "").netloc
+            ):  # fmt: skip
+                return str(row["name"])
+        return ""
+
+    def _place(self, name: str, wanted: DeliveryDraft, bucket: str) -> Place:
+        """A destination with the job's own bucket, region, prefix and address for links."""
+        place = self._places.read(f"s3:{name}")
+        own = {
+            "bucket": bucket, "region": wanted.region, "prefix": wanted.prefix,
+            "public_base_url": wanted.public_base_url,
+        }  # fmt: skip
+        return replace(place, options={**place.options, **{k: v for k, v in own.items() if v}})
+
+    # -- at the post --------------------------------------------------------------------------
+
+    async def keys_for(self, job: JobRecord) -> dict[str, Secret]:
+        """The S3 keys that a job's trainer gets; empty unless results go to a destination.
+
+        Raises:
+            SimpleTunerError: they are not at hand, or the destination is another server by now.
+        """
+        name = str(job.submit.get("destination") or "")
+        if not name:
+            return {}
+        try:
+            place = self._places.read(f"s3:{name}")
+            if (place.options.get("endpoint") or "") != (job.inputs.get("s3_endpoint_url") or ""):
+                raise SimpleTunerError(
+                    f"the destination {name} is another server now than when the job was made",
+                    "Nothing was started. Run the job again.",
+                )
+            keys = await self._places.keys(place)
+        except (RefusedError, PublishError) as error:
+            words = f"the keys of the bucket are not at hand: {_plain(error.message)}"
+            raise SimpleTunerError(words, f"Nothing was started. {error.advice}") from None
+        return {"s3_access_key": Secret(keys.access_key), "s3_secret_key": keys.secret_key}
+
+
+def delivery_data(delivery: Delivery, config: TrainingConfig) -> dict[str, Any]:
+    """The delivery as a check answers it."""
+    values, hub = config.values, delivery.kind == "hub"
+    comment = values.get("modelspec_comment")
+    return {
+        "kind": delivery.kind,
+        "hub_model_id": delivery.hub_model_id if hub else None,
+        "private": as_bool(values.get("model_card_private"), default=True) if hub else None,
+        "push_checkpoints": (
+            as_bool(values.get("push_checkpoints_to_hub"), default=True) if hub else None
+        ),
+        "background": as_bool(values.get("push_to_hub_background")) if hub else None,
+        "safe_for_work": as_bool(values.get("model_card_safe_for_work")) if hub else None,
+        "note": as_text(values.get("model_card_note")) if hub else None,
+        "comment": "; ".join(map(str, comment)) if isinstance(comment, list) else as_text(comment),
+        "licence": licence_fields(config.family, config.flavour) if hub else {},
+        "destination": delivery.destination,
+        "bucket": delivery.bucket if delivery.kind == "s3" else None,
+        "region": delivery.region if delivery.kind == "s3" else None,
+        "endpoint": delivery.endpoint_url if delivery.kind == "s3" else None,
+        "base_path": delivery.base_path,
+        "public_base_url": delivery.public_base_url,
+    }
+
+
+def _open(profile: S3Profile) -> list[Check]:
+    if not profile.is_open:
+        return []
+    words = f"{profile.endpoint} has no TLS: the result can be read on the way"
+    return [Check("s3-endpoint", "warn", words, "Use https.")]
+
+
+def _not_applied(profile: S3Profile) -> list[Check]:
+    """What the trainer has no input for."""
+    named = {
+        "storage class": profile.storage_class, "encryption": profile.encryption,
+        "ACL": profile.acl,
+    }  # fmt: skip
+    lost = [f"{name} {value}" for name, value in named.items() if value]
+    if not lost:
+        return []
+    words = f"the trainer uploads without the destination's {' and '.join(lost)}"
+    return [Check("s3-options", "warn", words, "Set the bucket's own default instead.")]
+
+
+def _plain(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".") if sentence else sentence

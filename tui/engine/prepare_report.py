@@ -1,0 +1,65 @@
+"""A preparation as plain data, for the control API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tui.engine.job_delivery import delivery_data
+from tui.engine.job_life import longest_life
+from tui.engine.prepare import Prepared
+from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
+from tui.store.reader import is_loopback
+
+
+def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
+    """The preparation as the control API answers it."""
+    guess = prepared.estimate
+    choice = prepared.choice
+    report = prepared.report
+    return {
+        "config": describe_config(prepared.config),
+        "datasets": describe_datasets(prepared.config, report),
+        "checks": describe_checks(prepared.checks),
+        "ok": prepared.ok,
+        "estimate": {
+            "steps": guess.steps,
+            "seconds": guess.seconds,
+            "low_seconds": guess.seconds_low,
+            "high_seconds": guess.seconds_high,
+            "micros": guess.micros,
+            "low_micros": guess.micros_low,
+            "high_micros": guess.micros_high,
+            "rate_micros": prepared.rate_micros,
+            "basis": guess.basis,
+        },
+        "leaves": {
+            "images": report.images if prepared.uploads else 0,
+            "captions": report.captions if prepared.uploads else 0,
+            "bytes": report.bytes if prepared.uploads else 0,
+            "destination": "this machine (sandbox)" if is_loopback(api_base) else "Replicate",
+            "skipped": [
+                {"path": str(item.path), "reason": item.reason} for item in report.skipped[:200]
+            ],
+            "stays_here": is_loopback(api_base),
+        },
+        "request": {
+            "version": f"{choice.model}:{choice.version}" if choice else None,
+            "input": prepared.inputs.shown(),
+            "dropped": list(prepared.inputs.dropped),
+        },
+        "delivery": delivery_data(prepared.delivery, prepared.config),
+        "cancel_after": longest_life(prepared),
+        "cost_ceiling_micros": prepared.draft.cost_ceiling_micros,
+        "run_name": prepared.run_name,
+        "hardware": {
+            "id": prepared.profile.id,
+            "label": prepared.profile.label,
+            "vram_gb": prepared.profile.vram_gb,
+            "rate_micros": prepared.rate_micros,
+        },
+        "version": {
+            "id": choice.version if choice else None,
+            "model": choice.model if choice else prepared.profile.model,
+            "created_at": choice.created_at.isoformat() if choice and choice.created_at else None,
+        },
+    }
