@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually_sync
+from tui.listener.storage import StorageLimits
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
@@ -97,10 +98,18 @@ class Server:
         }
 
 
-def receiver(loop: Loop, root: Path, certificate: tuple[Path, Path] | None) -> Server:
-    """Our own storage receiver."""
-    rights = grant(prefix="job", may_delete=True)
-    context = serve_storage(root, grants={ACCESS_KEY: rights}, certificate=certificate)
+def receiver(
+    loop: Loop,
+    root: Path,
+    certificate: tuple[Path, Path] | None,
+    limits: StorageLimits | None = None,
+    **rights: Any,
+) -> Server:
+    """Our own storage receiver; `rights` are fields of the key's grant."""
+    given = grant(**({"prefix": "job", "may_delete": True} | rights))
+    context = serve_storage(
+        root, grants={ACCESS_KEY: given}, certificate=certificate, limits=limits
+    )
     storage = loop.enter(context)
     return Server(
         "receiver", storage.endpoint, root / "job", certificate[0] if certificate else None

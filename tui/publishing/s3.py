@@ -32,13 +32,13 @@ from tui.publishing.s3_body import Body, watch_sending
 from tui.publishing.s3_client import S3Client, make_client
 from tui.publishing.s3_errors import code_of, explain
 from tui.publishing.s3_etag import matches
+from tui.publishing.s3_head import ABSENT, head, head_before_sending
 from tui.publishing.s3_parts import PART_BYTES, PartedUpload, insist
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.publishing.throttle import Throttle
 from tui.settings import NetworkSettings
 
 _HASH_KEY = "sha256"
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
 _KEY_BYTES = 1024
 
 
@@ -106,23 +106,14 @@ class S3Destination:
         return items
 
     def _compare(self, item: Item, cancel: threading.Event | None) -> Item:
-        head = self._head(item.target)
-        if head is None:
+        found = head_before_sending(self._client, self._profile, item.target)
+        if found is None:
             return item
-        same: bool = head["ContentLength"] == item.size and (
-            head.get("Metadata", {}).get(_HASH_KEY) == item.sha256
-            or matches(item.source, item.size, str(head.get("ETag", "")), cancel) is True
+        same: bool = found["ContentLength"] == item.size and (
+            found.get("Metadata", {}).get(_HASH_KEY) == item.sha256
+            or matches(item.source, item.size, str(found.get("ETag", "")), cancel) is True
         )
         return replace(item, present=same, replaces=not same)
-
-    def _head(self, key: str) -> dict[str, Any] | None:
-        try:
-            answer: dict[str, Any] = self._client.head_object(Bucket=self._profile.bucket, Key=key)
-        except Exception as error:
-            if code_of(error) in _ABSENT:
-                return None
-            raise explain(error, self._profile) from error
-        return answer
 
     def _options(self, name: str, digest: str) -> dict[str, Any]:
         """Settings of a new object."""
@@ -205,18 +196,18 @@ class S3Destination:
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
     ) -> Verified:
         """Size and ETag; where the ETag is no MD5 (encryption, some servers), read all back."""
-        head = self._head(item.target)
-        if head is None:
+        found = head(self._client, self._profile, item.target)
+        if found is None:
             raise MismatchError(item.name, "the bucket does not have it")
-        size, etag = int(head["ContentLength"]), str(head.get("ETag", "")).strip('"')
+        size, etag = int(found["ContentLength"]), str(found.get("ETag", "")).strip('"')
         if size != item.size:
             raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
         if not deep and self._has_etag(item, etag, cancel):
             return Verified(size, "etag", etag)
-        found = self._read_back(item, cancel)
-        if found != item.sha256:
+        digest = self._read_back(item, cancel)
+        if digest != item.sha256:
             raise MismatchError(item.name, "reading it back gives other bytes")
-        return Verified(size, "read back", found)
+        return Verified(size, "read back", digest)
 
     def _has_etag(self, item: Item, etag: str, cancel: threading.Event | None) -> bool:
         """Whether the ETag proves the content; False proves nothing (it may not be an MD5)."""
@@ -254,7 +245,7 @@ class S3Destination:
                     Bucket=self._profile.bucket, Key=item.target, UploadId=upload_id
                 )
             except Exception as error:
-                if code_of(error) not in {"NoSuchUpload", *_ABSENT}:
+                if code_of(error) not in {"NoSuchUpload", *ABSENT}:
                     raise explain(error, self._profile) from error
         resume.clear()
 

@@ -28,6 +28,11 @@ _BY_CODE: dict[str, tuple[Trouble, str, str]] = {
         "The keys may not do this in the bucket {bucket}.",
         "Give them permission to put, get, list and delete objects there, or use other keys.",
     ),
+    "UserSuspended": (
+        Trouble.PERMISSION,
+        "The account of these keys is suspended at {place}.",
+        "Ask its operator, or use other keys.",
+    ),
     "NoSuchBucket": (
         Trouble.MISSING,
         "There is no bucket {bucket} at {place}.",
@@ -55,7 +60,7 @@ _BY_CODE: dict[str, tuple[Trouble, str, str]] = {
         Trouble.NAME, "The object's key is too long.", "Use a shorter prefix or file name.",
     ),
     "BadDigest": (
-        Trouble.NETWORK, "A part was damaged on its way to {place}.", "It will be sent again.",
+        Trouble.NETWORK, "A part did not arrive whole at {place}.", "It will be sent again.",
     ),
     "SlowDown": (Trouble.BUSY, "{place} asks us to slow down.", "Try again in a while."),
     "NoSuchUpload": (
@@ -68,11 +73,27 @@ _BY_CODE: dict[str, tuple[Trouble, str, str]] = {
         "{place} does not know one of the options of this destination.",
         "Switch off encryption, storage class or ACL.",
     ),
+    "InvalidStorageClass": (
+        Trouble.REFUSED,
+        "{place} does not know the storage class of this destination.",
+        "Leave the storage class empty, or use one that it offers.",
+    ),
+    "AccessControlListNotSupported": (
+        Trouble.REFUSED,
+        "The bucket {bucket} takes no ACL.",
+        "Leave the ACL of this destination empty; the bucket's own policy decides.",
+    ),
+    "KMS.NotFoundException": (
+        Trouble.REFUSED,
+        "The encryption key of this destination is not there, or may not be used.",
+        "Check the KMS key and its region, or leave it empty for the account's own.",
+    ),
 }  # fmt: skip
+_CAP = "cap exceeded"
+"""Backblaze's word for a quota, in the text of a refusal like any other."""
 _SAME = {
     "AllAccessDisabled": "AccessDenied",
-    "AccountProblem": "AccessDenied",
-    "UserSuspended": "AccessDenied",
+    "AccountProblem": "UserSuspended",
     "Forbidden": "AccessDenied",
     "403": "AccessDenied",
     "401": "InvalidAccessKeyId",
@@ -88,8 +109,15 @@ _SAME = {
     "InsufficientStorage": "QuotaExceeded",
     "XMinioStorageFull": "QuotaExceeded",
     "507": "QuotaExceeded",
+    "XMinioAdminBucketQuotaExceeded": "QuotaExceeded",
+    "StorageQuotaExceeded": "QuotaExceeded",
     "413": "EntityTooLarge",
+    "KMS.DisabledException": "KMS.NotFoundException",
+    "KMS.KMSInvalidStateException": "KMS.NotFoundException",
+    "KMS.AccessDeniedException": "KMS.NotFoundException",
     "InvalidDigest": "BadDigest",
+    "IncompleteBody": "BadDigest",
+    "RequestTimeout": "BadDigest",
     "XAmzContentSHA256Mismatch": "BadDigest",
     "ServiceUnavailable": "SlowDown",
     "TooManyRequests": "SlowDown",
@@ -102,6 +130,7 @@ _SAME = {
 def explain(error: Exception, profile: S3Profile) -> PublishError:
     """The error of a call, translated; anything unknown keeps its own words."""
     from botocore import exceptions as boto
+    from botocore import parsers as boto_parsers
 
     place = profile.endpoint or "Amazon S3"
     if isinstance(error, PublishError):
@@ -131,6 +160,8 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
             "Check the endpoint, the network and the proxy.",
             Trouble.NETWORK,
         )
+    if isinstance(error, boto_parsers.ResponseParserError):
+        return no_s3(profile)
     if isinstance(error, OSError):
         return PublishError(
             f"A file cannot be read: {error}", "Check the network settings.", Trouble.LOCAL
@@ -138,6 +169,15 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
     return PublishError(
         f"The request to {place} cannot be made: {_last(error)}.",
         "Check the settings of this destination.",
+        Trouble.REFUSED,
+    )
+
+
+def no_s3(profile: S3Profile) -> PublishError:
+    """Something answers there, and it is no S3 server."""
+    return PublishError(
+        f"What answers at {profile.endpoint or 'Amazon S3'} is no S3 server.",
+        "Check the endpoint, and whether this network wants a login or a proxy changes answers.",
         Trouble.REFUSED,
     )
 
@@ -157,6 +197,8 @@ def _status(answer: dict[str, Any]) -> str:
 def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
     answer: dict[str, Any] = error.response
     code, status = code_of(error), _status(answer)
+    if code == "AccessDenied" and _CAP in str(answer.get("Error", {}).get("Message")).lower():
+        code = "QuotaExceeded"
     known = _BY_CODE.get(code) or _BY_CODE.get(_SAME.get(code, ""))
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if known is None and status.startswith("5"):

@@ -20,7 +20,7 @@ from tui.publishing.errors import TransferCancelledError
 from tui.publishing.meter import Meter
 from tui.publishing.s3_body import Body
 from tui.publishing.s3_client import S3Client
-from tui.publishing.s3_errors import code_of, explain
+from tui.publishing.s3_errors import code_of, explain, no_s3
 from tui.publishing.s3_profile import S3Profile
 
 MIB = 1024 * 1024
@@ -144,6 +144,8 @@ class PartedUpload:
             self._profile,
             self._meter,
         )
+        if "UploadId" not in answer:
+            raise no_s3(self._profile)
         self._resume.data.clear()
         self._resume.data.update(
             key=self._item.target,

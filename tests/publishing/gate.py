@@ -1,0 +1,109 @@
+"""A gate before an S3 server: it lets requests through, or answers itself as providers do."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+
+_SKIPPED = {"transfer-encoding", "connection", "content-length", "server", "date"}
+
+
+@dataclass
+class Answer:
+    """What the gate says instead of the server.
+
+    Attributes:
+        code: S3's name of the error; empty sends `body` as it is.
+        methods: which requests are answered so.
+        times: how often.
+    """
+
+    status: int
+    code: str = ""
+    message: str = "said by the gate"
+    headers: dict[str, str] = field(default_factory=dict)
+    details: str = ""
+    body: bytes = b""
+    methods: str = "PUT POST GET HEAD DELETE"
+    times: int = 1_000_000
+
+    def document(self) -> bytes:
+        """The body that goes with it."""
+        if not self.code:
+            return self.body
+        text = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message>{self.details}"
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}</Error>'.encode()
+
+
+@dataclass
+class Gate:
+    """What stands between a client and the server.
+
+    Attributes:
+        answer: is given while it lasts.
+        swallow: bodies of PUT that are lost, although the client hears that all went well.
+        lie: headers, in lower case, that every answer to a HEAD is given.
+        seen: methods that came.
+    """
+
+    upstream: str
+    port: int = 0
+    answer: Answer | None = None
+    swallow: bool = False
+    lie: dict[str, str] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer, or ask the server."""
+        body = await request.read()
+        self.seen.append(request.method)
+        answer = self.answer
+        if answer is not None and answer.times > 0 and request.method in answer.methods.split():
+            answer.times -= 1
+            document = b"" if request.method == "HEAD" else answer.document()
+            kind = "application/xml" if answer.code else "text/html"
+            return web.Response(
+                status=answer.status, body=document, content_type=kind, headers=answer.headers
+            )
+        if self.swallow and request.method == "PUT":
+            return web.Response(headers={"ETag": '"0123456789abcdef0123456789abcdef"'})
+        return await self._pass(request, body)
+
+    async def _pass(self, request: web.Request, body: bytes) -> web.Response:
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(
+                request.method, aiohttp.client.URL(self.upstream + request.raw_path, encoded=True),
+                headers=request.headers, data=io.BytesIO(body), allow_redirects=False,
+                skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+            ) as found,
+        ):  # fmt: skip
+            kept = {k.lower(): v for k, v in found.headers.items() if k.lower() not in _SKIPPED}
+            if request.method == "HEAD":
+                kept |= {"content-length": found.headers.get("Content-Length", "0"), **self.lie}
+            return web.Response(status=found.status, body=await found.read(), headers=kept)
+
+
+@asynccontextmanager
+async def gate_before(upstream: str) -> AsyncIterator[Gate]:
+    """Stand before `upstream`, the address of a server without a path."""
+    gate = Gate(upstream)
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_route("*", "/{rest:.*}", gate.handle)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    gate.port = runner.addresses[0][1]
+    try:
+        yield gate
+    finally:
+        await runner.cleanup()

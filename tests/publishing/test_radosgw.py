@@ -1,0 +1,177 @@
+"""Publishing to Ceph's S3 gateway: a server with users, rights and quotas that is not ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.publishing.conftest import OpenS3, make_files, publish
+from tests.publishing.hosting import Server
+from tests.publishing.other_clock import destination_test_three_hours_ahead
+from tests.publishing.rados import MOST_BYTES, Rados, make_bucket, missing_program, rados
+from tests.support import needs_program
+from tui.publishing.contract import LocalFile, Resume
+from tui.publishing.errors import MismatchError, PublishError, TransferCancelledError, Trouble
+from tui.publishing.s3 import S3Destination
+from tui.publishing.s3_parts import PART_BYTES
+from tui.publishing.s3_profile import S3Keys
+from tui.replicate.secret import Secret
+from tui.settings import NetworkSettings
+
+MIB = 1024 * 1024
+pytestmark = [pytest.mark.xdist_group("radosgw"), pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Rados]:
+    missing = missing_program()
+    if missing is not None:
+        pytest.skip(f"{missing} is not installed")
+    with rados(Path(tempfile.mkdtemp(prefix="rgw"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def owner(cluster: Rados) -> Server:
+    server = cluster.user("owner")
+    make_bucket(server)
+    return server
+
+
+def refusal(destination: object, files: list[LocalFile]) -> PublishError:
+    with pytest.raises(PublishError) as caught:
+        publish(destination, files)
+    assert caught.value.advice
+    return caught.value
+
+
+def test_files_arrive_whole_and_only_once(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+    files = make_files(tmp_path, nothing=0, one=1, a_b__c_d=70_000, large=20 * MIB + 17)
+    (tmp_path / "ünï ✓.bin").write_bytes(b"x" * 100)
+    files.append(LocalFile(tmp_path / "ünï ✓.bin", "ünï ✓/猫 %41.bin"))
+    destination = open_s3(owner)
+    for item in publish(destination, files):
+        assert destination.verify(item).how == "etag"
+        assert destination.verify(item, deep=True).checksum == item.sha256
+    assert all(item.present for item in open_s3(owner).plan(files))
+    report = destination.test()
+    assert report.ok, report
+    assert not destination._client.list_multipart_uploads(Bucket="outputs").get("Uploads")
+
+
+def test_a_stopped_upload_is_taken_up(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+    [file] = make_files(tmp_path, halfway=8 * PART_BYTES)
+    destination, stop = open_s3(owner), threading.Event()
+    [item] = destination.plan([file])
+    resume = Resume(on_change=lambda data: stop.set() if len(data.get("parts", ())) == 2 else None)
+    with pytest.raises(TransferCancelledError):
+        destination.send(item, cancel=stop, resume=resume)
+    assert resume.data["parts"]
+    with pytest.raises(MismatchError, match="does not have it"):
+        destination.verify(item)
+    second = open_s3(owner)
+    second.send(item, resume=resume)
+    assert second.verify(item, deep=True)
+
+
+def test_wrong_keys(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+    files = make_files(tmp_path, a=10)
+    for keys, words in (
+        (S3Keys("nobody", Secret("x" * 20)), "does not know the access key"),
+        (S3Keys(owner.access, Secret("wrong-secret")), "does not accept the secret key"),
+    ):
+        problem = refusal(open_s3(owner, keys=keys), files)
+        assert problem.kind is Trouble.CREDENTIALS
+        assert words in problem.message
+
+
+def test_no_right_to_write(cluster: Rados, owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+    files = make_files(tmp_path, a=10, large=2 * PART_BYTES)
+    reader = cluster.user("reader", "--op-mask=read")
+    for file in files:
+        assert refusal(open_s3(reader), [file]).kind is Trouble.PERMISSION
+    stranger = cluster.user("stranger")
+    assert refusal(open_s3(stranger), files).kind is Trouble.PERMISSION
+    [write] = open_s3(stranger).test().steps
+    assert (write.name, write.level) == ("write", "error")
+    assert "may not" in write.message
+
+
+def test_a_suspended_account(cluster: Rados, open_s3: OpenS3, tmp_path: Path) -> None:
+    late = cluster.user("late")
+    make_bucket(late, "late-bucket")
+    cluster.admin("user", "suspend", "--uid=late")
+    problem = refusal(open_s3(late, bucket="late-bucket"), make_files(tmp_path, a=10))
+    assert problem.kind is Trouble.PERMISSION
+    assert "suspended" in problem.message
+
+
+def test_a_quota_that_is_used_up(cluster: Rados, open_s3: OpenS3, tmp_path: Path) -> None:
+    small = cluster.user("small")
+    make_bucket(small, "small-bucket")
+    cluster.admin("quota", "set", "--quota-scope=user", "--uid=small", f"--max-size={MIB}")
+    cluster.admin("quota", "enable", "--quota-scope=user", "--uid=small")
+    for file in make_files(tmp_path, much=2 * MIB, more=3 * PART_BYTES):
+        problem = refusal(open_s3(small, bucket="small-bucket"), [file])
+        assert problem.kind is Trouble.QUOTA
+        assert "quota" in problem.message
+        assert not problem.retryable
+
+
+def test_a_bucket_that_is_not_there(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+    for size in (10, 2 * PART_BYTES):
+        problem = refusal(open_s3(owner, bucket="nowhere"), make_files(tmp_path, a=size))
+        assert problem.kind is Trouble.MISSING
+
+
+def test_options_that_it_does_not_know(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+    files = make_files(tmp_path, a=10)
+    for options in ({"storage_class": "GLACIER"}, {"acl": "nonsense"}, {"encryption": "aws:kms"}):
+        problem = refusal(open_s3(owner, **options), files)
+        assert problem.kind is Trouble.REFUSED, options
+
+
+def test_a_file_larger_than_one_request_may_be(
+    owner: Server, open_s3: OpenS3, tmp_path: Path
+) -> None:
+    """It goes in parts, which are small enough."""
+    [file] = make_files(tmp_path, larger=MOST_BYTES + 1)
+    [item] = publish(destination := open_s3(owner), [file])
+    assert destination.verify(item, deep=True)
+
+
+@needs_program("faketime")
+def test_our_own_clock_is_off(owner: Server) -> None:
+    told = destination_test_three_hours_ahead(owner)
+    assert "error The clock of this machine is too far from" in told
+
+
+def test_a_gateway_that_stops_answering(
+    cluster: Rados, owner: Server, open_s3: OpenS3, tmp_path: Path
+) -> None:
+    """It holds the line and says nothing; the transfer can still be stopped."""
+    gateway = cluster.gateway
+    [file] = make_files(tmp_path, a=10)
+    destination = open_s3(owner)
+    [item] = destination.plan([file])
+    os.kill(gateway.pid, signal.SIGSTOP)
+    try:
+        slow = S3Destination(owner.profile(), owner.keys, network=NetworkSettings(timeout=1.0))
+        started = time.monotonic()
+        with pytest.raises(PublishError) as caught:
+            slow.send(item)
+        slow.close()
+        assert caught.value.kind is Trouble.NETWORK
+        assert caught.value.retryable
+        assert time.monotonic() - started > 1
+    finally:
+        os.kill(gateway.pid, signal.SIGCONT)
+    destination.send(item)
+    assert destination.verify(item)

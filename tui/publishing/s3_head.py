@@ -1,0 +1,58 @@
+"""What a bucket says of an object, and why it says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.s3_client import S3Client
+from tui.publishing.s3_errors import code_of, explain, no_s3
+from tui.publishing.s3_profile import S3Profile
+
+ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | None:
+    """Size, ETag and metadata of an object; None when there is none.
+
+    Raises:
+        PublishError: the server refused, or does not answer.
+    """
+    where = {"Bucket": profile.bucket, "Key": key}
+    try:
+        answer = _head(client, where)
+        if answer == {}:  # refused without a reason: GET is told the reason
+            client.get_object(**where, Range="bytes=0-0")["Body"].close()
+            answer = client.head_object(**where)  # it found the right region
+    except Exception as error:
+        if code_of(error) in ABSENT:
+            return None
+        raise explain(error, profile) from error
+    if "ContentLength" not in answer or "ETag" not in answer:
+        raise no_s3(profile)
+    return answer
+
+
+def _head(client: S3Client, where: dict[str, str]) -> dict[str, Any]:
+    """The answer to HEAD, which has no body: empty where it is a refusal without a reason."""
+    try:
+        answer: dict[str, Any] = client.head_object(**where)
+    except Exception as error:
+        if code_of(error).isdecimal() and code_of(error) not in ABSENT:
+            return {}
+        raise
+    return answer
+
+
+def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | None:
+    """The same, for an object that may not be there yet.
+
+    Keys that may put and get but not list are told "access denied" instead of "not found" when
+    they ask for what is not there. Whether they may put shows when something is put.
+    """
+    try:
+        return head(client, profile, key)
+    except PublishError as error:
+        if error.kind is Trouble.PERMISSION:
+            return None
+        raise
