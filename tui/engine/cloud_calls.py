@@ -122,6 +122,26 @@ class CloudCalls:
         """Change what jobs take unless they say otherwise: `delivery`; answers it."""
         return _dict(await self._call("PUT", "defaults", values))
 
+    # -- settings by name -----------------------------------------------------------------------
+
+    async def settings(self) -> dict[str, Any]:
+        """`{file, settings: {name: value}, changed: [name], problems: [{name, line, message}]}`."""
+        return _dict(await self._call("GET", "settings"))
+
+    async def change_settings(
+        self, values: dict[str, Any], *, confirm: bool = False
+    ) -> dict[str, Any]:
+        """Change some by name, None for a default again; answers all.
+
+        What opens a door (`network.ssl_verify`, `listener.verify_signatures` off) needs `confirm`.
+        """
+        body = {"values": values, "confirm": confirm}
+        return _dict(await self._call("PUT", "settings", body))
+
+    async def webhooks(self) -> dict[str, Any]:
+        """`{events: [{outcome, at, address, job, event, reason, message}]}`, newest first."""
+        return _dict(await self._call("GET", "webhooks"))
+
     # -- the provider's settings and the webhook tests, at SimpleTuner's paths ------------------
 
     async def provider_settings(self) -> dict[str, Any]:

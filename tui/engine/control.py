@@ -14,6 +14,7 @@ from aiohttp import web
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.groups import all_routes
 from tui.engine.http_api.routes import MOST_BODY, Handler
+from tui.engine.job_desk import JobDesk
 from tui.engine.service import Engine
 
 
@@ -32,7 +33,9 @@ def build_control_app(engine: Engine) -> web.Application:
     for route in all_routes(engine):
         app.router.add_route(route.method, route.path, route.handler)
     app.add_routes(engine.cloud.routes())
+    app.add_routes(engine.settings_desk.routes())
     app.add_routes(engine.publishing.routes())
+    app.add_routes(JobDesk(engine).routes())
     return app
 
 

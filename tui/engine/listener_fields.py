@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from tui.engine.addresses import bind_for, public_base
@@ -137,6 +138,21 @@ def read_path(value: Any) -> str:
     text = value.strip()
     if len(text) > _LONGEST_PATH or not text.isprintable():
         raise FieldError("is no path")
+    return text
+
+
+def read_folder(value: Any) -> str:
+    """A folder's path, which need not exist yet.
+
+    Raises:
+        FieldError: it is none, or there is a file.
+    """
+    text = read_path(value)
+    try:
+        if text and Path(text).expanduser().is_file():
+            raise FieldError("is a file; name a folder")
+    except (OSError, RuntimeError):
+        raise FieldError("is no path") from None
     return text
 
 

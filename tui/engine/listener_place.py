@@ -127,7 +127,7 @@ class ListenerPlace:
         """Change settings of the listener, so that they are in force or nothing has changed.
 
         Args:
-            values: names of `ListenerSettings`, already read.
+            values: names of `ListenerSettings`, already read; None sets one back.
 
         Raises:
             RefusedError: an address cannot be listened on, or a certificate cannot be used;
@@ -136,7 +136,11 @@ class ListenerPlace:
         """
         async with self._moving:
             before = self._live.now.listener
-            after = replace(before, **values)
+            usual = ListenerSettings()
+            after = replace(before, **{
+                name: getattr(usual, name) if value is None else value
+                for name, value in values.items()
+            })  # fmt: skip
             check_public_bind(after, values)
             moves = _socket_of(after) != _socket_of(before)
             if moves:

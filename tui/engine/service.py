@@ -30,6 +30,7 @@ from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
 from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.desk import PublishingDesk
+from tui.engine.settings_desk import SettingsDesk
 from tui.engine.settings_watch import SettingsWatch
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
@@ -109,6 +110,7 @@ class Engine:
             hub=self.hub,
             hooks=hooks,
         )
+        self.settings_desk = SettingsDesk(home, self.live, self.listening)
         self.catalog = Catalog(self.clients, self._writer, self.hub, self.live)
         self.preparer = Preparer(
             clients=self.clients,

@@ -1,0 +1,115 @@
+"""Settings by name, and the listener's last events: what the Cloud screen and `settings` ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from aiohttp import web
+
+from tui.engine.cloud_settings import mask_password
+from tui.engine.errors import RefusedError
+from tui.engine.listening import Listening
+from tui.engine.live_settings import LiveSettings
+from tui.engine.setting_fields import RISKS, read_settings
+from tui.settings import Home, Settings, SettingsError
+from tui.settings.words import ABOUT
+
+
+class SettingsDesk:
+    """Reads and changes settings; a change is in force when it is answered."""
+
+    def __init__(self, home: Home, live: LiveSettings, listening: Listening) -> None:
+        """Args: whose settings, and the listener, which takes its own only if it can."""
+        self._home = home
+        self._live = live
+        self._listening = listening
+
+    def routes(self) -> list[web.RouteDef]:
+        """Routes of the control API; all below `/api/engine/`."""
+        return [
+            web.get("/api/engine/settings", self._read),
+            web.put("/api/engine/settings", self._change),
+            web.get("/api/engine/webhooks", self._webhooks),
+        ]
+
+    async def _webhooks(self, _request: web.Request) -> web.Response:
+        return web.json_response({"events": self._listening.recent()})
+
+    async def _read(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.data())
+
+    def data(self) -> dict[str, Any]:
+        """`{file, settings: {name: value}, changed: [name], problems: [{name, line, message}]}`."""
+        now, usual = values_of(self._live.now), values_of(Settings())
+        return {
+            "file": str(self._home.settings_file),
+            "settings": now,
+            "changed": [name for name, value in now.items() if value != usual[name]],
+            "problems": [
+                {"name": one.name, "line": one.line, "message": one.message}
+                for one in self._live.now.problems
+            ],
+        }
+
+    async def _change(self, request: web.Request) -> web.Response:
+        try:
+            body = json.loads(await request.read())
+        except (ValueError, RecursionError):
+            body = None
+        values = body.get("values") if isinstance(body, dict) else None
+        if not isinstance(values, dict):
+            raise RefusedError("Send {values: {name: value}}.")
+        await self.change(values, confirmed=body.get("confirm") is True)
+        return web.json_response(self.data())
+
+    async def change(self, body: Mapping[str, Any], *, confirmed: bool = False) -> None:
+        """Change settings by name; all of them, or when one cannot be read, none.
+
+        Raises:
+            RefusedError: a value cannot be taken, or has to be confirmed (`confirm_required`);
+                `details.fields` says which.
+        """
+        values, wrong = read_settings(body)
+        if wrong:
+            words = "; ".join(f"{name} {text}" for name, text in wrong.items())
+            raise RefusedError(f"This cannot be set: {words}.", details={"fields": wrong})
+        now = values_of(self._live.now)
+        for name, risk in RISKS.items():
+            if values.get(name) is False and now[name] and not confirmed:
+                raise RefusedError(
+                    risk, "Confirm it, if that is meant.", code="confirm_required",
+                    details={"fields": {name: "has to be confirmed"}},
+                )  # fmt: skip
+        sections: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            section, _, key = name.partition(".")
+            sections.setdefault(section, {})[key] = value
+        try:
+            if "listener" in sections:  # first: it alone can still refuse
+                await self._listening.place.change(sections.pop("listener"))
+            for section, changes in sections.items():
+                self._live.change(section, changes)
+        except SettingsError as error:
+            raise RefusedError(error.message, error.advice) from None
+        except OSError as error:
+            raise RefusedError(
+                f"The settings file cannot be written: {error.strerror or error}.",
+                "Check its folder and the disk.", status=507, code="settings",
+            ) from None  # fmt: skip
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """Every setting by name, as plain data; a proxy's password is not in it."""
+    found: dict[str, Any] = {}
+    for section in fields(Settings):
+        here = getattr(settings, section.name)
+        for name in ABOUT:
+            if name.partition(".")[0] == section.name:
+                value = getattr(here, name.partition(".")[2])
+                found[name] = list(value) if isinstance(value, tuple) else value
+    found["network.proxy"] = mask_password(settings.network.proxy)
+    found["rates_micros"] = dict(settings.rates_micros)
+    return found
