@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Proxy:
-    """What came by, as `host:port`; `password` makes it ask for one (`name:password`)."""
+    """What came by, as `host:port`.
+
+    `password` makes it ask for one (`name:password`); `to` is where every name is taken to be.
+    """
 
     port: int = 0
     password: str = ""
     refuse: str = ""
+    to: str = "127.0.0.1"
     seen: list[str] = field(default_factory=list)
 
     async def http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,11 +33,11 @@ class Proxy:
         elif method == b"CONNECT":
             self.seen.append(target.decode())
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _join(int(target.rpartition(b":")[2]), reader, writer)
+            await _join(self.to, int(target.rpartition(b":")[2]), reader, writer)
         else:
             host = target.split(b"/")[2]
             self.seen.append(host.decode())
-            await _join(int(host.rpartition(b":")[2]), reader, writer, first=head)
+            await _join(self.to, int(host.rpartition(b":")[2]), reader, writer, first=head)
         writer.close()
 
     async def socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,18 +49,19 @@ class Proxy:
         port = int.from_bytes(await reader.readexactly(2))
         self.seen.append(f"{host.decode()}:{port}")
         writer.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
-        await _join(port, reader, writer)
+        await _join(self.to, port, reader, writer)
         writer.close()
 
 
 async def _join(
+    address: str,
     port: int,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     *,
     first: bytes = b"",
 ) -> None:
-    up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+    up_reader, up_writer = await asyncio.open_connection(address, port)
     up_writer.write(first)
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -84,7 +89,8 @@ async def proxying(
         task = asyncio.current_task()
         assert task is not None
         lines.add(task)
-        await getattr(proxy, kind)(reader, writer)
+        with suppress(asyncio.CancelledError):
+            await getattr(proxy, kind)(reader, writer)
 
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     proxy.port = listener.sockets[0].getsockname()[1]
@@ -92,4 +98,6 @@ async def proxying(
         yield proxy
     finally:
         listener.close()
+        for line in lines:
+            line.cancel()
         await asyncio.gather(*lines, return_exceptions=True)

@@ -227,14 +227,15 @@ async def test_verification_off_only_with_a_warning(secure_server, caplog):
     assert "Certificates are not checked" in caplog.text
 
 
-@pytest.mark.parametrize("content", [None, b"not a certificate"])
-async def test_a_bundle_that_cannot_be_read_is_told_at_once(tmp_path, content):
-    bundle = tmp_path / "ca.pem"
-    if content is not None:
-        bundle.write_bytes(content)
-    with pytest.raises(OSError):
-        async with client_for("https://localhost/v1", replace(QUICK, ca_bundle=bundle)):
-            pass
+@pytest.mark.parametrize("bundle", ["", "gone.pem", "empty.pem"])
+async def test_a_bundle_that_cannot_be_read_is_told(tmp_path, bundle):
+    (tmp_path / "empty.pem").write_bytes(b"not a certificate")
+    words = {"": "is a folder", "gone.pem": "does not exist", "empty.pem": "no certificate"}
+    network = replace(QUICK, ca_bundle=tmp_path / bundle)
+    async with client_for("https://localhost/v1", network) as client:
+        with pytest.raises(NotSentError, match=words[bundle]) as caught:
+            await client.account()
+    assert "ca_bundle" in caught.value.advice
 
 
 async def test_tls_asked_of_a_plain_server(server):

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
-from tui.replicate.network import Network, name_proxy
+from tui.replicate.network import BundleError, Network, name_proxy
 
 _HEAD_LIMIT: Final = 64 * 1024
 _PORTS: Final = {"http": 80, "https": 443}
@@ -239,9 +239,8 @@ class _Walk:
         self._next(phase)
         try:
             context = self._network.ssl_context()
-        except OSError as error:
-            words = f"the CA bundle cannot be read ({error.strerror or error})"
-            raise ProbeError("tls", words, "Correct network.ca_bundle.") from None
+        except BundleError as error:
+            raise ProbeError("tls", error.message, error.advice) from None
         if self._writer is None:
             raise ProbeError("tls", "there is no connection", "Try again.")
         try:

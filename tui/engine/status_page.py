@@ -19,7 +19,8 @@ from tui.engine.book import utc_now
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.network import network_of
-from tui.replicate.network import RoutedTransport
+from tui.replicate.failures import unreached
+from tui.replicate.network import Network, RoutedTransport
 from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
 
@@ -61,21 +62,19 @@ class StatusPage:
 
     async def _fetch(self, address: str) -> dict[str, Any]:
         reason = "it answered with something else"
-        try:
-            transport = RoutedTransport(network_of(self._live.now.network))
-            async with httpx.AsyncClient(
-                transport=transport, timeout=_LIMIT, follow_redirects=True
-            ) as client:
-                for source in _SOURCES:
-                    try:
-                        data = await _json(client, f"{address}{source}")
-                    except (httpx.HTTPError, ValueError, TimeoutError) as error:
-                        reason = _words(error)
-                        continue
-                    if (found := read_summary(data)) is not None:
-                        return {**found.data(), "page_url": address, "source": source}
-        except (OSError, httpx.HTTPError) as error:  # a CA bundle or a proxy that is none
-            reason = _words(error)
+        network = network_of(self._live.now.network)
+        async with httpx.AsyncClient(
+            transport=RoutedTransport(network), timeout=_LIMIT, follow_redirects=True
+        ) as client:
+            for source in _SOURCES:
+                url = f"{address}{source}"
+                try:
+                    data = await _json(client, url)
+                except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+                    reason = _words(error, url, network)
+                    continue
+                if (found := read_summary(data)) is not None:
+                    return {**found.data(), "page_url": address, "source": source}
         return {**unknown(reason), "page_url": address, "source": None}
 
 
@@ -220,12 +219,15 @@ async def _json(client: httpx.AsyncClient, url: str) -> Any:
         raise ValueError("it answered with something that is not JSON") from None
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, url: str, network: Network) -> str:
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return f"it did not answer within {_LIMIT:g} s"
     if isinstance(error, ValueError):
         return str(error)
-    return f"it cannot be reached ({type(error).__name__})"
+    if isinstance(error, httpx.InvalidURL):
+        return "its address is none"
+    lost = unreached(error, url, network, what="its page")
+    return lost.message.partition(". ")[0].rstrip(".")
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

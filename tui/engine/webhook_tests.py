@@ -17,7 +17,8 @@ from tui.engine.hook_secrets import HookSecrets
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.network import network_of
-from tui.replicate.errors import SignatureError
+from tui.replicate.errors import NotSentError, SignatureError
+from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
@@ -80,7 +81,7 @@ class WebhookTests:
             try:
                 answer = await self._post(base, probe, secret, limit)
             except (httpx.HTTPError, httpx.InvalidURL, SignatureError, OSError) as error:
-                return _report(base, error=_why(error))
+                return _report(base, error=self._why(error, base))
             status = answer.status_code
             took = (time.monotonic() - begin) * 1000
             if problem := _problem(answer):
@@ -161,6 +162,16 @@ class WebhookTests:
             return await client.post(_address(base, probe), content=body, headers=headers)
 
 
+    def _why(self, error: Exception, base: str) -> str:
+        if isinstance(error, (SignatureError, httpx.InvalidURL)):
+            return f"The address cannot be called: {error}."
+        lost = unreached(error, base, network_of(self._live.now.network), what="the test event")
+        if isinstance(lost, NotSentError) and not lost.temporary:
+            return f"{lost.message} {lost.advice}"  # certificates, or a proxy that says no
+        local = is_loopback_host(httpx.URL(base).host)
+        return f"{lost.message} Is the {'listener' if local else 'tunnel'} running?"
+
+
 def _address(base: str, probe: Probe) -> str:
     return f"{base}{WEBHOOK_PATH}?key={probe.key}"
 
@@ -181,17 +192,6 @@ def _problem(answer: httpx.Response) -> str:
     except (ValueError, AttributeError):
         detail = None
     return f"The address answers {status}: {detail or answer.reason_phrase or 'no reason'}"
-
-
-def _why(error: Exception) -> str:
-    host = ""
-    if isinstance(error, httpx.RequestError) and error.request is not None:
-        host = error.request.url.host
-    words = str(error) or type(error).__name__
-    if isinstance(error, httpx.TimeoutException):
-        words = "it does not answer in time"
-    local = " Is the listener running?" if is_loopback_host(host) else " Is the tunnel running?"
-    return f"The address cannot be reached: {words}.{local}"
 
 
 def _report(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tui.replicate.errors import CircuitOpenError, RateLimitedError
+from tui.replicate.errors import CircuitOpenError, RateLimitedError, ReplicateError
 
 
 class CircuitState(StrEnum):
@@ -70,6 +70,7 @@ class RateBudget:
         self._next_turn = 0.0  # when the next turn is due if nobody may run ahead
         self._blocked_until = 0.0
         self._failures = 0
+        self._why: ReplicateError | None = None
         self._rest = first_rest
         self._probe_at: float | None = None  # not None: the circuit is open
         self._probing = False
@@ -110,10 +111,12 @@ class RateBudget:
         now = self._clock()
         if now < self._probe_at:
             rest = self._probe_at - now
+            last = f" {self._why.message}" if self._why else ""
+            advice = f" {self._why.advice}" if self._why else ""
             raise CircuitOpenError(
                 f"Replicate has failed {self._failures} times in a row; "
-                f"the next try is in {max(1, round(rest))} s.",
-                advice="Nothing was sent. Jobs that run on Replicate are not touched by this.",
+                f"the next try is in {max(1, round(rest))} s.{last}",
+                advice=f"Nothing was sent. Jobs that run are not touched by this.{advice}",
                 retry_after=rest,
             )
         self._probing = True
@@ -156,13 +159,15 @@ class RateBudget:
 
     def _answered(self) -> None:
         self._failures = 0
+        self._why = None
         self._rest = self._first_rest
         self._probe_at = None
         self._probing = False
 
-    def failed(self) -> None:
-        """No answer, or one that says the service is broken."""
+    def failed(self, why: ReplicateError | None = None) -> None:
+        """No answer, or one that says the service is broken; `why` is told while calls rest."""
         self._failures += 1
+        self._why = why or self._why
         if self._probe_at is not None and not self._probing:
             return  # a call from before the circuit opened
         if self._failures < self._failures_to_open:

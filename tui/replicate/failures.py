@@ -28,27 +28,10 @@ def unreached(error: Exception, url: str, network: Network, *, what: str) -> Rep
     Args:
         error: as httpx raised it.
         url: what was asked.
-        network: the settings that were in force.
+        network: the settings that were in force; a proxy's password is not shown.
         what: what was asked for, as the object of a sentence.
     """
-    target = httpx.URL(url)
-    return from_transport(
-        error, host=target.host, proxy=network.proxy_for(target), what=what, network=network
-    )
-
-
-def from_transport(
-    error: Exception, *, host: str, proxy: str | None, what: str, network: Network
-) -> ReplicateError:
-    """The error for a call that got no answer.
-
-    Args:
-        error: as httpx raised it.
-        host: where the request was going.
-        proxy: address of the proxy on the way, if any; its password is not shown.
-        what: what was asked for, as the object of a sentence.
-        network: the settings that were in force.
-    """
+    host, proxy = httpx.URL(url).host, network.proxy_for(httpx.URL(url))
     way = f" by the proxy {name_proxy(proxy)}" if proxy else ""
     if not isinstance(error, _NEVER_SENT):
         if isinstance(error, httpx.TimeoutException):

@@ -27,7 +27,7 @@ from tui.replicate.errors import (
     ReplicateError,
     ServiceError,
 )
-from tui.replicate.failures import from_transport
+from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.problems import read_refusal, to_error
 from tui.replicate.redact import redact_url, tame_library_logs
@@ -157,11 +157,12 @@ class Session:
                     await _read(response, _LARGEST_ANSWER, call.what),
                 )
         except TimeoutError:
-            self.budget.failed()
-            raise NoAnswerError(
+            late = NoAnswerError(
                 f"{self.base.service} took longer than {limit:g} s over {call.what}.",
                 advice="Try again; if it stays like this, check the connection.",
-            ) from None
+            )
+            self.budget.failed(late)
+            raise late from None
 
     @asynccontextmanager
     async def exchange(self, call: Call, *, abroad: bool = False) -> AsyncIterator[httpx.Response]:
@@ -180,9 +181,7 @@ class Session:
             try:
                 response = await self._http.send(self._request(call, url), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-                if home:
-                    self.budget.failed()
-                raise self._lost(error, url, call) from None
+                raise self._lost(error, url, call, home=home) from None
             try:
                 log.debug(
                     "%s %s -> %d in %.0f ms",
@@ -203,9 +202,7 @@ class Session:
                 try:
                     yield response
                 except (httpx.HTTPError, httpx.StreamError) as error:
-                    if home:
-                        self.budget.failed()
-                    raise self._lost(error, url, call) from None
+                    raise self._lost(error, url, call, home=home) from None
                 return
             finally:
                 await response.aclose()
@@ -258,18 +255,16 @@ class Session:
         refusal = read_refusal(
             response.status_code, _plain_headers(response), body, secrets=secrets
         )
+        service = self.base.service if home else httpx.URL(call.url).host
+        error = to_error(refusal, what=call.what, service=service)
         if home:
             if response.status_code == 429:
                 self.budget.throttled(1.0 if refusal.retry_after is None else refusal.retry_after)
             elif response.status_code >= 500:
-                self.budget.failed()
+                self.budget.failed(error)
             else:
                 self.budget.answered()
-        return to_error(
-            refusal,
-            what=call.what,
-            service=self.base.service if home else httpx.URL(call.url).host,
-        )
+        return error
 
     def _note_success(self, response: httpx.Response) -> None:
         self.budget.answered()
@@ -287,11 +282,11 @@ class Session:
         if theirs is not None:
             self.clock_offset = theirs - datetime.now(UTC)
 
-    def _lost(self, error: Exception, url: str, call: Call) -> ReplicateError:
-        proxy = self.network.proxy_for(httpx.URL(url))
-        return from_transport(
-            error, host=httpx.URL(url).host, proxy=proxy, what=call.what, network=self.network
-        )
+    def _lost(self, error: Exception, url: str, call: Call, *, home: bool) -> ReplicateError:
+        lost = unreached(error, url, self.network, what=call.what)
+        if home:
+            self.budget.failed(lost)
+        return lost
 
 
 def _may_repeat(error: ReplicateError, call: Call) -> bool:

@@ -16,6 +16,7 @@ from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.network import network_of
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
+from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.simpletuner.families import family
 
@@ -173,18 +174,17 @@ class Publishing:
         endpoint = self._engine.clients.hub_endpoint(base)
         if not endpoint:
             raise RefusedError(NO_HUB, NO_HUB_ADVICE, status=409, code="no_hub")
-        transport = RoutedTransport(network_of(self._engine.live.now.network))
+        network = network_of(self._engine.live.now.network)
+        transport = RoutedTransport(network)
         await self._engine.clients.tokens.find(_KIND, base)
         headers = self._engine.cloud.tokens.hub_headers(base)
         try:
             async with httpx.AsyncClient(transport=transport, timeout=_SECONDS) as client:
                 return await client.get(f"{endpoint}{path}", headers=headers)
         except (httpx.HTTPError, OSError) as error:
+            lost = unreached(error, endpoint, network, what="a repository")
             raise RefusedError(
-                f"The Hub cannot be asked ({type(error).__name__}).",
-                "Check the network.",
-                status=502,
-                code="provider_error",
+                lost.message, lost.advice, status=502, code="provider_error"
             ) from None
 
     async def _license(self, request: web.Request) -> web.Response:

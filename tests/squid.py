@@ -1,0 +1,157 @@
+"""Squid, a forward proxy as companies run it, with a hosts file of its own.
+
+The names in that file are known to the proxy alone: this machine's resolver does not know them, so
+whoever reaches them has gone through the proxy, and through nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.authority import Papers
+from tests.canary import OUTSIDE
+from tests.support import eventually_sync
+
+PROGRAM = shutil.which("squid") or "/usr/sbin/squid"
+_HELPER = Path("/usr/lib/squid/basic_ncsa_auth")
+_USER = "proxy"
+"""Debian's account for it; started by root it takes no other one's place."""
+
+needs_squid = pytest.mark.skipif(
+    not os.access(PROGRAM, os.X_OK), reason="the program squid is not installed"
+)
+
+
+@dataclass(frozen=True)
+class Squid:
+    """A running proxy.
+
+    Attributes:
+        address: how it is reached, without name and password.
+        folder: where its log is.
+    """
+
+    address: str
+    folder: Path
+
+    @property
+    def seen(self) -> list[str]:
+        """What was asked of it: `STATUS METHOD TARGET`, oldest first."""
+        try:
+            lines = (self.folder / "access.log").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [line for line in lines if "error:" not in line]
+
+    def hosts(self) -> set[str]:
+        """Host and port of every CONNECT that it let through."""
+        return {
+            line.split()[2] for line in self.seen if line.startswith("200 CONNECT ")
+        }
+
+
+@contextmanager
+def squid(
+    hosts: Mapping[str, str],
+    *,
+    password: str = "",
+    papers: Papers | None = None,
+    refuse: bool = False,
+) -> Iterator[Squid]:
+    """Run one.
+
+    Args:
+        hosts: addresses by the names that it alone knows.
+        password: `name:password` that it asks for.
+        papers: with these it is spoken to over TLS (`https://` proxy).
+        refuse: it lets nothing out (403).
+    """
+    folder = Path(tempfile.mkdtemp(prefix="squid-"))
+    (folder / OUTSIDE).touch()
+    (folder / "hosts").write_text("".join(f"{to} {name}\n" for name, to in hosts.items()))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    door = f"http_port 127.0.0.1:{port}"
+    if papers is not None:
+        for path in (papers.certificate, papers.key):
+            shutil.copy(path, folder / path.name)
+        files = f"tls-cert={folder / papers.certificate.name} tls-key={folder / papers.key.name}"
+        door = f"https_port 127.0.0.1:{port} {files}"
+    lines = [
+        door,
+        f"hosts_file {folder}/hosts",
+        "pid_filename none",
+        "logformat plain %>Hs %rm %ru",
+        f"access_log stdio:{folder}/access.log plain",
+        "buffered_logs off",
+        f"cache_log {folder}/cache.log",
+        "cache deny all",
+        "cache_mem 1 MB",
+        "max_filedescriptors 1024",
+        f"coredump_dir {folder}",
+        "visible_hostname proxy.test",
+        "shutdown_lifetime 0 seconds",
+        "dns_timeout 1 seconds",
+        "pinger_enable off",
+        "netdb_filename none",
+        *_password(folder, password),
+        f"http_access {'deny' if refuse else 'allow'} all",
+    ]
+    (folder / "squid.conf").write_text("\n".join(lines) + "\n")
+    if os.geteuid() == 0:
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, _USER)
+    process = subprocess.Popen(
+        # By its service name it calls its shared memory, which two of them must not share.
+        [PROGRAM, "-N", "-n", f"t{uuid.uuid4().hex[:20]}", "-f", str(folder / "squid.conf")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually_sync(lambda: _answers(process, folder, port), within=60)
+        scheme = "http" if papers is None else "https"
+        yield Squid(f"{scheme}://127.0.0.1:{port}", folder)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _password(folder: Path, password: str) -> list[str]:
+    if not password:
+        return []
+    name, _, word = password.partition(":")
+    command = ["openssl", "passwd", "-1", "-stdin"]
+    made = subprocess.run(command, input=word, text=True, capture_output=True, check=True)
+    (folder / "users").write_text(f"{name}:{made.stdout.strip()}\n")
+    return [
+        f"auth_param basic program {_HELPER} {folder}/users",
+        "auth_param basic children 1",
+        "auth_param basic realm test",
+        "acl known proxy_auth REQUIRED",
+        "http_access deny !known",
+    ]
+
+
+def _answers(process: subprocess.Popen[bytes], folder: Path, port: int) -> bool:
+    log = folder / "cache.log"
+    assert process.poll() is None, log.read_text() if log.exists() else "squid ended"
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
