@@ -85,6 +85,12 @@ class Plan:
             prompts.append("library prompt")
         return tuple(prompt for prompt in prompts if prompt)
 
+    def comment(self, step: int) -> str:
+        """What `modelspec_comment` puts into the weights of a step; this container has no env."""
+        said = self.options.get("modelspec_comment")
+        text = "\n".join(map(str, said)) if isinstance(said, list) else as_text(said) or ""
+        return text.replace("{current_step}", str(step))
+
     def resolved_steps(self, images: int) -> tuple[int, int]:
         """Steps and epochs of the run for a dataset of `images` samples, repeats included."""
         per_epoch = max(1, math.ceil(images / self.batch))

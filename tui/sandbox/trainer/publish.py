@@ -110,6 +110,10 @@ class Publisher:
         self._targets = [own] if own else config_targets(plan)
         self._own = own
         self._repo = _repo_id(run.inputs.get("hub_model_id"))
+        # The predictor's own input switches checkpoints on, whatever the configuration says.
+        self._checkpoints = self._repo is not None or as_bool(
+            plan.options.get("push_checkpoints_to_hub")
+        )
         if self._repo is None and as_bool(plan.options.get("push_to_hub")):
             self._repo = _repo_id(plan.options.get("hub_model_id"))
         self._clients: dict[S3Target, S3Client] = {}
@@ -170,7 +174,12 @@ class Publisher:
         private = as_bool(self._plan.options.get("model_card_private"), default=True)
         try:
             api.create_repo(self._repo, private=private, exist_ok=True)
-            api.upload_folder(repo_id=self._repo, folder_path=self._output, commit_message=message)
+            api.upload_folder(
+                repo_id=self._repo,
+                folder_path=self._output,
+                commit_message=message,
+                ignore_patterns=None if self._checkpoints else ["checkpoint-*/**"],
+            )
         except (HfHubHTTPError, OSError, ValueError) as error:
             return [f"Uploading to {self._repo} failed: {_first_line(error)}"]
         return []

@@ -252,6 +252,8 @@ class _Trainer:
             "prediction": self._run.task.id,
             "step": str(step),
         }
+        if comment := self._plan.comment(step):
+            metadata["modelspec.comment"] = comment
         write_weights(path, self._shapes, self._run.dice, metadata)
         name = path.relative_to(self._output).as_posix()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
