@@ -13,11 +13,15 @@ import pytest
 from tests.app.world import NOW, home_at, job
 from tui.cli.quick import quick
 from tui.store.job_json import job_json
-from tui.store.quick_jobs import jobs_json
+from tui.store.quick_jobs import FORMAT, jobs_json
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobStatus
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import Change, StoreWriter
+
+
+def test_it_knows_the_newest_schema() -> None:
+    assert len(MIGRATIONS) == FORMAT
 
 
 def test_both_lists_are_the_same(tmp_path: Path) -> None:
