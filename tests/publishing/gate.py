@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 _SKIPPED = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
@@ -47,6 +48,7 @@ class Gate:
     Attributes:
         answer: is given while it lasts.
         swallow: bodies of PUT that are lost, although the client hears that all went well.
+        damage: how many bodies of PUT get a wrong byte on their way.
         lie: headers, in lower case, that every answer to a HEAD is given.
         seen: methods that came.
     """
@@ -55,6 +57,7 @@ class Gate:
     port: int = 0
     answer: Answer | None = None
     swallow: bool = False
+    damage: int = 0
     lie: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
@@ -76,13 +79,16 @@ class Gate:
             )
         if self.swallow and request.method == "PUT":
             return web.Response(headers={"ETag": '"0123456789abcdef0123456789abcdef"'})
+        if self.damage and body and request.method == "PUT":
+            self.damage -= 1
+            body = body[:-1] + bytes([body[-1] ^ 1])
         return await self._pass(request, body)
 
     async def _pass(self, request: web.Request, body: bytes) -> web.Response:
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
             session.request(
-                request.method, aiohttp.client.URL(self.upstream + request.raw_path, encoded=True),
+                request.method, URL(self.upstream + request.raw_path, encoded=True),
                 headers=request.headers, data=io.BytesIO(body), allow_redirects=False,
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
             ) as found,

@@ -158,6 +158,7 @@ def test_a_gateway_that_stops_answering(
 ) -> None:
     """It holds the line and says nothing; the transfer can still be stopped."""
     gateway = cluster.gateway
+    assert gateway is not None
     [file] = make_files(tmp_path, a=10)
     destination = open_s3(owner)
     [item] = destination.plan([file])

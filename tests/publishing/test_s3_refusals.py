@@ -259,6 +259,21 @@ def test_passing_troubles_pass(
         assert gate.answer.times == 0
 
 
+def test_a_byte_that_is_damaged_on_the_way_is_sent_again(
+    loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
+) -> None:
+    """Without TLS too: the checksum in the header is signed, the body is compared with it."""
+    gate = gated(loop_thread, server)
+    destination = open_s3(server)
+    files = make_files(tmp_path, small=1000, large=2 * PART_BYTES)
+    for file, item in zip(files, destination.plan(files), strict=True):
+        gate.damage = 1
+        destination.send(item)
+        assert gate.damage == 0
+        assert destination.verify(item).how == "etag"
+        assert server.stored()[item.target] == file.path.read_bytes()
+
+
 def test_keys_that_may_put_and_get_but_not_list(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def opened(
-    api: HfApi, repo_id: str, path: str, *, revision: str = "main", start: int = 0
+    api: HfApi,
+    repo_id: str,
+    path: str,
+    *,
+    revision: str = "main",
+    start: int = 0,
+    stop: int | None = None,
 ) -> Iterator[httpx2.Response]:
-    """The content of a file from byte `start` on, as a response to read from.
+    """The content of a file from byte `start` up to `stop`, as a response to read from.
 
     Raises:
         huggingface_hub.errors.HfHubHTTPError: it cannot be had.
@@ -28,8 +34,9 @@ def opened(
 
     url = hf_hub_url(repo_id, path, revision=revision, endpoint=api.endpoint)
     headers = build_hf_headers(token=api.token)
-    if start:
-        headers["Range"] = f"bytes={start}-"
+    headers["Accept-Encoding"] = "identity"  # compressed, byte numbers would mean something else
+    if start or stop is not None:
+        headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
     with get_session().stream("GET", url, headers=headers) as answer:
         if answer.status_code >= 400:
             answer.read()

@@ -110,18 +110,23 @@ def describe_source(file: LocalFile, target: str, cancel: threading.Event | None
     return item
 
 
+def check_name(name: str) -> None:
+    """PublishError for a name that leaves its folder, or that no file should have."""
+    parts = name.split("/")
+    bad = not name or name.startswith("/") or any(part in {"", ".", ".."} for part in parts)
+    if bad or "\\" in name or any(ord(letter) < 32 for letter in name):
+        raise PublishError(
+            f"{name!r} cannot be the name of a published file.",
+            "Use a relative name without empty parts or '..'.",
+            Trouble.NAME,
+        )
+
+
 def check_names(files: list[LocalFile] | tuple[LocalFile, ...]) -> None:
-    """PublishError for names that leave the destination's folder, or that occur twice."""
+    """PublishError for names that cannot be, or that occur twice."""
     seen: set[str] = set()
     for file in files:
-        parts = file.name.split("/")
-        bad = not file.name or file.name.startswith("/") or any(p in {"", ".", ".."} for p in parts)
-        if bad or "\\" in file.name or any(ord(letter) < 32 for letter in file.name):
-            raise PublishError(
-                f"{file.name!r} cannot be the name of a published file.",
-                "Use a relative name without empty parts or '..'.",
-                Trouble.NAME,
-            )
+        check_name(file.name)
         if file.name in seen:
             raise PublishError(
                 f"{file.name} would be published twice in one go.", "Name each once.", Trouble.NAME

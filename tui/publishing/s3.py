@@ -27,7 +27,7 @@ from tui.publishing.errors import (
     Trouble,
     disk_error,
 )
-from tui.publishing.meter import Meter, check_names, describe_source, sha256_of
+from tui.publishing.meter import Meter, check_names, describe_source
 from tui.publishing.s3_body import Body, watch_sending
 from tui.publishing.s3_client import S3Client, make_client
 from tui.publishing.s3_errors import code_of, explain
@@ -170,9 +170,10 @@ class S3Destination:
     def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
         with item.source.open("rb") as file:
             body = Body(file.fileno(), 0, item.size, meter)
-            if sha256_of(item.source, meter.cancel) != item.sha256:
+            whole = hashlib.sha256()
+            md5 = body.md5(whole)
+            if whole.hexdigest() != item.sha256:
                 raise SourceChangedError(item.name)
-            md5 = body.md5()
             insist(
                 lambda: self._client.put_object(
                     Bucket=self._profile.bucket,

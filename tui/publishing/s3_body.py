@@ -28,8 +28,8 @@ class Body(io.RawIOBase):
         self.sending = False
         self.counted = 0
 
-    def md5(self) -> hashlib._Hash:
-        """The MD5 of the piece; SourceChangedError is the caller's to raise when it is short."""
+    def md5(self, *others: hashlib._Hash) -> hashlib._Hash:
+        """The MD5 of the piece, read once for `others` too; of less when the file is shorter."""
         digest = hashlib.md5(usedforsecurity=False)
         at = 0
         while at < self._length:
@@ -37,7 +37,8 @@ class Body(io.RawIOBase):
             piece = os.pread(self._file, min(PIECE, self._length - at), self._start + at)
             if not piece:
                 break
-            digest.update(piece)
+            for one in (digest, *others):
+                one.update(piece)
             at += len(piece)
         return digest
 
@@ -91,7 +92,19 @@ class Body(io.RawIOBase):
 
 
 def watch_sending(client: S3Client) -> None:
-    """Tell bodies of this client when they are only signed and when they are sent."""
+    """Tell bodies of this client when they are only signed and when they are sent.
+
+    A body's Content-MD5 is signed, and every server compares it with what arrives: so the body
+    itself is not hashed once more for the signature, which botocore would do without TLS.
+    """
+    from botocore.config import Config
+
+    settings: Any = {**(client.meta.config.s3 or {}), "payload_signing_enabled": False}
+    by_header = client.meta.config.merge(Config(s3=settings))
+
+    def sign_the_header(params: Any, context: Any, **_: Any) -> None:
+        if isinstance(params["body"], Body) and "Content-MD5" in params["headers"]:
+            context["client_config"] = by_header
 
     def switch(on: bool) -> Callable[..., None]:
         def handle(request: Any, **_: Any) -> None:
@@ -100,5 +113,6 @@ def watch_sending(client: S3Client) -> None:
 
         return handle
 
+    client.meta.events.register("before-call.s3", sign_the_header)
     client.meta.events.register_first("request-created.s3", switch(False))
     client.meta.events.register_last("request-created.s3", switch(True))
