@@ -21,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tui.engine.cloud_calls import CloudCalls
+from tui.engine.errors import SpokenError
 from tui.engine.publishing_calls import PublishingCalls
 
 _FINE_STATUS: Final = 200
@@ -29,31 +30,8 @@ _TIMEOUT: Final = 120.0
 _SILENCE: Final = 45.0  # the engine sends a comment every 15 s, so this much silence is a dead line
 
 
-class ControlError(Exception):
-    """The engine refused or failed.
-
-    Attributes:
-        message: what happened.
-        advice: what to do next.
-        status: HTTP status of its answer.
-        code: a short name such as `invalid_config` or `cost_limit_exceeded`.
-        details: anything machine-readable that came with it.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        advice: str = "",
-        status: int = 500,
-        code: str = "error",
-        details: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
-        self.status = status
-        self.code = code
-        self.details = details or {}
+class ControlError(SpokenError):
+    """The engine refused or failed."""
 
 
 class EngineGoneError(ControlError):
@@ -162,15 +140,15 @@ class ControlClient:
             raise ControlError(
                 f"The engine's answer ({answer.status}) cannot be understood.",
                 "Restart the program; engine.log in the state folder may say more.",
-                answer.status,
+                status=answer.status,
             )
         if answer.status >= 400:
             raise ControlError(
                 data.get("message", f"The engine answered {answer.status}."),
                 data.get("advice", ""),
-                answer.status,
-                data.get("error", "error"),
-                data.get("details"),
+                status=answer.status,
+                code=data.get("error", ""),
+                details=data.get("details"),
             )
         return data
 

@@ -43,26 +43,8 @@ _T = TypeVar("_T", datetime, float)
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One telling of a prediction. None, empty and `False` mean “not said”."""
-
-    status: str = ""
-    model: str = ""
-    version: str = ""
-    output: Any = None
-    error: str = ""
-    logs: str | None = None
-    created_at: datetime | None = None
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    predict_seconds: float | None = None
-    data_removed: bool = False
-    web_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
-    """What all snapshots so far add up to, the log text aside."""
+    """What all snapshots so far add up to, the log text aside. None and empty mean “not said”."""
 
     status: str = ""
     model: str = ""
@@ -80,6 +62,13 @@ class Known:
     def is_terminal(self) -> bool:
         """Whether the prediction has come to its end."""
         return _rank(self.status) >= _TERMINAL_RANK
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(Known):
+    """One telling of a prediction, with as much of its log as it has."""
+
+    logs: str | None = None
 
 
 def reconcile(known: Known, snapshot: Snapshot) -> Known:
