@@ -278,16 +278,34 @@ async def test_rates_are_changed_and_reset(world: World) -> None:
 # -- delivery, listener, network -----------------------------------------------------------------
 
 
+def flat(text: str) -> str:
+    """A wrapped text as one line."""
+    return " ".join(text.split())
+
+
 async def test_each_way_of_delivery_is_verified(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         form = await open_form(screen, pilot, "delivery", "local")
         await pilot.press("enter")
         await done(form, pilot)
-        assert "the storage receiver answers" in said(screen, "delivery")
+        assert "came in here, and was removed" in flat(said(screen, "delivery"))
+        await go_to(form, pilot, "s3")
+        await pilot.press("enter")
+        await done(form, pilot)
+        assert "no S3 destination is set up" in flat(said(screen, "delivery"))
+        await world.use_hub("hf_read")
         await go_to(form, pilot, "hub")
-        await type_in(form, pilot, "alice/cat")
+        await type_in(form, pilot, "sandbox/cat")
         assert "✗ would fail" in said(screen, "delivery")
-        assert "Hugging Face token" in said(screen, "delivery")
+        assert "can only read" in flat(said(screen, "delivery"))
+        await world.use_hub("hf_fine")
+        await type_in(form, pilot, "sandbox/cat")
+        assert "✗ would fail" in said(screen, "delivery")  # of S3
+        assert "the token can make it: tried, and removed again" in flat(said(screen, "delivery"))
+        assert world.sandbox.hub is not None
+        world.sandbox.hub.hub.faults.failures["/api/"] = 99
+        await type_in(form, pilot, "sandbox/cat")
+        assert "○ not proved" in said(screen, "delivery")
         await go_to(form, pilot, "delivery")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Picker))

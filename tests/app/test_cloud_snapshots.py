@@ -14,6 +14,7 @@ from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
 from tui.app.screens.cloud import CloudScreen
 from tui.settings import Home, Settings
+from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
 BASE = "https://api.replicate.com/v1"
@@ -93,7 +94,8 @@ def app(world: Home, engine: StandInEngine) -> Iterator[SimpleTunerApp]:
     for name in ("l40s", "h100"):
         rows = [{"id": f"{number}c0ffee{name}" * 6, "created_at": f"2026-1{number}-01T10:00:00Z"}
                 for number in (1, 0)]  # fmt: skip
-        writer.set_fact(f"versions:{TRAINER}{name}", {"versions": rows})
+        fact = scoped(f"versions:{TRAINER}{name}", Settings().cloud.api_base)
+        writer.set_fact(fact, {"versions": rows})
     writer.close()
     one = SimpleTunerApp(world, Settings(), attach=engine.attach, clock=lambda: NOW)
     yield one

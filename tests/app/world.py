@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tui.settings import Home
+from tui.store.fact_names import scoped
 from tui.store.records import FileRecord, JobRecord, JobStatus
 from tui.store.writer import Change, StoreWriter
 
@@ -142,7 +143,7 @@ def fill(
             writer.insert(record, change)
         if jobs:
             writer.set_fact(
-                "account",
+                scoped("account", base),
                 {
                     "valid": True, "user_info": {"username": "alice", "name": "Alice"},
                     "error": None, "token_source": "environment", "api_base": base,

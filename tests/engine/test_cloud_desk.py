@@ -9,10 +9,8 @@ import sys
 from typing import Any
 
 import pytest
-from aiohttp import web
 
-from tests.engine.world import World, edit_config
-from tests.replicate.server import serving
+from tests.engine.world import World
 from tui.engine.control_client import ControlError
 from tui.engine.onboarding import STEPS, checklist
 from tui.settings import Home, Settings, load_settings
@@ -113,80 +111,6 @@ async def test_two_versions_are_compared(world: World) -> None:
     other = await world.client.cloud.compare_versions(model, listed[-1]["id"])
     assert other["after"]["id"] == listed[0]["id"]
     assert other["known"] is True
-
-
-# -- delivery ------------------------------------------------------------------------------------
-
-
-def levels(found: dict[str, Any]) -> dict[str, str]:
-    return {step["id"]: step["level"] for step in found["steps"]}
-
-
-async def test_delivery_to_this_machine_is_proved_by_knocking(world: World) -> None:
-    found = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
-    assert found["ok"] is True, found
-    assert levels(found)["receiver"] == "ok"
-    edit_config(world.config, validation_disable=True)
-    found = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
-    assert levels(found)["validation"] == "warn"
-    fact = world.reader.fact("delivery")
-    assert fact is not None
-    assert fact.value["kind"] == "local"
-
-
-async def test_something_else_behind_the_public_url_is_noticed(world: World) -> None:
-    async def other(_request: web.Request) -> web.Response:
-        return web.Response(text="<html>welcome</html>", content_type="text/html")
-
-    async with serving(other) as port:
-        url = f"http://127.0.0.1:{port}"
-        world.engine.listening.storage_url = lambda _base: f"{url}/api/cloud/storage"  # type: ignore[method-assign]
-        found = await world.client.cloud.check_delivery(kind="local")
-    assert found["ok"] is False
-    assert levels(found)["receiver"] == "error"
-
-
-async def test_delivery_nowhere_and_to_a_hub_without_token(world: World) -> None:
-    assert (await world.client.cloud.check_delivery(kind="none"))["ok"] is False
-    found = await world.client.cloud.check_delivery(kind="hub", hub_model_id="a/b")
-    assert levels(found) == {"hub_token": "error"}
-    assert "kind" in await refused(world.client.cloud.check_delivery(kind="pigeon"))
-    assert "config" in await refused(world.client.cloud.check_delivery(config="/nowhere.json"))
-
-
-async def test_delivery_to_the_hub(world: World) -> None:
-    roles = {"hf_write": "write", "hf_read": "read"}
-
-    async def hub(request: web.Request) -> web.Response:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in roles:
-            return web.json_response({"error": "Invalid"}, status=401)
-        if request.path == "/api/whoami-v2":
-            return web.json_response(
-                {"name": "alice", "orgs": [{"name": "team"}],
-                 "auth": {"accessToken": {"role": roles[token]}}}
-            )  # fmt: skip
-        taken = request.path == "/api/models/alice/taken"
-        return web.json_response({}, status=200 if taken else 404)
-
-    async with serving(hub) as port:
-        hub_url = f"http://127.0.0.1:{port}"
-        cloud = world.client.cloud
-        await world.client.set_session({"hf_endpoint": hub_url, "hf_token": "hf_write"})
-        for repo, words in (("alice/new", "free"), ("team/new", "free"), ("alice/taken", "exists")):
-            found = await cloud.check_delivery(kind="hub", hub_model_id=repo)
-            assert found["ok"] is True
-            assert words in found["steps"][-1]["message"]
-        found = await cloud.check_delivery(kind="hub", hub_model_id="bob/new")
-        assert levels(found)["hub_owner"] == "error"
-        found = await cloud.check_delivery(kind="hub", hub_model_id="not a name")
-        assert levels(found)["hub_repo"] == "error"
-        await world.client.set_session({"hf_endpoint": hub_url, "hf_token": "hf_read"})
-        found = await cloud.check_delivery(kind="hub", hub_model_id="alice/new")
-        assert levels(found)["hub_write"] == "error"
-        await world.client.set_session({"hf_endpoint": hub_url, "hf_token": "hf_revoked"})
-        found = await cloud.check_delivery(kind="hub", hub_model_id="alice/new")
-        assert levels(found) == {"hub_token": "error"}
 
 
 # -- first run and doctor ------------------------------------------------------------------------

@@ -43,8 +43,11 @@ async def test_without_a_token_it_is_refused_before_anything_is_sent(world: Worl
 
 
 async def test_a_token_that_only_reads_shows_in_the_log(world: World) -> None:
+    """Where the user insists on it: the trainer says so, and trains on."""
     await world.use_hub("hf_read")
-    job_id = await world.submit(delivery=HUB)
+    with pytest.raises(ControlError):
+        await world.submit(delivery=HUB)
+    job_id = await world.submit(delivery=HUB, accept_delivery=True)
     await world.until(job_id, JobStatus.COMPLETED, JobStatus.FAILED)
     with LogFile(world.home.log_file(job_id)) as log:
         said = [line.text for line in log.tail(200)]

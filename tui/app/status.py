@@ -9,6 +9,7 @@ from typing import Any
 from tui import formatting
 from tui.app.messages import EngineState
 from tui.settings import Settings
+from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader, is_loopback
 from tui.store.schema import StoreError
 
@@ -48,14 +49,11 @@ def world_status(
     """Read the facts the bar shows. A store that cannot be read gives a bar without them."""
     sandbox = sandbox or is_loopback(settings.cloud.api_base)
     try:
-        account = _fact(reader, "account")
+        account = _fact(reader, scoped("account", settings.cloud.api_base))
         listener = _fact(reader, "listener")
         spending = _fact(reader, "spending:sandbox" if sandbox else "spending")
     except StoreError:
         return WorldStatus(sandbox, api=_api({}, engine))
-    base = str(account.get("api_base") or settings.cloud.api_base)
-    if base != settings.cloud.api_base and not (sandbox and is_loopback(base)):
-        account = {}
     return WorldStatus(
         sandbox=sandbox,
         account=username(account),
@@ -66,7 +64,7 @@ def world_status(
 
 
 def username(account: dict[str, Any]) -> str:
-    """Who the token belongs to, as the `account` fact tells it; empty when not known."""
+    """Who the token belongs to, as the account's fact tells it; empty when not known."""
     user = account.get("user_info")
     source = user if isinstance(user, dict) else account
     return str(source.get("username") or "")

@@ -19,6 +19,7 @@ from tui.replicate.errors import (
     ReplicateError,
 )
 from tui.simpletuner.config import discover_configs
+from tui.store.fact_names import scoped
 from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
 
@@ -78,8 +79,9 @@ class AccountService:
                 "github_url": account.github_url,
             }
             answer.update(valid=True, user_info=user)
-        self._writer.set_fact("account", answer)
-        self._hub.publish("fact", name="account")
+        fact = scoped("account", api_base)
+        self._writer.set_fact(fact, answer)
+        self._hub.publish("fact", name=fact)
         return answer
 
     async def versions(self, api_base: str, model: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tui.engine.live_settings import LiveSettings
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.hardware import DEFAULT_PROFILE, LEGACY_MODEL, PROFILES, HardwareProfile
+from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
 _FRESH_SECONDS: Final = 120.0
@@ -67,8 +68,9 @@ class Catalog:
                 break
         self._known[key] = (time.monotonic(), versions)
         rows = [version_row(model, version) for version in versions[:_SHOWN]]
-        self._writer.set_fact(f"versions:{model}", {"versions": rows, "api_base": api_base})
-        self._hub.publish("fact", name=f"versions:{model}")
+        fact = scoped(f"versions:{model}", api_base)
+        self._writer.set_fact(fact, {"versions": rows, "api_base": api_base})
+        self._hub.publish("fact", name=fact)
         return versions
 
     async def choose(

@@ -14,22 +14,26 @@ from aiohttp import web
 from tui.engine import cloud_settings, doctor, onboarding
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
+from tui.engine.delivery_check import FACT as DELIVERY
 from tui.engine.delivery_check import DeliveryCheck
+from tui.engine.delivery_local import LocalDelivery
+from tui.engine.delivery_s3 import S3Delivery
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.network_check import NetworkCheck
 from tui.engine.proxy_password import ProxyPassword
+from tui.engine.publisher.places import Places
 from tui.engine.spending_service import SpendingService
 from tui.engine.status_page import StatusPage
+from tui.engine.storage_keys import StorageKeys
 from tui.engine.token_service import TokenService, Validate
 from tui.engine.version_service import VersionService
 from tui.settings import Home, SettingsError
+from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
-
-FACTS = (onboarding.FACT, "account", "delivery")
 
 
 class CloudDesk:
@@ -43,9 +47,11 @@ class CloudDesk:
         default_base: Callable[[], str],
         home: Home,
         hub: Hub,
+        keys: StorageKeys,
         listening: Listening,
         live: LiveSettings,
         config_roots: Callable[[], list[Path]],
+        places: Places,
         proxy_password: ProxyPassword,
         reader: StoreReader,
         spending: SpendingService,
@@ -59,8 +65,8 @@ class CloudDesk:
         self.network = NetworkCheck(clients, live, writer, hub, proxy_password)
         self.status_page = StatusPage(live, writer, hub)
         self.delivery = DeliveryCheck(
-            hub=hub, listening=listening, live=live, config_roots=config_roots, tokens=self.tokens,
-            writer=writer,
+            hub=hub, local=LocalDelivery(listening, keys, live), s3=S3Delivery(places), live=live,
+            config_roots=config_roots, tokens=self.tokens, writer=writer,
         )  # fmt: skip
         self._default_base = default_base
         self._home = home
@@ -222,7 +228,12 @@ class CloudDesk:
 
     def onboarding(self, api_base: str) -> dict[str, Any]:
         """`{steps: [{id, title, state, detail}], finished, open}`."""
-        known = {name: self._writer.fact(name) or {} for name in FACTS}
+        names = {
+            onboarding.FACT: onboarding.FACT,
+            "account": scoped("account", api_base),
+            "delivery": scoped(f"{DELIVERY}:{self.live.now.cloud.delivery}", api_base),
+        }
+        known = {name: self._writer.fact(fact) or {} for name, fact in names.items()}
         jobs = sum(self._reader.counts().values())
         steps = onboarding.checklist(self.live.now, known, jobs, api_base)
         return {

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
-
-import httpx
+from typing import Any, Final, cast
 
 from tui.engine.book import utc_now
+from tui.engine.delivery_local import LocalDelivery
+from tui.engine.delivery_s3 import S3Delivery
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
-from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
+from tui.engine.proof import Proof
 from tui.engine.token_service import TokenService
-from tui.network import network_of
-from tui.replicate.network import RoutedTransport
+from tui.publishing.hub_write import Effort, prove_write
 from tui.simpletuner.checks import Check
 from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.delivery import clean_repo_id, default_delivery_kind, validation_enabled
+from tui.simpletuner.delivery import (
+    Delivery,
+    DeliveryKind,
+    default_delivery_kind,
+    validation_enabled,
+)
 from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.values import as_bool
+from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
 FACT: Final = "delivery"
-_LIMIT: Final = 15.0
 KINDS: Final = ("local", "hub", "s3", "none")
+_LIMIT: Final = 40.0
+_GOOD_SECONDS: Final = 120.0
+"""For how long a way that works is believed to work."""
+_BAD_SECONDS: Final = 15.0
+"""The same for one that does not: somebody is probably mending it."""
+_MOST_KNOWN: Final = 100
 
 
 class DeliveryCheck:
@@ -37,27 +49,33 @@ class DeliveryCheck:
         self,
         *,
         hub: Hub,
-        listening: Listening,
+        local: LocalDelivery,
+        s3: S3Delivery,
         live: LiveSettings,
         config_roots: Callable[[], list[Path]],
         tokens: TokenService,
         writer: StoreWriter,
     ) -> None:
-        """Args: the services; `config_roots` says where configs are looked for."""
+        """Args: the ways and services; `config_roots` says where configs are looked for."""
         self._hub = hub
-        self._listening = listening
+        self._local = local
+        self._s3 = s3
         self._live = live
         self._config_roots = config_roots
         self._tokens = tokens
         self._writer = writer
+        self._known: dict[tuple[object, ...], tuple[float, Proof]] = {}
+
+    # -- for the screen -----------------------------------------------------------------------
 
     async def run(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Prove one way: `{kind, ok, summary, steps: [{id, level, message, advice}]}`.
+        """Prove one way: `{kind, verdict, ok, summary, steps: [{id, level, message, advice}]}`.
 
         Args:
             api_base: whose trainer would deliver.
-            body: `kind` (else the config's or the settings'), `hub_model_id`, `config` (a path or
-                name, for what depends on it); all may be missing.
+            body: `kind` (else the config's or the settings'), `hub_model_id`, `destination` (for
+                S3), `config` (a path or name, for what depends on it); all may be missing. With
+                `try` a repository that does not exist is made and removed again to prove it.
 
         Raises:
             RefusedError: a field is wrong, or the config cannot be read.
@@ -72,19 +90,25 @@ class DeliveryCheck:
         repo = str(body.get("hub_model_id") or "")
         if not repo and config is not None:
             repo = str(config.values.get("hub_model_id") or "")
-        steps = [*await self._steps(kind, api_base, repo), *_promises(kind, config)]
+        effort: Effort = "try" if body.get("try") is True else "look"
+        delivery = Delivery(
+            kind=cast("DeliveryKind", kind),
+            hub_model_id=repo,
+            destination=str(body.get("destination") or ""),
+        )
+        proof = await self._prove(api_base, delivery, _private(config), effort)
         answer = {
             "api_base": api_base,
             "kind": kind,
-            "ok": all(step.level != "error" for step in steps),
-            "summary": _SUMMARIES[kind].format(
-                where=self._listening.outputs, repo=repo or "the Hub"
-            ),
-            "steps": [asdict(step) for step in steps],
+            "verdict": proof.verdict,
+            "ok": proof.verdict != "fails",
+            "summary": _SUMMARIES[kind].format(where=proof.where or _SOMEWHERE.get(kind, "")),
+            "steps": [asdict(step) for step in (*proof.steps, *_promises(kind, config))],
             "checked_at": utc_now().isoformat(),
         }
-        self._writer.set_fact(FACT, answer)
-        self._hub.publish("fact", name=FACT)
+        name = scoped(f"{FACT}:{kind}", api_base)
+        self._writer.set_fact(name, answer)
+        self._hub.publish("fact", name=name)
         return answer
 
     async def _config(self, name: object) -> TrainingConfig | None:
@@ -99,111 +123,114 @@ class DeliveryCheck:
                 details={"fields": {"config": error.message}},
             ) from None  # fmt: skip
 
-    async def _steps(self, kind: str, api_base: str, repo: str) -> list[Check]:
-        if kind == "local":
-            return await self._local(api_base)
-        if kind == "hub":
-            return await self._to_hub(api_base, repo)
-        if kind == "s3":
-            words = "the bucket and its keys come from the config or from a profile"
-            advice = "The write test of the profile, on the Publishing screen, proves it."
-            return [Check("bucket", "warn", words, advice)]
-        return [
-            Check(
-                "nowhere", "error", "results would stay in the container and be lost",
-                "Choose the Hub, an S3 bucket or this machine.",
-            )
-        ]  # fmt: skip
+    # -- before a job -------------------------------------------------------------------------
 
-    # -- this machine -------------------------------------------------------------------------
+    async def for_job(
+        self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
+    ) -> Proof:
+        """Whether a job's results would arrive.
 
-    async def _local(self, api_base: str) -> list[Check]:
-        url = self._listening.storage_url(api_base)
-        if not self._listening.address:
-            why = self._listening.problem or "it is off"
-            return [Check("listener", "error", f"the listener does not listen: {why}",
-                          "Free its port, or set listener.listen to another one.")]  # fmt: skip
-        steps = [Check("listener", "ok", f"listening on {self._listening.address}")]
-        if url is None:
-            advice = "Start a tunnel and set listener.public_url to its https address."
-            words = "the trainer cannot reach this machine: no public https URL is set"
-            return [*steps, Check("public_url", "error", words, advice)]
-        return [*steps, await self._reach(url)]
+        Args:
+            api_base: whose trainer would deliver.
+            delivery: the way that the job takes.
+            config: the job's.
+            submit: the job is about to start: a repository that does not exist is made, as the
+                trainer would do, and what did not work a moment ago is tried again.
+        """
+        if delivery.kind == "none":  # the user wants it so; the job's own checks warn
+            return Proof()
+        if (delivery.kind == "hub" and not delivery.hub_model_id) or (
+            delivery.kind == "s3" and not delivery.destination
+        ):
+            return Proof()  # nothing to try yet: the job's own checks refuse it
+        key = await self._key(api_base, delivery)
+        at, known = self._known.get(key, (0.0, Proof()))
+        lasts = _GOOD_SECONDS if known.verdict == "works" else 0.0 if submit else _BAD_SECONDS
+        if at and time.monotonic() - at < lasts and not (submit and delivery.kind == "hub"):
+            return known
+        effort: Effort = "make" if submit else "look"
+        proof = await self._prove(api_base, delivery, _private(config), effort)
+        while len(self._known) >= _MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
+        self._known[key] = (time.monotonic(), proof)
+        return proof
 
-    async def _reach(self, url: str) -> Check:
-        """Knock at our own door from outside: only our receiver answers like this."""
-        try:
-            async with self._client() as client:
-                reply = await client.get(f"{url}/outputs")
-        except (httpx.HTTPError, OSError, ValueError) as error:
-            words = f"{url} cannot be reached ({type(error).__name__})"
-            advice = "Is the tunnel or reverse proxy running, and does it forward to the listener?"
-            return Check("receiver", "error", words, advice)
-        if reply.status_code == httpx.codes.FORBIDDEN and "<Code>AccessDenied</Code>" in reply.text:
-            return Check("receiver", "ok", f"the storage receiver answers at {url}")
-        words = f"something else answers at {url} (HTTP {reply.status_code})"
-        advice = (
-            "Forward /api/cloud/storage/ to the listener as well, with its path and Host unchanged."
-        )
-        return Check("receiver", "error", words, advice)
-
-    # -- the Hub ------------------------------------------------------------------------------
-
-    async def _to_hub(self, api_base: str, repo: str) -> list[Check]:
-        known = await self._tokens.validate("huggingface", api_base)
-        if not known["valid"]:
-            return [Check("hub_token", "error", str(known["error"]).rstrip("."), known["advice"])]
-        user = str(known["username"])
-        steps = [Check("hub_token", "ok", f"Hugging Face token valid, @{user}")]
-        if known["role"] == "read":
-            steps.append(
-                Check("hub_write", "error", "the Hugging Face token can only read",
-                      "Make one with write access: https://huggingface.co/settings/tokens")
+    async def _key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:
+        """What a proof holds for: anything else is another question."""
+        if delivery.kind == "hub":
+            token, endpoint = (
+                await self._tokens.hub_token(api_base), self._tokens.hub_endpoint(api_base)
             )  # fmt: skip
-        name = clean_repo_id(repo) if repo else None
-        if name is None:
-            words = f"{repo!r} is no repository's name" if repo else "no repository is named"
-            advice = f"Write {user}/my-lora, for example."
-            return [*steps, Check("hub_repo", "error", words, advice)]
-        owner = name.split("/")[0] if "/" in name else user
-        full = name if "/" in name else f"{user}/{name}"
-        if owner.lower() not in {user.lower(), *(one.lower() for one in known["organisations"])}:
-            words = f"@{user} does not belong to {owner}"
-            steps.append(Check("hub_owner", "error", words, f"Use {user}/{full.split('/')[1]}."))
-        return [*steps, await self._repo(full, api_base)]
+            return (api_base, delivery, endpoint, token)
+        if delivery.kind == "local":
+            return (api_base, "local", self._local.place(api_base))
+        return (api_base, delivery, str(self._s3.destinations().get(delivery.destination or "")))
 
-    async def _repo(self, full: str, api_base: str) -> Check:
-        endpoint = self._tokens.hub_endpoint(api_base)
+    # -- the ways -----------------------------------------------------------------------------
+
+    async def _prove(
+        self, api_base: str, delivery: Delivery, private: bool, effort: Effort
+    ) -> Proof:
+        ways: dict[str, Callable[[], Awaitable[Proof]]] = {
+            "local": lambda: self._local.prove(api_base),
+            "hub": lambda: self._to_hub(api_base, delivery.hub_model_id or "", private, effort),
+            "s3": lambda: self._s3.prove(api_base, delivery),
+        }
+        if delivery.kind not in ways:
+            words = "results would stay in the container and be lost"
+            advice = "Choose the Hub, an S3 bucket or this machine."
+            return Proof([Check("nowhere", "error", words, advice)])
         try:
-            async with self._client() as client:
-                reply = await client.get(
-                    f"{endpoint}/api/models/{full}", headers=self._tokens.hub_headers(api_base)
-                )
-        except (httpx.HTTPError, OSError) as error:
-            words = f"whether {full} exists cannot be asked ({type(error).__name__})"
-            return Check("hub_repo", "warn", words, "Check the network.")
-        if reply.status_code == httpx.codes.OK:
-            return Check("hub_repo", "ok", f"{full} exists; files are added to it")
-        if reply.status_code in (httpx.codes.NOT_FOUND, httpx.codes.UNAUTHORIZED):
-            return Check("hub_repo", "ok", f"{full} is free and is made by the first upload")
-        words = f"{full}: the Hub answers HTTP {reply.status_code}"
-        return Check("hub_repo", "warn", words, "Try again; its status page may say more.")
+            async with asyncio.timeout(_LIMIT):
+                return await ways[delivery.kind]()
+        except TimeoutError:
+            words = f"no answer within {_LIMIT:.0f} s: whether results would arrive is not known"
+            return Proof(
+                [Check("delivery-proof", "warn", words, "Check the network.")], unknown=True
+            )
 
-    def _client(self) -> httpx.AsyncClient:
-        transport = RoutedTransport(network_of(self._live.now.network))
-        return httpx.AsyncClient(transport=transport, timeout=_LIMIT)
+    async def _to_hub(self, api_base: str, repo: str, private: bool, effort: Effort) -> Proof:
+        token = await self._tokens.hub_token(api_base)
+        endpoint = self._tokens.hub_endpoint(api_base)
+        if token is None or not endpoint:
+            known = await self._tokens.validate("huggingface", api_base)
+            words, advice = str(known["error"]).rstrip("."), str(known["advice"])
+            return Proof([Check("hub-token", "error", words, advice)], where=repo)
+        found = await asyncio.to_thread(
+            partial(
+                prove_write, repo, token, endpoint=endpoint, network=self._live.now.network,
+                private=private, effort=effort,
+            )
+        )  # fmt: skip
+        steps = [Check(one.name, one.level, one.message, one.advice) for one in found.steps]
+        return Proof(steps, found.unknown, found.repo_id or repo)
 
 
 _SUMMARIES: Final = {
     "local": "The trainer uploads to this machine, into {where}.",
-    "hub": "The trainer uploads to {repo}.",
-    "s3": "The trainer uploads to an S3 bucket.",
+    "hub": "The trainer uploads to {where}.",
+    "s3": "The trainer uploads to {where}.",
     "none": "Nothing is kept.",
 }
+_SOMEWHERE: Final = {"hub": "the Hub", "s3": "an S3 bucket"}
+
+
+def _private(config: TrainingConfig | None) -> bool:
+    """How the trainer would make the repository."""
+    return config is None or as_bool(config.values.get("model_card_private"), default=True)
 
 
 def _promises(kind: str, config: TrainingConfig | None) -> list[Check]:
-    """What the trainer does not say: by the S3 protocol it uploads after validations only."""
+    """What the trainer does and does not do by itself, whatever the check of the way found.
+
+    By the S3 protocol it uploads after validations only; a failed upload to the Hub ends no job.
+    """
+    if kind == "hub":
+        words = (
+            "final files are sent at the end even without validation; a failed upload does not "
+            "fail the job, so the repository is looked at when it has ended"
+        )
+        return [Check("promise", "ok", words)]
     if kind not in ("local", "s3"):
         return []
     if config is None:

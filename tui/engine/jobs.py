@@ -9,21 +9,24 @@ from typing import Any, Final
 from tui.engine.book import Book, utc_now
 from tui.engine.clients import Clients
 from tui.engine.collector import Collector
+from tui.engine.delivery_gate import gated
 from tui.engine.draft import read_draft
 from tui.engine.errors import RefusedError
+from tui.engine.job_life import ceiling_check, longest_life
 from tui.engine.keepable import is_signed, keepable_settings
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor, snapshot_of
-from tui.engine.prepare import Prepared, Preparer, report_of
-from tui.engine.spending import dollars
-from tui.engine.spending_service import SpendingService, ceiling_seconds
+from tui.engine.prepare import Prepared, Preparer
+from tui.engine.prepare_report import report_of
+from tui.engine.proof import Prove
+from tui.engine.spending_service import SpendingService
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
 from tui.engine.tasks import TaskOwner
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
-from tui.simpletuner.checks import Check
+from tui.simpletuner.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError, is_loopback
 from tui.store.records import JobRecord, JobStatus
 from tui.store.writer import StoreWriter
@@ -45,6 +48,7 @@ class JobService:
         live: LiveSettings,
         monitor: Monitor,
         preparer: Preparer,
+        prove: Prove,
         reader: StoreReader,
         spending: SpendingService,
         submitter: Submitter,
@@ -56,6 +60,7 @@ class JobService:
         self._live = live
         self._monitor = monitor
         self._preparer = preparer
+        self._prove = prove
         self._reader = reader
         self._spending = spending
         self._submitter = submitter
@@ -68,8 +73,9 @@ class JobService:
     async def check(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
         """The preparation of a draft, as plain data."""
         prepared = await self._preparer.prepare(api_base, read_draft(body))
+        prepared = await self._proved(api_base, prepared, submit=False)
         cost = self._spending.check(api_base, prepared.estimate.micros)
-        return report_of(prepared.with_checks(cost, *_ceiling(prepared)), api_base)
+        return report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
 
     async def submit(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
         """Check a draft and start it; packing, upload and the rest go on afterwards.
@@ -82,7 +88,9 @@ class JobService:
         key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
         if known := self._made_before(key):
             return _submitted(known, again=True)
-        prepared = await self._preparer.prepare(api_base, draft)
+        prepared = gated(await self._preparer.prepare(api_base, draft))
+        self._allow(prepared, api_base)
+        prepared = await self._proved(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
         if known := self._made_before(key):  # the same request, twice at once
             return _submitted(known, again=True)
@@ -97,6 +105,14 @@ class JobService:
         )
         self._submitter.start(job, prepared.report, held)
         return _submitted(job, warning=warning)
+
+    async def _proved(self, api_base: str, prepared: Prepared, *, submit: bool) -> Prepared:
+        """With the proof of its delivery, unless something else stands in the way already."""
+        if prepared.ok:
+            ask = (api_base, prepared.delivery, prepared.config)
+            proof = await self._prove(*ask, submit=submit)
+            prepared = prepared.with_checks(*proof.steps)
+        return gated(prepared)
 
     def _made_before(self, key: str) -> JobRecord | None:
         """The job that an earlier request with the same key made."""
@@ -153,6 +169,8 @@ class JobService:
             values["images"] = said["images_url"] = redact_url(draft.images_url)
         hidden = prepared.inputs.secret_names | held.keys()
         job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
+        if "s3_base_path" in values:
+            values["s3_base_path"] = values["s3_base_path"].replace(JOB_ID, job_id)
         record = JobRecord(
             job_id=job_id,
             api_base=api_base,
@@ -177,7 +195,8 @@ class JobService:
                 "draft": said,
                 "secret_names": sorted(hidden),
                 "fingerprint": input_fingerprint(values, hidden),
-                "cancel_after": _longest_life(prepared),
+                "cancel_after": longest_life(prepared),
+                "destination": prepared.delivery.destination,
             },
             inputs=values,
             config=keepable_settings(config.values),
@@ -283,28 +302,6 @@ class JobService:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, _COLLECT_SELDOM)
-
-
-def _longest_life(prepared: Prepared) -> int | None:
-    """Seconds after which Replicate shall end the job: the shorter of the time and the ceiling."""
-    draft = prepared.draft
-    given = [] if draft.cancel_after is None else [draft.cancel_after]
-    if draft.cost_ceiling_micros is not None:
-        given.append(ceiling_seconds(draft.cost_ceiling_micros, prepared.rate_micros))
-    return min(given, default=None)
-
-
-def _ceiling(prepared: Prepared) -> list[Check]:
-    """The line about a job's own cost ceiling, if it has one."""
-    ceiling, guess = prepared.draft.cost_ceiling_micros, prepared.estimate
-    if ceiling is None:
-        return []
-    minutes = ceiling_seconds(ceiling, prepared.rate_micros) / 60
-    words = f"never more than {dollars(ceiling)}: Replicate ends it after {minutes:.0f} min"
-    if guess.micros > ceiling:
-        advice = f"About {dollars(guess.micros)} are estimated; raise the ceiling or train less."
-        return [Check("ceiling", "warn", f"{words}, probably before it is done", advice)]
-    return [Check("ceiling", "ok", words)]
 
 
 def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dict[str, Any]:

@@ -23,11 +23,14 @@ from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
+from tui.engine.hub_lookup import HubLookup
+from tui.engine.job_delivery import JobDelivery
 from tui.engine.jobs import JobService
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
+from tui.engine.proof import Proof
 from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.desk import PublishingDesk
 from tui.engine.settings_desk import SettingsDesk
@@ -39,6 +42,8 @@ from tui.engine.submit import Submitter
 from tui.engine.tasks import TaskOwner
 from tui.engine.webhook_tests import WebhookTests
 from tui.settings import Home, Settings
+from tui.simpletuner.delivery import Delivery
+from tui.simpletuner.training_config import TrainingConfig
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
 
@@ -112,10 +117,29 @@ class Engine:
         )
         self.settings_desk = SettingsDesk(home, self.live, self.listening)
         self.catalog = Catalog(self.clients, self._writer, self.hub, self.live)
+        self.publishing = PublishingDesk(
+            clients=self.clients,
+            default_base=lambda: self.api_base,
+            home=home,
+            hub=self.hub,
+            live=self.live,
+            now=utc_now,
+            outputs=self._outputs,
+            tasks=self._tasks,
+            write=self.book.write,
+            writer=self._writer,
+        )
+        self.hub_lookup = HubLookup(self.clients, self.live)
+        self.job_delivery = JobDelivery(
+            clients=self.clients,
+            listening=self.listening,
+            places=self.publishing.places,
+            lookup=self.hub_lookup,
+        )
         self.preparer = Preparer(
             clients=self.clients,
             catalog=self.catalog,
-            listening=self.listening,
+            delivery=self.job_delivery,
             live=self.live,
             home=home,
             reader=self.reader,
@@ -130,6 +154,7 @@ class Engine:
             keys=self.keys,
             home=home,
             now=utc_now,
+            keys_for=self.job_delivery.keys_for,
             webhook_for=self.listening.webhook_url,
         )
         self.spending = SpendingService(self.reader, self.live, self._service_time)
@@ -140,6 +165,7 @@ class Engine:
             live=self.live,
             monitor=self.monitor,
             preparer=self.preparer,
+            prove=self._prove_delivery,
             reader=self.reader,
             spending=self.spending,
             submitter=self._submitter,
@@ -175,25 +201,15 @@ class Engine:
             default_base=lambda: self.api_base,
             home=home,
             hub=self.hub,
+            keys=self.keys,
             listening=self.listening,
             live=self.live,
             config_roots=self.preparer.config_roots,
+            places=self.publishing.places,
             proxy_password=self._proxy_password,
             reader=self.reader,
             spending=self.spending,
             validate=self.account.validate,
-            writer=self._writer,
-        )
-        self.publishing = PublishingDesk(
-            clients=self.clients,
-            default_base=lambda: self.api_base,
-            home=home,
-            hub=self.hub,
-            live=self.live,
-            now=utc_now,
-            outputs=self._outputs,
-            tasks=self._tasks,
-            write=self.book.write,
             writer=self._writer,
         )
 
@@ -286,6 +302,11 @@ class Engine:
         if token:
             self.clients.set_token(api_base, token, "environment")
         self.clients.set_hub(api_base, endpoint, hub)
+
+    async def _prove_delivery(
+        self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
+    ) -> Proof:
+        return await self.cloud.delivery.for_job(api_base, delivery, config, submit=submit)
 
     def _service_time(self) -> datetime:
         """The time as Replicate has it: what it bills does not follow a wrong clock of ours."""

@@ -15,9 +15,11 @@ from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind
 from tui.network import network_of
+from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.secrets import SERVICE, KeyringError, delete_token, store_token
+from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
 FACT: Final = "tokens"
@@ -72,8 +74,9 @@ class TokenService:
                 "problem": state.problem,
                 "shadowed": state.shadowed,
             }
-        self._writer.set_fact(FACT, {"api_base": api_base, **answer})
-        self._hub.publish("fact", name=FACT)
+        fact = scoped(FACT, api_base)
+        self._writer.set_fact(fact, {"api_base": api_base, **answer})
+        self._hub.publish("fact", name=fact)
         return answer
 
     async def set(
@@ -151,6 +154,11 @@ class TokenService:
             }
         return await self._validate_hub(api_base)
 
+    async def hub_token(self, api_base: str) -> Secret | None:
+        """The Hugging Face token that jobs of an API base get, looked up if need be."""
+        found = await self._clients.tokens.find("huggingface", api_base)
+        return found.secret if found is not None else None
+
     def hub_endpoint(self, api_base: str) -> str:
         """The Hub's address for jobs of an API base, "" when none is known."""
         return self._clients.hub_endpoint(api_base)
@@ -182,7 +190,8 @@ class TokenService:
                 reason="none",
             )
             return answer
-        transport = RoutedTransport(network_of(self._live.now.network))
+        network = network_of(self._live.now.network)
+        transport = RoutedTransport(network)
         try:
             async with httpx.AsyncClient(transport=transport, timeout=_HUB_LIMIT) as client:
                 reply = await client.get(
@@ -191,11 +200,9 @@ class TokenService:
                 )
             user = reply.json() if reply.status_code == httpx.codes.OK else {}
         except (httpx.HTTPError, OSError, ValueError) as error:
-            answer.update(
-                error=f"The Hub cannot be asked ({type(error).__name__}).",
-                advice="Check the network; the token itself may be fine.",
-                reason="unreachable",
-            )
+            lost = unreached(error, endpoint, network, what="the token's owner")
+            advice = f"{lost.advice} The token itself may be fine.".strip()
+            answer.update(error=lost.message, advice=advice, reason="unreachable")
             return answer
         if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
             answer.update(error="The Hub asks to wait.", advice="Try again in a minute.",

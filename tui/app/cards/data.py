@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.store.fact_names import plain, scoped
 from tui.store.reader import is_loopback
 from tui.store.schema import StoreError
 
@@ -20,11 +21,17 @@ _OLD: Final = 600.0
 _FACTS: Final = {
     "account": "account", "tokens": "tokens", "listener": "listener", "network": "network_check",
     "status_page": "status_page", "spending": "standing", "spending:sandbox": "standing",
+    "delivery:local": "delivery:local", "delivery:hub": "delivery:hub",
+    "delivery:s3": "delivery:s3",
 }  # fmt: skip
 """Facts of the store and the name they have here."""
+_OF_ONE_API: Final = frozenset(
+    {"account", "tokens", "delivery:local", "delivery:hub", "delivery:s3"}
+)
+"""Facts that the store has for each API apart."""
 _FOLLOWED_BY: Final = {
     "account": ("onboarding",), "delivery": ("onboarding",), "onboarding": ("onboarding",),
-    "spending": ("spending",), "spending:sandbox": ("spending",),
+    "spending": ("spending",), "listener": ("webhooks",),
 }  # fmt: skip
 """What is read again when a fact has changed."""
 
@@ -68,8 +75,8 @@ class CloudData:
         """Everything that was known before anybody was asked."""
         names = [name for name in _FACTS if not name.startswith("spending")]
         money = "spending:sandbox" if self.sandbox else "spending"
-        for name in (*names, money, "delivery"):
-            self.read_fact(name)
+        for name in (*names, money):
+            self.read_fact(scoped(name, self.base) if name in _OF_ONE_API else name)
 
     def read_fact(self, name: str) -> None:
         """Read one fact again; those about another account are not for this screen."""
@@ -82,22 +89,19 @@ class CloudData:
         base = str(found.value.get("api_base") or self.base)
         if base != self.base and not (self.sandbox and is_loopback(base)):
             return
-        value = {**found.value, "_at": found.at}
-        if name == "delivery":
-            self.known[f"delivery:{value.get('kind')}"] = value
-        elif name in _FACTS:
-            self.known[_FACTS[name]] = value
+        if plain(name) in _FACTS:
+            self.known[_FACTS[plain(name)]] = {**found.value, "_at": found.at}
 
     def fact_heard(self, name: str) -> None:
         """The engine learned something."""
         self.read_fact(name)
-        self.load(_FOLLOWED_BY.get(name, ()))
+        self.load(_FOLLOWED_BY.get(plain(name).partition(":")[0], ()))
         self._changed()
 
     def versions_of(self, model: str) -> list[Known]:
         """Versions of a trainer, newest first, as last read."""
         try:
-            found = self.app.reader.fact(f"versions:{model}")
+            found = self.app.reader.fact(scoped(f"versions:{model}", self.base))
         except StoreError:
             return []
         value = found.value if found is not None and isinstance(found.value, dict) else {}
@@ -162,6 +166,8 @@ class CloudData:
             "onboarding": cloud.onboarding,
             "provider": cloud.provider_settings,
             "engine": control.info,
+            "webhooks": cloud.webhooks,
+            "settings": cloud.settings,
             "versions": lambda: control.versions(more),
             "delivery": lambda: self._check_delivery(control, more),
         }

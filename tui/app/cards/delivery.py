@@ -16,6 +16,12 @@ WAYS: Final = {
     "hub": ("the Hub", "a repository of yours on Hugging Face"),
     "s3": ("S3", "a bucket of yours"),
 }
+VERDICTS: Final = {
+    "works": ("● works", "good", "verified", "good"),
+    "fails": ("✗ would fail", "bad", "does not work", "bad"),
+    "unknown": ("○ not proved", "warn", "not proved", "warn"),
+}
+"""Mark and tone of a way, and of the whole card."""
 _NOWHERE: Final = ("none", "nowhere", "only log and metrics are kept")
 
 
@@ -44,8 +50,9 @@ class DeliveryCard(Card):
             return "results are lost", "bad"
         if not known:
             return "not verified", "dim"
-        if not known.get("ok"):
-            return "does not work", "bad"
+        verdict = verdict_of(known)
+        if verdict != "works":
+            return VERDICTS[verdict][2], VERDICTS[verdict][3]
         warned = any(one.get("level") == "warn" for one in known.get("steps") or ())
         return ("verified, see below", "warn") if warned else ("verified", "good")
 
@@ -68,10 +75,9 @@ class DeliveryCard(Card):
             return lines + wrapped(error.advice, "base", width, indent=LABEL)
         if not known:
             return [row(name, "– not verified", "dim", ("  e verifies it", "dim"))]
-        ok = bool(known.get("ok"))
         at = known.get("_at")
         when = f"  {formatting.ago(at, self.data.app.clock())}" if at else ""
-        mark, tone = ("● works", "good") if ok else ("✗ would fail", "bad")
+        mark, tone, *_ = VERDICTS[verdict_of(known)]
         lines = [row(name, mark, tone, (when, "dim"))]
         lines += wrapped(str(known.get("summary") or ""), "dim", width, indent=2)
         for step in known.get("steps") or ():
@@ -88,10 +94,10 @@ class DeliveryCard(Card):
         return [
             Item("delivery", "Results to", "choice", words, "unless a job says otherwise", ways,
                  self.usual),
-            Item("local", "Check here", "do", "", "listener, public URL, storage receiver"),
-            Item("hub", "Check the Hub", "text", self.data.hub_repo or "—",
-                 "a repository: owner/name", current=self.data.hub_repo),
-            Item("s3", "Check S3", "do", "", "profiles are on the Publishing screen (3)"),
+            Item("local", "Prove here", "do", "", "sends a file through the public URL"),
+            Item("hub", "Prove the Hub", "text", self.data.hub_repo or "—",
+                 "owner/name, or empty; a new one is made and removed", current=self.data.hub_repo),
+            Item("s3", "Prove S3", "do", "", "writes to each bucket of the Publishing screen"),
         ]  # fmt: skip
 
     async def apply(self, control: ControlClient, key: str, value: str) -> Said:
@@ -102,6 +108,7 @@ class DeliveryCard(Card):
         body: dict[str, Any] = {"kind": key}
         if key == "hub":
             body["hub_model_id"] = self.data.hub_repo = value.strip()
+            body["try"] = True
         answer = await control.cloud.check_delivery(**body)
         self.data.known[f"delivery:{key}"] = {**answer, "_at": self.data.app.clock()}
         wrong = [str(one.get("message")) for one in answer.get("steps") or ()
@@ -109,8 +116,16 @@ class DeliveryCard(Card):
         name = WAYS[key][0]
         if wrong:
             return Said(f"{name}: {wrong[0]}.", level="error")
+        if verdict_of(answer) == "unknown":
+            return Said(f"Delivery to {name} could not be proved.", level="warning")
         return Said(f"Delivery to {name} works.")
 
     def copies(self) -> str:
         """The folder that files come to."""
         return str(self.data.app.outputs)
+
+
+def verdict_of(known: dict[str, Any]) -> str:
+    """What a check came to: `works`, `fails` or `unknown`."""
+    verdict = str(known.get("verdict"))
+    return verdict if verdict in VERDICTS else "works" if known.get("ok") else "fails"

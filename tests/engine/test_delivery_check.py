@@ -1,0 +1,288 @@
+"""Where results would go is proved by trying it: on the screen, and before a job costs anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+
+from tests.engine.world import World, edit_config
+from tests.replicate.server import serving
+from tui.engine.addresses import STORAGE_PATH
+from tui.engine.control_client import ControlError
+from tui.engine.storage_keys import BUCKET
+from tui.store.fact_names import scoped
+
+HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
+
+
+def levels(found: dict[str, Any], key: str = "steps") -> dict[str, str]:
+    return {step["id"]: step["level"] for step in found[key]}
+
+
+def words(found: dict[str, Any], step_id: str) -> str:
+    return " ".join(f"{s['message']} {s['advice']}" for s in found["steps"] if s["id"] == step_id)
+
+
+def fact(world: World, kind: str) -> Any:
+    reader = world.reader
+    try:
+        found = reader.fact(scoped(f"delivery:{kind}", world.sandbox.base_url))
+    finally:
+        reader.close()
+    return found.value if found is not None else None
+
+
+# -- this machine --------------------------------------------------------------------------------
+
+
+async def test_delivery_to_this_machine_is_proved_by_sending_a_file(world: World) -> None:
+    found = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
+    assert (found["ok"], found["verdict"]) == (True, "works"), found
+    assert levels(found)["receiver-reach"] == "ok"
+    assert str(world.engine.listening.outputs) in found["summary"]
+    assert list(world.engine.listening.outputs.rglob("delivery-check*")) == []
+    edit_config(world.config, validation_disable=True)
+    found = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
+    assert levels(found)["validation"] == "warn"
+    assert fact(world, "local")["steps"] == found["steps"]
+    assert fact(world, "hub") is None
+
+
+def behind(world: World, port: int) -> None:
+    """Make that port the public address."""
+    url = f"http://127.0.0.1:{port}{STORAGE_PATH}"
+    world.engine.listening.storage_url = lambda _base: url  # type: ignore[method-assign]
+
+
+async def test_something_else_behind_the_public_url_is_noticed(world: World) -> None:
+    async def other(_request: web.Request) -> web.Response:
+        return web.Response(text="<html>welcome</html>", content_type="text/html")
+
+    async with serving(other) as port:
+        behind(world, port)
+        found = await world.client.cloud.check_delivery(kind="local")
+    assert (found["ok"], found["verdict"]) == (False, "fails")
+    assert "something else answers" in words(found, "receiver-reach")
+
+
+async def test_a_storage_server_that_is_not_ours_is_noticed(world: World) -> None:
+    """It refuses strangers as ours does and takes everything else, and nothing comes here."""
+
+    async def other(request: web.Request) -> web.Response:
+        if "Authorization" not in request.headers:
+            text = "<Error><Code>AccessDenied</Code></Error>"
+            return web.Response(text=text, status=403, content_type="application/xml")
+        await request.read()
+        return web.Response(headers={"ETag": '"0"'})
+
+    async with serving(other) as port:
+        behind(world, port)
+        found = await world.client.cloud.check_delivery(kind="local")
+    assert "did not come to this machine" in words(found, "receiver-reach")
+
+
+async def test_a_tunnel_that_changes_the_path_is_noticed(world: World) -> None:
+    """A reverse proxy in front of the listener that signs nothing anew but renames the bucket."""
+    listener = world.engine.listening.reachable_at
+
+    async def tunnel(request: web.Request) -> web.Response:
+        path = request.raw_path.replace("delivery-check", "renamed-check")
+        headers = {k: v for k, v in request.headers.items() if k.lower() != "content-length"}
+        async with httpx.AsyncClient() as client:
+            reply = await client.request(
+                request.method, f"{listener}{path}", content=await request.read(), headers=headers
+            )
+        return web.Response(body=reply.content, status=reply.status_code,
+                            content_type="application/xml")  # fmt: skip
+
+    async with serving(tunnel) as port:
+        behind(world, port)
+        found = await world.client.cloud.check_delivery(kind="local")
+    assert "does not come through" in words(found, "receiver-reach")
+    assert "tunnel or proxy" in words(found, "receiver-reach")
+
+
+async def test_nobody_at_the_public_url(world: World) -> None:
+    behind(world, 9)
+    found = await world.client.cloud.check_delivery(kind="local")
+    assert "cannot be reached" in words(found, "receiver-reach")
+    with pytest.raises(ControlError) as caught:
+        await world.submit()
+    assert caught.value.code == "check_failed"
+    assert "--accept-delivery" in caught.value.advice
+    assert world.predictions == []
+
+
+# -- the Hub -------------------------------------------------------------------------------------
+
+
+async def test_delivery_nowhere_and_to_a_hub_without_token(world: World) -> None:
+    assert (await world.client.cloud.check_delivery(kind="none"))["ok"] is False
+    found = await world.client.cloud.check_delivery(kind="hub", hub_model_id="a/b")
+    assert levels(found)["hub-token"] == "error"
+    for body in ({"kind": "pigeon"}, {"config": "/nowhere.json"}):
+        with pytest.raises(ControlError) as caught:
+            await world.client.cloud.check_delivery(**body)
+        assert list(caught.value.details["fields"]) == list(body)
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "level", "step"),
+    [
+        ("hf_write", "sandbox/new", "ok", "hub-write"),
+        ("hf_write", "new", "ok", "hub-write"),
+        ("hf_write", "sandbox-lab/new", "ok", "hub-write"),
+        ("hf_write", "", "ok", "hub-write"),
+        ("hf_fine", "sandbox/new", "ok", "hub-write"),
+        ("hf_fine", "sandbox-lab/new", "error", "hub-write"),
+        ("hf_one", "sandbox/new", "error", "hub-write"),
+        ("hf_read", "sandbox/new", "error", "hub-write"),
+        ("hf_expired", "sandbox/new", "error", "hub-token"),
+        ("hf_write", "bob/new", "error", "hub-owner"),
+        ("hf_write", "no name", "error", "hub-repo"),
+    ],
+)
+async def test_delivery_to_the_hub(
+    world: World, token: str, repo: str, level: str, step: str
+) -> None:
+    await world.use_hub(token)
+    body = {"kind": "hub", "hub_model_id": repo, "try": True}
+    found = await world.client.cloud.check_delivery(**body)
+    assert levels(found)[step] == level, found
+    assert found["ok"] is (level == "ok")
+    assert fact(world, "hub")["verdict"] == found["verdict"]
+    assert world.sandbox.hub is not None
+    assert world.sandbox.hub.hub.repos._all == {}
+
+
+async def test_a_job_with_a_token_that_only_reads_is_refused(world: World) -> None:
+    await world.use_hub("hf_read")
+    report = await world.client.check(world.draft(delivery=HUB))
+    assert report["ok"] is False, report["checks"]
+    with pytest.raises(ControlError) as caught:
+        await world.submit(delivery=HUB)
+    assert caught.value.code == "check_failed"
+    assert world.predictions == []
+
+
+async def test_rights_that_only_the_hub_knows_stop_the_submit(world: World) -> None:
+    """By its word the token could; the organisation lets nobody."""
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    world.sandbox.hub.hub.faults.closed.add("sandbox-lab")
+    there = {"kind": "hub", "hub_model_id": "sandbox-lab/cat"}
+    assert (await world.client.check(world.draft(delivery=there)))["ok"] is True
+    with pytest.raises(ControlError) as caught:
+        await world.submit(delivery=there)
+    assert caught.value.code == "check_failed"
+    assert "--accept-delivery" in caught.value.advice
+    assert world.predictions == []
+
+
+async def test_the_user_may_start_it_all_the_same(world: World) -> None:
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    world.sandbox.hub.hub.faults.closed.add("sandbox-lab")
+    there = {"kind": "hub", "hub_model_id": "sandbox-lab/cat"}
+    report = await world.client.check(world.draft(delivery=there, accept_delivery=True))
+    assert report["ok"] is True
+    job_id = await world.submit(delivery=there, accept_delivery=True)
+    await world.ended(job_id)
+    assert len(world.predictions) == 1
+
+
+async def test_a_hub_that_does_not_answer_is_a_warning_only(world: World) -> None:
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    world.sandbox.hub.hub.faults.failures["/api/"] = 1000
+    report = await world.client.check(world.draft(delivery=HUB))
+    assert report["ok"] is True
+    assert "warn" in levels(report, "checks").values()
+    job_id = await world.submit(delivery=HUB)
+    world.sandbox.hub.hub.faults.failures.clear()
+    await world.ended(job_id)
+    assert len(world.predictions) == 1
+
+
+async def test_the_repository_is_made_as_the_config_says(world: World) -> None:
+    await world.use_hub()
+    edit_config(world.config, model_card_private=False)
+    job_id = await world.submit(delivery=HUB)
+    assert world.sandbox.hub is not None
+    repo = world.sandbox.hub.hub.repos.get("model", "sandbox/cat-lora")
+    assert repo is not None
+    assert repo.private is False
+    await world.ended(job_id)
+
+
+# -- S3 ------------------------------------------------------------------------------------------
+
+
+async def bucket(world: World, name: str = "attic", **changes: Any) -> None:
+    """Our own receiver as the user's S3 server."""
+    pair = world.engine.keys.personal_pair(timedelta(hours=1))
+    values: dict[str, Any] = {
+        "name": name, "kind": "s3", "bucket": BUCKET, "session_only": True,
+        "endpoint": f"{world.engine.listening.reachable_at}{STORAGE_PATH}",
+        "access_key": pair.access_key, "secret_key": pair.secret_key,
+    }  # fmt: skip
+    await world.client.publishing.add_destination(**values | changes)
+
+
+async def test_a_bucket_is_written_to_read_and_cleaned(world: World) -> None:
+    found = await world.client.cloud.check_delivery(kind="s3")
+    assert words(found, "s3").startswith("no S3 destination is set up")
+    await bucket(world)
+    found = await world.client.cloud.check_delivery(kind="s3", destination="attic")
+    assert (found["verdict"], "s3://outputs" in found["summary"]) == ("works", True), found
+    assert {"s3-write", "s3-read", "s3-delete"} <= set(levels(found))
+    assert levels(found)["validation"] == "warn"  # no config: a general word
+    assert list(world.engine.listening.outputs.rglob("*probe*")) == []
+    await bucket(world, "cellar", secret_key="wrong")
+    found = await world.client.cloud.check_delivery(kind="s3")  # all there are
+    assert found["ok"] is False
+    assert any(step["message"].startswith("cellar: ") for step in found["steps"])
+    found = await world.client.cloud.check_delivery(kind="s3", destination="roof")
+    assert "no S3 destination called roof" in words(found, "s3")
+
+
+async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World) -> None:
+    await bucket(world)
+    check = world.engine.cloud.delivery._s3
+    from tui.simpletuner.delivery import Delivery
+
+    proof = await check.prove("https://api.replicate.com/v1", Delivery("s3"))
+    assert [step.id for step in proof.steps] == ["s3-reach"]
+    assert proof.verdict == "fails"
+
+
+# -- how long a proof is believed ----------------------------------------------------------------
+
+
+async def test_a_form_does_not_send_a_file_for_every_key(world: World) -> None:
+    tries = 0
+    local = world.engine.cloud.delivery._local
+    prove = local.prove
+
+    async def counted(api_base: str) -> Any:
+        nonlocal tries
+        tries += 1
+        return await prove(api_base)
+
+    local.prove = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        assert (await world.client.check(world.draft()))["ok"]
+    await world.ended(await world.submit())
+    assert tries == 1
+    settings = world.engine.live.now
+    world.engine.live.now = replace(
+        settings, listener=replace(settings.listener, public_url="http://127.0.0.1:9")
+    )
+    with pytest.raises(ControlError):
+        await world.submit()
+    assert tries == 2

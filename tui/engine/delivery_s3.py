@@ -1,0 +1,92 @@
+"""Delivery to a bucket, proved: an object is written, read back and deleted with the same keys."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from tui.engine.proof import Proof
+from tui.engine.publisher.places import Places
+from tui.publishing.contract import Step
+from tui.publishing.errors import PublishError
+from tui.simpletuner.checks import Check
+from tui.simpletuner.delivery import JOB_ID, Delivery
+from tui.store.reader import is_loopback
+
+_ADD = "Add one on the Publishing screen, or: simpletuner-tui destinations add NAME s3 …"
+
+
+class S3Delivery:
+    """Knows whether a trainer could write to the user's buckets."""
+
+    def __init__(self, places: Places) -> None:
+        """Args: the user's destinations."""
+        self._places = places
+
+    def destinations(self) -> dict[str, dict[str, Any]]:
+        """The user's buckets: options by name."""
+        return {one["name"]: one["options"] for one in self._places.list() if one["kind"] == "s3"}
+
+    async def prove(self, api_base: str, delivery: Delivery) -> Proof:
+        """Try one bucket, or every one there is when no destination is named.
+
+        Args:
+            api_base: whose trainer is to write there.
+            delivery: names a destination of the user's; its other fields come before that one's.
+        """
+        known, name = self.destinations(), delivery.destination or ""
+        if name and name not in known:
+            words = f"there is no S3 destination called {name}"
+            return Proof([Check("s3", "error", words, _ADD)], where=name)
+        if not known:
+            return Proof([Check("s3", "error", "no S3 destination is set up", _ADD)])
+        wanted = [name] if name else list(known)
+        steps: list[Check] = []
+        for one in wanted:
+            label = f"{one}: " if len(wanted) > 1 else ""
+            steps += [
+                Check(step.id, step.level, f"{label}{step.message}", step.advice)
+                for step in await self._one(api_base, one, known[one] | _changes(delivery))
+            ]
+        where = ", ".join(f"s3://{delivery.bucket or known[one]['bucket']}" for one in wanted)
+        return Proof(steps, where=where)
+
+    async def _one(self, api_base: str, name: str, options: dict[str, Any]) -> list[Check]:
+        endpoint = str(options.get("endpoint") or "")
+        if is_private(endpoint) and not is_loopback(api_base):
+            words = f"{endpoint} is an address of this network only: the trainer cannot reach it"
+            return [Check("s3-reach", "error", words, "Give an address that the world can reach.")]
+        try:
+            place = replace(self._places.read(f"s3:{name}"), options=options)
+            destination = await self._places.open(place, api_base)
+            try:
+                steps = (await asyncio.to_thread(destination.test)).steps
+            finally:
+                await asyncio.to_thread(destination.close)
+        except PublishError as error:
+            steps = (Step(error.kind.value, "error", error.message, error.advice),)
+        return [
+            Check(f"s3-{step.name}", step.level, step.message.rstrip("."), step.advice)
+            for step in steps
+        ]
+
+
+def _changes(delivery: Delivery) -> dict[str, Any]:
+    """What a job's delivery says otherwise than its destination."""
+    given = {"bucket": delivery.bucket, "region": delivery.region}
+    prefix = (delivery.base_path or "").partition(JOB_ID)[0].strip("/")
+    if delivery.base_path:
+        given["prefix"] = prefix
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def is_private(endpoint: str) -> bool:
+    """Whether an address is one that only this machine or its network can reach."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan"))
