@@ -25,6 +25,13 @@ _TONES: Final = {
 }  # fmt: skip
 
 
+_DELIVERED: Final = {
+    "yes": ("delivered", "good"), "no": ("delivered: no", "bad"),
+    "unknown": ("delivered: not known", "warn"),
+}  # fmt: skip
+"""What a look at the Hub or the bucket found when the job had ended."""
+
+
 def cost_so_far(job: JobRecord, now: datetime) -> int | None:
     """Micro-dollars used: the final figure, or what has run up to `now`."""
     if job.cost_micros is not None:
@@ -47,6 +54,9 @@ def head(
         found.append((f"{job.stage or 'waiting for a GPU'} · {waited}", "base"))
     elif job.stage and job.status is not JobStatus.COMPLETED:
         found.append((plain(job.stage), "base"))
+    delivered = job.submit.get("delivered") or {}
+    if delivered.get("state") in _DELIVERED:
+        found.append(_DELIVERED[delivered["state"]])
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         found.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))

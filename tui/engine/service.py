@@ -14,6 +14,7 @@ from typing import Any
 from tui import __version__
 from tui.engine.account import AccountService
 from tui.engine.api_keys import ApiKeys
+from tui.engine.arrivals import Arrivals
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
@@ -45,6 +46,7 @@ from tui.settings import Home, Settings
 from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.training_config import TrainingConfig
 from tui.store.reader import StoreReader
+from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 
@@ -171,7 +173,16 @@ class Engine:
             submitter=self._submitter,
             tasks=self._tasks,
         )
-        self.book.on_end = self.jobs.job_ended
+        self.arrivals = Arrivals(
+            book=self.book,
+            clients=self.clients,
+            hub=self.hub,
+            live=self.live,
+            places=self.publishing.places,
+            tasks=self._tasks,
+            now=utc_now,
+        )
+        self.book.on_end = self._job_ended
         self._spending_watch = SpendingWatch(
             self.spending,
             writer=self._writer,
@@ -235,6 +246,11 @@ class Engine:
         for job in self._writer.at_risk(utc_now()):
             self.jobs.job_ended(job)
         self.publishing.queue.start()
+        self.arrivals.take_up()
+
+    def _job_ended(self, job: JobRecord) -> None:
+        self.jobs.job_ended(job)
+        self.arrivals.job_ended(job)
 
     def request_stop(self) -> None:
         """End the engine soon."""

@@ -68,6 +68,7 @@ def job_json(
             "web_url": job.web_url or None,
         },
     }
+    data["delivered"] = job.submit.get("delivered")
     data["diagnosis"] = job.diagnosis or None
     if files is not None:
         data["files"] = [

@@ -37,6 +37,17 @@ def _describe(path: str, entry: Entry) -> dict[str, Any]:
     return shown
 
 
+def _last_commit(repo: HubRepo, path: str) -> dict[str, Any]:
+    """The newest commit that changed a file."""
+    found = repo.head
+    for older in reversed(repo.commits):
+        if older.tree.get(path) != repo.head.tree.get(path):
+            break
+        found = older
+    date = found.date.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return {"id": found.oid, "title": found.title, "date": date}
+
+
 def _folders(paths: list[str]) -> set[str]:
     found = set()
     for path in paths:
@@ -73,10 +84,12 @@ async def _paths_info(request: web.Request) -> web.Response:
     tree = commit_of(request, repo).tree
     form = await request.post()
     folders = _folders(list(tree))
+    expand = str(form.get("expand", "")).lower() in {"true", "1"}
     answer = []
     for path in (str(item) for item in form.getall("paths", [])):
         if path in tree:
-            answer.append(_describe(path, tree[path]))
+            shown = _describe(path, tree[path])
+            answer.append(shown | {"lastCommit": _last_commit(repo, path)} if expand else shown)
         elif path in folders:
             answer.append({"type": "directory", "path": path, "size": 0, "oid": "0" * 40})
     return web.json_response(answer)

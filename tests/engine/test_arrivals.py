@@ -1,0 +1,158 @@
+"""When a job has ended, its place is looked at: an upload that failed fails no job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
+
+from tests.engine.world import World, running_world
+from tests.support import eventually
+from tui.engine.addresses import STORAGE_PATH
+from tui.engine.arrivals import DUE
+from tui.engine.storage_keys import BUCKET
+from tui.settings import Home
+from tui.store.job_json import job_json
+from tui.store.records import JobRecord, JobStatus
+
+REPO = "sandbox/cat-lora"
+HUB = {"kind": "hub", "hub_model_id": REPO}
+
+
+@asynccontextmanager
+async def notices(world: World) -> AsyncIterator[list[dict[str, Any]]]:
+    """What windows are told meanwhile."""
+    heard: list[dict[str, Any]] = []
+
+    async def listen() -> None:
+        with world.engine.hub.subscribe() as queue:
+            while True:
+                kind, data = await queue.get()
+                if kind == "notice":
+                    heard.append(data)
+
+    task = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    yield heard
+    task.cancel()
+
+
+async def known(world: World, job_id: str, *states: str) -> JobRecord:
+    """The job, when it is told whether its results arrived."""
+
+    def there() -> JobRecord | None:
+        job = world.job(job_id)
+        return job if job.submit.get("delivered", {}).get("state") in states else None
+
+    return await eventually(there, within=30)
+
+
+async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
+    await world.use_hub()
+    job = await known(world, await world.submit(delivery=HUB), "yes", "no")
+    delivered = job.submit["delivered"]
+    assert delivered["state"] == "yes", delivered
+    assert world.sandbox.hub is not None
+    repo = world.sandbox.hub.hub.repos.get("model", REPO)
+    assert repo is not None
+    assert delivered["revision"] == repo.head.oid
+    assert delivered["files"] > 0
+    assert "delivered" in world.kinds(job.job_id)
+    assert job_json(job)["delivered"] == delivered
+    await eventually(lambda: world.engine.book.writer.fact(DUE) == [])
+
+
+async def test_a_job_that_delivers_here_is_not_looked_for(world: World) -> None:
+    job = await world.ended(await world.submit())
+    assert "delivered" not in job.submit
+    assert world.engine.book.writer.fact(DUE) is None
+
+
+async def test_a_failed_upload_is_told_although_the_job_succeeded(world: World) -> None:
+    """The user insists on a token that only reads: “succeeded” with nothing at the Hub."""
+    await world.use_hub("hf_read")
+    async with notices(world) as heard:
+        job_id = await world.submit(delivery=HUB, accept_delivery=True)
+        job = await known(world, job_id, "yes", "no")
+        assert job.status is JobStatus.COMPLETED
+        assert job.submit["delivered"]["state"] == "no"
+        assert "does not exist" in job.submit["delivered"]["words"]
+        assert "undelivered" in world.kinds(job_id)
+        told = await eventually(lambda: [one for one in heard if one.get("job_id") == job_id])
+        assert (told[0]["level"], "nothing of it arrived" in told[0]["message"]) == ("error", True)
+
+
+async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
+    url = await world.use_hub()
+    await known(world, await world.submit(delivery=HUB), "yes")
+    assert world.sandbox.hub is not None
+    repo = world.sandbox.hub.hub.repos.get("model", REPO)
+    assert repo is not None
+    early = [c.__class__(c.oid, c.title, c.date - timedelta(hours=2), c.tree) for c in repo.commits]
+    repo.commits[:] = early
+    await world.use_hub("hf_read")
+    job_id = await world.submit(delivery=HUB, accept_delivery=True)
+    card = {"path_or_fileobj": b"# hello\n", "path_in_repo": "README.md", "repo_id": REPO}
+    await asyncio.to_thread(HfApi(endpoint=url, token="hf_write").upload_file, **card)
+    job = await known(world, job_id, "yes", "no")
+    assert job.submit["delivered"]["state"] == "no"
+    assert "no weights newer than the run" in job.submit["delivered"]["words"]
+
+
+async def test_a_hub_that_does_not_answer_leaves_it_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.engine.arrivals._ASK_AGAIN", (0.5, 0.5, 0.5, 0.5, 3600))
+    await world.use_hub()
+    assert world.sandbox.hub is not None
+    faults = world.sandbox.hub.hub.faults
+    job_id = await world.submit(delivery=HUB)
+    await world.until(job_id, JobStatus.RUNNING, JobStatus.COMPLETED)
+    faults.failures[f"/api/models/{REPO}/paths-info"] = 2
+    await known(world, job_id, "unknown")
+    job = await known(world, job_id, "yes", "no")
+    assert job.submit["delivered"]["state"] == "yes"
+
+
+async def test_it_is_looked_up_after_a_restart(
+    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_world(home, project) as world:
+        url = await world.use_hub()
+        monkeypatch.setattr("tui.engine.arrivals._ASK_AGAIN", (3600.0,))
+        assert world.sandbox.hub is not None
+        world.sandbox.hub.hub.faults.failures["/paths-info"] = 1
+        job_id = await world.submit(delivery=HUB)
+        await known(world, job_id, "unknown")
+        assert world.engine.book.writer.fact(DUE) == [job_id]
+        arrivals = world.engine.arrivals
+        arrivals.take_up()  # as a new engine does
+        job = await known(world, job_id, "yes")
+        assert (job.submit["delivered"]["state"], bool(url)) == ("yes", True)
+
+
+async def bucket(world: World) -> None:
+    """Our own receiver as the user's S3 server."""
+    pair = world.engine.keys.personal_pair(timedelta(hours=1))
+    await world.client.publishing.add_destination(
+        name="attic", kind="s3", bucket=BUCKET, session_only=True,
+        endpoint=f"{world.engine.listening.reachable_at}{STORAGE_PATH}",
+        access_key=pair.access_key, secret_key=pair.secret_key,
+    )  # fmt: skip
+
+
+async def test_a_bucket_is_looked_into_with_the_destinations_keys(world: World) -> None:
+    await bucket(world)
+    way = {"kind": "s3", "destination": "attic"}
+    job = await known(world, await world.submit(delivery=way), "yes", "no", "unknown")
+    assert job.submit["delivered"]["state"] == "yes", job.submit["delivered"]
+    assert f"{job.job_id}/" in job.submit["delivered"]["words"]
+    world.fault("lost-upload")
+    job = await known(world, await world.submit(delivery=way), "yes", "no", "unknown")
+    assert job.submit["delivered"]["state"] == "no", job.submit["delivered"]

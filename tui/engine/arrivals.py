@@ -1,0 +1,183 @@
+"""After a job whose results went elsewhere: are they there?
+
+A trainer's upload that failed ends no job, so Replicate's “succeeded” is no proof.
+
+    ended ─▶ due ─▶ looked at, again while nobody can be asked ─▶ told in the job's record
+
+What is due is in the store, so that a restart takes it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from tui.engine.book import Book, Clock
+from tui.engine.clients import Clients
+from tui.engine.errors import RefusedError
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.engine.publisher.places import Places
+from tui.engine.tasks import TaskOwner
+from tui.publishing.arrival import Arrival, arrived_at_hub, arrived_in_bucket
+from tui.publishing.errors import PublishError
+from tui.publishing.s3_profile import S3Profile
+from tui.store.reader import is_loopback
+from tui.store.records import JobRecord, JobStatus
+
+DUE: Final = "arrivals_due"
+"""The fact that lists jobs which have ended and were not looked for yet."""
+_LATE: Final = (20.0, 90.0)
+"""Seconds after which a place that has nothing is asked again: listings may lag behind."""
+_SOON: Final = (0.2, 0.5)
+_ASK_AGAIN: Final = (30.0, 120.0, 600.0, 3600.0, 3600.0, 3600.0)
+"""The same for a place that could not be asked."""
+_LIMIT: Final = 60.0
+_PLACES: Final = {"hub": "the Hub", "s3": "the bucket"}
+
+Look = Callable[[], Arrival]
+
+
+class Arrivals:
+    """Looks where results were to go."""
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        clients: Clients,
+        hub: Hub,
+        live: LiveSettings,
+        places: Places,
+        tasks: TaskOwner,
+        now: Clock,
+    ) -> None:
+        """Args: the services it works with."""
+        self._book = book
+        self._clients = clients
+        self._hub = hub
+        self._live = live
+        self._places = places
+        self._tasks = tasks
+        self._now = now
+
+    def job_ended(self, job: JobRecord) -> None:
+        """A job has come to its end: look for its results, if they are elsewhere."""
+        if job.status is not JobStatus.COMPLETED or job.delivery not in _PLACES:
+            return
+        due = self._due()
+        self._book.writer.set_fact(DUE, [*(one for one in due if one != job.job_id), job.job_id])
+        self._tasks.start(self._until_known(job.job_id), f"arrival {job.job_id}")
+
+    def take_up(self) -> None:
+        """Go on with what was due when the engine stopped."""
+        for job_id in self._due():
+            self._tasks.start(self._until_known(job_id), f"arrival {job_id}")
+
+    def _due(self) -> list[str]:
+        known = self._book.writer.fact(DUE)
+        return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+
+    def _done(self, job_id: str) -> None:
+        self._book.writer.set_fact(DUE, [one for one in self._due() if one != job_id])
+
+    async def _until_known(self, job_id: str) -> None:
+        try:
+            job = self._book.writer.job(job_id)
+        except KeyError:
+            self._done(job_id)
+            return
+        late: Iterator[float] = iter(_SOON if is_loopback(job.api_base) else _LATE)
+        again: Iterator[float] = iter(_ASK_AGAIN)
+        for attempt in itertools.count():
+            found = await self.look(job)
+            if not attempt and found.state == "unknown":
+                self._note(job, found)
+            pause = {"yes": None, "no": next(late, None), "unknown": next(again, None)}[found.state]
+            if pause is None:
+                break
+            await asyncio.sleep(pause)
+        self._note(job, found)
+        self._done(job_id)
+        if found.state == "no":
+            words = f"{job.name} has ended, and nothing of it arrived: {found.words}."
+            self._hub.publish(
+                "notice", level="error", message=words, advice=found.advice, job_id=job_id
+            )
+
+    async def look(self, job: JobRecord) -> Arrival:
+        """What is there now; never fails."""
+        since = job.started_at or job.created_at
+        try:
+            ask = await (self._at_hub if job.delivery == "hub" else self._in_bucket)(job, since)
+            async with asyncio.timeout(_LIMIT):
+                return await asyncio.to_thread(ask)
+        except (PublishError, RefusedError) as error:
+            return Arrival("unknown", error.message.rstrip("."), error.advice)
+        except TimeoutError:
+            words = f"{_PLACES[job.delivery]} does not answer"
+            return Arrival("unknown", words, "Look there yourself.")
+
+    async def _at_hub(self, job: JobRecord, since: datetime) -> Look:
+        found = await self._clients.tokens.find("huggingface", job.api_base)
+        repo = str(job.inputs.get("hub_model_id") or _option(job, "hub_model_id"))
+        if "/" not in repo or not self._clients.hub_endpoint(job.api_base):
+            words = "which repository of which Hub was meant is not known"
+            return lambda: Arrival("unknown", words, f"Look at {job.output_url or 'the Hub'}.")
+        return partial(
+            arrived_at_hub,
+            repo,
+            found.secret if found is not None else None,
+            endpoint=self._clients.hub_endpoint(job.api_base),
+            network=self._live.now.network,
+            since=since,
+        )
+
+    async def _in_bucket(self, job: JobRecord, since: datetime) -> Look:
+        name, inputs = str(job.submit.get("destination") or ""), job.inputs
+        if not name:
+            words = "the bucket's keys are not known here"
+            return lambda: Arrival("unknown", words, f"Look at {job.output_url or 'the bucket'}.")
+        place = self._places.read(f"s3:{name}")
+        if (place.options.get("endpoint") or "") != (inputs.get("s3_endpoint_url") or ""):
+            words = f"the destination {name} is another server now"
+            return lambda: Arrival("unknown", words, "Look at the job's bucket yourself.")
+        told = {
+            "bucket": inputs.get("s3_bucket"), "region": inputs.get("s3_region"),
+            "prefix": inputs.get("s3_base_path"),
+        }  # fmt: skip
+        profile = S3Profile(**{**place.options, **{key: one for key, one in told.items() if one}})
+        keys = await self._places.keys(place)
+        return partial(
+            arrived_in_bucket, profile, keys, network=self._live.now.network, since=since
+        )
+
+    def _note(self, job: JobRecord, found: Arrival) -> None:
+        """Into the job's record and history."""
+        kinds = {"yes": "delivered", "no": "undelivered", "unknown": "unsure"}
+        words = {
+            "yes": f"Delivered: {found.words}.",
+            "no": f"Not delivered: {found.words}.",
+            "unknown": f"Whether it was delivered is not known: {found.words}.",
+        }
+        try:
+            fresh = self._book.writer.job(job.job_id)
+        except KeyError:  # deleted meanwhile
+            return
+        delivered: dict[str, Any] = {
+            "state": found.state, "words": found.words, "advice": found.advice,
+            "revision": found.revision, "files": found.files, "at": self._now().isoformat(),
+        }  # fmt: skip
+        self._book.note(
+            job.job_id, "local", kinds[found.state], words[found.state],
+            submit={**fresh.submit, "delivered": delivered},
+        )  # fmt: skip
+
+
+def _option(job: JobRecord, name: str) -> str:
+    """An option of the job's config, for trainers that take it there only."""
+    return str(job.config.get(name) or job.config.get(f"--{name}") or "")
