@@ -225,13 +225,31 @@ def test_databases_from_elsewhere_are_told(shell: Shell, tmp_path: Path) -> None
         assert str(home.database) in answer.stderr
 
 
-@pytest.mark.parametrize(
-    "text", ["[cloud", "cloud = 3", "[cloud]\nhardware = 3", "[rates_micros]\nl40s = 'x'", "\xff"]
-)
-def test_settings_that_are_wrong_are_told(shell: Shell, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(("text", "words"), [("[cloud", "not valid TOML"), ("\xff", "not UTF-8")])
+def test_a_settings_file_that_is_none_is_told(
+    shell: Shell, tmp_path: Path, text: str, words: str
+) -> None:
     (tmp_path / "settings.toml").write_bytes(text.encode("latin-1"))
     answer = shell.run("check", str(shell.config), status=1, SIMPLETUNER_TUI_HOME=str(tmp_path))
-    assert "settings.toml" in answer.stderr or "cloud" in answer.stderr or "rates" in answer.stderr
+    assert words in answer.stderr
+    assert str(tmp_path / "settings.toml") in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cloud = 3", "line 1: cloud must be a table"),
+        ("[cloud]\nhardware = 3", "line 2: cloud.hardware must be a text"),
+        ("[rates_micros]\nl40s = 'x'", "line 2: rates_micros.l40s must be a whole number"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_its_line_and_has_its_default(
+    shell: Shell, tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "settings.toml").write_text(text)
+    answer = shell.run("settings", "get", "cloud.hardware", SIMPLETUNER_TUI_HOME=str(tmp_path))
+    assert f"{tmp_path}/settings.toml {words}" in answer.stderr
+    assert answer.stdout == "l40s\n"
 
 
 # -- the sandbox command ----------------------------------------------------------------------

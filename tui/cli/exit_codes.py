@@ -22,6 +22,7 @@ BY_CODE: Final = {
     "cost_limit_exceeded": BLOCKED,
     "validation": USAGE,
     "consent_required": USAGE,
+    "confirm_required": USAGE,
     "job_not_found": USAGE,
 }
 """By the engine's error code; everything else is `FAILED`."""

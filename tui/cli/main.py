@@ -38,6 +38,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "artifacts": ("tui.cli.publish_commands", "artifacts"),
     "transfers": ("tui.cli.publish_commands", "transfers"),
     "destinations": ("tui.cli.publish_commands", "destinations"),
+    "settings": ("tui.cli.settings_command", "settings"),
     "doctor": ("tui.cli.doctor_command", "doctor"),
 }
 
@@ -106,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     token = add("token", "The Replicate token in the system's keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
     _add_money(add)
+    _add_settings(add)
     add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
 
     _add_serving(add)
@@ -135,6 +137,14 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
     rates.add_argument("rate", nargs="?", help="such as $3.51/h, for set")
     spending = add("spending", "What was spent, by day.", json=True)
     spending.add_argument("--days", type=_count, default=30, help="of the chart (default 30)")
+
+
+def _add_settings(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("settings", "Read, change or edit the settings.", json=True)
+    command.add_argument("action", choices=("get", "set", "unset", "edit"))
+    command.add_argument("name", nargs="?", help="such as network.timeout; a section, for get")
+    command.add_argument("value", nargs="?", help="for set; lists with commas")
+    command.add_argument("--yes", action="store_true", help="agree to what opens a door")
 
 
 def _add_publishing(add: Callable[..., argparse.ArgumentParser]) -> None:

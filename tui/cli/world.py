@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,19 @@ def home() -> Home:
 
 
 def settings() -> Settings:
-    """The user's settings, the environment's API base applied."""
-    return load_settings(home())
+    """The user's settings, the environment's API base applied.
+
+    What the file says wrongly is told on standard error, once for each command.
+    """
+    found = load_settings(home())
+    for problem in found.problems:
+        _tell_once(problem.words(str(home().settings_file)))
+    return found
+
+
+@cache
+def _tell_once(words: str) -> None:
+    sys.stderr.write(f"simpletuner-tui: {words}\n")
 
 
 def reader() -> StoreReader:

@@ -1,0 +1,190 @@
+"""`settings`: read, change and edit what the settings file says."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from tui.cli import exit_codes, world
+from tui.cli.output import say, say_json, table, tell
+from tui.engine.control_client import ControlError
+from tui.engine.setting_fields import READERS, read_settings
+from tui.engine.settings_desk import values_of
+from tui.settings import Home, Settings, SettingsError
+from tui.settings.editing import changes, save_edited, template
+from tui.settings.reading import read_text, settings_of
+from tui.settings.words import ABOUT
+
+_EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")
+
+
+def settings(options: argparse.Namespace) -> int:
+    """Show, set, take back or edit settings."""
+    if options.action == "edit":
+        return _edit(world.home())
+    if options.action == "get":
+        return _get(options)
+    if not options.name or (options.action == "set") != (options.value is not None):
+        tell("simpletuner-tui: write: settings set NAME VALUE, or: settings unset NAME")
+        return exit_codes.USAGE
+    if not _known(options.name):
+        return exit_codes.USAGE
+    value = options.value if options.action == "set" else None
+    body = {"values": {options.name: value}, "confirm": options.yes}
+    try:
+        answer = world.engine().request("PUT", "/api/engine/settings", body)
+    except ControlError as error:
+        if error.code == "confirm_required":
+            error.advice = "If that is meant, say it with --yes."
+        raise
+    if options.json:
+        say_json(answer)
+    else:
+        say(f"{options.name} = {_words(answer['settings'][options.name])}")
+    return exit_codes.FINE
+
+
+def _known(name: str) -> bool:
+    if name in ABOUT:
+        return True
+    near = difflib.get_close_matches(name, ABOUT, n=1)
+    tell(f"simpletuner-tui: there is no setting {name}.")
+    tell(f"  Did you mean {near[0]}?" if near else "  All of them: simpletuner-tui settings get")
+    return False
+
+
+# -- get -----------------------------------------------------------------------------------------
+
+
+def _get(options: argparse.Namespace) -> int:
+    """One value alone, or a table of all, or of a section's."""
+    now, usual = values_of(world.settings()), values_of(Settings())
+    name = options.name or ""
+    if name in now:
+        say_json(now[name]) if options.json else say(_words(now[name]))
+        return exit_codes.FINE
+    chosen = {one: value for one, value in now.items() if not name or one.startswith(f"{name}.")}
+    if not chosen:
+        _known(name)
+        return exit_codes.USAGE
+    if options.json:
+        say_json(chosen)
+        return exit_codes.FINE
+    rows = [["NAME", "VALUE", "", "MEANING"]]
+    rows += [
+        [one, _words(value) or '""', "changed" if value != usual[one] else "", ABOUT.get(one, "")]
+        for one, value in chosen.items()
+    ]
+    for line in table(rows):
+        say(line)
+    tell(f"file: {world.home().settings_file}")
+    return exit_codes.FINE
+
+
+def _words(value: Any) -> str:
+    """A value as `settings set` takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={one}" for name, one in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# -- edit ----------------------------------------------------------------------------------------
+
+
+def _edit(home: Home) -> int:
+    """Open a copy in the user's editor; put it in place when it can be used."""
+    home.create()
+    base = read_text(home)
+    handle, name = tempfile.mkstemp(dir=home.root, prefix="edit-", suffix=".toml")
+    copy = Path(name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(base or template())
+    while True:
+        if not _opened(copy):
+            copy.unlink()
+            return exit_codes.FAILED
+        try:
+            edited = copy.read_text(encoding="utf-8")
+            wrong = _wrong(home, base, edited)
+        except (SettingsError, UnicodeDecodeError) as error:
+            wrong = [str(error)]
+        if not wrong:
+            break
+        for line in wrong:
+            tell(f"simpletuner-tui: {line}")
+        if not (sys.stdin.isatty() and _again()):
+            tell(f"  Nothing was changed. What you wrote is in {copy}")
+            return exit_codes.FAILED
+    whole = save_edited(home, base, edited)
+    copy.unlink()
+    if edited == (base or template()):
+        say("nothing changed")
+    elif whole:
+        say("in force within a second, in every window")
+    else:
+        say("in force; another program had changed the file, so only your values were written")
+    return exit_codes.FINE
+
+
+def _wrong(home: Home, base: str, edited: str) -> list[str]:
+    """What of an edit cannot be used; faults that were there before are let be."""
+    before = {(one.name, one.message) for one in settings_of(base, home.settings_file).problems}
+    found = [
+        one
+        for one in settings_of(edited, home.settings_file).problems
+        if (one.name, one.message) not in before
+    ]
+    told = {one.name for one in found}
+    changed = {
+        name: tuple(value) if isinstance(value, list) else value
+        for section, values in changes(base, edited, home).items()
+        for key, value in values.items()
+        if (name := f"{section}.{key}") in READERS and name not in told
+    }
+    _, wrong = read_settings(changed)
+    return [
+        *(f"line {one.line}: {one.name} {one.message}" for one in found),
+        *(f"{name} {words}" for name, words in wrong.items()),
+    ]
+
+
+def _opened(path: Path) -> bool:
+    """Let the user edit a file; False when that could not be."""
+    words = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    command = shlex.split(words) if words.strip() else _any_editor()
+    if not command:
+        tell("simpletuner-tui: there is no editor; set EDITOR to one.")
+        return False
+    try:
+        status = subprocess.run([*command, str(path)], check=False).returncode  # noqa: S603  the user's own choice
+    except OSError as error:
+        tell(f"simpletuner-tui: the editor {command[0]} cannot be started: {error.strerror}.")
+        tell("  Set EDITOR to another one.")
+        return False
+    if status:
+        tell(f"simpletuner-tui: the editor ended with status {status}; nothing was changed.")
+    return not status
+
+
+def _any_editor() -> list[str]:
+    import shutil
+
+    return [found for name in _EDITORS if (found := shutil.which(name))][:1]
+
+
+def _again() -> bool:
+    try:
+        return input("Edit again? [Y/n] ").strip().lower() in ("", "y", "yes")
+    except EOFError:
+        return False
