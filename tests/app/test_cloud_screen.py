@@ -317,17 +317,17 @@ async def test_each_way_of_delivery_is_verified(world: World) -> None:
 
 async def test_the_listener_is_set_up_and_tested(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
-        form = await open_form(screen, pilot, "listener", "webhook_url")
+        form = await open_form(screen, pilot, "listener", "listener.public_url")
         await type_in(form, pilot, "https://me:secret@hooks.example")
-        assert "user name or a password" in form.problems["webhook_url"]
+        assert "user name or a password" in form.problems["listener.public_url"]
         await pilot.press("escape")
         await go_to(form, pilot, "preset")
         await pilot.press("enter")
         await done(form, pilot)
         assert "34.82.0.0/16, 35.185.0.0/16" in said(screen, "listener")
-        await go_to(form, pilot, "allow")
+        await go_to(form, pilot, "listener.allowed_ips")
         await type_in(form, pilot, "not-an-address")
-        assert form.problems["allow"]
+        assert form.problems["listener.allowed_ips"]
         form.input.value = "127.0.0.1"
         await pilot.press("enter")
         await done(form, pilot)
@@ -346,7 +346,7 @@ async def test_the_listener_is_set_up_and_tested(world: World) -> None:
 
 async def test_signatures_off_is_asked_about_and_red(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
-        form = await open_form(screen, pilot, "listener", "webhook_require_signature")
+        form = await open_form(screen, pilot, "listener", "listener.verify_signatures")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("y")

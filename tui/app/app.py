@@ -142,6 +142,8 @@ class SimpleTunerApp(Everywhere):
         self.follow_engine()
         if self.place.screen != "jobs":
             self.show(self.place.screen)
+        for wrong in self.settings.problems:
+            self.tell(wrong.words(), f"Correct it in {self.home.settings_file}.", "warning")
         for problem in self.keymap.problems:
             self.tell(f"[ui.keys] {problem.action_id}: {problem.message}.",
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
@@ -168,6 +170,14 @@ class SimpleTunerApp(Everywhere):
         """Say which keys work now."""
         if isinstance(self.screen, JobsScreen):
             self.screen.update_footer()
+
+    def reload_settings(self) -> None:
+        """Also the colours follow the file, when it names others than before."""
+        before = self.settings.ui.theme
+        super().reload_settings()
+        wanted = self.settings.ui.theme
+        if wanted != before and wanted in self.available_themes:
+            self.theme = wanted
 
     async def action_quit(self) -> None:
         """Ctrl+q leaves as well."""

@@ -131,7 +131,7 @@ class AccountCard(Card):
                 found.append(Item(f"delete {kind}", "  delete", "do", "forget the stored token"))
         return found
 
-    def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002
+    def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002  deleting has no value
         """Deleting is asked about."""
         action, _, kind = key.partition(" ")
         if action != "delete":

@@ -5,6 +5,7 @@ A card holds no widget and keeps no state of its own; what it says comes from `C
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -68,7 +69,7 @@ class Said:
     copy: str = ""
 
 
-class Card:
+class Card(ABC):
     """One card.
 
     Attributes:
@@ -99,9 +100,9 @@ class Card:
         """A few words for the title, and their tone."""
         return "", "dim"
 
+    @abstractmethod
     def lines(self, width: int) -> list[Words]:
         """What it says, in lines of at most that many cells."""
-        raise NotImplementedError
 
     def items(self) -> list[Item]:
         """What can be changed or started."""
@@ -111,15 +112,19 @@ class Card:
         """What is asked before `apply`, if anything."""
         return None
 
+    @abstractmethod
     async def apply(self, control: ControlClient, key: str, value: str) -> Said:
         """Change an item, or start what it names.
 
         Raises:
             ControlError: the engine refused; `details["fields"]` may say why.
         """
-        raise NotImplementedError
 
-    def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:  # noqa: ARG002
+    def other_way(
+        self,
+        key: str,  # noqa: ARG002  for subclasses
+        error: ControlError,  # noqa: ARG002  for subclasses
+    ) -> tuple[Question, str] | None:
         """After a refusal: another item that takes the same value, and the question before it."""
         return None
 

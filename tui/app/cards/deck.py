@@ -11,11 +11,13 @@ from tui.app.cards.delivery import DeliveryCard
 from tui.app.cards.hardware import HardwareCard
 from tui.app.cards.listener import ListenerCard
 from tui.app.cards.network import NetworkCard
+from tui.app.cards.settings import SettingsCard
 from tui.app.cards.setup import SetupCard
 from tui.app.cards.spending import SpendingCard
 
 _ALL: Final[tuple[type[Card], ...]] = (
     SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,
+    SettingsCard,
 )  # fmt: skip
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui import formatting
+from tui.app.cards import listener_form
 from tui.app.cards.card import Card, Item, Question, Said
-from tui.app.cards.words import LABEL, Words, row, wrapped
+from tui.app.cards.words import LABEL, Words, cut, row, wrapped
+from tui.listener.reasons import WORDS
+from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
 
-PRESET: Final = ("34.82.0.0/16", "35.185.0.0/16")
-"""Networks that Replicate sends webhooks from, as SimpleTuner's documentation names them."""
-_REASONS: Final = {
-    "signature": "wrong signature", "address": "address not allowed", "method": "no POST",
-    "too_large": "too large", "rate": "too many", "key": "unknown key", "body": "no JSON",
-}  # fmt: skip
+_MARKS: Final = {"accepted": ("✓", "good"), "duplicate": ("=", "dim")}
+_LAST: Final = 3
+"""Events on the card; the page has all that are remembered."""
 
 
 class ListenerCard(Card):
@@ -26,7 +25,7 @@ class ListenerCard(Card):
 
     NAME: ClassVar = "listener"
     TITLE: ClassVar = "Webhook listener"
-    READS: ClassVar = ("engine",)
+    READS: ClassVar = ("engine", "webhooks")
     COLUMN: ClassVar = 1
 
     @property
@@ -61,7 +60,7 @@ class ListenerCard(Card):
         lines += self._public(known, width)
         lines += self._guards(known, width)
         lines += self._events(known.get("webhooks") or {}, width)
-        return lines
+        return [*lines, *self._last(width)]
 
     def _public(self, known: dict[str, Any], width: int) -> list[Words]:
         public = str(known.get("public_url") or "")
@@ -103,64 +102,59 @@ class ListenerCard(Card):
             return [*lines, row("rejected", "0", "dim")]
         reasons = stats.get("rejected")
         counts = reasons.items() if isinstance(reasons, dict) else ()
-        words = " · ".join(f"{count} {_REASONS.get(one, one)}" for one, count in counts)
+        words = " · ".join(f"{count} {WORDS.get(one, one)}" for one, count in counts)
         lines += wrapped(f"{turned}: {words}", "warn", width, label="rejected")
-        last_one = stats.get("last_rejection")
-        if isinstance(last_one, dict):
-            at = formatting.ago(datetime.fromisoformat(str(last_one.get("at"))), now)
-            text = f"{at} from {last_one.get('address')}: {last_one.get('message')}"
-            lines += wrapped(text, "dim", width, indent=LABEL)
         return lines
+
+    def _last(self, width: int) -> list[Words]:
+        """The newest events, one line each."""
+        events = self.data.get("webhooks").get("events")
+        rows = [one for one in events if isinstance(one, dict)] if isinstance(events, list) else []
+        lines = [
+            cut((*row("last" if not number else "", "", "base"), *self.seen(one)), width)
+            for number, one in enumerate(rows[:_LAST])
+        ]
+        if len(rows) > _LAST:
+            lines.append(row("", f"e, then Last events: {len(rows)} of them", "dim"))
+        return lines
+
+    def seen(self, one: dict[str, Any], *, full: bool = False) -> Words:
+        """What came, when, about which job, from where, and why it was turned away."""
+        at = datetime.fromisoformat(str(one.get("at")))
+        when = formatting.stamp(at) if full else formatting.ago(at, self.data.app.clock())
+        outcome, reason = str(one.get("outcome")), str(one.get("reason") or "")
+        mark, tone = _MARKS.get(outcome, ("✗", "warn"))
+        what = {
+            "accepted": str(one.get("event") or "event"), "duplicate": "came again",
+        }.get(outcome, WORDS.get(reason, reason))  # fmt: skip
+        job, address = self._job(str(one.get("job") or "")), str(one.get("address") or "")
+        about = f"  {job}" if job else ""
+        whence = f"  from {address}" if address else ""
+        return ((f"{mark} ", tone), (f"{when}  ", "dim"), (what, "base" if mark == "✓" else tone),
+                (about, "base"), (whence, "dim"))  # fmt: skip
+
+    def _job(self, job_id: str) -> str:
+        """A job by its name; a test by what it is; another's by its id."""
+        if job_id.startswith("test-"):
+            return "a test"
+        try:
+            job = self.data.app.reader.job(job_id) if job_id else None
+        except StoreError:
+            job = None
+        return job.name if job is not None else job_id
 
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """Addresses, guards, tests."""
-        known = self.known
-        public = str(known.get("public_url") or "")
-        on = "off" if known.get("verify_signatures") is False else "on"
-        allowed = tuple(str(one) for one in known.get("allowed_ips") or ())
-        trusted = tuple(str(one) for one in known.get("trusted_proxies") or ())
-        found = [
-            Item("webhook_url", "Public URL", "text", public or "none", "https, without a path",
-                 current=public),
-            Item("webhook_require_signature", "Signatures", "switch", on, "", current=on),
-            Item("allow", "Allow address", "text", f"{len(allowed)} on the list",
-                 "add an address or a network"),
-        ]  # fmt: skip
-        if not set(PRESET) <= set(allowed):
-            found.append(Item("preset", "  preset", "do", " ".join(PRESET), "Replicate's networks"))
-        if allowed:
-            found.append(Item("disallow", "  remove", "choice", "", "", _as_choices(allowed)))
-        found.append(Item("trust", "Trust proxy", "text", ", ".join(trusted) or "none",
-                          "your own reverse proxy's address"))  # fmt: skip
-        if trusted:
-            found.append(Item("distrust", "  remove", "choice", "", "", _as_choices(trusted)))
-        found += [
-            Item("test", "Test from here", "do", "", "a signed event through the public URL"),
-            Item("outside", "Test from outside", "do", "", "Replicate calls; about $0.0001"),
-            Item("how", "How to", "do", "", "tunnels and reverse proxies, with commands"),
-        ]
-        return found
+        """Addresses, guards, events, tests."""
+        return listener_form.items(self.known)
 
     def question(self, key: str, value: str) -> Question | None:
         """What costs, and what opens a door, is asked about."""
-        if key == "outside":
-            details = (
-                "Runs the model simpletuner/webhook-check on Replicate for a second of CPU.",
-                "It costs about $0.0001.",
-            )
-            return Question("Let Replicate call the public URL?", details, "Run it")
-        if key == "webhook_require_signature" and value == "off":
-            details = (
-                "Anybody who finds the address can then pretend to be Replicate:",
-                "tell this program that a job has ended, or give it false results.",
-            )
-            return Question("Take webhooks without a signature?", details, "Do not verify")
-        return None
+        return listener_form.question(key, value)
 
     async def apply(self, control: ControlClient, key: str, value: str) -> Said:
-        """Change one setting, or test."""
+        """Change one setting, test, or show a page."""
         cloud = control.cloud
         if key == "test":
             return _tested(await cloud.test_webhook())
@@ -168,23 +162,23 @@ class ListenerCard(Card):
             return _tested(await cloud.test_webhook_from_outside())
         if key == "how":
             return Said(title="How Replicate reaches this machine", page=self.how_to())
-        known = self.known
-        allowed = [str(one) for one in known.get("allowed_ips") or ()]
-        trusted = [str(one) for one in known.get("trusted_proxies") or ()]
-        changes: dict[str, Callable[[], dict[str, Any]]] = {
-            "webhook_url": lambda: {"webhook_url": value},
-            "webhook_require_signature": lambda: {key: value == "on"},
-            "allow": lambda: {"webhook_allowed_ips": _with(allowed, value)},
-            "preset": lambda: {"webhook_allowed_ips": _with(allowed, *PRESET)},
-            "disallow": lambda: {"webhook_allowed_ips": [one for one in allowed if one != value]},
-            "trust": lambda: {"webhook_trusted_proxies": _with(trusted, value)},
-            "distrust": lambda: {
-                "webhook_trusted_proxies": [one for one in trusted if one != value]
-            },
-        }
-        await cloud.change_provider(**changes[key]())
+        if key == "events":
+            self.data.known["webhooks"] = await cloud.webhooks()
+            return Said(title="Last webhooks", page=self.events_page())
+        values = listener_form.changes(key, value, self.known)
+        await cloud.change_settings(values, confirm=True)  # `question` has asked
         self.data.known["listener"] = (await control.info()).get("listener") or {}
         return Said("Changed; it is in force.")
+
+    def events_page(self) -> tuple[Words, ...]:
+        """All that are remembered, newest first, with the reasons in full."""
+        lines: list[Words] = []
+        for one in self.data.get("webhooks").get("events") or ():
+            lines.append(self.seen(one, full=True))
+            if one.get("message"):
+                lines.append(((f"    {one['message']}", "dim"),))
+        nothing: Words = (("Nothing has come since the engine started.", "base"),)
+        return tuple(lines) or (nothing,)
 
     # -- how to get there ---------------------------------------------------------------------
 
@@ -222,12 +216,3 @@ class ListenerCard(Card):
 def _tested(report: dict[str, Any]) -> Said:
     words = str(report.get("message") or "No answer.")
     return Said(words, level="info" if report.get("success") else "error")
-
-
-def _as_choices(values: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((one, one, "") for one in values)
-
-
-def _with(values: list[str], *more: str) -> list[str]:
-    typed = [part for text in more for part in text.replace(",", " ").split()] or [""]
-    return [*values, *(one for one in typed if one not in values)]

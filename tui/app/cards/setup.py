@@ -70,7 +70,7 @@ class SetupCard(Card):
         found.append(Item("again", "First steps", "do", "", "the short introduction again"))
         return found
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  none has one
         """Skip a step, bring it back, or begin again."""
         action, _, step = key.partition(" ")
         if action == "again":

@@ -211,7 +211,7 @@ class CardForm(ModalScreen[None]):
             fields = error.details.get("fields")
             words = ""
             if isinstance(fields, dict) and fields:
-                words = str(fields.get(key) or next(iter(fields.values())))
+                words = self._at_field(key, {str(name): str(one) for name, one in fields.items()})
             self._failed(key, words or f"{error.message} {error.advice}".strip())
             if other is not None:
                 self._confirmed(other[0], other[1], value)
@@ -224,6 +224,14 @@ class CardForm(ModalScreen[None]):
         self.owner.reload_settings()
         self.card.data.load(self.card.READS)
         self.update()
+
+    def _at_field(self, key: str, fields: dict[str, str]) -> str:
+        """What is wrong with this item, or with another one that it changes as well."""
+        if key in fields:
+            return fields[key]
+        name, words = next(iter(fields.items()))
+        labels = {item.key: item.label.strip() for item in self._items}
+        return f"{labels[name]}: {words}" if name in labels else words
 
     def _failed(self, key: str, words: str) -> None:
         self.problems[key] = words

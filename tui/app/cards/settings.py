@@ -1,0 +1,117 @@
+"""Settings: what else can be set, and what the settings file says wrongly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tui.app.cards.card import Card, Item, Question, Said
+from tui.app.cards.words import LABEL, Words, row, wrapped
+
+if TYPE_CHECKING:
+    from tui.engine.control_client import ControlClient
+
+_CONSENT: Final = (
+    ("ask", "ask each time", "a job says what leaves this machine, and waits for a yes"),
+    ("allow", "without asking", "the price is still shown first"),
+    ("never", "never", "jobs whose data are on this machine are refused"),
+)
+
+
+class SettingsCard(Card):
+    """Consent, polling, folders, and the file itself."""
+
+    NAME: ClassVar = "settings"
+    TITLE: ClassVar = "Settings"
+    READS: ClassVar = ("settings",)
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the file cannot be used, in words."""
+        return [one.words() for one in self.data.app.settings.problems]
+
+    def state(self) -> tuple[str, str]:
+        """Whether the file can be used."""
+        wrong = len(self.problems)
+        return (f"{wrong} wrong in the file", "bad") if wrong else ("", "dim")
+
+    def lines(self, width: int) -> list[Words]:
+        """What holds, and where it is kept."""
+        cloud = self.data.app.settings.cloud
+        _, words, what = _consent(cloud.consent)
+        lines: list[Words] = []
+        for problem in self.problems:
+            lines += wrapped(f"✗ {problem}", "bad", width)
+        tone = "warn" if cloud.consent == "allow" else "base"
+        lines += [row("uploads", words, tone), *wrapped(what, "dim", width, indent=LABEL)]
+        if cloud.polling:
+            lines.append(row("polling", "on", "base", ("  rare while webhooks come", "dim")))
+        else:
+            lines.append(row("polling", "off", "warn", ("  where a job has a webhook", "dim")))
+        if cloud.config_roots:
+            lines += wrapped(", ".join(cloud.config_roots), "base", width, label="configs")
+        lines += wrapped(str(self.data.app.outputs), "base", width, label="results")
+        return [*lines, *wrapped(str(self.data.app.home.settings_file), "dim", width, label="file")]
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """What has no card of its own."""
+        cloud = self.data.app.settings.cloud
+        words = _consent(cloud.consent)[1]
+        polling = "on" if cloud.polling else "off"
+        roots, folder = ", ".join(cloud.config_roots), cloud.outputs_dir
+        return [
+            Item("cloud.consent", "Uploads", "choice", words, "", _CONSENT, cloud.consent),
+            Item("cloud.polling", "Polling", "switch", polling,
+                 "off: not for jobs with a webhook", current=polling),
+            Item("cloud.config_roots", "Config folders", "text", roots or "—",
+                 "more places to look in", current=roots),
+            Item("cloud.outputs_dir", "Results in", "text", folder or "the usual folder",
+                 "counts when the engine starts", current=folder),
+            Item("file", "By hand", "do", "", "where the file is, and what it may say"),
+        ]  # fmt: skip
+
+    def question(self, key: str, value: str) -> Question | None:
+        """Sending data without a question is asked about."""
+        if key != "cloud.consent" or value != "allow":
+            return None
+        details = (
+            "Datasets then leave this machine as soon as a job is submitted.",
+            "Price and limit are checked all the same.",
+        )
+        return Question("Upload without asking?", details, "Do not ask")
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Change one, or say how the file is edited."""
+        if key == "file":
+            return Said(title="The settings file", page=self._file())
+        typed: Any = value == "on" if key == "cloud.polling" else value
+        self.data.known["settings"] = await control.cloud.change_settings({key: typed})
+        return Said("Changed; it is in force.")
+
+    def _file(self) -> tuple[Words, ...]:
+        problems = [((f"✗ {one}", "bad"),) for one in self.problems]
+        return (
+            ((str(self.data.app.home.settings_file), "accent"),),
+            (("", "base"),),
+            (
+                ("simpletuner-tui settings edit", "accent"),
+                ("   opens a copy in your editor", "dim"),
+            ),
+            (
+                ("simpletuner-tui settings get", "accent"),
+                ("    all names, values, meanings", "dim"),
+            ),
+            (("", "base"),),
+            (("An edit is in force a second after it was saved, in every window.", "base"),),
+            (("What it says wrongly is told by its line, and has its default.", "base"),),
+            *problems,
+        )
+
+    def copies(self) -> str:
+        """The file's path."""
+        return str(self.data.app.home.settings_file)
+
+
+def _consent(name: str) -> tuple[str, str, str]:
+    return next((one for one in _CONSENT if one[0] == name), _CONSENT[0])
