@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
+from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -11,13 +13,14 @@ from tui.app.lines import length, plain, strip_of
 from tui.app.theme import Palette, palette
 
 if TYPE_CHECKING:
-    from rich.style import Style
     from textual import events
 
     from tui.app.app import SimpleTunerApp
     from tui.app.status import WorldStatus
 
-Piece = "tuple[str, Style]"
+Piece = tuple[str, Style]
+_NAME_FROM: Final = 100
+"""Columns from which there is room for the program's name; below, facts matter more."""
 TABS: Final = (("1", "Cloud", "cloud"), ("2", "Jobs", "jobs"), ("3", "Publishing", "publishing"))
 
 
@@ -43,7 +46,9 @@ class TopBar(Widget):
         """The bar."""
         colors = palette(self.app)
         width = self.size.width
-        left: list[tuple[str, Style]] = [(" SimpleTuner ", colors.strong), (" ", colors.base)]
+        left: list[Piece] = [(" ", colors.base)]
+        if width >= _NAME_FROM:
+            left = [(" SimpleTuner ", colors.strong), (" ", colors.base)]
         self._places = []
         for key, title, screen in TABS:
             start = length(left)
@@ -55,33 +60,9 @@ class TopBar(Widget):
             left.append((" ", colors.base))
         status = cast("SimpleTunerApp", self.app).status
         self._shown = status
-        right = self._right(status, colors, width - length(left) - 1)
+        right = fitting(facts_of(status, colors), width - length(left) - 1, colors)
         gap = " " * max(1, width - length(left) - length(right) - 1)
         return strip_of([*left, (gap, colors.base), *right, (" ", colors.base)], width, colors.base)
-
-    def _right(self, status: WorldStatus, colors: Palette, room: int) -> list[tuple[str, Style]]:
-        """What fits, the least important part left out first."""
-        parts: list[tuple[int, list[tuple[str, Style]]]] = []
-        if status.sandbox:
-            parts.append((0, [(" SANDBOX ", colors.sandbox + _reverse())]))
-        if status.account:
-            parts.append((3, [(f"@{plain(status.account)}", colors.base)]))
-        if status.spending:
-            parts.append((4, [(status.spending, colors.base)]))
-        tones = {"ok": colors.good, "wait": colors.dim, "bad": colors.bad}
-        for rank, light in ((1, status.api), (2, status.listener)):
-            if light is not None:
-                glyph = {"ok": "●", "wait": "◌", "bad": "✗"}[light.state]
-                parts.append((rank, [(f"{glyph} ", tones[light.state]), (light.words, colors.dim)]))
-        while parts:
-            pieces: list[tuple[str, Style]] = []
-            for number, (_, part) in enumerate(parts):
-                pieces += [(" · ", colors.line)] if number else []
-                pieces += part
-            if length(pieces) <= room:
-                return pieces
-            parts.remove(max(parts, key=lambda part: part[0]))
-        return []
 
     async def on_click(self, event: events.Click) -> None:
         """A click on a screen's name goes there."""
@@ -90,7 +71,69 @@ class TopBar(Widget):
                 cast("SimpleTunerApp", self.app).show(screen)
 
 
-def _reverse() -> Style:
-    from rich.style import Style
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something the bar can say.
 
+    Attributes:
+        rank: the smaller, the more it matters.
+        words: in full.
+        short: in fewer words; the same where there are none.
+    """
+
+    rank: int
+    words: tuple[Piece, ...]
+    short: tuple[Piece, ...]
+
+
+def facts_of(status: WorldStatus, colors: Palette) -> list[Fact]:
+    """What there is to say, from left to right.
+
+    What does not work matters most, then money, then who pays it. A sandbox has no account that
+    anybody would mix up, so there it matters least.
+    """
+    found: list[Fact] = []
+
+    def add(rank: int, *words: Piece, short: tuple[Piece, ...] = ()) -> None:
+        found.append(Fact(rank, words, short or words))
+
+    if status.sandbox:
+        add(0, (" SANDBOX ", colors.sandbox + _reverse()))
+    if status.account:
+        add(7 if status.sandbox else 3, (f"@{plain(status.account)}", colors.base))
+    if status.spending:
+        brief = status.spending.partition(" / ")[0]
+        add(2, (status.spending, colors.base), short=((brief, colors.base),))
+    tones = {"ok": colors.good, "wait": colors.dim, "bad": colors.bad}
+    for rank, light in ((4, status.api), (5, status.listener)):
+        if light is not None:
+            glyph = {"ok": "●", "wait": "◌", "bad": "✗"}[light.state]
+            words = ((f"{glyph} ", tones[light.state]), (light.words, colors.dim))
+            add(1 if light.state == "bad" else rank, *words)
+    return found
+
+
+def fitting(facts: list[Fact], room: int, colors: Palette) -> list[Piece]:
+    """As many facts as there is room for: in full, else in short, else those that matter most."""
+    full = _joined([fact.words for fact in facts], (" · ", colors.line))
+    if length(full) <= room:
+        return full
+    gap = ("  ", colors.base)
+    chosen: list[Fact] = []
+    for fact in sorted(facts, key=lambda one: one.rank):
+        more = [one for one in facts if one in chosen or one is fact]
+        if length(_joined([one.short for one in more], gap)) <= room:
+            chosen = more
+    return _joined([one.short for one in chosen], gap)
+
+
+def _joined(parts: list[tuple[Piece, ...]], between: Piece) -> list[Piece]:
+    pieces: list[Piece] = []
+    for part in parts:
+        pieces += [between] if pieces else []
+        pieces += part
+    return pieces
+
+
+def _reverse() -> Style:
     return Style(reverse=True)

@@ -1,0 +1,80 @@
+"""The bar at the top: what it leaves out when there is little room, and what never."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.style import Style
+
+from tests.app.conftest import opened
+from tui.app.lines import length
+from tui.app.status import Light, WorldStatus
+from tui.app.theme import DARK, _make
+from tui.app.widgets.top_bar import TopBar, facts_of, fitting
+from tui.settings import Home
+
+COLORS = _make(DARK)
+OK = Light("ok", "api"), Light("ok", "listener")
+REAL = WorldStatus(False, "alice", "$31.20 of $50 / 7 d", *OK)
+SANDBOX = WorldStatus(True, "sandbox", "$0.12 of $50 / 30 d", *OK)
+AT_80 = 44
+"""Columns that the names of the screens leave over at 80."""
+
+
+def said(status: WorldStatus, room: int) -> str:
+    """What the bar says in so many columns."""
+    return "".join(text for text, _ in fitting(facts_of(status, COLORS), room, COLORS))
+
+
+def test_with_room_everything_is_said_in_full() -> None:
+    assert said(REAL, 60) == "@alice · $31.20 of $50 / 7 d · ● api · ● listener"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (REAL, "@alice  $31.20 of $50  ● api  ● listener"),
+        (SANDBOX, " SANDBOX   $0.12 of $50  ● api  ● listener"),
+        (replace(REAL, listener=Light("bad", "listener"), spending="$1,131.20 of $2,500 / 30 d"),
+         "@alice  $1,131.20 of $2,500  ✗ listener"),
+        (replace(REAL, api=Light("bad", "engine: not running"), listener=None),
+         "@alice  $31.20 of $50  ✗ engine: not running"),
+        (replace(SANDBOX, api=Light("wait", "engine: starting…"), listener=None),
+         " SANDBOX   $0.12 of $50  ◌ engine: starting…"),
+        (replace(REAL, spending="", account="a-user-with-quite-a-long-name-there"),
+         "@a-user-with-quite-a-long-name-there  ● api"),
+    ],
+)  # fmt: skip
+def test_at_80_columns_what_matters_most_is_said(status: WorldStatus, words: str) -> None:
+    assert said(status, AT_80) == words
+
+
+@given(
+    room=st.integers(0, 120), sandbox=st.booleans(), account=st.text(max_size=20),
+    spending=st.sampled_from(["", "$0.12 / 7 d", "$31.20 of $50 / 7 d"]),
+    state=st.sampled_from(["ok", "wait", "bad"]),
+)  # fmt: skip
+def test_it_never_says_more_than_there_is_room_for(
+    room: int, sandbox: bool, account: str, spending: str, state: str
+) -> None:
+    status = WorldStatus(sandbox, account, spending, Light(state, "api"), OK[1])
+    pieces = fitting(facts_of(status, COLORS), room, COLORS)
+    assert length(pieces) <= room
+    assert all(isinstance(style, Style) for _, style in pieces)
+    if sandbox and room >= len(" SANDBOX "):
+        assert "SANDBOX" in "".join(text for text, _ in pieces)
+
+
+@pytest.mark.parametrize("width", [60, 80, 99, 100, 160])
+async def test_the_screens_are_reached_by_a_click_at_every_width(world: Home, width: int) -> None:
+    async with opened(world, size=(width, 30)) as (app, pilot):
+        bar = app.screen.query_one(TopBar)
+        words = "".join(segment.text for segment in bar.render_line(0))
+        assert len(words) == width
+        assert ("SimpleTuner" in words) is (width >= 100)
+        await pilot.click(TopBar, offset=(words.index("3 Publishing") + 2, 0))
+        await pilot.pause()
+        assert getattr(app.screen, "HERE", "") == "publishing"
