@@ -35,19 +35,27 @@ async def test_publishing_lists_files_and_copies_where_they_are(world: Home) -> 
         await pilot.press("3")
         await pilot.pause()
         text = text_of(app)
-        assert "pytorch_lora_weights.safetensors" in text
+        assert "pytorch_lora_weights.safetensors" in text  # the newest job is unfolded
         assert "220 MiB" in text
-        await pilot.press("tab", "j", "y")
+        await pilot.press("j", "j", "y")
         assert app.clipboard == str(world.outputs / "job00003" / "pytorch_lora_weights.safetensors")
         await pilot.press("x")
         assert len(app.clipboard) == 64
         await pilot.press("Y")
-        assert app.clipboard == "simpletuner-tui job job00003 --json"
-        await pilot.press("h", "j")
-        await pilot.pause()
-        assert "ink-wash-5 ─ 3 files" in text_of(app)
+        assert app.clipboard == "simpletuner-tui artifacts job00003"
         await pilot.press("o")
         assert "no desktop in this session" in app.notices[-1].message
+        await pilot.press("h", "h", "j")
+        await pilot.pause()
+        assert "pytorch_lora_weights.safetensors" not in text_of(app)
+        assert app.screen.command_job() == "job00005"  # type: ignore[attr-defined]
+        await pilot.press("slash", *"ink-wash-5", "enter")
+        await pilot.pause()
+        assert "/ ink-wash-5 · 1 job found" in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "[3 Publishing]" in text_of(app)
+        assert "job found" not in text_of(app)
 
 
 async def test_publishing_without_files_says_how_to_get_some(home: Home) -> None:
@@ -56,7 +64,7 @@ async def test_publishing_without_files_says_how_to_get_some(home: Home) -> None
         await pilot.press("3")
         await pilot.pause()
         assert "No files collected yet." in text_of(app)
-        assert "SHA256" not in text_of(app)
+        assert "No destination yet" in text_of(app)
 
 
 async def test_help_searches_runs_and_copies(world: Home) -> None:

@@ -45,4 +45,4 @@ def test_jobs_in_the_light_theme(world: Home, snap_compare: Callable[..., bool])
 
 
 def test_publishing_at_80x24(world: Home, snap_compare: Callable[..., bool]) -> None:
-    assert snap_compare(app_on(world), terminal_size=(80, 24), press=["3", "tab", "j"])
+    assert snap_compare(app_on(world), terminal_size=(80, 24), press=["3", "j"])

@@ -6,10 +6,10 @@ Screens follow by subscribing to a signal; nothing here knows what a screen show
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from textual.app import App
 from textual.signal import Signal
@@ -40,8 +40,9 @@ class AttachedApp(FrameDiff, App[int]):
         control: the engine, or None while there is none.
         engine: whether it is there.
         status: what the top bar says.
-        jobs_changed, fact_changed, upload_progress, engine_changed, status_changed: signals for
-            screens; `fact_changed` tells the fact's name.
+        jobs_changed, fact_changed, upload_progress, transfer_told, engine_changed, status_changed:
+            signals for screens; `fact_changed` tells the fact's name, `transfer_told` what the
+            engine said of one transfer, empty where anything may have changed.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class AttachedApp(FrameDiff, App[int]):
         self.jobs_changed: Signal[JobsChanged] = Signal(self, "jobs-changed")
         self.fact_changed: Signal[str] = Signal(self, "fact-changed")
         self.upload_progress: Signal[UploadProgress] = Signal(self, "upload-progress")
+        self.transfer_told: Signal[Mapping[str, Any]] = Signal(self, "transfer-told")
         self.engine_changed: Signal[EngineState] = Signal(self, "engine-changed")
         self.status_changed: Signal[None] = Signal(self, "status-changed")
 

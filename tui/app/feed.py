@@ -63,6 +63,11 @@ class EngineFeed:
             self._app.fact_heard("settings")
         elif event.kind == "upload":
             self._app.upload_progress.publish(_upload(data))
+        elif event.kind == "transfer":
+            self._app.transfer_told.publish(data)
+        elif event.kind == "resync":  # more happened than could be told
+            self.changed()
+            self._app.transfer_told.publish({})
         elif event.kind == "notice":
             self._app.tell(
                 str(data.get("message", "")),

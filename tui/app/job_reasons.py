@@ -22,6 +22,7 @@ class PageState:
         on_file: whether the cursor stands on a file.
         on_line: whether it stands on a line.
         desktop: whether there is a desktop to show a folder on.
+        files: whether files of the job are here.
     """
 
     engine: bool
@@ -31,6 +32,7 @@ class PageState:
     on_file: bool
     on_line: bool
     desktop: bool
+    files: bool
 
 
 def why_not(name: str, job: JobRecord, page: PageState) -> str:
@@ -39,6 +41,10 @@ def why_not(name: str, job: JobRecord, page: PageState) -> str:
         return _cancel(job, page)
     if name == "collect":
         return _collect(job, page)
+    if name == "publish":
+        if not page.files:
+            return "This job has no files on this machine yet; f fetches what there is."
+        return "" if page.engine else _NO_ENGINE
     if name in ("edit", "rerun"):
         known = job.submit.get("draft") or job.config_path
         return "" if known else "This job was started elsewhere; its config is not here."

@@ -31,6 +31,9 @@ def publish(options: argparse.Namespace) -> int:
     }  # fmt: skip
     if options.public:
         body["private"] = False
+    if options.checkpoint is not None:
+        step = options.checkpoint
+        body["checkpoint"] = int(step) if step.isdecimal() else step
     row = engine.request("POST", "/api/engine/transfers", body)
     if options.wait:
         row = _wait(engine, row["transfer_id"])

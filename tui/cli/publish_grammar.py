@@ -21,6 +21,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--to", required=True, metavar="PLACE",
         help="hub:owner/name, s3:profile/prefix, dir:PATH, or a destination's name",
     )  # fmt: skip
+    command.add_argument(
+        "--checkpoint", metavar="STEP", help="this one alone: its step, final, or best"
+    )
     command.add_argument("--wait", action="store_true", help="stay until everything is verified")
     command.add_argument("--public", action="store_true", help="make a new Hub repository public")
     command.add_argument("--no-card", dest="card", action="store_false", help="no model card")

@@ -204,8 +204,13 @@ class JobScreen(AppScreen):
             on_file=self.tabs.file is not None,
             on_line=self.tabs.entry is not None,
             desktop=desktop_opener() is not None,
+            files=name == "publish" and self._has_files(),
         )
         return why_not(name, job, page)
+
+    def _has_files(self) -> bool:
+        found = self.owner.reader.rows([self.job_id]).get(self.job_id)
+        return found is not None and found.file_count > 0
 
     def _no_hits(self, name: str) -> str:
         panel = self.tabs.panel
@@ -229,6 +234,16 @@ class JobScreen(AppScreen):
     def do_collect(self) -> None:
         """Fetch files."""
         self.owner.deeds.collect([self.job_id])
+
+    def do_publish(self) -> None:
+        """Ask what and where to; from the Files tab, the file of the cursor."""
+        from tui.app.widgets.publish_form import publish_file, publish_jobs
+
+        file = self.tabs.file
+        if file is not None and self.job is not None:
+            publish_file(self.owner, self.job_id, file)
+        else:
+            publish_jobs(self.owner, [self.job_id])
 
     def do_web(self) -> None:
         """Show and copy the address."""

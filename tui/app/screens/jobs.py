@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
 _PREVIEW_DELAY: Final = 0.15
-_NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "delete", "web", "copy", "copy_command",
-                               "mark"})  # fmt: skip
+_NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete", "web", "copy",
+                               "copy_command", "mark"})  # fmt: skip
 
 
 class JobsScreen(AppScreen):
@@ -187,7 +187,7 @@ class JobsScreen(AppScreen):
         if name in _NEEDS_JOB and row is None:
             return "There is no job here yet. Press n to start one."
         marks = self.owner.model.marks
-        if name in ("cancel", "collect", "delete", "sync") and not self.owner.control:
+        if name in ("cancel", "collect", "publish", "delete", "sync") and not self.owner.control:
             return "The engine is still starting; try again in a moment."
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
@@ -195,6 +195,8 @@ class JobsScreen(AppScreen):
             return f"{row.name} is still {STATUS_WORDS[row.status]}. Cancel it first (c)."
         if name == "collect" and row is not None and row.status.is_active:
             return f"{row.name} has no files yet; it is {STATUS_WORDS[row.status]}."
+        if name == "publish" and not marks and row is not None and not row.file_count:
+            return f"{row.name} has no files on this machine; f fetches what there is."
         if name in ("filter", "sort", "reverse", "fold") and not self.owner.model.total:
             return "There are no jobs yet. Press n to start one."
         if name == "unmark" and not marks:
@@ -264,6 +266,11 @@ class JobsScreen(AppScreen):
         await self.mount(line, after=self.jobs_title)
         line.focus()
 
+    @property
+    def filter_text(self) -> str:
+        """What the list is narrowed by."""
+        return self.owner.model.filter.text
+
     def filter_by(self, text: str) -> None:
         """Narrow the list as the text is typed."""
         job_id, before = self.list.job_id, self.list.index
@@ -300,6 +307,12 @@ class JobsScreen(AppScreen):
     def do_collect(self) -> None:
         """Fetch files."""
         self.owner.deeds.collect(self._targets())
+
+    def do_publish(self) -> None:
+        """Ask what and where to."""
+        from tui.app.widgets.publish_form import publish_jobs
+
+        publish_jobs(self.owner, self._targets())
 
     def do_sync(self) -> None:
         """Bring in jobs from elsewhere."""

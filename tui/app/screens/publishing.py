@@ -1,167 +1,326 @@
-"""The Publishing screen: what was collected, job by job, with where it lies and its hash."""
+"""The Publishing screen: what jobs left and where it is, what is on its way, and the places."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.widget import Widget
 
-from tui.app.actions import MOVE, PUBLISHING, Action
-from tui.app.messages import JobsChanged
-from tui.app.model import JobsModel
-from tui.app.screens.base import AppScreen
-from tui.app.widgets.file_list import CollectedJobs, FileList
-from tui.app.widgets.panel_title import PanelTitle
+from tui.app.actions import PUBLISHING, Action
+from tui.app.desktop import desktop_opener, show_folder
+from tui.app.screens.publishing_view import WITH_FILES, PublishingView
+from tui.app.shelf import pages
+from tui.app.shelf.deeds import ShelfDeeds
+from tui.app.shelf.reasons import Here, why_not
+from tui.app.shelf.words import is_safe
 from tui.app.widgets.virtual_list import VirtualList
-from tui.formatting import plural
-from tui.store.records import FileRecord
-from tui.store.schema import StoreError
+from tui.store.transfer_records import DestinationRecord, TransferState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.app.widgets.filter_line import FilterLine
+    from tui.app.widgets.piece_list import Entry
 
 
-def desktop_opener() -> str | None:
-    """The program that shows a folder on this desktop; None over plain ssh."""
-    if sys.platform == "darwin":
-        return shutil.which("open")
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return shutil.which("xdg-open")
-    return None
-
-
-class PublishingScreen(AppScreen):
-    """Jobs with files above, their files below."""
+class PublishingScreen(PublishingView):
+    """Its panels with what can be done on them."""
 
     ACTIONS: ClassVar = PUBLISHING
-    MOVES: ClassVar = MOVE
-    HERE: ClassVar = "publishing"
-    AUTO_FOCUS = "CollectedJobs"
-
-    def body(self) -> Iterable[Widget]:
-        """Two panels."""
-        self.model = JobsModel(self.owner.reader)
-        self.model.set_filter("files>0")
-        self.jobs = CollectedJobs(self.model)
-        self.files = FileList()
-        self.jobs_title = PanelTitle()
-        self.files_title = PanelTitle(joined=True)
-        return (self.jobs_title, self.jobs, self.files_title, self.files)
 
     def on_mount(self) -> None:
-        """Follow new files."""
+        """What can be done by the engine."""
+        self.deeds = ShelfDeeds(self.owner, self.data)
         super().on_mount()
-        self.owner.jobs_changed.subscribe(self, self._jobs_changed)
-        self._show()
 
-    def _jobs_changed(self, _: JobsChanged) -> None:
-        self._reload()
-
-    def on_screen_resume(self) -> None:
-        """What came meanwhile."""
-        super().on_screen_resume()
-        self._reload()
-
-    def _reload(self) -> None:
-        job_id = self.jobs.job_id
-        self.model.reload()
-        place = self.model.position(job_id) if job_id else None
-        self.jobs.move_to(self.jobs.index if place is None else place, tell=False)
-        self.jobs.refresh()
-        self._show()
-
-    @on(VirtualList.Moved)
-    def _moved(self, event: VirtualList.Moved) -> None:
-        if event.sender is self.jobs:
-            self._show()
-        self.update_footer()
-
-    def _show(self) -> None:
-        """The files of the selected job."""
-        job_id = self.jobs.job_id
-        try:
-            files = self.owner.reader.files(job_id) if job_id else []
-        except StoreError as error:
-            files = []
-            self.owner.tell(error.message, error.advice, "error")
-        if list(self.files.files) != files:
-            self.files.set(files)
-        row = self.model.row(self.jobs.index)
-        self.jobs_title.set(("Collected", plural(self.jobs.count, "job")))
-        self.files_title.set((row.name if row else "Files", plural(len(files), "file")))
-        has_files = bool(files)
-        self.files.display = self.files_title.display = has_files
-        self.update_footer()
-
-    # -- what can be done ---------------------------------------------------------------------
-
-    @property
-    def _file(self) -> FileRecord | None:
-        return self.files.file
-
-    def _path(self, item: FileRecord) -> Path:
-        return self.owner.outputs / item.path
-
-    def command_job(self) -> str | None:
-        """The job under the cursor."""
-        return self.jobs.job_id
+    def _here(self) -> Here:
+        row = self.artifacts.row
+        found = self.data.artifacts.get(row.job_id, {}) if row is not None else {}
+        files = self.files
+        return Here(
+            panel=self.panel,
+            row=row,
+            transfer=self.transfers.transfer,
+            destination=self.destinations.destination,
+            engine=self.owner.control is not None,
+            desktop=desktop_opener() is not None,
+            links=tuple(self.links),
+            safe=sum(map(is_safe, files)),
+            gone=any(not file.get("here") for file in files) or bool(found.get("unfetched")),
+            checkpoints=len(found.get("checkpoints") or ()),
+            places=self.destinations.count,
+        )
 
     def why_not(self, action: Action) -> str:
         """Reasons by action."""
-        if action.name in ("copy", "copy_hash", "open", "switch", "copy_command"):
-            if self._file is None:
-                return "There are no files here yet."
-            if action.name == "open" and desktop_opener() is None:
-                return "There is no desktop in this session to open a folder on; y copies the path."
-        return super().why_not(action)
+        if action.group != "publishing":
+            return super().why_not(action)
+        return why_not(action.name, self._here())
 
-    def do_switch(self) -> None:
-        """To the other panel."""
-        (self.jobs if self.files.has_focus else self.files).focus()
+    # -- between the panels -------------------------------------------------------------------
+
+    def do_next(self) -> None:
+        """The panel below."""
+        self._step(1)
+
+    def do_previous(self) -> None:
+        """The panel above."""
+        self._step(-1)
+
+    def _step(self, step: int) -> None:
+        names = list(self.lists)
+        self.lists[names[(names.index(self.panel) + step) % len(names)]].focus()
 
     def do_left(self) -> None:
-        """To the jobs."""
-        self.jobs.focus()
+        """Fold it, or go to what it belongs to."""
+        row = self.artifacts.row
+        if row is not None and row.open:
+            self.artifacts.unfold(row, False)
+        else:
+            self.artifacts.go_up()
 
-    def do_copy(self) -> None:
-        """Copy the path."""
-        if self._file is not None:
-            self.owner.copy(str(self._path(self._file)))
-
-    def do_copy_hash(self) -> None:
-        """Copy the hash."""
-        if self._file is not None:
-            self.owner.copy(self._file.sha256)
-
-    def do_copy_command(self) -> None:
-        """Copy the command line that lists these files."""
-        self.owner.copy(f"simpletuner-tui job {self.jobs.job_id} --json")
-
-    def do_open(self) -> None:
-        """Show the folder on the desktop."""
-        opener = desktop_opener()
-        if self._file is None or opener is None:
-            return
-        folder = self._path(self._file).parent
-        if not folder.is_dir():
-            self.owner.tell(f"{folder} is not there any more.", "", "warning")
-            return
-        subprocess.Popen(  # noqa: S603  the desktop's own opener, a folder of ours
-            [opener, str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.owner.tell(f"Opening {folder}.")
-
-    def do_back(self) -> None:
-        """From the files to the jobs, then back."""
-        if self.files.has_focus:
-            self.jobs.focus()
+    async def do_back(self) -> None:
+        """One step back: the filter, the panel, the screen."""
+        if self.filter_text:
+            self.filter_by("")
+        elif self.panel != "artifacts":
+            self.artifacts.focus()
         else:
             self.owner.pop_screen()
+
+    @on(VirtualList.Opened)
+    def do_open(self) -> None:
+        """Unfold, or show everything about what is under the cursor."""
+        if self.panel == "transfers":
+            self._open_transfer()
+        elif self.panel == "destinations":
+            self._open_destination()
+        else:
+            self._open_artifact()
+
+    def _page(self, title: str, lines: Sequence[Entry]) -> None:
+        from tui.app.widgets.picker import Page
+
+        self.owner.push_screen(Page(title, pages.wrapped(lines, self.size.width - 12)))
+
+    def _open_artifact(self) -> None:
+        row = self.artifacts.row
+        if row is None:
+            return
+        if row.kind in ("job", "checkpoint"):
+            self.artifacts.unfold(row)
+        elif row.item is not None and row.kind == "file":
+            self._page(row.name, pages.file_page(row.item))
+        elif row.item is not None:
+            self._page("Not here", pages.missing_page(row.item))
+
+    def _open_transfer(self) -> None:
+        from tui.app.widgets.transfer_page import TransferPage
+
+        one = self.transfers.transfer
+        if one is not None:
+            self.owner.push_screen(TransferPage(self.owner, one, self.name_of(one.job_id)))
+
+    def _open_destination(self) -> None:
+        one = self.destinations.destination
+        if one is None:
+            return
+        tested = self.data.tested.get(one.name)
+        if tested is None:
+            self._form(one)
+        else:
+            self._page(f"Test of {one.name}", pages.test_page(tested))
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def do_publish(self) -> None:
+        """Ask what and where to, beginning with what is under the cursor."""
+        self._publish("")
+
+    def do_best(self) -> None:
+        """The same, beginning with the best checkpoint."""
+        self._publish("best")
+
+    def _publish(self, what: str) -> None:
+        from tui.app.shelf.publish_draft import Wish
+        from tui.app.widgets.publish_form import ask_to_publish
+
+        job_id = self.command_job()
+        job = self.owner.reader.rows([job_id]).get(job_id) if job_id else None
+        if job is None:
+            self.owner.tell("This job's record is gone.")
+            return
+        row, panel = self.artifacts.row, self.panel
+        name, step = "", what or "all"
+        if panel == "artifacts" and row is not None and not what:
+            if row.kind == "file" and row.item is not None:
+                name = str(row.item["name"])
+            elif row.kind == "checkpoint":
+                step = "final" if row.step is None else str(row.step)
+        one = self.destinations.destination
+        to = one.name if panel == "destinations" and one is not None else ""
+        ask_to_publish(self.owner, Wish((job,), step, name, to))
+
+    def do_compare(self) -> None:
+        """The job's checkpoints beside each other."""
+        job_id = self.command_job()
+        found = self.data.artifacts.get(job_id or "", {})
+        if job_id and found.get("checkpoints"):
+            title = f"Checkpoints of {self.name_of(job_id)}"
+            self._page(title, pages.compare_page(found["checkpoints"]))
+
+    def do_fetch(self) -> None:
+        """Fetch what is not here."""
+        job_id = self.command_job()
+        if job_id:
+            self.owner.deeds.collect([job_id])
+
+    def do_delete(self) -> None:
+        """Ask, then delete local copies or a destination."""
+        one, job_id = self.destinations.destination, self.command_job()
+        if self.panel == "destinations" and one is not None:
+            self.deeds.remove_destination(one)
+        elif job_id:
+            self.deeds.delete_files(job_id, self.name_of(job_id), self.files)
+
+    # -- transfers ----------------------------------------------------------------------------
+
+    def do_pause(self) -> None:
+        """Pause, or go on."""
+        one = self.transfers.transfer
+        if one is not None:
+            self.deeds.act(one, "resume" if one.state is TransferState.PAUSED else "pause")
+
+    def do_cancel(self) -> None:
+        """Ask, then cancel."""
+        one = self.transfers.transfer
+        if one is not None:
+            self.deeds.cancel(one, self.name_of(one.job_id))
+
+    def do_retry(self) -> None:
+        """Try again."""
+        if self.transfers.transfer is not None:
+            self.deeds.act(self.transfers.transfer, "retry")
+
+    def do_sooner(self) -> None:
+        """One place up in the queue."""
+        if self.transfers.transfer is not None:
+            self.deeds.act(self.transfers.transfer, "up")
+
+    def do_later(self) -> None:
+        """One place down."""
+        if self.transfers.transfer is not None:
+            self.deeds.act(self.transfers.transfer, "down")
+
+    def do_limit(self) -> None:
+        """Ask how fast all together may be."""
+        from tui.app.shelf.draft import DraftForm
+        from tui.app.shelf.limit import LimitDraft
+
+        self.owner.push_screen(DraftForm(LimitDraft(self.owner, self._limited)))
+
+    def _limited(self) -> None:
+        self.owner.reload_settings()
+        self._changed("transfers")
+
+    # -- destinations -------------------------------------------------------------------------
+
+    def do_add(self) -> None:
+        """A new destination."""
+        self._form(None)
+
+    def do_edit(self) -> None:
+        """The destination under the cursor."""
+        if self.destinations.destination is not None:
+            self._form(self.destinations.destination)
+
+    def _form(self, record: DestinationRecord | None) -> None:
+        from tui.app.shelf.destination_draft import DestinationDraft
+        from tui.app.shelf.draft import DraftForm
+
+        names = [one.name for one in self.data.destinations]
+        draft = DestinationDraft(self.owner, names, record, self._kept)
+        self.owner.push_screen(DraftForm(draft))
+
+    def _kept(self, name: str) -> None:
+        """A destination was kept: it is tested at once."""
+        self.data.read_destinations()
+        names = [one.name for one in self.data.destinations]
+        if name in names:
+            self.destinations.move_to(names.index(name), tell=False)
+        self.data.test([name])
+
+    def do_test(self) -> None:
+        """Test the one under the cursor."""
+        if self.destinations.destination is not None:
+            self.data.test([self.destinations.destination.name])
+
+    def do_test_all(self) -> None:
+        """Test all."""
+        self.data.test([one.name for one in self.data.destinations])
+
+    # -- copying and the rest -----------------------------------------------------------------
+
+    def do_copy(self) -> None:
+        """The path of a file, or the address or name of what is there."""
+        row, one = self.artifacts.row, self.destinations.destination
+        if self.panel == "transfers" and self.transfers.transfer is not None:
+            transfer = self.transfers.transfer
+            self.owner.copy(transfer.link or transfer.target)
+        elif self.panel == "destinations" and one is not None:
+            self.owner.copy(one.name)
+        elif row is not None and row.kind == "file" and row.item is not None:
+            self.owner.copy(str(row.item["path"]))
+        elif row is not None:
+            found = self.data.artifacts.get(row.job_id) or {}
+            self.owner.copy(str(found.get("folder") or row.job_id))
+
+    def do_copy_link(self) -> None:
+        """The newest address."""
+        if self.links:
+            self.owner.copy(self.links[0])
+
+    def do_copy_hash(self) -> None:
+        """The hash of the file."""
+        row = self.artifacts.row
+        if row is not None and row.item is not None:
+            self.owner.copy(str(row.item["sha256"]))
+
+    def do_copy_command(self) -> None:
+        """The command line that shows what is under the cursor."""
+        one = self.destinations.destination
+        if self.panel == "transfers":
+            self.owner.copy("simpletuner-tui transfers")
+        elif self.panel == "destinations" and one is not None:
+            self.owner.copy(f"simpletuner-tui destinations test {one.name}")
+        else:
+            self.owner.copy(f"simpletuner-tui artifacts {self.command_job() or ''}".strip())
+
+    def do_show(self) -> None:
+        """The folder of the file on the desktop."""
+        row = self.artifacts.row
+        if row is not None and row.item is not None:
+            folder = Path(str(row.item["path"])).parent
+            self.owner.tell(show_folder(folder) or f"Opening {folder}.")
+
+    # -- filter -------------------------------------------------------------------------------
+
+    async def do_filter(self) -> None:
+        """Open the filter line with the current filter."""
+        from tui.app.widgets.filter_line import FilterLine
+
+        line = FilterLine(self.filter_text)
+        await self.mount(line, after=self.titles["artifacts"])
+        line.focus()
+
+    def filter_by(self, text: str) -> None:
+        """Narrow the jobs as the text is typed."""
+        self.filter_text = text.strip()
+        self.model.set_filter(f"{WITH_FILES} {self.filter_text}".strip())
+        self._changed("artifacts")
+
+    async def close_filter(self, line: FilterLine) -> None:
+        """Back to the list; the filter stays."""
+        await line.remove()
+        self.artifacts.focus()

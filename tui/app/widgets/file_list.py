@@ -1,4 +1,4 @@
-"""Finished jobs with files, and the files of one of them."""
+"""The files of a job."""
 
 from __future__ import annotations
 
@@ -7,74 +7,10 @@ from typing import ClassVar
 
 from tui import formatting
 from tui.app.lines import fit
-from tui.app.model import JobsModel
+from tui.app.shelf.rows import shared_folder
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.store.records import FileRecord
-
-
-class CollectedJobs(VirtualList):
-    """Jobs that have files, newest first."""
-
-    HEADER: ClassVar = 1
-
-    def __init__(self, model: JobsModel) -> None:
-        super().__init__(id="collected")
-        self.model = model
-
-    @property
-    def count(self) -> int:
-        """Jobs with files."""
-        return len(self.model.ids)
-
-    @property
-    def job_id(self) -> str | None:
-        """The job under the cursor."""
-        return self.model.ids[self.index] if 0 <= self.index < self.count else None
-
-    def empty_lines(self) -> list[str]:
-        """What to do to get files."""
-        return [
-            "No files collected yet.",
-            "",
-            "Finished jobs deliver them here; on the Jobs screen (2), f fetches a job's files.",
-        ]
-
-    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
-        """Headings."""
-        name = max(10, width - 42)
-        return [
-            (f"    {fit('JOB', name)}  {'FILES':>5}  {'SIZE':>10}  {'FINISHED':>16}", colors.dim)
-        ]
-
-    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """A job and what it left."""
-        row = self.model.row(index)
-        here = index == self.index
-        if row is None:
-            return [("    (removed)", colors.dim)]
-        name = max(10, width - 42)
-        finished = formatting.stamp(row.completed_at)[:16]
-        return [
-            (" ▸  " if here else "    ", colors.accent),
-            (fit(row.name, name), colors.strong if here else colors.base),
-            (f"  {row.file_count:>5}  {formatting.size(row.file_bytes):>10}", colors.base),
-            (f"  {finished:>16}", colors.dim),
-        ]
-
-
-def shared_folder(paths: Sequence[str]) -> str:
-    """The folder that all paths lie in, with its slash; empty when there is none.
-
-    The trainer's folders are long and the same for all files of a job, so lists leave them out.
-    """
-    folders = [path.rpartition("/")[0].split("/") for path in paths]
-    shared: list[str] = []
-    for parts in zip(*folders, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return "/".join(shared) + "/" if shared and shared != [""] else ""
 
 
 class FileList(VirtualList):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, Protocol, cast
 
 from textual import on
 from textual.binding import Binding
 from textual.widgets import Input
 
-if TYPE_CHECKING:
-    from tui.app.screens.jobs import JobsScreen
+
+class Filtered(Protocol):
+    """A screen whose list can be narrowed."""
+
+    @property
+    def filter_text(self) -> str:
+        """What it is narrowed by."""
+
+    def filter_by(self, text: str) -> None:
+        """Narrow it as the text is typed."""
+
+    async def close_filter(self, line: FilterLine) -> None:
+        """Back to the list; the filter stays."""
 
 
 class FilterLine(Input):
@@ -31,14 +42,14 @@ class FilterLine(Input):
         self.cursor_blink = False  # a blinking cursor writes to the line for ever
 
     @property
-    def _jobs(self) -> JobsScreen:
-        return cast("JobsScreen", self.screen)
+    def _list(self) -> Filtered:
+        return cast("Filtered", self.screen)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        if event.value != self._jobs.owner.model.filter.text:
-            self._jobs.filter_by(event.value)
+        if event.value != self._list.filter_text:
+            self._list.filter_by(event.value)
 
     @on(Input.Submitted)
     async def _submitted(self, event: Input.Submitted) -> None:
@@ -47,7 +58,7 @@ class FilterLine(Input):
 
     async def action_leave(self) -> None:
         """Back to the list."""
-        await self._jobs.close_filter(self)
+        await self._list.close_filter(self)
 
     async def on_blur(self) -> None:
         """The list was clicked: the line has done its work."""

@@ -117,12 +117,17 @@ class Page(ModalScreen[None]):
         title = PanelTitle()
         title.set((self._title,), ("y copy all", "esc back"))
         self.list = PieceList()
-        self.list.set(self._lines)
-        self.list.styles.height = min(len(self._lines), max(3, self.app.size.height - 4))
+        self.show(self._lines)
         with Vertical():
             yield title
             yield self.list
             yield PanelFoot()
+
+    def show(self, lines: Sequence[Entry]) -> None:
+        """Other lines, or the same ones with other words."""
+        self._lines = list(lines)
+        self.list.set(self._lines)
+        self.list.styles.height = max(1, min(len(self._lines), max(3, self.app.size.height - 4)))
 
     def on_mount(self) -> None:
         """The lines have the keys."""

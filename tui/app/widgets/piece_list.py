@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, length
+from tui.app.lines import fit, length, linked
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
@@ -21,11 +21,13 @@ class Entry:
             `warn`, `bad`).
         copy: what `y` copies; empty for the line itself.
         offset: the byte of the log that it is about, or None.
+        link: an address that a terminal may open from here.
     """
 
     words: tuple[tuple[str, str], ...] = ()
     copy: str = ""
     offset: int | None = None
+    link: str = ""
 
     @property
     def text(self) -> str:
@@ -83,9 +85,10 @@ class PieceList(VirtualList):
         here = index == self.index and self.has_focus
         pieces: list[Piece] = [(" ▸ " if here else "   ", colors.accent)]
         room = width - 3
+        link = self.entries[index].link
         for text, tone in self.entries[index].words:
             cut = text if cell_len(text) <= room else fit(text, room)
-            pieces.append((cut, getattr(colors, tone)))
+            pieces.append((cut, linked(getattr(colors, tone), link)))
             room = max(0, room - cell_len(cut))
         return padded(pieces, width, colors)
 

@@ -177,10 +177,10 @@ class VirtualList(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the cursor on screen."""
-        if self.CURSOR:
-            self._show_cursor()
-        else:
+        if not self.CURSOR:
             self._scroll_to_line(self.top)
+        elif self._show_cursor():
+            self.refresh()  # it was drawn before it heard of its new size
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three lines down."""

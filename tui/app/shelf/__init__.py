@@ -1,0 +1,1 @@
+"""What the Publishing screen knows and does, apart from its widgets."""

@@ -1,0 +1,216 @@
+"""What the Publishing screen knows: from the store, and of the files what the engine says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.app.shelf.offline import files_known
+from tui.store.schema import StoreError
+from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient
+
+TEST_FACT: Final = "destination_test:"
+_ENDED_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """How a transfer moves, as the engine last told."""
+
+    done: int
+    total: int
+    speed: int
+    eta: float | None
+
+
+class ShelfData:
+    """Read anew on every word of the engine's; keeps nothing that the store has.
+
+    Attributes:
+        destinations: by name.
+        tested: the last test of each destination: `{at, ok, steps}`.
+        testing: destinations that are being tested now.
+        transfers: those under way in their order, then what has ended, the newest first.
+        moving: speed and bytes of those under way.
+        artifacts: the engine's answer by job.
+        problems: why there is none.
+    """
+
+    def __init__(self, app: SimpleTunerApp, screen: Screen[Any], changed: Callable[[str], None]):
+        """Args: `changed` is told `artifacts`, `destinations` or `transfers`."""
+        self.app = app
+        self._screen = screen
+        self._changed = changed
+        self.destinations: list[DestinationRecord] = []
+        self.tested: dict[str, Mapping[str, Any]] = {}
+        self.testing: set[str] = set()
+        self.transfers: list[TransferRecord] = []
+        self.moving: dict[str, Moving] = {}
+        self.artifacts: dict[str, dict[str, Any]] = {}
+        self.problems: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._again: set[str] = set()
+        self._places: dict[str, dict[str, int]] = {}
+
+    # -- from the store -----------------------------------------------------------------------
+
+    def read(self) -> None:
+        """Everything that the store has."""
+        self.read_destinations()
+        self.read_transfers()
+
+    def read_destinations(self) -> None:
+        """The places, and how their last tests went."""
+        try:
+            self.destinations = self.app.reader.destinations()
+            facts = {
+                one.name: self.app.reader.fact(TEST_FACT + one.name) for one in self.destinations
+            }
+        except StoreError as error:
+            self.app.tell(error.message, error.advice, "error")
+            return
+        self.tested = {
+            name: fact.value
+            for name, fact in facts.items()
+            if fact is not None and isinstance(fact.value, dict)
+        }
+        self._changed("destinations")
+
+    def read_transfers(self) -> None:
+        """All transfers; of those that have ended, the newest."""
+        try:
+            found = self.app.reader.transfers()
+        except StoreError as error:
+            self.app.tell(error.message, error.advice, "error")
+            return
+        standing = [one for one in found if _stands(one)]
+        ended = [one for one in found if not _stands(one)]
+        ended.sort(key=lambda one: one.ended_at or one.created_at, reverse=True)
+        standing.sort(key=lambda one: one.state is not TransferState.RUNNING)
+        self.transfers = [*standing, *ended[:_ENDED_SHOWN]]
+        names = {one.transfer_id for one in standing}
+        self.moving = {name: one for name, one in self.moving.items() if name in names}
+        self._changed("transfers")
+
+    def transfer_told(self, told: Mapping[str, Any]) -> str | None:
+        """The engine spoke of a transfer.
+
+        Returns:
+            Its id where only bytes and speed are others; None where everything was read again.
+        """
+        name = str(told.get("transfer_id", ""))
+        known = next((one for one in self.transfers if one.transfer_id == name), None)
+        if (
+            known is None
+            or known.state != told.get("state")
+            or told.get("message") != known.message
+        ):
+            before = {one.transfer_id for one in self.transfers if _stands(one)}
+            self.read_transfers()
+            if known is None or before != {
+                one.transfer_id for one in self.transfers if _stands(one)
+            }:
+                self.published_changed(str(told.get("job_id", "")))
+            return None
+        self.moving[name] = Moving(
+            int(told.get("done") or 0), int(told.get("total") or 0),
+            int(told.get("bytes_per_second") or 0), told.get("eta_seconds"),
+        )  # fmt: skip
+        return name
+
+    def moves(self, one: TransferRecord) -> Moving:
+        """Bytes and speed of a transfer."""
+        return self.moving.get(one.transfer_id) or Moving(one.done_bytes, one.total_bytes, 0, None)
+
+    def published_counts(self, job_id: str) -> dict[str, int]:
+        """How many of a job's files are at each target; read once until something arrives."""
+        if job_id not in self._places:
+            try:
+                found = self.app.reader.published(job_id)
+            except StoreError:
+                found = []
+            names: dict[str, set[tuple[str, str]]] = {}
+            for one in found:
+                names.setdefault(one.target, set()).add((one.name, one.sha256))
+            self._places[job_id] = {target: len(files) for target, files in names.items()}
+        return self._places[job_id]
+
+    def published_changed(self, job_id: str) -> None:
+        """Something of a job arrived somewhere, or was deleted."""
+        self._places.pop(job_id, None)
+        if job_id in self.artifacts or job_id in self.problems:
+            self.look_at(job_id)
+
+    # -- from the engine ----------------------------------------------------------------------
+
+    def look_at(self, job_id: str) -> None:
+        """Ask what a job's files are and hold; the store's word stands until the answer comes."""
+        if job_id not in self.artifacts:
+            try:
+                self.artifacts[job_id] = files_known(self.app.reader, job_id, self.app.outputs)
+            except StoreError as error:
+                self.problems[job_id] = error.message
+        control = self.app.control
+        if control is None:
+            self._changed("artifacts")
+            return
+        if job_id in self._asked:
+            self._again.add(job_id)
+            return
+        self._asked.add(job_id)
+        self._screen.run_worker(self._look(control, job_id), group="artifacts", exit_on_error=False)
+
+    async def _look(self, control: ControlClient, job_id: str) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            found = await control.publishing.artifacts(job_id)
+            self.artifacts[job_id] = found[0] if found else {"files": [], "checkpoints": []}
+            self.problems.pop(job_id, None)
+        except ControlError as error:
+            self.problems[job_id] = f"{error.message} {error.advice}".strip()
+        finally:
+            self._asked.discard(job_id)
+        if job_id in self._again:
+            self._again.discard(job_id)
+            self.look_at(job_id)
+        self._changed("artifacts")
+
+    def look_again(self) -> None:
+        """The engine is back: what could not be answered is asked again."""
+        for job_id in (*self.problems, *self.artifacts):
+            self.look_at(job_id)
+
+    def test(self, names: Iterable[str]) -> None:
+        """Test destinations side by side."""
+        control = self.app.control
+        for name in names:
+            if control is not None and name not in self.testing:
+                self.testing.add(name)
+                self._screen.run_worker(
+                    self._test(control, name), group=f"test {name}", exit_on_error=False
+                )
+        self._changed("destinations")
+
+    async def _test(self, control: ControlClient, name: str) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            await control.publishing.test_destination(name)
+        except ControlError as error:
+            self.app.tell(f"{name}: {error.message}", error.advice, "error")
+        finally:
+            self.testing.discard(name)
+        self.read_destinations()
+
+
+def _stands(one: TransferRecord) -> bool:
+    """Whether a transfer is under way, or paused on it."""
+    return one.state.is_active or one.state is TransferState.PAUSED

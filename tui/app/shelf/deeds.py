@@ -1,0 +1,118 @@
+"""What the Publishing screen has done by the engine, with the question before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tui import formatting
+from tui.app.shelf.words import destination, is_safe, place
+from tui.store.transfer_records import DestinationRecord, TransferRecord
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.app.shelf.data import ShelfData
+    from tui.engine.control_client import ControlClient
+
+_MOST = 12
+
+
+class ShelfDeeds:
+    """Delete, remove, pause, cancel, retry, reorder, limit.
+
+    Args:
+        app: whose engine and screens.
+        data: what is known.
+    """
+
+    def __init__(self, app: SimpleTunerApp, data: ShelfData) -> None:
+        self._app = app
+        self._data = data
+
+    def _ask(self, question: str, details: Sequence[str], yes: str, call: Any) -> None:
+        from tui.app.widgets.confirm import Confirm
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self._app.deeds.run(call)
+
+        self._app.push_screen(Confirm(question, details, yes=yes), answered)
+
+    def delete_files(self, job_id: str, job: str, files: Sequence[Mapping[str, Any]]) -> None:
+        """Ask, then delete local copies; only those that are known to be elsewhere."""
+        safe = [file for file in files if is_safe(file)]
+        if not safe:
+            self._app.tell("Nothing here is safe to delete.", "Publish it first (p).", "warning")
+            return
+        lines = [
+            f"{file['name']}  {formatting.size(file['size'])}  → "
+            + ", ".join(dict.fromkeys(place(one["target"]) for one in file["published"]))
+            for file in safe[:_MOST]
+        ]
+        if len(safe) > _MOST:
+            lines.append(f"and {len(safe) - _MOST} more")
+        only = len([file for file in files if file.get("here")]) - len(safe)
+        if only:
+            lines += ["", f"{formatting.plural(only, 'file')} are nowhere else and stay."]
+        lines += ["", "The other copy is looked at again before each is deleted here."]
+        size = formatting.size(sum(file["size"] for file in safe))
+        names = [str(file["name"]) for file in safe]
+
+        async def clear(control: ControlClient) -> str:
+            answer = await control.publishing.clear(job_id, names)
+            self._data.published_changed(job_id)
+            gone, kept = answer["deleted"], answer["kept"]
+            if kept:
+                self._app.tell(
+                    f"{kept[0]['name']} stays: {kept[0]['why']}",
+                    f"{len(kept) - 1} more stay as well." if len(kept) > 1 else "", "warning",
+                )  # fmt: skip
+            return f"{formatting.plural(len(gone), 'file')} deleted here." if gone else ""
+
+        what = formatting.plural(len(safe), "local file")
+        self._ask(f"Delete {what} of {job}, {size}?", lines, "Yes, delete here", clear)
+
+    def remove_destination(self, one: DestinationRecord) -> None:
+        """Ask, then forget a destination."""
+        kind, spot = destination(one)
+
+        async def remove(control: ControlClient) -> str:
+            answer = await control.publishing.remove_destination(one.name)
+            self._data.read_destinations()
+            problem = answer.get("keyring_problem")
+            if problem:
+                self._app.tell(f"Its keys may still be in the keyring: {problem}.", "", "warning")
+            return f"{one.name} is removed."
+
+        lines = [f"{kind}: {spot}", "", "What was published there stays. Its keys are forgotten."]
+        waiting = [
+            row for row in self._data.transfers
+            if row.state.is_active and row.target.startswith(f"s3:{one.name}/")
+        ]  # fmt: skip
+        if waiting:
+            lines.append(f"{formatting.plural(len(waiting), 'transfer')} to it will fail.")
+        self._ask(f"Remove the destination {one.name}?", lines, "Yes, remove it", remove)
+
+    def act(self, one: TransferRecord, action: str, said: str = "") -> None:
+        """Pause, resume, retry, or move a transfer in the queue."""
+
+        async def call(control: ControlClient) -> str:
+            await control.publishing.act(one.transfer_id, action)
+            self._data.read_transfers()
+            return said
+
+        self._app.deeds.run(call)
+
+    def cancel(self, one: TransferRecord, job: str) -> None:
+        """Ask, then cancel a transfer."""
+        moves = self._data.moves(one)
+        sent = f"{formatting.size(moves.done)} of {formatting.size(moves.total)} sent"
+
+        async def call(control: ControlClient) -> str:
+            await control.publishing.act(one.transfer_id, "cancel")
+            self._data.read_transfers()
+            return ""
+
+        after = "Half-sent files are removed there; whole ones stay. r sends the rest later."
+        lines = [f"{job} → {place(one.target)}, {sent}", "", after]
+        self._ask("Cancel this transfer?", lines, "Yes, cancel it", call)

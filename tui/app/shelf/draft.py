@@ -1,0 +1,132 @@
+"""A form whose values are only kept here until all of it is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tui.app.cards.card import Card, Item, Said
+from tui.app.cards.words import Words
+from tui.app.widgets.card_form import CardForm
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient, ControlError
+
+
+class Draft(Card):
+    """What has been filled in so far.
+
+    Attributes:
+        app: settings and store.
+        values: what was filled in, by item.
+    """
+
+    SENDS: ClassVar = ""
+    """The item that sends it."""
+
+    def __init__(self, app: SimpleTunerApp) -> None:
+        self.app = app
+        self.values: dict[str, str] = {}
+
+    def lines(self, width: int) -> list[Words]:  # noqa: ARG002  it is only ever a form
+        """A draft is shown by its form alone."""
+        return []
+
+    def put(self, key: str, value: str) -> None:
+        """Take one value."""
+        self.values[key] = value.strip()
+
+    def wrong_now(self) -> dict[str, str]:
+        """What can be said to be wrong before anybody is asked, by item."""
+        return {}
+
+    def item_of(self, field: str) -> str:
+        """The item that a field of the engine's answer is filled in at."""
+        return field
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """Send it.
+
+        Raises:
+            ControlError: it was refused; `details["fields"]` may say where.
+        """
+        raise NotImplementedError
+
+
+class DraftForm(CardForm):
+    """The form of a draft: what is wrong stands at its line, and the cursor goes there.
+
+    Args:
+        draft: what is filled in.
+        start: the item that the cursor begins on.
+    """
+
+    SCOPED_CSS = False  # the rules are those of the class below, and name it
+    card: Draft
+
+    def __init__(self, draft: Draft, start: str = "") -> None:
+        super().__init__(draft, start)
+
+    def _type(self, item: Item, value: str | None = None) -> None:
+        super()._type(item, value)
+        if item.kind == "text":
+            self.input.placeholder = f"{item.label}: {item.note}"
+
+    def _start_work(self, key: str, value: str) -> None:
+        if key == self.card.SENDS:
+            wrong = self.card.wrong_now()
+            if wrong:
+                self._refuse(wrong)
+            else:
+                super()._start_work(key, value)
+            return
+        self.card.put(key, value)
+        self.problems.pop(key, None)
+        self._said = ""
+        self.update()
+
+    async def _work(self, control: ControlClient, key: str, value: str) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            said = await self.card.apply(control, key, value)
+        except ControlError as error:
+            self._working = ""
+            self._refused(key, error)
+            return
+        self._working = ""
+        self._sent(said)
+
+    def _sent(self, said: Said) -> None:
+        if self.is_current:
+            self.dismiss()
+        if said.text:
+            self.owner.tell(said.text, "", said.level)
+
+    def _refused(self, key: str, error: ControlError) -> None:
+        fields = error.details.get("fields")
+        words = f"{error.message} {error.advice}".strip()
+        if isinstance(fields, dict) and fields:
+            self._refuse({self.card.item_of(str(name)): str(said) for name, said in fields.items()})
+        else:
+            self._failed(key, words)
+        other = self.card.other_way(key, error)
+        if other is not None:
+            self.card.put(other[1], "on")
+            self._confirmed(other[0], key, "")
+
+    def _refuse(self, wrong: dict[str, str]) -> None:
+        """Say at each line what is wrong with it, and begin to change the first one."""
+        self.problems = dict(wrong)
+        self._said = ""
+        self.update()
+        keys = [item.key for item in self._items]
+        places = sorted(keys.index(key) for key in wrong if key in keys)
+        if not places:
+            self._failed(self.card.SENDS, " ".join(wrong.values()))
+            return
+        self.list.move_to(places[0], tell=False)
+        self._explain()
+        item = self._items[places[0]]
+        if item.kind == "text":
+            self._type(item, item.current)

@@ -1,0 +1,38 @@
+"""What the store alone says of a job's files: enough to show them before the engine has looked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tui.store.reader import StoreReader
+
+
+def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:
+    """The engine's answer about a job's artifacts, without what the files hold.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    published: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in reader.published(job_id):
+        row = {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
+        published.setdefault((one.name, one.sha256), []).append(row)
+    files = []
+    for file in reader.files(job_id):
+        path = outputs / file.path
+        name = file.path.partition("/")[2] or file.path  # the job's own folder comes first
+        files.append({
+            "name": name, "path": str(path), "size": file.size, "sha256": file.sha256,
+            "here": not file.missing and _size(path) == file.size, "missing": file.missing,
+            "checkpoint": None, "loss": None, "weights": None,
+            "published": published.get((name, file.sha256), []),
+        })  # fmt: skip
+    return {"job_id": job_id, "folder": str(outputs), "files": files, "checkpoints": []}
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

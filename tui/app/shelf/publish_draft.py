@@ -1,0 +1,200 @@
+"""What is to be published, and where to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tui import formatting
+from tui.app.cards.card import Item, Said
+from tui.app.shelf.draft import Draft
+from tui.app.shelf.words import best_means, checkpoint_name, destination, loss_words
+from tui.store.records import JobRow
+from tui.store.transfer_records import DestinationRecord
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient
+
+OTHER: Final = "?"
+"""The choice of a place that is typed."""
+_EXAMPLES: Final = "hub:owner/name, s3:destination/folder or dir:/folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the form begins with.
+
+    Attributes:
+        jobs: whose files.
+        what: `all`, `final`, `best`, or a checkpoint's step.
+        file: the name of a single file instead; empty for none.
+        to: a destination's name; empty where none is meant.
+    """
+
+    jobs: tuple[JobRow, ...]
+    what: str = "all"
+    file: str = ""
+    to: str = ""
+
+
+class PublishDraft(Draft):
+    """Fields of one publication.
+
+    Attributes:
+        found: the engine's answer about the job's files, while there is one job.
+        replace_card: whether a card that somebody edited may be replaced; None while nobody said.
+    """
+
+    TITLE = "Publish"
+    SENDS = "publish"
+
+    def __init__(
+        self, app: SimpleTunerApp, destinations: Sequence[DestinationRecord], wish: Wish
+    ) -> None:
+        super().__init__(app)
+        self.wish = wish
+        self.found: Mapping[str, Any] | None = None
+        self.replace_card: bool | None = None
+        self._destinations = {one.name: one for one in destinations}
+        to = wish.to or next(iter(self._destinations), OTHER)
+        self.values = {
+            "what": "file" if wish.file else wish.what, "to": to, "place": "", "private": "",
+            "card": "on",
+        }  # fmt: skip
+
+    # -- what is chosen -----------------------------------------------------------------------
+
+    @property
+    def target(self) -> str:
+        """The place, as the engine reads it."""
+        return self.values["place"] if self.values["to"] == OTHER else self.values["to"]
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether it goes to the Hub."""
+        if self.values["to"] == OTHER:
+            return self.values["place"].startswith("hub:")
+        return self._destinations[self.values["to"]].kind == "hub"
+
+    @property
+    def _private(self) -> str:
+        if self.values["private"]:
+            return self.values["private"]
+        known = self._destinations.get(self.values["to"])
+        return "on" if known is None or known.options.get("private", True) else "off"
+
+    def options(self) -> dict[str, Any]:
+        """What the engine is asked for besides job and place."""
+        what = self.values["what"]
+        chosen: dict[str, Any] = {}
+        if what == "file":
+            chosen["files"] = [self.wish.file]
+        elif what != "all":
+            chosen["checkpoint"] = int(what) if what.isdigit() else what
+        if self.is_hub:
+            chosen |= {"private": self._private == "on", "card": self.values["card"] == "on",
+                       "overwrite_card": self.replace_card is True}  # fmt: skip
+        return chosen
+
+    def item_of(self, field: str) -> str:
+        """Where a field of the engine's stands in the form."""
+        if field in ("to", "repo"):
+            return "place" if self.values["to"] == OTHER else "to"
+        return {"files": "what", "checkpoint": "what"}.get(field, field)
+
+    # -- lines --------------------------------------------------------------------------------
+
+    def items(self) -> list[Item]:
+        """What, where to, and for the Hub how."""
+        jobs = self.wish.jobs
+        name = jobs[0].name if len(jobs) == 1 else formatting.plural(len(jobs), "job")
+        chosen = self._whats()
+        now = next((one for one in chosen if one[0] == self.values["what"]), chosen[0])
+        found = [
+            Item("what", "What", "choice", f"{now[1]} of {name}", now[2], chosen, now[0]),
+            self._to_item(),
+        ]
+        if self.values["to"] == OTHER:
+            value = self.values["place"]
+            found.append(Item("place", "Place", "text", value, "" if value else _EXAMPLES,
+                              current=value or "hub:"))  # fmt: skip
+        if self.is_hub:
+            private, card = self._private, self.values["card"]
+            found.append(Item("private", "Private", "switch",
+                              "yes" if private == "on" else "no, everybody sees it",
+                              "counts when the repository is made", current=private))  # fmt: skip
+            found.append(Item("card", "Model card", "switch",
+                              "written from the job's facts" if card == "on" else "none",
+                              "one that was edited is never replaced unasked" if card == "on"
+                              else "", current=card))  # fmt: skip
+        return [*found, Item("publish", "Publish", "do")]
+
+    def _to_item(self) -> Item:
+        choices = [
+            (one.name, one.name, ", ".join(destination(one))) for one in self._destinations.values()
+        ]
+        choices.append((OTHER, "another place…", _EXAMPLES))
+        here = next(one for one in choices if one[0] == self.values["to"])
+        note = "" if here[0] == OTHER else here[2]
+        return Item("to", "To", "choice", here[1], note, tuple(choices), here[0])
+
+    def _whats(self) -> tuple[tuple[str, str, str], ...]:
+        jobs = self.wish.jobs
+        files, size = sum(job.file_count for job in jobs), sum(job.file_bytes for job in jobs)
+        every = f"{formatting.plural(files, 'file')}, {formatting.size(size)}"
+        found = [("all", "everything", every)]
+        if self.wish.file:
+            found.append(("file", self.wish.file.rpartition("/")[2], "this file alone"))
+        checkpoints = (self.found or {}).get("checkpoints") or []
+        best = next((one for one in checkpoints if one["best"]), None)
+        words = "lowest mean loss"
+        if best is not None:
+            words = f"{checkpoint_name(best['step'])}. {best_means(best)}"
+        found.append(("best", "the best checkpoint", words))
+        found.append(("final", "the final result", "without its checkpoints"))
+        found += [
+            (str(one["step"]), checkpoint_name(one["step"]),
+             f"{loss_words(one)}, {formatting.size(one['size'])}")
+            for one in reversed(checkpoints) if one["step"] is not None
+        ]  # fmt: skip
+        if self.values["what"] not in [one[0] for one in found]:
+            found.append((self.values["what"], f"checkpoint-{self.values['what']}", ""))
+        return tuple(found)
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def put(self, key: str, value: str) -> None:
+        """Take one value; another place may have another card."""
+        super().put(key, value)
+        if key in ("to", "place", "card"):
+            self.replace_card = None
+
+    def wrong_now(self) -> dict[str, str]:
+        """What is missing."""
+        if not self.target:
+            return {"place": f"write {_EXAMPLES}"}
+        if self.is_hub and len(self.wish.jobs) > 1:
+            words = "one repository cannot take several jobs; their files have the same names"
+            return {self.item_of("to"): words}
+        return {}
+
+    async def look_ahead(self, control: ControlClient) -> list[dict[str, Any]]:
+        """What it would do, job by job.
+
+        Raises:
+            ControlError: something is wrong with the wish.
+        """
+        return [
+            await control.publishing.look_ahead(job.job_id, self.target, **self.options())
+            for job in self.wish.jobs
+        ]
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  there is one
+        """Queue it."""
+        for job in self.wish.jobs:
+            await control.publishing.publish(job.job_id, self.target, **self.options())
+        count = len(self.wish.jobs)
+        what = self.wish.jobs[0].name if count == 1 else formatting.plural(count, "job")
+        return Said(f"Publishing {what}; 3 shows how far it is.")

@@ -1,0 +1,130 @@
+"""Why something cannot be done on the Publishing screen now, in words for the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tui.app.shelf.rows import Row
+from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
+
+_NO_ENGINE: Final = "The engine is not running; this is possible when it is."
+_NEEDS_ENGINE: Final = frozenset({
+    "publish", "best", "pause", "cancel", "retry", "sooner", "later", "limit", "add", "edit",
+    "test", "test_all", "delete", "fetch",
+})  # fmt: skip
+_OF: Final = {
+    "artifacts": frozenset({"best", "compare", "fetch", "filter", "show", "copy_hash", "left"}),
+    "transfers": frozenset({"pause", "cancel", "retry", "sooner", "later", "limit"}),
+    "destinations": frozenset({"edit", "test"}),
+}
+"""Actions that belong to one panel."""
+_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where the keys go, and what is under the cursor there.
+
+    Attributes:
+        panel: `artifacts`, `transfers` or `destinations`.
+        engine: whether there is an engine.
+        desktop: whether there is a desktop to show a folder on.
+        links: addresses of what is under the cursor.
+        safe: how many files under the cursor could be deleted here.
+        gone: whether files under the cursor are not here.
+        checkpoints: how many the job has, as far as is known.
+        places: how many destinations there are.
+    """
+
+    panel: str
+    row: Row | None
+    transfer: TransferRecord | None
+    destination: DestinationRecord | None
+    engine: bool
+    desktop: bool
+    links: tuple[str, ...] = ()
+    safe: int = 0
+    gone: bool = False
+    checkpoints: int = 0
+    places: int = 0
+
+
+def why_not(name: str, here: Here) -> str:
+    """Why an action cannot be done; empty when it can."""
+    for panel, names in _OF.items():
+        if name in names and panel != here.panel and name not in _ANYWHERE:
+            return f"This is about {panel}; tab goes there."
+    if name in _NEEDS_ENGINE and not here.engine:
+        return _NO_ENGINE
+    if name == "test_all":
+        return "" if here.places else "There is no destination yet; a adds one."
+    if name in _ANYWHERE:
+        return ""
+    if here.panel == "transfers":
+        return _transfer(name, here)
+    if here.panel == "destinations":
+        return _destination(name, here)
+    return _artifact(name, here)
+
+
+def _artifact(name: str, here: Here) -> str:
+    row = here.row
+    if name == "filter":
+        return ""
+    if row is None:
+        return "There are no files here yet."
+    on_file = row.kind == "file"
+    if name in ("publish", "delete") and row.kind == "note":
+        return "There is no file on this line."
+    if name == "publish" and on_file and row.item is not None and not row.item.get("here"):
+        return "This file is not here; f fetches it again, if it can be had."
+    if name == "best" and here.checkpoints == 1:
+        return "This job left one result only; p publishes it."
+    if name == "compare" and here.checkpoints < 2:
+        return "There are no checkpoints to compare; unfold a job that has some."
+    if name == "delete" and not here.safe:
+        return "Nothing here is safe to delete: no other copy is known. p publishes it."
+    if name == "fetch" and not here.gone:
+        return "Everything of this is here."
+    if name in ("show", "copy_hash") and not on_file:
+        return "This is about a file."
+    if name == "show" and not here.desktop:
+        return "There is no desktop in this session to open a folder on; y copies the path."
+    if name == "copy_link" and not here.links:
+        return "It is published nowhere that has an address."
+    if name == "open" and row.kind == "note" and not (row.item or {}).get("advice"):
+        return "There is nothing more to say about it."
+    return ""
+
+
+def _transfer(name: str, here: Here) -> str:
+    one = here.transfer
+    if name in ("show", "delete", "filter"):
+        return "This is about artifacts; tab goes there."
+    if one is None:
+        return "There is no transfer here. p on an artifact makes one."
+    state = one.state
+    if name == "pause" and not (state.is_active or state is TransferState.PAUSED):
+        return f"This transfer is {state.value}; only one under way can be paused."
+    if name == "cancel" and state in (TransferState.DONE, TransferState.CANCELLED):
+        return f"This transfer is {state.value} already."
+    if name == "retry" and state not in (TransferState.FAILED, TransferState.CANCELLED):
+        return "Only a failed or cancelled transfer can be tried again."
+    if name in ("sooner", "later") and not (state.is_active or state is TransferState.PAUSED):
+        return "It has ended; there is no turn to change."
+    if name == "copy_link" and not here.links:
+        return "It has no address."
+    return ""
+
+
+def _destination(name: str, here: Here) -> str:
+    if name == "show":
+        return "This is about artifacts; tab goes there."
+    if here.destination is None:
+        return "There is no destination yet; a adds one."
+    if name == "copy_link":
+        return "This is about what is published; tab goes there."
+    if name == "publish" and here.row is None:
+        return "There is nothing to publish yet."
+    return ""

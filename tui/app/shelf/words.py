@@ -1,0 +1,131 @@
+"""Places, weights and transfers in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tui import formatting
+from tui.store.transfer_records import DestinationRecord, TransferState
+
+Known = Mapping[str, Any]
+PROVIDERS: Final = {
+    "aws": "Amazon S3", "minio": "MinIO", "b2": "Backblaze B2", "r2": "Cloudflare R2",
+    "wasabi": "Wasabi", "custom": "other S3 server",
+}  # fmt: skip
+STATES: Final = {
+    TransferState.QUEUED: ("◌", "waiting", "dim"),
+    TransferState.RUNNING: ("●", "sending", "accent"),
+    TransferState.PAUSED: ("○", "paused", "warn"),
+    TransferState.DONE: ("✓", "done", "good"),
+    TransferState.FAILED: ("✗", "failed", "bad"),
+    TransferState.CANCELLED: ("⊘", "cancelled", "dim"),
+}
+"""Glyph, word and tone of each state of a transfer."""
+
+
+def where(target: str, destinations: Iterable[DestinationRecord] = ()) -> str:
+    """A target in few letters: `Hub`, or the destination's name, or the folder's."""
+    kind, _, rest = target.partition(":")
+    if kind == "hub":
+        return "Hub"
+    if kind == "s3":
+        return rest.partition("/")[0]
+    for one in destinations:
+        path = str(one.options.get("path", "")) if one.kind == "folder" else ""
+        if path and (rest == path or rest.startswith(f"{path.rstrip('/')}/")):
+            return one.name
+    return PurePath(rest).name or rest
+
+
+def place(target: str) -> str:
+    """A target for a list: `Hub alice/cat`, `s3 mine/runs`, `/models/cat`."""
+    kind, _, rest = target.partition(":")
+    return {"hub": f"Hub {rest}", "s3": f"s3 {rest.rstrip('/')}"}.get(kind, rest)
+
+
+def destination(one: DestinationRecord) -> tuple[str, str]:
+    """What kind of place a destination is, and where."""
+    options = one.options
+    if one.kind == "hub":
+        return (
+            "Hub",
+            f"{options.get('repo', '')}, {'private' if options.get('private') else 'public'}",
+        )
+    if one.kind == "folder":
+        return "folder", str(options.get("path", ""))
+    endpoint = options.get("endpoint")
+    server = urlsplit(endpoint).netloc if endpoint else str(options.get("region", ""))
+    prefix = str(options.get("prefix", "")).strip("/")
+    bucket = f"{options.get('bucket', '')}/{prefix}".rstrip("/")
+    return PROVIDERS.get(str(options.get("preset")), "S3"), f"{bucket} at {server}"
+
+
+def weights(found: Known | None) -> tuple[str, str]:
+    """What a safetensors file holds, in few letters, with a tone; a damaged one is named."""
+    if not found:
+        return "", "dim"
+    if found.get("truncated"):
+        return "✗ truncated", "bad"
+    if found.get("problem"):
+        return "✗ damaged", "bad"
+    kind = {"lora": "LoRA", "lycoris": "LyCORIS", "full": "full model"}.get(str(found.get("kind")))
+    words = [kind or "tensors"]
+    if found.get("rank"):
+        words.append(f"rank {found['rank']}")
+    words += [main_type(found.get("dtypes") or {})]
+    return " ".join(filter(None, words)), "base"
+
+
+def main_type(dtypes: Mapping[str, int]) -> str:
+    """The type of most tensors: `bf16`."""
+    return max(dtypes, key=lambda name: dtypes[name]).lower() if dtypes else ""
+
+
+def loss_words(row: Known) -> str:
+    """A checkpoint's loss: the mean of the steps before it, which says more than one step's."""
+    value = row.get("smoothed")
+    if value is None:
+        return "no loss"
+    return f"loss {formatting.number(value)}{' best' if row.get('best') else ''}"
+
+
+def best_means(row: Known) -> str:
+    """Why a checkpoint is called the best."""
+    return (
+        f"The best is the one with the lowest loss, taken as the mean of the {row['window']} "
+        f"steps up to it: {formatting.number(row['smoothed'])}."
+    )
+
+
+def checkpoint_name(step: int | None) -> str:
+    """A checkpoint by its step."""
+    return "final result" if step is None else f"checkpoint-{step}"
+
+
+def is_safe(file: Known) -> bool:
+    """Whether a file is here and, as far as is known, elsewhere as well."""
+    return bool(file.get("here")) and bool(file.get("published"))
+
+
+def progress(done: int, total: int, width: int) -> str:
+    """A bar in so many cells, half a cell fine."""
+    if total <= 0:
+        return "─" * width
+    halves = min(2 * width, 2 * width * done // total)
+    full, rest = divmod(halves, 2)
+    return ("━" * full + "╸" * rest).ljust(width, "─")
+
+
+def sums(rows: Sequence[tuple[int, int, int]]) -> str:
+    """Bytes, speed and time left in all; of each: done, total, bytes per second."""
+    done, total, speed = (sum(row[at] for row in rows) for at in range(3))
+    words = [f"{formatting.size(done)} of {formatting.size(total)}"]
+    if speed:
+        words += [
+            f"{formatting.size(speed)}/s",
+            f"{formatting.duration((total - done) / speed)} left",
+        ]
+    return " · ".join(words)

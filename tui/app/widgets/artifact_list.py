@@ -1,0 +1,233 @@
+"""Everything collected: jobs, their checkpoints, their files, and where each is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar, Final
+
+from rich.cells import cell_len
+
+from tui import formatting
+from tui.app.lines import fit, length, linked, plain
+from tui.app.model import JobsModel
+from tui.app.shelf.data import ShelfData
+from tui.app.shelf.rows import Key, Row, lines_of
+from tui.app.shelf.words import checkpoint_name, loss_words, weights, where
+from tui.app.theme import Palette
+from tui.app.widgets.piece_list import padded
+from tui.app.widgets.virtual_list import Piece, VirtualList
+
+_SIZE: Final = 9
+
+
+class ArtifactList(VirtualList):
+    """Jobs with files; what is unfolded stays so while the list changes.
+
+    Attributes:
+        lines: what it shows.
+        opened: what is unfolded.
+    """
+
+    HEADER: ClassVar = 1
+
+    def __init__(self, model: JobsModel, data: ShelfData) -> None:
+        super().__init__(id="artifacts")
+        self.model = model
+        self.data = data
+        self.opened: set[Key] = set()
+        self.lines: Sequence[Row] = ()
+
+    # -- lines --------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Make the lines anew; the cursor stays on its thing, or on the job it was of."""
+        before = self.row
+        self.lines = lines_of(self.model.ids, self.opened, self.data.artifacts, self.data.problems)
+        place = self._place_of(before)
+        self.move_to(self.index if place is None else place, tell=False)
+        self.refresh()
+
+    def _place_of(self, before: Row | None) -> int | None:
+        if before is None:
+            return None
+        same = [at for at, row in enumerate(self.lines) if row.job_id == before.job_id]
+        for at in same:
+            if self.lines[at].key == before.key:
+                return at
+        return same[0] if same else None
+
+    def unfold(self, row: Row, is_open: bool | None = None) -> None:
+        """Show or hide what is below a line; a job's files are asked for the first time."""
+        key: Key = (row.job_id, "" if row.kind == "job" else checkpoint_name(row.step))
+        wanted = not row.open if is_open is None else is_open
+        if wanted:
+            self.opened.add(key)
+            if row.kind == "job":
+                self.data.look_at(row.job_id)
+        else:
+            self.opened.discard(key)
+        self.reload()
+
+    def go_up(self) -> bool:
+        """To the line that this one is below of; False on a job."""
+        row = self.row
+        if row is None or not row.depth:
+            return False
+        for at in range(self.index - 1, -1, -1):
+            if self.lines[at].depth < row.depth:
+                self.move_to(at)
+                return True
+        return False
+
+    @property
+    def count(self) -> int:
+        """Lines."""
+        return len(self.lines)
+
+    @property
+    def row(self) -> Row | None:
+        """The cursor's line."""
+        return self.lines[self.index] if 0 <= self.index < self.count else None
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where the keys go."""
+        return self.has_focus
+
+    def empty_lines(self) -> list[str]:
+        """What to do to get files."""
+        if self.model.filter.text.strip() != "files>0":
+            return ["No job with files matches.", "", "esc clears the filter."]
+        return [
+            "No files collected yet.",
+            "",
+            "Finished jobs deliver them here; on the Jobs screen (2), f fetches a job's files.",
+        ]
+
+    # -- drawing ------------------------------------------------------------------------------
+
+    def _columns(self, width: int) -> tuple[int, int, int]:
+        """Cells of the name, of what it is, and of where it is."""
+        what, places = (26, 30) if width >= 110 else (19, 15)
+        return max(12, width - what - places - _SIZE - 4), what, places
+
+    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
+        """Headings."""
+        name, what, places = self._columns(width)
+        words = f"{fit('   JOB, CHECKPOINT, FILE', name)}  {fit('WHAT', what)}{'SIZE':>{_SIZE}}"
+        return [(f"{words}  {fit('PUBLISHED', places)}", colors.dim)]
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """One line in the columns of all."""
+        row = self.lines[index]
+        here = index == self.index and self.has_focus
+        strong = colors.strong if here else colors.base
+        if row.kind == "note":
+            text = str((row.item or {}).get("text", "")) + self._time_left(row)
+            style = colors.warn if text.startswith("!") else colors.dim
+            return padded([(fit(f"{'  ' * row.depth}   {text}", width), style)], width, colors)
+        name, what, places = self._columns(width)
+        mark = " " if row.kind == "file" else "▾" if row.open else "▸"
+        lead = f"{' ' * (2 * row.depth)} {mark} "
+        words, tone, size = self._facts(row)
+        title = self._title(row)
+        if row.kind == "file" and cell_len(title) > name - len(lead):
+            title = _middle(title, name - len(lead))
+        pieces: list[Piece] = [
+            (lead, colors.accent if here else colors.dim),
+            (fit(title, name - len(lead)), strong if row.kind != "file" else colors.base),
+            (f"  {fit(words, what)}", getattr(colors, tone)),
+            (f"{formatting.size(size):>{_SIZE}}  ", colors.base),
+        ]
+        return padded([*pieces, *self._places(row, places, colors)], width, colors)
+
+    def _time_left(self, row: Row) -> str:
+        """How long something that is not here can still be had."""
+        until = (row.item or {}).get("until")
+        if not until:
+            return ""
+        left = (datetime.fromisoformat(str(until)) - self.data.app.clock()).total_seconds()
+        return f"; deleted there in {formatting.duration(left)}" if left > 0 else "; deleted there"
+
+    def _title(self, row: Row) -> str:
+        if row.kind == "job":
+            found = self.model.row(self._job_index(row))
+            return found.name if found else "(removed)"
+        return row.name
+
+    def _job_index(self, row: Row) -> int:
+        place = self.model.position(row.job_id)
+        return -1 if place is None else place
+
+    def _facts(self, row: Row) -> tuple[str, str, int]:
+        """What it is, in which tone, and its bytes."""
+        if row.kind == "job":
+            found = self.model.row(self._job_index(row))
+            files = found.file_count if found else 0
+            when = (
+                formatting.stamp(found.completed_at)[5:10] if found and found.completed_at else ""
+            )
+            return (
+                f"{formatting.plural(files, 'file')} {when}".strip(),
+                "dim",
+                (found.file_bytes if found else 0),
+            )
+        item = row.item or {}
+        if row.kind == "checkpoint":
+            return loss_words(item), "good" if item.get("best") else "dim", int(item["size"])
+        if not item.get("here"):
+            return "not here", "warn", int(item["size"])
+        words, tone = weights(item.get("weights"))
+        return words, "dim" if tone == "base" else tone, int(item["size"])
+
+    def _places(self, row: Row, width: int, colors: Palette) -> list[Piece]:
+        """Where all of it is published, each with its link; parts of it with their number."""
+        if row.kind == "job":
+            found = self.model.row(self._job_index(row))
+            total = found.file_count if found else 0
+            counts = self.data.published_counts(row.job_id)
+            spots = [(target, number, total, "") for target, number in counts.items()]
+        elif row.kind == "checkpoint":
+            spots = self._of_checkpoint(row)
+        else:
+            published = (row.item or {}).get("published") or []
+            latest = {str(one["target"]): str(one["link"]) for one in published}
+            spots = [(target, 1, 1, link) for target, link in latest.items()]
+        if not spots:
+            return [(fit("—", width), colors.dim)]
+        pieces: list[Piece] = [("✓ ", colors.good)]
+        for number, (target, some, total, link) in enumerate(spots):
+            room = width - length(pieces) - (2 if number else 0)
+            words = plain(where(target, self.data.destinations))
+            words += f" {some}/{total}" if some < total else ""
+            if room < min(4, cell_len(words)):
+                break
+            if number:
+                pieces.append((", ", colors.dim))
+            pieces.append((words if cell_len(words) <= room else fit(words, room),
+                           linked(colors.base, link)))  # fmt: skip
+        return pieces
+
+    def _of_checkpoint(self, row: Row) -> list[tuple[str, int, int, str]]:
+        files = (self.data.artifacts.get(row.job_id) or {}).get("files") or []
+        mine = [file for file in files if file.get("checkpoint") == row.step]
+        counts: dict[str, int] = {}
+        for file in mine:
+            for target in {str(one["target"]) for one in file.get("published") or ()}:
+                counts[target] = counts.get(target, 0) + 1
+        return [(target, some, len(mine), "") for target, some in counts.items()]
+
+    def on_focus(self) -> None:
+        """The cursor shows."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor hides."""
+        self.refresh()
+
+
+def _middle(text: str, width: int) -> str:
+    """A long name with its end: that tells what kind of file it is."""
+    tail = min(14, width // 2)
+    return f"{text[: width - tail - 1]}…{text[-tail:]}" if width > 4 else fit(text, width)

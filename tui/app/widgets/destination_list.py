@@ -1,0 +1,95 @@
+"""Places to publish to, and whether the last test of each went well."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tui import formatting
+from tui.app.lines import fit
+from tui.app.shelf.data import ShelfData
+from tui.app.shelf.words import destination
+from tui.app.theme import Palette
+from tui.app.widgets.piece_list import padded
+from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.store.transfer_records import DestinationRecord
+
+
+class DestinationList(VirtualList):
+    """One line for each place.
+
+    Args:
+        data: what is known.
+    """
+
+    def __init__(self, data: ShelfData) -> None:
+        super().__init__(id="destinations")
+        self.data = data
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return len(self.data.destinations)
+
+    @property
+    def destination(self) -> DestinationRecord | None:
+        """The one under the cursor."""
+        rows = self.data.destinations
+        return rows[self.index] if 0 <= self.index < len(rows) else None
+
+    def reload(self) -> None:
+        """Others are there, or were tested."""
+        self.move_to(self.index, tell=False)
+        self.refresh()
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where the keys go."""
+        return self.has_focus
+
+    def empty_lines(self) -> list[str]:
+        """How to make one."""
+        return ["No destination yet. a adds one: the Hub, an S3 bucket, a folder."]
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """Name, kind, place, test."""
+        one = self.data.destinations[index]
+        here = index == self.index and self.has_focus
+        kind, place = destination(one)
+        mark, tone, words = self._tested(one.name)
+        test = 40 if width >= 110 else 24
+        name = 14
+        room = max(10, width - 5 - name - 2 - 14 - 2 - test)
+        pieces: list[Piece] = [
+            (" ▸ " if here else "   ", colors.accent),
+            (f"{mark} ", getattr(colors, tone)),
+            (fit(one.name, name), colors.strong if here else colors.base),
+            (f"  {fit(kind, 14)}", colors.dim),
+            (f"  {fit(place, room)}", colors.base),
+            (f"  {fit(words, test - 2)}", getattr(colors, tone if tone == "bad" else "dim")),
+        ]
+        return padded(pieces, width, colors)
+
+    def _tested(self, name: str) -> tuple[str, str, str]:
+        """Mark, tone and words of the last test."""
+        if name in self.data.testing:
+            return "◌", "accent", "testing…"
+        found = self.data.tested.get(name)
+        if found is None:
+            return "·", "dim", "not tested; t tests it"
+        try:
+            ago = formatting.ago(datetime.fromisoformat(str(found["at"])), self.data.app.clock())
+        except (KeyError, ValueError):
+            ago = "earlier"
+        if found.get("ok"):
+            return "✓", "good", f"works, tested {ago}"
+        bad = [one for one in found.get("steps") or () if one.get("level") == "error"]
+        reason = str(bad[0].get("message", "")) if bad else "it does not work"
+        return "✗", "bad", f"{ago}: {reason}"
+
+    def on_focus(self) -> None:
+        """The cursor shows."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor hides."""
+        self.refresh()

@@ -1,0 +1,128 @@
+"""The form before a publication, with the question about a model card that somebody edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from tui.app.shelf.draft import DraftForm
+from tui.app.shelf.publish_draft import PublishDraft, Wish
+from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.picker import Picker
+from tui.store.records import FileRecord
+from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+    from tui.engine.control_client import ControlClient
+
+_WHOSE = {
+    "edited": "The model card there was written by this program and edited since.",
+    "foreign": "The model card there was written by somebody else.",
+}
+_ANSWERS = (
+    ("keep", "Publish, and leave the card alone", ""),
+    ("replace", "Publish, and replace the card", "what was written there stays in its history"),
+    ("stop", "Do not publish", ""),
+)
+
+
+class PublishForm(DraftForm):
+    """Asks what and where to, looks there, and queues it."""
+
+    def __init__(self, draft: PublishDraft) -> None:
+        super().__init__(draft, "publish" if draft.target else "to")
+        self._offline_is_fine = False
+
+    @property
+    def draft(self) -> PublishDraft:
+        """What is filled in."""
+        return cast("PublishDraft", self.card)
+
+    def on_mount(self) -> None:
+        """Checkpoints become choices as soon as they are known."""
+        super().on_mount()
+        control = self.owner.control
+        if control is not None and len(self.draft.wish.jobs) == 1:
+            self.run_worker(self._read_checkpoints(control), group="read", exit_on_error=False)
+
+    async def _read_checkpoints(self, control: ControlClient) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            found = await control.publishing.artifacts(self.draft.wish.jobs[0].job_id)
+        except ControlError:
+            return  # the choices stay few; publishing itself says what is wrong
+        self.draft.found = found[0] if found else None
+        self.update()
+
+    async def _work(self, control: ControlClient, key: str, value: str) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            ahead = await self.draft.look_ahead(control)
+        except ControlError as error:
+            self._working = ""
+            self._refused(key, error)
+            return
+        if self._must_ask(ahead):
+            self._working = ""
+            self.update()
+            return
+        await super()._work(control, key, value)
+
+    def _must_ask(self, ahead: list[dict[str, Any]]) -> bool:
+        """Whether a question is open now, and answered later."""
+        unknown = next((one for one in ahead if one.get("card") == "unknown"), None)
+        if unknown is not None and not self._offline_is_fine:
+            confirm = Confirm(
+                "The place cannot be looked at now. Queue it all the same?",
+                [str(unknown.get("card_problem", "")), "", "It is tried again by itself."],
+                yes="Yes, queue it",
+            )
+            self.app.push_screen(confirm, self._offline)
+            return True
+        whose = next((_WHOSE[one["card"]] for one in ahead if one.get("card") in _WHOSE), "")
+        wanted = self.draft.values["card"] == "on" and self.draft.replace_card is None
+        if whose and wanted:
+            self.app.push_screen(Picker(whose, _ANSWERS, "keep"), self._card)
+            return True
+        return False
+
+    def _offline(self, agreed: bool | None) -> None:
+        if agreed:
+            self._offline_is_fine = True
+            self._start_work("publish", "")
+
+    def _card(self, answer: str | None) -> None:
+        if answer in ("keep", "replace"):
+            self.draft.replace_card = answer == "replace"
+            self._start_work("publish", "")
+
+
+def ask_to_publish(app: SimpleTunerApp, wish: Wish) -> None:
+    """Open the form."""
+    try:
+        destinations = app.reader.destinations()
+    except StoreError as error:
+        app.tell(error.message, error.advice, "error")
+        return
+    app.push_screen(PublishForm(PublishDraft(app, destinations, wish)))
+
+
+def publish_jobs(app: SimpleTunerApp, job_ids: list[str]) -> None:
+    """Open the form for jobs that have files."""
+    found = app.reader.rows(job_ids)
+    jobs = tuple(found[one] for one in job_ids if one in found and found[one].file_count)
+    if jobs:
+        ask_to_publish(app, Wish(jobs))
+    else:
+        app.tell("These jobs have no files on this machine.", "f fetches them.")
+
+
+def publish_file(app: SimpleTunerApp, job_id: str, file: FileRecord) -> None:
+    """Open the form for one file of a job."""
+    job = app.reader.rows([job_id]).get(job_id)
+    if job is None:
+        return
+    folder, _, name = file.path.partition("/")  # the job's own folder comes first
+    ask_to_publish(app, Wish((job,), file=name or folder))

@@ -1,0 +1,126 @@
+"""The queue of transfers: what is sent now, what waits, what has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from tui import formatting
+from tui.app.lines import fit, linked
+from tui.app.shelf.data import ShelfData
+from tui.app.shelf.words import STATES, place, progress
+from tui.app.theme import Palette
+from tui.app.widgets.piece_list import padded
+from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.store.transfer_records import TransferRecord, TransferState
+
+_BAR: Final = 12
+
+
+class TransferList(VirtualList):
+    """One line for each transfer.
+
+    Args:
+        data: what is known.
+        name_of: a job's name by its id.
+    """
+
+    def __init__(self, data: ShelfData, name_of: Callable[[str], str]) -> None:
+        super().__init__(id="transfers")
+        self.data = data
+        self._name_of = name_of
+        self._on = ""
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return len(self.data.transfers)
+
+    @property
+    def transfer(self) -> TransferRecord | None:
+        """The one under the cursor."""
+        rows = self.data.transfers
+        return rows[self.index] if 0 <= self.index < len(rows) else None
+
+    def reload(self) -> None:
+        """Others are there, or in another order; the cursor stays on its transfer."""
+        names = [one.transfer_id for one in self.data.transfers]
+        place = names.index(self._on) if self._on in names else self.index
+        self.move_to(place, tell=False)
+        self.remember()
+        self.refresh()
+
+    def remember(self) -> None:
+        """The transfer that the cursor is on now is the one it stays on."""
+        self._on = self.transfer.transfer_id if self.transfer else ""
+
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where the keys go."""
+        return self.has_focus
+
+    def empty_lines(self) -> list[str]:
+        """How to make one."""
+        return ["Nothing is being sent. p on a job, a checkpoint or a file publishes it."]
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
+        """State, what and where to; then progress, or how it ended."""
+        one = self.data.transfers[index]
+        here = index == self.index and self.has_focus
+        glyph, word, tone = STATES[one.state]
+        name = max(22, width * 2 // 5)
+        words = f"{self._name_of(one.job_id)} → {place(one.target)}"
+        pieces: list[Piece] = [
+            (" ▸ " if here else "   ", colors.accent),
+            (f"{glyph} ", getattr(colors, tone)),
+            (fit(words, name - 5), linked(colors.strong if here else colors.base, one.link)),
+            ("  ", colors.base),
+        ]
+        room = width - name - 3
+        if one.state.is_active or one.state is TransferState.PAUSED:
+            pieces += self._under_way(one, word, room, colors)
+        else:
+            pieces += self._ended(one, word, room, colors)
+        return padded(pieces, width, colors)
+
+    def _under_way(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
+        moves = self.data.moves(one)
+        if one.message:
+            wait = f", again at {formatting.clock(one.retry_at)}" if one.retry_at else ""
+            return [(fit(f"{one.message.rstrip('.')}{wait}", room), colors.warn)]
+        share = 100 * moves.done // moves.total if moves.total else 0
+        if one.state is not TransferState.RUNNING:
+            sent = f", {share} % of {formatting.size(moves.total)}" if moves.done else ""
+            return [(fit(f"{word}{sent}", room), colors.dim)]
+        if not moves.total:
+            return [(fit("looking what is there already…", room), colors.dim)]
+        pieces: list[Piece] = []
+        if room >= 52:
+            pieces.append((f"{progress(moves.done, moves.total, _BAR)} ", colors.accent))
+            room -= _BAR + 1
+        words = f"{share:>3} %  {formatting.size(moves.done):>9}"
+        if room >= 44:
+            words += f" of {formatting.size(moves.total)}"
+        pieces.append((fit(words, max(15, room - 21)), colors.base))
+        speed = f"{formatting.size(moves.speed)}/s" if moves.speed else "—"
+        left = formatting.duration(moves.eta) if moves.eta is not None else ""
+        pieces.append((f" {speed:>11} {left:>8}", colors.dim))
+        return pieces
+
+    def _ended(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
+        ago = formatting.ago(one.ended_at, self.data.app.clock())
+        if one.state is TransferState.FAILED:
+            return [(fit(f"{word}: {one.message}", room), colors.bad)]
+        if one.state is TransferState.DONE:
+            notes = f" · {one.notes[0]}" if one.notes else ""
+            words = f"{formatting.size(one.total_bytes)} verified, {ago}{notes}"
+            return [(fit(words, room), colors.dim)]
+        return [(fit(f"{word}, {ago}", room), colors.dim)]
+
+    def on_focus(self) -> None:
+        """The cursor shows."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor hides."""
+        self.refresh()
