@@ -3,109 +3,261 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from dataclasses import dataclass
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from tui.engine.book import Book, Clock
-from tui.engine.clients import Clients
+from tui.engine.collecting.fetch import Fetch
+from tui.engine.collecting.places import Opened, ResultPlaces
+from tui.engine.collecting.source import Remote, Source
+from tui.engine.collecting.wholeness import Wholeness
+from tui.engine.hub import Hub
 from tui.engine.storage_keys import folder_of
-from tui.replicate.errors import ReplicateError
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.meter import check_name
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord
+from tui.store.records import FileRecord, JobRecord, JobStatus
+from tui.store.transfer_records import FetchRecord
 from tui.store.writer import Change
 
-_PIECE: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Something a job produced that is not here."""
-
-    what: str
-    why: str
-    advice: str
+LOG = logging.getLogger(__name__)
+FILES_AT_ONCE: Final = 3
+STREAMS: Final = 6
+KEPT: Final = timedelta(hours=1)
+"""How long Replicate keeps outputs of a prediction made through its API (data-retention page of
+its documentation)."""
+_AGAIN: Final = frozenset(
+    {Trouble.NETWORK, Trouble.BUSY, Trouble.DISK_FULL, Trouble.MISMATCH, Trouble.CHANGED}
+)
+_EVERY: Final = 0.25
+"""Seconds between two reports of one file."""
+_SPARE: Final = 16 * 1024 * 1024
 
 
 class Collector:
     """Brings a job's results to the outputs folder and knows what is missing."""
 
     def __init__(
-        self, book: Book, clients: Clients, reader: StoreReader, outputs: Path, now: Clock
+        self,
+        *,
+        book: Book,
+        hub: Hub,
+        now: Clock,
+        outputs: Path,
+        places: ResultPlaces,
+        reader: StoreReader,
     ) -> None:
+        """Args: the services it works with, and the folder for results."""
         self._book = book
-        self._clients = clients
-        self._reader = reader
-        self._outputs = outputs
+        self._hub = hub
         self._now = now
+        self._outputs = outputs
+        self._places = places
+        self._reader = reader
+        self._table = book.writer.fetches
+        self._whole = Wholeness(outputs)
+        self._files = asyncio.Semaphore(FILES_AT_ONCE)
+        self._streams = asyncio.Semaphore(STREAMS)
+        self._reserved = 0
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def unfinished(self) -> list[str]:
+        """Jobs of which something was on its way when the engine ended."""
+        return self._table.unfinished()
 
     async def collect(self, job: JobRecord) -> dict[str, Any]:
         """Fetch what can be fetched.
 
         Returns:
-            `{job_id, folder, files: [{path, size, sha256}], missing: [{what, why, advice}]}`;
-            paths are absolute.
+            `{job_id, folder, files: [{path, size, sha256}], missing: [{what, why, advice, until,
+            again}]}`; paths are absolute, `until` says when it is deleted where it is, `again`
+            whether another try makes sense without anyone changing anything.
         """
-        missing: list[Missing] = []
-        known = {file.path: file for file in self._reader.files(job.job_id)}
-        for url in _links(job.output, job.api_base):
-            name = Path(unquote(urlsplit(url).path)).name or "output"
-            relative = f"{folder_of(job)}/{name}"
-            if relative in known and await self._is_whole(known[relative]):
-                continue
-            problem = await self._fetch(job, url, relative)
-            if problem is not None:
-                missing.append(problem)
-        missing += [
-            Missing(file.path, "the file was moved, changed or deleted", "")
-            for file in known.values()
-            if not await self._is_whole(file)
-        ]
-        files = self._reader.files(job.job_id)
-        if not files and not missing and job.status.is_terminal:
-            missing.append(_nothing(job))
-        if files and not missing and job.data_expires_at is not None:
-            self._book.write(job.job_id, Change(values={"data_expires_at": None}))
+        async with self._locks.setdefault(job.job_id, asyncio.Lock()):
+            missing = await self._collect(job)
+        files = [file for file in self._reader.files(job.job_id) if not file.missing]
         return {
             "job_id": job.job_id,
             "folder": str(self._outputs / folder_of(job)),
             "files": [file_row(file, self._outputs) for file in files],
-            "missing": [
-                {"what": item.what, "why": item.why, "advice": item.advice} for item in missing
-            ],
+            "missing": missing,
         }
 
-    async def _fetch(self, job: JobRecord, url: str, relative: str) -> Missing | None:
-        target = self._outputs / relative
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            client = await self._clients.get(job.api_base)
-            got = await client.download(url, target)
-        except ReplicateError as error:
-            return Missing(relative, error.message, error.advice)
-        except OSError as error:
-            return Missing(
-                relative, f"it cannot be written: {error.strerror or error}", "Free some space."
-            )
-        self._book.write(
-            job.job_id,
-            Change(
-                files=[FileRecord(relative, got.size, got.sha256, "downloaded", self._now())],
-                events=[(self._now(), "local", "file", f"{relative} fetched, {got.size:,} bytes")],
-            ),
-        )
-        return None
+    async def _collect(self, job: JobRecord) -> list[dict[str, Any]]:
+        opened = self._places.of(job)
+        announced: set[str] = set()
+        for one in opened:
+            announced |= await self._from(job, one)
+        stale = [one.name for one in self._table.of(job.job_id) if one.name not in announced]
+        if stale:
+            self._table.drop(job.job_id, stale)
+        rows = [self._row(one) for one in self._table.of(job.job_id)]
+        waiting = {row["what"] for row in rows}
+        for file in self._reader.files(job.job_id):
+            if file.missing:
+                rows.append(_gone(file, file.missing))
+            elif file.path not in waiting and not await self._whole.check(file):
+                rows.append(_gone(file, "the file was moved, changed or deleted"))
+        if not rows and not self._reader.files(job.job_id) and job.status.is_terminal:
+            rows.append(_nothing(job))
+        unfetched = self._table.of(job.job_id)
+        if not unfetched and self._reader.files(job.job_id) and job.data_expires_at is not None:
+            self._book.write(job.job_id, Change(values={"data_expires_at": None}))
+        return rows
 
-    async def _is_whole(self, file: FileRecord) -> bool:
-        path = self._outputs / file.path
+    # -- one place ----------------------------------------------------------------------------
+
+    async def _from(self, job: JobRecord, opened: Opened) -> set[str]:
+        """Fetch all of one place; the names that it announced."""
+        origin, place, open_it = opened
+        until = self._until(job, origin)
+        source: Source | None = None
         try:
-            if path.stat().st_size != file.size:
-                return False
-            return await asyncio.to_thread(_sha256, path) == file.sha256
-        except OSError:
-            return False
+            source = await open_it()
+            remotes = await source.list()
+        except PublishError as error:
+            if error.kind is Trouble.MISSING and job.status is not JobStatus.COMPLETED:
+                return set()  # it ended before anything came there
+            before = [one for one in self._table.of(job.job_id) if one.origin == origin]
+            told = FetchRecord(job.job_id, place, origin, until=until)
+            self._table.put([_failed(told, error, self._now())])
+            self._tell(job)
+            if source is not None:
+                await source.aclose()
+            return {place, *(one.name for one in before)}
+        try:
+            return await self._all(job, source, remotes, until)
+        finally:
+            await source.aclose()
+
+    async def _all(
+        self, job: JobRecord, source: Source, remotes: Sequence[Remote], until: datetime | None
+    ) -> set[str]:
+        here = {file.path: file for file in self._reader.files(job.job_id)}
+        before = {one.name: one for one in self._table.of(job.job_id)}
+        wanted: list[tuple[Remote, FetchRecord]] = []
+        for remote in remotes:
+            file = here.get(f"{folder_of(job)}/{remote.name}")
+            if file is not None and (file.missing or await self._whole.check(file, remote)):
+                continue
+            told = before.get(remote.name) or FetchRecord(job.job_id, remote.name, source.origin)
+            told = replace(told, size=remote.size, state="waiting", until=until)
+            wanted.append((remote, told))
+        self._table.put([record for _, record in wanted])
+        names = {record.name for _, record in wanted}
+        done = [name for name, one in before.items() if one.origin == source.origin]
+        self._table.drop(job.job_id, [name for name in done if name not in names])
+        self._tell(job)
+        await asyncio.gather(*(self._one(job, source, *pair) for pair in wanted))
+        return names
+
+    # -- one file -----------------------------------------------------------------------------
+
+    async def _one(
+        self, job: JobRecord, source: Source, remote: Remote, record: FetchRecord
+    ) -> None:
+        async with self._files:
+            try:
+                check_name(remote.name)
+                await self._fetch(job, source, remote, record)
+            except PublishError as error:
+                known = self._record(record)
+                self._table.put([_failed(known, error, self._now())])
+                self._tell(job, record.name, known.done_bytes, known.size)
+            except Exception:
+                LOG.exception("fetching %s of %s", remote.name, job.job_id)
+                words = PublishError("Something went wrong inside.", "", Trouble.LOCAL)
+                self._table.put([_failed(self._record(record), words, self._now())])
+
+    def _record(self, record: FetchRecord) -> FetchRecord:
+        """The record as it stands: what a try has kept is in it."""
+        for one in self._table.of(record.job_id):
+            if one.name == record.name:
+                return one
+        return record
+
+    async def _fetch(
+        self, job: JobRecord, source: Source, remote: Remote, record: FetchRecord
+    ) -> None:
+        relative = f"{folder_of(job)}/{remote.name}"
+        notes = dict(record.notes)
+        far = {"size": remote.size}
+        reserved = 0
+
+        def keep(changed: dict[str, Any]) -> None:
+            done = sum(changed.get("parts", {}).values())
+            far["size"] = changed.get("size") or far["size"]
+            self._table.put(
+                [replace(record, state="fetching", size=far["size"], done_bytes=done,
+                         message="", advice="", notes=dict(changed))]
+            )  # fmt: skip
+
+        told = float("-inf")
+
+        def progress(done: int) -> None:
+            nonlocal told
+            if time.monotonic() - told >= _EVERY:
+                told = time.monotonic()
+                self._tell(job, record.name, done, far["size"])
+
+        def room(need: int) -> None:
+            nonlocal reserved
+            self._check_space(remote.name, need)
+            reserved = need
+            self._reserved += need
+
+        target = self._outputs / relative
+        fetch = Fetch(source, remote, target, notes, keep, progress, room, self._streams)
+        try:
+            got = await fetch.run()
+        finally:
+            self._reserved -= reserved
+        kept = FileRecord(relative, got.size, got.sha256, "downloaded", self._now())
+        self._whole.is_whole(kept)
+        words = f"{relative} fetched, {got.size:,} bytes"
+        self._book.write(
+            job.job_id, Change(files=[kept], events=[(self._now(), "local", "file", words)])
+        )
+        self._table.drop(job.job_id, [record.name])
+        self._tell(job, record.name, got.size, got.size)
+
+    def _check_space(self, name: str, need: int) -> None:
+        """Room for this file and for those that are on their way already."""
+        free = shutil.disk_usage(_existing(self._outputs)).free - self._reserved
+        if need and need + _SPARE > free:
+            raise PublishError(
+                f"{name} needs {need:,} bytes, and only {max(0, free):,} are free in "
+                f"{self._outputs}.",
+                "Free some space there; it is tried again by itself.",
+                Trouble.DISK_FULL,
+            )
+
+    # -- telling ------------------------------------------------------------------------------
+
+    def _until(self, job: JobRecord, origin: str) -> datetime | None:
+        if origin != "replicate":
+            return None
+        return job.data_expires_at or ((job.completed_at or job.created_at) + KEPT)
+
+    def _row(self, one: FetchRecord) -> dict[str, Any]:
+        return {
+            "what": one.name,
+            "why": one.message or "it is not here yet",
+            "advice": one.advice,
+            "until": one.until.isoformat() if one.until else None,
+            "again": one.state != "failed",
+        }
+
+    def _tell(
+        self, job: JobRecord, name: str = "", done: int = 0, total: int | None = None
+    ) -> None:
+        self._hub.publish("fetch", job_id=job.job_id, name=name, done=done, total=total)
 
 
 def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:
@@ -113,39 +265,30 @@ def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:
     return {"path": str(outputs / file.path), "size": file.size, "sha256": file.sha256}
 
 
-def _links(output: Any, api_base: str) -> list[str]:
-    """File outputs: Replicate's delivery hosts over https, or the API's own host (a sandbox)."""
-    items = output if isinstance(output, list) else [output]
-    own = urlsplit(api_base).netloc
-    found = []
-    for item in items:
-        if not isinstance(item, str):
-            continue
-        parts = urlsplit(item)
-        host = parts.hostname or ""
-        theirs = host == "replicate.delivery" or host.endswith(".replicate.delivery")
-        if (theirs and parts.scheme == "https") or (own and parts.netloc == own):
-            found.append(item)
-    return found
+def _failed(record: FetchRecord, error: PublishError, now: datetime) -> FetchRecord:
+    late = record.until is not None and record.until <= now
+    # A token may come while there is time; what is not deleted waits until somebody gives one.
+    hurry = record.until is not None and error.kind is Trouble.CREDENTIALS
+    again = (error.kind in _AGAIN or hurry) and not late
+    state = "waiting" if again else "failed"
+    return replace(record, state=state, message=error.message, advice=error.advice)
 
 
-def _nothing(job: JobRecord) -> Missing:
-    if job.delivery == "hub":
-        return Missing(
-            "results", "they were delivered to the Hub", f"They are at {job.output_url}."
-        )
+def _gone(file: FileRecord, why: str) -> dict[str, Any]:
+    return {"what": file.path, "why": why, "advice": "", "until": None, "again": False}
+
+
+def _nothing(job: JobRecord) -> dict[str, Any]:
+    why, advice = "the job named no place that can be read from here", "Look at its output."
     if job.delivery == "local":
-        return Missing(
-            "results",
-            "the trainer sent nothing",
-            "Its log says why; with validation switched off some trainers upload no final files.",
+        why = "the trainer sent nothing"
+        advice = (
+            "Its log says why; with validation switched off some trainers upload no final files."
         )
-    return Missing("results", "the job was told to deliver elsewhere", "Look at its output.")
+    return {"what": "results", "why": why, "advice": advice, "until": None, "again": False}
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import Any, Final
 
 from tui.engine.book import Book, utc_now
 from tui.engine.clients import Clients
+from tui.engine.collecting.aftercare import after_end
 from tui.engine.collector import Collector
 from tui.engine.delivery_gate import gated
 from tui.engine.draft import read_draft
@@ -28,11 +28,9 @@ from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError, is_loopback
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
-_COLLECT_AGAIN: Final = 5.0
-_COLLECT_SELDOM: Final = 300.0
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -284,24 +282,8 @@ class JobService:
         """
         if not job.delivery and job.data_expires_at is None:
             return
-        self._tasks.start(self._after_end(job), f"collect {job.job_id}")
-
-    async def _after_end(self, job: JobRecord) -> None:
-        """Fetch results at once, and again as long as Replicate has some that are not here."""
-        told: set[str] = set()
-        pause = _COLLECT_AGAIN
-        while True:
-            result = await self._collector.collect(job)
-            for item in result["missing"] if job.status is JobStatus.COMPLETED else ():
-                words = f"{item['what']}: {item['why']}"
-                if words not in told:
-                    told.add(words)
-                    self._book.note(job.job_id, "local", "missing", words)
-            job = self._writer.job(job.job_id)
-            if job.data_expires_at is None or job.data_expires_at <= utc_now():
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _COLLECT_SELDOM)
+        work = after_end(self._collector, self._book, job, utc_now)
+        self._tasks.start(work, f"collect {job.job_id}")
 
 
 def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dict[str, Any]:

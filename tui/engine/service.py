@@ -19,6 +19,7 @@ from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
 from tui.engine.cloud_desk import CloudDesk
+from tui.engine.collecting.places import ResultPlaces
 from tui.engine.collector import Collector
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
@@ -146,7 +147,16 @@ class Engine:
             home=home,
             reader=self.reader,
         )
-        self._collector = Collector(self.book, self.clients, self.reader, self._outputs, utc_now)
+        self._collector = Collector(
+            book=self.book,
+            hub=self.hub,
+            now=utc_now,
+            outputs=self._outputs,
+            places=ResultPlaces(
+                self.clients, self.live, self._writer.transfers, lambda: self.publishing.places
+            ),
+            reader=self.reader,
+        )
         self._submitter = Submitter(
             book=self.book,
             clients=self.clients,
@@ -243,7 +253,10 @@ class Engine:
                 self.monitor.follow(job)
             else:
                 self._submitter.start(job)
-        for job in self._writer.at_risk(utc_now()):
+        ended = {job.job_id: job for job in self._writer.at_risk(utc_now())}
+        for job_id in self._collector.unfinished():
+            ended.setdefault(job_id, self._writer.job(job_id))
+        for job in ended.values():
             self.jobs.job_ended(job)
         self.publishing.queue.start()
         self.arrivals.take_up()

@@ -7,6 +7,7 @@ its documentation (https://replicate.com/docs/reference/http).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from tui.replicate.addresses import split_model
 from tui.replicate.calls import Calls, short
 from tui.replicate.create import create_once
-from tui.replicate.download import Downloaded, download_file
+from tui.replicate.download import Download, open_download
 from tui.replicate.errors import BadAnswerError, NotFoundError
 from tui.replicate.lookup import find_submitted
 from tui.replicate.models import (
@@ -293,15 +294,14 @@ class ReplicateClient(Calls):
         except NotFoundError:
             return
 
-    async def download(
-        self, url: str, dest: Path, *, progress: Progress | None = None
-    ) -> Downloaded:
-        """Fetch an output (any host; the token goes to Replicate's API only) into `dest`.
+    def reading(
+        self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
+    ) -> AbstractAsyncContextManager[Download]:
+        """An output (any host; the token goes to Replicate's API only) from byte `start` on.
 
-        Raises:
-            OSError: it could not be written.
+        See `open_download`.
         """
-        return await download_file(self._session, url, dest, progress)
+        return open_download(self._session, url, start=start, stop=stop, etag=etag)
 
     # Webhooks
 

@@ -1,91 +1,106 @@
-"""Fetching a file to disk, whole or not at all."""
+"""Reading an output file from any byte on: whoever reads decides where it goes."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import os
+import base64
+import binascii
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import httpx
 
-from tui.replicate.errors import InvalidRequestError, NoAnswerError
+from tui.replicate.errors import InvalidRequestError, ReplicateError
 from tui.replicate.redact import redact_url
 from tui.replicate.session import Call, Session
-from tui.replicate.upload import Progress
 
 _PIECE = 1024 * 1024
+_RANGE = re.compile(r"bytes (\d+)-\d*/(\d+)")
+_EMPTY = 416
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded:
-    """A file that has arrived.
+class Download:
+    """An answer whose content is still to be read.
 
     Attributes:
-        path: where it is.
-        size: bytes.
-        sha256: hex digest of what was written.
+        start: the first byte that comes; 0 when the host takes no ranges, or has another file now.
+        total: bytes of the whole file, None when the host does not say.
+        ranged: whether it takes ranges.
+        etag: the host's mark of this content, "" for none.
+        md5: of the whole file in hex, "" where the host does not tell.
+        pieces: the content.
     """
 
-    path: Path
-    size: int
-    sha256: str
+    start: int
+    total: int | None
+    ranged: bool
+    etag: str
+    md5: str
+    pieces: AsyncIterator[bytes]
 
 
-async def download_file(
-    session: Session, url: str, dest: Path, progress: Progress | None
-) -> Downloaded:
-    """Fetch `url` into `dest`, by way of a temporary neighbour; an older `dest` is replaced.
+@asynccontextmanager
+async def open_download(
+    session: Session, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
+) -> AsyncIterator[Download]:
+    """Open `url` from byte `start` up to `stop` (not included); the token goes home only.
 
-    The token goes along only to the service's own host. `progress` gets (done, total) bytes;
-    total is 0 while unknown.
+    Args:
+        session: whose connections.
+        url: absolute address.
+        start: first byte.
+        stop: end, None for the file's own.
+        etag: if the host's mark is another one now, all of the new file comes (`start` is 0 then).
 
     Raises:
-        ReplicateError: it could not be fetched whole.
-        OSError: it could not be written.
+        ReplicateError: it cannot be had, or the line broke while it was read.
     """
     if httpx.URL(url).scheme not in {"http", "https"}:
         raise InvalidRequestError(f"{redact_url(url)} cannot be downloaded.")
-    call = Call(what=f"the download of {dest.name}", method="GET", url=url, bounded=False)
-    retry = session.network.retry
-    for attempt in range(1, retry.attempts + 1):
-        try:
-            return await _fetch(session, call, dest, progress)
-        except NoAnswerError:
-            if attempt == retry.attempts:
-                raise
-            await asyncio.sleep(min(retry.longest, retry.base * 2**attempt))
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-async def _fetch(session: Session, call: Call, dest: Path, progress: Progress | None) -> Downloaded:
-    part = dest.with_name(f".{dest.name}.part")
-    digest = hashlib.sha256()
-    done = 0
+    last = "" if stop is None else str(stop - 1)
+    # Compressed on the way, byte numbers would mean something else.
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{last}"}
+    if etag and not etag.startswith("W/"):
+        headers["If-Range"] = etag
+    name = httpx.URL(url).path.rpartition("/")[2] or "a file"
+    call = Call(
+        what=f"the download of {name}", method="GET", url=url, headers=headers, bounded=False
+    )
     try:
-        with part.open("wb") as file:
-            async with session.exchange(call, abroad=True) as response:
-                encoded = "content-encoding" in response.headers
-                total = 0 if encoded else int(response.headers.get("content-length") or 0)
-                async for piece in response.aiter_bytes(_PIECE):
-                    await asyncio.to_thread(_take, piece, file, digest)
-                    done += len(piece)
-                    if progress is not None:
-                        progress(done, total)
-            await asyncio.to_thread(_settle, file)
-        part.replace(dest)
-    finally:
-        part.unlink(missing_ok=True)
-    return Downloaded(dest, done, digest.hexdigest())
+        async with session.exchange(call, abroad=True) as response:
+            yield _read(response)
+    except ReplicateError as error:
+        if error.status != _EMPTY or start:
+            raise
+        yield Download(0, 0, False, "", "", _nothing())
 
 
-def _take(piece: bytes, file: BinaryIO, digest: hashlib._Hash) -> None:
-    digest.update(piece)
-    file.write(piece)
+def _read(response: httpx.Response) -> Download:
+    headers = response.headers
+    part = _RANGE.fullmatch(headers.get("content-range", "")) if response.is_success else None
+    etag, md5 = headers.get("etag", ""), _md5(headers.get_list("x-goog-hash"))
+    pieces = response.aiter_bytes(_PIECE)
+    if response.status_code == httpx.codes.PARTIAL_CONTENT and part is not None:
+        return Download(int(part[1]), int(part[2]), True, etag, md5, pieces)
+    size = headers.get("content-length", "")
+    known = size.isdecimal() and "content-encoding" not in headers
+    return Download(0, int(size) if known else None, False, etag, md5, pieces)
 
 
-def _settle(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _md5(hashes: list[str]) -> str:
+    """Google's storage, where outputs lie, tells it as `md5=<base64>`."""
+    for item in ",".join(hashes).split(","):
+        kind, _, value = item.strip().partition("=")
+        if kind == "md5":
+            try:
+                return base64.b64decode(value, validate=True).hex()
+            except binascii.Error:
+                return ""
+    return ""
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """An empty file's content: one empty piece."""
+    yield b""

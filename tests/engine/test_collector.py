@@ -1,0 +1,274 @@
+"""What a job produced is fetched: in parts, resumed, checked; and what is missing is told."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.world import job as record
+from tests.engine.shelf import TOKEN, Shelf, serve_shelf
+from tests.engine.world import running_engine, write_quick_settings
+from tests.support import eventually
+from tui.engine.agent import own_engine
+from tui.engine.collecting.fetch import PART
+from tui.engine.control_client import ControlClient
+from tui.engine.service import Engine
+from tui.engine.storage_keys import folder_of
+from tui.settings import Home
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord, JobStatus
+from tui.store.writer import StoreWriter
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+async def shelf() -> AsyncIterator[Shelf]:
+    async with serve_shelf() as made:
+        yield made
+
+
+def ended_job(shelf: Shelf, output: Any, **changes: Any) -> JobRecord:
+    """A job that has just ended with files at the shelf, which keeps them for an hour."""
+    now = datetime.now(UTC)
+    made = record(1, JobStatus.COMPLETED)
+    values: dict[str, Any] = {
+        "api_base": shelf.base, "output": output, "completed_at": now, "delivery": "none",
+        "data_expires_at": now + timedelta(hours=1), "file_count": 0, "file_bytes": 0,
+    }  # fmt: skip
+    return replace(made, **(values | changes))
+
+
+async def told(client: ControlClient, job: JobRecord) -> list[dict[str, Any]]:
+    """What is not here, as the command `artifacts` has it."""
+    jobs = await client.publishing.artifacts(job.job_id)
+    return list(jobs[0]["unfetched"])
+
+
+class Desk:
+    """An engine with a token for the shelf."""
+
+    def __init__(self, engine: Engine, client: ControlClient) -> None:
+        self.engine = engine
+        self.client = client
+
+    def folder(self, job: JobRecord) -> Path:
+        return self.engine.home.outputs / folder_of(job)
+
+    def insert(self, job: JobRecord) -> JobRecord:
+        return self.engine.book.insert(job)
+
+
+@pytest.fixture
+async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
+    async with running_engine(home) as (engine, _):
+        client = ControlClient(home.socket, shelf.base)
+        await client.set_session({"replicate_token": TOKEN})
+        yield Desk(engine, client)
+
+
+async def test_files_come_in_parts_and_whole(desk: Desk, shelf: Shelf) -> None:
+    shelf.files = {"big.bin": os.urandom(5 * PART + 7), "small.txt": b"hello", "none.bin": b""}
+    output = {
+        "weights": shelf.url("big.bin"),
+        "more": [shelf.url("small.txt"), shelf.url("small.txt", "g"), shelf.url("none.bin")],
+        "log": "Training complete. Output: /x", "else": "https://example.com/secret.bin",
+    }  # fmt: skip
+    job = desk.insert(ended_job(shelf, output))
+    answer = await desk.client.collect(job.job_id)
+    assert answer["missing"] == []
+    here = {path.name: path.read_bytes() for path in desk.folder(job).iterdir()}
+    assert here == {**shelf.files, "2-small.txt": b"hello"}
+    assert shelf.asked["big.bin"] == 7  # a look and six parts
+    assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
+    assert desk.engine.book.writer.job(job.job_id).data_expires_at is None
+    again = await desk.client.collect(job.job_id)
+    assert len(again["files"]) == 4
+    assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
+
+
+async def test_a_line_that_breaks_costs_little(desk: Desk, shelf: Shelf) -> None:
+    size = 3 * PART
+    shelf.files = {"big.bin": os.urandom(size)}
+    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    desk.engine.jobs.job_ended(job)
+    for share in (1, 2, 3):
+        shelf.cut_after = MIB
+        await eventually(lambda: shelf.cut_after is None, within=40)
+        await eventually(lambda share=share: shelf.total_sent > share * MIB, within=40)
+    path = desk.folder(job) / "big.bin"
+    await eventually(path.exists, within=40)
+    assert path.read_bytes() == shelf.files["big.bin"]
+    # What was in the pipe when the line broke comes once more, not whole parts.
+    assert shelf.total_sent < size + 3 * PART // 2
+    assert not [one for one in desk.folder(job).iterdir() if one.name != "big.bin"]
+
+
+async def test_killed_in_the_middle_it_goes_on(home: Home, shelf: Shelf, tmp_path: Path) -> None:
+    """An engine in a process of its own, killed with some parts here and some not."""
+    size = 12 * PART
+    shelf.files = {"big.bin": os.urandom(size)}
+    write_quick_settings(home)
+    job = ended_job(shelf, shelf.url("big.bin"))
+    writer = StoreWriter(home)
+    writer.insert(job)
+    writer.close()
+    environ = {
+        **os.environ, "SIMPLETUNER_TUI_HOME": str(home.root),
+        "SIMPLETUNER_TUI_API_BASE": shelf.base, "REPLICATE_API_TOKEN": TOKEN,
+    }  # fmt: skip
+    shelf.hold_after = size // 2
+    first = await asyncio.to_thread(own_engine, home, environ, lambda: environ)
+    reader = StoreReader(home.database)
+    try:
+
+        def noted() -> bool:
+            found = reader.fetches(job.job_id)
+            return bool(found) and found[0].done_bytes >= 2 * PART
+
+        await eventually(noted, within=60)
+        first.process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(first.process.wait)
+        first.process.stdin.close()
+        kept = reader.fetches(job.job_id)[0]
+        parts = [n for n in kept.notes["parts"].values() if n == PART]
+        assert parts
+        before = shelf.total_sent
+        shelf.hold_after = None
+        shelf.open.set()
+        second = await asyncio.to_thread(own_engine, home, environ, lambda: environ)
+        try:
+            path = home.outputs / folder_of(job) / "big.bin"
+            await eventually(path.exists, within=60)
+            assert path.read_bytes() == shelf.files["big.bin"]
+            await eventually(lambda: reader.fetches(job.job_id) == [], within=20)
+        finally:
+            await asyncio.to_thread(second.stop)
+    finally:
+        reader.close()
+    assert shelf.total_sent - before <= size - kept.done_bytes + MIB
+    log = home.engine_log.read_text()
+    assert "Traceback" not in log
+
+
+async def test_another_file_behind_the_address_is_fetched_from_its_beginning(
+    desk: Desk, shelf: Shelf
+) -> None:
+    shelf.files = {"big.bin": os.urandom(4 * PART)}
+    shelf.hold_after = 2 * PART
+    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    desk.engine.jobs.job_ended(job)
+    await eventually(lambda: shelf.total_sent >= 2 * PART, within=30)
+    shelf.files = {"big.bin": os.urandom(4 * PART)}
+    shelf.cut_after = 1
+    shelf.hold_after = None
+    shelf.open.set()
+    path = desk.folder(job) / "big.bin"
+    await eventually(path.exists, within=60)
+    assert path.read_bytes() == shelf.files["big.bin"]
+
+
+@pytest.mark.parametrize("marks", [True, False])
+async def test_a_host_without_ranges_or_marks_will_do(
+    desk: Desk, shelf: Shelf, marks: bool
+) -> None:
+    shelf.ranges, shelf.marks = not marks, marks
+    shelf.files = {"big.bin": os.urandom(2 * PART + 1)}
+    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    assert (await desk.client.collect(job.job_id))["missing"] == []
+    assert (desk.folder(job) / "big.bin").read_bytes() == shelf.files["big.bin"]
+
+
+async def test_what_cannot_be_had_says_why_and_how_long(desk: Desk, shelf: Shelf) -> None:
+    shelf.files = {"cut.bin": b"x" * 1000, "gone.bin": b"y", "good.bin": b"z"}
+    shelf.short, shelf.missing = {"cut.bin"}, {"gone.bin"}
+    job = desk.insert(ended_job(shelf, [shelf.url(name) for name in shelf.files]))
+    answer = await desk.client.collect(job.job_id)
+    missing = {item["what"]: item for item in answer["missing"]}
+    assert set(missing) == {"cut.bin", "gone.bin"}
+    assert missing["cut.bin"]["again"]
+    assert not missing["gone.bin"]["again"]
+    assert "does not have gone.bin any more" in missing["gone.bin"]["why"]
+    assert job.data_expires_at is not None
+    for item in missing.values():
+        assert item["until"] == job.data_expires_at.isoformat()
+    rows = {row["name"]: row for row in await told(desk.client, job)}
+    assert rows["cut.bin"]["state"] == "waiting"
+    assert rows["gone.bin"]["state"] == "failed"
+    assert rows["gone.bin"]["origin"] == "replicate"
+    assert not (desk.folder(job) / "cut.bin").exists()
+    assert desk.engine.book.writer.job(job.job_id).data_expires_at is not None
+    shelf.short.clear()
+    shelf.missing.clear()
+    assert (await desk.client.collect(job.job_id))["missing"] == []
+    assert await told(desk.client, job) == []
+
+
+async def test_after_the_hour_it_is_not_tried_again(desk: Desk, shelf: Shelf) -> None:
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    shelf.files, shelf.short = {"cut.bin": b"x" * 1000}, {"cut.bin"}
+    job = desk.insert(ended_job(shelf, shelf.url("cut.bin"), data_expires_at=past))
+    answer = await desk.client.collect(job.job_id)
+    assert [item["again"] for item in answer["missing"]] == [False]
+
+
+async def test_no_room_is_told_before_anything_is_fetched(
+    desk: Desk, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.files = {"big.bin": os.urandom(2 * PART)}
+    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    real = shutil.disk_usage
+
+    def little(path: Any) -> Any:
+        return real(path)._replace(free=PART)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", little)
+        (item,) = (await desk.client.collect(job.job_id))["missing"]
+    assert "free" in item["why"]
+    assert item["again"]
+    assert shelf.total_sent <= 1
+    assert (await desk.client.collect(job.job_id))["missing"] == []
+
+
+async def test_a_disk_that_is_full_at_the_last_byte(
+    desk: Desk, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 3 * PART
+    shelf.files = {"big.bin": os.urandom(size)}
+    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    real = os.pwrite
+
+    def full(file: int, data: memoryview, at: int) -> int:
+        if at + len(data) >= size:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(file, data, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        (item,) = (await desk.client.collect(job.job_id))["missing"]
+    assert "no space is left" in item["why"]
+    assert not (desk.folder(job) / "big.bin").exists()
+    before = shelf.total_sent
+    assert (await desk.client.collect(job.job_id))["missing"] == []
+    assert (desk.folder(job) / "big.bin").read_bytes() == shelf.files["big.bin"]
+    assert shelf.total_sent - before <= size  # and mostly much less: what is here is kept
+
+
+async def test_a_deleted_file_is_fetched_again(desk: Desk, shelf: Shelf) -> None:
+    shelf.files = {"a.bin": b"a" * 1000}
+    job = desk.insert(ended_job(shelf, shelf.url("a.bin")))
+    await desk.client.collect(job.job_id)
+    (desk.folder(job) / "a.bin").write_bytes(b"b" * 1000)
+    assert (await desk.client.collect(job.job_id))["missing"] == []
+    assert (desk.folder(job) / "a.bin").read_bytes() == b"a" * 1000

@@ -1,0 +1,1 @@
+"""Bringing here what jobs produced elsewhere: where it is, and how it is fetched."""

@@ -1,0 +1,134 @@
+"""Outputs that Replicate keeps for an hour: single files behind addresses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tui.engine.collecting.source import Answer, ContentChangedError, Remote
+from tui.publishing.errors import PublishError, Trouble
+from tui.replicate.client import ReplicateClient
+from tui.replicate.errors import (
+    AuthenticationError,
+    CircuitOpenError,
+    ForbiddenError,
+    NoAnswerError,
+    NotFoundError,
+    NotSentError,
+    RateLimitedError,
+    ReplicateError,
+    ServiceError,
+)
+
+_BUSY = (RateLimitedError, ServiceError, CircuitOpenError)
+
+
+class DeliveredFiles:
+    """What a job's output names; addresses that may be signed stay in memory."""
+
+    origin = "replicate"
+    place = "Replicate"
+
+    def __init__(
+        self, addresses: list[str], client: Callable[[], Awaitable[ReplicateClient]]
+    ) -> None:
+        self._addresses = addresses
+        self._client = client
+
+    async def list(self) -> list[Remote]:
+        """One for each address; two of the same name get numbers."""
+        found: list[Remote] = []
+        taken: set[str] = set()
+        for address in self._addresses:
+            name = PurePosixPath(unquote(urlsplit(address).path)).name or "output"
+            number = 1
+            while name in taken:
+                number += 1
+                plain = PurePosixPath(unquote(urlsplit(address).path)).name or "output"
+                name = f"{number}-{plain}"
+            taken.add(name)
+            found.append(Remote(name, address))
+        return found
+
+    async def look(self, remote: Remote) -> tuple[Remote, bool]:
+        """Ask for the first byte: the answer tells the size, the mark, and about ranges."""
+        with _translated(remote.name):
+            client = await self._client()
+            async with client.reading(remote.key, start=0, stop=1) as answer:
+                known = replace(
+                    remote, size=answer.total, mark=answer.etag.removeprefix("W/"), md5=answer.md5
+                )
+                # Without a mark nobody could tell whether the parts belong to one file.
+                return known, answer.ranged and bool(answer.etag)
+
+    @asynccontextmanager
+    async def reading(self, remote: Remote, start: int, stop: int | None) -> AsyncIterator[Answer]:
+        """Open one address."""
+        with _translated(remote.name):
+            client = await self._client()
+            async with client.reading(
+                remote.key, start=start, stop=stop, etag=remote.mark
+            ) as answer:
+                changed = answer.ranged and answer.etag.removeprefix("W/") != remote.mark
+                if answer.start != start or changed:
+                    raise ContentChangedError(remote.name)
+                yield Answer(answer.start, answer.pieces)
+
+    async def aclose(self) -> None:
+        """The client is the engine's."""
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Errors of the client as errors of a transfer."""
+    try:
+        yield
+    except ReplicateError as error:
+        raise explained(error, name) from error
+
+
+def explained(error: ReplicateError, name: str) -> PublishError:
+    """A failure to fetch an output, with its kind."""
+    if isinstance(error, NotFoundError):
+        return PublishError(
+            f"Replicate does not have {name} any more.",
+            "It keeps files for an hour after a job's end; run the job again for new ones.",
+            Trouble.MISSING,
+        )
+    kind = Trouble.REFUSED
+    if isinstance(error, _BUSY):
+        kind = Trouble.BUSY
+    elif isinstance(error, NoAnswerError | NotSentError):
+        kind = Trouble.NETWORK
+    elif isinstance(error, AuthenticationError | ForbiddenError):
+        kind = Trouble.CREDENTIALS
+    return PublishError(error.message, error.advice, kind, retry_after=error.retry_after)
+
+
+def file_links(output: Any, api_base: str) -> list[str]:
+    """File outputs: Replicate's delivery hosts over https, or the API's own host (a sandbox).
+
+    Nothing else is asked for: an output is text that a model wrote, and might name any address.
+    """
+    own = urlsplit(api_base).netloc
+    found: dict[str, None] = {}
+    for item in texts_of(output):
+        parts = urlsplit(item)
+        host = parts.hostname or ""
+        theirs = host == "replicate.delivery" or host.endswith(".replicate.delivery")
+        if (theirs and parts.scheme == "https") or (own and parts.netloc == own):
+            found[item] = None
+    return list(found)
+
+
+def texts_of(output: Any, depth: int = 4) -> Iterator[str]:
+    """Every text in an output, which may be one, a list or an object of them."""
+    if isinstance(output, str):
+        yield output
+    elif depth and isinstance(output, list | dict):
+        for item in output if isinstance(output, list) else output.values():
+            yield from texts_of(item, depth - 1)

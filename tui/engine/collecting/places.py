@@ -1,0 +1,165 @@
+"""Where a job's results are, read from what it was told and from what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from tui.engine.clients import Clients
+from tui.engine.collecting.delivered import DeliveredFiles, file_links, texts_of
+from tui.engine.collecting.far_places import Bucket, Repo
+from tui.engine.collecting.source import Source
+from tui.engine.live_settings import LiveSettings
+from tui.engine.publisher.places import Place, Places
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.s3_profile import S3Profile
+from tui.simpletuner.delivery import clean_repo_id
+from tui.store.records import JobRecord
+from tui.store.transfers import TransferTables
+
+_HUB_HOSTS: Final = ("huggingface.co", "www.huggingface.co", "hf.co")
+_REVISION: Final = re.compile(r"/(?:tree|commit)/([^/?#]+)")
+_EARLY: Final = timedelta(minutes=10)
+_DEFAULT_PREFIX: Final = "simpletuner"
+
+Opened = tuple[str, str, Callable[[], Awaitable[Source]]]
+"""Origin, place for people, and how to get at it."""
+
+
+class ResultPlaces:
+    """Finds the sources of a job's results."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        live: LiveSettings,
+        tables: TransferTables,
+        places: Callable[[], Places],
+    ) -> None:
+        """Args: `places` knows the user's destinations and their keys."""
+        self._clients = clients
+        self._live = live
+        self._tables = tables
+        self._places = places
+
+    def of(self, job: JobRecord) -> list[Opened]:
+        """All places of a job, each still to be opened (PublishError when it cannot be)."""
+        found: list[Opened] = []
+        if links := file_links(job.output, job.api_base):
+            files = DeliveredFiles(links, lambda: self._clients.get(job.api_base))
+            found.append(("replicate", files.place, _ready(files)))
+        if bucket := _bucket_of(job):
+            where = f"s3://{bucket['bucket']}/{bucket['prefix']}"
+            found.append(("s3", where, lambda: self._bucket(job, bucket)))
+        if (repo := _repo_of(job, self._clients.hub_endpoint(job.api_base))) is not None:
+            found.append(("hub", repo[0], lambda: self._repo(job, *repo)))
+        return found
+
+    async def _bucket(self, job: JobRecord, told: dict[str, str]) -> Source:
+        place = self._destination(told)
+        if place is None:
+            raise PublishError(
+                f"No destination holds keys for the bucket {told['bucket']}.",
+                "Add one with `simpletuner-tui destinations add NAME --kind s3 …`, then fetch "
+                "again.",
+                Trouble.CREDENTIALS,
+            )
+        keys = await self._places().keys(place)
+        known = S3Profile(**place.options)
+        profile = S3Profile(
+            bucket=told["bucket"],
+            endpoint=known.endpoint,
+            region=told["region"] or known.region,
+            prefix=told["prefix"],
+            addressing=known.addressing,
+        )
+        own = job.job_id in told["prefix"]
+        since = None if own else (job.started_at or job.created_at) - _EARLY
+        return Bucket(profile, keys, self._live.now.network, since)
+
+    def _destination(self, told: dict[str, str]) -> Place | None:
+        """The user's destination with the job's bucket; keys go to its own endpoint alone."""
+        named = told["destination"]
+        records = [one for one in self._tables.destinations() if one.kind == "s3"]
+        records.sort(key=lambda one: one.name != named)
+        for record in records:
+            endpoint = record.options.get("endpoint") or ""
+            same = _host(endpoint) == _host(told["endpoint"])
+            if same and (record.name == named or record.options["bucket"] == told["bucket"]):
+                return self._places().read(record.name)
+        return None
+
+    async def _repo(self, job: JobRecord, repo_id: str, revision: str) -> Source:
+        endpoint = self._clients.hub_endpoint(job.api_base)
+        if not endpoint:
+            raise PublishError(
+                f"Which Hub {repo_id} lies on is not known.",
+                "Set HF_ENDPOINT to its address (the sandbox prints its own), and HF_TOKEN, "
+                "before starting.",
+                Trouble.NAME,
+            )
+        token = await self._clients.tokens.find("huggingface", job.api_base)
+        return Repo(
+            repo_id,
+            revision,
+            endpoint=endpoint,
+            token=token.secret if token is not None else None,
+            network=self._live.now.network,
+        )
+
+
+def _ready(source: Source) -> Callable[[], Awaitable[Source]]:
+    async def give() -> Source:
+        return source
+
+    return give
+
+
+def _bucket_of(job: JobRecord) -> dict[str, str] | None:
+    """The bucket that the trainer was given, or that the output names; not our own receiver's."""
+    if job.delivery == "local":
+        return None
+    inputs = job.inputs
+    draft = job.submit.get("draft", {}).get("delivery") or {}
+    if bucket := _text(inputs.get("s3_bucket")):
+        return {
+            "bucket": bucket,
+            "endpoint": _text(inputs.get("s3_endpoint_url")),
+            "region": _text(inputs.get("s3_region")),
+            "prefix": (_text(inputs.get("s3_base_path")) or _DEFAULT_PREFIX).strip("/"),
+            "destination": _text(draft.get("destination")),
+        }
+    for text in texts_of(job.output):
+        parts = urlsplit(text)
+        if parts.scheme == "s3" and parts.netloc:
+            return {
+                "bucket": parts.netloc, "endpoint": "", "region": "",
+                "prefix": unquote(parts.path).strip("/"), "destination": "",
+            }  # fmt: skip
+    return None
+
+
+def _repo_of(job: JobRecord, endpoint: str) -> tuple[str, str] | None:
+    """The repository and revision that the output names."""
+    hosts = {*_HUB_HOSTS, urlsplit(endpoint).netloc} - {""}
+    for text in texts_of(job.output):
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or parts.netloc not in hosts:
+            continue
+        repo = clean_repo_id(f"https://huggingface.co{parts.path}")
+        if repo is None or repo.count("/") != 1:
+            continue
+        found = _REVISION.search(parts.path)
+        return repo, unquote(found[1]) if found else "main"
+    return None
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _host(endpoint: str) -> str:
+    return urlsplit(endpoint).netloc if endpoint else ""
