@@ -14,7 +14,7 @@ from tui.app.lines import fit, plain
 from tui.app.messages import UploadProgress
 from tui.app.widgets.piece_list import Entry, entry
 from tui.simpletuner.overrides import OVERRIDES
-from tui.store.records import EventRecord, JobRecord, JobStatus, StageRecord
+from tui.store.records import LOST, EventRecord, JobRecord, JobStatus, StageRecord
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
@@ -66,7 +66,8 @@ def head(
     cost = cost_so_far(job, now)
     if cost is not None:
         so_far = " so far" if job.status.is_active else ""
-        found.append((f"{formatting.money(cost)}{so_far}", "base"))
+        most = "at most " if job.provider_status == LOST else ""
+        found.append((f"{most}{formatting.money(cost)}{so_far}", "base"))
     elif job.estimate_micros is not None:
         found.append((f"about {formatting.money(job.estimate_micros)}", "dim"))
     if job.hardware:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tui.engine.hub import Hub
 from tui.engine.log_keeper import LogFacts, LogKeeper, LogWriteError, former_logs
+from tui.engine.lost import changed_fields, found_again
 from tui.engine.reconcile import Known, Snapshot, job_status, reconcile
 from tui.settings import Home
 from tui.simpletuner.diagnosis import diagnose
@@ -76,6 +77,8 @@ class Book:
         """
         record = self.writer.job(job_id)
         now = self._now()
+        if (again := found_again(record, snapshot)) is not record:
+            record = self.write(job_id, Change(values=changed_fields(record, again)))
         known = reconcile(_known(record), snapshot)
         values = _changes(record, known)
         events: list[tuple[datetime, str, str, str]] = []

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tui.engine.book import Book
+from tui.engine.book import Book, utc_now
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.hub import Hub
+from tui.engine.lost import as_lost
 from tui.engine.reconcile import Snapshot
 from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import (
@@ -175,8 +176,9 @@ class Monitor:
                 return self._interval(job)
             self._book.note(
                 job_id, "poll", "lost", "Replicate does not know this prediction any more.",
-                status=JobStatus.FAILED, stage="unknown to Replicate",
+                stage="unknown to Replicate",
                 error="Replicate does not know this prediction (wrong account, or removed).",
+                **as_lost(self._book.writer.job(job_id), utc_now()),
             )  # fmt: skip
             return None
         except ReplicateError as error:

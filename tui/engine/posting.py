@@ -31,6 +31,10 @@ class CancelledWhilePostingError(Exception):
     """The user cancelled, and nothing was started."""
 
 
+class UnknownOutcomeError(ReplicateError):
+    """The job may have been started, and nobody can tell."""
+
+
 class Poster:
     """Starts predictions and finds those that may have been started."""
 
@@ -166,7 +170,7 @@ class Poster:
             one for one in found if self._book.writer.by_prediction(job.api_base, one.id) is None
         ]
         if ours and all(one.data_removed for one in ours):
-            raise ReplicateError(
+            raise UnknownOutcomeError(
                 "It cannot be told any more whether Replicate took the job: its data are removed.",
                 advice="Look at replicate.com/predictions, then run it again if it is not there.",
             )

@@ -186,6 +186,7 @@ class SpendingService:
         jobs = self._reader.billed(since, sandbox=is_loopback(api_base))
         counted = tally(jobs, first)
         chart = by_day(jobs, days, now, zone)
+        lost, lost_micros = self._reader.lost(first, sandbox=is_loopback(api_base))
         return {
             **self._standing(jobs, now),
             "days": days,
@@ -198,6 +199,8 @@ class SpendingService:
             "job_count": sum(counted.counts.values()),
             "average_seconds": counted.average_seconds,
             "unpriced_jobs": counted.unpriced,
+            "lost_jobs": lost,
+            "lost_micros": lost_micros,
         }
 
     def _standing(self, jobs: list[Billed], now: datetime) -> dict[str, Any]:

@@ -24,8 +24,9 @@ from tui.engine.archives import Archives
 from tui.engine.book import Book, Clock
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.hub import Hub
+from tui.engine.lost import as_lost
 from tui.engine.monitor import Monitor
-from tui.engine.posting import CancelledWhilePostingError, Poster
+from tui.engine.posting import CancelledWhilePostingError, Poster, UnknownOutcomeError
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import InvalidInputError, ReplicateError
@@ -166,6 +167,8 @@ class Submitter:
         except InvalidInputError as error:
             refused = {item.field: item.message for item in error.fields if item.field}
             self._fail(job_id, error.message, error.advice, refused)
+        except UnknownOutcomeError as error:
+            self._fail(job_id, error.message, error.advice, lost=True)
         except ReplicateError as error:
             self._fail(job_id, error.message, error.advice)
         except CancelledByUser:
@@ -197,14 +200,26 @@ class Submitter:
                 await self._poster.pass_on_cancel(job)
 
     def _fail(
-        self, job_id: str, message: str, advice: str, refused: Mapping[str, str] | None = None
+        self,
+        job_id: str,
+        message: str,
+        advice: str,
+        refused: Mapping[str, str] | None = None,
+        *,
+        lost: bool = False,
     ) -> None:
-        """End a job that never started; `refused` are words by input, from Replicate."""
+        """End a job that never started; `refused` are words by input, from Replicate.
+
+        One that is `lost` may have been started: it counts as if it was.
+        """
         self._archives.remove(job_id)
+        now = self._now()
+        ending = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
+        if lost:
+            ending = as_lost(self._book.writer.job(job_id), now)
         self._book.note(
             job_id, "local", "state", message,
-            status=JobStatus.FAILED, stage=message, error=message, completed_at=self._now(),
-            cost_micros=0,
+            **ending, stage=message, error=message,
             diagnosis={
                 "kind": "submit", "title": message, "what": message, "evidence": [],
                 "advice": [advice] if advice else [], "changes": {}, "inputs": dict(refused or {}),

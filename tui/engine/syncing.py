@@ -14,7 +14,7 @@ from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
 from tui.settings import Settings
 from tui.simpletuner.hardware import LEGACY_MODEL, profile_for_model
-from tui.store.records import JobRecord
+from tui.store.records import LOST, JobRecord
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -24,13 +24,18 @@ async def import_predictions(
 ) -> AsyncIterator[JobRecord]:
     """Add every trainer prediction that is not known yet, all pages; yields the new jobs.
 
+    Those that were lost and are found again are among them.
+
     Predictions of other models are left alone, and so are those the user deleted from the list.
     """
     async for row in client.predictions():
         known = book.writer.by_prediction(api_base, row.id)
         if known is not None:
-            if known.status.is_active:
-                book.tell(known.job_id, snapshot_of(row), "sync")
+            lost = known.provider_status == LOST
+            if known.status.is_active or lost:
+                told = book.tell(known.job_id, snapshot_of(row), "sync")
+                if lost:
+                    yield told
             continue
         job = import_prediction(row, api_base, book, settings, "sync")
         if job is not None:

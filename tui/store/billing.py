@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tui.store.columns import from_micros, to_micros
-from tui.store.records import Billed
+from tui.store.records import LOST, Billed
 
 _COLUMNS: Final = "api_base, status, started_at, completed_at, cost_micros, rate_micros, created_at"
 _ENDED: Final = (
@@ -64,6 +64,16 @@ def read_billed(
             )
         )
     return found
+
+
+def read_lost(query: Query, since: datetime, is_wanted: Callable[[str], bool]) -> tuple[int, int]:
+    """How many jobs were lost since a moment, and micro-dollars that they cost at most."""
+    sql = (  # the index leaves only failed jobs to be opened
+        "SELECT api_base, COUNT(*), SUM(COALESCE(cost_micros, 0)) FROM jobs "
+        "WHERE completed_at >= ? AND status = 'failed' AND provider_status = ? GROUP BY api_base"
+    )
+    rows = [row for row in query(sql, (to_micros(since), LOST)) if is_wanted(row[0])]
+    return sum(row[1] for row in rows), sum(row[2] for row in rows)
 
 
 def _ended(since: datetime, borders: Sequence[datetime]) -> tuple[str, list[int]]:

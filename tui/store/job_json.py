@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from tui.store.records import FileRecord, JobRecord
+from tui.store.records import LOST, FileRecord, JobRecord
 
 
 def job_json(
@@ -35,6 +35,7 @@ def job_json(
         "completed_at": _iso(job.completed_at),
         "duration_seconds": (ended - job.started_at).total_seconds() if job.started_at else None,
         "cost_usd": None if job.cost_micros is None else job.cost_micros / 1e6,
+        "cost_is_upper_bound": job.provider_status == LOST,
         "estimated_cost": None if job.estimate_micros is None else job.estimate_micros / 1e6,
         "hardware_type": job.hardware,
         "error_message": job.error or None,

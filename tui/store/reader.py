@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tui.store.billing import read_billed
+from tui.store.billing import read_billed, read_lost
 from tui.store.columns import (
     JOB_COLUMNS,
     ROW_COLUMNS,
@@ -316,6 +316,10 @@ class StoreReader:
             borders: moments from which sums are wanted; jobs between two come as one row then.
         """
         return read_billed(self._all, since, lambda base: is_loopback(base) is sandbox, borders)
+
+    def lost(self, since: datetime, *, sandbox: bool) -> tuple[int, int]:
+        """Jobs lost since a moment: how many, and micro-dollars that they cost at most."""
+        return read_lost(self._all, since, lambda base: is_loopback(base) is sandbox)
 
     # -- publishing ---------------------------------------------------------------------------
 

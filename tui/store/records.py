@@ -33,6 +33,8 @@ class JobStatus(StrEnum):
         return self not in TERMINAL
 
 
+LOST = "lost"
+"""`provider_status` of a job that Replicate does not know any more: its cost is an upper bound."""
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 ACTIVE = frozenset(JobStatus) - TERMINAL
 

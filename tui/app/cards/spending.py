@@ -117,6 +117,11 @@ class SpendingCard(Card):
         if known.get("unpriced_jobs"):
             jobs = formatting.plural(int(known["unpriced_jobs"]), "job")
             lines.append(row("no price", f"{jobs} on hardware without a rate", "warn"))
+        if known.get("lost_jobs"):
+            jobs = formatting.plural(int(known["lost_jobs"]), "job")
+            most = formatting.money(_micros(known, "lost_micros"))
+            words = f"{jobs} unknown to Replicate, counted with at most {most}"
+            lines.append(row("lost", words, "warn"))
         return lines
 
     # -- changing -----------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""A job that Replicate does not know any more may have run: it is never counted as nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine.world import World
+from tests.store.test_billing import T0, job
+from tests.support import eventually
+from tui.engine.lost import as_lost, found_again, most_it_cost
+from tui.engine.reconcile import Snapshot
+from tui.engine.spending import Limit, accrued, judge, used
+from tui.store.records import LOST, Billed, JobRecord, JobStatus
+
+RATE = 975
+seconds = st.integers(0, 3 * 86_400)
+
+
+def after(value: int) -> datetime:
+    return T0 + timedelta(seconds=value)
+
+
+@st.composite
+def lost_jobs(draw: st.DrawFn) -> tuple[JobRecord, datetime, timedelta]:
+    """A job, when it was lost, and how long it really ran until then."""
+    queued = draw(seconds)
+    ran = draw(seconds)
+    later = draw(seconds)
+    known: dict[str, Any] = {
+        "status": JobStatus.RUNNING, "estimate_micros": draw(st.none() | st.integers(0, 10**9)),
+        "created_at": T0,
+    }  # fmt: skip
+    if draw(st.booleans()):
+        known["queued_at"] = T0
+    if draw(st.booleans()):  # else it was lost before anybody told that it runs
+        known["started_at"] = after(queued)
+        if draw(st.booleans()):
+            known["eta_at"] = after(queued + draw(seconds))
+    else:
+        known["status"] = JobStatus.QUEUED
+    life = draw(st.none() | st.integers(5, 2 * 86_400))
+    if life is not None:  # Replicate counts it from the making, so it cannot have run longer
+        known["submit"] = {"cancel_after": life}
+        ran = min(ran, max(0, life - queued))
+    return job("a", **known), after(queued + ran + later), timedelta(seconds=ran)
+
+
+@given(lost_jobs())
+def test_a_lost_job_counts_at_least_what_it_cost(
+    case: tuple[JobRecord, datetime, timedelta],
+) -> None:
+    record, lost_at, ran = case
+    true_cost = int(ran.total_seconds()) * RATE
+    assert most_it_cost(record, lost_at) >= true_cost
+
+
+@given(lost_jobs(), seconds)
+def test_a_lost_job_uses_up_the_limit(
+    case: tuple[JobRecord, datetime, timedelta], wait: int
+) -> None:
+    record, lost_at, ran = case
+    ended = replace(record, **as_lost(record, lost_at))
+    row = Billed(
+        ended.status, ended.started_at, ended.completed_at, ended.cost_micros, ended.rate_micros,
+        None, ended.created_at,
+    )  # fmt: skip
+    now = lost_at + timedelta(seconds=wait)
+    since = T0 - timedelta(days=1)
+    true_cost = int(ran.total_seconds()) * RATE
+    assert used([row], since, now) == ended.cost_micros >= true_cost
+    assert accrued(row, lost_at) == ended.cost_micros
+    verdict = judge(Limit(True, true_cost, "monthly", "block"), [row], 1, lost_at)
+    assert verdict.blocks  # what was really spent is never given out again
+
+
+@given(lost_jobs(), seconds)
+def test_later_is_never_less_and_a_ceiling_is_kept(
+    case: tuple[JobRecord, datetime, timedelta], wait: int
+) -> None:
+    record, lost_at, _ = case
+    cost = most_it_cost(record, lost_at)
+    assert 0 <= cost <= most_it_cost(record, lost_at + timedelta(seconds=wait))
+    if life := record.submit.get("cancel_after"):
+        assert cost <= life * RATE
+
+
+@given(lost_jobs(), st.sampled_from(["", "starting", "processing", "succeeded"]))
+def test_what_is_found_again_has_no_guess_left(
+    case: tuple[JobRecord, datetime, timedelta], told: str
+) -> None:
+    record, lost_at, _ = case
+    lost = replace(record, **as_lost(record, lost_at))
+    again = found_again(lost, Snapshot(status=told))
+    if not told:
+        assert again is lost
+    else:
+        assert (again.cost_micros, again.completed_at, again.provider_status) == (None, None, "")
+        assert again.status.is_active
+    assert found_again(record, Snapshot(status=told)) is record
+
+
+async def lose(world: World, job_id: str) -> JobRecord:
+    """Its prediction is gone at the service."""
+    record = await world.until(job_id, JobStatus.RUNNING)
+    world.sandbox.core.jobs.by_id.pop(record.prediction_id)
+    return await world.until(job_id, JobStatus.FAILED)
+
+
+async def test_a_lost_job_is_counted_shown_and_found_again(world: World) -> None:
+    world.fault("webhook-lost")  # it runs on, and events would tell of it
+    job_id = await world.submit(steps=4000)
+    running = await world.until(job_id, JobStatus.RUNNING)
+    prediction = world.prediction_of(running)
+    lost = await lose(world, job_id)
+    assert lost.provider_status == LOST
+    assert lost.completed_at is not None
+    assert lost.cost_micros is not None
+    assert lost.cost_micros >= (lost.estimate_micros or 0) > 0
+    summary = await world.client.cloud.spending(7)
+    assert (summary["lost_jobs"], summary["lost_micros"]) == (1, lost.cost_micros)
+    assert summary["total_micros"] == lost.cost_micros
+    assert (await world.client.call("GET", "/api/engine/limit"))["spent_micros"] == lost.cost_micros
+    world.sandbox.core.jobs.by_id[lost.prediction_id] = prediction
+    await world.client.sync()
+    found = await eventually(lambda: _heard_of(world, job_id))
+    assert found.cost_micros is None or found.status.is_terminal
+    await world.client.cancel(job_id)
+    ended = await world.ended(job_id)
+    assert ended.status is JobStatus.CANCELLED
+    assert (await world.client.cloud.spending(7))["lost_jobs"] == 0
+
+
+def _heard_of(world: World, job_id: str) -> JobRecord | None:
+    record = world.job(job_id)
+    return record if record.provider_status not in ("", LOST) else None
