@@ -33,7 +33,7 @@ def _act(action: str, service: str, user: str, value: str) -> dict[str, str]:
     candidates = chosen.backends if isinstance(chosen, chainer.ChainerBackend) else [chosen]
     trusted = next((item for item in candidates if _name(item) in TRUSTED_BACKENDS), None)
     if trusted is None:
-        return {"problem": "there is no keyring that can be trusted with a token on this machine"}
+        return {"problem": _why_none()}
     backend = {"backend": str(trusted.name)}
     if action == "get":
         found = trusted.get_password(service, user)
@@ -46,6 +46,22 @@ def _act(action: str, service: str, user: str, value: str) -> dict[str, str]:
     except PasswordDeleteError:
         return {**backend, "deleted": "no"}
     return {**backend, "deleted": "yes"}
+
+
+def _why_none() -> str:
+    """A bus that is there and does not answer is another trouble than a machine without keyring."""
+    from keyring.backends import SecretService
+
+    nothing = "there is no keyring that can be trusted with a token on this machine"
+    if not sys.platform.startswith("linux"):
+        return nothing
+    try:
+        _ = SecretService.Keyring.priority
+    except TimeoutError:
+        return "the D-Bus session does not answer, so no keyring can be asked"
+    except Exception:  # noqa: BLE001  whatever it is, there is none
+        return nothing
+    return nothing
 
 
 def _name(backend: object) -> str:

@@ -25,11 +25,13 @@ class Keyring:
         address: of its D-Bus.
         daemon: the process that keeps the secrets.
         home: where it keeps them.
+        bus: process id of the D-Bus.
     """
 
     address: str
     daemon: subprocess.Popen[bytes]
     home: Path
+    bus: int
 
     def hang(self) -> None:
         """Let it answer nothing more, as a stuck daemon does."""
@@ -61,7 +63,7 @@ def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
             daemon = _daemon(address, home, password=None)
             started.append(daemon)
             _wait_for_name(address)
-        yield Keyring(address, daemon, home)
+        yield Keyring(address, daemon, home, bus.pid)
     finally:
         for process in (*started, bus):
             with suppress(ProcessLookupError):

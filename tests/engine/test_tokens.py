@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.keyrings import Keyring, secret_service
+from tests.engine.prompter import unanswered_prompts
 from tests.engine.world import World, running_engine
 from tui.engine.control_client import ControlClient, ControlError
 from tui.engine.errors import RefusedError
@@ -94,6 +96,21 @@ async def test_a_locked_keyring_is_named_and_the_session_way_is_open(
     with secret_service(unlock=False) as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
         await refused(world, "locked", "dismissed", "refused", "no keyring service")
+
+
+async def test_a_prompt_that_nobody_answers_is_named_and_the_session_way_is_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A locked keyring, a desktop that would ask for its password, and nobody sitting there."""
+    with secret_service(unlock=False) as keyring, unanswered_prompts(keyring.address) as prompts:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        await refused(world, "waiting for a prompt")
+        assert "BeginPrompting" in prompts
+
+
+async def test_a_bus_that_hangs_is_named(world: World, keyring: Keyring) -> None:
+    os.kill(keyring.bus, signal.SIGSTOP)
+    await refused(world, "does not answer")
 
 
 async def test_a_hung_keyring_takes_seconds_and_no_more(world: World, keyring: Keyring) -> None:

@@ -16,10 +16,12 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.proof import Proof
 from tui.engine.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
 from tui.network import network_of
-from tui.publishing.errors import PublishError
+from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_client import make_client
 from tui.publishing.s3_errors import explain
 from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.replicate.errors import NotSentError
+from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
@@ -61,6 +63,10 @@ class LocalDelivery:
             words = "the trainer cannot reach this machine: no public https URL is set"
             return Proof([*steps, Check("public-url", "error", words, advice)], where=where)
         problem = await self._knock(url)
+        way = network_of(self._live.now.network).proxy_for(httpx.URL(url)) or ""
+        if problem is None and way.startswith("socks"):  # the S3 library does not speak it
+            words = f"the storage receiver answers at {url}"
+            return Proof([*steps, Check("receiver-reach", "ok", words)], where=where)
         if problem is None:
             pair = self._keys.personal_pair(_KEY_LIFE)
             folder, network = self._listening.outputs / PERSONAL_FOLDER, self._live.now.network
@@ -72,14 +78,18 @@ class LocalDelivery:
 
     async def _knock(self, url: str) -> Check | None:
         """What else there may be at the address; only our receiver answers like this."""
-        transport = RoutedTransport(network_of(self._live.now.network))
+        network = network_of(self._live.now.network)
         try:
-            async with httpx.AsyncClient(transport=transport, timeout=_KNOCK_SECONDS) as client:
+            async with httpx.AsyncClient(
+                transport=RoutedTransport(network), timeout=_KNOCK_SECONDS
+            ) as client:
                 reply = await client.get(f"{url}/{BUCKET}")
         except (httpx.HTTPError, OSError, ValueError) as error:
-            words = f"{url} cannot be reached ({type(error).__name__})"
+            lost = unreached(error, url, network, what="the storage receiver")
             advice = "Is the tunnel or reverse proxy running, and does it forward to the listener?"
-            return Check("receiver-reach", "error", words, advice)
+            if isinstance(lost, NotSentError) and not lost.temporary:
+                advice = lost.advice  # certificates, or a proxy that says no
+            return Check("receiver-reach", "error", lost.message.rstrip("."), advice)
         if reply.status_code == httpx.codes.FORBIDDEN and "<Code>AccessDenied</Code>" in reply.text:
             return None
         words = f"something else answers at {url} (HTTP {reply.status_code})"
@@ -114,4 +124,6 @@ def _refused(url: str, error: PublishError) -> Check:
     advice = (
         "The tunnel or proxy must leave path, Host and headers as they are and take large bodies."
     )
+    if error.kind in (Trouble.NETWORK, Trouble.TLS):
+        advice = error.advice
     return Check("receiver-reach", "error", words, advice)

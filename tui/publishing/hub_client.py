@@ -6,7 +6,10 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from tui.network import network_of
+from tui.replicate.failures import unreached
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
@@ -28,14 +31,21 @@ class PassingTroubleError(Exception):
     Attributes:
         status: HTTP status, or None when no answer came.
         retry_after: seconds that the Hub asked to wait, or None.
+        advice: what to do when it could not be reached.
     """
 
     def __init__(
-        self, text: str, status: int | None = None, retry_after: float | None = None
+        self,
+        text: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        *,
+        advice: str = "",
     ) -> None:
         super().__init__(text)
         self.status = status
         self.retry_after = retry_after
+        self.advice = advice
 
 
 def open_api(endpoint: str, token: Secret | None, network: NetworkSettings) -> HfApi:
@@ -99,7 +109,8 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                 httpx2.RemoteProtocolError,
                 httpx2.ProxyError,
             ) as error:
-                raise PassingTroubleError(str(error) or type(error).__name__) from error
+                lost = unreached(_known(error), str(request.url), way, what="a file")
+                raise PassingTroubleError(lost.message, advice=lost.advice) from error
             if response.status_code in _AGAIN:
                 response.close()
                 raise PassingTroubleError(
@@ -115,8 +126,6 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
             self._guard = threading.Lock()
 
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-            import httpx
-
             proxy = way.proxy_for(httpx.URL(str(request.url)))
             with self._guard:
                 if proxy not in self._ways:
@@ -129,6 +138,14 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                 item.close()
 
     return httpx2.Client(transport=Routed(), follow_redirects=True, timeout=limits, trust_env=False)
+
+
+def _known(error: Exception) -> httpx.TransportError:
+    """The library's client is httpx's twin; its errors have the same names and meanings."""
+    kind = getattr(httpx, type(error).__name__, httpx.ReadError)
+    twin: httpx.TransportError = kind(str(error))
+    twin.__cause__ = error
+    return twin
 
 
 def _wait(response: httpx2.Response) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_client import PassingTroubleError
+from tui.replicate.network import BundleError
 from tui.replicate.redact import redact_text
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -17,7 +18,10 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     if isinstance(error, RuntimeError) and inner is not None:  # the library's wrapper of uploads
         return explain(inner, repo_id, endpoint)
     if isinstance(error, PassingTroubleError):
-        return _passing(error, endpoint)
+        return _passing(error)
+    if isinstance(error, BundleError):
+        words = f"{endpoint} cannot be reached: {error.message}."
+        return PublishError(words, error.advice, Trouble.TLS)
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return _refused(error, int(status), repo_id)
@@ -31,7 +35,7 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     return PublishError(f"The Hub refused: {text}", "Check the settings.", Trouble.REFUSED)
 
 
-def _passing(error: PassingTroubleError, endpoint: str) -> PublishError:
+def _passing(error: PassingTroubleError) -> PublishError:
     if error.status == 429:
         return PublishError(
             "The Hub asks us to slow down.",
@@ -47,11 +51,8 @@ def _passing(error: PassingTroubleError, endpoint: str) -> PublishError:
             retry_after=error.retry_after,
         )
     text = redact_text(str(error)).splitlines()[0][:300]
-    kind = Trouble.TLS if "CERTIFICATE" in text.upper() else Trouble.NETWORK
-    advice = "Check the network and the proxy."
-    if kind is Trouble.TLS:
-        advice = "If it has a private authority, name its PEM file as ca_bundle."
-    return PublishError(f"{endpoint} cannot be reached: {text}.", advice, kind)
+    kind = Trouble.TLS if "certificate" in text else Trouble.NETWORK
+    return PublishError(text, error.advice, kind)
 
 
 def _quota(repo_id: str) -> PublishError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Profile
+from tui.replicate.network import BundleError, name_proxy
 from tui.replicate.redact import redact_text
 
 _KEYS = "Check the access key and the secret key of this destination, and that they belong to it."
@@ -144,12 +145,11 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
             "settings. If the server speaks plain HTTP, write http:// in the endpoint.",
             Trouble.TLS,
         )
+    if isinstance(error, BundleError):
+        words = f"{place} cannot be reached: {error.message}."
+        return PublishError(words, error.advice, Trouble.TLS)
     if isinstance(error, boto.ProxyConnectionError):
-        return PublishError(
-            "The proxy cannot be reached, or it refused.",
-            "Check the proxy in the network settings.",
-            Trouble.NETWORK,
-        )
+        return _proxy(error, place)
     if isinstance(error, boto.ReadTimeoutError):
         return PublishError(
             f"{place} stopped answering.", "It will be tried again.", Trouble.NETWORK
@@ -180,6 +180,26 @@ def no_s3(profile: S3Profile) -> PublishError:
         "Check the endpoint, and whether this network wants a login or a proxy changes answers.",
         Trouble.REFUSED,
     )
+
+
+def _proxy(error: Any, place: str) -> PublishError:
+    """What the proxy did; its address is in the error, with the password masked by the library."""
+    name = name_proxy(str(error.kwargs.get("proxy_url") or ""))
+    told = str(error.kwargs.get("error") or "")
+    if "407" in told:
+        words = "the proxy wants a user name and a password"
+        advice = "Write them into the proxy's address: http://name:password@host:port."
+    elif "Tunnel connection failed: " in told:
+        code = told.partition("Tunnel connection failed: ")[2][:3]
+        words, advice = f"the proxy refused (HTTP {code})", "Ask whoever runs the proxy."
+    elif "CERTIFICATE" in told.upper():
+        words = "the proxy's certificate is not trusted"
+        advice = "Name its PEM file as ca_bundle in the network settings."
+    else:
+        words = "the proxy cannot be reached"
+        advice = "Check the proxy in the network settings; is it running?"
+    message = f"{place} cannot be reached by the proxy {name}: {words}."
+    return PublishError(message, advice, Trouble.NETWORK)
 
 
 def code_of(error: Exception) -> str:

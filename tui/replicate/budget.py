@@ -48,6 +48,9 @@ class RateBudget:
 
     Documented limits of Replicate: 600 creates and 3 000 other calls a minute. The defaults stay
     at half of that.
+
+    Attributes:
+        era: counts the ways to the service that there have been; see `forgive`.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class RateBudget:
         longest_rest: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.era = 0
         self._full_rate = per_second
         self._rate = per_second
         self._burst = burst
@@ -150,6 +154,7 @@ class RateBudget:
 
     def forgive(self) -> None:
         """The way to the service is another one now, so failures on the old way say nothing."""
+        self.era += 1
         self._answered()
 
     def answered(self) -> None:
@@ -164,8 +169,15 @@ class RateBudget:
         self._probe_at = None
         self._probing = False
 
-    def failed(self, why: ReplicateError | None = None) -> None:
-        """No answer, or one that says the service is broken; `why` is told while calls rest."""
+    def failed(self, why: ReplicateError | None = None, era: int | None = None) -> None:
+        """No answer, or one that says the service is broken.
+
+        Args:
+            why: is told while calls rest.
+            era: when the call's way was chosen; of another one than now, it says nothing.
+        """
+        if era is not None and era != self.era:
+            return
         self._failures += 1
         self._why = why or self._why
         if self._probe_at is not None and not self._probing:

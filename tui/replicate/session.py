@@ -85,6 +85,7 @@ class Session:
         self.base = Base.parse(base_url)
         self.network = network
         self.budget = budget
+        self._era = budget.era
         self.clock_offset: timedelta | None = None
         self._token = token
         tame_library_logs()
@@ -161,7 +162,7 @@ class Session:
                 f"{self.base.service} took longer than {limit:g} s over {call.what}.",
                 advice="Try again; if it stays like this, check the connection.",
             )
-            self.budget.failed(late)
+            self.budget.failed(late, self._era)
             raise late from None
 
     @asynccontextmanager
@@ -261,7 +262,7 @@ class Session:
             if response.status_code == 429:
                 self.budget.throttled(1.0 if refusal.retry_after is None else refusal.retry_after)
             elif response.status_code >= 500:
-                self.budget.failed(error)
+                self.budget.failed(error, self._era)
             else:
                 self.budget.answered()
         return error
@@ -285,7 +286,7 @@ class Session:
     def _lost(self, error: Exception, url: str, call: Call, *, home: bool) -> ReplicateError:
         lost = unreached(error, url, self.network, what=call.what)
         if home:
-            self.budget.failed(lost)
+            self.budget.failed(lost, self._era)
         return lost
 
 

@@ -1,0 +1,135 @@
+"""The keyring at its worst: every call ends in time, and says why there is no token."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.engine.keyrings import secret_service
+from tests.engine.prompter import unanswered_prompts
+from tui.replicate.secret import Secret
+from tui.secrets import KeyringError, delete_token, read_token, store_token
+
+pytestmark = pytest.mark.needs_system("gnome-keyring")
+BOUND = 30.0
+"""Far more than the limit of a call (4 s) on a loaded machine; far less than for ever."""
+
+
+async def nothing_works(*words: str) -> None:
+    """Each of the three calls ends in time and names the reason; no helper is left behind."""
+    began = time.monotonic()
+    found = await read_token("replicate", "api.test")
+    assert found.value is None
+    assert any(text in found.problem for text in words), found.problem
+    for call in (
+        lambda: store_token("replicate", "api.test", Secret("x")),
+        lambda: delete_token("replicate", "api.test"),
+    ):
+        with pytest.raises(KeyringError) as caught:
+            await call()
+        assert any(text in caught.value.message for text in words), caught.value.message
+        assert "session" in caught.value.advice
+    assert time.monotonic() - began < BOUND
+    assert helpers() == []
+
+
+def helpers() -> list[int]:
+    """Children of this process that talk to a keyring."""
+    mine = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text()
+    found = []
+    for child in mine.split():
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"keyring_helper" in words:
+            found.append(int(child))
+    return found
+
+
+async def test_a_prompt_on_a_desktop_nobody_sits_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    with secret_service(unlock=False) as keyring, unanswered_prompts(keyring.address) as prompts:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        await nothing_works("waiting for a prompt")
+        assert "BeginPrompting" in prompts
+
+
+async def test_a_locked_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    with secret_service(unlock=False) as keyring:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        await nothing_works("locked")
+
+
+async def test_a_keyring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with secret_service() as keyring:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        await store_token("replicate", "api.test", Secret("before"))
+        keyring.hang()
+        await nothing_works("does not answer")
+
+
+async def test_a_bus_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with secret_service() as keyring:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        os.kill(keyring.bus, signal.SIGSTOP)
+        await nothing_works("does not answer")
+
+
+async def test_a_bus_that_takes_the_line_and_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "bus"))
+        silent.listen()
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+        await nothing_works("does not answer")
+
+
+@pytest.mark.parametrize("address", ["", "unix:path=/nonexistent/bus", "nonsense"])
+async def test_no_bus(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    if address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    await nothing_works("no keyring", "keyring service")
+
+
+async def test_a_bus_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with secret_service() as keyring:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        keyring.daemon.kill()
+        keyring.daemon.wait()
+        os.kill(keyring.bus, signal.SIGKILL)
+        await nothing_works("no keyring", "keyring service")
+
+
+async def test_a_plain_file_is_no_keyring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The library would take the backend that its own settings name, whatever it does."""
+    (tmp_path / "plain.py").write_text(
+        "from keyring.backend import KeyringBackend\n"
+        "class Keyring(KeyringBackend):\n"
+        "    priority = 99\n"
+        "    def get_password(self, service, user): return 'from a file'\n"
+        "    def set_password(self, service, user, word): pass\n"
+        "    def delete_password(self, service, user): pass\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "plain.Keyring")
+    await nothing_works("no keyring that can be trusted")
+
+
+async def test_calls_side_by_side_do_not_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with secret_service() as keyring:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        keyring.hang()
+        began = time.monotonic()
+        found = await asyncio.gather(*(read_token("replicate", f"h{n}") for n in range(4)))
+        assert all("does not answer" in one.problem for one in found)
+        assert time.monotonic() - began < BOUND
