@@ -272,7 +272,9 @@ async def test_the_public_url_is_taken_with_or_without_the_path(world: World) ->
     for text in ("https://t.example", "https://t.example/", f"https://t.example{WEBHOOK_PATH}"):
         world.engine.live.change("listener", {"public_url": text})
         assert listening.state()["webhook_url"] == f"https://t.example{WEBHOOK_PATH}"
-    real = replace(world.job(await world.submit(accept_delivery=True)), api_base="https://api.replicate.com/v1")
+    real = replace(
+        world.job(await world.submit(accept_delivery=True)), api_base="https://api.replicate.com/v1"
+    )
     url = listening.webhook_url(real)
     assert url == f"https://t.example{WEBHOOK_PATH}?key={world.engine.keys.hook_key(real.job_id)}"
     world.engine.live.change("listener", {"public_url": ""})

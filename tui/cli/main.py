@@ -212,6 +212,26 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--stop-after", type=_count, metavar="SECONDS", help="Replicate ends the job then"
     )
+    command.add_argument(
+        "--cost-ceiling", type=_dollars, metavar="DOLLARS",
+        help="what the job may cost at most: Replicate ends it in time",
+    )  # fmt: skip
+    command.add_argument(
+        "--accept-delivery", action="store_true", default=None,
+        help="start it even though the check of the delivery failed",
+    )  # fmt: skip
+
+
+def _dollars(text: str) -> int:
+    from tui.engine.fields import FieldError, read_amount
+
+    try:
+        micros = read_amount(text)
+    except FieldError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if micros < 1:
+        raise argparse.ArgumentTypeError("must be more than nothing")
+    return micros
 
 
 def _count(text: str) -> int:

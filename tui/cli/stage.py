@@ -18,8 +18,11 @@ from tui.engine.agent import (
     OwnedEngine,
     own_engine,
 )
-from tui.engine.control_client import ControlClient, ControlError
+from tui.engine.control_client import ControlClient, ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
+
+BUCKET_NAME = "demo-bucket"
+BUCKET_SECONDS = 7 * 24 * 3600
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Stage:
     def _start(self) -> ControlClient:
         if self.engine is None or self.engine.process.poll() is not None:
             self.engine = own_engine(self.home, os.environ, self._world)
+            _add_bucket(self.engine.client)
         return self.engine.client
 
     def _world(self) -> dict[str, str]:
@@ -96,3 +100,20 @@ class Stage:
                 self.sandbox.wait(10)
             except subprocess.TimeoutExpired:
                 self.sandbox.kill()
+        for process in (self.engine.process if self.engine else None, self.sandbox):
+            if process is not None and process.stdout is not None:
+                process.stdout.close()
+
+
+def _add_bucket(client: ControlClient) -> None:
+    """A bucket to rehearse S3 with: the engine's own receiver, with keys of its own for it."""
+    try:
+        made = client.request("POST", "/api/storage-keys", {"ttl_seconds": BUCKET_SECONDS})
+        wanted = ("endpoint", "bucket", "region", "access_key", "secret_key")
+        place = {name: made[name] for name in wanted}
+        place |= {"name": BUCKET_NAME, "kind": "s3", "prefix": "bucket", "session_only": True}
+        client.request("POST", "/api/engine/destinations", place)
+    except EngineGoneError:
+        raise
+    except ControlError:  # the listener is off: the rest of the demo works without
+        return

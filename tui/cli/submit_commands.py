@@ -78,6 +78,8 @@ def draft_of(options: argparse.Namespace) -> dict[str, Any]:
         "delivery": _given(delivery),
         "overrides": {**dict(options.set), **_given(overrides)},
         "cancel_after": options.stop_after,
+        "cost_ceiling_micros": options.cost_ceiling,
+        "accept_delivery": options.accept_delivery,
     }
     return _given(draft)
 

@@ -1,0 +1,38 @@
+"""The demo has a Hub and a bucket of its own, so that every way of delivery can be rehearsed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tui.cli.stage import BUCKET_NAME, Stage
+from tui.settings import Home
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    root = Path(tempfile.mkdtemp(prefix="st-"))
+    stage = Stage(Home(root / "h", root / "h" / "cloud_outputs"), root / "project")
+    yield stage
+    stage.close()
+    shutil.rmtree(root, ignore_errors=True)
+
+
+async def test_every_way_of_delivery_works_in_the_demo(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_the_users_own")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody must ask there
+    stage.build()
+    client = await stage.open()
+    names = await client.call("GET", "/api/publishing/namespaces")
+    assert names["namespaces"] == ["sandbox", "sandbox-lab"]
+    assert [one["name"] for one in await client.publishing.destinations()] == [BUCKET_NAME]
+    for body in ({"kind": "hub", "hub_model_id": "sandbox/cat", "try": True},
+                 {"kind": "s3", "destination": BUCKET_NAME}, {"kind": "local"}):  # fmt: skip
+        found = await client.cloud.check_delivery(**body)
+        assert found["verdict"] == "works", found

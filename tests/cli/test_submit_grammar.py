@@ -1,0 +1,39 @@
+"""`submit`: what is typed becomes the draft of a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tui.cli.main import build_parser
+from tui.cli.submit_commands import draft_of
+
+
+def draft(*words: str) -> dict[str, Any]:
+    return draft_of(build_parser().parse_args(["submit", "cat-lora", *words]))
+
+
+def test_what_is_not_said_is_not_in_the_draft() -> None:
+    assert not {"cost_ceiling_micros", "accept_delivery", "cancel_after"} & draft().keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"), [("5", 5_000_000), ("$1,250.50", 1_250_500_000), ("0.000001", 1)]
+)
+def test_a_ceiling_is_an_amount_of_dollars(text: str, micros: int) -> None:
+    assert draft("--cost-ceiling", text)["cost_ceiling_micros"] == micros
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1e309", "NaN", "1,5", "five", "2000000"])
+def test_what_is_no_amount_is_refused_at_its_option(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        draft(f"--cost-ceiling={text}")
+    assert caught.value.code == 2
+    assert "--cost-ceiling" in capsys.readouterr().err
+
+
+def test_a_failed_delivery_can_be_accepted() -> None:
+    assert draft("--accept-delivery")["accept_delivery"] is True
