@@ -107,11 +107,8 @@ class ShelfData:
         """
         name = str(told.get("transfer_id", ""))
         known = next((one for one in self.transfers if one.transfer_id == name), None)
-        if (
-            known is None
-            or known.state != told.get("state")
-            or told.get("message") != known.message
-        ):
+        heard = (told.get("state"), told.get("message"), told.get("position"))
+        if known is None or (known.state, known.message, known.position) != heard:
             before = {one.transfer_id for one in self.transfers if _stands(one)}
             self.read_transfers()
             if known is None or before != {

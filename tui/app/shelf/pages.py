@@ -140,7 +140,7 @@ def test_page(tested: Known) -> list[Entry]:
 
 
 def transfer_page(
-    one: TransferRecord, job: str, items: Sequence[TransferItem], done: Mapping[str, int]
+    one: TransferRecord, job: str, items: Sequence[TransferItem], done: Mapping[int, int]
 ) -> list[Entry]:
     """Everything about a transfer: how it stands, why, and each file."""
     glyph, word, tone = STATES[one.state]
@@ -173,9 +173,9 @@ _ITEMS = {
 }  # fmt: skip
 
 
-def _item_line(item: TransferItem, done: Mapping[str, int]) -> Entry:
+def _item_line(item: TransferItem, done: Mapping[int, int]) -> Entry:
     glyph, word, tone = _ITEMS.get(item.state, ("·", item.state, "dim"))
-    sent = done.get(item.name, 0)
+    sent = done.get(item.seq, 0)
     if item.state == "waiting" and sent:
         glyph, tone = "●", "accent"
         word = f"{formatting.size(sent)}, {100 * sent // max(1, item.size)} %"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tui import formatting
 from tui.app.cards.card import Item, Said
 from tui.app.shelf.draft import Draft
-from tui.app.shelf.words import best_means, checkpoint_name, destination, loss_words
+from tui.app.shelf.words import checkpoint_name, destination, loss_words
 from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 
@@ -151,7 +151,8 @@ class PublishDraft(Draft):
         best = next((one for one in checkpoints if one["best"]), None)
         words = "lowest mean loss"
         if best is not None:
-            words = f"{checkpoint_name(best['step'])}. {best_means(best)}"
+            mean = formatting.number(best["smoothed"])
+            words = f"{checkpoint_name(best['step'])}: mean loss of {best['window']} steps {mean}"
         found.append(("best", "the best checkpoint", words))
         found.append(("final", "the final result", "without its checkpoints"))
         found += [

@@ -32,7 +32,7 @@ class TransferPage(Page):
 
     def __init__(self, app: SimpleTunerApp, record: TransferRecord, job: str) -> None:
         self._transfer, self._job = record, job
-        self._done: dict[str, int] = {}
+        self._done: dict[int, int] = {}
         self._due: Timer | None = None
         super().__init__(f"Transfer {record.transfer_id}", self._read(app))
 
@@ -55,7 +55,7 @@ class TransferPage(Page):
     def _told(self, told: Mapping[str, Any]) -> None:
         if told and told.get("transfer_id") != self._transfer.transfer_id:
             return
-        self._done.update(told.get("files") or {})
+        self._done.update({int(seq): done for seq, done in (told.get("files") or {}).items()})
         if self._due is None:
             self._due = self.set_timer(_PERIOD, self._show)
 

@@ -175,7 +175,7 @@ class Carrier:
             transfer_id=record.transfer_id, job_id=record.job_id, state=record.state.value,
             done=record.done_bytes, total=record.total_bytes, bytes_per_second=int(speed),
             eta_seconds=int(left / speed) if speed > 0 else None, message=record.message,
-            position=record.position,
+            position=record.position, files=control.take_moved() if control is not None else {},
         )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Control:
         self._lock = threading.Lock()
         self._last = 0.0
         self._done: dict[int, int] = {}
+        self._moved: set[int] = set()
         self.sent = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
@@ -50,6 +51,7 @@ class Control:
         with self._lock:
             self.sent += max(0, done - self._done.get(seq, 0))
             self._done[seq] = done
+            self._moved.add(seq)
             now = time.monotonic()
             if now - self._last < EVERY:
                 return
@@ -60,6 +62,12 @@ class Control:
     def done(self) -> int:
         """Bytes of all files together."""
         return sum(self._done.copy().values())
+
+    def take_moved(self) -> dict[int, int]:
+        """Bytes of each file that has moved since the last call, by its number."""
+        with self._lock:
+            moved, self._moved = self._moved, set()
+            return {seq: self._done[seq] for seq in moved}
 
     def speed(self) -> float:
         """Bytes per second over the last seconds."""

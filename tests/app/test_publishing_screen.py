@@ -1,0 +1,282 @@
+"""The Publishing screen on a real engine, a real Hub and folders, by keys alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.app.cloud_world import settings_of
+from tests.app.conftest import text_of, wait_for
+from tests.engine.conftest import project  # noqa: F401  a fixture
+from tests.engine.test_transfers import a_job
+from tests.engine.world import World, running_world, write_quick_settings
+from tui.app.app import SimpleTunerApp
+from tui.app.screens.publishing import PublishingScreen
+from tui.app.shelf.draft import DraftForm
+from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.picker import Page, Picker
+from tui.app.widgets.publish_form import PublishForm
+from tui.app.widgets.transfer_page import TransferPage
+from tui.engine.control_client import ControlClient
+from tui.settings import Home
+from tui.store.transfer_records import TransferState
+
+LONG = 40.0
+
+
+@pytest.fixture
+async def world(home: Home, project: Path) -> AsyncIterator[World]:  # noqa: F811  the fixture
+    write_quick_settings(home)
+    async with running_world(home, project) as one:
+        yield one
+
+
+@asynccontextmanager
+async def on_publishing(
+    world: World, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[PublishingScreen, Pilot[int]]]:
+    async def attach() -> ControlClient:
+        return world.client
+
+    app = SimpleTunerApp(
+        world.home, settings_of(world), attach=attach, clock=lambda: datetime.now(UTC)
+    )
+    async with app.run_test(size=size) as pilot:
+        await wait_for(pilot, lambda: app.control is not None, LONG)
+        await pilot.press("3")
+        screen = await wait_for(
+            pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen
+        )
+        await wait_for(pilot, lambda: screen.artifacts.has_focus)
+        yield screen, pilot
+    app.reader.close()
+
+
+async def top(pilot: Pilot[int], kind: type[Any]) -> Any:
+    """Wait for a form, page or question over the screen."""
+    app: Any = pilot.app
+    found = await wait_for(
+        pilot, lambda: type(app.screen) is kind and app.screen.is_mounted and app.screen, LONG
+    )
+    await pilot.pause()
+    return found
+
+
+async def fill_in(form: DraftForm, pilot: Pilot[int], key: str, value: str) -> None:
+    """Go to an item with the arrows, and give it a value as its kind wants it."""
+    keys = [item.key for item in form._items]
+    while form.list.index != keys.index(key):
+        await pilot.press("down" if keys.index(key) > form.list.index else "up")
+    item = form.item
+    assert item is not None
+    await pilot.press("enter")
+    if item.kind == "choice":
+        picker = await top(pilot, Picker)
+        names = [name for name, _, _ in item.choices]
+        while picker.list.index != names.index(value):
+            await pilot.press("down" if names.index(value) > picker.list.index else "up")
+        await pilot.press("enter")
+        await top(pilot, type(form))
+    elif item.kind in ("text", "secret"):
+        await wait_for(pilot, lambda: form.input.has_focus)
+        form.input.value = value
+        await pilot.press("enter")
+    await pilot.pause()
+
+
+async def known(screen: PublishingScreen, pilot: Pilot[int], job_id: str) -> dict[str, Any]:
+    """Wait until the engine has said what a job's files hold."""
+    found: dict[str, Any] = await wait_for(
+        pilot, lambda: (screen.data.artifacts.get(job_id) or {}).get("checkpoints")
+        and screen.data.artifacts[job_id], LONG
+    )  # fmt: skip
+    return found
+
+
+async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_deleted(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = await a_job(world)
+    async with on_publishing(world) as (screen, pilot):
+        found = await known(screen, pilot, job_id)
+        await pilot.press("d")
+        assert "safe to delete" in screen.owner.notices[-1].message
+        await pilot.press("a")
+        form = await top(pilot, DraftForm)
+        await fill_in(form, pilot, "kind", "folder")
+        await fill_in(form, pilot, "path", "relative")
+        await fill_in(form, pilot, "save", "")
+        await wait_for(pilot, lambda: form.problems.get("path"), LONG)
+        assert form.item.key == "path"
+        await wait_for(pilot, lambda: form.input.has_focus)
+        form.input.value = str(tmp_path / "models")
+        await pilot.press("enter")
+        await fill_in(form, pilot, "save", "")
+        await wait_for(pilot, lambda: screen.data.tested.get("folder", {}).get("ok"), LONG)
+        await top(pilot, PublishingScreen)
+        assert "works, tested" in text_of(screen.owner)
+        await pilot.press("p")
+        form = await top(pilot, PublishForm)
+        await wait_for(pilot, lambda: form.draft.found, LONG)
+        assert form.item.key == "publish"
+        await pilot.press("enter")
+        await wait_for(
+            pilot,
+            lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE],
+            LONG,
+        )
+        await wait_for(
+            pilot, lambda: all(one["published"] for one in screen.data.artifacts[job_id]["files"]),
+            LONG,
+        )  # fmt: skip
+        assert "✓ folder" in text_of(screen.owner)
+        await pilot.press("d")
+        confirm = await top(pilot, Confirm)
+        assert "looked at again" in "\n".join(confirm._details)
+        await pilot.press("y")
+        await wait_for(
+            pilot, lambda: not any(one["here"] for one in screen.data.artifacts[job_id]["files"]),
+            LONG,
+        )  # fmt: skip
+        for file in found["files"]:
+            assert not Path(file["path"]).exists()
+            assert list((tmp_path / "models").rglob(Path(file["name"]).name))
+
+
+async def test_an_edited_card_is_replaced_only_when_that_is_said(world: World) -> None:
+    from huggingface_hub import HfApi
+
+    await world.use_hub()
+    job_id = await a_job(world)
+    api = HfApi(endpoint=world.sandbox.hub_url, token="hf_write")
+
+    def card() -> str:
+        path = api.hf_hub_download("sandbox/a-cat", "README.md", force_download=True)
+        return Path(path).read_text()
+
+    await world.client.publishing.add_destination(name="hub", kind="hub", repo="sandbox/a-cat")
+    await asyncio.to_thread(api.create_repo, "sandbox/a-cat")
+    await asyncio.to_thread(
+        api.upload_file, path_or_fileobj=b"# mine\n", path_in_repo="README.md",
+        repo_id="sandbox/a-cat",
+    )  # fmt: skip
+    async with on_publishing(world) as (screen, pilot):
+        await known(screen, pilot, job_id)
+        for keys, ends in (((), 1), (("down",), 2)):
+            await pilot.press("b")  # the best checkpoint
+            form = await top(pilot, PublishForm)
+            assert form.draft.options()["checkpoint"] == "best"
+            await pilot.press("enter")
+            picker = await top(pilot, Picker)
+            assert "somebody else" in picker._title
+            await pilot.press(*keys, "enter")
+
+            def done(wanted: int = ends) -> bool:
+                states = [one.state for one in screen.data.transfers]
+                return states == [TransferState.DONE] * wanted
+
+            await wait_for(pilot, done, LONG)
+            assert (await asyncio.to_thread(card) == "# mine\n") == (ends == 1)
+
+
+async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    async with on_publishing(world) as (screen, pilot):
+        await pilot.press("w")
+        form = await top(pilot, DraftForm)
+        await fill_in(form, pilot, "limit", "2 kB")
+        await top(pilot, PublishingScreen)
+        await wait_for(pilot, lambda: "limit 2.0 KiB/s" in text_of(screen.owner), LONG)
+        names = [
+            (await calls.publish(job_id, f"dir:{tmp_path}/{number}"))["transfer_id"]
+            for number in range(4)
+        ]
+
+        def state(number: int) -> TransferState:
+            rows = {one.transfer_id: one.state for one in screen.data.transfers}
+            return rows.get(names[number], TransferState.QUEUED)
+
+        await wait_for(pilot, lambda: state(0) is TransferState.RUNNING, LONG)
+        await pilot.press("tab")
+        await wait_for(pilot, lambda: screen.transfers.has_focus)
+        await wait_for(pilot, lambda: len(screen.data.transfers) == 4, LONG)
+        rows = [one.transfer_id for one in screen.data.transfers]
+        await pilot.press("G")
+        last = screen.transfers.transfer
+        assert last is not None
+        await pilot.press("K")
+        await wait_for(
+            pilot, lambda: [one.transfer_id for one in screen.data.transfers] != rows, LONG
+        )
+        assert screen.transfers.transfer.transfer_id == last.transfer_id  # the cursor stays on it
+        await pilot.press("g", "g")
+        first = screen.transfers.transfer
+        assert first is not None
+        await pilot.press("enter")
+        page = await top(pilot, TransferPage)
+        items = screen.owner.reader.transfer_items(first.transfer_id)
+        waiting = next(one for one in items if one.state == "waiting")
+        told = {"transfer_id": first.transfer_id, "files": {str(waiting.seq): waiting.size // 2}}
+        screen.owner.transfer_told.publish(told)  # as the engine says it of larger files
+        await wait_for(pilot, lambda: any(" %" in line.text for line in page._lines), LONG)
+        await pilot.press("escape")
+        await top(pilot, PublishingScreen)
+        number = names.index(first.transfer_id)
+        await pilot.press("space")
+        await wait_for(pilot, lambda: state(number) is TransferState.PAUSED, LONG)
+        await wait_for(pilot, lambda: "paused" in text_of(screen.owner), LONG)
+        at = [one.transfer_id for one in screen.data.transfers].index(first.transfer_id)
+        assert screen.transfers.index == at
+        await pilot.press("c")
+        await top(pilot, Confirm)
+        await pilot.press("y")
+        await wait_for(pilot, lambda: state(number) is TransferState.CANCELLED, LONG)
+        await calls.limit("off")
+        await pilot.press("r")
+        for one in range(4):
+            await wait_for(pilot, lambda one=one: state(one) is TransferState.DONE, LONG)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 15)])
+async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[int, int]) -> None:
+    job_id = await a_job(world)
+    await world.client.publishing.add_destination(
+        name="here", kind="folder", path="/nowhere/at/all"
+    )
+    async with on_publishing(world, size) as (screen, pilot):
+        found = await known(screen, pilot, job_id)
+        assert found["checkpoints"]
+        for name in ("artifacts", "transfers", "destinations", "artifacts"):
+            assert screen.panel == name
+            text = text_of(screen.owner)
+            assert f"▸ {name.capitalize()}" in text
+            assert all(title in text for title in ("Artifacts", "Transfers", "Destinations"))
+            others = [one.size.height for key, one in screen.lists.items() if key != name]
+            assert screen.lists[name].size.height >= max(others) or size == (60, 15)
+            await pilot.press("tab")
+            await pilot.pause()
+        await pilot.press("shift+tab", "equals_sign")
+        page = await top(pilot, Page)
+        assert "lowest loss" in " ".join(line.text for line in page._lines)
+        await pilot.press("escape")
+        await top(pilot, PublishingScreen)
+        while screen.artifacts.row.kind != "file":
+            await pilot.press("j")
+            if screen.artifacts.row.kind == "checkpoint" and not screen.artifacts.row.open:
+                await pilot.press("l")
+            await pilot.pause()
+        await pilot.press("enter")
+        page = await top(pilot, Page)
+        words = "\n".join(line.text for line in page._lines)
+        assert "Published" in words
+        assert all(len(line.text) <= size[0] for line in page._lines if line.text[:4] == "SHA-")
