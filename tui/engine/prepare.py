@@ -111,7 +111,7 @@ class Preparer:
             ConfigError: the config cannot be read at all.
             RefusedError: the hardware is unknown.
         """
-        config = await asyncio.to_thread(self._load, draft)
+        config = await asyncio.to_thread(self.load, draft)
         profile = self._profile(draft)
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
         found: list[Check] = []
@@ -165,7 +165,12 @@ class Preparer:
         """
         return load_config(Path(name).expanduser(), roots=self.config_roots())
 
-    def _load(self, draft: Draft) -> TrainingConfig:
+    def load(self, draft: Draft) -> TrainingConfig:
+        """A draft's config with its overrides applied. Blocking.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
         path = Path(draft.config).expanduser()
         if draft.cwd and not path.is_absolute() and (Path(draft.cwd) / path).exists():
             path = Path(draft.cwd) / path

@@ -34,7 +34,7 @@ from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import TransferRecord
 from tui.store.writer import Change, StoreWriter
 
-_TEST: Final = "destination_test:"
+TEST_FACT: Final = "destination_test:"
 """Beginning of the fact that holds a destination's last test."""
 
 
@@ -99,7 +99,7 @@ class PublishingDesk:
 
         def tested(reader: StoreReader, _text: str) -> None:
             for row in rows:
-                fact = reader.fact(f"{_TEST}{row['name']}")
+                fact = reader.fact(f"{TEST_FACT}{row['name']}")
                 row["tested"] = fact.value if fact is not None else None
 
         await asyncio.to_thread(self._with_reader, tested, "")
@@ -107,8 +107,8 @@ class PublishingDesk:
 
     def _forget_test(self, name: str, value: dict[str, Any] | None = None) -> None:
         """A test of a place that is another one now says nothing; a new one replaces it."""
-        self._writer.set_fact(f"{_TEST}{name}", value)
-        self._hub.publish("fact", name=f"{_TEST}{name}")
+        self._writer.set_fact(f"{TEST_FACT}{name}", value)
+        self._hub.publish("fact", name=f"{TEST_FACT}{name}")
 
     async def _add(self, request: web.Request) -> web.Response:
         answer = await self.places.add(await _body(request))

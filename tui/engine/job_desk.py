@@ -1,0 +1,151 @@
+"""What a job's form asks while it is filled in: names on the Hub, and sensible choices."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final
+
+from aiohttp import web
+
+from tui.engine.draft import Draft, read_draft
+from tui.engine.errors import RefusedError
+from tui.engine.http_api.routes import base_of, read_object
+from tui.engine.publisher.desk import TEST_FACT
+from tui.engine.service import Engine
+from tui.publishing.errors import PublishError, Trouble
+from tui.simpletuner.config import TrainingConfig
+from tui.simpletuner.delivery import validation_enabled
+
+_NO_LETTER: Final = re.compile(r"[^a-z0-9._]+")
+_MOST_TRIES: Final = 20
+_HUB: Final = {
+    "model_card_private": True,
+    "push_checkpoints_to_hub": True,
+    # An upload in the background may be cut off by the end of the job.
+    "push_to_hub_background": False,
+    "model_card_safe_for_work": False,
+}
+_VALIDATION: Final = {"validation_disable": False, "validation_prompt": "a photograph"}
+"""By the S3 protocol the trainer sends no final files without a validation."""
+
+
+class JobDesk:
+    """Routes for forms; none of them changes anything."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def routes(self) -> list[web.RouteDef]:
+        """Routes of the control API; all below `/api/engine/`."""
+        return [
+            web.get("/api/engine/hub/namespaces", self._namespaces),
+            web.get("/api/engine/hub/repository", self._repository),
+            web.post("/api/engine/recommended", self._recommended),
+        ]
+
+    def _base(self, request: web.Request) -> str:
+        return base_of(request, self._engine.api_base)
+
+    async def _namespaces(self, request: web.Request) -> web.Response:
+        """`{user, role, namespaces: [{name, kind, writable}]}`."""
+        try:
+            found = await self._engine.hub_lookup.namespaces(self._base(request))
+        except PublishError as error:
+            wrong = error.kind in (Trouble.CREDENTIALS, Trouble.PERMISSION, Trouble.NAME)
+            raise RefusedError(
+                error.message, error.advice, status=409 if wrong else 502,
+                code="no_hub_token" if wrong else "provider_error",
+            ) from None  # fmt: skip
+        return web.json_response(found)
+
+    async def _repository(self, request: web.Request) -> web.Response:
+        """`{repo, state: free|ours|taken|unknown, level, words, advice}`; refuses nothing."""
+        private = request.query.get("private", "true") != "false"
+        look = await self._engine.hub_lookup.look(
+            self._base(request), request.query.get("name", ""), private=private
+        )
+        return web.json_response(
+            {"repo": look.repo, "state": look.state, "level": look.level, "words": look.words,
+             "advice": look.advice}
+        )  # fmt: skip
+
+    async def _recommended(self, request: web.Request) -> web.Response:
+        """For a draft: `{delivery, overrides, words}`, the way that is most likely to work."""
+        draft = read_draft(await read_object(request))
+        config = await asyncio.to_thread(self._engine.preparer.load, draft)
+        base = self._base(request)
+        found = await self._hub(base, draft, config) or self._s3() or self._local(base)
+        if found is None:
+            raise RefusedError(
+                "No way for the results is ready.",
+                "Store a Hugging Face token with write access, add an S3 destination, or set a "
+                "public URL for the listener.",
+                status=409,
+                code="no_delivery",
+            )
+        if found["delivery"]["kind"] != "hub" and not validation_enabled(config):
+            found["overrides"] = dict(_VALIDATION)
+            found["words"] += " A validation is switched on: without one nothing final is sent."
+        return web.json_response(found)
+
+    async def _hub(self, base: str, draft: Draft, config: TrainingConfig) -> dict[str, Any] | None:
+        """A private repository of one's own: the one that is named, else a new one."""
+        lookup = self._engine.hub_lookup
+        try:
+            who = await lookup.identity(base)
+        except PublishError:
+            return None
+        own = draft.delivery.hub_model_id or config.hub_model_id or ""
+        names = [own] if own else []
+        owner = next((one.name for one in who.namespaces if one.writable is not False), "")
+        if owner:
+            slug = _slug(draft.name or config.run_name or config.name)
+            names += [f"{owner}/{slug}{'' if at < 2 else f'-{at}'}" for at in range(1, _MOST_TRIES)]
+        for name in names:
+            look = await lookup.look(base, name)
+            # Of another run's repository nothing is known: only one that was named is written to.
+            if (look.state == "free" and look.level != "error") or (
+                look.state == "ours" and name == own
+            ):
+                return {
+                    "delivery": {"kind": "hub", "hub_model_id": look.repo},
+                    "overrides": dict(_HUB),
+                    "words": f"To the Hub: {look.repo}, private, checkpoints as well.",
+                }
+            if look.state == "unknown" and name != own:
+                return None
+        return None
+
+    def _s3(self) -> dict[str, Any] | None:
+        """A bucket whose last test passed, else the only one."""
+        rows = [row for row in self._engine.publishing.places.list() if row["kind"] == "s3"]
+        fine = [row for row in rows if self._passed(row["name"])]
+        chosen = fine[0] if fine else rows[0] if len(rows) == 1 else None
+        if chosen is None:
+            return None
+        words = f"To the bucket {chosen['options']['bucket']}, with the keys of {chosen['name']}."
+        return {
+            "delivery": {"kind": "s3", "destination": chosen["name"]},
+            "overrides": {},
+            "words": words,
+        }
+
+    def _passed(self, name: str) -> bool:
+        fact = self._engine.reader.fact(f"{TEST_FACT}{name}")
+        return bool(fact is not None and fact.value and fact.value.get("ok"))
+
+    def _local(self, base: str) -> dict[str, Any] | None:
+        if self._engine.listening.storage_url(base) is None:
+            return None
+        return {
+            "delivery": {"kind": "local"},
+            "overrides": {},
+            "words": "To this machine, by the listener.",
+        }
+
+
+def _slug(name: str) -> str:
+    """A repository's name from a run's."""
+    text = _NO_LETTER.sub("-", name.lower()).strip("-._")[:80].strip("-._")
+    return text or "my-lora"
