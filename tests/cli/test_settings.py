@@ -126,6 +126,7 @@ def test_an_edit_while_another_program_writes_loses_nothing(shell: Shell, tmp_pa
         out, err = running.communicate(timeout=60)
         assert running.returncode == 0, err
     finally:
+        done.touch()  # the editor is a process of its own, which the kill does not reach
         running.kill()
         running.wait()
     assert "only your values were written" in out
