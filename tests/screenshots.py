@@ -68,8 +68,28 @@ async def _walk(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
     await pilot.pause(2)
     _save(app, folder / "cloud.png")
     await pilot.press("3")
-    await pilot.pause(1)
+    await _publish(app, pilot)
     _save(app, folder / "publishing.png")
+
+
+async def _publish(app: SimpleTunerApp, pilot: Pilot[int]) -> None:
+    """Two places, and the finished job on its way to both, one of them slowly."""
+    control = app.control
+    if control is None:
+        raise RuntimeError("the engine has gone")
+    calls = control.publishing
+    await calls.add_destination(name="hub", kind="hub", repo="sandbox/cat-lora")
+    await calls.add_destination(name="models", kind="folder", path=str(app.home.root / "models"))
+    finished = app.reader.job_ids()[-1]
+    await calls.publish(finished, "models")
+    await eventually(lambda: app.reader.published(finished), within=60)
+    await calls.limit("400 KiB/s")
+    await calls.publish(finished, "hub")
+    for name in ("hub", "models"):
+        await calls.test_destination(name)
+    await _seen(app, pilot, "KiB/s")
+    await pilot.press("l")
+    await pilot.pause(2)
 
 
 async def _done(app: SimpleTunerApp, pilot: Pilot[int], steps: int) -> None:

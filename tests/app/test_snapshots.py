@@ -42,7 +42,3 @@ def test_jobs_at_120x40(world: Home, snap_compare: Callable[..., bool]) -> None:
 
 def test_jobs_in_the_light_theme(world: Home, snap_compare: Callable[..., bool]) -> None:
     assert snap_compare(app_on(world, "simpletuner-light"), terminal_size=(120, 40))
-
-
-def test_publishing_at_80x24(world: Home, snap_compare: Callable[..., bool]) -> None:
-    assert snap_compare(app_on(world), terminal_size=(80, 24), press=["3", "j"])

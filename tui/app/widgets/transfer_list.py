@@ -99,7 +99,7 @@ class TransferList(VirtualList):
             pieces.append((f"{progress(moves.done, moves.total, _BAR)} ", colors.accent))
             room -= _BAR + 1
         words = f"{share:>3} %  {formatting.size(moves.done):>9}"
-        if room >= 44:
+        if room >= 48:
             words += f" of {formatting.size(moves.total)}"
         pieces.append((fit(words, max(15, room - 21)), colors.base))
         speed = f"{formatting.size(moves.speed)}/s" if moves.speed else "—"
