@@ -144,6 +144,10 @@ def artifacts(options: argparse.Namespace) -> int:
             say(f"  {file['name']}  {formatting.size(file['size'])}  {words}{here}".rstrip())
             for place in file["published"]:
                 say(f"    {place['link'] or place['target']}")
+        for item in one["unfetched"]:
+            until = f"; deleted there at {item['until']}" if item["until"] else ""
+            words = f"{item['why'] or 'on its way'} {item['advice']}".rstrip()
+            say(f"  {item['name']}  not here: {words}{until}")
     return exit_codes.FINE
 
 
