@@ -272,3 +272,13 @@ async def test_a_deleted_file_is_fetched_again(desk: Desk, shelf: Shelf) -> None
     (desk.folder(job) / "a.bin").write_bytes(b"b" * 1000)
     assert (await desk.client.collect(job.job_id))["missing"] == []
     assert (desk.folder(job) / "a.bin").read_bytes() == b"a" * 1000
+
+
+async def test_a_hostile_name_stays_outside(desk: Desk, shelf: Shelf) -> None:
+    shelf.files = {"a.bin": b"a", "good.bin": b"z"}
+    hostile = shelf.url("%1b%5b2J..bin")
+    job = desk.insert(ended_job(shelf, [hostile, shelf.url("good.bin")]))
+    (item,) = (await desk.client.collect(job.job_id))["missing"]
+    assert item["what"].isprintable()
+    assert "cannot be the name" in item["why"]
+    assert [path.name for path in desk.folder(job).iterdir()] == ["good.bin"]

@@ -146,7 +146,8 @@ class Collector:
             file = here.get(f"{folder_of(job)}/{remote.name}")
             if file is not None and (file.missing or await self._whole.check(file, remote)):
                 continue
-            told = before.get(remote.name) or FetchRecord(job.job_id, remote.name, source.origin)
+            shown = "".join(one if one.isprintable() else "\ufffd" for one in remote.name)
+            told = before.get(shown) or FetchRecord(job.job_id, shown, source.origin)
             told = replace(told, size=remote.size, state="waiting", until=until)
             wanted.append((remote, told))
         self._table.put([record for _, record in wanted])
