@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 
@@ -18,8 +18,9 @@ from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import DestinationRecord, TransferState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from tui.app.shelf.rows import Row
     from tui.app.widgets.filter_line import FilterLine
     from tui.app.widgets.piece_list import Entry
 
@@ -28,6 +29,7 @@ class PublishingScreen(PublishingView):
     """Its panels with what can be done on them."""
 
     ACTIONS: ClassVar = PUBLISHING
+    _looked: tuple[str, tuple[object, ...], Here] | None = None
 
     def on_mount(self) -> None:
         """What can be done by the engine."""
@@ -35,8 +37,20 @@ class PublishingScreen(PublishingView):
         super().on_mount()
 
     def _here(self) -> Here:
+        """What is under the cursor; the footer asks for each key, so it is looked up once."""
         row = self.artifacts.row
         found = self.data.artifacts.get(row.job_id, {}) if row is not None else {}
+        things = (row, found, self.transfers.transfer, self.destinations.destination,
+                  self.owner.control)  # fmt: skip
+        if self._looked is not None:
+            panel, before, here = self._looked
+            if panel == self.panel and all(a is b for a, b in zip(things, before, strict=True)):
+                return here
+        here = self._look(row, found)
+        self._looked = (self.panel, things, here)
+        return here
+
+    def _look(self, row: Row | None, found: Mapping[str, Any]) -> Here:
         files = self.files
         return Here(
             panel=self.panel,
