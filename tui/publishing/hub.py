@@ -104,8 +104,26 @@ class HubDestination:
 
     def prepare(self) -> None:
         """Make the repository if it is not there; an existing one keeps its visibility."""
+        from huggingface_hub.errors import HfHubHTTPError
+
         with self._translated():
-            self._api.create_repo(self._repo, private=self._target.private, exist_ok=True)
+            try:
+                self._api.create_repo(self._repo, private=self._target.private)
+            except HfHubHTTPError as error:
+                # Who may not make repositories may still write to one that is there. The library's
+                # own `exist_ok` does not look, and knows no Hub but the public one there.
+                if error.response.status_code == 403:
+                    self._may_write(error)
+                elif error.response.status_code != 409:
+                    raise
+
+    def _may_write(self, refusal: Exception) -> None:
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            self._api.auth_check(self._repo, write=True)
+        except HfHubHTTPError:
+            raise refusal from None
 
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
         """Compare with what the repository holds; a missing repository holds nothing."""

@@ -1,0 +1,231 @@
+"""Everything that the Hub can refuse, on the way that a publication takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from tests.publishing.conftest import make_files, publish
+from tests.publishing.gate import Answer, Gate, gate_before
+from tests.publishing.hosting import Loop
+from tui.publishing.contract import LocalFile
+from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.hub import HubDestination, HubTarget
+from tui.replicate.secret import Secret
+from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
+from tui.sandbox.hub.accounts import HubToken, Role
+from tui.settings import NetworkSettings
+
+MIB = 1024 * 1024
+REPO = "sandbox/cat"
+
+
+@contextlib.asynccontextmanager
+async def running(config: HubConfig) -> AsyncIterator[RunningHub]:
+    hub = await serve_hub(config)
+    try:
+        yield hub
+    finally:
+        await hub.aclose()
+
+
+@pytest.fixture
+def hub(loop_thread: Loop, tmp_path: Path) -> RunningHub:
+    return loop_thread.enter(running(HubConfig(tmp_path / "hub")))
+
+
+def opened(hub: RunningHub, token: str = "hf_write", repo: str = REPO) -> HubDestination:
+    target = HubTarget(repo, endpoint=hub.hub.url, xet=False)
+    return HubDestination(target, Secret(token), network=NetworkSettings(timeout=10))
+
+
+def gated(loop: Loop, hub: RunningHub) -> Gate:
+    """Put a gate before a Hub, also for the addresses that it hands out."""
+    gate = loop.enter(gate_before(hub.url))
+    hub.hub.url = gate.endpoint
+    return gate
+
+
+def refusal(destination: HubDestination, files: list[LocalFile]) -> PublishError:
+    with pytest.raises(PublishError) as caught:
+        publish(destination, files)
+    assert caught.value.advice
+    assert "canary" not in f"{caught.value}{caught.value.advice}"
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "kind"),
+    [
+        ("wrong-canary", REPO, Trouble.CREDENTIALS),
+        ("hf_expired_canary", REPO, Trouble.CREDENTIALS),
+        ("hf_read_canary", REPO, Trouble.PERMISSION),
+        ("hf_fine_canary", "sandbox-lab/cat", Trouble.PERMISSION),
+        ("hf_one_canary", REPO, Trouble.PERMISSION),
+        ("hf_write_canary", "somebody/cat", Trouble.PERMISSION),
+        ("hf_write_canary", "somebody/known", Trouble.PERMISSION),
+    ],
+)
+def test_what_a_token_may_not_do(
+    hub: RunningHub, tmp_path: Path, token: str, repo: str, kind: Trouble
+) -> None:
+    hub.hub.repos.add(HubRepo("somebody/known"))
+    problem = refusal(opened(hub, token, repo), make_files(tmp_path, a=10, large=2 * MIB))
+    assert problem.kind is kind
+    assert not problem.retryable
+    found = hub.hub.repos.get("model", repo)
+    assert found is None or not found.head.tree
+
+
+def test_an_organisation_that_lets_nobody_write(hub: RunningHub, tmp_path: Path) -> None:
+    hub.hub.faults.closed.add("sandbox-lab")
+    problem = refusal(opened(hub, repo="sandbox-lab/cat"), make_files(tmp_path, a=10))
+    assert problem.kind is Trouble.PERMISSION
+    assert "sandbox-lab" in problem.advice
+
+
+@pytest.mark.parametrize(
+    ("later", "kind"),
+    [
+        (HubToken("sandbox", expired=True), Trouble.CREDENTIALS),
+        (HubToken("sandbox", Role.READ), Trouble.PERMISSION),
+    ],
+)
+def test_a_token_that_changes_on_the_way(
+    hub: RunningHub, tmp_path: Path, later: HubToken, kind: Trouble
+) -> None:
+    """Nothing is half published, and with a good token only the commit is left to do."""
+    hub.hub.accounts.tokens["hf_changing"] = HubToken("sandbox")
+    destination = opened(hub, "hf_changing")
+    destination.prepare()
+    [item] = destination.plan(make_files(tmp_path, large=2 * MIB))
+    destination.send(item)
+    hub.hub.accounts.tokens["hf_changing"] = later
+    with pytest.raises(PublishError) as caught:
+        destination.finish([item])
+    assert caught.value.kind is kind
+    received = hub.hub.received_bytes
+    hub.hub.accounts.tokens["hf_changing"] = HubToken("sandbox")
+    destination.send(item)
+    destination.finish([item])
+    assert hub.hub.received_bytes == received
+    assert destination.verify(item, deep=True)
+
+
+def test_a_dataset_of_the_same_name_stays_as_it_is(hub: RunningHub, tmp_path: Path) -> None:
+    hub.hub.repos.add(HubRepo(REPO, "dataset"))
+    destination = opened(hub)
+    [item] = publish(destination, make_files(tmp_path, a=10))
+    assert destination.verify(item)
+    dataset = hub.hub.repos.get("dataset", REPO)
+    assert dataset is not None
+    assert not dataset.head.tree
+
+
+def test_a_gated_repository(hub: RunningHub, tmp_path: Path) -> None:
+    """One of ours can be published to; somebody else's cannot even be read."""
+    hub.hub.repos.add(HubRepo(REPO, gated=True))
+    destination = opened(hub)
+    [item] = publish(destination, make_files(tmp_path, a=10))
+    assert destination.verify(item, deep=True)
+    hub.hub.repos.add(HubRepo("somebody/gated", gated=True))
+    stranger = opened(hub, repo="somebody/gated")
+    assert not stranger.test().ok
+    assert refusal(stranger, make_files(tmp_path, b=10)).kind is Trouble.PERMISSION
+
+
+def test_a_repository_that_is_deleted_meanwhile(hub: RunningHub, tmp_path: Path) -> None:
+    destination = opened(hub)
+    destination.prepare()
+    [item] = destination.plan(make_files(tmp_path, large=2 * MIB))
+    destination.send(item)
+    found = hub.hub.repos.get("model", REPO)
+    assert found is not None
+    hub.hub.repos.remove(found)
+    with pytest.raises(PublishError) as caught:
+        destination.finish([item])
+    assert caught.value.kind is Trouble.MISSING
+    assert caught.value.advice
+
+
+SAID = [
+    (Answer(401, body=b"no"), Trouble.CREDENTIALS),
+    (Answer(402, body=b'{"error": "pay"}'), Trouble.QUOTA),
+    (Answer(403, body=b'{"error": "no"}'), Trouble.PERMISSION),
+    (Answer(403, headers={"X-Error-Message": "Private repository storage limit reached"}),
+     Trouble.QUOTA),
+    (Answer(413, body=b"<html>too large</html>"), Trouble.REFUSED),
+    (Answer(429, headers={"Retry-After": "7"}), Trouble.BUSY),
+    (Answer(502, body=b"<html>Bad Gateway</html>"), Trouble.BUSY),
+    (Answer(200, body=b"<html>Welcome! Please log in.</html>"), Trouble.REFUSED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "kind"), SAID, ids=[str(one.status) for one, _ in SAID])
+@pytest.mark.parametrize("when", ["at once", "while sending", "at the commit"])
+def test_what_may_be_answered(
+    loop_thread: Loop, hub: RunningHub, tmp_path: Path, answer: Answer, kind: Trouble, when: str
+) -> None:
+    gate = gated(loop_thread, hub)
+    destination = opened(hub)
+    files = make_files(tmp_path, small=10, large=2 * MIB)
+
+    def go() -> None:
+        if when == "at once":
+            gate.answer = replace(answer)
+        destination.prepare()
+        items = destination.plan(files)
+        if when == "while sending":
+            gate.answer = replace(answer)
+        for item in items:
+            destination.send(item)
+        gate.answer = replace(answer)
+        destination.finish(items)
+
+    with pytest.raises(PublishError) as caught:
+        go()
+    assert caught.value.kind is kind, caught.value.message
+    assert caught.value.retryable == (kind is Trouble.BUSY)
+    assert caught.value.advice
+    if answer.status == 429:
+        assert caught.value.retry_after == 7
+    gate.answer = None
+    items = publish(destination, files)
+    assert all(destination.verify(item, deep=True) for item in items)
+
+
+@pytest.mark.parametrize("way", ["lfs", "parts", "xet"])
+def test_a_large_folder(
+    loop_thread: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Checkpoints, pictures and small files; broken off at a commit it goes on from there."""
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", way != "xet")
+    config = HubConfig(tmp_path / "hub", part_bytes=4 * MIB if way == "parts" else None)
+    hub = loop_thread.enter(running(config))
+    sizes = {f"checkpoint{n}__weights": 11 * MIB + n for n in range(5)}
+    sizes |= {f"assets__picture{n}": 1000 + n for n in range(240)}
+    files = make_files(tmp_path / "run", **sizes)
+    target = HubTarget(REPO, endpoint=hub.url)
+    destination = HubDestination(target, Secret("hf_write"), network=NetworkSettings(timeout=20))
+    destination.prepare()
+    items = destination.plan(files)
+    for item in items:
+        destination.send(item)
+    hub.hub.faults.failures["/commit/"] = 1
+    with pytest.raises(PublishError) as caught:
+        destination.finish(items)
+    assert caught.value.retryable
+    received = hub.hub.received_bytes
+    destination.finish(destination.plan(files))
+    assert hub.hub.received_bytes < received + 11 * MIB  # no large file went up again
+    assert all(item.present for item in destination.plan(files))
+    for item in items[::40]:
+        assert destination.verify(item, deep=True).checksum == item.sha256
+    repo = hub.hub.repos.get("model", REPO)
+    assert repo is not None
+    assert len(repo.head.tree) == len(files)
