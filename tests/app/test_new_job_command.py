@@ -21,6 +21,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "number": st.floats(1e-9, 1e9),
     "switch": st.booleans(),
     "text": WORDS.map(str.strip).filter(bool),
+    "prose": st.sampled_from(["step {current_step}, 'ok'", "-- a note; of $5", "zwei\nZeilen é"]),
 }
 DRAFTS = st.fixed_dictionaries(
     {"config": WORDS.filter(lambda text: not text.startswith("-"))},
@@ -33,12 +34,20 @@ DRAFTS = st.fixed_dictionaries(
         "images_url": st.just("https://example.org/a.zip?x=1&y='2'"),
         "delivery": st.fixed_dictionaries(
             {"kind": st.sampled_from(["local", "hub", "none", "s3"])},
-            optional={"hub_model_id": st.just("alice/cat")},
+            optional={
+                "hub_model_id": st.just("alice/cat"),
+                "destination": st.just("mine"),
+                "bucket": st.just("models"),
+                "region": st.just("eu-central-1"),
+                "prefix": st.just("runs/a b+c/{job_id}"),
+                "public_base_url": st.just("https://files.example.org/a'b"),
+            },
         ),
         "overrides": st.fixed_dictionaries(
             {}, optional={name: VALUES[kind] for name, (kind, _) in OVERRIDES.items()}
         ),
         "cancel_after": st.integers(5, 10**6),
+        "cost_ceiling_micros": st.integers(1, 10**12),
     },
 )
 
@@ -86,7 +95,9 @@ def test_a_setting_that_cannot_be_is_refused(
 def test_the_engine_takes_what_the_options_mean(name: str) -> None:
     assert set(Overrides.model_fields) == set(OVERRIDES)
     kind, least = OVERRIDES[name]
-    text = {"switch": "true", "text": "int8-quanto", "number": "0.5"}.get(kind, f"{least:g}")
+    text = {"switch": "true", "text": "int8", "prose": "words", "number": "0.5"}.get(
+        kind, f"{least:g}"
+    )
     value = parse_override(name, text)
     assert parse_override(name, override_text(value)) == value
     draft = Draft.model_validate({"config": "x", "overrides": {name: value}})

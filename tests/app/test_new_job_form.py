@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.app.check_answer import answer
 from tui.app import check_words
-from tui.app.new_job_form import fields_of, parse_duration, set_field
+from tui.app.new_job_form import fields_of, set_field
+from tui.app.new_job_limits import parse_duration
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,11 @@ def test_any_text_is_a_length_of_time_or_none(text: str) -> None:
     [("max_train_steps", "12.5", "whole number"), ("max_train_steps", "-3", "more than zero"),
      ("max_train_steps", "many", "must be a number"), ("learning_rate", "nan", "more than zero"),
      ("cancel_after", "2 s", "no less than 5"), ("cancel_after", "later", "length of time"),
-     ("images_url", "http://x/y.zip", "https"), ("hub_model_id", "cats", "owner/name")],
+     ("images_url", "http://x/y.zip", "https"), ("hub_model_id", "my cats", "owner/name"),
+     ("cost_ceiling_micros", "much", "amount"), ("cost_ceiling_micros", "0", "more than nothing"),
+     ("bucket", "A", "bucket"), ("prefix", "a/../b", "names with"), ("region", "x y", "region"),
+     ("public_base_url", "https://u:p@x", "password"),
+     ("modelspec_comment", "{env:HF_TOKEN}", "secret")],
 )  # fmt: skip
 def test_what_is_refused_says_why_and_changes_nothing(key: str, text: str, problem: str) -> None:
     draft: dict[str, Any] = {}

@@ -169,7 +169,7 @@ async def test_fields_are_changed_by_typing_and_checked_again(
         await pilot.press("enter")
         await wait_for(pilot, lambda: app.focused is not form.form)
         await pilot.press(*"abc", "enter")
-        await wait_for(pilot, lambda: "Steps must be a number." in said(app))
+        await wait_for(pilot, lambda: "Steps must be a number." in text_of(app))
         await pilot.press("home", "shift+end", *"500", "enter")
         await wait_for(pilot, lambda: asked(ready, CHECK)[-1].get("overrides") == {
             "max_train_steps": 500})  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from tui.simpletuner.overrides import override_text
@@ -16,7 +17,15 @@ _OPTIONS: Final = (
     ("data", "--data"),
     ("images_url", "--images-url"),
 )
-_DELIVERY: Final = (("kind", "--delivery"), ("hub_model_id", "--hub-model-id"))
+_DELIVERY: Final = (
+    ("kind", "--delivery"),
+    ("hub_model_id", "--hub-model-id"),
+    ("destination", "--s3-destination"),
+    ("bucket", "--s3-bucket"),
+    ("region", "--s3-region"),
+    ("prefix", "--s3-prefix"),
+    ("public_base_url", "--s3-public-url"),
+)
 _SETTINGS: Final = {
     "max_train_steps": "--steps",
     "train_batch_size": "--batch",
@@ -41,6 +50,8 @@ def command_line(draft: Mapping[str, Any]) -> str:
         parts += [_SETTINGS[key], text] if key in _SETTINGS else ["--set", f"{key}={text}"]
     if draft.get("cancel_after"):
         parts += ["--stop-after", str(draft["cancel_after"])]
+    if draft.get("cost_ceiling_micros"):
+        parts += ["--cost-ceiling", f"{Decimal(draft['cost_ceiling_micros']) / 1_000_000:f}"]
     return shlex.join(parts)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tui.app import new_job_form
+from tui.app import new_job_publishing as publishing
 from tui.app.new_job_flow import NewJobFlow
+from tui.app.new_job_names import NameAsker
 from tui.app.widgets.prompt_line import PromptLine
 from tui.engine.control_client import ControlError
 
@@ -34,22 +36,43 @@ class FieldEditor:
         self._screen = screen
         self._flow = flow
         self._below = below
+        self.names = NameAsker(owner, screen, flow)
         self._starter: tuple[str, str] = ("", "")
 
     def edit(self, field: Field) -> None:
         """A list to choose from, or a line to type in."""
-        flow = self._flow
         if field.key == "config":
             self._screen.run_worker(self._pick_config(), group="pick", exclusive=True)
+        elif field.key == "publishing":
+            self._open_sheet()
+        elif field.key == "hub_owner":
+            self.names.pick_owner(self.take, lambda: self._type("hub_model_id", "Hub repo"))
+        elif field.key == "destination":
+            self.names.pick_destination(self.take)
+        elif field.key in publishing.SWITCHES:
+            self.take(field.key, "no" if field.value == "yes" else "yes")
+        elif field.key in publishing.FIXED:
+            self._owner.tell(publishing.FIXED[field.key])
         elif field.choice:
             self._pick(field)
         else:
-            value = new_job_form.value_for_editing(flow.draft, flow.answer, field.key)
-            self._ask(field.key, field.label, value)
+            self._type(field.key, field.label)
+
+    def _type(self, key: str, label: str) -> None:
+        flow = self._flow
+        self._ask(key, label, new_job_form.value_for_editing(flow.draft, flow.answer, key))
+
+    def _open_sheet(self) -> None:
+        from tui.app.widgets.publish_sheet import PublishSheet
+
+        self._owner.push_screen(PublishSheet(self._flow))
 
     def clear(self, field: Field) -> None:
         """Take the config's own value back."""
-        if field.key != "config":
+        if field.key == "publishing":
+            for key in publishing.INSIDE:
+                self.take(key, "")
+        elif field.key != "config":
             self.take(field.key, "")
 
     def take(self, key: str, value: str) -> str:
@@ -66,11 +89,18 @@ class FieldEditor:
     def _ask(self, key: str, label: str, value: str) -> None:
         for old in self._screen.query(PromptLine):
             old.remove()
-        self._screen.mount(PromptLine(key, label, value), before=self._below)
+        line = PromptLine(key, label, value, typed=self._typed if key == "hub_model_id" else None)
+        self._screen.mount(line, before=self._below)
+
+    def _typed(self, text: str) -> None:
+        """Whether that name is free stands below the line while it is typed."""
+        for line in self._screen.query(PromptLine):
+            self.names.typing(text, line.say)
 
     async def answered(self, purpose: str, value: str) -> bool:
         """Take what was typed; whether the line is done with."""
         value = value.strip()
+        self.names.forget()
         if purpose == "starter-name" and value:
             self._starter = (self._starter[0], value)
             self._ask("starter-images", "Folder of your images", f"datasets/{value}")
@@ -80,7 +110,8 @@ class FieldEditor:
         else:
             problem = self.take(purpose, value) if purpose else ""
         if problem:
-            self._owner.tell(problem, level="warning")
+            for line in self._screen.query(PromptLine):
+                line.say(problem)
             return False
         await self._screen.query(PromptLine).remove()
         return True

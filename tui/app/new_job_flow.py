@@ -34,6 +34,7 @@ class NewJobFlow:
         submitting: whether the submit is on its way.
         job_id: the started job.
         untouched: whether the draft is still the one that was given.
+        watchers: called whenever any of this changes.
     """
 
     def __init__(
@@ -49,12 +50,16 @@ class NewJobFlow:
         self.job_id = ""
         self._owner = owner
         self._screen = screen
-        self._changed = changed
+        self.watchers = [changed]
         self._round = 0
         self._timer: Timer | None = None
         self._key = str(uuid.uuid4())
         self._searched = False
         self.untouched = True
+
+    def _changed(self) -> None:
+        for watcher in list(self.watchers):
+            watcher()
 
     # -- checking -----------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tui import formatting
+from tui.app import new_job_limits as limits
+from tui.app import new_job_publishing as publishing
 from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
 
 Draft = dict[str, Any]
@@ -29,18 +30,18 @@ DATA: Final = {
 DELIVERY: Final = {
     "local": "this machine",
     "hub": "Hugging Face Hub",
+    "s3": "a bucket of yours (S3)",
     "": "as the config says",
     "none": "nowhere: only log and metrics are kept",
 }
-SHORTEST_STOP: Final = 5
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
 _FIELD_OF_CHECK: Final = (
+    ("hf-token", "delivery"), ("hub", "hub_model_id"), ("s3", "destination"),
+    ("validation", "delivery"), ("ceiling", "cost_ceiling_micros"),
     ("model-", "config"),
     ("lora-type", "config"),
     ("learning-rate", "learning_rate"),
     ("token", "hardware"), ("version", "hardware"), ("model", "hardware"), ("vram", "hardware"),
-    ("memory", "hardware"), ("receiver", "delivery"), ("delivery", "delivery"), ("hub", "delivery"),
+    ("memory", "hardware"), ("receiver", "delivery"), ("delivery", "delivery"),
     ("publish", "delivery"), ("data", "data"), ("image", "data"), ("caption", "data"),
     ("archive", "data"), ("upload", "data"), ("steps", "max_train_steps"),
     ("batch", "train_batch_size"), ("rank", "lora_rank"), ("time", "cancel_after"),
@@ -89,30 +90,51 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
     ]
     if draft.get("data") == "hosted":
         found.append(("images_url", "Archive URL", draft.get("images_url") or "", "", False))
-    delivery = draft.get("delivery") or {}
-    found.append(("delivery", "Delivery", DELIVERY[delivery.get("kind") or ""], "", True))
-    if delivery.get("kind") == "hub":
-        repo = str(delivery.get("hub_model_id") or "")
-        note = "" if repo else "as the config says"
-        found.append(("hub_model_id", "Hub repo", repo, note, False))
+    found.append(("delivery", "Delivery", *_delivery(draft, answer), True))
+    found += publishing.page_lines(draft, answer)
     for key, label in NUMBERS.items():
         found.append((key, label, *_number(key, draft, answer), False))
     for key, value in (draft.get("overrides") or {}).items():
-        if key not in NUMBERS:
+        if key not in NUMBERS and key not in publishing.OPTIONS:
             before = ((answer or {}).get("config") or {}).get(key)
             found.append((key, _label(key), _figure(value), _was(before, value), False))
-    found.append(("cancel_after", "Stop after", *_stop(draft), False))
+    found.append(("cancel_after", "Stop after", *limits.stop_words(draft), False))
+    found.append(
+        ("cost_ceiling_micros", "Cost ceiling", *limits.ceiling_words(draft, answer), False)
+    )
+    return _as_fields(found, draft, answer, _with_inside(errors))
+
+
+def sheet_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) -> list[Field]:
+    """The lines of the publishing sheet; as `fields_of`."""
+    return _as_fields(publishing.sheet_lines(draft, answer), draft, answer, errors)
+
+
+def _as_fields(
+    lines: Sequence[publishing.Line],
+    draft: Draft,
+    answer: Answer | None,
+    errors: Mapping[str, str],
+) -> list[Field]:
     levels = _levels(answer)
     return [
         Field(key, label, value, note, _is_own(key, draft), choice,
               "error" if key in errors else levels.get(key, ("", ""))[0],
               errors.get(key, levels.get(key, ("", ""))[1]))
-        for key, label, value, note, choice in found
+        for key, label, value, note, choice in lines
     ]  # fmt: skip
 
 
+def _with_inside(errors: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong inside the sheet stands at the line that opens it."""
+    inside = [f"{publishing.LABELS[key]} {errors[key]}" for key in publishing.INSIDE
+              if key in errors]  # fmt: skip
+    return {**errors, "publishing": "; ".join(inside)} if inside else dict(errors)
+
+
 def _is_own(key: str, draft: Draft) -> bool:
-    return key in (draft.get("overrides") or {}) or bool(draft.get(key))
+    given = key in (draft.get("overrides") or {}) or bool(draft.get(key))
+    return given or (key in publishing.LABELS and publishing.is_own(key, draft))
 
 
 def _config_note(answer: Answer | None) -> str:
@@ -164,18 +186,18 @@ def _figure(value: Any) -> str:
 
 
 def _label(key: str) -> str:
-    return NUMBERS.get(key) or key.replace("_", " ").capitalize()
+    words = key.replace("_", " ").capitalize()
+    return NUMBERS.get(key) or publishing.LABELS.get(key) or words
 
 
 def _was(before: Any, value: Any) -> str:
     return "" if before in (None, value) else f"the config says {_figure(before)}"
 
 
-def _stop(draft: Draft) -> tuple[str, str]:
-    seconds = draft.get("cancel_after")
-    if not seconds:
-        return "no limit of yours", ""
-    return formatting.duration(seconds), "Replicate cancels it then"
+def _delivery(draft: Draft, answer: Answer | None) -> tuple[str, str]:
+    chosen = str((draft.get("delivery") or {}).get("kind") or "")
+    meant = "" if chosen else publishing.kind_of(draft, answer)
+    return DELIVERY[chosen], f"→ {DELIVERY[meant]}" if meant in DELIVERY and meant else ""
 
 
 def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
@@ -197,13 +219,12 @@ def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
 
 def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
     """What the line to type in begins with."""
-    if key in OVERRIDES:
+    if key in OVERRIDES and key not in publishing.OPTIONS:
         return _number(key, draft, answer)[0]
-    if key == "cancel_after":
-        seconds = draft.get("cancel_after")
-        return formatting.duration(seconds) if seconds else ""
-    if key == "hub_model_id":
-        return str((draft.get("delivery") or {}).get(key) or "")
+    if key in ("cancel_after", "cost_ceiling_micros"):
+        return limits.editable(draft, key)
+    if key in publishing.LABELS:
+        return publishing.editable(draft, answer, key)
     if key == "name":
         return _name(draft, answer)[0]
     return str(draft.get(key) or "")
@@ -219,19 +240,12 @@ def set_field(draft: Draft, key: str, text: str) -> str:
     if key in OVERRIDES:
         return _set_override(draft, key, text)
     if key == "cancel_after":
-        seconds = parse_duration(text) if text else None
-        if text and seconds is None:
-            return "Write a length of time such as 90 m or 2 h."
-        if seconds is not None and seconds < SHORTEST_STOP:
-            return f"Replicate accepts no less than {SHORTEST_STOP} s."
-        draft[key] = seconds
-    elif key == "delivery":
-        draft["delivery"] = {"kind": text} if text else {}
-    elif key == "hub_model_id":
-        if text and not re.fullmatch(r"[\w.-]+/[\w.-]+", text):
-            return "A Hub repo is written owner/name."
-        draft["delivery"] = {**(draft.get("delivery") or {}), "hub_model_id": text or None}
-    elif key == "images_url":
+        return limits.set_stop(draft, text)
+    if key == "cost_ceiling_micros":
+        return limits.set_ceiling(draft, text)
+    if key == "delivery" or key in publishing.LABELS:
+        return publishing.set_delivery(draft, key, text)
+    if key == "images_url":
         if text and not text.startswith("https://"):
             return "The archive needs an https address that Replicate can reach."
         draft[key] = text or None
@@ -251,16 +265,3 @@ def _set_override(draft: Draft, key: str, text: str) -> str:
             return f"{_label(key)} {error}."
     draft["overrides"] = overrides
     return ""
-
-
-def parse_duration(text: str) -> int | None:
-    """Seconds in `2 h`, `90m`, `1 h 30 m`, `45` (minutes); None when it is no length of time."""
-    total, at = 0.0, 0
-    lowered = text.lower().strip()
-    while at < len(lowered):
-        found = _DURATION.match(lowered, at)
-        if found is None or found.end() == at:
-            return None
-        total += float(found[1]) * _UNITS[found[2] or "m"]
-        at = found.end()
-    return round(total) if lowered else None

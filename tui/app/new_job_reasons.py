@@ -20,13 +20,13 @@ def why_not(name: str, flow: NewJobFlow, *, engine: bool, own: bool, forbidden: 
     if name == "stop":
         return "" if flow.job_id else "Nothing is being uploaded."
     busy = flow.submitting or bool(flow.job_id)
-    if busy and name in ("submit", "edit", "starter", "clear", "dry_run"):
+    if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend"):
         return "The job is being started."
     if name == "submit":
         return _no_submit(flow, forbidden=forbidden)
     if name == "request" and flow.answer is None:
         return "There is no check yet."
-    if name == "dry_run" and not (flow.draft.get("config") and engine):
+    if name in ("dry_run", "recommend") and not (flow.draft.get("config") and engine):
         return "Choose a config first." if engine else _STARTING
     if name == "clear" and not own:
         return "This field says what the config says."

@@ -88,6 +88,8 @@ NEW: Final = (
            f"{PROGRAM} check CONFIG", footer=5),
     Action("new.starter", "starter", ("b",), "Begin with a config for a common model family.",
            footer=6),
+    Action("new.recommend", "recommended", ("r",),
+           "Fill in the delivery that is most likely to work, with sensible settings.", footer=8),
     Action("new.switch", "checks", ("tab", "shift+tab"), "To the checks, and back.", footer=7),
     Action("new.stop", "stop upload", ("x",), "Stop packing or uploading; the job is cancelled.",
            footer=3),

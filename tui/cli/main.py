@@ -192,6 +192,8 @@ def _add_sandbox(command: argparse.ArgumentParser) -> None:
 
 
 def _add_job_form(command: argparse.ArgumentParser) -> None:
+    from tui.cli.delivery_grammar import add_options
+
     command.add_argument("config", help="path of a SimpleTuner config, of its folder, or its name")
     command.add_argument("--name", help="run name")
     command.add_argument("--hardware", metavar="PROFILE", help="l40s, h100, h100-x2, …")
@@ -199,8 +201,7 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model-version", metavar="ID", help="a version other than the newest")
     command.add_argument("--data", choices=("upload", "hosted", "remote"), help="how data travels")
     command.add_argument("--images-url", metavar="URL", help="archive for --data hosted")
-    command.add_argument("--delivery", choices=("local", "hub", "s3", "none"))
-    command.add_argument("--hub-model-id", metavar="OWNER/NAME")
+    add_options(command)
     command.add_argument("--steps", type=_count, help="instead of the config's max_train_steps")
     command.add_argument("--batch", type=_count, help="instead of train_batch_size")
     command.add_argument("--rank", type=_count, help="instead of lora_rank")

@@ -11,6 +11,7 @@ from typing import Any
 
 from tui import formatting
 from tui.cli import exit_codes, world
+from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
 from tui.engine.control_client import ControlClient, ControlError
 from tui.store.job_json import job_json
@@ -65,7 +66,6 @@ def draft_of(options: argparse.Namespace) -> dict[str, Any]:
         "lora_rank": options.rank,
         "learning_rate": options.lr,
     }
-    delivery = {"kind": options.delivery, "hub_model_id": options.hub_model_id}
     draft = {
         "config": options.config,
         "cwd": str(Path.cwd()),
@@ -75,8 +75,8 @@ def draft_of(options: argparse.Namespace) -> dict[str, Any]:
         "version": options.model_version,
         "data": options.data,
         "images_url": options.images_url,
-        "delivery": _given(delivery),
-        "overrides": {**dict(options.set), **_given(overrides)},
+        "delivery": _given(delivery_of(options)),
+        "overrides": {**dict(options.set), **_given({**overrides, **overrides_of(options)})},
         "cancel_after": options.stop_after,
         "cost_ceiling_micros": options.cost_ceiling,
         "accept_delivery": options.accept_delivery,

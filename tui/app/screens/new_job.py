@@ -306,6 +306,10 @@ class NewJobScreen(AppScreen):
         if self.form.current is not None:
             self.editor.clear(self.form.current)
 
+    def do_recommend(self) -> None:
+        """Fill in the delivery that is most likely to work."""
+        self.editor.names.recommend()
+
     def do_starter(self) -> None:
         """Choose a family, then a name and the images."""
         self.editor.starter()

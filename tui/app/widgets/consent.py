@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tui import formatting
 from tui.app.check_words import (
     Answer,
     estimate_words,
@@ -31,6 +32,7 @@ def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None
         ": ".join(leaves_words(answer)) + ".",
         *filter(None, [skipped_words(answer)]),
         f"On {hardware}: {estimate_words(answer)}. It is charged by the second.",
+        *_limits(answer),
         f"Model {version.get('model')}, version {str(version.get('id'))[:8]}.",
         *(["", *warnings] if warnings else []),
     ]
@@ -44,3 +46,12 @@ def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None
     owner.push_screen(
         Confirm(f"Start {answer.get('run_name') or 'this job'}?", details, yes=yes), answered
     )
+
+
+def _limits(answer: Answer) -> list[str]:
+    """When Replicate ends the job at the latest, and what it then cost."""
+    seconds, ceiling = answer.get("cancel_after"), answer.get("cost_ceiling_micros")
+    if not seconds:
+        return []
+    most = f", never more than {formatting.money(ceiling)}" if ceiling else ""
+    return [f"Replicate ends it after {formatting.duration(seconds)}{most}."]

@@ -40,7 +40,9 @@ class KeyFooter(Widget):
         screen = cast("AppScreen", self.screen)
         hints: tuple[tuple[str, str, str], ...] = ()
         if screen.focused is not None:  # a line that is typed in has keys of its own
-            hints = getattr(screen.focused.parent, "HINTS", ())
+            hints = next(
+                (one.HINTS for one in screen.focused.ancestors if hasattr(one, "HINTS")), ()
+            )
         if hints:
             return hints
         actions = in_footer(screen.actions())

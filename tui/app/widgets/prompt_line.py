@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Input, Label
+from textual.widgets import Input, Label, Static
+
+from tui.app.lines import plain
+from tui.app.theme import palette
 
 
-class PromptLine(Horizontal):
+class PromptLine(Vertical):
     """Asks for one text and goes away.
 
     Args:
@@ -19,10 +24,13 @@ class PromptLine(Horizontal):
         label: shown before the line.
         value: to begin with.
         regex: whether `ctrl+r` may switch to regular expressions.
+        typed: called with every text that stands in the line.
     """
 
     DEFAULT_CSS = """
-    PromptLine { height: 1; width: 100%; background: $surface; padding: 0 2; }
+    PromptLine { height: auto; width: 100%; background: $surface; padding: 0 2; }
+    PromptLine Horizontal { height: 1; width: 100%; }
+    PromptLine Static.-said { height: auto; max-height: 3; width: 100%; }
     PromptLine Label { width: auto; color: $primary; padding: 0 1 0 0; }
     PromptLine Input { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
     """
@@ -49,17 +57,45 @@ class PromptLine(Horizontal):
             self.value = value
             self.regex = regex
 
-    def __init__(self, purpose: str, label: str, value: str = "", *, regex: bool | None = None):
+    def __init__(
+        self,
+        purpose: str,
+        label: str,
+        value: str = "",
+        *,
+        regex: bool | None = None,
+        typed: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__()
+        self._typed = typed
+        self._said = Static("", classes="-said", markup=False)
+        self._said.display = False
         self.purpose = purpose
         self.regex = regex
         self._label = label
         self._value = value
 
     def compose(self) -> ComposeResult:
-        """Label and line."""
-        yield Label(self._text(), markup=False)
-        yield Input(self._value, select_on_focus=True, compact=True)
+        """Label and line; below them what is said about the text."""
+        with Horizontal():
+            yield Label(self._text(), markup=False)
+            yield Input(self._value, select_on_focus=True, compact=True)
+        yield self._said
+
+    def say(self, words: str, tone: str = "bad") -> None:
+        """Say something about the text, right below it; the line stays as it is."""
+        if not self.is_attached:
+            return
+        self._said.update(Text(plain(words), getattr(palette(self.app), tone)))
+        self._said.display = bool(words)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """What was said was about another text."""
+        event.stop()
+        if event.value != self._value:
+            self.say("")
+        if self._typed is not None:
+            self._typed(event.value)
 
     def _text(self) -> str:
         if self.regex is None:

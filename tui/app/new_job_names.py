@@ -1,0 +1,180 @@
+"""What the form asks the engine about publishing: owners, destinations, names, recommendations.
+
+Nothing here makes a key wait: lists open when their answer is there, names are looked up when no
+key has come for a moment, and a newer question replaces an older one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.app import new_job_publishing as publishing
+from tui.engine.control_client import ControlError
+from tui.engine.job_calls import JobCalls
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from tui.app.app import SimpleTunerApp
+    from tui.app.new_job_flow import NewJobFlow
+    from tui.engine.control_client import ControlClient
+
+DEBOUNCE: Final = 0.35
+"""Seconds without a key before a repository's name is looked up."""
+NEW: Final = "\0new"
+_TONES: Final = {"ok": "good", "warn": "warn", "error": "bad"}
+Say = Callable[[str, str], None]
+"""Takes words and their tone."""
+
+
+class NameAsker:
+    """Asks on behalf of a form.
+
+    Args:
+        owner: the app.
+        screen: whose workers and timers these are; they end with it.
+        flow: the draft.
+    """
+
+    def __init__(self, owner: SimpleTunerApp, screen: Screen[Any], flow: NewJobFlow) -> None:
+        self._owner = owner
+        self._screen = screen
+        self._flow = flow
+        self._timer: Timer | None = None
+
+    # -- while somebody types -----------------------------------------------------------------
+
+    def typing(self, text: str, say: Say) -> None:
+        """The line says something else: look the name up when it stays so for a moment."""
+        self.forget()
+        if text.strip():
+            say("…", "dim")
+            self._timer = self._screen.set_timer(DEBOUNCE, lambda: self._start(text, say))
+        else:
+            say("", "dim")
+
+    def forget(self) -> None:
+        """No name is being typed any more."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self._screen.workers.cancel_group(self._screen, "repository")
+
+    def _start(self, text: str, say: Say) -> None:
+        control = self._owner.control
+        if control is not None:
+            worker = self._look(control, text, say)
+            self._screen.run_worker(worker, group="repository", exclusive=True)
+
+    async def _look(self, control: ControlClient, text: str, say: Say) -> None:
+        own = (self._flow.draft.get("overrides") or {}).get("model_card_private")
+        try:
+            found = await JobCalls(control).repository(text, private=own is not False)
+        except ControlError as error:
+            say(error.message, "warn")
+            return
+        mark = {"ok": "✓", "warn": "!"}.get(str(found.get("level")), "✗")
+        words = f"{mark} {found.get('words')}"
+        say(words, _TONES.get(str(found.get("level")), "warn"))
+
+    # -- lists --------------------------------------------------------------------------------
+
+    def pick_owner(self, take: Callable[[str, str], str], otherwise: Callable[[], None]) -> None:
+        """You and your organisations; without an answer, the name is typed."""
+        self._screen.run_worker(self._owners(take, otherwise), group="pick", exclusive=True)
+
+    async def _owners(self, take: Callable[[str, str], str], otherwise: Callable[[], None]) -> None:
+        from tui.app.widgets.picker import Picker
+
+        control = self._owner.control
+        if control is None:
+            return otherwise()
+        try:
+            names = await JobCalls(control).namespaces()
+        except ControlError as error:
+            self._owner.tell(error.message, error.advice, "warning")
+            return otherwise()
+        flow = self._flow
+        kinds = {"user": "you", "org": "organisation"}
+        rights = {False: ", the token may not write there", None: ", whether it may is not told"}
+        choices = [
+            (str(one["name"]), str(one["name"]),
+             kinds.get(str(one["kind"]), "") + rights.get(one["writable"], ""))
+            for one in names
+        ]  # fmt: skip
+        line = publishing.owned_by(flow.draft, flow.answer, "")
+        current = str((flow.draft.get("delivery") or {}).get("hub_model_id") or line)
+
+        def picked(owner: str | None) -> None:
+            if owner is not None:
+                take("hub_model_id", publishing.owned_by(flow.draft, flow.answer, owner))
+
+        self._owner.push_screen(Picker("Owner", choices, current.partition("/")[0]), picked)
+        return None
+
+    def pick_destination(self, take: Callable[[str, str], str]) -> None:
+        """The user's buckets."""
+        self._screen.run_worker(self._destinations(take), group="pick", exclusive=True)
+
+    async def _destinations(self, take: Callable[[str, str], str]) -> None:
+        from tui.app.widgets.picker import Picker
+
+        control = self._owner.control
+        if control is None:
+            self._owner.tell("The engine is still starting; try again in a moment.")
+            return
+        try:
+            rows = await control.publishing.destinations()
+        except ControlError as error:
+            self._owner.tell(error.message, error.advice, "error")
+            return
+        choices = [
+            (str(row["name"]), str(row["name"]), _where(row))
+            for row in rows if row["kind"] == "s3"
+        ]  # fmt: skip
+        words = "on the Publishing screen (3), where its keys go to the keyring"
+        choices.append((NEW, "another bucket…", words))
+        current = str((self._flow.draft.get("delivery") or {}).get("destination") or "")
+
+        def picked(name: str | None) -> None:
+            if name == NEW:
+                self._owner.tell(f"Add it {words}. What is filled in here stays.")
+                self._owner.tell("Or: simpletuner-tui destinations add NAME --kind s3 …")
+            elif name is not None:
+                take("destination", name)
+
+        self._owner.push_screen(Picker("S3 destination", choices, current), picked)
+
+    # -- sensible choices ---------------------------------------------------------------------
+
+    def recommend(self) -> None:
+        """Fill in what is most likely to work."""
+        self._screen.run_worker(self._recommend(), group="recommend", exclusive=True)
+
+    async def _recommend(self) -> None:
+        control, flow = self._owner.control, self._flow
+        if control is None:
+            self._owner.tell("The engine is still starting; try again in a moment.")
+            return
+        before = repr(flow.draft)
+        try:
+            found = await JobCalls(control).recommended(flow.draft)
+        except ControlError as error:
+            self._owner.tell(error.message, error.advice, "warning")
+            return
+        if repr(flow.draft) != before:
+            return  # the user was quicker: what was chosen by hand stays
+        own = flow.draft.get("delivery") or {}
+        flow.draft["delivery"] = {**own, **found["delivery"]}
+        flow.draft["overrides"] = {**(flow.draft.get("overrides") or {}), **found["overrides"]}
+        self._owner.tell(str(found["words"]))
+        flow.touch()
+
+
+def _where(row: dict[str, Any]) -> str:
+    options = row["options"]
+    tested = row.get("tested")
+    state = "" if not tested else " · tested" if tested.get("ok") else " · its last test failed"
+    return f"{options.get('bucket')} at {options.get('endpoint') or 'Amazon S3'}{state}"

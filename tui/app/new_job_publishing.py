@@ -1,0 +1,193 @@
+"""The publishing part of the form for a new job, as data: lines on the page and in its sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tui.simpletuner.delivery_fields import READERS, read_field
+
+Draft = dict[str, Any]
+Answer = Mapping[str, Any]
+Line = tuple[str, str, str, str, bool]
+"""Key, label, value, words behind it, and whether it is picked from a list."""
+
+SWITCHES: Final = {
+    "model_card_private": ("Private", "private", "only you see the repository"),
+    "push_checkpoints_to_hub": ("Checkpoints", "push_checkpoints", "checkpoints are sent as well"),
+    "push_to_hub_background": ("In background", "background", "training goes on while it uploads"),
+    "model_card_safe_for_work": ("Safe for work", "safe_for_work", "what the model card says"),
+}
+"""By option of the config: label, name in a check's answer, what it means."""
+PROSE: Final = {
+    "model_card_note": ("Note on card", "note", "free text on the model card"),
+    "modelspec_comment": ("Comment", "comment", "kept in the model file; {current_step} is filled"),
+}
+OPTIONS: Final = frozenset({*SWITCHES, *PROSE})
+S3_FIELDS: Final = {
+    "bucket": ("Bucket", "bucket", "as the destination says"),
+    "region": ("Region", "region", "as the destination says"),
+    "prefix": ("Prefix", "base_path", "{job_id} is the job's own id"),
+    "public_base_url": ("Public URL", "public_base_url", "what links begin with"),
+}
+LABELS: Final = {
+    "hub_model_id": "Hub repo", "hub_owner": "Owner", "destination": "S3 keys of",
+    "publishing": "Publishing", "licence": "Licence", "endpoint": "Endpoint",
+    **{key: entry[0] for key, entry in {**SWITCHES, **PROSE, **S3_FIELDS}.items()},
+}  # fmt: skip
+FIXED: Final = {
+    "licence": "It comes with the base model; the model card names it.",
+    "endpoint": "It belongs to the keys: choose another destination for another server.",
+}
+"""Lines that cannot be changed, and why."""
+INSIDE: Final = (*S3_FIELDS, "hub_owner", *SWITCHES, *PROSE)
+"""Keys whose lines are in the sheet alone."""
+
+
+def kind_of(draft: Draft, answer: Answer | None) -> str:
+    """The way that results take: what was chosen, else what the check says of the config."""
+    kind = (draft.get("delivery") or {}).get("kind")
+    return str(kind or _told(answer).get("kind") or "")
+
+
+def page_lines(draft: Draft, answer: Answer | None) -> list[Line]:
+    """The lines below the form's `Delivery`."""
+    kind, told = kind_of(draft, answer), _told(answer)
+    lines: list[Line] = []
+    if kind == "hub":
+        lines.append(_repo(draft, told))
+    elif kind == "s3":
+        lines.append(_destination(draft, told))
+    if kind in ("hub", "s3", "local"):
+        lines.append(("publishing", LABELS["publishing"], summary(draft, answer), "", True))
+    return lines
+
+
+def sheet_lines(draft: Draft, answer: Answer | None) -> list[Line]:
+    """Every setting of the chosen way."""
+    kind, told = kind_of(draft, answer), _told(answer)
+    lines: list[Line] = []
+    if kind == "hub":
+        owner = _repo(draft, told)[2].rpartition("/")[0]
+        lines.append(("hub_owner", LABELS["hub_owner"], owner, "you or an organisation", True))
+        lines.append(_repo(draft, told))
+        for key, (label, _, what) in SWITCHES.items():
+            value = {True: "yes", False: "no"}.get(_option(draft, told, key), "")
+            lines.append((key, label, value, _source(draft, key, what), True))
+        lines.append(_prose(draft, told, "model_card_note"))
+        licence = told.get("licence") or {}
+        name = licence.get("license_name") or licence.get("license") or "not known"
+        lines.append(("licence", LABELS["licence"], str(name), "of the base model", False))
+    if kind == "s3":
+        lines.append(_destination(draft, told))
+        own = draft.get("delivery") or {}
+        for key, (label, name, what) in S3_FIELDS.items():
+            value = str(own.get(key) or told.get(name) or "")
+            lines.append((key, label, value, what, False))
+        endpoint = str(told.get("endpoint") or "Amazon S3")
+        lines.append(("endpoint", LABELS["endpoint"], endpoint, "of the destination", False))
+    lines.append(_prose(draft, told, "modelspec_comment"))
+    return lines
+
+
+def summary(draft: Draft, answer: Answer | None) -> str:
+    """The settings in one line."""
+    kind, told = kind_of(draft, answer), _told(answer)
+    parts: list[str] = []
+    if kind == "hub":
+        parts.append("public" if _option(draft, told, "model_card_private") is False else "private")
+        final = _option(draft, told, "push_checkpoints_to_hub") is False
+        parts.append("final only" if final else "checkpoints too")
+        if _option(draft, told, "push_to_hub_background"):
+            parts.append("in background")
+        if _option(draft, told, "model_card_safe_for_work"):
+            parts.append("safe for work")
+        if _option(draft, told, "model_card_note"):
+            parts.append("note")
+    elif kind == "s3" and told.get("bucket"):
+        parts.append(f"s3://{told['bucket']}/{told.get('base_path') or ''}")
+    if _option(draft, told, "modelspec_comment"):
+        parts.append("comment")
+    return " · ".join(parts) or "nothing but the files"
+
+
+def is_own(key: str, draft: Draft) -> bool:
+    """Whether a line says something that was chosen in the form."""
+    own = draft.get("delivery") or {}
+    if key == "publishing":
+        return any(is_own(inside, draft) for inside in INSIDE)
+    if key == "hub_owner":
+        return "/" in str(own.get("hub_model_id") or "")
+    return bool(own.get(key))
+
+
+def editable(draft: Draft, answer: Answer | None, key: str) -> str:
+    """What the line to type in begins with."""
+    own = (draft.get("delivery") or {}).get(key)
+    if own or key not in LABELS:
+        return str(own or "")
+    told = _told(answer)
+    if key in PROSE:
+        return str(_option(draft, told, key) or "")
+    if key == "prefix":
+        return str(told.get("base_path") or "")
+    return str(told.get(key) or "")
+
+
+def set_delivery(draft: Draft, key: str, text: str) -> str:
+    """Put a value into the draft's delivery; what is wrong with it, else empty."""
+    own = dict(draft.get("delivery") or {})
+    if key == "delivery":
+        # Of another way nothing is thrown away: it is there again when one comes back to it.
+        draft["delivery"] = {**own, "kind": text} if text else {}
+        return ""
+    if not text:
+        own.pop("hub_model_id" if key == "hub_owner" else key, None)
+    elif key in READERS:
+        try:
+            own[key] = read_field(key, text)
+        except ValueError as error:
+            return f"{LABELS[key]} {error}."
+    draft["delivery"] = own
+    return ""
+
+
+def owned_by(draft: Draft, answer: Answer | None, owner: str) -> str:
+    """The repository's name with another owner; the run's name where there is none yet."""
+    told = _told(answer)
+    repo = _repo(draft, told)[2] or str((answer or {}).get("run_name") or "my-lora")
+    name = repo.rpartition("/")[2]
+    return f"{owner}/{''.join(c if c.isalnum() or c in '-_.' else '-' for c in name)}"
+
+
+def _told(answer: Answer | None) -> Mapping[str, Any]:
+    found = (answer or {}).get("delivery")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _option(draft: Draft, told: Mapping[str, Any], key: str) -> Any:
+    own = (draft.get("overrides") or {}).get(key)
+    return told.get(({**SWITCHES, **PROSE}[key])[1]) if own is None else own
+
+
+def _source(draft: Draft, key: str, what: str) -> str:
+    return what if key in (draft.get("overrides") or {}) else f"from the config · {what}"
+
+
+def _repo(draft: Draft, told: Mapping[str, Any]) -> Line:
+    own = str((draft.get("delivery") or {}).get("hub_model_id") or "")
+    found = own or str(told.get("hub_model_id") or "")
+    note = "" if own else "from the config" if found else "owner/name"
+    return ("hub_model_id", LABELS["hub_model_id"], found, note, False)
+
+
+def _destination(draft: Draft, told: Mapping[str, Any]) -> Line:
+    own = (draft.get("delivery") or {}).get("destination")
+    name = str(own or told.get("destination") or "")
+    note = "" if name else "one of your S3 destinations"
+    return ("destination", LABELS["destination"], name, note, True)
+
+
+def _prose(draft: Draft, told: Mapping[str, Any], key: str) -> Line:
+    label, _, what = PROSE[key]
+    return (key, label, str(_option(draft, told, key) or ""), what, False)

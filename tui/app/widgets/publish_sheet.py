@@ -1,0 +1,108 @@
+"""Every publishing setting of a job in the making, over the form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from tui.app.new_job_editing import FieldEditor
+from tui.app.new_job_flow import NewJobFlow
+from tui.app.new_job_form import sheet_of
+from tui.app.widgets.form_list import FormList
+from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.picker import PanelFoot
+from tui.app.widgets.prompt_line import PromptLine
+from tui.app.widgets.virtual_list import VirtualList
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
+
+
+class PublishSheet(ModalScreen[None]):
+    """The settings as lines; each takes effect in the draft at once.
+
+    Args:
+        flow: the draft and its newest check.
+    """
+
+    CSS = """
+    PublishSheet { align: center middle; background: transparent; }
+    PublishSheet > Vertical { width: 100; max-width: 98%; height: auto; max-height: 94%;
+                              background: $surface; }
+    PublishSheet PanelFoot { height: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", "back"),
+        Binding("enter,l,right,space", "edit", "change"),
+        Binding("delete,backspace", "clear", "clear"),
+        Binding("r", "recommend", "recommended"),
+    ]
+
+    def __init__(self, flow: NewJobFlow) -> None:
+        super().__init__()
+        self.flow = flow
+
+    @property
+    def owner(self) -> SimpleTunerApp:
+        """The app, with its own type."""
+        return cast("SimpleTunerApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Title, lines, the edge above which a line to type in appears."""
+        self.sheet_title, self.form, self.foot = PanelTitle(), FormList(), PanelFoot()
+        self.editor = FieldEditor(self.owner, self, self.flow, self.foot)
+        with Vertical():
+            yield self.sheet_title
+            yield self.form
+            yield self.foot
+
+    def on_mount(self) -> None:
+        """Show what is true now, and whatever changes."""
+        self.flow.watchers.append(self.update)
+        self.form.focus()
+        self.update()
+
+    def on_unmount(self) -> None:
+        """Nothing is shown any more."""
+        self.flow.watchers.remove(self.update)
+
+    def update(self) -> None:
+        """The draft or its check is another one."""
+        if not self.form.is_attached:
+            return
+        flow = self.flow
+        fields = sheet_of(flow.draft, flow.answer, flow.errors)
+        self.form.set(fields)
+        self.form.styles.height = max(1, min(len(fields), self.app.size.height - 6))
+        state = "checking…" if flow.checking else "r recommended"
+        self.sheet_title.set(("Publishing",), ("enter change", "del clear", state, "esc back"))
+
+    @on(VirtualList.Opened)
+    def action_edit(self) -> None:
+        """Change the line of the cursor."""
+        if self.form.current is not None and not self.query(PromptLine):
+            self.editor.edit(self.form.current)
+
+    def action_clear(self) -> None:
+        """The config's own value again."""
+        if self.form.current is not None:
+            self.editor.clear(self.form.current)
+
+    def action_recommend(self) -> None:
+        """Fill in what is most likely to work."""
+        self.editor.names.recommend()
+
+    @on(PromptLine.Answered)
+    async def _answered(self, event: PromptLine.Answered) -> None:
+        event.stop()
+        if await self.editor.answered(event.purpose, event.value):
+            self.form.focus()
+
+    def action_leave(self) -> None:
+        """Back to the form."""
+        self.dismiss()

@@ -1,0 +1,89 @@
+"""The options of `check` and `submit` that say where results go."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, Final
+
+DELIVERY: Final = (
+    ("kind", "--delivery"),
+    ("hub_model_id", "--hub-model-id"),
+    ("destination", "--s3-destination"),
+    ("bucket", "--s3-bucket"),
+    ("region", "--s3-region"),
+    ("prefix", "--s3-prefix"),
+    ("public_base_url", "--s3-public-url"),
+)
+"""By field of a draft's delivery."""
+SWITCHES: Final = {
+    "model_card_private": ("--private", "the repository is private"),
+    "push_checkpoints_to_hub": ("--push-checkpoints", "checkpoints are sent as well"),
+    "push_to_hub_background": ("--hub-background", "training goes on while it uploads"),
+    "model_card_safe_for_work": ("--safe-for-work", "what the model card says"),
+}
+"""Options of the config that are yes or no; each has a `--no-…`."""
+PROSE: Final = {
+    "model_card_note": ("--card-note", "free text on the model card"),
+    "modelspec_comment": ("--modelspec-comment", "text kept in the model file"),
+}
+_HELP: Final = {
+    "hub_model_id": ("OWNER/NAME", "repository; web addresses of it are taken as well"),
+    "destination": ("NAME", "one of `destinations list`; the trainer gets its keys as secrets"),
+    "bucket": ("BUCKET", "instead of the destination's"),
+    "region": ("REGION", "instead of the destination's"),
+    "prefix": ("PREFIX", "before all keys; {job_id} in it is the job's id"),
+    "public_base_url": ("URL", "what links begin with"),
+}
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add them to a command."""
+    command.add_argument("--delivery", choices=("local", "hub", "s3", "none"))
+    for name, option in DELIVERY[1:]:
+        metavar, words = _HELP[name]
+        kept = option.removeprefix("--").replace("-", "_")
+        command.add_argument(option, dest=kept, metavar=metavar, type=_reader(name), help=words)
+    for name, (option, words) in SWITCHES.items():
+        command.add_argument(
+            option, dest=name, action=argparse.BooleanOptionalAction, default=None, help=words
+        )
+    for name, (option, words) in PROSE.items():
+        command.add_argument(option, dest=name, metavar="TEXT", type=_prose(name), help=words)
+
+
+def delivery_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The draft's delivery that the options describe; None where nothing was said."""
+    return {
+        name: getattr(options, option.removeprefix("--").replace("-", "_"))
+        for name, option in DELIVERY
+    }
+
+
+def overrides_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the config among them."""
+    return {name: getattr(options, name) for name in (*SWITCHES, *PROSE)}
+
+
+def _reader(name: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        from tui.simpletuner.delivery_fields import read_field
+
+        try:
+            return read_field(name, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _prose(name: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        from tui.simpletuner.overrides import parse_override
+
+        try:
+            return parse_override(name, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
