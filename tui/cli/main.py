@@ -34,6 +34,8 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "limit": ("tui.cli.money_commands", "limit"),
     "rates": ("tui.cli.money_commands", "rates"),
     "spending": ("tui.cli.money_commands", "spending"),
+    "hardware": ("tui.cli.hardware_commands", "hardware"),
+    "versions": ("tui.cli.hardware_commands", "versions"),
     "publish": ("tui.cli.publish_commands", "publish"),
     "artifacts": ("tui.cli.publish_commands", "artifacts"),
     "transfers": ("tui.cli.publish_commands", "transfers"),
@@ -104,8 +106,9 @@ def build_parser() -> argparse.ArgumentParser:
     metrics = add("metrics", "Print a job's metric series (CSV).", json=True)
     metrics.add_argument("id", help="job or prediction id, or its start")
     add("sync", "Bring in jobs started elsewhere on the account.", json=True)
-    token = add("token", "The Replicate token in the system's keyring.", json=True)
+    token = add("token", "The Replicate or Hugging Face token in the keyring.", json=True)
     token.add_argument("action", choices=("set", "status", "validate", "delete"))
+    token.add_argument("--hub", action="store_true", help="the Hugging Face token")
     _add_money(add)
     _add_settings(add)
     add("doctor", "Terminal, keyring, network, proxy, listener, disk: with the fix.", json=True)
@@ -135,6 +138,14 @@ def _add_money(add: Callable[..., argparse.ArgumentParser]) -> None:
     rates.add_argument("action", choices=("show", "set", "reset"))
     rates.add_argument("profile", nargs="?", help="hardware, for set")
     rates.add_argument("rate", nargs="?", help="such as $3.51/h, for set")
+    add("hardware", "What there is to run on: memory, price, whether it is up.", json=True)
+    versions = add("versions", "Versions of a trainer: list, compare, pin, follow.", json=True)
+    versions.add_argument(
+        "action", nargs="?", default="show", choices=("show", "compare", "pin", "follow")
+    )
+    versions.add_argument("model", nargs="?", help="owner/name; pin also takes owner/name:hash")
+    versions.add_argument("first", nargs="?", help="a version, or its beginning")
+    versions.add_argument("second", nargs="?", help="for compare; else the newest")
     spending = add("spending", "What was spent, by day.", json=True)
     spending.add_argument("--days", type=_count, default=30, help="of the chart (default 30)")
 

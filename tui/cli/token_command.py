@@ -1,4 +1,4 @@
-"""`token`: the Replicate token in the system's keyring. It is read from a prompt or from input."""
+"""`token`: the tokens in the system's keyring. They are read from a prompt or from input."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from tui.cli import exit_codes, world
 from tui.cli.output import say, say_json, tell
 from tui.engine.agent import REPLICATE_VARIABLE
 
+_SLOW = 120.0
+"""Seconds for a call behind which the Hub is asked."""
+_AWAY = ("unreachable", "rate_limited")
+
 
 def token(options: argparse.Namespace) -> int:
     """Set, show the state of, validate or delete the token."""
     from tui.secrets import KeyringError, delete_token, read_token
 
+    if options.hub:
+        return _hub(options)
     host = _host()
     try:
         if options.action == "set":
@@ -54,17 +60,48 @@ def token(options: argparse.Namespace) -> int:
     return _say(options, state, words)
 
 
+def _hub(options: argparse.Namespace) -> int:
+    """The same for Hugging Face; the engine knows which Hub belongs to which API."""
+    engine, path = world.engine(), "/api/engine/tokens/huggingface"
+    if options.action == "set":
+        value = _typed("Hugging Face token: ")
+        if not value:
+            return exit_codes.USAGE
+        answer = engine.request("PUT", path, {"token": value}, timeout=_SLOW)
+        for warning in answer.get("warnings") or ():
+            tell(warning)
+        return _say(options, answer, f"kept in {answer['backend']}")
+    if options.action == "delete":
+        answer = engine.request("DELETE", path, timeout=_SLOW)
+        return _say(options, answer, "deleted" if answer["deleted"] else "there was none")
+    if options.action == "validate":
+        answer = engine.request("GET", f"{path}/validate", timeout=_SLOW)
+        words = f"valid, @{answer['username']}" if answer["valid"] else str(answer["error"])
+        _say(options, answer, words)
+        if answer["valid"]:
+            return exit_codes.FINE
+        away = answer.get("reason") in _AWAY
+        return exit_codes.NETWORK if away else exit_codes.NOT_AUTHORISED
+    state = engine.request("GET", "/api/engine/tokens", timeout=_SLOW)["huggingface"]
+    kept = f"stored ({state['backend']})" if state["keyring"] else state["problem"] or "empty"
+    return _say(options, state, f"in use: {state['in_use'] or 'none'}; keyring: {kept}")
+
+
+def _typed(prompt: str) -> str:
+    """What was typed unseen, or piped in, without white space; says so when it is nothing."""
+    text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
+    value = "".join(text.split())
+    if not value:
+        tell("simpletuner-tui: no token was given")
+    return value
+
+
 def _set(options: argparse.Namespace, host: str) -> int:
     from tui.replicate.secret import Secret
     from tui.secrets import store_token
 
-    if sys.stdin.isatty():
-        text = getpass.getpass(f"Replicate token for {host}: ")
-    else:
-        text = sys.stdin.readline()
-    value = "".join(text.split())
+    value = _typed(f"Replicate token for {host}: ")
     if not value:
-        tell("simpletuner-tui: no token was given")
         return exit_codes.USAGE
     if not value.startswith("r8_"):
         tell("Replicate's tokens usually start with r8_; kept as it is.")

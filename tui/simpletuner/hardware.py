@@ -86,6 +86,11 @@ def _make_profiles() -> tuple[HardwareProfile, ...]:
 PROFILES: dict[str, HardwareProfile] = {profile.id: profile for profile in _make_profiles()}
 """All known machines by id, the default first."""
 
+TRAINERS: dict[str, str] = {
+    one.model: one.label for one in PROFILES.values() if one.model and one.gpus == 1
+}
+"""Trainers that have versions to read: the model, and the label of its hardware."""
+
 
 def normalise_profile(text: str) -> str:
     """The profile id that `text` means: `2xH100`, `advanced-trainer-h100-x2` → `h100-x2`.

@@ -8,7 +8,7 @@ from tui import formatting
 from tui.app.cards.card import Card, Item, Said
 from tui.app.cards.words import LABEL, Words, row, wrapped
 from tui.app.lines import fit
-from tui.simpletuner.hardware import PROFILES, HardwareProfile
+from tui.simpletuner.hardware import PROFILES, TRAINERS, HardwareProfile
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
@@ -23,18 +23,13 @@ _SHOWN_VERSIONS: Final = 3
 _HASH: Final = 12
 
 
-def trainers() -> dict[str, str]:
-    """Models that have versions to read: the model and its hardware's label, each once."""
-    return {one.model: one.label for one in PROFILES.values() if one.model and one.gpus == 1}
-
-
 class HardwareCard(Card):
     """Profiles, rates, versions."""
 
     NAME: ClassVar = "hardware"
     TITLE: ClassVar = "Hardware & versions"
     READS: ClassVar = ("rates", "status_page")
-    CHECKS: ClassVar = tuple(f"versions:{model}" for model in trainers())
+    CHECKS: ClassVar = tuple(f"versions:{model}" for model in TRAINERS)
 
     def checks(self) -> tuple[str, ...]:
         """Versions, and the status page again."""
@@ -62,7 +57,7 @@ class HardwareCard(Card):
         changed = sum(one in self.data.app.settings.rates_micros for one in PROFILES)
         own = f", {changed} changed by you" if changed else ""
         lines.append(((f"Prices of {read_on:%Y-%m-%d}{own}. e changes them.", "dim"),))
-        for model, label in trainers().items():
+        for model, label in TRAINERS.items():
             lines += self._versions(model, label, width)
         return lines
 
@@ -129,7 +124,7 @@ class HardwareCard(Card):
                  tuple((one.id, f"{one.label:10} {formatting.rate(self._rate(one)):>9}",
                         one.best_for) for one in ready), profile.id),
         ]  # fmt: skip
-        for model, label in trainers().items():
+        for model, label in TRAINERS.items():
             pinned = self.data.app.settings.cloud.pinned_versions.get(model, "")
             versions = self._choices(model)
             value = pinned[:_HASH] if pinned else "follows the newest"

@@ -1,0 +1,78 @@
+"""Hardware, versions and the Hub's token by commands alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.shell import Shell
+
+L40S = "simpletuner/advanced-trainer-l40s"
+
+
+def test_hardware_tells_memory_price_and_state(shell: Shell) -> None:
+    data = shell.json("hardware")
+    rows = {row["profile"]: row for row in data["rates"]}
+    assert rows["l40s"]["default"] is True
+    assert rows["h100"]["default"] is False
+    assert (rows["l40s"]["vram_gb"], rows["l40s"]["rate_micros"]) == (48, 975)
+    assert rows["l40s"]["state"] == "operational"
+    words = shell.run("hardware").stdout.splitlines()
+    line = next(line for line in words if " l40s " in line)
+    assert line.startswith("*")
+    assert ("48 GB" in line, "$3.51/h" in line, " up " in line) == (True, True, True)
+
+
+def test_versions_are_listed_compared_pinned_and_followed_again(shell: Shell) -> None:
+    one = next(one for one in shell.json("versions") if one["model"] == L40S)
+    newest, older = one["versions"][0]["id"], one["versions"][1]["id"]
+    assert one["pinned"] is None
+    listed = shell.run("versions", "show", L40S).stdout.splitlines()
+    assert listed[0] == f"{L40S}  follows the newest"
+    assert listed[1].split()[0] == newest[:12]
+    assert listed[1].endswith("newest  in use")
+
+    compared = shell.json("versions", "compare", L40S, older[:10])
+    assert (compared["before"]["id"], compared["after"]["id"]) == (older, newest)
+    words = shell.run("versions", "compare", L40S, older[:10]).stdout
+    for change in compared["changes"]:
+        assert change["words"] in words
+
+    try:
+        assert older[:12] in shell.run("versions", "pin", f"{L40S}:{older}").stdout
+        listed = shell.run("versions", "show", L40S).stdout.splitlines()
+        assert listed[0] == f"{L40S}  pinned"
+        assert next(line for line in listed if older[:12] in line).endswith("in use")
+    finally:
+        assert "follows the newest" in shell.run("versions", "follow", L40S).stdout
+    assert shell.json("versions", "show", L40S)[0]["pinned"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("versions", "pin"), 2, "needs a model"),
+        (("versions", "pin", L40S), 2, "needs a version"),
+        (("versions", "pin", f"{L40S}:0000"), None, "has no version 0000"),
+        (("versions", "compare", "nothing at all"), None, "owner/name"),
+        (("versions", "show", "nobody/nothing"), None, "nobody/nothing"),
+    ],
+)
+def test_a_version_that_is_not_there_is_told(
+    shell: Shell, words: tuple[str, ...], status: int | None, told: str
+) -> None:
+    answer = shell.run(*words, status=status)
+    assert answer.returncode != 0
+    assert told in answer.stdout + answer.stderr
+
+
+def test_the_hubs_token_without_a_keyring(shell: Shell) -> None:
+    state = shell.json("token", "status", "--hub")
+    assert state["kind"] == "huggingface"
+    assert not state["keyring"]
+    assert shell.run("token", "set", "--hub", status=2).stderr  # nothing on its input
+    refused = shell.run("token", "set", "--hub", status=None, given="hf_" + "y" * 34 + "\n")
+    assert refused.returncode != 0
+    assert "keyring" in refused.stderr
+    assert "hf_yyy" not in refused.stdout + refused.stderr
+    answer = shell.run("token", "validate", "--hub", status=3)
+    assert "Hub" in answer.stdout

@@ -1,0 +1,128 @@
+"""`hardware` and `versions`: what a job can run on, and with which trainer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tui import formatting
+from tui.cli import exit_codes, world
+from tui.cli.output import say, say_json, table, tell
+from tui.engine.control_client import ControlClient
+from tui.simpletuner.hardware import TRAINERS
+
+_STATES = {
+    "operational": "up", "degraded_performance": "degraded", "partial_outage": "partly down",
+    "major_outage": "down", "full_outage": "down", "under_maintenance": "maintenance",
+}  # fmt: skip
+_SLOW = 120.0
+"""Seconds for a call behind which Replicate is asked."""
+_HASH = 12
+
+
+def hardware(options: argparse.Namespace) -> int:
+    """What hardware there is, what it costs, and whether it is up."""
+    engine = world.engine()
+    rates = engine.request("GET", "/api/engine/rates")
+    page = engine.request("GET", "/api/engine/status-page?fresh=0", timeout=_SLOW)
+    default, gpus = world.settings().cloud.hardware, page.get("gpus") or {}
+    rows = [
+        {**row, "default": row["profile"] == default,
+         "state": gpus.get(row["profile"].partition("-")[0], "unknown")}
+        for row in rates["rates"]
+    ]  # fmt: skip
+    if options.json:
+        say_json({**rates, "rates": rows, "status_page": page.get("state", "unknown")})
+        return exit_codes.FINE
+    cells = [["", "HARDWARE", "VRAM", "PRICE", "STATE", "BEST FOR"], *map(_cells, rows)]
+    for line in table(cells, right=frozenset({2, 3})):
+        say(line)
+    tell(f"* is the default. Prices read on {rates['read_on']}, {rates['source']}")
+    return exit_codes.FINE
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        "*" if row["default"] else "", row["profile"], f"{row['vram_gb'] * row['gpus']} GB",
+        formatting.rate(row["rate_micros"]), _STATES.get(row["state"], "unknown"), row["best_for"],
+    ]  # fmt: skip
+
+
+def versions(options: argparse.Namespace) -> int:
+    """List, compare, pin or follow the versions of a trainer."""
+    engine = world.engine()
+    if options.action == "show":
+        return _show(engine, options)
+    if options.model is None:
+        tell(f"simpletuner-tui: versions {options.action} needs a model, owner/name")
+        return exit_codes.USAGE
+    if options.action == "compare":
+        query = urlencode(
+            {"model": options.model, "before": options.first or "", "after": options.second or ""}
+        )
+        answer = engine.request("GET", f"/api/engine/versions/compare?{query}", timeout=_SLOW)
+        lines = _compared(answer)
+    else:
+        name, _, inside = options.model.partition(":")
+        wanted = None if options.action == "follow" else options.first or inside or None
+        if options.action == "pin" and wanted is None:
+            tell("simpletuner-tui: versions pin needs a version: owner/name:hash")
+            return exit_codes.USAGE
+        body = {"model": name, "version": wanted}
+        answer = engine.request("PUT", "/api/engine/versions/pin", body, timeout=_SLOW)
+        pinned = answer["pinned"]
+        lines = [f"{name} stays at {pinned[:_HASH]}" if pinned else f"{name} follows the newest"]
+        lines += _missing(answer)
+    if options.json:
+        say_json(answer)
+    else:
+        for line in lines:
+            say(line)
+    return exit_codes.FINE
+
+
+def _show(engine: ControlClient, options: argparse.Namespace) -> int:
+    pins = world.settings().cloud.pinned_versions
+    answers = []
+    for model in [options.model] if options.model else TRAINERS:
+        path = f"/api/cloud/providers/replicate/versions?model_id={quote(model, safe='')}"
+        answer = engine.request("GET", path, timeout=_SLOW)
+        answers.append({"model": model, "pinned": pins.get(model), **answer})
+    if options.json:
+        say_json(answers)
+    else:
+        for answer in answers:
+            _say_versions(answer)
+    failed = [answer["error"] for answer in answers if answer.get("error")]
+    return exit_codes.NETWORK if failed else exit_codes.FINE
+
+
+def _say_versions(answer: dict[str, Any]) -> None:
+    pinned = answer["pinned"]
+    say(f"{answer['model']}  {'pinned' if pinned else 'follows the newest'}")
+    if answer.get("error"):
+        tell(f"  {answer['error']}")
+    for number, row in enumerate(answer["versions"]):
+        used = row["id"] == pinned if pinned else not number
+        words = ("  newest" if not number else "") + ("  in use" if used else "")
+        say(f"  {row['id'][:_HASH]}  {str(row.get('created_at') or '')[:10]}{words}")
+    if pinned and all(row["id"] != pinned for row in answer["versions"]):
+        say(f"  {pinned[:_HASH]}  in use")
+
+
+def _compared(answer: dict[str, Any]) -> list[str]:
+    before, after = answer["before"], answer["after"]
+    lines = [f"{answer['model']}  {before['id'][:_HASH]} → {after['id'][:_HASH]}"]
+    if not answer["known"]:
+        return [*lines, "  one of them does not tell its inputs"]
+    lines += [f"  {change['words']}" for change in answer["changes"]] or ["  the same inputs"]
+    return lines + _missing(answer)
+
+
+def _missing(answer: dict[str, Any]) -> list[str]:
+    """What we use and a version does not have."""
+    return [
+        f"  {'needs' if row['essential'] else 'lacks'} {row['name']}: {row['purpose']}"
+        for row in answer["missing"]
+    ]
