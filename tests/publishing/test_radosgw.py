@@ -17,6 +17,7 @@ from tests.publishing.hosting import Server
 from tests.publishing.other_clock import destination_test_three_hours_ahead
 from tests.publishing.rados import MOST_BYTES, Rados, make_bucket, missing_program, rados
 from tests.support import needs_program
+from tui.publishing import s3_copy
 from tui.publishing.contract import LocalFile, Resume
 from tui.publishing.errors import MismatchError, PublishError, TransferCancelledError, Trouble
 from tui.publishing.s3 import S3Destination
@@ -79,6 +80,28 @@ def test_a_stopped_upload_is_taken_up(owner: Server, open_s3: OpenS3, tmp_path: 
     second = open_s3(owner)
     second.send(item, resume=resume)
     assert second.verify(item, deep=True)
+
+
+def test_the_same_content_is_copied(
+    owner: Server, open_s3: OpenS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one request, and in parts where it is too large for one."""
+    [file] = make_files(tmp_path, first=11 * MIB)
+    destination = open_s3(owner)
+    [first] = publish(destination, [file])
+    for name in ("second 1+1.bin", "third.bin"):
+        [item] = destination.plan([LocalFile(file.path, f"copies/{name}")])
+        calls: list[str] = []
+        destination._client.meta.events.register(
+            "before-call.s3", lambda model, calls=calls, **_: calls.append(model.name)
+        )
+        assert destination.copy(item, first.target) == "copied"
+        assert not {"PutObject", "UploadPart"} & set(calls)
+        assert destination.verify(item).size == item.size
+        assert destination.verify(item, deep=True).checksum == item.sha256
+        monkeypatch.setattr(s3_copy, "WHOLE_BYTES", 5 * MIB)
+        monkeypatch.setattr(s3_copy, "PART_BYTES", 5 * MIB)
+    assert "UploadPartCopy" in calls
 
 
 def test_wrong_keys(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:

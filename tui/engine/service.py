@@ -258,7 +258,7 @@ class Engine:
             ended.setdefault(job_id, self._writer.job(job_id))
         for job in ended.values():
             self.jobs.job_ended(job)
-        self.publishing.queue.start()
+        self.publishing.start()
         self.arrivals.take_up()
 
     def _job_ended(self, job: JobRecord) -> None:

@@ -18,6 +18,9 @@ Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all; may go back when a part is sent again. It is called
 from the thread that sends, at most some twenty times a second."""
 
+Came = Literal["", "sent", "copied", "there"]
+"""`copied` by the far end from another of its names; `there` before anything was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
@@ -47,6 +50,8 @@ class Item:
         sha256: of its content then, in hex.
         present: the destination has exactly this content under this name; nothing to send.
         replaces: the destination has something else under this name.
+        store: what the far end can copy within, such as a bucket; empty where it cannot copy.
+        came: how the content got under this name; empty before.
     """
 
     name: str
@@ -57,6 +62,8 @@ class Item:
     sha256: str
     present: bool = False
     replaces: bool = False
+    store: str = ""
+    came: Came = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the store."""
@@ -172,6 +179,24 @@ class Destination(Protocol):
 
         Raises:
             PublishError: it did not work; `resume` holds what can be used the next time.
+        """
+
+    def copy(
+        self, item: Item, source: str, cancel: threading.Event | None = None
+    ) -> Literal["", "copied", "there"]:
+        """Let the far end make an item from the same content under another name of its own.
+
+        Args:
+            item: what shall be there.
+            source: the `target` that has this content, in the item's `store`.
+            cancel: stops it.
+
+        Returns:
+            How it came, or "" where the far end cannot or the source is not that content any more:
+            then the item has to be sent.
+
+        Raises:
+            PublishError: it was stopped, or the local file cannot be read.
         """
 
     def finish(self, items: Sequence[Item], message: str = "") -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from tui.publishing.contract import (
     Item,
@@ -218,6 +218,15 @@ class FolderDestination:
         if found != item.sha256:
             raise MismatchError(item.name, "its SHA-256 is another")
         return Verified(size, "read back", found)
+
+    def copy(
+        self,
+        item: Item,  # noqa: ARG002 - the interface's
+        source: str,  # noqa: ARG002
+        cancel: threading.Event | None = None,  # noqa: ARG002
+    ) -> Literal[""]:
+        """A folder is written to from here alone."""
+        return ""
 
     def abandon(self, item: Item, resume: Resume) -> None:
         """Remove the half-made copy."""

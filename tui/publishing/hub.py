@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from tui.publishing import hub_download, hub_xet
@@ -130,7 +130,11 @@ class HubDestination:
         check_names(tuple(files))
         folder = self._target.folder.strip("/")
         prefix = f"{folder}/" if folder else ""
-        items = [describe_source(file, prefix + file.name, cancel) for file in files]
+        store = f"{self._target.endpoint} {self._repo}"
+        items = [
+            replace(describe_source(file, prefix + file.name, cancel), store=store)
+            for file in files
+        ]
         try:
             there = self._look_up([item.target for item in items])
         except PublishError as error:
@@ -194,6 +198,20 @@ class HubDestination:
     def _by_http(self, item: Item, meter: Meter) -> None:
         with self._reading(item, meter) as operation, self._translated(meter.cancel):
             self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
+
+    def copy(
+        self,
+        item: Item,
+        source: str,  # noqa: ARG002 - the interface's
+        cancel: threading.Event | None = None,
+    ) -> Literal["", "there"]:
+        """Large content belongs to a repository, not to a name: ask whether it is needed still."""
+        item.check_source()
+        meter = Meter(item.size, None, cancel, self._throttle)
+        with self._reading(item, meter) as operation, self._translated(cancel):
+            self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
+            large = operation._upload_mode == "lfs"  # noqa: SLF001  nothing public tells it
+        return "there" if large and not meter.done else ""
 
     @contextlib.contextmanager
     def _reading(self, item: Item, meter: Meter) -> Iterator[CommitOperationAdd]:

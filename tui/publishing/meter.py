@@ -34,6 +34,12 @@ class Meter:
         self._done = 0
         self._told = float("-inf")
 
+    @property
+    def done(self) -> int:
+        """Bytes so far."""
+        with self._lock:
+            return self._done
+
     def check(self) -> None:
         """TransferCancelledError when the transfer shall stop."""
         if self.cancel.is_set():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import logging
 import mimetypes
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from tui.publishing.contract import (
     Item,
@@ -24,12 +25,14 @@ from tui.publishing.errors import (
     MismatchError,
     PublishError,
     SourceChangedError,
+    TransferCancelledError,
     Trouble,
     disk_error,
 )
 from tui.publishing.meter import Meter, check_names, describe_source
 from tui.publishing.s3_body import Body, watch_sending
 from tui.publishing.s3_client import S3Client, make_client
+from tui.publishing.s3_copy import Copier
 from tui.publishing.s3_errors import code_of, explain
 from tui.publishing.s3_etag import matches
 from tui.publishing.s3_head import ABSENT, head, head_before_sending
@@ -38,6 +41,7 @@ from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.publishing.throttle import Throttle
 from tui.settings import NetworkSettings
 
+LOG = logging.getLogger(__name__)
 _HASH_KEY = "sha256"
 _KEY_BYTES = 1024
 
@@ -61,6 +65,7 @@ class S3Destination:
         self._throttle = throttle
         self._lock = threading.Lock()
         self._sent: dict[str, tuple[str, str]] = {}
+        self._copies = True
 
     @cached_property
     def _made(self) -> S3Client:
@@ -102,8 +107,13 @@ class S3Destination:
                     "Use a shorter prefix or name.",
                     Trouble.NAME,
                 )
-            items.append(self._compare(describe_source(file, key, cancel), cancel))
+            item = replace(describe_source(file, key, cancel), store=self._store)
+            items.append(self._compare(item, cancel))
         return items
+
+    @property
+    def _store(self) -> str:
+        return f"{self._profile.endpoint or 'aws'} {self._profile.bucket}"
 
     def _compare(self, item: Item, cancel: threading.Event | None) -> Item:
         found = head_before_sending(self._client, self._profile, item.target)
@@ -167,6 +177,37 @@ class S3Destination:
             return self._put(item, meter, options)
         return PartedUpload(self._client, self._profile, item, meter, resume).run(options)
 
+    def copy(
+        self, item: Item, source: str, cancel: threading.Event | None = None
+    ) -> Literal["", "copied"]:
+        """Have the bucket copy an object whose ETag proves that it is this content."""
+        item.check_source()
+        meter = Meter(item.size, None, cancel)
+        meter.check()
+        if not self._copies:
+            return ""
+        try:
+            found = head_before_sending(self._client, self._profile, source)
+            etag = str((found or {}).get("ETag", "")).strip('"')
+            if not etag or not self._is(item, source, etag, cancel):
+                return ""
+            options = self._options(item.name, item.sha256)
+            copier = Copier(self._client, self._profile, item, meter)
+            done = copier.copy(source, etag, options)
+        except (TransferCancelledError, SourceChangedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails it, sending is the other way
+            problem = explain(error, self._profile)
+            LOG.info("%s does not copy: %s", self._profile.bucket, problem.message)
+            self._copies = problem.retryable
+            return ""
+        return "copied" if done else ""
+
+    def _is(self, item: Item, key: str, etag: str, cancel: threading.Event | None) -> bool:
+        return self._sent.get(key) == (item.sha256, etag) or bool(
+            matches(item.source, item.size, etag, cancel)
+        )
+
     def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
         with item.source.open("rb") as file:
             body = Body(file.fileno(), 0, item.size, meter)
@@ -212,8 +253,7 @@ class S3Destination:
 
     def _has_etag(self, item: Item, etag: str, cancel: threading.Event | None) -> bool:
         """Whether the ETag proves the content; False proves nothing (it may not be an MD5)."""
-        sent = self._sent.get(item.target)
-        if sent is not None and sent == (item.sha256, etag):
+        if self._sent.get(item.target) == (item.sha256, etag):
             return True
         if not matches(item.source, item.size, etag, cancel):
             return False

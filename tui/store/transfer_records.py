@@ -91,6 +91,7 @@ class TransferItem:
         resume: what the destination needs to go on with a half-sent file.
         state: `waiting`, `sent`, `there` (nothing had to be sent) or `verified`.
         proof: how it was verified.
+        came: `sent`, `copied` (by the far end, from another name), `there` (before); empty before.
     """
 
     seq: int
@@ -103,6 +104,11 @@ class TransferItem:
     state: str = "waiting"
     link: str = ""
     proof: str = ""
+
+    @property
+    def came(self) -> str:
+        """How the content got under its name; empty while that is not known."""
+        return str(self.plan.get("came", ""))
 
 
 @dataclass(frozen=True, slots=True)

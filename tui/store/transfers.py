@@ -116,6 +116,16 @@ class TransferTables:
         """A transfer's files in their order."""
         return read_items(self._query, transfer_id)
 
+    def twins(self, transfer_id: str) -> list[TransferItem]:
+        """Verified files of other transfers with a content that this one has too."""
+        rows = self._query(
+            f"SELECT {','.join(_ITEM)} FROM transfer_items "  # noqa: S608  our own names
+            "WHERE state = 'verified' AND transfer_id <> ? AND sha256 IN "
+            "(SELECT sha256 FROM transfer_items WHERE transfer_id = ?)",
+            (transfer_id, transfer_id),
+        )
+        return [TransferItem(**_decoded(_ITEM, row)) for row in rows]
+
     def published(self, job_id: str) -> list[PublishedFile]:
         """Where a job's files have arrived, oldest first."""
         return read_published(self._query, job_id)

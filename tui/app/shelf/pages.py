@@ -179,6 +179,9 @@ def _item_line(item: TransferItem, done: Mapping[int, int]) -> Entry:
     if item.state == "waiting" and sent:
         glyph, tone = "●", "accent"
         word = f"{formatting.size(sent)}, {100 * sent // max(1, item.size)} %"
+    word += {"there": ", was there already", "copied": ", copied by the far end"}.get(
+        item.came if item.state != "there" else "", ""
+    )
     if item.proof:
         word += f" by {item.proof}"
     words = ((f"{glyph} ", tone), (f"{formatting.size(item.size):>9}  ", "base"),

@@ -31,7 +31,7 @@ from tui.publishing.throttle import Throttle
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, JobRecord
-from tui.store.transfer_records import TransferRecord
+from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.writer import Change, StoreWriter
 
 TEST_FACT: Final = "destination_test:"
@@ -104,6 +104,13 @@ class PublishingDesk:
 
         await asyncio.to_thread(self._with_reader, tested, "")
         return web.json_response({"destinations": rows})
+
+    def start(self) -> None:
+        """Take up what was under way, and clear away what an engine that was killed left."""
+        ended = (TransferState.DONE, TransferState.FAILED, TransferState.CANCELLED)
+        every = self._tables.all()
+        self._cards.forget_all_but({one.transfer_id for one in every if one.state not in ended})
+        self.queue.start()
 
     def _forget_test(self, name: str, value: dict[str, Any] | None = None) -> None:
         """A test of a place that is another one now says nothing; a new one replaces it."""
@@ -246,7 +253,7 @@ class PublishingDesk:
             row[name] = row[name].isoformat() if row[name] else None
         row["files"] = [
             {"name": one.name, "size": one.size, "sha256": one.sha256, "state": one.state,
-             "link": one.link, "proof": one.proof}
+             "link": one.link, "proof": one.proof, "came": one.came}
             for one in self._tables.items(record.transfer_id)
         ]  # fmt: skip
         return row

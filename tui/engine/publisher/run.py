@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tui.engine.publisher.control import Control
-from tui.publishing.contract import Destination, Item, LocalFile, Resume
+from tui.publishing.contract import Came, Destination, Item, LocalFile, Resume
 from tui.publishing.errors import SourceChangedError, TransferCancelledError
 from tui.store.transfer_records import TransferItem, TransferRecord
 from tui.store.transfers import TransferTables
@@ -44,6 +44,7 @@ class Run:
     pool: ThreadPoolExecutor
     prepare: Prepare
     _resumes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _sources: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @staticmethod
     def item_of(record: TransferItem) -> Item:
@@ -66,7 +67,7 @@ class Run:
         own, notes = await self._thread(self.prepare, self.record, self.destination)
         items = await self._plan(own)
         gate = asyncio.Semaphore(_FILES_AT_ONCE)
-        await self._all([self._send(seq, item, gate) for seq, item in enumerate(items)])
+        await self._all([self._send_twins(twins, gate) for twins in self._by_content(items)])
         await self._thread(self.destination.finish, items)
         await self._all([self._verify(seq, item, gate) for seq, item in enumerate(items)])
         main = max(items, key=lambda item: item.size)
@@ -102,6 +103,11 @@ class Run:
         files = [LocalFile(Path(one.source), one.name, _known_hash(one)) for one in known]
         plan = partial(self.destination.plan, [*files, *own], self.control.cancel)
         items = await self._thread(plan)
+        before = {one.name: Run.item_of(one).came for one in stored if one.plan}
+        items = [
+            replace(item, came=before.get(item.name) or "there") if item.present else item
+            for item in items
+        ]
         for one, item in zip(known, items, strict=False):
             if one.sha256 and one.sha256 != item.sha256:
                 raise SourceChangedError(item.name)
@@ -124,9 +130,39 @@ class Run:
         )  # fmt: skip
         return items
 
-    async def _send(self, seq: int, item: Item, gate: asyncio.Semaphore) -> None:
-        if item.present:
-            return
+    def _by_content(self, items: list[Item]) -> list[list[tuple[int, Item]]]:
+        """What is missing, with files of the same content together; notes who has a content."""
+        there = [Item.from_dict(one.plan) for one in self.tables.twins(self.record.transfer_id)]
+        for item in [*there, *(item for item in items if item.present)]:
+            if item.store:
+                self._sources[item.store, item.sha256] = item.target
+        twins: dict[str, list[tuple[int, Item]]] = {}
+        for seq, item in enumerate(items):
+            if not item.present:
+                twins.setdefault(item.sha256, []).append((seq, item))
+        return list(twins.values())
+
+    async def _send_twins(self, twins: list[tuple[int, Item]], gate: asyncio.Semaphore) -> None:
+        """Send a content once; its other names wait for it, and are made from it at the far end."""
+        for seq, item in twins:
+            async with gate:
+                came = await self._copy(item) or await self._send(seq, item)
+            self._sources[item.store, item.sha256] = item.target
+            self.control.settle(seq, item.size)
+            plan = replace(item, came=came).to_dict()
+            self.tables.update_item(
+                self.record.transfer_id, seq, state="sent", resume={}, plan=plan
+            )
+
+    async def _copy(self, item: Item) -> Came:
+        source = self._sources.get((item.store, item.sha256)) if item.size and item.store else None
+        # What has been begun to be sent goes on: its parts would stay at the far end.
+        if source in (None, item.target) or self._resumes.get(item.name):
+            return ""
+        copy = partial(self.destination.copy, item, source, self.control.cancel)
+        return await self._thread(copy)
+
+    async def _send(self, seq: int, item: Item) -> Came:
         name, loop = self.record.transfer_id, asyncio.get_running_loop()
 
         def keep(data: dict[str, Any]) -> None:
@@ -147,12 +183,10 @@ class Run:
         def progress(done: int, _total: int) -> None:
             self.control.progress(seq, done)
 
-        async with gate:
-            resume = Resume(dict(self._resumes.get(item.name, {})), keep)
-            send = partial(self.destination.send, item, progress, self.control.cancel, resume)
-            await self._thread(send)
-        self.control.settle(seq, item.size)
-        self.tables.update_item(name, seq, state="sent", resume={})
+        resume = Resume(dict(self._resumes.get(item.name, {})), keep)
+        send = partial(self.destination.send, item, progress, self.control.cancel, resume)
+        await self._thread(send)
+        return "sent"
 
     async def _verify(self, seq: int, item: Item, gate: asyncio.Semaphore) -> None:
         async with gate:
