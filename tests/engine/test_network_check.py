@@ -109,6 +109,26 @@ async def test_a_proxy_that_wants_a_password(authority: tuple[Path, Path]) -> No
         assert "secret-word" not in repr(probe)
 
 
+async def test_a_plain_address_is_asked_for_with_the_login_as_well() -> None:
+    """No tunnel is dug for it: the proxy reads the request itself."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="here")
+
+    async with serving(page) as port, proxying(password="me:secret-word") as proxy:
+        url = f"http://{HOST}:{port}/there"
+        without = replace(DIRECT, proxy=f"http://127.0.0.1:{proxy.port}")
+        probe = await look(url, without, 10)
+        assert probe.error is not None
+        assert probe.error.phase == "proxy"
+        assert "password" in probe.error.message
+        given = replace(DIRECT, proxy=f"http://me:secret-word@127.0.0.1:{proxy.port}")
+        probe = await look(url, given, 10)
+        assert probe.error is None, probe.error.message
+        assert probe.status == 200
+        assert proxy.seen == [f"{HOST}:{port}"]
+
+
 async def test_a_proxy_that_refuses_or_is_not_there(authority: tuple[Path, Path]) -> None:
     async with proxying(refuse="403 Forbidden") as proxy:
         network = replace(DIRECT, proxy=f"http://127.0.0.1:{proxy.port}")

@@ -133,8 +133,10 @@ class _Walk:
             reader = await self._through(urlsplit(proxy), host, port)
         if self._target.scheme == "https":
             await self._tls(host)
-        plain_proxy = proxy is not None and self._target.scheme == "http"
-        await self._ask(reader, self._url if plain_proxy else self._target.path or "/", host)
+        target, login = self._target.path or "/", ""
+        if proxy is not None and proxy.startswith("http") and self._target.scheme == "http":
+            target, login = self._url, _login(urlsplit(proxy))  # no tunnel: it reads the request
+        await self._ask(reader, target, host, login)
 
     def _done(self) -> None:
         now = time.perf_counter()
@@ -192,21 +194,21 @@ class _Walk:
     async def _tunnel(
         self, reader: asyncio.StreamReader, proxy: SplitResult, host: str, port: int
     ) -> None:
-        head = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        if proxy.username is not None:
-            pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
-            head += f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}\r\n"
+        head = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{_login(proxy)}"
         self._send(f"{head}\r\n".encode())
         status = await self._status(reader, "proxy")
-        if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
-            raise ProbeError(
-                "proxy", f"the proxy {self._probe.via} asks for a name and a password",
-                "Write them into its address: http://name:password@host:port",
-            )  # fmt: skip
+        self._let_in(status)
         if status != httpx.codes.OK:
             raise ProbeError(
                 "proxy", f"the proxy {self._probe.via} refuses {host}:{port} (HTTP {status})",
                 f"Ask whoever runs it to allow {host}.",
+            )  # fmt: skip
+
+    def _let_in(self, status: int) -> None:
+        if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            raise ProbeError(
+                "proxy", f"the proxy {self._probe.via} asks for a name and a password",
+                "Write them into its address: http://name:password@host:port",
             )  # fmt: skip
 
     async def _socks(
@@ -255,13 +257,14 @@ class _Walk:
             self._done()
             self._probe.tls = _certificate(self._writer.get_extra_info("ssl_object"), self._network)
 
-    async def _ask(self, reader: asyncio.StreamReader, target: str, host: str) -> None:
+    async def _ask(self, reader: asyncio.StreamReader, target: str, host: str, login: str) -> None:
         self._next("http")
         self._send(
             f"GET {target} HTTP/1.1\r\nHost: {self._target.netloc}\r\nAccept: */*\r\n"
-            "User-Agent: simpletuner-tui\r\nConnection: close\r\n\r\n".encode()
+            f"User-Agent: simpletuner-tui\r\nConnection: close\r\n{login}\r\n".encode()
         )
         self._probe.status = await self._status(reader, "http")
+        self._let_in(self._probe.status)
         self._done()
         if self._probe.status >= httpx.codes.INTERNAL_SERVER_ERROR:
             words = f"{host} answers HTTP {self._probe.status}"
@@ -282,6 +285,14 @@ class _Walk:
     def _send(self, data: bytes) -> None:
         if self._writer is not None:
             self._writer.write(data)
+
+
+def _login(proxy: SplitResult) -> str:
+    """The header that signs in to a proxy; empty without a name."""
+    if proxy.username is None:
+        return ""
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+    return f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}\r\n"
 
 
 def _refused(proxy: str, what: str) -> ProbeError:
