@@ -156,15 +156,17 @@ class DeliveryCheck:
         return proof
 
     async def _key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:
-        """What a proof holds for: anything else is another question."""
+        """What a proof holds for: anything else is another question, another way out too."""
+        way_out = self._live.now.network
         if delivery.kind == "hub":
             token, endpoint = (
                 await self._tokens.hub_token(api_base), self._tokens.hub_endpoint(api_base)
             )  # fmt: skip
-            return (api_base, delivery, endpoint, token)
+            return (api_base, delivery, way_out, endpoint, token)
         if delivery.kind == "local":
-            return (api_base, "local", self._local.place(api_base))
-        return (api_base, delivery, str(self._s3.destinations().get(delivery.destination or "")))
+            return (api_base, "local", way_out, self._local.place(api_base))
+        place = str(self._s3.destinations().get(delivery.destination or ""))
+        return (api_base, delivery, way_out, place)
 
     # -- the ways -----------------------------------------------------------------------------
 
