@@ -173,6 +173,16 @@ async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) 
         ("PUT", f"{one}/config", {"cost_limit_amount": -1}, 400),
         ("PUT", f"{one}/config", {"cost_limit_period": "yearly"}, 400),
         ("PUT", f"{one}/config", {"ssl_ca_bundle": "/not/there"}, 400),
+        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/"}, 400),
+        ("PUT", f"{one}/config", {"ssl_ca_bundle": "/dev/null"}, 400),
+        ("PUT", f"{one}/config", {"proxy_url": "ftp://proxy:3128"}, 400),
+        ("PUT", f"{one}/config", {"proxy_url": "http://"}, 400),
+        ("PUT", f"{one}/config", {"proxy_url": "http://proxy:0"}, 400),
+        ("PUT", f"{one}/config", {"proxy_url": "http://proxy:99999"}, 400),
+        ("PUT", f"{one}/config", {"proxy_url": "http://proxy:3128/path"}, 400),
+        ("PATCH", f"{one}/advanced", {"proxy_url": "http://a b:3128"}, 400),
+        ("PATCH", f"{one}/advanced", {"ssl_verify": False}, 400),
+        ("PATCH", f"{one}/advanced", {"ssl_verify": False, "confirm": "yes"}, 400),
         ("PUT", f"{one}/config", {"webhook_url": "http://plain.example"}, 400),
         ("PUT", f"{one}/config", {"http_timeout": True}, 400),
         ("PUT", f"{one}/config", [1], 400),
@@ -266,11 +276,21 @@ async def test_settings_by_the_names_of_simpletuner(world: World, http: httpx.As
     assert not now.listener.verify_signatures
     assert (now.spending.amount_micros, now.spending.period) == (12_500_000, "weekly")
     assert now.rates_micros == {"h100-x2": 4000}
-    advanced = (await http.patch("/api/cloud/providers/replicate/advanced", json={
-        "webhook_allowed_ips": ["1.2.3.4"], "ssl_verify": False})).json()  # fmt: skip
+    change = {"webhook_allowed_ips": ["1.2.3.4"], "ssl_verify": False, "confirm": True}
+    answer = await http.patch("/api/cloud/providers/replicate/advanced", json=change)
+    advanced = answer.json()
     assert advanced["webhook_ip_allowlist_enabled"] is True
     assert advanced["http_timeout"] == 20
     assert world.engine.live.now.network.ssl_verify is False
+    again = await http.patch("/api/cloud/providers/replicate/advanced", json={"ssl_verify": False})
+    assert again.status_code == 200  # it is off already
+    given = "http://me:secret-word@proxy:3128"
+    path = "/api/cloud/providers/replicate/config"
+    shown = (await http.put(path, json={"proxy_url": given})).json()["config"]["proxy_url"]
+    assert shown == "http://me:***@proxy:3128"
+    await http.put(path, json={"proxy_url": shown})
+    assert world.engine.live.now.network.proxy == given
+    assert "secret-word" not in world.home.settings_file.read_text()
 
 
 async def test_a_job_by_simpletuners_own_form(world: World, http: httpx.AsyncClient) -> None:

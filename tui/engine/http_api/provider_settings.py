@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
+from tui.engine import fields
 from tui.engine.addresses import public_base
+from tui.engine.cloud_settings import mask_password
 from tui.engine.errors import RefusedError
+from tui.engine.fields import FieldError
 from tui.engine.http_api.routes import wrong
+from tui.engine.setting_fields import RISKS
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
 from tui.simpletuner.hardware import PROFILES, normalise_profile
@@ -51,12 +54,15 @@ def config_row(settings: Settings) -> dict[str, Any]:
 
 
 def advanced_row(settings: Settings) -> dict[str, Any]:
-    """The network's and the allowlist's part. A password in the proxy's address is not shown."""
+    """The network's and the allowlist's part; `***` stands for a password in the proxy's address.
+
+    Sent back as it is, it leaves the password as it was.
+    """
     network = settings.network
     return {
         "ssl_verify": network.ssl_verify,
         "ssl_ca_bundle": network.ca_bundle or None,
-        "proxy_url": _without_password(network.proxy) or None,
+        "proxy_url": mask_password(network.proxy) or None,
         "http_timeout": network.timeout,
         "webhook_ip_allowlist_enabled": bool(settings.listener.allowed_ips),
         "webhook_allowed_ips": list(settings.listener.allowed_ips),
@@ -67,7 +73,8 @@ def read_changes(body: Mapping[str, Any], settings: Settings) -> tuple[Changes, 
     """What a body changes, by section of the settings, and the names in it that mean nothing here.
 
     Raises:
-        RefusedError: a value is wrong; nothing of the body may be used then.
+        RefusedError: a value is wrong, or certificates are to go unchecked and `confirm` is not
+            true beside it (`confirm_required`); nothing of the body may be used then.
     """
     changes: Changes = {}
     ignored = []
@@ -84,11 +91,24 @@ def read_changes(body: Mapping[str, Any], settings: Settings) -> tuple[Changes, 
             changes.setdefault("cloud", {})["pinned_versions"] = pinned
         elif name == "hardware_info":
             changes["rates_micros"] = _rates(name, value)
-        elif name != "webhook_ip_allowlist_enabled":
+        elif name not in ("webhook_ip_allowlist_enabled", "confirm"):
             ignored.append(name)
     if body.get("webhook_ip_allowlist_enabled") is False:
         changes.setdefault("listener", {})["allowed_ips"] = ()
+    _ask_first(changes, settings, confirmed=body.get("confirm") is True)
     return changes, ignored
+
+
+def _ask_first(changes: Changes, settings: Settings, *, confirmed: bool) -> None:
+    """Certificates are checked until somebody who was told the risk says otherwise."""
+    off = changes.get("network", {}).get("ssl_verify") is False
+    if off and settings.network.ssl_verify and not confirmed:
+        raise RefusedError(
+            RISKS["network.ssl_verify"],
+            "Name your proxy's CA in ssl_ca_bundle instead, or send confirm: true with it.",
+            code="confirm_required",
+            details={"fields": {"ssl_verify": "has to be confirmed"}},
+        )
 
 
 def _model(body: Mapping[str, Any], settings: Settings) -> str:
@@ -163,10 +183,7 @@ def _addresses(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _bundle(name: str, value: Any) -> str:
-    path = _text(name, value)
-    if path and not Path(path).expanduser().is_file():
-        raise wrong(name, f"names a file that does not exist: {path}")
-    return path
+    return _as_typed(name, value, fields.read_ca_bundle)
 
 
 def _public(name: str, value: Any) -> str:
@@ -181,10 +198,15 @@ def _api_base(name: str, value: Any) -> str | None:
 
 
 def _proxy(name: str, value: Any) -> str:
-    text = _text(name, value)
-    if text and not text.startswith(("http://", "https://", "socks5://", "socks5h://")):
-        raise wrong(name, "must begin with http://, https://, socks5:// or socks5h://")
-    return text
+    return _as_typed(name, value, fields.read_proxy)
+
+
+def _as_typed(name: str, value: Any, read: Callable[[Any], str]) -> str:
+    """By the rules of the form on the screen."""
+    try:
+        return read(_text(name, value))
+    except FieldError as error:
+        raise wrong(name, str(error)) from None
 
 
 def _rates(name: str, value: Any) -> dict[str, int]:
@@ -197,11 +219,6 @@ def _rates(name: str, value: Any) -> dict[str, int]:
         price = _number(f"{name}.{hardware}.cost_per_second", row.get("cost_per_second"), 0, 1000)
         rates[_hardware(name, hardware)] = round(price * _MICROS)
     return rates
-
-
-def _without_password(address: str) -> str:
-    scheme, mark, rest = address.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else address
 
 
 _READERS: Final[dict[str, tuple[str, str, Callable[[str, Any], Any]]]] = {

@@ -36,6 +36,7 @@ _ADVANCED: Final[Schema] = shape(
         "http_timeout": NUMBER, "webhook_ip_allowlist_enabled": FLAG, "webhook_allowed_ips": TEXTS,
     }
 )  # fmt: skip
+_CHANGE: Final = "Change some of them; ssl_verify false needs confirm true beside it"
 _VERSION: Final[Schema] = shape(
     {"id": TEXT, "created_at": maybe(TIME), "model_id": TEXT, "full_version": TEXT}
 )
@@ -71,7 +72,7 @@ class Providers:
             for path in (_ONE, f"{_ONE}/config")
             for route in (
                 Route("GET", path, self._config, "The provider's settings", _CONFIG),
-                Route("PUT", path, self._change, "Change some of them", _CONFIG, ANY_OBJECT),
+                Route("PUT", path, self._change, _CHANGE, _CONFIG, ANY_OBJECT),
             )
         ]
         return [
@@ -79,7 +80,7 @@ class Providers:
             *settings,
             Route("GET", f"{_ONE}/advanced", self._advanced, "Network settings", _ADVANCED),
             Route(
-                "PATCH", f"{_ONE}/advanced", self._change_advanced, "Change some of them",
+                "PATCH", f"{_ONE}/advanced", self._change_advanced, _CHANGE,
                 _ADVANCED, ANY_OBJECT,
             ),
             Route(
