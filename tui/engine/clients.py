@@ -16,7 +16,12 @@ from tui.settings import Settings
 from tui.store.reader import is_loopback
 
 HOW_TO_GIVE_ONE = (
-    "Set REPLICATE_API_TOKEN before starting, or store one with: simpletuner-tui token set"
+    "Give one on the Cloud screen (Account & token, e) or with simpletuner-tui token set, or set "
+    "REPLICATE_API_TOKEN before starting."
+)
+HOW_TO_GIVE_A_HUB_ONE = (
+    "Give one with write access on the Cloud screen (Account & token, e), or set HF_TOKEN before "
+    "starting."
 )
 
 

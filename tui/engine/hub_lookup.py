@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from tui.engine.clients import Clients
+from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.errors import PublishError, Trouble
@@ -130,8 +130,8 @@ class HubLookup:
             raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
         found = await self._clients.tokens.find("huggingface", api_base)
         if found is None:
-            advice = "Set HF_TOKEN before starting, or store one with write access."
-            raise PublishError("There is no Hugging Face token.", advice, Trouble.CREDENTIALS)
+            words = "There is no Hugging Face token."
+            raise PublishError(words, HOW_TO_GIVE_A_HUB_ONE, Trouble.CREDENTIALS)
         return found.secret, endpoint
 
     async def _asked(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:

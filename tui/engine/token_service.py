@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from tui.engine.clients import Clients
+from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
@@ -186,7 +186,7 @@ class TokenService:
             why = self._clients.tokens.problem("huggingface", api_base)
             answer.update(
                 error=f"There is no Hugging Face token{f' ({why})' if why else ''}.",
-                advice="Set HF_TOKEN before starting, or store one.",
+                advice=HOW_TO_GIVE_A_HUB_ONE,
                 reason="none",
             )
             return answer

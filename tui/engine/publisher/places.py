@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tui.engine.clients import Clients
+from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.options import KINDS, read_options, wrong
@@ -236,7 +236,7 @@ class Places:
             if token is None:
                 raise PublishError(
                     "There is no Hugging Face token.",
-                    "Set HF_TOKEN before starting, or store one with write access.",
+                    HOW_TO_GIVE_A_HUB_ONE,
                     Trouble.CREDENTIALS,
                 )
             endpoint = self._clients.hub_endpoint(api_base)
