@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import pytest
 
@@ -31,8 +32,11 @@ async def test_somebody_new_is_shown_the_way_once(home: Home, engine: StandInEng
         await pilot.pause()
         assert "$3.51/h" in text_of(app)
         await pilot.press("right", "enter")
-        await wait_for(pilot, lambda: isinstance(app.screen, CardForm))
-        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(app.screen, CardForm) and app.screen.is_mounted)
+        form = cast("CardForm", app.screen)
+        await wait_for(pilot, lambda: form.input.has_focus)
+        assert form.input.password
+        await pilot.press("escape", "escape")
         await wait_for(pilot, lambda: isinstance(app.screen, FirstRun))
         assert "$50 in 30 days" in text_of(app)
         await pilot.press("enter")

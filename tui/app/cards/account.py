@@ -120,7 +120,8 @@ class AccountCard(Card):
             source = str(state.get("in_use") or "")
             value = f"set, from {_SOURCES.get(source, source)}" if source else "none"
             stored = state.get("keyring") or state.get("session")
-            found.append(Item(kind, f"{name} token", "secret", value,
+            label = "Hub token" if kind == "huggingface" else f"{name} token"
+            found.append(Item(kind, label, "secret", value,
                               "enter replaces it" if stored else "enter sets it"))  # fmt: skip
             if state.get("problem"):
                 found.append(Item(f"session {kind}", "  this session", "secret", "",
@@ -153,6 +154,8 @@ class AccountCard(Card):
             return Said("The token is forgotten." if answer.get("deleted") else "There was none.")
         answer = await cloud.set_token(kind, value, session_only=action == "session")
         checked = self._keep(kind, answer.get("validation") or {})
+        if checked.get("valid"):
+            self.data.try_again()
         where = "for this session only" if action == "session" else "in the keyring"
         said = _validated(_KINDS[kind], checked, f"The token is kept {where}. ")
         odd = " ".join(str(one) for one in answer.get("warnings") or ())

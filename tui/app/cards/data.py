@@ -94,7 +94,10 @@ class CloudData:
 
     def fact_heard(self, name: str) -> None:
         """The engine learned something."""
+        signed_in = self.get("account").get("valid")
         self.read_fact(name)
+        if self.get("account").get("valid") and not signed_in:
+            self.try_again()
         self.load(_FOLLOWED_BY.get(plain(name).partition(":")[0], ()))
         self._changed()
 
@@ -117,6 +120,19 @@ class CloudData:
         return at is None or (self.app.clock() - at).total_seconds() > _OLD
 
     # -- from the engine ----------------------------------------------------------------------
+
+    def try_again(self) -> None:
+        """Ask again for all that did not work: a token was given, or another way out."""
+        wanted = set(self.failed)
+        for name in ("account", "hub", "network_check"):
+            known = self.get(name)
+            if known and not known.get("valid", known.get("ok")):
+                wanted.add(name)
+        wanted |= {
+            name for name, known in self.known.items()
+            if name.startswith("delivery:") and known.get("verdict") != "works"
+        }  # fmt: skip
+        self.load(sorted(wanted))
 
     def load(self, names: Iterable[str]) -> None:
         """Ask for some of them, side by side; leaving the screen calls it off."""

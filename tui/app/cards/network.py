@@ -136,9 +136,14 @@ class NetworkCard(Card):
         names = ", ".join(str(one) for one in known.get("no_proxy") or ())
         bundle, limit = str(known.get("ca_bundle") or ""), f"{float(known.get('timeout') or 30):g}"
         masked = "***" in str(proxy)
+        password = []
+        if "@" in str(proxy):
+            password = [Item("proxy_password", "  its password", "secret", "set" if masked else "—",
+                             "kept in the keyring")]  # fmt: skip
         return [
             Item("proxy", "Proxy", "text", str(proxy) or "none", "http://, https:// or socks5://",
                  current="" if masked else str(proxy)),
+            *password,
             Item("no_proxy", "Not through it", "text", names or "—", "host names", current=names),
             Item("ca_bundle", "CA bundle", "text", bundle or "the usual one", "a PEM file",
                  current=bundle),
@@ -165,11 +170,16 @@ class NetworkCard(Card):
             return Said(title="What a firewall has to let out", page=self._egress())
         if key == "components":
             return Said(title="Replicate's status page", page=self._components())
+        if key == "proxy_password":
+            if not value:
+                return Said("Nothing was typed; the password stays as it was.")
+            key, value = "proxy", _with_word(str(self.data.get("network").get("proxy")), value)
         values: dict[str, Any] = {key: value}
         if key == "ssl_verify":
             values = {key: value == "on", "confirm": value == "off"}
         self.data.known["network"] = await control.cloud.set_network(**values)
         self.data.load(self.checks())
+        self.data.try_again()
         return Said("In force for every connection; they are being checked.")
 
     def _egress(self) -> tuple[Words, ...]:
@@ -200,6 +210,16 @@ class NetworkCard(Card):
         """The proxy in use, or nothing."""
         proxy = (self.data.get("network").get("ways") or {}).get("proxy") or {}
         return str(proxy.get("address") or "")
+
+
+def _with_word(proxy: str, word: str) -> str:
+    """The proxy's address with another password, which may hold any letter."""
+    from urllib.parse import quote
+
+    from tui.network import split_password, with_password
+    from tui.replicate.secret import Secret
+
+    return with_password(split_password(proxy)[0], Secret(quote(word, safe="")))
 
 
 def _password(proxy: dict[str, Any], width: int) -> list[Words]:

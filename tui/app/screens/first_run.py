@@ -103,8 +103,10 @@ class FirstRun(ModalScreen[None]):
     FirstRun > Vertical { width: 72; max-width: 98%; height: auto; max-height: 96%;
                           background: $surface; }
     FirstRun PanelFoot { height: 1; }
-    FirstRun #first-text { height: auto; padding: 1 3; }
-    FirstRun #first-keys { height: auto; padding: 0 3; color: $dim; }
+    FirstRun #first-text { height: auto; padding: 1 2;
+                           border-left: solid $border; border-right: solid $border; }
+    FirstRun #first-keys { height: auto; padding: 0 2; color: $dim;
+                           border-left: solid $border; border-right: solid $border; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "do it"),
@@ -187,7 +189,7 @@ class FirstRun(ModalScreen[None]):
             def back(_: None) -> None:
                 self.action_next()
 
-            self.app.push_screen(CardForm(AccountCard(self._data), "replicate"), back)
+            self.app.push_screen(CardForm(AccountCard(self._data), "replicate", typing=True), back)
         elif self._at == _LIMIT_PAGE:
             self._data.app.deeds.run(self._set_limit)
             self.action_next()

@@ -33,6 +33,7 @@ class CardForm(ModalScreen[None]):
     Args:
         card: whose.
         start: the item that the cursor begins on.
+        typing: the line to type its value in is open at once.
     """
 
     CSS = """
@@ -40,9 +41,11 @@ class CardForm(ModalScreen[None]):
     CardForm > Vertical { width: 84; max-width: 98%; height: auto; max-height: 94%;
                           background: $surface; }
     CardForm PanelFoot { height: 1; }
-    CardForm #say { height: auto; max-height: 5; padding: 0 3; color: $dim; }
+    CardForm #say { height: auto; max-height: 5; padding: 0 2; color: $dim;
+                    border-left: solid $border; border-right: solid $border; }
     CardForm #say.-bad { color: $error; }
-    CardForm Input { height: 1; border: none; padding: 0 3; background: $panel; display: none; }
+    CardForm Input { height: 1; padding: 0 2; background: $panel; display: none;
+                     border: none; border-left: solid $border; border-right: solid $border; }
     CardForm Input.-open { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,15 +54,17 @@ class CardForm(ModalScreen[None]):
         Binding("enter,l,right,space", "choose", "change"),
     ]
 
-    def __init__(self, card: Card, start: str = "") -> None:
+    def __init__(self, card: Card, start: str = "", *, typing: bool = False) -> None:
         super().__init__()
         self.card = card
         self.problems: dict[str, str] = {}
         self._items: list[Item] = card.items()
         self._start = start
+        self._typing = typing
         self._asked: Item | None = None
         self._working = ""
         self._said = ""
+        self._instead: dict[str, str] = {}
 
     @property
     def owner(self) -> SimpleTunerApp:
@@ -89,6 +94,8 @@ class CardForm(ModalScreen[None]):
         if self._start in keys:
             self.list.move_to(keys.index(self._start), tell=False)
             self._explain()
+            if self._typing and self.item is not None:
+                self._type(self.item)
 
     def update(self) -> None:
         """Show what is true now; the cursor stays on its item."""
@@ -214,12 +221,14 @@ class CardForm(ModalScreen[None]):
                 words = self._at_field(key, {str(name): str(one) for name, one in fields.items()})
             self._failed(key, words or f"{error.message} {error.advice}".strip())
             if other is not None:
+                self._instead[other[1]] = key
                 self._confirmed(other[0], other[1], value)
             elif words:
                 self._again(key, value)
             return
         self._working = ""
-        self.problems.pop(key, None)
+        for solved in (key, self._instead.pop(key, key)):
+            self.problems.pop(solved, None)
         self._tell(said)
         self.owner.reload_settings()
         self.card.data.load(self.card.READS)
