@@ -83,14 +83,24 @@ class Shell:
 
     def engine_pid(self) -> int | None:
         """The engine that runs in this home."""
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                here = entry.name.isdecimal() and (entry / "cwd").resolve() == self.home.resolve()
-                if here and b"\0engine\0" in (entry / "cmdline").read_bytes():
-                    return int(entry.name)
-        return None
+        return engine_of(self.home)
 
     def close(self) -> None:
         """End the engine."""
-        if (pid := self.engine_pid()) is not None:
-            os.kill(pid, signal.SIGTERM)
+        end_engine(self.home)
+
+
+def engine_of(state: Path) -> int | None:
+    """Process id of the engine whose folder this is."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            here = entry.name.isdecimal() and (entry / "cwd").resolve() == state.resolve()
+            if here and b"\0engine\0" in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+    return None
+
+
+def end_engine(state: Path) -> None:
+    """Ask it to end, if there is one."""
+    if (pid := engine_of(state)) is not None:
+        os.kill(pid, signal.SIGTERM)

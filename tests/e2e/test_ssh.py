@@ -2,83 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.screen import Screen, needs
+from tests.e2e.screen import Screen
+from tests.e2e.sshd import Line, ssh_line
 from tests.support import eventually_sync
-
-SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
-
-
-@dataclass(frozen=True)
-class Line:
-    """A server to log in to: the arguments of `ssh` up to the command."""
-
-    arguments: tuple[str, ...]
-    server: int
 
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
-    needs("ssh")
-    needs("ssh-keygen")
-    if not os.access(SSHD, os.X_OK):
-        pytest.skip("needs the program sshd")
-    keys = tmp_path / "ssh"
-    keys.mkdir(mode=0o700)
-    for name in ("host", "user"):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)]
-        subprocess.run(command, check=True)
-    (keys / "authorized").write_bytes((keys / "user.pub").read_bytes())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)
-    options = {
-        "Port": port,
-        "ListenAddress": "127.0.0.1",
-        "HostKey": keys / "host",
-        "AuthorizedKeysFile": keys / "authorized",
-        "PidFile": keys / "pid",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PasswordAuthentication": "no",
-        "PermitRootLogin": "prohibit-password",
-    }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    log = (keys / "log").open("wb")
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", "/dev/null", *words], stderr=log)
-    try:
-        eventually_sync(lambda: _answers(port))
-        yield Line(
-            (
-                "ssh", "-tt", "-q", "-F", "/dev/null", "-i", str(keys / "user"), "-p", str(port),
-                "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                "-o", "ControlMaster=no", f"{getpass.getuser()}@127.0.0.1",
-            ),
-            server.pid,
-        )  # fmt: skip
-    finally:
-        server.terminate()
-        server.wait(10)
-        log.close()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with ssh_line(tmp_path) as found:
+        yield found
 
 
 def test_a_job_from_first_key_to_files_over_ssh(line: Line, tmp_path: Path) -> None:
