@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary import MARK, assert_clean
 from tests.cli.shell import Shell
 from tui.settings import Home, Settings, load_settings
 from tui.settings.editing import save_edited, template
@@ -66,6 +67,20 @@ def test_settings_are_set_through_the_engine(shell: Shell) -> None:
     assert not of(shell).network.ssl_verify
     for words in (["set"], ["set", "x.y"], ["set", "network.timeout"], ["unset", "no.such"]):
         shell.run("settings", *words, status=2)
+
+
+def test_a_proxys_password_is_set_and_stands_in_no_file(shell: Shell) -> None:
+    word = f"{MARK}-word"
+    given = f"http://alice:{word}@127.0.0.1:9"
+    said = shell.run("settings", "set", "network.proxy", given)
+    assert said.stdout == "network.proxy = http://alice:***@127.0.0.1:9\n"
+    assert of(shell).network.proxy == "http://alice@127.0.0.1:9"
+    answer = shell.json("settings", "set", "network.proxy", given)
+    assert answer["settings"]["network.proxy"] == "http://alice:***@127.0.0.1:9"
+    assert shell.run("settings", "get", "network.proxy").stdout == "http://alice@127.0.0.1:9\n"
+    shell.run("settings", "unset", "network.proxy")
+    assert of(shell).network.proxy == ""
+    assert_clean([said.stdout, said.stderr, repr(answer)], below=shell.home)
 
 
 def test_an_edit_is_in_force_in_the_engine_and_kept_with_its_comments(
