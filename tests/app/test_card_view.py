@@ -8,10 +8,11 @@ from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.geometry import Size
 
-from tui.app.cards.card import Card
+from tui.app.cards.card import Card, Said
 from tui.app.cards.words import Words, wrapped
 from tui.app.theme import DARK
 from tui.app.widgets.card_view import CardView
+from tui.engine.control_client import ControlClient
 
 SENTENCE = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 
@@ -24,6 +25,10 @@ class Sentence(Card):
     def lines(self, width: int) -> list[Words]:
         """Wrapped."""
         return wrapped(SENTENCE, "base", width)
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+        """There is nothing to change."""
+        raise AssertionError((control, key, value))
 
 
 class Holder(App[None]):

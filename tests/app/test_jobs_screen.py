@@ -12,7 +12,7 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.screens.jobs import JobsScreen
-from tui.settings import Home, Settings, UiSettings
+from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter
 
@@ -331,7 +331,8 @@ async def test_hostile_names_cannot_disturb_the_screen(home: Home) -> None:
 
 async def test_jobs_of_a_sandbox_are_marked_in_the_bar(home: Home) -> None:
     fill(home, 2, sandbox=True)
-    async with opened(home, sandbox=True) as (app, _):
+    settings = load_settings(home, {API_BASE_VARIABLE: "http://127.0.0.1:8700/v1"})
+    async with opened(home, settings=settings, sandbox=True) as (app, _):
         assert "SANDBOX" in lines_of(app)[0]
         assert "@alice" in lines_of(app)[0]
 

@@ -43,7 +43,9 @@ def test_the_same_keys_leave_the_same_screen_with_and_without_differences(
     folder: Path, tmp_path: Path, terminals: list[Terminal]
 ) -> None:
     fill(home_at(tmp_path / "stock"), 90, running=0)
-    (tmp_path / "stock" / "settings.toml").write_text("[ui]\nframe_diff = false\n")
+    same = f'[cloud]\noutputs_dir = "{tmp_path}/outputs"\n'  # its path is on the screen
+    (folder / "settings.toml").write_text(same)
+    (tmp_path / "stock" / "settings.toml").write_text(f"{same}[ui]\nframe_diff = false\n")
     terminals += [Terminal(["app", str(home)]) for home in (folder, tmp_path / "stock")]
     for terminal in terminals:
         terminal.until("engine: starting")

@@ -12,8 +12,9 @@ import pytest
 
 from tests.app.world import NOW, home_at, job
 from tui.cli.quick import quick
+from tui.store import records
 from tui.store.job_json import job_json
-from tui.store.quick_jobs import FORMAT, jobs_json
+from tui.store.quick_jobs import FORMAT, LOST, jobs_json
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobStatus
 from tui.store.schema import MIGRATIONS
@@ -22,6 +23,7 @@ from tui.store.writer import Change, StoreWriter
 
 def test_it_knows_the_newest_schema() -> None:
     assert len(MIGRATIONS) == FORMAT
+    assert records.LOST == LOST
 
 
 def test_both_lists_are_the_same(tmp_path: Path) -> None:
@@ -34,7 +36,8 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
                 record, loss=float("inf"), error='say "no"\n\x1b[31m\\ ü', output_url="https://x",
                 diagnosis={"kind": "oom", "advice": ["a", 1, None]},
                 created_at=record.created_at + timedelta(microseconds=number),
-                seconds_per_step=1 / 3,
+                seconds_per_step=1 / 3, provider_status="lost",
+                submit={"draft": {}, "delivered": {"state": "no", "words": '"ü', "files": 3}},
             )  # fmt: skip
         writer.insert(record)
         if status is JobStatus.COMPLETED:

@@ -34,6 +34,14 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return gap + text if right else text + gap
 
 
+def fit_end(text: str, width: int) -> str:
+    """At most `width` cells of a path, its end kept: that is what tells two of them apart."""
+    text = plain(text)
+    while width > 0 and cell_len(text) > width:
+        text = f"…{text[2:] if text.startswith('…') else text[1:]}"
+    return text if width > 0 else ""
+
+
 def linked(style: Style, address: str) -> Style:
     """The style with a hyperlink (OSC 8) that a terminal may offer; without, where it is none.
 

@@ -12,6 +12,8 @@ import time
 FORMAT = 5
 """The schema version that the query is written for, which a test holds to the newest: importing
 `tui.store.schema` to ask takes as long as half the query."""
+LOST = "lost"
+"""`tui.store.records.LOST`, which is not imported for the same reason."""
 
 
 def _iso(column: str) -> str:
@@ -47,12 +49,16 @@ SELECT {_ENDED}, json_object(
     'created_at', {_iso("created_at")}, 'queued_at', {_iso("queued_at")},
     'started_at', {_iso("started_at")}, 'completed_at', {_iso("completed_at")},
     'duration_seconds', (COALESCE(completed_at, :now) - started_at) / 1e6,
-    'cost_usd', cost_micros / 1e6, 'estimated_cost', estimate_micros / 1e6,
+    'cost_usd', cost_micros / 1e6,
+    'cost_is_upper_bound', json(CASE provider_status WHEN '{LOST}' THEN 'true' ELSE 'false' END),
+    'estimated_cost', estimate_micros / 1e6,
     'hardware_type', hardware, 'error_message', NULLIF(error, ''),
     'output_url', NULLIF(output_url, ''),
     'is_terminal', json(CASE WHEN {_ENDED} THEN 'true' ELSE 'false' END),
     'is_active', json(CASE WHEN {_ENDED} THEN 'false' ELSE 'true' END),
     'progress', {_PROGRESS}, 'metadata', {_METADATA},
+    'delivered',
+    CASE WHEN instr(submit, '"delivered"') THEN json_extract(submit, '$.delivered') END,
     'diagnosis', CASE WHEN diagnosis <> '{{}}' THEN json(diagnosis) END),
     -created_at, job_id
 FROM jobs

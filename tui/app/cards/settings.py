@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.app.cards.card import Card, Item, Question, Said
 from tui.app.cards.words import LABEL, Words, row, wrapped
+from tui.app.lines import fit_end
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
@@ -49,8 +50,10 @@ class SettingsCard(Card):
             lines.append(row("polling", "off", "warn", ("  where a job has a webhook", "dim")))
         if cloud.config_roots:
             lines += wrapped(", ".join(cloud.config_roots), "base", width, label="configs")
-        lines += wrapped(str(self.data.app.outputs), "base", width, label="results")
-        return [*lines, *wrapped(str(self.data.app.home.settings_file), "dim", width, label="file")]
+        room = width - LABEL
+        lines.append(row("results", fit_end(str(self.data.app.outputs), room)))
+        lines.append(row("file", fit_end(str(self.data.app.home.settings_file), room), "dim"))
+        return lines
 
     # -- changing -----------------------------------------------------------------------------
 

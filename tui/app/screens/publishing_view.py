@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from tui import formatting
 from tui.app.actions import MOVE
+from tui.app.lines import fit_end
 from tui.app.messages import EngineState, JobsChanged
 from tui.app.model import JobsModel
 from tui.app.screens.base import AppScreen
@@ -175,7 +176,7 @@ class PublishingView(AppScreen):
         if outputs.startswith(f"{home}/"):
             outputs = f"~{outputs.removeprefix(home)}"
         room = max(12, self.size.width // 3)
-        return outputs if len(outputs) <= room else f"…{outputs[1 - room :]}"
+        return fit_end(outputs, room)
 
     def _title_transfers(self) -> None:
         rows = self.data.transfers

@@ -7,7 +7,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, plain
+from tui.app.lines import fit, fit_end, plain
 from tui.app.new_job_form import Field
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
@@ -69,7 +69,7 @@ class FormList(VirtualList):
         if cell_len(value) <= room:
             shown = value
         elif field.key == "config":  # the end of a path tells more than its beginning
-            shown = f"…{value[-(room - 1) :]}"
+            shown = fit_end(value, room)
         else:
             shown = fit(value, room)
         style = colors.strong if field.own else colors.base
