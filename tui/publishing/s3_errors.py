@@ -154,6 +154,9 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
         return PublishError(
             f"{place} stopped answering.", "It will be tried again.", Trouble.NETWORK
         )
+    if isinstance(error, boto.IncompleteReadError):
+        words = f"The connection to {place} broke while an object was read."
+        return PublishError(words, "It will be tried again.", Trouble.NETWORK)
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return PublishError(
             f"{place} cannot be reached: {_last(error)}.",
