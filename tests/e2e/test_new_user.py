@@ -193,12 +193,8 @@ class Walk:
 
     def done(self) -> None:
         """Only what costs money, or needs none of this, is left to do."""
-        for _ in range(9):
-            text = self.screen.text()
-            if "▸ Setup" in text:
-                break
-            self.screen.press("Tab")
-            eventually_sync(lambda text=text: self.screen.text() != text, within=STEP)
+        self.form("Setup")
+        self.leave()
         text = self.see("2 to do")
         for step in ("Give a Replicate token", "Set a cost limit", "Choose how results come"):
             assert f"✓ {step}" in text, text
