@@ -81,6 +81,15 @@ def test_nothing_that_is_said_kept_or_shown_holds_a_secret(
             run(environment, "job", name, "--json")
             run(environment, "logs", name)
         run(environment, "token", "status")
+        way = f"http://alice:{MARK}-word@127.0.0.1:9"
+        run(environment, "settings", "set", "network.proxy", way)
+        run(environment, "settings", "get")
+        for command in ("spending", "doctor"):
+            assert run(environment, command)
+            json.loads(run(environment, command, "--json"))
+        run(environment, "settings", "unset", "network.proxy")
+        for command in ("spending", "doctor"):
+            assert run(environment, command)
         with Screen([*PROGRAM], environment, tmp_path) as screen:
             screen.wait("cat-lora")
             for keys in (("2",), ("Enter",), ("Escape",), ("3",), ("1",), ("n",), ("Escape",)):
