@@ -14,11 +14,15 @@ class Wire:
 
     Attributes:
         sent: bytes that went towards the server.
+        received: bytes that came from it.
+        cut_after: break all lines once so many bytes have come from the server; works once.
     """
 
     upstream: int
     port: int = 0
     sent: int = 0
+    received: int = 0
+    cut_after: int | None = None
     down: bool = False
     _ends: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -29,8 +33,18 @@ class Wire:
     def cut(self) -> None:
         """Break all lines; new ones break at once until `restore`."""
         self.down = True
+        self._break()
+
+    def _break(self) -> None:
         for end in list(self._ends):
             end.transport.abort()
+
+    def _is_due(self, count: int) -> bool:
+        self.received += count
+        if self.cut_after is None or self.received < self.cut_after:
+            return False
+        self.cut_after = None
+        return True
 
     def restore(self) -> None:
         self.down = False
@@ -57,6 +71,9 @@ class Wire:
             while data := await reader.read(65536):
                 if counted:
                     self.sent += len(data)
+                elif self._is_due(len(data)):
+                    self._break()
+                    return
                 writer.write(data)
                 await writer.drain()
         writer.close()

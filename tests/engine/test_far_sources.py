@@ -1,0 +1,136 @@
+"""Fetching from a bucket and from the Hub: over a line that breaks, and what is not what it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
+
+from tests.engine.wire import Wire, wire_to
+from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.hosting import BUCKET
+from tui.engine.collecting.far_places import Bucket, Repo
+from tui.engine.collecting.fetch import PART, Fetch
+from tui.engine.collecting.source import Source
+from tui.publishing.contract import LocalFile
+from tui.publishing.errors import MismatchError
+from tui.publishing.s3 import S3Destination
+from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.replicate.secret import Secret
+from tui.sandbox.config import SandboxConfig
+from tui.sandbox.server import serve
+from tui.settings import NetworkSettings
+
+SIZE = 3 * PART
+NETWORK = NetworkSettings(timeout=20.0)
+
+
+@asynccontextmanager
+async def bucket(tmp_path: Path, file: Path) -> AsyncIterator[tuple[Source, Wire]]:
+    rights = grant(prefix="job", may_delete=True)
+    async with (
+        serve_storage(tmp_path / "far", grants={ACCESS_KEY: rights}) as storage,
+        wire_to(storage.port) as wire,
+    ):
+        endpoint = storage.endpoint.replace(str(storage.port), str(wire.port))
+        profile = S3Profile(BUCKET, endpoint, prefix="runs")
+        keys = S3Keys(ACCESS_KEY, Secret(SECRET))
+
+        def put() -> None:
+            destination = S3Destination(profile, keys, network=NETWORK)
+            for item in destination.plan([LocalFile(file, file.name)]):
+                destination.send(item)
+            destination.close()
+
+        await asyncio.to_thread(put)
+        source = Bucket(profile, keys, NETWORK)
+        try:
+            yield source, wire
+        finally:
+            await source.aclose()
+
+
+@asynccontextmanager
+async def repo(tmp_path: Path, file: Path) -> AsyncIterator[tuple[Source, Wire]]:
+    sandbox = await serve(SandboxConfig(work_dir=tmp_path / "far"))
+    try:
+        assert sandbox.hub is not None
+        address = sandbox.hub.url
+        async with wire_to(int(address.rpartition(":")[2])) as wire:
+            sandbox.hub.hub.url = wire.url
+            api = HfApi(endpoint=address, token="hf_write")
+
+            def put() -> None:
+                api.create_repo("sandbox/far")
+                api.upload_file(path_or_fileobj=file, path_in_repo=file.name, repo_id="sandbox/far")
+
+            await asyncio.to_thread(put)
+            source = Repo(
+                "sandbox/far", "main", endpoint=wire.url, token=Secret("hf_write"),
+                network=NETWORK,
+            )  # fmt: skip
+            try:
+                yield source, wire
+            finally:
+                await source.aclose()
+    finally:
+        await sandbox.aclose()
+
+
+FAR = pytest.mark.parametrize("far", [bucket, repo], ids=["s3", "hub"])
+
+
+async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
+    [remote] = await source.list()
+    work = Fetch(
+        source, remote, target, notes, lambda _: None, lambda _: None, lambda _: None,
+        asyncio.Semaphore(2),
+    )  # fmt: skip
+    await work.run()
+
+
+@FAR
+async def test_a_line_that_breaks_costs_little(far: Any, tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(os.urandom(SIZE))
+    async with far(tmp_path, file) as (source, wire):
+        target, before = tmp_path / "here" / file.name, wire.received
+        wire.cut_after = before + SIZE // 2
+        await fetch(source, target, {})
+        assert wire.cut_after is None
+        assert target.read_bytes() == file.read_bytes()
+        # What was in two pipes when the line broke comes once more, not whole parts.
+        assert wire.received - before < SIZE + PART
+        assert [one.name for one in target.parent.iterdir()] == [file.name]
+
+
+@FAR
+async def test_content_that_is_not_what_its_hash_says_stays_outside(
+    far: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(os.urandom(SIZE))
+    async with far(tmp_path, file) as (source, _):
+        stored = [
+            one
+            for one in (tmp_path / "far").rglob("*")
+            if one.is_file() and one.stat().st_size == SIZE
+        ]
+        assert stored
+        for one in stored:  # as a disk rots: nothing but the content changes
+            state = one.stat()
+            with one.open("r+b") as content:
+                content.seek(SIZE // 2)
+                content.write(b"rotten")
+            os.utime(one, ns=(state.st_atime_ns, state.st_mtime_ns))
+        target, notes = tmp_path / "here" / file.name, {"left": "over"}
+        with pytest.raises(MismatchError, match=file.name):
+            await fetch(source, target, notes)
+        assert not list(target.parent.iterdir())
+        assert notes == {}
