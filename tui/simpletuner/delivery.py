@@ -18,7 +18,7 @@ JOB_ID: Final = "{job_id}"
 """In a prefix: the job's own id, which is known when the job is made."""
 DEFAULT_PREFIX: Final = "simpletuner"
 """What the trainer itself takes where no `s3_base_path` is given."""
-_REPO_PART = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?$")
+_REPO_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,10 @@ def clean_repo_id(text: str) -> str | None:
     """
     given = text.strip()
     if "://" in given or given.startswith(("huggingface.co/", "hf.co/", "www.huggingface.co/")):
-        parts = urlsplit(given if "://" in given else f"https://{given}")
+        try:
+            parts = urlsplit(given if "://" in given else f"https://{given}")
+        except ValueError:  # half an IPv6 address
+            return None
         host = (parts.hostname or "").removeprefix("www.")
         if host not in ("huggingface.co", "hf.co"):
             return None
@@ -106,7 +109,7 @@ def clean_repo_id(text: str) -> str | None:
         pieces = pieces[:2]
     if not 1 <= len(pieces) <= 2:
         return None
-    if not all(_REPO_PART.match(p) and "--" not in p and ".." not in p for p in pieces):
+    if not all(_REPO_PART.fullmatch(p) and "--" not in p and ".." not in p for p in pieces):
         return None
     if pieces[-1].endswith(".git"):
         return None
