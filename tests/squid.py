@@ -56,9 +56,7 @@ class Squid:
 
     def hosts(self) -> set[str]:
         """Host and port of every CONNECT that it let through."""
-        return {
-            line.split()[2] for line in self.seen if line.startswith("200 CONNECT ")
-        }
+        return {line.split()[2] for line in self.seen if line.startswith("200 CONNECT ")}
 
 
 @contextmanager

@@ -161,7 +161,6 @@ class WebhookTests:
         async with httpx.AsyncClient(transport=transport, timeout=limit) as client:
             return await client.post(_address(base, probe), content=body, headers=headers)
 
-
     def _why(self, error: Exception, base: str) -> str:
         if isinstance(error, (SignatureError, httpx.InvalidURL)):
             return f"The address cannot be called: {error}."
