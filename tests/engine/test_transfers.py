@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.engine.keyrings import secret_service
@@ -66,9 +67,27 @@ async def test_the_hub_gets_files_and_a_card_that_is_left_alone_once_edited(worl
     row = await ended(world, (await calls.publish(job_id, "hub:sandbox/a-cat"))["transfer_id"])
     assert row["state"] == "done", row
     assert {"README.md", "loss.png"} <= {file["name"] for file in row["files"]}
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, ModelCard
 
     api = HfApi(endpoint=world.sandbox.hub_url, token="hf_write")
+    held = await asyncio.to_thread(
+        api.hf_hub_download, "sandbox/a-cat", "README.md", local_dir=world.home.root / "read"
+    )
+    card = ModelCard(Path(held).read_text())
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{world.sandbox.hub_url}/api/validate-yaml",
+            json={"repoType": "model", "content": card.content},
+        ) as answer,
+    ):
+        assert (answer.status, await answer.json()) == (200, {"errors": [], "warnings": []})
+    shown = card.data.to_dict()
+    assert shown["base_model"] == "black-forest-labs/FLUX.1-dev"
+    assert shown["license_name"] == "flux-1-dev-non-commercial-license"
+    assert {"flux", "lora", "not-for-all-audiences"} <= set(shown["tags"])
+    for told in ("| Steps | 12 |", "| Rank | 2 |", "| Training images | 9 |", "](loss.png)"):
+        assert told in card.text
     await asyncio.to_thread(
         api.upload_file,
         path_or_fileobj=b"# mine\n", path_in_repo="README.md", repo_id="sandbox/a-cat",

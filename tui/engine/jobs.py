@@ -190,6 +190,7 @@ class JobService:
             submit={
                 "phase": "new",
                 "pack": prepared.uploads,
+                "images": prepared.report.images if prepared.uploads else None,
                 "draft": said,
                 "secret_names": sorted(hidden),
                 "fingerprint": input_fingerprint(values, hidden),

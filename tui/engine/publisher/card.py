@@ -5,16 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
 
-from tui.engine.publisher.artifacts import weights_of
+from tui.engine.publisher.card_facts import facts_of
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.hub import HubDestination
 from tui.publishing.loss_picture import draw_loss
-from tui.publishing.model_card import CardFacts, card_state, render_card
+from tui.publishing.model_card import card_state, render_card
 from tui.settings import Home
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord
 from tui.store.transfer_records import TransferRecord
 
 _CARD = "README.md"
@@ -58,7 +56,8 @@ class Cards:
         if picture is not None and _PICTURE not in names:
             files.append(_write(folder, _PICTURE, picture))
         private = bool(record.options.get("place", {}).get("private", True))
-        facts = _facts(job, names, sources, picture=bool(files), private=private)
+        picture_name = _PICTURE if files else None
+        facts = facts_of(job, names, sources, loss_picture=picture_name, private=private)
         return [*files, _write(folder, _CARD, render_card(facts).encode())], []
 
     def forget(self, transfer_id: str) -> None:
@@ -81,38 +80,3 @@ def _write(folder: Path, name: str, data: bytes) -> LocalFile:
     if not path.exists() or path.read_bytes() != data:
         path.write_bytes(data)
     return LocalFile(path, name)
-
-
-def _facts(
-    job: JobRecord, names: list[str], sources: dict[str, str], *, picture: bool, private: bool
-) -> CardFacts:
-    """Only what the record knows; a card says nothing that nobody has measured or set."""
-    weights = next(
-        (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
-        None,
-    )
-    found = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
-    lora = "lora" in job.model_type
-    kind: Literal["lora", "lycoris", "full"] = "full"
-    if found["kind"] in ("lora", "lycoris", "full"):
-        kind = found["kind"]
-    elif lora:
-        kind = "lycoris" if job.lora_type == "lycoris" else "lora"
-    base = str(job.config.get("pretrained_model_name_or_path") or "")
-    rate = job.config.get("learning_rate")
-    return CardFacts(
-        title=job.name,
-        kind=kind,
-        base_model=base if base.count("/") == 1 and not base.startswith((".", "/")) else None,
-        family=job.model_family or None,
-        flavour=job.model_flavour or None,
-        weights=weights,
-        rank=found["rank"],
-        steps=job.step,
-        epochs=job.epoch,
-        learning_rate=str(rate) if rate is not None else None,
-        final_loss=job.loss,
-        hardware=job.hardware or None,
-        loss_picture=_PICTURE if picture else None,
-        private=private,
-    )

@@ -1,0 +1,115 @@
+"""What a job's record knows for a model card; nothing that nobody has measured or set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from tui.engine.publisher.artifacts import weights_of
+from tui.publishing.model_card import CardFacts, Sample
+from tui.store.records import JobRecord
+
+_KINDS: Final[dict[str, Literal["lora", "lycoris", "full"]]] = {
+    "lora": "lora",
+    "lycoris": "lycoris",
+    "full": "full",
+}
+_PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp")
+_MOST_SAMPLES: Final = 8
+_NUMBER: Final = re.compile(r"\d+")
+
+
+def facts_of(
+    job: JobRecord,
+    names: Sequence[str],
+    sources: Mapping[str, str],
+    *,
+    loss_picture: str | None,
+    private: bool,
+) -> CardFacts:
+    """The facts of a publication. Blocking: it reads the header of the weights.
+
+    Args:
+        job: whose result it is.
+        names: the files that are published, as they are called in the repository.
+        sources: where each of them is here.
+        loss_picture: what the picture of the loss is called, where there is one.
+        private: whether the repository is made for its owner only.
+    """
+    weights = next(
+        (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
+        None,
+    )
+    found = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
+    settings = job.config | _overrides(job)
+    base = _text(settings.get("pretrained_model_name_or_path"))
+    images = job.submit.get("images")
+    return CardFacts(
+        title=job.name,
+        kind=_kind(job, found["kind"]),
+        base_model=base if base.count("/") == 1 and not base.startswith((".", "/")) else None,
+        family=job.model_family or None,
+        flavour=job.model_flavour or None,
+        weights=weights,
+        rank=found["rank"],
+        steps=job.step,
+        epochs=job.epoch,
+        batch=_count(settings.get("train_batch_size")),
+        learning_rate=_text(settings.get("learning_rate")) or None,
+        resolution=_text(settings.get("resolution")) or None,
+        images=images if isinstance(images, int) and images > 0 else None,
+        final_loss=job.loss,
+        hardware=job.hardware or None,
+        trigger_words=_trigger_words(job),
+        samples=_samples(names, _text(settings.get("validation_prompt"))),
+        loss_picture=loss_picture,
+        private=private,
+        safe_for_work=settings.get("model_card_safe_for_work") in (True, "true", "True"),
+        note=_text(settings.get("model_card_note")),
+    )
+
+
+def _overrides(job: JobRecord) -> dict[str, Any]:
+    """What the form or the command line said instead of the config."""
+    draft = job.submit.get("draft")
+    said = draft.get("overrides") if isinstance(draft, dict) else None
+    return {k: v for k, v in said.items() if v is not None} if isinstance(said, dict) else {}
+
+
+def _kind(job: JobRecord, found: Any) -> Literal["lora", "lycoris", "full"]:
+    if found in _KINDS:
+        return _KINDS[found]
+    if "lora" not in job.model_type:
+        return "full"
+    return "lycoris" if job.lora_type == "lycoris" else "lora"
+
+
+def _trigger_words(job: JobRecord) -> tuple[str, ...]:
+    """Instance prompts of the data that was trained on.
+
+    They are used where captions are made of them; beside captions from files they have no effect.
+    A validation prompt is only what somebody looked at, so it is no trigger word.
+    """
+    words = [
+        _text(entry.get("instance_prompt"))
+        for entry in job.dataloader
+        if not entry.get("disabled") and entry.get("caption_strategy") == "instanceprompt"
+    ]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _samples(names: Sequence[str], prompt: str) -> tuple[Sample, ...]:
+    """The pictures among the published files, the latest first, with the prompt they show."""
+    pictures = [name for name in names if name.lower().endswith(_PICTURES) and name != "loss.png"]
+    pictures.sort(key=lambda name: ([int(n) for n in _NUMBER.findall(name)], name), reverse=True)
+    return tuple(Sample(name, prompt or "-") for name in pictures[:_MOST_SAMPLES])
+
+
+def _text(value: Any) -> str:
+    return str(value).strip() if isinstance(value, (str, int, float)) else ""
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if str(value).isascii() and str(value).isdigit() else None
