@@ -285,3 +285,90 @@ async def test_where_there_is_little_room_tab_shows_the_checks(
         await wait_for(pilot, lambda: "enter take it" in text_of(app))
         await pilot.press("escape")
         await wait_for(pilot, lambda: "enter change" in text_of(app))
+
+
+# -- a delivery that failed its proof ----------------------------------------------------------
+
+UNPROVED = {
+    "id": "hub-write", "level": "error", "message": "the Hugging Face token can only read",
+    "advice": "Make one with write access.",
+}  # fmt: skip
+
+
+async def test_a_delivery_that_failed_its_proof_can_be_accepted_once(
+    home: Home, ready: StandInEngine
+) -> None:
+    refused = {**answer(), "ok": False, "acceptable": True}
+    refused["checks"] = [UNPROVED, *refused["checks"]]
+    async with opened(home, ready) as (app, pilot):
+        ready.answers[CHECK] = (200, refused)
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start it all the same?" in text_of(app))
+        assert "can only read" in text_of(app)
+        await pilot.press("enter")  # the default is no
+        await wait_for(pilot, lambda: app.screen is screen)
+        assert "accept_delivery" not in screen.flow.draft
+        assert not asked(ready, SUBMIT)
+
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start it all the same?" in text_of(app))
+        ready.answers[CHECK] = (200, answer())
+        await pilot.press("y")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))  # the price, still
+        assert asked(ready, CHECK)[-1]["accept_delivery"] is True
+        assert not asked(ready, SUBMIT)
+        await pilot.press("n")
+        await wait_for(pilot, lambda: app.screen is screen)
+        screen.flow.touch()  # another draft: agreed for that one, not for this one
+        assert "accept_delivery" not in screen.flow.draft
+
+
+async def test_other_errors_cannot_be_accepted(home: Home, ready: StandInEngine) -> None:
+    async with opened(home, ready) as (app, pilot):
+        ready.answers[CHECK] = (200, {**answer(ok=False), "acceptable": False})
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert app.screen is screen
+        assert "Correct this first" in said(app)
+
+
+@pytest.mark.parametrize(
+    ("field", "line"), [("cancel_after", "cancel_after"), ("model_card_note", "publishing")]
+)
+async def test_the_cursor_goes_to_what_the_submit_refused(
+    home: Home, ready: StandInEngine, field: str, line: str
+) -> None:
+    words = {"message": "One value cannot be used.", "details": {"fields": {field: "must be less"}}}
+    ready.answers[SUBMIT] = (400, {"error": "validation", "advice": "", **words})
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot, {"config": CONFIG, "delivery": {"kind": "hub"}})
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: screen.flow.problem is not None)
+        await pilot.pause()
+        assert screen.form.current is not None
+        assert screen.form.current.key == line
+        assert screen.form.has_focus
+        assert "must be less" in screen.form.current.problem
+
+
+async def test_a_proof_that_fails_at_the_submit_stands_among_the_checks(
+    home: Home, ready: StandInEngine
+) -> None:
+    refusal = {
+        "error": "check_failed", "message": "The token can only read.", "advice": "",
+        "details": {"checks": [UNPROVED], "acceptable": True},
+    }  # fmt: skip
+    ready.answers[SUBMIT] = (422, refusal)
+    async with opened(home, ready) as (app, pilot):
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        await pilot.press("y")
+        await wait_for(pilot, lambda: screen.flow.acceptable)
+        await wait_for(pilot, lambda: "can only read" in text_of(app))
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "Start it all the same?" in text_of(app))

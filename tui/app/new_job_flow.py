@@ -33,6 +33,7 @@ class NewJobFlow:
         wanted: whether the submit key was pressed and waits for the check.
         submitting: whether the submit is on its way.
         job_id: the started job.
+        look_at: the field that the engine has just refused at the submit; who shows it takes it.
         untouched: whether the draft is still the one that was given.
         watchers: called whenever any of this changes.
     """
@@ -48,6 +49,7 @@ class NewJobFlow:
         self.wanted = False
         self.submitting = False
         self.job_id = ""
+        self.look_at = ""
         self._owner = owner
         self._screen = screen
         self.watchers = [changed]
@@ -64,7 +66,14 @@ class NewJobFlow:
     # -- checking -----------------------------------------------------------------------------
 
     def touch(self, *, at_once: bool = False) -> None:
-        """The draft is another one now: check it when no further change comes for a moment."""
+        """The draft is another one now: check it when no further change comes for a moment.
+
+        Whoever agreed that results may not arrive agreed for the draft that was.
+        """
+        self.draft.pop("accept_delivery", None)
+        self._touched(at_once=at_once)
+
+    def _touched(self, *, at_once: bool) -> None:
         self.untouched = self._round == 0 or (self.untouched and at_once)
         self._round += 1
         self._key = str(uuid.uuid4())
@@ -143,6 +152,18 @@ class NewJobFlow:
         return not self.checking and self.answer is not None and bool(self.answer.get("ok"))
 
     @property
+    def acceptable(self) -> bool:
+        """Whether only a failed proof of the delivery stands in the way."""
+        answer = {} if self.checking or self.answer is None else self.answer
+        return not answer.get("ok") and bool(answer.get("acceptable"))
+
+    def accept(self) -> None:
+        """Start it all the same, once it is checked again; its price is still asked about."""
+        self.draft["accept_delivery"] = True
+        self._touched(at_once=True)
+        self.submit()
+
+    @property
     def asks(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
         free = self.answer is not None and stays_here(self.answer)
@@ -155,6 +176,11 @@ class NewJobFlow:
         if self.checking:
             self.wanted = True
             self._changed()
+            return
+        if self.acceptable:
+            from tui.app.widgets.consent import ask_delivery
+
+            ask_delivery(self._owner, self.answer or {}, self.accept)
             return
         if not self.ready:
             return
@@ -185,7 +211,11 @@ class NewJobFlow:
         except ControlError as error:
             self.submitting = False
             self.problem = error
+            if error.code == "check_failed" and self.answer is not None:
+                found = {key: error.details.get(key) for key in ("checks", "acceptable")}
+                self.answer = {**self.answer, **found, "ok": False}
             self._refused(error)
+            self.look_at = next(iter(self.errors), "")
         else:
             self.job_id = str(answer.get("job_id") or "")
         self._changed()

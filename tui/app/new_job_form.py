@@ -125,6 +125,11 @@ def _as_fields(
     ]  # fmt: skip
 
 
+def line_of(key: str) -> str:
+    """The form's line that a field is on; those of the sheet are behind one line."""
+    return "publishing" if key in publishing.INSIDE else key
+
+
 def _with_inside(errors: Mapping[str, str]) -> dict[str, str]:
     """What is wrong inside the sheet stands at the line that opens it."""
     inside = [f"{publishing.LABELS[key]} {errors[key]}" for key in publishing.INSIDE

@@ -42,7 +42,7 @@ def _no_submit(flow: NewJobFlow, *, forbidden: bool) -> str:
         return ""
     if flow.answer is None:
         return flow.problem.message if flow.problem else "There is no check yet."
-    if not flow.answer.get("ok"):
+    if not flow.answer.get("ok") and not flow.acceptable:
         errors = [c for c in flow.answer.get("checks") or () if c.get("level") == "error"]
         return f"Correct this first: {errors[0].get('message')}" if errors else "Not ready."
     return ""

@@ -14,7 +14,7 @@ from tui.simpletuner.checks import Check
 
 _PROOFS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
 _NO_PROOFS: Final = ("s3-destination",)
-_ALL_THE_SAME: Final = "--accept-delivery starts the job all the same."
+_ALL_THE_SAME: Final = "You can start it all the same (--accept-delivery)."
 
 
 def gated(prepared: Prepared) -> Prepared:
@@ -31,6 +31,12 @@ def gated(prepared: Prepared) -> Prepared:
         else:
             checks.append(replace(check, advice=f"{check.advice} {_ALL_THE_SAME}".strip()))
     return replace(prepared, checks=()).with_checks(*checks)
+
+
+def acceptable(prepared: Prepared) -> bool:
+    """Whether only failed proofs stand in the way, so that a user may start all the same."""
+    errors = [check for check in prepared.checks if check.level == "error"]
+    return bool(errors) and all(map(is_proof, errors))
 
 
 def is_proof(check: Check) -> bool:

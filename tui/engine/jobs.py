@@ -130,12 +130,13 @@ class JobService:
     def _allow(self, prepared: Prepared, api_base: str) -> None:
         if not prepared.ok:
             first = next(check for check in prepared.checks if check.level == "error")
+            report = report_of(prepared, api_base)
             raise RefusedError(
                 _sentence(first.message),
                 first.advice,
                 status=422,
                 code="check_failed",
-                details={"checks": report_of(prepared, api_base)["checks"]},
+                details={name: report[name] for name in ("checks", "acceptable")},
             )
         consent = self._live.now.cloud.consent
         if not prepared.uploads or consent == "allow" or is_loopback(api_base):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tui.engine.delivery_gate import acceptable
 from tui.engine.job_delivery import delivery_data
 from tui.engine.job_life import longest_life
 from tui.engine.prepare import Prepared
@@ -21,6 +22,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
         "datasets": describe_datasets(prepared.config, report),
         "checks": describe_checks(prepared.checks),
         "ok": prepared.ok,
+        "acceptable": acceptable(prepared),
         "estimate": {
             "steps": guess.steps,
             "seconds": guess.seconds,

@@ -171,6 +171,10 @@ class NewJobScreen(AppScreen):
         self.leaves.set([(what, "base")] if what else [])
         self._show_progress()
         self.update_footer()
+        if flow.look_at:
+            self.form.go_to(new_job_form.line_of(flow.look_at))
+            flow.look_at = ""
+            self._face(self.form)
         if flow.job_id:
             self._follow_job()
 

@@ -48,6 +48,25 @@ def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None
     )
 
 
+def ask_delivery(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None]) -> None:
+    """Say why the results would not arrive; call `agreed` when it is to start all the same."""
+    failed = [one for one in answer.get("checks") or () if one.get("level") == "error"]
+    details = [
+        *(f"✗ {one.get('message')}" for one in failed),
+        "",
+        "As far as can be told from here the results would not arrive, and the run is paid for.",
+    ]
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            agreed()
+
+    owner.push_screen(
+        Confirm("Start it all the same?", details, yes="Yes, I know better", no="No, correct it"),
+        answered,
+    )
+
+
 def _limits(answer: Answer) -> list[str]:
     """When Replicate ends the job at the latest, and what it then cost."""
     seconds, ceiling = answer.get("cancel_after"), answer.get("cost_ceiling_micros")
