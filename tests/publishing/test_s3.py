@@ -25,9 +25,8 @@ from tui.publishing.s3 import S3Destination
 from tui.publishing.s3_errors import code_of
 from tui.publishing.s3_etag import matches
 from tui.publishing.s3_parts import PART_BYTES, part_size, whole_etag
-from tui.publishing.s3_profile import PRESETS, S3Keys, S3Profile, endpoint_for
+from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for
 from tui.publishing.throttle import Throttle
-from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
 MIB = 1024 * 1024
@@ -172,22 +171,6 @@ def test_the_test_of_a_destination_leaves_nothing(any_server: Server, open_s3: O
     assert [step.name for step in report.steps] == ["write", "read", "parts", "delete"]
     assert not any_server.stored()
     assert not unfinished(destination)
-
-
-@pytest.mark.parametrize(
-    ("keys", "kind"),
-    [
-        (S3Keys("nobody", Secret("x" * 20)), Trouble.CREDENTIALS),
-        (S3Keys("job-key-1", Secret("wrong-canary-secret")), Trouble.CREDENTIALS),
-    ],
-)
-def test_wrong_keys(any_server: Server, open_s3: OpenS3, keys: S3Keys, kind: Trouble) -> None:
-    destination = open_s3(any_server, keys=keys)
-    report = destination.test()
-    assert not report.ok
-    assert "key" in report.steps[-1].message
-    assert report.steps[-1].advice
-    assert "canary" not in f"{report}{destination!r}{keys!r}{destination.describe()}"
 
 
 def test_a_private_authority_is_not_trusted_unless_it_is_named(

@@ -62,8 +62,12 @@ def test_wrong_keys_are_called_so(
     problem = refusal(open_s3(any_server, keys=keys), make_files(tmp_path, a=10))
     assert problem.kind is Trouble.CREDENTIALS
     assert words in problem.message
-    [step] = [one for one in open_s3(any_server, keys=keys).test().steps if one.level == "error"]
+    destination = open_s3(any_server, keys=keys)
+    report = destination.test()
+    [step] = [one for one in report.steps if one.level == "error"]
     assert words in step.message
+    assert step.advice
+    assert "wrong-canary" not in f"{report}{destination!r}{keys!r}{destination.describe()}"
     item = open_s3(any_server).plan(make_files(tmp_path, a=10))[0]
     with pytest.raises(PublishError) as caught:
         open_s3(any_server, keys=keys).verify(item)
