@@ -20,6 +20,7 @@ from tui.replicate.errors import (
     FileChangedError,
     InvalidRequestError,
     NotFoundError,
+    ReplicateError,
     TooLargeError,
 )
 from tui.replicate.models import State
@@ -348,36 +349,39 @@ async def test_file_ids_are_quoted(server, client):
     assert (await client.get_file("a/b=")).id == "a/b="
 
 
-async def test_download_whole_or_not_at_all(server, client, tmp_path):
+async def test_a_file_is_read_from_any_byte_on(server, client):
     data = os.urandom(2_500_000)
-    server.on("GET /out.bin", reply(data))
-    dest = tmp_path / "out.bin"
-    steps: list[tuple[int, int]] = []
-    got = await client.download(
-        f"{server.base}/out.bin", dest, progress=lambda d, t: steps.append((d, t))
-    )
-    assert dest.read_bytes() == data
-    assert (got.size, got.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-    assert steps[-1] == (len(data), len(data))
-    assert list(tmp_path.iterdir()) == [dest]
+    part = {"Content-Range": f"bytes 1000-1999/{len(data)}", "ETag": '"one"'}
+    server.on("GET /out.bin", reply(data), reply(data[1000:2000], status=206, headers=part))
+    async with client.reading(f"{server.base}/out.bin") as answer:
+        assert (answer.start, answer.total, answer.ranged) == (0, len(data), False)
+        assert b"".join([piece async for piece in answer.pieces]) == data
+    async with client.reading(
+        f"{server.base}/out.bin", start=1000, stop=2000, etag='"one"'
+    ) as answer:
+        assert (answer.start, answer.total, answer.ranged) == (1000, len(data), True)
+        assert answer.etag == '"one"'
+        assert b"".join([piece async for piece in answer.pieces]) == data[1000:2000]
+    asked = server.seen[1].headers
+    assert (asked["Range"], asked["If-Range"]) == ("bytes=1000-1999", '"one"')
 
 
-async def test_download_that_breaks_is_fetched_again(server, client, tmp_path):
-    half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"
+async def test_a_file_whose_line_breaks_says_so(server, client):
+    server.on("GET /out.bin", cut(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"))
 
-    server.on("GET /out.bin", cut(half), reply(b"1234567890"))
-    got = await client.download(f"{server.base}/out.bin", tmp_path / "o")
-    assert got.size == 10
-    assert len(server.seen) == 2
+    async def read() -> None:
+        async with client.reading(f"{server.base}/out.bin") as answer:
+            async for piece in answer.pieces:
+                assert b"12345".startswith(piece)
+
+    with pytest.raises(ReplicateError, match=r"out\.bin"):
+        await read()
 
 
-async def test_download_of_what_is_gone_leaves_the_old_file(server, client, tmp_path):
-    dest = tmp_path / "o"
-    dest.write_bytes(b"old")
+async def test_a_file_that_is_gone_is_not_read(server, client):
     with pytest.raises(NotFoundError):
-        await client.download(f"{server.base}/gone", dest)
-    assert dest.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [dest]
+        async with client.reading(f"{server.base}/gone"):
+            pytest.fail("nothing is there")
 
 
 async def test_repr_of_the_client_is_its_address(client: ReplicateClient, server: Server):

@@ -126,7 +126,8 @@ class CloudData:
         wanted = set(self.failed)
         for name in ("account", "hub", "network_check"):
             known = self.get(name)
-            if known and not known.get("valid", known.get("ok")):
+            # What is being asked now may have been asked the old way.
+            if name in self.busy or (known and not known.get("valid", known.get("ok"))):
                 wanted.add(name)
         wanted |= {
             name for name, known in self.known.items()
