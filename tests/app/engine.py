@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
@@ -30,6 +31,7 @@ class StandInEngine:
         self.asked: list[tuple[str, str, Any]] = []
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
         self.listeners: list[queue.Queue[bytes | None]] = []
+        self.before_stream: Callable[[], object] = lambda: None
         self._socket = socket
         self._server = _Server(str(socket), _Handler)
         self._server.engine = self
@@ -83,6 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _events(self, engine: StandInEngine) -> None:
         mine: queue.Queue[bytes | None] = queue.Queue()
+        engine.before_stream()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()

@@ -13,6 +13,7 @@ from tests.app.engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.screens.jobs import JobsScreen
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
+from tui.store.fact_names import scoped
 from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter
 
@@ -334,6 +335,25 @@ async def test_jobs_of_a_sandbox_are_marked_in_the_bar(home: Home) -> None:
     settings = load_settings(home, {API_BASE_VARIABLE: "http://127.0.0.1:8700/v1"})
     async with opened(home, settings=settings, sandbox=True) as (app, _):
         assert "SANDBOX" in lines_of(app)[0]
+        assert "@alice" in lines_of(app)[0]
+
+
+async def test_what_is_learned_before_the_line_stands_is_seen(
+    home: Home, engine: StandInEngine
+) -> None:
+    """The engine checks the token while a window is still calling it: no event tells that one."""
+    fill(home, 0)
+    base = Settings().cloud.api_base
+
+    def learn() -> None:
+        writer = StoreWriter(home)
+        user = {"user_info": {"username": "alice"}, "token_source": "environment"}
+        writer.set_fact(scoped("account", base), {"valid": True, "api_base": base, **user})
+        writer.close()
+
+    engine.before_stream = learn
+    async with opened(home, engine) as (app, pilot):
+        await wait_for(pilot, lambda: "● api" in lines_of(app)[0])
         assert "@alice" in lines_of(app)[0]
 
 

@@ -27,6 +27,7 @@ class EngineFeed:
         self._attach = attach
         self._sent_at = 0.0
         self._waiting = False
+        self._standing = False
 
     async def run(self) -> None:
         """Attach, follow, and attach again when the line breaks. Ends by being cancelled."""
@@ -36,6 +37,7 @@ class EngineFeed:
         while True:
             try:
                 control = await self._attach()
+                self._standing = False
                 self._app.attached(control)
                 self.changed()
                 async for event in control.events():
@@ -53,6 +55,10 @@ class EngineFeed:
             )  # before the next try, so that a broken engine is not hammered
 
     def _handle(self, event: ControlEvent) -> None:
+        if not self._standing:  # what was learned before the line stood, no event tells
+            self._standing = True
+            self._app.refresh_status()
+            self.changed()
         data = event.data
         if event.kind == "job":
             self.changed()
