@@ -18,10 +18,13 @@ from textual.pilot import Pilot
 
 from tests.support import eventually
 from tui.app.app import SimpleTunerApp
+from tui.app.screens.cloud import CloudScreen
+from tui.app.screens.first_run import FirstRun
 from tui.cli.stage import Stage
 from tui.settings import Home
 
 WIDTH = 1400  # pixels
+LARGE, SMALL = (120, 36), (80, 24)
 
 
 async def main(folder: Path) -> None:
@@ -33,7 +36,7 @@ async def main(folder: Path) -> None:
     stage.build()
     app = SimpleTunerApp(stage.home, stage.settings(), attach=stage.open, sandbox=True)
     try:
-        async with app.run_test(size=(120, 36)) as pilot:
+        async with app.run_test(size=LARGE) as pilot:
             await _walk(app, pilot, folder)
     finally:
         await asyncio.to_thread(stage.close)
@@ -67,9 +70,46 @@ async def _walk(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
     await pilot.press("escape", "1")
     await pilot.pause(2)
     _save(app, folder / "cloud.png")
+    await _cloud(app, pilot, folder)
     await pilot.press("3")
     await _publish(app, pilot)
     _save(app, folder / "publishing.png")
+    await pilot.resize_terminal(*SMALL)
+    await pilot.pause(1)
+    _save(app, folder / "publishing-80x24.png")
+    await pilot.press("p")
+    await pilot.pause(1)
+    _save(app, folder / "publish-80x24.png")
+
+
+async def _cloud(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
+    """Each card's form; everything proved; the small size; the first steps."""
+    screen = app.screen
+    if not isinstance(screen, CloudScreen):
+        raise TypeError(screen)
+    for view in screen.views:
+        if not (view.display and view.card.items()):
+            continue
+        view.focus()
+        await pilot.press("e")
+        await pilot.pause(0.5)
+        _save(app, folder / f"cloud-{view.card.NAME}.png")
+        await pilot.press("escape")
+    screen.data.load(f"delivery:{kind}" for kind in ("local", "hub", "s3"))
+    screen.do_check_all()
+    await eventually(lambda: not screen.data.busy, within=60)
+    await pilot.press("g", "g")
+    await pilot.pause(0.5)
+    _save(app, folder / "cloud-proved.png")
+    await pilot.resize_terminal(*SMALL)
+    await pilot.pause(1)
+    _save(app, folder / "cloud-80x24.png")
+    app.push_screen(FirstRun(screen.data))
+    await pilot.pause(1)
+    _save(app, folder / "first-run-80x24.png")
+    await pilot.press("escape")
+    await pilot.resize_terminal(*LARGE)
+    await pilot.pause(0.5)
 
 
 async def _publish(app: SimpleTunerApp, pilot: Pilot[int]) -> None:
