@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ _SCRUBBED = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Search everything that the tests leave behind for their secrets."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has what it runs behind `&` ignore interrupts, and programs inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Watch(), "canary-watch")
 
 
