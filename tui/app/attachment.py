@@ -75,7 +75,7 @@ class AttachedApp(FrameDiff, App[int]):
 
     def tell(self, message: str, advice: str = "", level: str = "info") -> None:
         """Say something to the user."""
-        raise NotImplementedError
+        raise NotImplementedError  # Textual's metaclass leaves no room for an ABC's
 
     def follow_engine(self) -> None:
         """Attach, and keep attached until the app ends."""

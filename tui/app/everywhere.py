@@ -29,7 +29,7 @@ class Everywhere(AttachedApp):
 
     def keep_place(self) -> None:
         """Remember where the user is, for the next run."""
-        raise NotImplementedError
+        raise NotImplementedError  # Textual's metaclass leaves no room for an ABC's
 
     # -- screens ------------------------------------------------------------------------------
 

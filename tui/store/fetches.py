@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tui.store.columns import from_micros, to_micros
+from tui.store.tables import Query, Tables
 from tui.store.transfer_records import FetchRecord
-
-Query = Callable[[str, Sequence[Any]], list[Any]]
 
 _NAMES: Final = tuple(FetchRecord.__dataclass_fields__)
 
 
-class FetchTable:
-    """The writing half; the store's writer owns it and lends it its transactions."""
-
-    def __init__(
-        self,
-        execute: Callable[[str, Sequence[Any]], object],
-        transaction: Callable[[], AbstractContextManager[None]],
-        query: Query,
-    ) -> None:
-        """Args: how to run a statement, how to make several one, how to read."""
-        self._execute = execute
-        self._transaction = transaction
-        self._query = query
+class FetchTable(Tables):
+    """The writing half."""
 
     def put(self, records: Iterable[FetchRecord]) -> None:
         """Insert records, or replace those of the same job and name."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from tui.store.columns import from_micros, to_micros
+from tui.store.tables import Query, Tables
 from tui.store.transfer_records import (
     DestinationRecord,
     PublishedFile,
@@ -17,28 +17,14 @@ from tui.store.transfer_records import (
     TransferState,
 )
 
-Query = Callable[[str, Sequence[Any]], list[Any]]
-"""Runs a statement with its values and returns its rows."""
-
 _TRANSFER: Final = tuple(TransferRecord.__dataclass_fields__)
 _ITEM: Final = tuple(TransferItem.__dataclass_fields__)
 _TIMES: Final = frozenset({"created_at", "retry_at", "started_at", "ended_at"})
 _JSON: Final = frozenset({"options", "notes", "plan", "resume"})
 
 
-class TransferTables:
-    """The writing half; the store's writer owns it and lends it its transactions."""
-
-    def __init__(
-        self,
-        execute: Callable[[str, Sequence[Any]], object],
-        transaction: Callable[[], AbstractContextManager[None]],
-        query: Query,
-    ) -> None:
-        """Args: how to run a statement, how to make several one, how to read."""
-        self._execute = execute
-        self._transaction = transaction
-        self._query = query
+class TransferTables(Tables):
+    """The writing half."""
 
     # -- destinations -------------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class VirtualList(Widget, can_focus=True):
         self._second_g = SecondPress()
 
     # -- for subclasses -----------------------------------------------------------------------
+    # Textual's metaclass leaves no room for an ABC's.
 
     @property
     def count(self) -> int:
