@@ -57,7 +57,7 @@ ANSWER = {
         "job_id": JOB, "name": "chroma-test-3", "folder": "/out", "files": FILES,
         "checkpoints": CHECKPOINTS,
         "unfetched": [{"name": "validation.zip", "origin": "replicate", "size": 9 * MIB,
-                       "done_bytes": 4 * MIB, "state": "waiting", "message": "the line broke",
+                       "done": 4 * MIB, "state": "waiting", "why": "the line broke",
                        "advice": "It is tried again.",
                        "until": (NOW + timedelta(minutes=42)).isoformat()}],
     }]

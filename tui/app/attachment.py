@@ -40,9 +40,10 @@ class AttachedApp(FrameDiff, App[int]):
         control: the engine, or None while there is none.
         engine: whether it is there.
         status: what the top bar says.
-        jobs_changed, fact_changed, upload_progress, transfer_told, engine_changed, status_changed:
-            signals for screens; `fact_changed` tells the fact's name, `transfer_told` what the
-            engine said of one transfer, empty where anything may have changed.
+        jobs_changed, fact_changed, upload_progress, transfer_told, fetch_told, engine_changed,
+            status_changed: signals for screens; `fact_changed` tells the fact's name,
+            `transfer_told` what the engine said of one transfer, empty where anything may have
+            changed, `fetch_told` what it said of a file that it fetches.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class AttachedApp(FrameDiff, App[int]):
         self.fact_changed: Signal[str] = Signal(self, "fact-changed")
         self.upload_progress: Signal[UploadProgress] = Signal(self, "upload-progress")
         self.transfer_told: Signal[Mapping[str, Any]] = Signal(self, "transfer-told")
+        self.fetch_told: Signal[Mapping[str, Any]] = Signal(self, "fetch-told")
         self.engine_changed: Signal[EngineState] = Signal(self, "engine-changed")
         self.status_changed: Signal[None] = Signal(self, "status-changed")
 

@@ -71,6 +71,8 @@ class EngineFeed:
             self._app.upload_progress.publish(_upload(data))
         elif event.kind == "transfer":
             self._app.transfer_told.publish(data)
+        elif event.kind == "fetch":
+            self._app.fetch_told.publish(data)
         elif event.kind == "resync":  # more happened than could be told
             self.changed()
             self._app.transfer_told.publish({})

@@ -170,7 +170,7 @@ class Collector:
             except PublishError as error:
                 known = self._record(record)
                 self._table.put([_failed(known, error, self._now())])
-                self._tell(job, record.name, known.done_bytes, known.size)
+                self._tell(job)
             except Exception:
                 LOG.exception("fetching %s of %s", remote.name, job.job_id)
                 words = PublishError("Something went wrong inside.", "", Trouble.LOCAL)
@@ -226,7 +226,7 @@ class Collector:
             job.job_id, Change(files=[kept], events=[(self._now(), "local", "file", words)])
         )
         self._table.drop(job.job_id, [record.name])
-        self._tell(job, record.name, got.size, got.size)
+        self._tell(job)
 
     def _check_space(self, name: str, need: int) -> None:
         """Room for this file and for those that are on their way already."""
@@ -258,6 +258,7 @@ class Collector:
     def _tell(
         self, job: JobRecord, name: str = "", done: int = 0, total: int | None = None
     ) -> None:
+        """A file moves; without a name, what is known of the job's files is another."""
         self._hub.publish("fetch", job_id=job.job_id, name=name, done=done, total=total)
 
 

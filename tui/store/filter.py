@@ -24,6 +24,8 @@ _NUMBER_KEYS: Final = {
     "steps": ("total_steps", 1.0),
     "files": ("file_count", 1.0),
     "percent": ("percent", 1.0),
+    # files that are here, and one more where something is not here yet or cannot be had
+    "results": ("(file_count + (job_id IN (SELECT job_id FROM fetches)))", 1.0),
 }
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",

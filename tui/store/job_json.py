@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tui.store.records import LOST, FileRecord, JobRecord
+from tui.store.transfer_records import FetchRecord
 
 
 def job_json(
@@ -82,6 +83,26 @@ def job_json(
             if not file.missing
         ]
     return data
+
+
+def unfetched_json(one: FetchRecord) -> dict[str, Any]:
+    """What a job produced elsewhere and is not here, as plain data.
+
+    Returns:
+        `{name, origin, size, done, state, why, advice, until}`: `origin` is `replicate`, `hub` or
+        `s3`; `state` is `waiting`, `fetching` or `failed` (it is not tried again by itself);
+        `until` is when it is deleted there, or None.
+    """
+    return {
+        "name": one.name,
+        "origin": one.origin,
+        "size": one.size,
+        "done": one.done_bytes,
+        "state": one.state,
+        "why": one.message,
+        "advice": one.advice,
+        "until": one.until.isoformat() if one.until else None,
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

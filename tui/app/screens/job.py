@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
-from typing import ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.timer import Timer
@@ -30,6 +30,7 @@ from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import StoreError
 
 _TICK: Final = 1.0
+_FETCH_PERIOD: Final = 0.25
 
 
 class JobScreen(AppScreen):
@@ -50,6 +51,7 @@ class JobScreen(AppScreen):
         self.job: JobRecord | None = None
         self._upload: UploadProgress | None = None
         self._ticking: Timer | None = None
+        self._fetching: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """Head, tabs, and room for one of them."""
@@ -77,6 +79,7 @@ class JobScreen(AppScreen):
         super().on_mount()
         self.owner.jobs_changed.subscribe(self, self._jobs_changed)
         self.owner.upload_progress.subscribe(self, self._uploading)
+        self.owner.fetch_told.subscribe(self, self._fetch_told)
         self._tell_engine(self.job_id)
         if self.job is None:
             self.owner.tell("There is no such job any more.")
@@ -137,6 +140,16 @@ class JobScreen(AppScreen):
         if progress.job_id == self.job_id:
             self._upload = progress
             self._show_head()
+
+    def _fetch_told(self, told: Mapping[str, Any]) -> None:
+        """A file of this job is coming: the tab is filled again, a few times a second at most."""
+        if told.get("job_id") == self.job_id and self.tabs.tab == "Files" and not self._fetching:
+            self._fetching = self.set_timer(_FETCH_PERIOD, self._fetched)
+
+    def _fetched(self) -> None:
+        self._fetching = None
+        if self.is_active and self.tabs.tab == "Files":
+            self.tabs.fill()
 
     def _tick_while_active(self) -> None:
         """Time and money of an active job move once a second; otherwise nothing does."""

@@ -9,11 +9,12 @@ from textual import on
 
 from tui.app.actions import PUBLISHING, Action
 from tui.app.desktop import desktop_opener, show_folder
-from tui.app.screens.publishing_view import WITH_FILES, PublishingView
+from tui.app.screens.publishing_view import PublishingView
 from tui.app.shelf import pages
 from tui.app.shelf.deeds import ShelfDeeds
 from tui.app.shelf.reasons import Here, why_not
 from tui.app.shelf.words import is_safe
+from tui.app.widgets.artifact_list import WITH_RESULTS
 from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import DestinationRecord, TransferState
 
@@ -61,10 +62,17 @@ class PublishingScreen(PublishingView):
             desktop=desktop_opener() is not None,
             links=tuple(self.links),
             safe=sum(map(is_safe, files)),
+            bare=self._is_bare(row),
             gone=any(not file.get("here") for file in files) or bool(found.get("unfetched")),
             checkpoints=len(found.get("checkpoints") or ()),
             places=self.destinations.count,
         )
+
+    def _is_bare(self, row: Row | None) -> bool:
+        """Whether nothing of the job under the cursor has come here."""
+        place = self.model.position(row.job_id) if row is not None else None
+        job = self.model.row(place) if place is not None else None
+        return job is not None and not job.file_count
 
     def why_not(self, action: Action) -> str:
         """Reasons by action."""
@@ -126,8 +134,8 @@ class PublishingScreen(PublishingView):
             self.artifacts.unfold(row)
         elif row.item is not None and row.kind == "file":
             self._page(row.name, pages.file_page(row.item))
-        elif row.item is not None:
-            self._page("Not here", pages.missing_page(row.item))
+        elif row.item is not None and row.kind == "missing":
+            self._page("Not here", pages.missing_page(row.item, self.owner.clock()))
 
     def _open_transfer(self) -> None:
         from tui.app.widgets.transfer_page import TransferPage
@@ -164,6 +172,9 @@ class PublishingScreen(PublishingView):
         job = self.owner.reader.rows([job_id]).get(job_id) if job_id else None
         if job is None:
             self.owner.tell("This job's record is gone.")
+            return
+        if not job.file_count:  # from another panel; on its own line the key says so
+            self.owner.tell("No file of this job is here.", "f fetches what can be had.")
             return
         row, panel = self.artifacts.row, self.panel
         name, step = "", what or "all"
@@ -331,7 +342,7 @@ class PublishingScreen(PublishingView):
     def filter_by(self, text: str) -> None:
         """Narrow the jobs as the text is typed."""
         self.filter_text = text.strip()
-        self.model.set_filter(f"{WITH_FILES} {self.filter_text}".strip())
+        self.model.set_filter(f"{WITH_RESULTS} {self.filter_text}".strip())
         self._changed("artifacts")
 
     async def close_filter(self, line: FilterLine) -> None:

@@ -19,7 +19,7 @@ from tui.app.screens.base import AppScreen
 from tui.app.shelf.data import TEST_FACT, ShelfData
 from tui.app.shelf.rows import files_of
 from tui.app.shelf.words import sums
-from tui.app.widgets.artifact_list import ArtifactList
+from tui.app.widgets.artifact_list import WITH_RESULTS, ArtifactList
 from tui.app.widgets.destination_list import DestinationList
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.transfer_list import TransferList
@@ -29,7 +29,6 @@ from tui.store.transfer_records import TransferState
 _PANELS: Final = ("artifacts", "transfers", "destinations")
 _PERIOD: Final = 0.25
 """Seconds between two drawings of transfers: four a second, whatever the engine tells."""
-WITH_FILES: Final = "files>0"
 
 
 class PublishingView(AppScreen):
@@ -43,7 +42,7 @@ class PublishingView(AppScreen):
         """Title and list of each panel."""
         self.data = ShelfData(self.owner, self, self._changed)
         self.model = JobsModel(self.owner.reader)
-        self.model.set_filter(WITH_FILES)
+        self.model.set_filter(WITH_RESULTS)
         self.artifacts = ArtifactList(self.model, self.data)
         self.transfers = TransferList(self.data, self.name_of)
         self.destinations = DestinationList(self.data)
@@ -54,6 +53,7 @@ class PublishingView(AppScreen):
         self.filter_text = ""
         self._due: Timer | None = None
         self._moved_transfers: set[str] = set()
+        self._moved_files = False
         return [part for name in _PANELS for part in (self.titles[name], self.lists[name])]
 
     # -- life ---------------------------------------------------------------------------------
@@ -63,6 +63,7 @@ class PublishingView(AppScreen):
         super().on_mount()
         self.owner.jobs_changed.subscribe(self, self._jobs_changed)
         self.owner.transfer_told.subscribe(self, self._transfer_told)
+        self.owner.fetch_told.subscribe(self, self._fetch_told)
         self.owner.fact_changed.subscribe(self, self._fact_changed)
         self.owner.engine_changed.subscribe(self, self._engine_changed)
         self.data.read()
@@ -122,13 +123,27 @@ class PublishingView(AppScreen):
         name = self.data.transfer_told(told)
         if name is not None:
             self._moved_transfers.add(name)
-            if self._due is None:
-                self._due = self.set_timer(_PERIOD, self._draw_moved)
+            self._draw_soon()
+
+    def _fetch_told(self, told: Mapping[str, Any]) -> None:
+        """A file is coming from where its job left it."""
+        if str(told.get("job_id")) not in self.model.ids or self.data.fetch_told(told):
+            self._moved_files = True
+            self._draw_soon()
+
+    def _draw_soon(self) -> None:
+        if self._due is None:
+            self._due = self.set_timer(_PERIOD, self._draw_moved)
 
     def _draw_moved(self) -> None:
         self._due = None
+        files, self._moved_files = self._moved_files, False
         names, self._moved_transfers = self._moved_transfers, set()
         if not self.is_active:
+            return
+        if files:
+            self._reload_jobs()
+        if not names:
             return
         for index, one in enumerate(self.data.transfers):
             if one.transfer_id in names:

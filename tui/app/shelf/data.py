@@ -180,6 +180,23 @@ class ShelfData:
             self.look_at(job_id)
         self._changed("artifacts")
 
+    def fetch_told(self, told: Mapping[str, Any]) -> bool:
+        """The engine spoke of a file that it fetches.
+
+        Returns:
+            Whether there is something to draw.
+        """
+        job_id, name = str(told.get("job_id", "")), str(told.get("name", ""))
+        rows = (self.artifacts.get(job_id) or {}).get("unfetched") or []
+        row = next((one for one in rows if name and one["name"] == name), None)
+        if row is None:
+            if job_id in self.artifacts:
+                self.look_at(job_id)
+            return False
+        size = told.get("total") or row["size"]
+        row |= {"done": told.get("done") or 0, "size": size, "state": "fetching", "why": ""}
+        return True
+
     def look_again(self) -> None:
         """The engine is back: what could not be answered is asked again."""
         for job_id in (*self.problems, *self.artifacts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tui.store.job_json import unfetched_json
 from tui.store.reader import StoreReader
 
 
@@ -28,7 +29,10 @@ def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, An
             "checkpoint": None, "loss": None, "weights": None,
             "published": published.get((name, file.sha256), []),
         })  # fmt: skip
-    return {"job_id": job_id, "folder": str(outputs), "files": files, "checkpoints": []}
+    return {
+        "job_id": job_id, "folder": str(outputs), "files": files, "checkpoints": [],
+        "unfetched": [unfetched_json(one) for one in reader.fetches(job_id)],
+    }  # fmt: skip
 
 
 def _size(path: Path) -> int | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len
 
 from tui import formatting
 from tui.app.cards.words import MARKS
-from tui.app.shelf.words import STATES, best_means, checkpoint_name, place, weights
+from tui.app.shelf.words import STATES, best_means, checkpoint_name, place, unfetched, weights
 from tui.app.widgets.piece_list import Entry
 from tui.store.transfer_records import TransferItem, TransferRecord
 
@@ -91,12 +92,20 @@ def _weights_lines(found: Known) -> list[Entry]:
     return lines
 
 
-def missing_page(one: Known) -> list[Entry]:
+def missing_page(one: Known, now: datetime) -> list[Entry]:
     """Something that is not here: why, how long it can be had, what to do."""
-    lines = [Entry(((str(one.get("text", "")).removeprefix("! "), "base"),))]
-    if one.get("advice"):
-        lines += [Entry(), Entry(((str(one["advice"]), "dim"),))]
-    return lines
+    glyph, words, tone = unfetched(one, now)
+    lines = [
+        _line("Name", str(one["name"])),
+        _line("Made at", {"hub": "the Hub", "s3": "the bucket"}.get(one["origin"], "Replicate")),
+        _line("State", f"{glyph} {words}", tone),
+    ]
+    if one.get("size"):
+        lines.append(_line("Size", f"{formatting.size(one['size'])}, {one['size']:,} bytes"))
+    if one.get("until"):
+        lines.append(_line("Deleted", f"there at {str(one['until'])[:16].replace('T', ' ')} UTC"))
+    advice = str(one.get("advice") or "")
+    return [*lines, Entry(), _line("What to do", f"{advice} f fetches it now.".strip())]
 
 
 def compare_page(checkpoints: Sequence[Known]) -> list[Entry]:

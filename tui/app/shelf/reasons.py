@@ -31,6 +31,7 @@ class Here:
         engine: whether there is an engine.
         desktop: whether there is a desktop to show a folder on.
         links: addresses of what is under the cursor.
+        bare: whether the job has no file here at all.
         safe: how many files under the cursor could be deleted here.
         gone: whether files under the cursor are not here.
         checkpoints: how many the job has, as far as is known.
@@ -44,6 +45,7 @@ class Here:
     engine: bool
     desktop: bool
     links: tuple[str, ...] = ()
+    bare: bool = False
     safe: int = 0
     gone: bool = False
     checkpoints: int = 0
@@ -75,8 +77,10 @@ def _artifact(name: str, here: Here) -> str:
     if row is None:
         return "There are no files here yet."
     on_file = row.kind == "file"
-    if name in ("publish", "delete") and row.kind == "note":
+    if name in ("publish", "delete") and row.kind in ("note", "missing"):
         return "There is no file on this line."
+    if name in ("publish", "best") and here.bare:
+        return "No file of this job is here; f fetches what can be had."
     if name == "publish" and on_file and row.item is not None and not row.item.get("here"):
         return "This file is not here; f fetches it again, if it can be had."
     if name == "best" and here.checkpoints == 1:
@@ -93,7 +97,7 @@ def _artifact(name: str, here: Here) -> str:
         return "There is no desktop in this session to open a folder on; y copies the path."
     if name == "copy_link" and not here.links:
         return "It is published nowhere that has an address."
-    if name == "open" and row.kind == "note" and not (row.item or {}).get("advice"):
+    if name == "open" and row.kind == "note":
         return "There is nothing more to say about it."
     return ""
 

@@ -17,15 +17,15 @@ class Row:
     """One line.
 
     Attributes:
-        kind: `job`, `checkpoint`, `file`, or `note` for words that are no thing.
+        kind: `job`, `checkpoint`, `file`, `missing` for what is not here, or `note` for words.
         depth: how far it is indented.
         step: of a checkpoint or its files; None for the final result.
-        item: the file's or the checkpoint's row of the engine, or `{text, advice}` of a note.
+        item: the engine's row of a file, a checkpoint or what is missing, or `{text}` of a note.
         open: whether what is below it is shown.
         label: of a file: its name without the folders that all files of the job share.
     """
 
-    kind: Literal["job", "checkpoint", "file", "note"]
+    kind: Literal["job", "checkpoint", "file", "missing", "note"]
     job_id: str
     depth: int = 0
     step: int | None = None
@@ -36,7 +36,7 @@ class Row:
     @property
     def key(self) -> tuple[str, ...]:
         """What it is, whatever line it stands on."""
-        name = str(self.item.get("name", "")) if self.item and self.kind == "file" else ""
+        name = str(self.item.get("name", "")) if self.item else ""
         step = str(self.step) if self.kind in ("checkpoint", "file") else ""
         return (self.kind, self.job_id, step, name)
 
@@ -98,7 +98,7 @@ def _below(job_id: str, found: Mapping[str, Any], opened: Collection[Key]) -> li
                     if file.get("checkpoint") == step
                 ]  # fmt: skip
     for one in found.get("unfetched") or ():
-        lines.append(Row("note", job_id, 1, item=_unfetched(one)))
+        lines.append(Row("missing", job_id, 1, item=one))
     return lines or [Row("note", job_id, 1, item={"text": "nothing is here"})]
 
 
@@ -120,15 +120,6 @@ def shared_folder(paths: Sequence[str]) -> str:
             break
         shared.append(parts[0])
     return "/".join(shared) + "/" if shared and shared != [""] else ""
-
-
-def _unfetched(one: Mapping[str, Any]) -> dict[str, Any]:
-    """Something that was produced and is not here: how far it is, or why it cannot be had."""
-    done, size = int(one.get("done_bytes") or 0), int(one.get("size") or 0)
-    words = str(one.get("message") or "") or str(one.get("state") or "not here")
-    if done and size:
-        words += f", {100 * done // size} %"
-    return {**one, "text": f"! {one.get('name', '')}: {words}"}
 
 
 def files_of(row: Row, found: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

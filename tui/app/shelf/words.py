@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -129,3 +130,30 @@ def sums(rows: Sequence[tuple[int, int, int]]) -> str:
             f"{formatting.duration((total - done) / speed)} left",
         ]
     return " · ".join(words)
+
+
+def unfetched(one: Known, now: datetime) -> tuple[str, str, str]:
+    """What a job produced and is not here: a glyph, words, and a tone.
+
+    How far it is or why it is not here, and how long it can still be had.
+    """
+    done, size, why = int(one.get("done") or 0), int(one.get("size") or 0), str(one["why"])
+    left = time_left(one, now)
+    far = f"{100 * done // size} % of {formatting.size(size)}" if size else ""
+    if one["state"] == "fetching":
+        glyph, tone, said = "●", "accent", ["fetching", far, left]
+    elif one["state"] == "waiting":
+        again = "tried again by itself" if why else ""
+        glyph, tone = "!", "warn"
+        said = [why.rstrip(".") or "not fetched yet", far if done else "", left, again]
+    else:
+        glyph, tone, said = "✗", "bad", [why.rstrip("."), left]
+    return glyph, " · ".join(filter(None, said)), tone
+
+
+def time_left(one: Known, now: datetime) -> str:
+    """How long something that is not here can still be had; empty where nothing limits it."""
+    if not one.get("until"):
+        return ""
+    left = (datetime.fromisoformat(str(one["until"])) - now).total_seconds()
+    return f"deleted there in {formatting.duration(left)}" if left > 0 else "deleted there by now"

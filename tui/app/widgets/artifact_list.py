@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -13,16 +12,18 @@ from tui.app.lines import fit, length, linked, plain
 from tui.app.model import JobsModel
 from tui.app.shelf.data import ShelfData
 from tui.app.shelf.rows import Key, Row, lines_of
-from tui.app.shelf.words import checkpoint_name, loss_words, weights, where
+from tui.app.shelf.words import checkpoint_name, loss_words, unfetched, weights, where
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 _SIZE: Final = 9
+WITH_RESULTS: Final = "results>0"
+"""The filter of the jobs that are listed here."""
 
 
 class ArtifactList(VirtualList):
-    """Jobs with files; what is unfolded stays so while the list changes.
+    """Jobs with results; what is unfolded stays so while the list changes.
 
     Attributes:
         lines: what it shows.
@@ -97,7 +98,7 @@ class ArtifactList(VirtualList):
 
     def empty_lines(self) -> list[str]:
         """What to do to get files."""
-        if self.model.filter.text.strip() != "files>0":
+        if self.model.filter.text.strip() != WITH_RESULTS:
             return ["No job with files matches.", "", "esc clears the filter."]
         return [
             "No files collected yet.",
@@ -123,10 +124,8 @@ class ArtifactList(VirtualList):
         row = self.lines[index]
         here = index == self.index and self.has_focus
         strong = colors.strong if here else colors.base
-        if row.kind == "note":
-            text = str((row.item or {}).get("text", "")) + self._time_left(row)
-            style = colors.warn if text.startswith("!") else colors.dim
-            return padded([(fit(f"{'  ' * row.depth}   {text}", width), style)], width, colors)
+        if row.kind in ("note", "missing"):
+            return self._aside(row, width, colors, here=here)
         name, what, places = self._columns(width)
         mark = " " if row.kind == "file" else "▾" if row.open else "▸"
         lead = f"{' ' * (2 * row.depth)} {mark} "
@@ -142,13 +141,23 @@ class ArtifactList(VirtualList):
         ]
         return padded([*pieces, *self._places(row, places, colors)], width, colors)
 
-    def _time_left(self, row: Row) -> str:
-        """How long something that is not here can still be had."""
-        until = (row.item or {}).get("until")
-        if not until:
-            return ""
-        left = (datetime.fromisoformat(str(until)) - self.data.app.clock()).total_seconds()
-        return f"; deleted there in {formatting.duration(left)}" if left > 0 else "; deleted there"
+    def _aside(self, row: Row, width: int, colors: Palette, *, here: bool) -> list[Piece]:
+        """A line that is no file: what is not here, or plain words."""
+        item, lead = row.item or {}, " " * (2 * row.depth)
+        if row.kind == "note":
+            return padded([(fit(f"{lead}   {item.get('text', '')}", width), colors.dim)],
+                          width, colors)  # fmt: skip
+        glyph, words, tone = unfetched(item, self.data.app.clock())
+        name = plain(str(item["name"]))
+        room = max(12, (width - len(lead) - 6) // 2)
+        name = _middle(name, room) if cell_len(name) > room else name
+        left = width - len(lead) - cell_len(name) - 5
+        pieces: list[Piece] = [
+            (f"{lead} {glyph} ", getattr(colors, tone)),
+            (name, colors.strong if here else colors.base),
+            (f"  {fit(plain(words), left)}", getattr(colors, tone)),
+        ]
+        return padded(pieces, width, colors)
 
     def _title(self, row: Row) -> str:
         if row.kind == "job":
@@ -164,15 +173,14 @@ class ArtifactList(VirtualList):
         """What it is, in which tone, and its bytes."""
         if row.kind == "job":
             found = self.model.row(self._job_index(row))
-            files = found.file_count if found else 0
+            files, size = (found.file_count, found.file_bytes) if found else (0, 0)
+            away = len((self.data.artifacts.get(row.job_id) or {}).get("unfetched") or ())
+            if away:
+                return f"{formatting.plural(files, 'file')}, {away} not here", "warn", size
             when = (
                 formatting.stamp(found.completed_at)[5:10] if found and found.completed_at else ""
             )
-            return (
-                f"{formatting.plural(files, 'file')} {when}".strip(),
-                "dim",
-                (found.file_bytes if found else 0),
-            )
+            return f"{formatting.plural(files, 'file')} {when}".strip(), "dim", size
         item = row.item or {}
         if row.kind == "checkpoint":
             return loss_words(item), "good" if item.get("best") else "dim", int(item["size"])

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import ClassVar
 
+from rich.cells import cell_len
+
 from tui import formatting
-from tui.app.lines import fit
+from tui.app.lines import fit, fit_end, plain
 from tui.app.shelf.rows import shared_folder
+from tui.app.shelf.words import unfetched
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.store.job_json import unfetched_json
 from tui.store.records import FileRecord
+from tui.store.transfer_records import FetchRecord
 
 
 class FileList(VirtualList):
     """Files of one job.
 
     Args:
+        now: the time of day.
         empty: what to say when there are none.
     """
 
     HEADER: ClassVar = 1
 
-    def __init__(self, empty: str = "") -> None:
+    def __init__(self, now: Callable[[], datetime], empty: str = "") -> None:
         super().__init__(id="files")
+        self._now = now
         self._empty_text = empty
         self.files: Sequence[FileRecord] = ()
+        self.missing: Sequence[FetchRecord] = ()
         self._shared = ""
 
     @property
@@ -37,22 +46,26 @@ class FileList(VirtualList):
         """What to say when there is nothing."""
         return [self._empty_text] if self._empty_text else []
 
-    def set(self, files: Sequence[FileRecord]) -> None:
-        """Show other files."""
-        self.files = files
+    def set(self, files: Sequence[FileRecord], missing: Sequence[FetchRecord] = ()) -> None:
+        """Show other files, and what is not here; the cursor stays on its file."""
+        before = self.file
+        self.files, self.missing = files, missing
         self._shared = shared_folder([item.path for item in files])
-        self.index = self.top = 0
+        names = [one.path for one in files]
+        same = before is not None and before.path in names
+        place = names.index(before.path) if before is not None and same else self.index
+        self.move_to(place, tell=False)
         self.refresh()
 
     @property
     def count(self) -> int:
-        """How many."""
-        return len(self.files)
+        """How many lines."""
+        return len(self.files) + len(self.missing)
 
     @property
     def file(self) -> FileRecord | None:
         """The file under the cursor."""
-        return self.files[self.index] if 0 <= self.index < self.count else None
+        return self.files[self.index] if 0 <= self.index < len(self.files) else None
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
         """Headings."""
@@ -66,8 +79,10 @@ class FileList(VirtualList):
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """A file; a missing one says why it is not here."""
-        item = self.files[index]
         here = index == self.index and self.has_focus
+        if index >= len(self.files):
+            return self._missing(self.missing[index - len(self.files)], width, colors, here=here)
+        item = self.files[index]
         name = self._name_width(width)
         path = item.path.removeprefix(self._shared)
         pieces: list[Piece] = [
@@ -81,6 +96,16 @@ class FileList(VirtualList):
             *pieces,
             (f"  {formatting.size(item.size):>10}", colors.base),
             (f"  {digest}", colors.dim),
+        ]
+
+    def _missing(self, one: FetchRecord, width: int, colors: Palette, *, here: bool) -> list[Piece]:
+        """Something that the job made elsewhere: how far it is, or why it is not here."""
+        glyph, words, tone = unfetched(unfetched_json(one), self._now())
+        name = fit_end(plain(one.name), max(20, (width - 8) // 2)).rstrip()
+        return [
+            (" ▸  " if here else "    ", colors.accent),
+            (name, colors.strong if here else colors.base),
+            (f"  {glyph} {fit(plain(words), width - 8 - cell_len(name))}", getattr(colors, tone)),
         ]
 
     def on_focus(self) -> None:

@@ -108,7 +108,7 @@ class JobTabs(Vertical):
         if name == "Metrics":
             return MetricsPanel(job)
         if name == "Files":
-            return FileList("No file has arrived yet.")
+            return FileList(self._owner.clock, "No file has arrived yet.")
         return PieceList(_EMPTY.get(name, ""))
 
     # -- filling ------------------------------------------------------------------------------
@@ -152,11 +152,13 @@ class JobTabs(Vertical):
 
     def _fill_files(self, panel: FileList, job: JobRecord) -> None:
         files = self._owner.reader.files(job.job_id)
-        if list(panel.files) != files:
-            panel.set(files)
+        missing = self._owner.reader.fetches(job.job_id)
+        if list(panel.files) != files or list(panel.missing) != missing:
+            panel.set(files, missing)
         total = sum(file.size for file in files)
         where = str(self._owner.outputs)
-        self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}"))
+        away = (f"{len(missing)} not here",) if missing else ()
+        self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}", *away))
 
     def compare(self, other: JobRecord | None) -> None:
         """Compare with another job, or no more."""

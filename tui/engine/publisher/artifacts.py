@@ -9,9 +9,10 @@ from typing import Any, Final
 from tui.engine.publisher.checkpoints import compare
 from tui.engine.storage_keys import folder_of
 from tui.publishing.safetensors_info import SafetensorsError, read_info
+from tui.store.job_json import unfetched_json
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
-from tui.store.transfer_records import FetchRecord, PublishedFile
+from tui.store.transfer_records import PublishedFile
 
 _MOST_METADATA: Final = 40
 _LONGEST: Final = 400
@@ -27,7 +28,7 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str
         weights, published: [{target, place, link, at}]}], checkpoints: [...], unfetched: [...]}`;
         `weights` is None for other files, else `{kind, rank, tensors, parameters, dtypes,
         metadata, problem, truncated}`; `missing` says why a file is not here; for `checkpoints`
-        see `compare`, for `unfetched` see `unfetched_row`.
+        see `compare`, for `unfetched` see `unfetched_json`.
     """
     published: dict[tuple[str, str], list[PublishedFile]] = {}
     for one in reader.published(job.job_id):
@@ -41,27 +42,7 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str
         "folder": str(outputs / folder_of(job)),
         "files": rows,
         "checkpoints": compare(rows, steps, losses, job.step),
-        "unfetched": [unfetched_row(one) for one in reader.fetches(job.job_id)],
-    }
-
-
-def unfetched_row(one: FetchRecord) -> dict[str, Any]:
-    """What a job produced elsewhere and is not here, as plain data.
-
-    Returns:
-        `{name, origin, size, done, state, why, advice, until}`: `origin` is `replicate`, `hub` or
-        `s3`; `state` is `waiting`, `fetching` or `failed` (it is not tried again by itself);
-        `until` is when it is deleted there, or None.
-    """
-    return {
-        "name": one.name,
-        "origin": one.origin,
-        "size": one.size,
-        "done": one.done_bytes,
-        "state": one.state,
-        "why": one.message,
-        "advice": one.advice,
-        "until": one.until.isoformat() if one.until else None,
+        "unfetched": [unfetched_json(one) for one in reader.fetches(job.job_id)],
     }
 
 

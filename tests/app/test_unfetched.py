@@ -1,0 +1,167 @@
+"""What a job produced and is not here, on the screens: a real engine, a real host of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.app.conftest import lines_of, text_of, wait_for
+from tests.engine.shelf import TOKEN, Shelf, serve_shelf
+from tests.engine.test_collector import Desk, ended_job
+from tests.engine.world import running_engine
+from tui.app.app import SimpleTunerApp
+from tui.app.screens.job import JobScreen
+from tui.app.screens.publishing import PublishingScreen
+from tui.app.shelf.words import unfetched
+from tui.app.widgets.picker import Page
+from tui.engine.collecting.fetch import PART
+from tui.engine.control_client import ControlClient
+from tui.settings import CloudSettings, Home, Settings
+from tui.store.job_json import unfetched_json
+from tui.store.records import JobRecord
+from tui.store.transfer_records import FetchRecord
+
+LONG = 40.0
+
+
+@pytest.fixture
+async def shelf() -> AsyncIterator[Shelf]:
+    async with serve_shelf() as made:
+        yield made
+
+
+@pytest.fixture
+async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
+    async with running_engine(home) as (engine, _):
+        client = ControlClient(home.socket, shelf.base)
+        await client.set_session({"replicate_token": TOKEN})
+        yield Desk(engine, client)
+
+
+@asynccontextmanager
+async def app_of(
+    desk: Desk, shelf: Shelf, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[SimpleTunerApp, Pilot[int]]]:
+    async def attach() -> ControlClient:
+        return desk.client
+
+    settings = Settings(cloud=CloudSettings(api_base=shelf.base))
+    app = SimpleTunerApp(
+        desk.engine.home, settings, attach=attach, sandbox=False, clock=lambda: datetime.now(UTC)
+    )
+    async with app.run_test(size=size) as pilot:
+        await wait_for(pilot, lambda: app.control is not None, LONG)
+        yield app, pilot
+    app.reader.close()
+
+
+def line_with(app: SimpleTunerApp, words: str) -> str:
+    return next((line for line in lines_of(app) if words in line), "")
+
+
+def half_way(shelf: Shelf, desk: Desk) -> JobRecord:
+    """A job of two files: one comes half, the other is gone."""
+    shelf.files = {"big.safetensors": os.urandom(4 * PART), "gone.zip": b"x"}
+    shelf.missing, shelf.hold_after = {"gone.zip"}, 2 * PART
+    job = desk.insert(ended_job(shelf, [shelf.url(name) for name in shelf.files]))
+    desk.engine.jobs.job_ended(job)
+    return job
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
+    desk: Desk, shelf: Shelf, size: tuple[int, int]
+) -> None:
+    job = half_way(shelf, desk)
+    async with app_of(desk, shelf, size) as (app, pilot):
+        await pilot.press("3")
+        screen = await wait_for(
+            pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen, LONG
+        )
+        await wait_for(pilot, lambda: "fetching" in line_with(app, "big.safetensors"), LONG)
+        await wait_for(pilot, lambda: " % of 32.0 MiB" in line_with(app, "big.safetensors"), LONG)
+        gone = line_with(app, "gone.zip")
+        assert "✗" in gone
+        assert "does not have" in gone
+        assert "0 files, 2 not here" in text_of(app)
+        await pilot.press("p")
+        assert "No file of this job is here" in screen.owner.notices[-1].message
+        await pilot.press("G")
+        assert screen.artifacts.row.kind == "missing"
+        name = screen.artifacts.row.item["name"]
+        await pilot.press("enter")
+        page = await wait_for(pilot, lambda: isinstance(app.screen, Page) and app.screen)
+        await pilot.pause()
+        words = text_of(app)
+        assert name in words
+        assert "Replicate" in words
+        assert "f fetches it now" in words
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is not page)
+        shelf.hold_after = None
+        shelf.open.set()
+        path = desk.folder(job) / "big.safetensors"
+        await wait_for(pilot, path.exists, LONG)
+        await wait_for(pilot, lambda: "1 file, 1 not here" in text_of(app), LONG)
+        shelf.missing = set()
+        await pilot.press("f")
+        await wait_for(pilot, lambda: "2 files" in text_of(app), LONG)
+        assert "not here" not in text_of(app)
+
+
+async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, shelf: Shelf) -> None:
+    job = half_way(shelf, desk)
+    async with app_of(desk, shelf) as (app, pilot):
+        app.model.reload()
+        app.open_job(job.job_id)
+        screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
+        await wait_for(pilot, lambda: screen.is_mounted and screen.tabs.panel.is_attached)
+        await screen.tabs.open("Files")
+        await wait_for(pilot, lambda: " % of 32.0 MiB" in line_with(app, "big.safetensors"), LONG)
+        await wait_for(pilot, lambda: "does not have" in line_with(app, "gone.zip"), LONG)
+        assert "2 not here" in text_of(app)
+        assert screen.tabs.file is None
+        shelf.hold_after = None
+        shelf.open.set()
+        await wait_for(pilot, lambda: "1 not here" in text_of(app), LONG)
+        assert screen.tabs.file is not None
+        assert screen.tabs.file.path.endswith("big.safetensors")
+
+
+async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, shelf: Shelf) -> None:
+    job = desk.insert(ended_job(shelf, None))
+    hostile = FetchRecord(
+        job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"
+    )
+    desk.engine.book.writer.fetches.put([hostile])
+    async with app_of(desk, shelf) as (app, pilot):
+        await pilot.press("3")
+        await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen), LONG)
+        await wait_for(pilot, lambda: "b.bin" in text_of(app), LONG)
+        for forbidden in ("\x1b", "\u202e", "\x07"):
+            assert forbidden not in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "done", "size", "until", "words"),
+    [
+        ("waiting", "", 0, None, None, "! not fetched yet"),
+        ("waiting", "", 0, 100, None, "! not fetched yet"),
+        ("fetching", "", 0, 200, None, "● fetching · 0 % of 200 B"),
+        ("waiting", "The line broke.", 50, 200, 90,
+         "! The line broke · 25 % of 200 B · deleted there in 1 m 30 s · tried again by itself"),
+        ("failed", "It is gone.", 0, 200, -1, "✗ It is gone · deleted there by now"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_it(
+    state: str, why: str, done: int, size: int | None, until: int | None, words: str
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    at = now + timedelta(seconds=until) if until is not None else None
+    record = FetchRecord("j", "a.bin", "replicate", size, done, state, why, until=at)
+    assert " ".join(unfetched(unfetched_json(record), now)[:2]) == words
