@@ -12,14 +12,14 @@ from tui.publishing.model_card import CardFacts, render_card
 from tui.store.records import JobRecord
 
 
-def facts(*names: str, **known: Any) -> CardFacts:
+def facts(*names: str, loaded: str | None = None, **known: Any) -> CardFacts:
     job = JobRecord(
         job_id="j", api_base="http://x/v1", name="cat", config_name="cat", config_path="/c",
         model="a/b", version="v", model_family="flux", model_flavour="dev", model_type="lora",
         lora_type="standard", hardware="l40s", rate_micros=1, delivery="local",
         created_at=datetime(2026, 1, 1, tzinfo=UTC), **known,
     )  # fmt: skip
-    return facts_of(job, names, {}, loss_picture=None, private=True)
+    return facts_of(job, names, {}, loss_picture=None, private=True, loaded=loaded)
 
 
 def test_only_prompts_that_were_trained_on_are_trigger_words() -> None:
@@ -55,3 +55,28 @@ def test_the_form_goes_before_the_config() -> None:
 def test_broken_notes_tell_nothing() -> None:
     found = facts(submit={"draft": "x", "images": "many"}, config={"train_batch_size": "²"})
     assert (found.images, found.batch, found.safe_for_work) == (None, None, False)
+
+
+def test_words_of_the_captions_count_where_no_prompt_is_set() -> None:
+    assert facts(submit={"trigger_words": ["ohwx man", ""]}).trigger_words == ("ohwx man",)
+    prompt = [{"caption_strategy": "instanceprompt", "instance_prompt": "sks"}]
+    assert facts(submit={"trigger_words": ["x"]}, dataloader=prompt).trigger_words == ("sks",)
+    assert facts(submit={"trigger_words": "broken"}).trigger_words == ()
+
+
+def test_the_base_model_is_the_configured_one_or_the_one_that_was_loaded() -> None:
+    flux = "black-forest-labs/FLUX.1-dev"
+    assert facts(loaded=flux).base_model == flux
+    own = {"pretrained_model_name_or_path": "me/my-flux"}
+    assert facts(loaded=flux, config=own).base_model == "me/my-flux"
+    for path in (
+        "/models/flux",
+        "./flux/dev",
+        "../flux",
+        "models/../x",
+        "a/b/c.safetensors",
+        "flux",
+    ):
+        local = {"pretrained_model_name_or_path": path}
+        assert facts(loaded=path, config=local).base_model is None, path
+        assert facts(loaded=flux, config=local).base_model == flux

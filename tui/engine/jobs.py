@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tui.engine.book import Book, utc_now
@@ -27,6 +29,7 @@ from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.delivery import JOB_ID
+from tui.simpletuner.trigger_words import caption_words
 from tui.store.reader import StoreReader, UnknownJobError, is_loopback
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
@@ -90,12 +93,13 @@ class JobService:
         self._allow(prepared, api_base)
         prepared = await self._proved(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
+        words = await asyncio.to_thread(caption_words, prepared.report)
         if known := self._made_before(key):  # the same request, twice at once
             return _submitted(known, again=True)
         # From here to the insert nothing waits, so that of two jobs submitted at once the second
         # one's sum has the first in it.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
-        record, held = self._record(prepared, api_base)
+        record, held = self._record(prepared, api_base, words)
         job = self._book.insert(
             record,
             ("created", f"Made from {prepared.config.path}."),
@@ -156,7 +160,9 @@ class JobService:
                 code="consent_required",
             )
 
-    def _record(self, prepared: Prepared, api_base: str) -> tuple[JobRecord, dict[str, Secret]]:
+    def _record(
+        self, prepared: Prepared, api_base: str, trigger_words: Sequence[str]
+    ) -> tuple[JobRecord, dict[str, Secret]]:
         """The job's record, and the inputs that must not be in it."""
         config, choice, draft = prepared.config, prepared.choice, prepared.draft
         if choice is None:
@@ -192,6 +198,7 @@ class JobService:
                 "phase": "new",
                 "pack": prepared.uploads,
                 "images": prepared.report.images if prepared.uploads else None,
+                "trigger_words": list(trigger_words),
                 "draft": said,
                 "secret_names": sorted(hidden),
                 "fingerprint": input_fingerprint(values, hidden),

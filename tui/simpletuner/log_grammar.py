@@ -46,6 +46,8 @@ _TRAINING_DETAILS: Final = re.compile(
 # length in the expression would take quadratic time on a long line.
 BAR: Final = re.compile(rb"%\|[^|]*\| *([\d.]{1,15}[kMGTP]?)/([\d.]{1,15}[kMGTP]?) *\[[^\]]*\]")
 
+_LOADED: Final = re.compile(rb"Loading model: `([^`\s]{1,200})`")
+
 TRAINING_STEP: Final = re.compile(r"Step (\d{1,15})/(\d{1,15}) \(\d+(?:\.\d+)?%\) ?")
 SUMMARY: Final = re.compile(r"Step (\d{1,15}) of (\d{1,15}): ([^`]*)")
 RANK: Final = re.compile(
@@ -244,3 +246,13 @@ def undouble(text: str) -> str:
     if text[half : half + 2] == ": " and text[:half] == text[half + 2 :]:
         return text[:half]
     return text
+
+
+def loaded_model(log: bytes) -> str | None:
+    """The base model that the trainer says it loads; None where it says nothing.
+
+    Args:
+        log: the beginning of a log, up to the first steps.
+    """
+    found = _LOADED.search(log)
+    return found[1].decode("utf-8", "replace") if found else None

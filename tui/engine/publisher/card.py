@@ -12,11 +12,14 @@ from tui.publishing.hub import HubDestination
 from tui.publishing.loss_picture import draw_loss
 from tui.publishing.model_card import card_state, render_card
 from tui.settings import Home
+from tui.simpletuner.log_grammar import loaded_model
 from tui.store.reader import StoreReader
 from tui.store.transfer_records import TransferRecord
 
 _CARD = "README.md"
 _PICTURE = "loss.png"
+_BEGINNING = 4 * 1024 * 1024
+"""Bytes of a log in which the base model is named: before the first step."""
 
 
 class Cards:
@@ -57,7 +60,10 @@ class Cards:
             files.append(_write(folder, _PICTURE, picture))
         private = bool(record.options.get("place", {}).get("private", True))
         picture_name = _PICTURE if files else None
-        facts = facts_of(job, names, sources, loss_picture=picture_name, private=private)
+        loaded = loaded_model(_beginning(self._home.log_file(job.job_id)))
+        facts = facts_of(
+            job, names, sources, loss_picture=picture_name, private=private, loaded=loaded
+        )
         return [*files, _write(folder, _CARD, render_card(facts).encode())], []
 
     def forget(self, transfer_id: str) -> None:
@@ -73,6 +79,14 @@ class Cards:
 
     def _folder(self, transfer_id: str) -> Path:
         return self._home.root / "cards" / transfer_id
+
+
+def _beginning(log: Path) -> bytes:
+    try:
+        with log.open("rb") as file:
+            return file.read(_BEGINNING)
+    except OSError:
+        return b""
 
 
 def _write(folder: Path, name: str, data: bytes) -> LocalFile:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from tui.engine.publisher.artifacts import weights_of
 from tui.publishing.model_card import CardFacts, Sample
+from tui.simpletuner.trigger_words import configured_words
 from tui.store.records import JobRecord
 
 _KINDS: Final[dict[str, Literal["lora", "lycoris", "full"]]] = {
@@ -19,6 +20,7 @@ _KINDS: Final[dict[str, Literal["lora", "lycoris", "full"]]] = {
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp")
 _MOST_SAMPLES: Final = 8
 _NUMBER: Final = re.compile(r"\d+")
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 
 
 def facts_of(
@@ -28,6 +30,7 @@ def facts_of(
     *,
     loss_picture: str | None,
     private: bool,
+    loaded: str | None = None,
 ) -> CardFacts:
     """The facts of a publication. Blocking: it reads the header of the weights.
 
@@ -37,6 +40,7 @@ def facts_of(
         sources: where each of them is here.
         loss_picture: what the picture of the loss is called, where there is one.
         private: whether the repository is made for its owner only.
+        loaded: the model that the trainer's log says it loaded.
     """
     weights = next(
         (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
@@ -44,12 +48,12 @@ def facts_of(
     )
     found = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
     settings = job.config | _overrides(job)
-    base = _text(settings.get("pretrained_model_name_or_path"))
+    named = _text(settings.get("pretrained_model_name_or_path")), loaded or ""
     images = job.submit.get("images")
     return CardFacts(
         title=job.name,
         kind=_kind(job, found["kind"]),
-        base_model=base if base.count("/") == 1 and not base.startswith((".", "/")) else None,
+        base_model=next((one for one in named if _is_repository(one)), None),
         family=job.model_family or None,
         flavour=job.model_flavour or None,
         weights=weights,
@@ -62,13 +66,18 @@ def facts_of(
         images=images if isinstance(images, int) and images > 0 else None,
         final_loss=job.loss,
         hardware=job.hardware or None,
-        trigger_words=_trigger_words(job),
+        trigger_words=_trigger_words(job, settings),
         samples=_samples(names, _text(settings.get("validation_prompt"))),
         loss_picture=loss_picture,
         private=private,
         safe_for_work=settings.get("model_card_safe_for_work") in (True, "true", "True"),
         note=_text(settings.get("model_card_note")),
     )
+
+
+def _is_repository(name: str) -> bool:
+    """Whether it is a name on the Hub, and not a folder or a file of the trainer's machine."""
+    return _REPOSITORY.fullmatch(name) is not None and ".." not in name
 
 
 def _overrides(job: JobRecord) -> dict[str, Any]:
@@ -86,18 +95,11 @@ def _kind(job: JobRecord, found: Any) -> Literal["lora", "lycoris", "full"]:
     return "lycoris" if job.lora_type == "lycoris" else "lora"
 
 
-def _trigger_words(job: JobRecord) -> tuple[str, ...]:
-    """Instance prompts of the data that was trained on.
-
-    They are used where captions are made of them; beside captions from files they have no effect.
-    A validation prompt is only what somebody looked at, so it is no trigger word.
-    """
-    words = [
-        _text(entry.get("instance_prompt"))
-        for entry in job.dataloader
-        if not entry.get("disabled") and entry.get("caption_strategy") == "instanceprompt"
-    ]
-    return tuple(dict.fromkeys(word for word in words if word))
+def _trigger_words(job: JobRecord, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Instance prompts that the data were trained with, else what all captions begin with."""
+    read = job.submit.get("trigger_words")
+    words = [_text(word) for word in read] if isinstance(read, list) else []
+    return configured_words(job.dataloader, settings) or tuple(word for word in words if word)
 
 
 def _samples(names: Sequence[str], prompt: str) -> tuple[Sample, ...]:

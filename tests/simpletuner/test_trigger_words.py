@@ -1,0 +1,97 @@
+"""What a dataset says of the words that call up what was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tui.simpletuner.config import load_config
+from tui.simpletuner.log_grammar import loaded_model
+from tui.simpletuner.scan import scan
+from tui.simpletuner.trigger_words import caption_words, configured_words, leading_words
+
+
+@pytest.mark.parametrize(
+    ("captions", "words"),
+    [
+        (["ohwx man, standing", "ohwx man, in a  street", "ohwx man"], "ohwx man"),
+        (["ohwx  man , a", "ohwx man, b", " ohwx man\n, c"], "ohwx man"),
+        (["sks cat"] * 3, "sks cat"),
+        (["a photo of a cat", "a photo of a dog", "a photo of a cow"], ""),
+        (["sks, a", "sks, b"], ""),
+        (["sks, a", "sks, b", ""], ""),
+        (["x" * 61] * 5, ""),
+        ([], ""),
+    ],
+)
+def test_captions_that_begin_alike(captions: list[str], words: str) -> None:
+    assert leading_words(captions) == words
+
+
+def test_no_more_captions_are_read_than_needed() -> None:
+    read = iter(["a, x", "b, x", "never"])
+    assert leading_words(read) == ""
+    assert next(read) == "never"
+
+
+@given(st.lists(st.text(max_size=80), max_size=6))
+def test_any_captions(captions: list[str]) -> None:
+    words = leading_words(captions)
+    assert all(" ".join(one.split()).startswith(words) for one in captions)
+    assert "," not in words
+
+
+def test_prompts_that_reach_the_captions() -> None:
+    data = [
+        {"instance_prompt": "prepended", "caption_strategy": "textfile",
+         "prepend_instance_prompt": "true"},
+        {"instance_prompt": "alone", "caption_strategy": "textfile", "only_instance_prompt": True},
+        {"instance_prompt": "unused", "caption_strategy": "textfile"},
+        {"instance_prompt": "off", "caption_strategy": "instanceprompt", "disabled": "true"},
+    ]  # fmt: skip
+    assert configured_words(data, {}) == ("prepended", "alone")
+    run = {"caption_strategy": "instanceprompt"}
+    assert configured_words([{"instance_prompt": "sks"}], run) == ("sks",)
+    assert configured_words([{}], run | {"instance_prompt": "sks"}) == ("sks",)
+    off = {"prepend_instance_prompt": False, **data[2]}
+    assert configured_words([off], {"prepend_instance_prompt": True}) == ()
+
+
+def _project(root: Path, captions: list[str], strategy: str = "textfile") -> Path:
+    import json
+
+    folder = root / "cats"
+    folder.mkdir(parents=True)
+    for number, caption in enumerate(captions):
+        Image.new("RGB", (64, 64)).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(caption)
+    entry = {"id": "cats", "type": "local", "instance_data_dir": str(folder),
+             "caption_strategy": strategy}  # fmt: skip
+    config = {"model_family": "flux", "data_backend_config": "data.json"}
+    (root / "config.json").write_text(json.dumps(config))
+    (root / "data.json").write_text(json.dumps([entry]))
+    return root / "config.json"
+
+
+@pytest.mark.parametrize(("strategy", "words"), [("textfile", ("ohwx",)), ("filename", ())])
+def test_of_a_folder(tmp_path: Path, strategy: str, words: tuple[str, ...]) -> None:
+    path = _project(tmp_path, [f"ohwx, number {n}" for n in range(4)], strategy)
+    assert caption_words(scan(load_config(path))) == words
+
+
+def test_captions_that_are_gone_say_nothing(tmp_path: Path) -> None:
+    path = _project(tmp_path, ["ohwx, x"] * 4)
+    report = scan(load_config(path))
+    (tmp_path / "cats/2.txt").unlink()
+    assert caption_words(report) == ()
+
+
+def test_the_model_that_a_log_names() -> None:
+    line = "[STAGE] ⏳ Loading base model: Loading model: `black-forest-labs/FLUX.1-dev`...\n"
+    assert loaded_model(f"before\n{line}after".encode()) == "black-forest-labs/FLUX.1-dev"
+    assert loaded_model(b"nothing of it") is None
+    assert loaded_model(b"Loading model: `cut") is None

@@ -1,0 +1,82 @@
+"""Words that a prompt has to say to call up what was trained, as far as the data tell them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tui.simpletuner.scan import DataReport
+from tui.simpletuner.values import as_bool, as_text
+
+_LONGEST: Final = 60
+_FEWEST: Final = 3
+"""Captions that begin alike by chance: with fewer, nothing is said."""
+_CAPTION_LIMIT: Final = 4096
+
+
+def configured_words(
+    dataloader: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Instance prompts that reach the captions.
+
+    They do where captions are made of them (`caption_strategy` instanceprompt, or
+    `only_instance_prompt`) or put before others (`prepend_instance_prompt`); beside other captions
+    they have no effect. A validation prompt is only what somebody looked at.
+
+    Args:
+        dataloader: the entries of the dataloader file.
+        config: settings of the run, whose values hold where an entry has none.
+    """
+    words = [
+        as_text(entry.get("instance_prompt", config.get("instance_prompt")))
+        for entry in dataloader
+        if not as_bool(entry.get("disabled")) and _has_effect(entry, config)
+    ]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _has_effect(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    strategy = as_text(entry.get("caption_strategy", config.get("caption_strategy")))
+    names = ("only_instance_prompt", "prepend_instance_prompt")
+    return strategy == "instanceprompt" or any(
+        as_bool(entry.get(name, config.get(name))) for name in names
+    )
+
+
+def caption_words(report: DataReport) -> tuple[str, ...]:
+    """What the captions of each dataset begin with, where all begin alike. Blocking.
+
+    It reads caption files until two of them differ, which is after two in most datasets.
+    """
+    found = []
+    for dataset in report.packed:
+        if dataset.spec.caption_strategy == "textfile":
+            names = (file.path for file in dataset.files if file.name.endswith(".txt"))
+            found.append(leading_words(_read(names)))
+    return tuple(dict.fromkeys(word for word in found if word))
+
+
+def leading_words(captions: Iterable[str]) -> str:
+    """The part before the first comma, when it is the same in all captions; else nothing.
+
+    Captions with a trigger word are written so ("ohwx man, standing in a street"). Without a comma
+    the whole caption counts.
+    """
+    common, count = "", 0
+    for caption in captions:
+        first = " ".join(caption.partition(",")[0].split())
+        if not first or len(first) > _LONGEST or (count and first != common):
+            return ""
+        common, count = first, count + 1
+    return common if count >= _FEWEST else ""
+
+
+def _read(paths: Iterable[str | os.PathLike[str]]) -> Iterable[str]:
+    for path in paths:
+        try:
+            with Path(path).open(encoding="utf-8", errors="replace") as file:
+                yield file.read(_CAPTION_LIMIT)
+        except OSError:
+            yield ""
