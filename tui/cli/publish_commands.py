@@ -27,13 +27,17 @@ def publish(options: argparse.Namespace) -> int:
         to = f"dir:{os.path.abspath(os.path.expanduser(to[4:]))}"  # noqa: PTH100, PTH111  plain text
     body: dict[str, Any] = {
         "job_id": options.id, "to": to, "card": options.card,
-        "overwrite_card": options.overwrite_card,
+        "overwrite_card": options.overwrite_card, "overwrite": options.overwrite,
     }  # fmt: skip
     if options.public:
         body["private"] = False
     if options.checkpoint is not None:
         step = options.checkpoint
         body["checkpoint"] = int(step) if step.isdecimal() else step
+    if not options.overwrite:
+        ahead = engine.request("POST", "/api/engine/transfers/look", body, timeout=90)
+        if ahead["replaces"]:
+            return _would_replace(ahead, json=options.json)
     row = engine.request("POST", "/api/engine/transfers", body)
     if options.wait:
         row = _wait(engine, row["transfer_id"])
@@ -45,6 +49,17 @@ def publish(options: argparse.Namespace) -> int:
             tell(note)
     failed = row["state"] in ("failed", "cancelled") or (options.wait and row["state"] == "paused")
     return exit_codes.FAILED if failed else exit_codes.FINE
+
+
+def _would_replace(ahead: dict[str, Any], *, json: bool) -> int:
+    """Say what lies there; nothing is queued."""
+    names = ahead["replaces"]
+    words = f"Other files of the same names lie at {ahead['target']}: {', '.join(names[:5])}"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    if json:
+        say_json({"error": "taken", "message": f"{words}{more}.", "replaces": names})
+    tell(f"simpletuner-tui: {words}{more}. --overwrite replaces them; nothing was sent.")
+    return exit_codes.FAILED
 
 
 def _wait(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
@@ -166,7 +181,7 @@ def destinations(options: argparse.Namespace) -> int:
         answer = engine.request("POST", "/api/engine/destinations", _new(options))
         lines = [f"{answer['name']}: kept; try it with: destinations test {answer['name']}"]
     elif options.action == "remove":
-        answer = engine.request("DELETE", path)
+        answer = engine.request("DELETE", f"{path}?force=1" if options.force else path)
         lines = [f"{answer['name']}: removed; what was published there stays"]
         if answer["keyring_problem"]:
             tell(f"Its keys may still be in the keyring: {answer['keyring_problem']}.")

@@ -30,6 +30,9 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--overwrite-card", action="store_true", help="replace a card that somebody edited"
     )
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace other files of the same names there"
+    )
     command = add("artifacts", "What jobs produced, and where it is published.", json=True)
     command.add_argument("id", nargs="?", help="job or prediction id, or its start")
     command = add("transfers", "What is on its way, and what has arrived.", json=True)
@@ -43,4 +46,7 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     for name in OPTIONS:
         command.add_argument(f"--{name.replace('_', '-')}")
     command.add_argument("--public", action="store_true", help="new Hub repositories are public")
+    command.add_argument(
+        "--force", action="store_true", help="remove it although half-sent parts lie there"
+    )
     command.add_argument("--session-only", action="store_true", help="keep keys in memory alone")

@@ -33,9 +33,10 @@ class PublishingCalls:
         found: dict[str, Any] = await self._call("PUT", path, values)
         return found
 
-    async def remove_destination(self, name: str) -> dict[str, Any]:
-        """Forget one and its keys."""
-        found: dict[str, Any] = await self._call("DELETE", f"destinations/{quote(name, safe='')}")
+    async def remove_destination(self, name: str, *, force: bool = False) -> dict[str, Any]:
+        """Forget one and its keys; with `force` also when half-sent parts lie there."""
+        path = f"destinations/{quote(name, safe='')}{'?force=1' if force else ''}"
+        found: dict[str, Any] = await self._call("DELETE", path)
         return found
 
     async def test_destination(self, name: str) -> dict[str, Any]:
@@ -53,16 +54,16 @@ class PublishingCalls:
         """Queue a job's files; answers the transfer.
 
         Options: `files` (names) or `checkpoint` (a step, `final`, `best`), else all; `card`,
-        `overwrite_card`, `private`.
+        `overwrite_card`, `overwrite` (replace other files of the same names), `private`.
         """
         body = {"job_id": job_id, "to": to, **options}
         found: dict[str, Any] = await self._call("POST", "transfers", body)
         return found
 
     async def look_ahead(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
-        """What publishing would do: `{target, kind, size, files, card, card_problem}`.
+        """What publishing would do: `{target, kind, size, files, replaces, card, card_problem}`.
 
-        `card` is `missing`, `ours`, `edited`, `foreign`, `none` or `unknown`.
+        `replaces` names files that other ones there have the names of, and `card` is `missing`, `ours`, `edited`, `foreign`, `none` or `unknown`.
         """
         body = {"job_id": job_id, "to": to, **options}
         found: dict[str, Any] = await self._call("POST", "transfers/look", body, 90.0)

@@ -155,6 +155,8 @@ class Destination(Protocol):
     """
 
     kind: str
+    keeps_history: bool
+    """Whether what is replaced there can still be had."""
 
     def describe(self) -> str:
         """One line for people; holds no secret."""

@@ -40,6 +40,7 @@ class FolderDestination:
     """Copies files below one folder; a file appears there only when it is whole."""
 
     kind = "folder"
+    keeps_history = False
 
     def __init__(self, root: Path, prefix: str = "", *, throttle: Throttle | None = None) -> None:
         self._base = root.expanduser().absolute()

@@ -63,6 +63,7 @@ class HubDestination:
     """One repository and what may be done with one token."""
 
     kind = "hub"
+    keeps_history = True
 
     def __init__(
         self,

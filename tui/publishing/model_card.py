@@ -15,6 +15,8 @@ from typing import Literal
 
 from tui.publishing.licence import licence_fields
 
+CARD = "README.md"
+"""Its name in a repository."""
 _MARK = re.compile(r"\n<!-- written by simpletuner-tui; sha256 ([0-9a-f]{64}) -->\n\Z")
 _ADULT_TAG = "not-for-all-audiences"
 

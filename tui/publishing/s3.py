@@ -50,6 +50,7 @@ class S3Destination:
     """A bucket with a prefix."""
 
     kind = "s3"
+    keeps_history = False
 
     def __init__(
         self,

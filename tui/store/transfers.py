@@ -112,6 +112,48 @@ class TransferTables(Tables):
         )
         return [TransferItem(**_decoded(_ITEM, row)) for row in rows]
 
+    def half_sent(self, target: str) -> list[str]:
+        """Transfers, by id, to targets of this beginning that left something half sent there."""
+        rows = self._query(
+            "SELECT DISTINCT t.transfer_id FROM transfers t JOIN transfer_items i "
+            "USING (transfer_id) WHERE substr(t.target, 1, ?) = ? AND i.resume <> '{}' "
+            "ORDER BY t.created_at",
+            (len(target), target),
+        )
+        return [row[0] for row in rows]
+
+    def only_copy_of(self, store: str, target: str) -> str:
+        """Whose file would be lost if another came there.
+
+        Args:
+            store: the far end, as in an item's plan.
+            target: the name there.
+
+        Returns:
+            A job's name, where what was verified there is not on this machine any more and was
+            published nowhere else; else nothing.
+        """
+        last = self._query(
+            "SELECT j.name, t.job_id, i.sha256 FROM transfer_items i "
+            "JOIN transfers t USING (transfer_id) JOIN jobs j USING (job_id) "
+            "WHERE i.state = 'verified' AND json_extract(i.plan, '$.target') = ? "
+            "AND json_extract(i.plan, '$.store') = ? ORDER BY t.ended_at DESC LIMIT 1",
+            (target, store),
+        )
+        if not last:
+            return ""
+        name, job_id, sha256 = last[0]
+        rows = self._query(
+            "SELECT missing FROM files WHERE sha256 = ? ORDER BY job_id = ? DESC", (sha256, job_id)
+        )
+        others = self._query(
+            "SELECT 1 FROM transfer_items WHERE state = 'verified' AND sha256 = ? AND NOT "
+            "(json_extract(plan, '$.target') = ? AND json_extract(plan, '$.store') = ?) LIMIT 1",
+            (sha256, target, store),
+        )
+        gone = bool(rows) and all(missing for (missing,) in rows)
+        return str(name) if gone and not others else ""
+
     def published(self, job_id: str) -> list[PublishedFile]:
         """Where a job's files have arrived, oldest first."""
         return read_published(self._query, job_id)

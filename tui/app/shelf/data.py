@@ -126,6 +126,13 @@ class ShelfData:
         """Bytes and speed of a transfer."""
         return self.moving.get(one.transfer_id) or Moving(one.done_bytes, one.total_bytes, 0, None)
 
+    def has_half_sent(self, one: TransferRecord) -> bool:
+        """Whether something of a transfer lies half sent at the far end."""
+        try:
+            return any(item.resume for item in self.app.reader.transfer_items(one.transfer_id))
+        except StoreError:
+            return False
+
     def published_counts(self, job_id: str) -> dict[str, int]:
         """How many of a job's files are at each target; read once until something arrives."""
         if job_id not in self._places:

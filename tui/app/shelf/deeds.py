@@ -76,8 +76,12 @@ class ShelfDeeds:
         """Ask, then forget a destination."""
         kind, spot = destination(one)
 
+        mine = [row for row in self._data.transfers if row.target.startswith(f"s3:{one.name}/")]
+        waiting = [row for row in mine if row.state.is_active]
+        half = [row for row in mine if self._data.has_half_sent(row)]
+
         async def remove(control: ControlClient) -> str:
-            answer = await control.publishing.remove_destination(one.name)
+            answer = await control.publishing.remove_destination(one.name, force=bool(half))
             self._data.read_destinations()
             problem = answer.get("keyring_problem")
             if problem:
@@ -85,12 +89,13 @@ class ShelfDeeds:
             return f"{one.name} is removed."
 
         lines = [f"{kind}: {spot}", "", "What was published there stays. Its keys are forgotten."]
-        waiting = [
-            row for row in self._data.transfers
-            if row.state.is_active and row.target.startswith(f"s3:{one.name}/")
-        ]  # fmt: skip
         if waiting:
             lines.append(f"{formatting.plural(len(waiting), 'transfer')} to it will fail.")
+        if half:
+            lines.append(
+                f"Half-sent parts of {formatting.plural(len(half), 'transfer')} stay in its bucket "
+                "and cost money; cancelling the transfer first removes them."
+            )
         self._ask(f"Remove the destination {one.name}?", lines, "Yes, remove it", remove)
 
     def act(self, one: TransferRecord, action: str, said: str = "") -> None:

@@ -45,6 +45,7 @@ class PublishDraft(Draft):
     Attributes:
         found: the engine's answer about the job's files, while there is one job.
         replace_card: whether a card that somebody edited may be replaced; None while nobody said.
+        overwrite: whether other files of the same names may be replaced.
     """
 
     TITLE = "Publish"
@@ -57,6 +58,7 @@ class PublishDraft(Draft):
         self.wish = wish
         self.found: Mapping[str, Any] | None = None
         self.replace_card: bool | None = None
+        self.overwrite = False
         self._destinations = {one.name: one for one in destinations}
         to = wish.to or next(iter(self._destinations), OTHER)
         self.values = {
@@ -96,6 +98,8 @@ class PublishDraft(Draft):
         if self.is_hub:
             chosen |= {"private": self._private == "on", "card": self.values["card"] == "on",
                        "overwrite_card": self.replace_card is True}  # fmt: skip
+        elif self.overwrite:
+            chosen["overwrite"] = True
         return chosen
 
     def item_of(self, field: str) -> str:
@@ -171,6 +175,7 @@ class PublishDraft(Draft):
         super().put(key, value)
         if key in ("to", "place", "card"):
             self.replace_card = None
+        self.overwrite = False
 
     def wrong_now(self) -> dict[str, str]:
         """What is missing."""
@@ -179,6 +184,9 @@ class PublishDraft(Draft):
         if self.is_hub and len(self.wish.jobs) > 1:
             words = "one repository cannot take several jobs; their files have the same names"
             return {self.item_of("to"): words}
+        if len(self.wish.jobs) > 1 and self.values["to"] == OTHER:
+            words = "one folder cannot take several jobs; a kept destination gives each its own"
+            return {"place": words}
         return {}
 
     async def look_ahead(self, control: ControlClient) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from tui import formatting
 from tui.app.shelf.draft import DraftForm
 from tui.app.shelf.publish_draft import PublishDraft, Wish
 from tui.app.widgets.confirm import Confirm
@@ -24,6 +25,13 @@ _ANSWERS = (
     ("replace", "Publish, and replace the card", "what was written there stays in its history"),
     ("stop", "Do not publish", ""),
 )
+
+
+_MOST = 8
+
+
+def _and_more(count: int) -> list[str]:
+    return [f"and {count} more"] if count > 0 else []
 
 
 class PublishForm(DraftForm):
@@ -82,11 +90,26 @@ class PublishForm(DraftForm):
             self.app.push_screen(confirm, self._offline)
             return True
         whose = next((_WHOSE[one["card"]] for one in ahead if one.get("card") in _WHOSE), "")
-        wanted = self.draft.values["card"] == "on" and self.draft.replace_card is None
-        if whose and wanted:
+        theirs = any("README.md" in one.get("files", ()) for one in ahead)
+        wanted = self.draft.values["card"] == "on" or theirs
+        if whose and wanted and self.draft.replace_card is None:
             self.app.push_screen(Picker(whose, _ANSWERS, "keep"), self._card)
             return True
+        replaces = [name for one in ahead for name in one.get("replaces") or ()]
+        if replaces and not self.draft.overwrite:
+            lines = [*replaces[:_MOST], *_and_more(len(replaces) - _MOST), "",
+                     "What lies there cannot be had again then."]  # fmt: skip
+            count = formatting.plural(len(replaces), "other file")
+            confirm = Confirm(f"Replace {count} of the same names there?", lines,
+                              yes="Yes, replace them")  # fmt: skip
+            self.app.push_screen(confirm, self._replace)
+            return True
         return False
+
+    def _replace(self, agreed: bool | None) -> None:
+        if agreed:
+            self.draft.overwrite = True
+            self._start_work("publish", "")
 
     def _offline(self, agreed: bool | None) -> None:
         if agreed:

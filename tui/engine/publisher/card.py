@@ -7,16 +7,17 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tui.engine.publisher.card_facts import facts_of
+from tui.engine.publisher.run import Companions
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.hub import HubDestination
 from tui.publishing.loss_picture import draw_loss
-from tui.publishing.model_card import card_state, render_card
+from tui.publishing.model_card import CARD, card_state, render_card
 from tui.settings import Home
 from tui.simpletuner.log_grammar import loaded_model
 from tui.store.reader import StoreReader
 from tui.store.transfer_records import TransferRecord
 
-_CARD = "README.md"
+_LEFT_ALONE = "The model card there was written or edited by somebody; it is left alone."
 _PICTURE = "loss.png"
 _BEGINNING = 4 * 1024 * 1024
 """Bytes of a log in which the base model is named: before the first step."""
@@ -28,26 +29,46 @@ class Cards:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    def prepare(
-        self, record: TransferRecord, destination: Destination
-    ) -> tuple[list[LocalFile], list[str]]:
-        """Files of our own for a transfer, and notes; nothing where no card is wanted.
+    def prepare(self, record: TransferRecord, destination: Destination) -> Companions:
+        """A card and a picture of the loss; nothing where no card is wanted.
+
+        A job may have a card among its files, written by the trainer. It goes instead of ours, and
+        by the same rule: what somebody wrote there is replaced only when that was said.
 
         Raises:
             PublishError: the far end cannot say whose card it has.
         """
         names = list(record.options.get("files", []))
-        wanted = record.options.get("card", True) and _CARD not in names
+        theirs = CARD in names
+        wanted = theirs or record.options.get("card", True)
         if not wanted or not isinstance(destination, HubDestination):
-            return [], []
-        state = card_state(destination.read_text(_CARD))
-        if not state.may_replace and not record.options.get("overwrite_card"):
-            return [], ["The model card there was written or edited by somebody; it is left alone."]
+            return Companions()
+        there = destination.read_text(CARD)
+        if not card_state(there).may_replace and not record.options.get("overwrite_card"):
+            if theirs and there == self._text_of(record):
+                return Companions()
+            return Companions(notes=[_LEFT_ALONE], leave=frozenset({CARD}))
+        return Companions() if theirs else self._made(record, names)
+
+    def _text_of(self, record: TransferRecord) -> str | None:
+        """The card among a transfer's own files."""
+        reader = StoreReader(self._home.database)
+        try:
+            items = reader.transfer_items(record.transfer_id)
+        finally:
+            reader.close()
+        source = next((one.source for one in items if one.name == CARD), "")
+        try:
+            return Path(source).read_text(encoding="utf-8") if source else None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _made(self, record: TransferRecord, names: list[str]) -> Companions:
         reader = StoreReader(self._home.database)
         try:
             job = reader.job(record.job_id)
             if job is None:
-                return [], ["The job's record is gone, so no model card was written."]
+                return Companions(notes=["The job's record is gone, so there is no model card."])
             steps, losses = reader.metrics(record.job_id, "loss")
             sources = {one.name: one.source for one in reader.transfer_items(record.transfer_id)}
         finally:
@@ -64,7 +85,7 @@ class Cards:
         facts = facts_of(
             job, names, sources, loss_picture=picture_name, private=private, loaded=loaded
         )
-        return [*files, _write(folder, _CARD, render_card(facts).encode())], []
+        return Companions([*files, _write(folder, CARD, render_card(facts).encode())])
 
     def forget(self, transfer_id: str) -> None:
         """Remove what was made for a transfer; it is made anew should it be needed again."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,7 +17,7 @@ from tui.engine.publisher.line import Line
 from tui.engine.publisher.places import Places
 from tui.engine.publisher.run import Changed, Prepare, Run
 from tui.publishing.contract import Resume
-from tui.publishing.errors import PublishError, TransferCancelledError
+from tui.publishing.errors import PublishError, TransferCancelledError, Trouble
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 
@@ -29,6 +30,14 @@ _PATIENT_TRIES: Final = 300
 _USUAL_WAIT: Final = 30.0
 _SHORT_TRIES: Final = 25
 _LONGEST_WAIT: Final = 300.0
+STOP: Final = "stop"
+"""The option of a transfer that says what it shall become, from the wish until it is so."""
+_STAYS: Final = "Half-sent parts could not be removed"
+
+
+def without_stop(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a transfer that shall not stop, or has."""
+    return {name: value for name, value in options.items() if name != STOP}
 
 
 class Carrier:
@@ -62,7 +71,7 @@ class Carrier:
         """One transfer until it has come to an end, is stopped, or cannot go on."""
         while not control.reason:
             record = self._tables.get(name)
-            async with self.line.turn(name, record.target, control.woken) as mine:
+            async with self.line.turn(name, _spot(record.target), control.woken) as mine:
                 if not mine or control.reason or await self._try(record, control):
                     break
             wait = self._tables.get(name).retry_at
@@ -75,13 +84,26 @@ class Carrier:
 
     async def _stopped(self, name: str, reason: str) -> None:
         record = self._tables.get(name)
-        if not reason or record.state in (TransferState.DONE, TransferState.FAILED):
+        if not reason or record.state is TransferState.DONE:
             return
         if reason == "cancelled":
             await self.abandon(record)
+        elif record.state is TransferState.FAILED:
+            return
+        elif reason == "paused":
+            self.paused(name)
         else:
-            state = TransferState.PAUSED if reason == "paused" else TransferState.QUEUED
-            self.tell(self._tables.update(name, state=state, retry_at=None))
+            self.tell(self._tables.update(name, state=TransferState.QUEUED, retry_at=None))
+
+    def paused(self, name: str) -> None:
+        """It stands still until somebody lets it go on."""
+        options = without_stop(self._tables.get(name).options)
+        self.tell(
+            self._tables.update(
+                name, state=TransferState.PAUSED, retry_at=None, message="", advice="",
+                options=options,
+            )
+        )  # fmt: skip
 
     async def _try(self, record: TransferRecord, control: Control) -> bool:
         """One try; False when another one is due."""
@@ -91,7 +113,7 @@ class Carrier:
             retry_at=None,
         )  # fmt: skip
         self.tell(record)
-        before = control.sent
+        before = control.kept
         try:
             place = self._places.read(record.target)
             place.options.update(record.options.get("place", {}))
@@ -101,7 +123,7 @@ class Carrier:
         except TransferCancelledError:
             return True
         except (PublishError, RefusedError) as error:
-            if control.sent > before:  # the way is open: what failed now is a trouble of its own
+            if control.kept > before:  # the way is open: what failed now is a trouble of its own
                 record = self._tables.update(name, attempts=0)
             return await self._failed(record, error)
         except Exception:
@@ -131,36 +153,46 @@ class Carrier:
             "state": TransferState.QUEUED if again else TransferState.FAILED,
         }  # fmt: skip
         if isinstance(error, PublishError) and again:
-            seconds = min(error.retry_after or _pause(tries), _LONGEST_WAIT)
+            seconds = min(max(error.retry_after or 0, _pause(tries)), _LONGEST_WAIT)
             values["retry_at"] = self._now() + timedelta(seconds=seconds)
         else:
             values["ended_at"] = self._now()
+            if values["kind"] == Trouble.CHANGED.value:  # parts of what is no more help nobody
+                values["notes"] = [*record.notes, *await self._remove_parts(record)]
             await asyncio.to_thread(self._forget, record.transfer_id)
         self.tell(self._tables.update(record.transfer_id, **values))
         return not again
 
     async def abandon(self, record: TransferRecord) -> None:
-        """Remove half-sent files; what could not be removed is said."""
-        notes = list(record.notes)
-        half = [one for one in self._tables.items(record.transfer_id) if one.resume and one.plan]
-        try:
-            if half:
-                place = self._places.read(record.target)
-                destination = await self._places.open(place, record.api_base)
-                for one in half:
-                    item = Run.item_of(one)
-                    await asyncio.to_thread(destination.abandon, item, Resume(dict(one.resume)))
-                    self._tables.update_item(record.transfer_id, one.seq, resume={})
-                await asyncio.to_thread(destination.close)
-        except (PublishError, RefusedError) as error:
-            notes.append(f"Half-sent parts could not be removed: {error.message}")
+        """Cancel: remove half-sent files; what could not be removed is said."""
+        before = [one for one in record.notes if not one.startswith(_STAYS)]
+        notes = [*before, *await self._remove_parts(record)]
         await asyncio.to_thread(self._forget, record.transfer_id)
         self.tell(
             self._tables.update(
                 record.transfer_id, state=TransferState.CANCELLED, ended_at=self._now(),
-                notes=notes, retry_at=None,
+                notes=notes, retry_at=None, message="", options=without_stop(record.options),
             )
         )  # fmt: skip
+
+    async def _remove_parts(self, record: TransferRecord) -> list[str]:
+        """Remove what is half sent; what stands in the way."""
+        half = [one for one in self._tables.items(record.transfer_id) if one.resume and one.plan]
+        if not half:
+            return []
+        try:
+            place = self._places.read(record.target)
+            destination = await self._places.open(place, record.api_base)
+            try:
+                for one in half:
+                    item = Run.item_of(one)
+                    await asyncio.to_thread(destination.abandon, item, Resume(dict(one.resume)))
+                    self._tables.update_item(record.transfer_id, one.seq, resume={})
+            finally:
+                await asyncio.to_thread(destination.close)
+        except (PublishError, RefusedError) as error:
+            return [f"{_STAYS}: {error.message} Cancel it again to try once more."]
+        return []
 
     def report(self, name: str, control: Control) -> None:
         """Tell how far a transfer is."""
@@ -177,6 +209,12 @@ class Carrier:
             eta_seconds=int(left / speed) if speed > 0 else None, message=record.message,
             position=record.position, files=control.take_moved() if control is not None else {},
         )  # fmt: skip
+
+
+def _spot(target: str) -> str:
+    """The same for all spellings of a place, so that two transfers are not in one folder."""
+    kind, _, rest = target.partition(":")
+    return f"dir:{os.path.realpath(rest)}" if kind == "dir" else target
 
 
 def _pause(tries: int) -> float:

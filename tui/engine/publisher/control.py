@@ -7,18 +7,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 EVERY: Final = 0.4
 """Seconds between two reports of one transfer; two run at once, so five reports a second in all."""
 _WINDOW: Final = 5.0
+Stop = Literal["paused", "cancelled", "closing"]
 
 
 class Control:
     """Shared between the event loop and the threads that send.
 
     Attributes:
-        sent: bytes that have been reported as sent since this was made; never goes back.
+        kept: how often something arrived that will not have to be sent again: a whole file, or a
+            part that the far end keeps. Never goes back.
+        reason: why it shall stop; empty while it shall not.
     """
 
     def __init__(self, report: Callable[[], None]) -> None:
@@ -29,16 +32,17 @@ class Control:
         self._last = 0.0
         self._done: dict[int, int] = {}
         self._moved: set[int] = set()
-        self.sent = 0
+        self.kept = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
         self.woken = asyncio.Event()
-        self.reason = ""
+        self.reason: Stop | Literal[""] = ""
         self.total = 0
 
-    def stop(self, reason: str) -> None:
-        """Let everything end soon: `paused`, `cancelled` or `closing`."""
-        self.reason = self.reason or reason
+    def stop(self, reason: Stop) -> None:
+        """Let everything end soon. What is cancelled is not merely paused, whatever came first."""
+        if self.reason != "cancelled":
+            self.reason = reason if reason == "cancelled" else self.reason or reason
         self.cancel.set()
         self.woken.set()
 
@@ -49,7 +53,6 @@ class Control:
     def progress(self, seq: int, done: int) -> None:
         """The same from a thread that sends; reports now and then."""
         with self._lock:
-            self.sent += max(0, done - self._done.get(seq, 0))
             self._done[seq] = done
             self._moved.add(seq)
             now = time.monotonic()

@@ -130,7 +130,7 @@ class PublishingDesk:
 
     async def _remove(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        answer = await self.places.remove(name)
+        answer = await self.places.remove(name, force=request.query.get("force") == "1")
         self._forget_test(name)
         return web.json_response(answer)
 
@@ -177,6 +177,7 @@ class PublishingDesk:
         options: dict[str, Any] = {
             "card": body.get("card", True) is True,
             "overwrite_card": body.get("overwrite_card") is True,
+            "overwrite": body.get("overwrite") is True,
         }
         if place.kind == "hub":
             private = body.get("private")
@@ -201,15 +202,22 @@ class PublishingDesk:
         return found
 
     async def _look_ahead(self, request: web.Request) -> web.Response:
-        """What a publication would do: files, bytes, and whose model card is there already."""
+        """What a publication would do: files, bytes, whose model card and what else is there.
+
+        `replaces` names the files that other ones there have the names of; empty where the place
+        keeps what is replaced, or does not answer soon (then the transfer itself looks).
+        """
         body = await _body(request)
         job, files = await self._chosen(body)
         place = self.places.read(str(body.get("to") or ""), folder_of(job))
         size = sum(await asyncio.to_thread(_sizes, files))
-        card = await self.places.card_at(place, self._base(request))
+        base = self._base(request)
+        card, replaces = await asyncio.gather(
+            self.places.card_at(place, base), self.places.replaced_at(place, base, files)
+        )
         return web.json_response({
             "job_id": job.job_id, "target": place.text, "kind": place.kind, "size": size,
-            "files": [file.name for file in files], **card,
+            "files": [file.name for file in files], "replaces": replaces, **card,
         })  # fmt: skip
 
     async def _clear(self, request: web.Request) -> web.Response:

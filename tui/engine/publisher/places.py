@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.options import KINDS, read_options, wrong
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
-from tui.publishing.contract import Destination
+from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.folder import FolderDestination
 from tui.publishing.hub import HubDestination, HubTarget
@@ -31,6 +32,8 @@ from tui.secrets import KeyringError, delete_token, read_token, store_token
 from tui.store.transfer_records import DestinationRecord
 from tui.store.transfers import TransferTables
 
+_LOOK_LIMIT: Final = 10.0
+"""Seconds for looking what is there, while somebody waits for it."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -93,8 +96,15 @@ class Places:
         if kind not in KINDS:
             raise wrong("kind", f"must be one of {', '.join(KINDS)}")
         options = read_options(kind, body)
+        known = next((one for one in self._tables.destinations() if one.name == name), None)
+        if known is not None:
+            if known.kind != kind:
+                raise wrong("name", f"is a destination of another kind ({known.kind}) already")
+            self._must_not_strand(known, options)
         if kind == "s3":
             await self._keep_keys(name, options, body)
+            if known is not None and _host(known.options) != _host(options):
+                await self._forget_keys(known)
         self._tables.put_destination(DestinationRecord(name, kind, options, self._now()))
         return {"name": name, "kind": kind, "options": options}
 
@@ -108,6 +118,7 @@ class Places:
         """
         record = self._find(name)
         options = read_options(record.kind, {**_as_given(record, body), **body})
+        self._must_not_strand(record, options)
         if record.kind == "s3":
             moved = _host(options) != _host(record.options)
             if moved or body.get("access_key") or body.get("secret_key"):
@@ -137,9 +148,47 @@ class Places:
             ) from None
         self._session.pop(name, None)
 
-    async def remove(self, name: str) -> dict[str, Any]:
-        """Forget a destination and its keys; what was published there stays."""
+    def _must_not_strand(
+        self, record: DestinationRecord, options: Mapping[str, Any] | None
+    ) -> None:
+        """Refuse to lose the way to half-sent parts: nobody could remove them, and they cost money.
+
+        Args:
+            record: the destination as it is.
+            options: as it will be; None when it is removed.
+
+        Raises:
+            RefusedError: parts of a transfer lie there (409, `in_use`).
+        """
+        moved = options is None or any(
+            options.get(part) != record.options.get(part) for part in ("endpoint", "bucket")
+        )
+        if record.kind != "s3" or not moved:
+            return
+        half = self._tables.half_sent(f"s3:{record.name}/")
+        if half:
+            raise RefusedError(
+                f"Half-sent parts of the transfer {half[0]} lie in its bucket, where they cost "
+                "money.",
+                f"Cancel it first, which removes them: simpletuner-tui transfers cancel {half[0]}",
+                status=409,
+                code="in_use",
+                details={"transfers": half},
+            )
+
+    async def remove(self, name: str, *, force: bool = False) -> dict[str, Any]:
+        """Forget a destination and its keys; what was published there stays.
+
+        Args:
+            name: which one.
+            force: also when half-sent parts lie there, which nobody can remove then.
+
+        Raises:
+            RefusedError: there is none, or half-sent parts lie there (409, `in_use`).
+        """
         record = self._find(name)
+        if not force:
+            self._must_not_strand(record, None)
         self._session.pop(name, None)
         kept = await self._forget_keys(record) if record.kind == "s3" else ""
         self._tables.delete_destination(name)
@@ -272,6 +321,26 @@ class Places:
         except PublishError as error:
             return {"card": "unknown", "card_problem": f"{error.message} {error.advice}".strip()}
         return {"card": card_state(text).value, "card_problem": ""}
+
+    async def replaced_at(
+        self, place: Place, api_base: str, files: Sequence[LocalFile]
+    ) -> Sequence[str]:
+        """Names of files that would replace others which cannot be had again then."""
+        if place.kind == "hub":
+            return []
+        cancel = threading.Event()
+        timer = asyncio.get_running_loop().call_later(_LOOK_LIMIT, cancel.set)
+        try:
+            destination = await self.open(place, api_base)
+            try:
+                items = await asyncio.to_thread(destination.plan, files, cancel)
+            finally:
+                await asyncio.to_thread(destination.close)
+        except PublishError:
+            return []
+        finally:
+            timer.cancel()
+        return [item.name for item in items if item.replaces]
 
     async def keys(self, place: Place) -> S3Keys:
         """The keys of an S3 destination, from the keyring or this session.

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
-from tui.engine.publisher.carrier import Carrier
-from tui.engine.publisher.control import Control
+from tui.engine.publisher.carrier import STOP, Carrier, without_stop
+from tui.engine.publisher.control import Control, Stop
 from tui.engine.publisher.places import Places
 from tui.engine.publisher.run import Prepare
 from tui.engine.tasks import TaskOwner
@@ -54,7 +54,13 @@ class TransferQueue:
     def start(self) -> None:
         """Take up what was under way when the engine ended."""
         for record in self._tables.all():
-            if record.state.is_active:
+            over = record.state in (TransferState.DONE, TransferState.CANCELLED)
+            stop = "" if over else record.options.get(STOP)
+            if stop == "cancelled":
+                self._abandon(record)
+            elif stop == "paused" and record.state.is_active:
+                self._carrier.paused(record.transfer_id)
+            elif record.state.is_active:
                 self._begin(self._tables.update(record.transfer_id, state=TransferState.QUEUED))
 
     async def aclose(self) -> None:
@@ -101,8 +107,7 @@ class TransferQueue:
         control = self._controls.get(record.transfer_id)
         if control is None:
             raise _cannot("paused", record)
-        control.stop("paused")
-        return record
+        return self._stop(record, control, "paused")
 
     def resume(self, transfer_id: str) -> TransferRecord:
         """Go on with a paused transfer."""
@@ -123,23 +128,57 @@ class TransferQueue:
             advice="",
             kind="",
             attempts=0,
+            options=without_stop(record.options),
         )
         self._begin(record)
         return record
 
     def cancel(self, transfer_id: str) -> TransferRecord:
-        """Stop for good and remove what is half sent; whole files at the far end stay."""
+        """Stop for good and remove what is half sent; whole files at the far end stay.
+
+        A cancelled one can be cancelled again while something half sent could not be removed.
+        """
         record = self._get(transfer_id)
-        if record.state in (TransferState.DONE, TransferState.CANCELLED):
-            raise _cannot("cancelled", record)
         control = self._controls.get(record.transfer_id)
         if control is not None:
-            control.stop("cancelled")
-        else:
-            self._tasks.start(
-                self._carrier.abandon(record), f"cancel transfer {record.transfer_id}"
-            )
+            return self._stop(record, control, "cancelled")
+        if record.transfer_id in self._running:  # it is being cancelled
+            return record
+        over = record.state is TransferState.CANCELLED and not self._half_sent(record)
+        if over or record.state is TransferState.DONE:
+            raise _cannot("cancelled", record)
+        self._abandon(record)
         return record
+
+    def _stop(self, record: TransferRecord, control: Control, reason: Stop) -> TransferRecord:
+        """Write down what was asked for, then do it: a far end that is silent may take long."""
+        before = record.options.get(STOP)
+        wish = "cancelled" if before == "cancelled" else reason
+        record = self._tables.update(
+            record.transfer_id,
+            options={**record.options, STOP: wish},
+            message=f"It is being {wish}; what is on the line comes to its end first.",
+        )
+        self._carrier.tell(record, control)
+        control.stop(wish)
+        return record
+
+    def _half_sent(self, record: TransferRecord) -> bool:
+        return any(one.resume for one in self._tables.items(record.transfer_id))
+
+    def _abandon(self, record: TransferRecord) -> None:
+        """Cancel one that does not move; until that has ended, nothing else is done with it."""
+        name = record.transfer_id
+        options = {**record.options, STOP: "cancelled"}  # an engine that is killed now goes on
+        record = self._tables.update(name, options=options)
+
+        async def abandon() -> None:
+            try:
+                await self._carrier.abandon(record)
+            finally:
+                self._running.pop(name, None)
+
+        self._running[name] = self._tasks.start(abandon(), f"cancel transfer {name}")
 
     def move(self, transfer_id: str, where: Literal["up", "down", "top"]) -> TransferRecord:
         """Change when a transfer's turn comes; one that runs already is not interrupted.

@@ -11,14 +11,32 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tui.engine.publisher.control import Control
+from tui.engine.publisher.guard import differs, guard
 from tui.publishing.contract import Came, Destination, Item, LocalFile, Resume
-from tui.publishing.errors import SourceChangedError, TransferCancelledError
+from tui.publishing.errors import TransferCancelledError
 from tui.store.transfer_records import TransferItem, TransferRecord
 from tui.store.transfers import TransferTables
 
 T = TypeVar("T")
-Prepare = Callable[[TransferRecord, Destination], tuple[list[LocalFile], list[str]]]
-"""Makes files of our own that go along, such as a model card, and notes about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """What goes along with a transfer's own files.
+
+    Attributes:
+        files: made by us, such as a model card.
+        notes: what is worth saying about them.
+        leave: names that must not be written at the destination, whoever has them.
+    """
+
+    files: list[LocalFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    leave: frozenset[str] = frozenset()
+
+
+Prepare = Callable[[TransferRecord, Destination], Companions]
+"""Makes what goes along with a transfer. Blocking."""
 _FILES_AT_ONCE: Final = 3
 _KEEP_LIMIT: Final = 30.0
 
@@ -64,8 +82,9 @@ class Run:
 
     async def _go(self) -> Changed:
         await self._thread(self.destination.prepare)
-        own, notes = await self._thread(self.prepare, self.record, self.destination)
-        items = await self._plan(own)
+        along = await self._thread(self.prepare, self.record, self.destination)
+        items = await self._plan(along)
+        replaced = [item.name for item in items if item.replaces]
         gate = asyncio.Semaphore(_FILES_AT_ONCE)
         await self._all([self._send_twins(twins, gate) for twins in self._by_content(items)])
         await self._thread(self.destination.finish, items)
@@ -74,7 +93,7 @@ class Run:
         return Changed(
             self.destination.describe(),
             self.destination.link(main) or "",
-            notes,
+            [*along.notes, *_replaced_note(self.destination, replaced)],
             sum(item.size for item in items),
         )
 
@@ -93,15 +112,15 @@ class Run:
         if failures:
             raise failures[0]
 
-    async def _plan(self, own: list[LocalFile]) -> list[Item]:
+    async def _plan(self, along: Companions) -> list[Item]:
         """Plan anew, with the hashes and the half-sent state that an earlier try left."""
         name = self.record.transfer_id
         stored = self.tables.items(name)
         self._resumes = {one.name: one.resume for one in stored if one.resume}
-        chosen = set(self.record.options.get("files", []))
+        chosen = set(self.record.options.get("files", [])) - along.leave
         known = [one for one in stored if one.name in chosen]
         files = [LocalFile(Path(one.source), one.name, _known_hash(one)) for one in known]
-        plan = partial(self.destination.plan, [*files, *own], self.control.cancel)
+        plan = partial(self.destination.plan, [*files, *along.files], self.control.cancel)
         items = await self._thread(plan)
         before = {one.name: Run.item_of(one).came for one in stored if one.plan}
         items = [
@@ -110,7 +129,9 @@ class Run:
         ]
         for one, item in zip(known, items, strict=False):
             if one.sha256 and one.sha256 != item.sha256:
-                raise SourceChangedError(item.name)
+                raise differs(item.name)
+        mine = {name for name, came in before.items() if came in ("sent", "copied")}
+        guard(items, self.destination, self.tables, self.record, mine)
         self.tables.replace_items(
             name,
             [
@@ -149,6 +170,7 @@ class Run:
                 came = await self._copy(item) or await self._send(seq, item)
             self._sources[item.store, item.sha256] = item.target
             self.control.settle(seq, item.size)
+            self.control.kept += 1
             plan = replace(item, came=came).to_dict()
             self.tables.update_item(
                 self.record.transfer_id, seq, state="sent", resume={}, plan=plan
@@ -164,6 +186,7 @@ class Run:
 
     async def _send(self, seq: int, item: Item) -> Came:
         name, loop = self.record.transfer_id, asyncio.get_running_loop()
+        told: list[int] = []
 
         def keep(data: dict[str, Any]) -> None:
             """Called by the thread that sends: it goes on when the store has it."""
@@ -173,6 +196,8 @@ class Run:
             def write() -> None:
                 try:
                     self.tables.update_item(name, seq, resume=copy)
+                    told.append(seq)
+                    self.control.kept += len(told) > 1  # the first tells only that it has begun
                     written.set_result(None)
                 except Exception as error:  # noqa: BLE001  handed to the thread that sends
                     written.set_exception(error)
@@ -196,6 +221,15 @@ class Run:
             self.record.transfer_id, seq, state="verified", proof=proof.how,
             link=self.destination.link(item) or "",
         )  # fmt: skip
+
+
+def _replaced_note(destination: Destination, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    words = f"{names[0]} was" if len(names) == 1 else f"{len(names)} files were"
+    if destination.keeps_history:
+        return [f"{words} replaced there; what was there stays in the repository's history."]
+    return [f"{words} replaced there, as was said."]
 
 
 def _known_hash(one: TransferItem) -> str | None:
