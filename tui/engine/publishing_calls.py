@@ -63,7 +63,8 @@ class PublishingCalls:
     async def look_ahead(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
         """What publishing would do: `{target, kind, size, files, replaces, card, card_problem}`.
 
-        `replaces` names files that other ones there have the names of, and `card` is `missing`, `ours`, `edited`, `foreign`, `none` or `unknown`.
+        `replaces` names files that other ones there have the names of; `card` is `missing`,
+        `ours`, `edited`, `foreign`, `none` or `unknown`.
         """
         body = {"job_id": job_id, "to": to, **options}
         found: dict[str, Any] = await self._call("POST", "transfers/look", body, 90.0)
