@@ -1,0 +1,193 @@
+"""A publication replaces nothing unasked, and never what cannot be had again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.app.world import job as job_record
+from tests.engine.test_transfers import ended
+from tests.engine.world import World
+from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.hosting import BUCKET
+from tui.engine.control_client import ControlError
+from tui.engine.storage_keys import folder_of
+from tui.listener.storage import ReceivedObject
+from tui.publishing.meter import sha256_of
+from tui.store.records import FileRecord, JobStatus
+from tui.store.writer import Change
+
+NAME = "pytorch_lora_weights.safetensors"
+
+
+def a_job_with(world: World, number: int, **files: bytes) -> str:
+    """A finished job with files of these contents; `_` in a name stands for a dot."""
+    record = replace(
+        job_record(number, JobStatus.COMPLETED), api_base=world.sandbox.base_url, file_count=0,
+        file_bytes=0,
+    )  # fmt: skip
+    job = world.engine.book.insert(record)
+    kept = []
+    for name, data in files.items():
+        path = world.home.outputs / folder_of(job) / name.replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        relative = str(path.relative_to(world.home.outputs))
+        kept.append(
+            FileRecord(relative, len(data), sha256_of(path), "delivered", datetime.now(UTC))
+        )
+    world.engine.book.write(job.job_id, Change(files=kept))
+    return job.job_id
+
+
+async def publish(world: World, job_id: str, to: str, **options: object) -> dict[str, object]:
+    made = await world.client.publishing.publish(job_id, to, **options)
+    return await ended(world, made["transfer_id"])
+
+
+@pytest.fixture
+def jobs(world: World) -> tuple[str, str]:
+    """Two jobs whose files have the same names."""
+    return (
+        a_job_with(world, 1, weights_dot_bin=b"first", log_dot_txt=b"same"),
+        a_job_with(world, 2, weights_dot_bin=b"second", log_dot_txt=b"same"),
+    )
+
+
+async def test_files_of_the_same_names_are_replaced_only_when_that_was_said(
+    world: World, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    calls, to = world.client.publishing, f"dir:{tmp_path}/one"
+    assert (await calls.look_ahead(jobs[0], to))["replaces"] == []
+    assert (await publish(world, jobs[0], to))["state"] == "done"
+    assert (await calls.look_ahead(jobs[1], to))["replaces"] == ["weights.bin"]
+    row = await publish(world, jobs[1], to)
+    assert (row["state"], row["kind"]) == ("failed", "taken"), row
+    assert "weights.bin" in str(row["message"])
+    assert "--overwrite" in str(row["advice"])
+    assert (tmp_path / "one/weights.bin").read_bytes() == b"first"
+    row = await publish(world, jobs[1], to, overwrite=True)
+    assert row["state"] == "done", row
+    assert row["notes"] == ["weights.bin was replaced there, as was said."]
+    assert (tmp_path / "one/weights.bin").read_bytes() == b"second"
+
+
+async def test_another_spelling_of_the_folder_is_the_same_folder(
+    world: World, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    first, second = [
+        (await world.client.publishing.publish(job, f"dir:{tmp_path}/{name}"))["transfer_id"]
+        for job, name in zip(jobs, ("one", "link"), strict=True)
+    ]
+    states = [(await ended(world, one))["state"] for one in (first, second)]
+    assert states == ["done", "failed"]
+
+
+async def test_the_only_copy_of_another_job_is_never_replaced(
+    world: World, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    to = f"dir:{tmp_path}/one"
+    await publish(world, jobs[0], to)
+    cleared = await world.client.publishing.clear(jobs[0], ["weights.bin"])
+    assert [one["name"] for one in cleared["deleted"]] == ["weights.bin"]
+    row = await publish(world, jobs[1], to, overwrite=True)
+    assert (row["state"], row["kind"]) == ("failed", "taken"), row
+    assert "only copy" in str(row["message"])
+    assert (tmp_path / "one/weights.bin").read_bytes() == b"first"
+    # Brought elsewhere as well (by hand is not enough: nobody knows of it), it may go.
+    again = a_job_with(world, 3, weights_dot_bin=b"first")
+    await publish(world, again, f"dir:{tmp_path}/two")
+    assert (await publish(world, jobs[1], to, overwrite=True))["state"] == "done"
+
+
+async def test_in_a_bucket_as_well(world: World, jobs: tuple[str, str], tmp_path: Path) -> None:
+    rights = grant(prefix="job", may_delete=True)
+    async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+        await world.client.publishing.add_destination(
+            name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        assert (await publish(world, jobs[0], "s3:mine/one"))["state"] == "done"
+        ahead = await world.client.publishing.look_ahead(jobs[1], "s3:mine/one")
+        assert ahead["replaces"] == ["weights.bin"]
+        assert (await publish(world, jobs[1], "s3:mine/one"))["kind"] == "taken"
+        # By the destination's name each job has its own folder.
+        for job in jobs:
+            assert (await publish(world, job, "mine"))["state"] == "done"
+
+
+async def test_what_this_very_transfer_sent_and_the_far_end_damaged_is_sent_again(
+    world: World, tmp_path: Path
+) -> None:
+    job_id = a_job_with(world, 1, weights_dot_bin=b"x" * 1000)
+    damage = [True]
+
+    async def spoil(received: ReceivedObject) -> None:
+        if damage:
+            received.path.write_bytes(b"y" * 999)
+
+    rights = grant(prefix="job", may_delete=True)
+    async with serve_storage(
+        tmp_path / "s3", grants={ACCESS_KEY: rights}, on_object=spoil
+    ) as storage:
+        await world.client.publishing.add_destination(
+            name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        row = await publish(world, job_id, "s3:mine/one")
+        assert (row["state"], row["kind"]) == ("failed", "mismatch")
+        damage.clear()
+        await world.client.publishing.act(str(row["transfer_id"]), "retry")
+        row = await ended(world, str(row["transfer_id"]), "done")
+        assert [file["state"] for file in row["files"]] == ["verified"]
+
+
+async def test_the_trainers_card_replaces_nobodys(world: World) -> None:
+    from huggingface_hub import HfApi
+
+    await world.use_hub()
+    api = HfApi(endpoint=world.sandbox.hub_url, token="hf_write")
+    job_id = a_job_with(world, 1, README_dot_md=b"# the trainer's\n", weights_dot_bin=b"w")
+
+    async def card() -> str:
+        path = await asyncio.to_thread(
+            api.hf_hub_download, "sandbox/cards", "README.md", local_dir=world.home.root / "read",
+            force_download=True,
+        )  # fmt: skip
+        return Path(path).read_text()
+
+    row = await publish(world, job_id, "hub:sandbox/cards")
+    assert row["state"] == "done", row
+    assert await card() == "# the trainer's\n"
+    again = await publish(world, job_id, "hub:sandbox/cards")
+    assert (again["state"], again["notes"]) == ("done", [])
+    mine = b"---\nlicense: mit\n---\n# mine\n"
+    await asyncio.to_thread(
+        api.upload_file, path_or_fileobj=mine, path_in_repo="README.md", repo_id="sandbox/cards"
+    )
+    row = await publish(world, job_id, "hub:sandbox/cards")
+    assert row["state"] == "done"
+    assert "left alone" in row["notes"][0]
+    assert await card() == mine.decode()
+    row = await publish(world, job_id, "hub:sandbox/cards", overwrite_card=True)
+    assert row["state"] == "done"
+    assert "stays in the repository's history" in row["notes"][0]
+    assert await card() == "# the trainer's\n"
+
+
+async def test_a_destination_of_this_name_and_another_kind_stays(
+    world: World, tmp_path: Path
+) -> None:
+    calls = world.client.publishing
+    await calls.add_destination(name="one", kind="folder", path=str(tmp_path))
+    with pytest.raises(ControlError, match="another kind"):
+        await calls.add_destination(name="one", kind="hub", repo="sandbox/x")
+    await calls.add_destination(name="one", kind="folder", path=str(tmp_path / "b"))
+    (row,) = await calls.destinations()
+    assert row["options"] == {"path": str(tmp_path / "b")}

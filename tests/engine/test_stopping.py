@@ -1,0 +1,251 @@
+"""Stopping a transfer: what was asked for is kept, half-sent parts are never stranded."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.test_sent_once import add, random_file
+from tests.engine.test_transfers import ended
+from tests.engine.world import World, running_engine, write_quick_settings
+from tests.support import eventually
+from tui.engine.control_client import ControlError
+from tui.publishing.contract import Item, LocalFile
+from tui.publishing.meter import sha256_of
+from tui.settings import Home
+from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
+from tui.store.writer import StoreWriter
+
+
+@dataclass
+class Bucket:
+    """A server that takes requests and answers as it is told.
+
+    Attributes:
+        seen: method and path of each request.
+        bytes: content that it has read.
+        let: requests are answered while it is set.
+        answer: the answer to each request.
+    """
+
+    seen: list[str] = field(default_factory=list)
+    bytes: int = 0
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: bytes = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
+    port: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                found = re.search(rb"(?i)content-length: *(\d+)", head)
+                if b"100-continue" in head:
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.bytes += len(await reader.readexactly(int(found[1]) if found else 0))
+                self.seen.append(head.partition(b" HTTP")[0].decode())
+                await self.let.wait()
+                writer.write(self.answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def bucket() -> AsyncIterator[Bucket]:
+    made = Bucket()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        made.let.set()
+        server.close()
+
+
+async def keep(world: World, made: Bucket, **more: Any) -> None:
+    await world.client.publishing.add_destination(
+        **{
+            "name": "mine", "kind": "s3", "bucket": "buck", "endpoint": made.endpoint,
+            "access_key": "k", "secret_key": "not-a-real-secret-but-long", "session_only": True,
+        } | more
+    )  # fmt: skip
+
+
+def half_sent(
+    writer: StoreWriter, source: Path, state: TransferState, **options: Any
+) -> TransferRecord:
+    """A transfer with one part at the far end."""
+    record = TransferRecord(
+        "0123456789", "job", "http://127.0.0.1:1/v1", "s3:mine/runs", datetime.now(UTC),
+        state=state, total_bytes=100, options={"files": ["a.bin"], "card": False, **options},
+    )  # fmt: skip
+    state_now = source.stat()
+    item = Item(
+        "a.bin", "runs/a.bin", source, state_now.st_size, state_now.st_mtime_ns, sha256_of(source)
+    )
+    resume = {"upload_id": "u1", "key": "runs/a.bin", "sha256": item.sha256, "part": 8, "parts": {}}
+    kept = TransferItem(0, "a.bin", str(source), item.size, item.sha256, item.to_dict(), resume)
+    writer.transfers.insert(record, [kept])
+    return record
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "end"),
+    [
+        ("cancelled", TransferState.RUNNING, "cancelled"),
+        ("cancelled", TransferState.PAUSED, "cancelled"),
+        ("paused", TransferState.RUNNING, "paused"),
+    ],
+)
+async def test_an_engine_that_was_killed_meanwhile_does_as_was_asked(
+    home: Home, tmp_path: Path, wish: str, state: TransferState, end: str
+) -> None:
+    write_quick_settings(home)
+    writer = StoreWriter(home)
+    half_sent(writer, random_file(tmp_path / "a.bin", 100), state, stop=wish)
+    writer.close()
+    async with running_engine(home) as (engine, _):
+        queue = engine.book.writer.transfers
+        await eventually(lambda: queue.get("0123456789").state.value == end)
+        assert "stop" not in queue.get("0123456789").options
+
+
+async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
+    world: World, tmp_path: Path
+) -> None:
+    source = random_file(tmp_path / "a.bin", 1000)
+    tables = world.engine.book.writer.transfers
+    async with bucket() as made:
+        await keep(world, made)
+        name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
+        await eventually(lambda: made.seen)
+        await world.client.publishing.act(name, "pause")
+        assert tables.get(name).options["stop"] == "paused"
+        row = await world.client.publishing.act(name, "cancel")
+        assert tables.get(name).options["stop"] == "cancelled"
+        assert "being cancelled" in row["message"]
+        await world.client.publishing.act(name, "pause")
+        assert tables.get(name).options["stop"] == "cancelled"
+        made.let.set()
+        row = await ended(world, name)
+        assert (row["state"], row["message"]) == ("cancelled", "")
+        assert "stop" not in tables.get(name).options
+
+
+async def test_nothing_is_done_with_a_transfer_while_it_is_being_cancelled(
+    world: World, tmp_path: Path
+) -> None:
+    source = random_file(tmp_path / "a.bin", 100)
+    tables = world.engine.book.writer.transfers
+    async with bucket() as made:
+        await keep(world, made)
+        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        await world.client.publishing.act("0123456789", "cancel")
+        await eventually(lambda: made.seen)
+        for action in ("resume", "retry", "pause"):
+            with pytest.raises(ControlError, match="cannot be"):
+                await world.client.publishing.act("0123456789", action)
+        await world.client.publishing.act("0123456789", "cancel")
+        made.let.set()
+        await ended(world, "0123456789", "cancelled")
+        assert [one.partition("?")[0] for one in made.seen] == ["DELETE /buck/runs/a.bin"]
+        assert tables.items("0123456789")[0].resume == {}
+        with pytest.raises(ControlError, match="cannot be cancelled"):
+            await world.client.publishing.act("0123456789", "cancel")
+
+
+async def test_parts_that_could_not_be_removed_can_be_removed_later(
+    world: World, tmp_path: Path
+) -> None:
+    source = random_file(tmp_path / "a.bin", 100)
+    calls = world.client.publishing
+    async with bucket() as made:
+        made.let.set()
+        made.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+        await keep(world, made)
+        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        await calls.act("0123456789", "cancel")
+        row = await ended(world, "0123456789", "cancelled")
+        assert "could not be removed" in row["notes"][0]
+        for options in ({"bucket": "other"}, {"endpoint": "http://127.0.0.1:1"}):
+            with pytest.raises(ControlError, match="Half-sent parts") as refused:
+                await calls.change_destination(
+                    "mine", **options, access_key="k", secret_key="not-a-real-secret-but-long",
+                    session_only=True,
+                )  # fmt: skip
+            assert refused.value.code == "in_use"
+            with pytest.raises(ControlError, match="Half-sent parts"):
+                await keep(world, made, **options)
+        await calls.change_destination("mine", prefix="else")  # what is not moved may change
+        with pytest.raises(ControlError, match="Half-sent parts"):
+            await calls.remove_destination("mine")
+        made.answer = Bucket.answer
+        await calls.act("0123456789", "cancel")
+
+        async def clean() -> bool:
+            rows = await calls.transfers()
+            return rows[0]["notes"] == []
+
+        await eventually(clean)
+        await calls.remove_destination("mine")
+
+
+async def test_a_destination_with_parts_goes_when_that_is_said(
+    world: World, tmp_path: Path
+) -> None:
+    async with bucket() as made:
+        await keep(world, made)
+        source = random_file(tmp_path / "a.bin", 100)
+        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        await world.client.publishing.remove_destination("mine", force=True)
+        assert await world.client.publishing.destinations() == []
+
+
+async def test_bytes_that_are_refused_in_the_end_are_no_progress(
+    world: World, tmp_path: Path
+) -> None:
+    """A bucket that reads everything and says "slow down": pauses grow, tries are numbered."""
+    source = random_file(tmp_path / "a.bin", 4096)
+    async with bucket() as made:
+        made.let.set()
+        made.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+        await keep(world, made)
+        name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
+        tables = world.engine.book.writer.transfers
+        await eventually(lambda: tables.get(name).attempts >= 3, within=40)
+        record = tables.get(name)
+        assert record.retry_at is not None
+        assert (record.retry_at - datetime.now(UTC)).total_seconds() > 2.0
+        await world.client.publishing.act(name, "cancel")
+        await ended(world, name, "cancelled")
+
+
+async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: Path) -> None:
+    source = random_file(tmp_path / "a.bin", 100)
+    async with bucket() as made:
+        made.let.set()
+        made.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        await keep(world, made)
+        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        source.write_bytes(b"another")
+        await world.client.publishing.act("0123456789", "resume")
+        row = await ended(world, "0123456789", "failed")
+        assert (row["kind"], "not the file that was collected" in row["message"]) == (
+            "changed", True,
+        )  # fmt: skip
+        assert "DELETE /buck/runs/a.bin" in [one.partition("?")[0] for one in made.seen]
+        items = world.engine.book.writer.transfers.items("0123456789")
+        assert [one.resume for one in items] == [{}]
