@@ -7,8 +7,8 @@ import pytest
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.world import fill
 from tui.app.theme import THEMES
-from tui.app.widgets.file_list import shared_folder
 from tui.settings import Home, Settings, UiSettings
+from tui.store.file_names import shared_folder
 
 
 async def test_numbers_go_to_screens_and_keep_what_was_open(world: Home) -> None:

@@ -12,11 +12,19 @@ from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
 from tui.engine.control_client import ControlError
+from tui.store.file_names import shared_folder
 
 
 async def artifacts(world: World, job_id: str) -> dict[str, Any]:
     (found,) = await world.client.publishing.artifacts(job_id)
     return found
+
+
+def there(found: dict[str, Any], names: list[str]) -> list[str]:
+    """What files are called at a destination: without the folder that all of the job share."""
+    shared = shared_folder([file["name"] for file in found["files"]])
+    assert shared  # the trainer's own
+    return sorted(name.removeprefix(shared) for name in names)
 
 
 async def publish(world: World, job_id: str, to: str, **options: Any) -> dict[str, Any]:
@@ -39,7 +47,7 @@ async def test_one_checkpoint_the_best_and_the_final_result_alone(
     for wanted, step in (("final", None), ("best", best[0]["step"]), *((s, s) for s in steps if s)):
         row = await publish(world, job_id, f"dir:{tmp_path}/{wanted}", checkpoint=wanted)
         names = [file["name"] for file in found["files"] if file["checkpoint"] == step]
-        assert sorted(file["name"] for file in row["files"]) == sorted(names)
+        assert sorted(file["name"] for file in row["files"]) == there(found, names)
     row = await publish(world, job_id, f"dir:{tmp_path}/one", files=[found["files"][0]["name"]])
     assert len(row["files"]) == 1
     for wrong in ({"files": []}, {"files": ["no"]}, {"checkpoint": 999}, {"checkpoint": True}):
@@ -47,17 +55,35 @@ async def test_one_checkpoint_the_best_and_the_final_result_alone(
             await world.client.publishing.publish(job_id, f"dir:{tmp_path}/x", **wrong)
 
 
+async def test_the_best_checkpoint_lies_at_the_top_of_its_repository(world: World) -> None:
+    """Where libraries look for it; the link is that of its weights."""
+    await world.use_hub()
+    job_id = await a_job(world)
+    row = await publish(world, job_id, "hub:sandbox/best", checkpoint="best")
+    names = [file["name"] for file in row["files"]]
+    assert "pytorch_lora_weights.safetensors" in names
+    assert not [name for name in names if name.startswith("checkpoint-")]
+    assert row["link"].endswith("/blob/main/pytorch_lora_weights.safetensors")
+    best = next(one for one in (await artifacts(world, job_id))["checkpoints"] if one["best"])
+    rows = [
+        file for file in (await artifacts(world, job_id))["files"]
+        if file["checkpoint"] == best["step"]
+    ]  # fmt: skip
+    assert all(file["published"] for file in rows)
+
+
 async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
     world: World, tmp_path: Path
 ) -> None:
     job_id = await a_job(world)
     calls = world.client.publishing
-    names = [file["name"] for file in (await artifacts(world, job_id))["files"]]
+    found = await artifacts(world, job_id)
+    names = [file["name"] for file in found["files"]]
     answer = await calls.clear(job_id, names)
     assert not answer["deleted"]
     assert {one["why"] for one in answer["kept"]} == {"it is published nowhere"}
     await publish(world, job_id, f"dir:{tmp_path}/copy")
-    spoilt = tmp_path / "copy" / names[0]
+    spoilt = tmp_path / "copy" / there(found, [names[0]])[0]
     spoilt.write_bytes(b"x" * spoilt.stat().st_size)
     answer = await calls.clear(job_id, names)
     assert [one["name"] for one in answer["kept"]] == [names[0]]
@@ -72,7 +98,8 @@ async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
 async def test_a_folder_that_is_the_outputs_folder_itself_is_no_other_copy(world: World) -> None:
     job_id = await a_job(world)
     found = await artifacts(world, job_id)
-    await publish(world, job_id, f"dir:{found['folder']}")
+    shared = shared_folder([file["name"] for file in found["files"]])
+    await publish(world, job_id, f"dir:{found['folder']}/{shared}")
     answer = await world.client.publishing.clear(job_id, [file["name"] for file in found["files"]])
     assert not answer["deleted"]
     assert {one["why"] for one in answer["kept"]} == {"its only copy is this very file"}
@@ -121,7 +148,7 @@ async def test_looking_ahead_says_what_would_go_and_whose_card_is_there(
     )
     final = [file for file in found["files"] if file["checkpoint"] is None]
     assert answer["size"] == sum(file["size"] for file in final)
-    assert sorted(answer["files"]) == sorted(file["name"] for file in final)
+    assert sorted(answer["files"]) == there(found, [file["name"] for file in final])
     assert answer["card"] == "none"
     assert not (tmp_path / "x").exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tui.store.records import LOST, FileRecord, JobRecord
-from tui.store.transfer_records import FetchRecord
+from tui.store.transfer_records import FetchRecord, PublishedFile
 
 
 def job_json(
@@ -103,6 +103,11 @@ def unfetched_json(one: FetchRecord) -> dict[str, Any]:
         "advice": one.advice,
         "until": one.until.isoformat() if one.until else None,
     }
+
+
+def published_json(one: PublishedFile) -> dict[str, Any]:
+    """Where a file has arrived, as plain data: `{target, place, link, at}`."""
+    return {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tui.store.job_json import unfetched_json
+from tui.store.file_names import is_called
+from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader
 
 
@@ -15,10 +16,7 @@ def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, An
     Raises:
         StoreError: the store cannot be read.
     """
-    published: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one in reader.published(job_id):
-        row = {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
-        published.setdefault((one.name, one.sha256), []).append(row)
+    published = reader.published(job_id)
     files = []
     for file in reader.files(job_id):
         path = outputs / file.path
@@ -27,7 +25,10 @@ def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, An
             "name": name, "path": str(path), "size": file.size, "sha256": file.sha256,
             "here": not file.missing and _size(path) == file.size, "missing": file.missing,
             "checkpoint": None, "loss": None, "weights": None,
-            "published": published.get((name, file.sha256), []),
+            "published": [
+                published_json(one) for one in published
+                if one.sha256 == file.sha256 and is_called(name, one.name)
+            ],
         })  # fmt: skip
     return {
         "job_id": job_id, "folder": str(outputs), "files": files, "checkpoints": [],

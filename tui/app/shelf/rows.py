@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tui.app.shelf.words import checkpoint_name
+from tui.store.file_names import shared_folder
 
 Key = tuple[str, str]
 """A job's id, with a checkpoint's name below it, or none for the job itself."""
@@ -106,20 +107,6 @@ def _label(file: Mapping[str, Any], shared: str) -> str:
     """A file below its checkpoint needs no folder of it."""
     name = str(file["name"]).removeprefix(shared)
     return name if file.get("checkpoint") is None else name.rpartition("/")[2]
-
-
-def shared_folder(paths: Sequence[str]) -> str:
-    """The folder that all paths lie in, with its slash; empty when there is none.
-
-    The trainer's folders are long and the same for all files of a job, so lists leave them out.
-    """
-    folders = [path.rpartition("/")[0].split("/") for path in paths]
-    shared: list[str] = []
-    for parts in zip(*folders, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return "/".join(shared) + "/" if shared and shared != [""] else ""
 
 
 def files_of(row: Row, found: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:

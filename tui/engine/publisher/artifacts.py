@@ -9,7 +9,8 @@ from typing import Any, Final
 from tui.engine.publisher.checkpoints import compare
 from tui.engine.storage_keys import folder_of
 from tui.publishing.safetensors_info import SafetensorsError, read_info
-from tui.store.job_json import unfetched_json
+from tui.store.file_names import is_called
+from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import PublishedFile
@@ -30,9 +31,9 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str
         metadata, problem, truncated}`; `missing` says why a file is not here; for `checkpoints`
         see `compare`, for `unfetched` see `unfetched_json`.
     """
-    published: dict[tuple[str, str], list[PublishedFile]] = {}
+    published: dict[str, list[PublishedFile]] = {}
     for one in reader.published(job.job_id):
-        published.setdefault((one.name, one.sha256), []).append(one)
+        published.setdefault(one.sha256, []).append(one)
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
     rows = [_row(job, file, outputs, published, loss_at) for file in reader.files(job.job_id)]
@@ -61,7 +62,7 @@ def _row(
     job: JobRecord,
     file: FileRecord,
     outputs: Path,
-    published: dict[tuple[str, str], list[PublishedFile]],
+    published: dict[str, list[PublishedFile]],
     loss_at: dict[int, float],
 ) -> dict[str, Any]:
     name, path = name_of(job, file), outputs / file.path
@@ -79,8 +80,9 @@ def _row(
             weights_of(path) if name.endswith(".safetensors") and not file.missing else None
         ),
         "published": [
-            {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
-            for one in published.get((name, file.sha256), [])
+            published_json(one)
+            for one in published.get(file.sha256, [])
+            if is_called(name, one.name)
         ],
     }
 

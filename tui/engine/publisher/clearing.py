@@ -15,6 +15,7 @@ from tui.engine.publisher.artifacts import name_of
 from tui.engine.publisher.places import Places
 from tui.publishing.contract import Destination, Item
 from tui.publishing.errors import PublishError
+from tui.store.file_names import is_called
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import PublishedFile
 from tui.store.transfers import TransferTables
@@ -57,10 +58,15 @@ class Clearing:
                 name = name_of(job, file)
                 if name not in names:
                     continue
-                if name in busy:
-                    kept.append({"name": name, "why": f"it is on its way to {busy[name]}"})
+                way = next((to for there, to in busy.items() if is_called(name, there)), "")
+                if way:
+                    kept.append({"name": name, "why": f"it is on its way to {way}"})
                     continue
-                copies = [one for one in published if (one.name, one.sha256) == (name, file.sha256)]
+                copies = [
+                    one
+                    for one in published
+                    if one.sha256 == file.sha256 and is_called(name, one.name)
+                ]
                 found, why = await self._seen_elsewhere(file, copies, opened)
                 if found is None:
                     kept.append({"name": name, "why": why})

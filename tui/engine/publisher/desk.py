@@ -21,9 +21,9 @@ from tui.engine.publisher.artifacts import artifacts_of
 from tui.engine.publisher.card import Cards
 from tui.engine.publisher.clearing import Clearing
 from tui.engine.publisher.options import read_speed, wrong
-from tui.engine.publisher.places import Places
+from tui.engine.publisher.places import Place, Places
 from tui.engine.publisher.queue import TransferQueue
-from tui.engine.publisher.selection import chosen_files
+from tui.engine.publisher.selection import at_top, chosen_files
 from tui.engine.storage_keys import folder_of
 from tui.engine.tasks import TaskOwner
 from tui.publishing.contract import LocalFile
@@ -172,8 +172,7 @@ class PublishingDesk:
 
     async def _publish(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        job, files = await self._chosen(body)
-        place = self.places.read(str(body.get("to") or ""), folder_of(job))
+        job, files, place = await self._chosen(body)
         options: dict[str, Any] = {
             "card": body.get("card", True) is True,
             "overwrite_card": body.get("overwrite_card") is True,
@@ -189,17 +188,18 @@ class PublishingDesk:
         )  # fmt: skip
         return web.json_response(self.row(made), status=201)
 
-    async def _chosen(self, body: dict[str, Any]) -> tuple[JobRecord, list[LocalFile]]:
-        """The job that a request is about, and its files that are to go."""
+    async def _chosen(self, body: dict[str, Any]) -> tuple[JobRecord, list[LocalFile], Place]:
+        """The job that a request is about, its files that are to go, and where to."""
 
         def find(reader: StoreReader, text: str) -> tuple[JobRecord, list[LocalFile]]:
             job = reader.find(text)
             return job, chosen_files(reader, job, self._outputs, body)
 
         wanted = str(body.get("job_id") or "")
-        found: tuple[JobRecord, list[LocalFile]]
-        found = await asyncio.to_thread(self._with_reader, find, wanted)
-        return found
+        job, files = await asyncio.to_thread(self._with_reader, find, wanted)
+        place = self.places.read(str(body.get("to") or ""), folder_of(job))
+        as_model = place.kind == "hub" and body.get("checkpoint") == "best"
+        return job, at_top(files) if as_model else files, place
 
     async def _look_ahead(self, request: web.Request) -> web.Response:
         """What a publication would do: files, bytes, whose model card and what else is there.
@@ -208,8 +208,7 @@ class PublishingDesk:
         keeps what is replaced, or does not answer soon (then the transfer itself looks).
         """
         body = await _body(request)
-        job, files = await self._chosen(body)
-        place = self.places.read(str(body.get("to") or ""), folder_of(job))
+        job, files, place = await self._chosen(body)
         size = sum(await asyncio.to_thread(_sizes, files))
         base = self._base(request)
         card, replaces = await asyncio.gather(

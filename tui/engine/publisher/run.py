@@ -89,7 +89,7 @@ class Run:
         await self._all([self._send_twins(twins, gate) for twins in self._by_content(items)])
         await self._thread(self.destination.finish, items)
         await self._all([self._verify(seq, item, gate) for seq, item in enumerate(items)])
-        main = max(items, key=lambda item: item.size)
+        main = min(items, key=_prominence)
         return Changed(
             self.destination.describe(),
             self.destination.link(main) or "",
@@ -221,6 +221,12 @@ class Run:
             self.record.transfer_id, seq, state="verified", proof=proof.how,
             link=self.destination.link(item) or "",
         )  # fmt: skip
+
+
+def _prominence(item: Item) -> tuple[bool, int, bool, int]:
+    """What a link is about: the final weights, else whatever lies highest."""
+    weights = item.name.endswith((".safetensors", ".bin", ".pt"))
+    return not weights, item.name.count("/"), "checkpoint-" in item.name, -item.size
 
 
 def _replaced_note(destination: Destination, names: Sequence[str]) -> list[str]:

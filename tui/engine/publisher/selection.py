@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tui.engine.publisher.artifacts import checkpoint_of, name_of
 from tui.engine.publisher.checkpoints import compare
 from tui.engine.publisher.options import wrong
 from tui.publishing.contract import LocalFile
+from tui.store.file_names import shared_folder
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 
@@ -21,6 +23,7 @@ def chosen_files(
     """The files that a request means; all that are here when it names none.
 
     It names them by `files` (names), or by `checkpoint`: a step, `final` or `best` (see `compare`).
+    Their names at the destination are without the folder that all files of the job share.
 
     Raises:
         RefusedError: nothing of that is here.
@@ -43,9 +46,20 @@ def chosen_files(
             raise wrong("checkpoint", f"there is no checkpoint {checkpoint} here")
     else:
         chosen = here
+    shared = shared_folder([name_of(job, file) for file in reader.files(job.job_id)])
     return [
-        LocalFile(outputs / file.path, name_of(job, file), file.sha256 or None) for file in chosen
+        LocalFile(outputs / file.path, name_of(job, file).removeprefix(shared), file.sha256 or None)
+        for file in chosen
     ]
+
+
+def at_top(files: Sequence[LocalFile]) -> list[LocalFile]:
+    """The same without the folder that they share: one checkpoint that is published as the model.
+
+    Libraries look for the weights at the top of a repository.
+    """
+    shared = shared_folder([file.name for file in files])
+    return [replace(file, name=file.name.removeprefix(shared)) for file in files]
 
 
 def _named(job: JobRecord, here: Sequence[FileRecord], names: object) -> list[FileRecord]:
