@@ -249,3 +249,22 @@ async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: 
         assert "DELETE /buck/runs/a.bin" in [one.partition("?")[0] for one in made.seen]
         items = world.engine.book.writer.transfers.items("0123456789")
         assert [one.resume for one in items] == [{}]
+
+
+async def test_ended_transfers_leave_the_list_and_what_arrived_stays_known(
+    world: World, tmp_path: Path
+) -> None:
+    calls, source = world.client.publishing, random_file(tmp_path / "a.bin", 100)
+    done = add(world, f"dir:{tmp_path}/one", LocalFile(source, "a.bin"))
+    await ended(world, done, "done")
+    half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+    with pytest.raises(ControlError, match="cannot be taken off"):
+        await calls.clear_list("0123456789")
+    assert await calls.clear_list() == [done]
+    assert [row["transfer_id"] for row in await calls.transfers()] == ["0123456789"]
+    assert await calls.clear_list() == []
+    (there,) = world.engine.book.writer.transfers.published("job")
+    assert there.name == "a.bin"
+    # One with something half sent stays, or nobody could remove it.
+    world.engine.book.writer.transfers.update("0123456789", state=TransferState.CANCELLED)
+    assert await calls.clear_list() == []

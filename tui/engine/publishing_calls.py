@@ -70,6 +70,12 @@ class PublishingCalls:
         found: dict[str, Any] = await self._call("POST", "transfers/look", body, 90.0)
         return found
 
+    async def clear_list(self, transfer_id: str = "") -> list[str]:
+        """Take ended transfers off the list, or one of them; answers their ids."""
+        found = await self._call("POST", "transfers/clear", {"id": transfer_id})
+        cleared: list[str] = found["cleared"]
+        return cleared
+
     async def act(self, transfer_id: str, action: str) -> dict[str, Any]:
         """`pause`, `resume`, `cancel`, `retry`, `up`, `down` or `top`; answers the transfer."""
         path = f"transfers/{quote(transfer_id, safe='')}/{action}"

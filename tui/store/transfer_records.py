@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class TransferState(StrEnum):
@@ -78,6 +78,15 @@ class TransferRecord:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     position: int = 0
+
+
+HIDDEN: Final = "hidden"
+"""The option of a transfer that was taken off the list; it still tells where files are."""
+
+
+def is_hidden(one: TransferRecord) -> bool:
+    """Whether a transfer was taken off the list."""
+    return bool(one.options.get(HIDDEN))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shelf.offline import files_known
 from tui.store.schema import StoreError
-from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
+from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState, is_hidden
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -86,7 +86,7 @@ class ShelfData:
     def read_transfers(self) -> None:
         """All transfers; of those that have ended, the newest."""
         try:
-            found = self.app.reader.transfers()
+            found = [one for one in self.app.reader.transfers() if not is_hidden(one)]
         except StoreError as error:
             self.app.tell(error.message, error.advice, "error")
             return

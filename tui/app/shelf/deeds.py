@@ -108,6 +108,17 @@ class ShelfDeeds:
 
         self._app.deeds.run(call)
 
+    def clear_list(self, one: TransferRecord | None) -> None:
+        """Take an ended transfer off the list, or all of them."""
+
+        async def call(control: ControlClient) -> str:
+            cleared = await control.publishing.clear_list(one.transfer_id if one else "")
+            self._data.read_transfers()
+            count = formatting.plural(len(cleared), "transfer")
+            return f"{count} taken off the list; what has arrived is still known."
+
+        self._app.deeds.run(call)
+
     def cancel(self, one: TransferRecord, job: str) -> None:
         """Ask, then cancel a transfer."""
         moves = self._data.moves(one)

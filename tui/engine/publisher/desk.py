@@ -31,7 +31,7 @@ from tui.publishing.throttle import Throttle
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, JobRecord
-from tui.store.transfer_records import TransferRecord, TransferState
+from tui.store.transfer_records import TransferRecord, TransferState, is_hidden
 from tui.store.writer import Change, StoreWriter
 
 TEST_FACT: Final = "destination_test:"
@@ -87,6 +87,7 @@ class PublishingDesk:
             web.post("/api/engine/destinations/{name}/test", self._test),
             web.get("/api/engine/transfers", self._transfers),
             web.post("/api/engine/transfers", self._publish),
+            web.post("/api/engine/transfers/clear", self._clear_list),
             web.post("/api/engine/transfers/{id}/{action}", self._act),
             web.post("/api/engine/transfers/look", self._look_ahead),
             web.put("/api/engine/transfers/limit", self._limit),
@@ -147,8 +148,14 @@ class PublishingDesk:
         rows = [
             {**self.row(record), "ahead": line.get(record.transfer_id)}
             for record in self._tables.all()
+            if not is_hidden(record)
         ]
         return web.json_response({"transfers": rows})
+
+    async def _clear_list(self, request: web.Request) -> web.Response:
+        """Take ended transfers off the list; `{id}` for one alone."""
+        cleared = self.queue.clear(str((await _body(request)).get("id") or ""))
+        return web.json_response({"cleared": cleared})
 
     async def _limit(self, request: web.Request) -> web.Response:
         """Change how fast all transfers together may be; `{bandwidth}` in bytes per second."""

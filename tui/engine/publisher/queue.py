@@ -16,7 +16,13 @@ from tui.engine.publisher.places import Places
 from tui.engine.publisher.run import Prepare
 from tui.engine.tasks import TaskOwner
 from tui.publishing.contract import LocalFile
-from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
+from tui.store.transfer_records import (
+    HIDDEN,
+    TransferItem,
+    TransferRecord,
+    TransferState,
+    is_hidden,
+)
 from tui.store.transfers import TransferTables
 
 _CLOSE_LIMIT: Final = 20.0
@@ -128,7 +134,7 @@ class TransferQueue:
             advice="",
             kind="",
             attempts=0,
-            options=without_stop(record.options),
+            options=_shown(without_stop(record.options)),
         )
         self._begin(record)
         return record
@@ -206,6 +212,28 @@ class TransferQueue:
             self._carrier.tell(self._tables.get(name), self._controls.get(name))
         return self._tables.get(record.transfer_id)
 
+    def clear(self, transfer_id: str = "") -> list[str]:
+        """Take what has ended off the list: one transfer, or all; returns their ids.
+
+        Their records stay, because they tell where files have been published. One that left
+        something half sent stays on the list, so that it can be removed there.
+
+        Raises:
+            RefusedError: there is none of this id, or it has not ended.
+        """
+        chosen = [self._get(transfer_id)] if transfer_id else self._tables.all()
+        ended = [
+            one for one in chosen
+            if one.state not in _STANDING and one.transfer_id not in self._running
+            and not is_hidden(one) and not self._half_sent(one)
+        ]  # fmt: skip
+        if transfer_id and not ended:
+            raise _cannot("taken off the list", chosen[0])
+        for one in ended:
+            options = {**one.options, HIDDEN: True}
+            self._carrier.tell(self._tables.update(one.transfer_id, options=options))
+        return [one.transfer_id for one in ended]
+
     def place_in_line(self) -> dict[str, int]:
         """How many stand before each transfer that has not ended, by id."""
         line = [one for one in self._tables.all() if one.state in _STANDING]
@@ -241,6 +269,10 @@ class TransferQueue:
         control = self._controls.get(name)
         if control is not None:
             self._carrier.report(name, control)
+
+
+def _shown(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != HIDDEN}
 
 
 def _cannot(what: str, record: TransferRecord) -> RefusedError:
