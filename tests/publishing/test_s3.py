@@ -227,6 +227,59 @@ def test_a_file_that_changes_while_it_is_sent(
             "source": str(files[0].path)}))  # fmt: skip
 
 
+def flip(path: Path, at: int = 50) -> None:
+    """Change one byte and set the file's time back, as rsync and editors do."""
+    before = path.stat()
+    with path.open("r+b") as target:
+        target.seek(at)
+        byte = target.read(1)[0]
+        target.seek(at)
+        target.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("size", [MIB, 3 * PART_BYTES])
+def test_a_byte_that_changes_while_size_and_time_stay(
+    server: Server, open_s3: OpenS3, tmp_path: Path, size: int
+) -> None:
+    """Before it is sent, and while: nothing is there afterwards, and nothing half done."""
+    [file] = make_files(tmp_path, a=size)
+    destination = open_s3(server)
+    [item] = destination.plan([file])
+    kept = Item.from_dict(json.loads(json.dumps(item.to_dict())))
+    flip(file.path)
+    with pytest.raises(SourceChangedError):
+        destination.send(kept)
+    [item] = destination.plan([file])
+    once = threading.Event()
+
+    def change(*_: int) -> None:
+        if not once.is_set():
+            once.set()
+            flip(file.path, size - 1)
+
+    if size > PART_BYTES:  # a small one is hashed and sent from one reading
+        with pytest.raises(SourceChangedError):
+            destination.send(item, change, resume=Resume())
+    assert not server.stored()
+    assert not unfinished(destination)
+
+
+def test_a_plan_of_an_older_version_still_counts(
+    tmp_path: Path, server: Server, open_s3: OpenS3
+) -> None:
+    [file] = make_files(tmp_path, a=10)
+    [item] = open_s3(server).plan([file])
+    stored = item.to_dict()
+    del stored["ctime_ns"], stored["inode"]
+    old = Item.from_dict(stored)
+    old.check_source()
+    with file.path.open("ab") as target:
+        target.write(b"more")
+    with pytest.raises(SourceChangedError):
+        old.check_source()
+
+
 def test_a_truncated_file_is_noticed_before_it_is_complete(
     server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ runs of the program is plain data: `Item.to_dict()` and the dictionary inside `R
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -52,6 +53,8 @@ class Item:
         replaces: the destination has something else under this name.
         store: what the far end can copy within, such as a bucket; empty where it cannot copy.
         came: how the content got under this name; empty before.
+        ctime_ns: when the file or what is kept of it changed last; 0 in plans of older versions.
+        inode: which file of its disk it is; 0 in plans of older versions.
     """
 
     name: str
@@ -64,6 +67,8 @@ class Item:
     replaces: bool = False
     store: str = ""
     came: Came = ""
+    ctime_ns: int = 0
+    inode: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the store."""
@@ -74,13 +79,24 @@ class Item:
         """The item that `to_dict` described."""
         return cls(**(data | {"source": Path(data["source"])}))
 
+    def is_still(self, state: os.stat_result) -> bool:
+        """Whether a file in this state is the planned one, as far as that shows without reading.
+
+        Size and time of change can be what they were although a byte is another: rsync and editors
+        set the time back. The time of the last change of the file's record cannot be set.
+        """
+        if (state.st_size, state.st_mtime_ns) != (self.size, self.mtime_ns):
+            return False
+        known = (self.ctime_ns, self.inode)
+        return not self.ctime_ns or (state.st_ctime_ns, state.st_ino) == known
+
     def check_source(self) -> None:
-        """SourceChangedError when the file's size or time is not the planned one any more."""
+        """SourceChangedError when the file is not in the planned state any more."""
         try:
             state = self.source.stat()
         except OSError as error:
             raise disk_error(error, f"{self.source} cannot be read") from error
-        if (state.st_size, state.st_mtime_ns) != (self.size, self.mtime_ns):
+        if not self.is_still(state):
             raise SourceChangedError(self.name)
 
 

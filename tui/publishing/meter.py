@@ -111,7 +111,10 @@ def describe_source(file: LocalFile, target: str, cancel: threading.Event | None
     if not file.path.is_file():
         raise PublishError(f"{file.path} is not a file.", "Choose files only.", Trouble.LOCAL)
     digest = file.sha256 or sha256_of(file.path, cancel)
-    item = Item(file.name, target, file.path, before.st_size, before.st_mtime_ns, digest.lower())
+    item = Item(
+        file.name, target, file.path, before.st_size, before.st_mtime_ns, digest.lower(),
+        ctime_ns=before.st_ctime_ns, inode=before.st_ino,
+    )  # fmt: skip
     item.check_source()
     return item
 

@@ -246,5 +246,4 @@ def _known_hash(one: TransferItem) -> str | None:
         state = Path(one.source).stat()
     except OSError:
         return None
-    same = (state.st_size, state.st_mtime_ns) == (one.plan["size"], one.plan["mtime_ns"])
-    return one.sha256 if same else None
+    return one.sha256 if Run.item_of(one).is_still(state) else None
