@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,22 @@ def test_a_truncated_file_is_noticed_before_it_is_complete(
     assert not unfinished(destination)
 
 
+@pytest.mark.parametrize("size", [4 * MIB, 3 * PART_BYTES])
+def test_a_file_that_gets_shorter_while_it_is_sent_is_told_at_once(
+    any_server: Server, open_s3: OpenS3, tmp_path: Path, size: int
+) -> None:
+    """Not waited for until the server gives up, and not called a trouble of the network."""
+    [file] = make_files(tmp_path, a=size)
+    destination = open_s3(any_server)
+    [item] = destination.plan([file])
+    started = time.monotonic()
+    with pytest.raises(SourceChangedError):
+        destination.send(item, lambda *_: os.truncate(file.path, 10), resume=Resume())
+    assert time.monotonic() - started < 5
+    assert item.target not in any_server.stored()
+    assert not unfinished(destination)
+
+
 def test_a_damaged_or_missing_object_is_not_called_published(
     any_server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
@@ -317,8 +334,6 @@ def test_a_damaged_or_missing_object_is_not_called_published(
 def test_the_bandwidth_limit_holds_for_all_together(
     server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
-    import time
-
     throttle = Throttle(8 * MIB)
     destination = open_s3(server, throttle=throttle)
     items = destination.plan(make_files(tmp_path, a=2 * MIB, b=2 * MIB))

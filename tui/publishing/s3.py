@@ -211,7 +211,7 @@ class S3Destination:
 
     def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
         with item.source.open("rb") as file:
-            body = Body(file.fileno(), 0, item.size, meter)
+            body = Body(item.name, file.fileno(), 0, item.size, meter)
             whole = hashlib.sha256()
             md5 = body.md5(whole)
             if whole.hexdigest() != item.sha256:

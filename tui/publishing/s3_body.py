@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from tui.publishing.errors import SourceChangedError
 from tui.publishing.meter import PIECE, Meter
 from tui.publishing.s3_client import S3Client
 
@@ -17,9 +18,13 @@ class Body(io.RawIOBase):
 
     It reads from the file as it goes, so that parts cost no memory. botocore reads a body once to
     sign it and once to send it; only what is read after `sending` was switched on counts.
+
+    Where the file ends too early it raises SourceChangedError: the length was promised already, and
+    a server would wait for the rest until it gives up.
     """
 
-    def __init__(self, file: int, start: int, length: int, meter: Meter) -> None:
+    def __init__(self, name: str, file: int, start: int, length: int, meter: Meter) -> None:
+        self._name = name
         self._file = file
         self._start = start
         self._length = length
@@ -70,14 +75,24 @@ class Body(io.RawIOBase):
         """The next bytes."""
         left = self._length - self._at
         wanted = left if size is None or size < 0 else min(size, left)
-        return self._pass(os.pread(self._file, wanted, self._start + self._at))
+        return self._pass(self._all(wanted))
 
     def readinto(self, buffer: Any, /) -> int:
         """The next bytes, into a buffer (botocore's native signer reads so)."""
         wanted = min(len(buffer), self._length - self._at)
-        piece = self._pass(os.pread(self._file, wanted, self._start + self._at))
+        piece = self._pass(self._all(wanted))
         buffer[: len(piece)] = piece
         return len(piece)
+
+    def _all(self, wanted: int) -> bytes:
+        """Exactly so many bytes; mounted folders may give fewer at a time."""
+        found = os.pread(self._file, wanted, self._start + self._at)
+        while len(found) < wanted:
+            more = os.pread(self._file, wanted - len(found), self._start + self._at + len(found))
+            if not more:
+                raise SourceChangedError(self._name)
+            found += more
+        return found
 
     def _pass(self, piece: bytes) -> bytes:
         self._at += len(piece)

@@ -136,6 +136,9 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
     place = profile.endpoint or "Amazon S3"
     if isinstance(error, PublishError):
         return error
+    inner = getattr(error, "kwargs", {}).get("error")
+    if isinstance(inner, PublishError):  # raised by what was being sent
+        return inner
     if isinstance(error, boto.ClientError):
         return _refused(error, profile, place)
     if isinstance(error, boto.SSLError):

@@ -175,7 +175,7 @@ class PartedUpload:
         self._meter.check()
         length = self._length(number, size)
         with self._item.source.open("rb") as file:
-            body = Body(file.fileno(), (number - 1) * size, length, self._meter)
+            body = Body(self._item.name, file.fileno(), (number - 1) * size, length, self._meter)
             md5 = body.md5()
             self._item.check_source()
             answer = insist(
