@@ -12,6 +12,7 @@ import pytest
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.gate import Answer, gate_before
 from tests.publishing.hosting import BUCKET
 from tests.support import eventually
 from tui.engine.control_client import ControlError
@@ -177,6 +178,37 @@ async def test_a_far_end_that_damages_data_is_not_believed(world: World, tmp_pat
         assert (row["state"], row["kind"]) == ("failed", "mismatch"), row
         (found,) = await calls.artifacts(job_id)
         assert not any(file["published"] for file in found["files"])
+
+
+async def test_what_was_found_damaged_is_sent_again_by_a_retry(
+    world: World, tmp_path: Path
+) -> None:
+    """Where the ETag proves nothing the bucket's word is taken, until it was read back once."""
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    rights = grant(prefix="job", may_delete=True)
+    async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+        host, _, path = storage.endpoint.removeprefix("http://").partition("/")
+        async with gate_before(f"http://{host}") as gate:
+            gate.lie = {"etag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+            await calls.add_destination(
+                name="kms", kind="s3", bucket=BUCKET, endpoint=f"{gate.endpoint}/{path}",
+                access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+            )  # fmt: skip
+            made = await calls.publish(job_id, "s3:kms/runs")
+            assert (await ended(world, made["transfer_id"]))["state"] == "done"
+            gate.seen.clear()
+            gate.answer = Answer(200, body=b"other bytes", methods="GET")
+            again = await calls.publish(job_id, "s3:kms/runs")
+            row = await ended(world, again["transfer_id"])
+            assert (row["state"], row["kind"]) == ("failed", "mismatch"), row
+            assert "PUT" not in gate.seen
+            gate.answer = None
+            await calls.act(again["transfer_id"], "retry")
+            row = await ended(world, again["transfer_id"], "done", "failed")
+            assert row["state"] == "done", row
+            assert "PUT" in gate.seen
+            assert {file["state"] for file in row["files"]} == {"verified"}
 
 
 async def test_a_file_changed_since_it_was_collected_is_not_published(

@@ -13,12 +13,12 @@ import pytest
 
 from tests.publishing.conftest import OpenS3, make_files, publish
 from tests.publishing.gate import Answer, Gate, gate_before
-from tests.publishing.hosting import Loop, Server, receiver
+from tests.publishing.hosting import BUCKET, Loop, Server, receiver
 from tests.publishing.other_clock import destination_test_three_hours_ahead
 from tests.support import needs_program
 from tui.listener.storage import StorageLimits
 from tui.listener.storage.grants import DiskSpace
-from tui.publishing.contract import LocalFile, Resume
+from tui.publishing.contract import Item, LocalFile, Resume
 from tui.publishing.errors import MismatchError, PublishError, TransferCancelledError, Trouble
 from tui.publishing.s3 import S3Destination
 from tui.publishing.s3_parts import PART_BYTES
@@ -319,6 +319,62 @@ def test_a_server_that_lies(
         destination.verify(items[1])
     gate.lie, gate.answer = {}, None
     assert destination.verify(items[1]).how == "etag"
+
+
+# Of five parts, because then their size cannot be another than ours.
+@pytest.mark.parametrize("size", [1000, 5 * PART_BYTES])
+def test_what_is_written_beside_an_object_does_not_make_it_whole(
+    loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, size: int
+) -> None:
+    """Other bytes of the same size whose metadata tell the right SHA-256: the ETag tells better."""
+    [file] = make_files(tmp_path, a=size)
+    [item] = publish(destination := open_s3(server), [file])
+    other = os.urandom(size)
+    if size > PART_BYTES:
+        spoiled = LocalFile(tmp_path / "other", file.name)
+        spoiled.path.write_bytes(other)
+        [wrong] = destination.plan([spoiled])
+        send_as(destination, wrong, item.sha256)
+    else:
+        destination._client.put_object(
+            Bucket=BUCKET, Key=item.target, Body=other, Metadata={"sha256": item.sha256}
+        )
+    assert server.stored()[item.target] == other
+    [again] = open_s3(server).plan([file])
+    assert (again.present, again.replaces) == (False, True)
+    [item] = publish(fresh := open_s3(server), [file])
+    assert fresh.verify(item)
+    assert server.stored()[item.target] == file.path.read_bytes()
+    [there] = (fresh := open_s3(server)).plan([file])
+    assert there.present
+    assert fresh.verify(there).how == "etag"
+
+
+def send_as(destination: S3Destination, item: Item, digest: str) -> None:
+    """Send an item whose metadata tell another SHA-256."""
+    from tui.publishing.meter import Meter
+    from tui.publishing.s3_parts import PartedUpload
+
+    upload = PartedUpload(
+        destination._client, destination._profile, item, Meter(item.size), Resume()
+    )
+    upload.run({"Metadata": {"sha256": digest}})
+
+
+def test_where_the_etag_proves_nothing_what_is_written_beside_it_counts(
+    loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
+) -> None:
+    """With KMS an ETag looks like an MD5 and is none; verifying reads the object back."""
+    gate = gated(loop_thread, server)
+    [file] = make_files(tmp_path, a=1000)
+    [item] = publish(open_s3(server), [file])
+    gate.lie = {"etag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+    [again] = (fresh := open_s3(server)).plan([file])
+    assert again.present
+    assert fresh.verify(again).how == "read back"
+    gate.answer = Answer(200, body=b"x" * 1000, methods="GET")
+    with pytest.raises(MismatchError, match="other bytes"):
+        fresh.verify(item)
 
 
 def test_a_page_of_a_hotel_is_no_bucket(

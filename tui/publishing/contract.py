@@ -55,6 +55,8 @@ class Item:
         came: how the content got under this name; empty before.
         ctime_ns: when the file or what is kept of it changed last; 0 in plans of older versions.
         inode: which file of its disk it is; 0 in plans of older versions.
+        damaged: what lies under this name was read back and is other content, whatever the far end
+            says of it; so it is sent again, whatever a plan finds.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Item:
     came: Came = ""
     ctime_ns: int = 0
     inode: int = 0
+    damaged: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the store."""

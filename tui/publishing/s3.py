@@ -35,7 +35,7 @@ from tui.publishing.s3_client import S3Client, make_client
 from tui.publishing.s3_copy import Copier
 from tui.publishing.s3_errors import code_of, explain
 from tui.publishing.s3_etag import matches
-from tui.publishing.s3_head import ABSENT, head, head_before_sending
+from tui.publishing.s3_head import ABSENT, etag_of, head, head_before_sending
 from tui.publishing.s3_parts import PART_BYTES, PartedUpload, insist
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.publishing.throttle import Throttle
@@ -120,10 +120,13 @@ class S3Destination:
         found = head_before_sending(self._client, self._profile, item.target)
         if found is None:
             return item
-        same: bool = found["ContentLength"] == item.size and (
-            found.get("Metadata", {}).get(_HASH_KEY) == item.sha256
-            or matches(item.source, item.size, str(found.get("ETag", "")), cancel) is True
-        )
+        same = found["ContentLength"] == item.size
+        if same:
+            proof = self._proof(item, item.target, etag_of(found), cancel)
+            # What its sender wrote beside it counts only where the ETag proves nothing: the object
+            # may have been damaged or overwritten since, and only `verify` reads it back.
+            said = found.get("Metadata", {}).get(_HASH_KEY) == item.sha256
+            same = said if proof is None else proof
         return replace(item, present=same, replaces=not same)
 
     def _options(self, name: str, digest: str) -> dict[str, Any]:
@@ -190,7 +193,7 @@ class S3Destination:
         try:
             found = head_before_sending(self._client, self._profile, source)
             etag = str((found or {}).get("ETag", "")).strip('"')
-            if not etag or not self._is(item, source, etag, cancel):
+            if not etag or not self._proof(item, source, etag, cancel):
                 return ""
             options = self._options(item.name, item.sha256)
             copier = Copier(self._client, self._profile, item, meter)
@@ -204,10 +207,22 @@ class S3Destination:
             return ""
         return "copied" if done else ""
 
-    def _is(self, item: Item, key: str, etag: str, cancel: threading.Event | None) -> bool:
-        return self._sent.get(key) == (item.sha256, etag) or bool(
-            matches(item.source, item.size, etag, cancel)
-        )
+    def _proof(
+        self, item: Item, key: str, etag: str, cancel: threading.Event | None
+    ) -> bool | None:
+        """Whether an object with that ETag has the item's content; None where it tells nothing.
+
+        What was proved once is not read again.
+        """
+        if etag and self._sent.get(key) == (item.sha256, etag):
+            return True
+        whole = hashlib.sha256()
+        same = matches(item.source, item.size, etag, cancel, whole=whole)
+        if same and whole.hexdigest() != item.sha256:
+            raise SourceChangedError(item.name)
+        if same:
+            self._sent[key] = (item.sha256, etag)
+        return same
 
     def _put(self, item: Item, meter: Meter, options: dict[str, Any]) -> str:
         with item.source.open("rb") as file:
@@ -245,21 +260,13 @@ class S3Destination:
         size, etag = int(found["ContentLength"]), str(found.get("ETag", "")).strip('"')
         if size != item.size:
             raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
-        if not deep and self._has_etag(item, etag, cancel):
+        # False proves nothing here: not every server that encrypts says so.
+        if not deep and self._proof(item, item.target, etag, cancel):
             return Verified(size, "etag", etag)
         digest = self._read_back(item, cancel)
         if digest != item.sha256:
             raise MismatchError(item.name, "reading it back gives other bytes")
         return Verified(size, "read back", digest)
-
-    def _has_etag(self, item: Item, etag: str, cancel: threading.Event | None) -> bool:
-        """Whether the ETag proves the content; False proves nothing (it may not be an MD5)."""
-        if self._sent.get(item.target) == (item.sha256, etag):
-            return True
-        if not matches(item.source, item.size, etag, cancel):
-            return False
-        item.check_source()
-        return True
 
     def _read_back(self, item: Item, cancel: threading.Event | None) -> str:
         meter = Meter(item.size, None, cancel, self._throttle)

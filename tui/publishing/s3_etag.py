@@ -17,15 +17,22 @@ _PARTED = re.compile(r"[0-9a-f]{32}-(\d+)")
 _USUAL_PARTS = tuple(size * MIB for size in (8, 5, 15, 16, 50, 64, 10, 20, 25, 32, 100, 128))
 
 
-def matches(path: Path, size: int, etag: str, cancel: threading.Event | None = None) -> bool | None:
+def matches(
+    path: Path,
+    size: int,
+    etag: str,
+    cancel: threading.Event | None = None,
+    *,
+    whole: hashlib._Hash | None = None,
+) -> bool | None:
     """Whether the file has that ETag; None when the ETag tells nothing about the content.
 
     It tells something when it is an MD5, or the MD5 of the MD5s of parts whose size can be
-    guessed. Reads the file once.
+    guessed. Reads the file once, for `whole` too; where nothing can be compared not at all.
     """
     etag = etag.strip('"').lower()
     if _SINGLE.fullmatch(etag):
-        return _digest(path, cancel) == etag
+        return _digest(path, cancel, whole) == etag
     found = _PARTED.fullmatch(etag)
     if found is None:
         return None
@@ -34,7 +41,7 @@ def matches(path: Path, size: int, etag: str, cancel: threading.Event | None = N
     fitting = [one for one in sizes if max(1, math.ceil(size / one)) == count]
     if not fitting:
         return None
-    made = _parted(path, fitting, cancel)
+    made = _parted(path, fitting, cancel, whole)
     if etag in made:
         return True
     # An honest server with another size of parts looks the same as a damaged file; only our own
@@ -42,19 +49,25 @@ def matches(path: Path, size: int, etag: str, cancel: threading.Event | None = N
     return False if fitting == [part_size(size)] else None
 
 
-def _digest(path: Path, cancel: threading.Event | None) -> str:
+def _digest(path: Path, cancel: threading.Event | None, whole: hashlib._Hash | None) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     for piece in pieces(path, cancel):
         digest.update(piece)
+        if whole is not None:
+            whole.update(piece)
     return digest.hexdigest()
 
 
-def _parted(path: Path, sizes: list[int], cancel: threading.Event | None) -> set[str]:
+def _parted(
+    path: Path, sizes: list[int], cancel: threading.Event | None, whole: hashlib._Hash | None
+) -> set[str]:
     """The ETags for several sizes of parts, all multiples of the blocks that are read."""
     open_parts = {size: hashlib.md5(usedforsecurity=False) for size in sizes}
     lists: dict[int, list[str]] = {size: [] for size in sizes}
     filled = dict.fromkeys(sizes, 0)
     for piece in pieces(path, cancel):
+        if whole is not None:
+            whole.update(piece)
         for size in sizes:
             open_parts[size].update(piece)
             filled[size] += len(piece)

@@ -56,3 +56,15 @@ def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> dict[
         if error.kind is Trouble.PERMISSION:
             return None
         raise
+
+
+def etag_of(answer: dict[str, Any]) -> str:
+    """The ETag in the answer to HEAD; "" where it is said to be no hash of the content.
+
+    With KMS and with keys of one's own it is none, whatever it looks like
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+    """
+    hidden = answer.get("ServerSideEncryption", "AES256") != "AES256"
+    if hidden or "SSECustomerAlgorithm" in answer:
+        return ""
+    return str(answer.get("ETag", "")).strip('"')

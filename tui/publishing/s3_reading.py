@@ -11,6 +11,7 @@ from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.reading import FarFile, Reading
 from tui.publishing.s3_client import S3Client, make_client
 from tui.publishing.s3_errors import code_of, explain
+from tui.publishing.s3_head import etag_of
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.settings import NetworkSettings
 
@@ -53,8 +54,7 @@ class BucketReader:
     def proofs_of(self, name: str) -> tuple[str, str]:
         """What a copy can be checked by: the SHA-256 that a sender put beside it, and the ETag.
 
-        Either may be "": with KMS and with keys of one's own the ETag is no hash of the content
-        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+        Either may be "" (for the ETag see `etag_of`).
         """
         try:
             head = self._client.head_object(
@@ -62,10 +62,7 @@ class BucketReader:
             )
         except Exception as error:
             raise self._explained(error, name) from error
-        hidden = head.get("ServerSideEncryption", "AES256") != "AES256"
-        hidden = hidden or "SSECustomerAlgorithm" in head
-        etag = "" if hidden else str(head.get("ETag", "")).strip('"')
-        return str(head.get("Metadata", {}).get(_HASH_KEY, "")), etag
+        return str(head.get("Metadata", {}).get(_HASH_KEY, "")), etag_of(head)
 
     @contextlib.contextmanager
     def opened(self, name: str, mark: str, start: int, stop: int | None) -> Iterator[Reading]:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from tui.engine.publisher.control import Control
 from tui.engine.publisher.guard import differs, guard
 from tui.publishing.contract import Came, Destination, Item, LocalFile, Resume
-from tui.publishing.errors import TransferCancelledError
+from tui.publishing.errors import MismatchError, TransferCancelledError
 from tui.store.transfer_records import TransferItem, TransferRecord
 from tui.store.transfers import TransferTables
 
@@ -127,10 +127,16 @@ class Run:
             replace(item, came=before.get(item.name) or "there") if item.present else item
             for item in items
         ]
+        wrong = {one.name for one in stored if one.plan.get("damaged")}
+        items = [
+            replace(item, present=False, replaces=True, came="", damaged=True)
+            if item.name in wrong else item
+            for item in items
+        ]  # fmt: skip
         for one, item in zip(known, items, strict=False):
             if one.sha256 and one.sha256 != item.sha256:
                 raise differs(item.name)
-        mine = {name for name, came in before.items() if came in ("sent", "copied")}
+        mine = wrong | {name for name, came in before.items() if came in ("sent", "copied")}
         guard(items, self.destination, self.tables, self.record, mine)
         self.tables.replace_items(
             name,
@@ -171,7 +177,7 @@ class Run:
             self._sources[item.store, item.sha256] = item.target
             self.control.settle(seq, item.size)
             self.control.kept += 1
-            plan = replace(item, came=came).to_dict()
+            plan = replace(item, came=came, damaged=False).to_dict()
             self.tables.update_item(
                 self.record.transfer_id, seq, state="sent", resume={}, plan=plan
             )
@@ -216,7 +222,13 @@ class Run:
     async def _verify(self, seq: int, item: Item, gate: asyncio.Semaphore) -> None:
         async with gate:
             verify = partial(self.destination.verify, item, cancel=self.control.cancel)
-            proof = await self._thread(verify)
+            try:
+                proof = await self._thread(verify)
+            except MismatchError:
+                # The far end believes that it has it, and would say so to the next plan as well.
+                plan = replace(item, damaged=True).to_dict()
+                self.tables.update_item(self.record.transfer_id, seq, plan=plan)
+                raise
         self.tables.update_item(
             self.record.transfer_id, seq, state="verified", proof=proof.how,
             link=self.destination.link(item) or "",

