@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -51,6 +51,8 @@ class Gate:
         damage: how many bodies of PUT get a wrong byte on their way.
         lie: headers, in lower case, that every answer to a HEAD is given.
         seen: methods that came.
+        before: called with method and path of a request before anything is answered.
+        headers: of requests that came, with their methods; names in lower case.
     """
 
     upstream: str
@@ -60,6 +62,8 @@ class Gate:
     damage: int = 0
     lie: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
+    before: Callable[[str, str], Awaitable[None]] | None = None
+    headers: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     @property
     def endpoint(self) -> str:
@@ -69,6 +73,10 @@ class Gate:
         """Answer, or ask the server."""
         body = await request.read()
         self.seen.append(request.method)
+        given = {name.lower(): value for name, value in request.headers.items()}
+        self.headers.append((request.method, given))
+        if self.before is not None:
+            await self.before(request.method, request.path)
         answer = self.answer
         if answer is not None and answer.times > 0 and request.method in answer.methods.split():
             answer.times -= 1

@@ -14,7 +14,7 @@ from tests.publishing.conftest import make_files, publish
 from tests.publishing.gate import Answer, Gate, gate_before
 from tests.publishing.hosting import Loop
 from tui.publishing.contract import LocalFile
-from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.errors import PublishError, SourceChangedError, Trouble
 from tui.publishing.hub import HubDestination, HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
@@ -125,6 +125,39 @@ def test_a_dataset_of_the_same_name_stays_as_it_is(hub: RunningHub, tmp_path: Pa
     dataset = hub.hub.repos.get("dataset", REPO)
     assert dataset is not None
     assert not dataset.head.tree
+
+
+def test_a_small_file_that_changes_during_the_commit_is_not_called_published(
+    loop_thread: Loop, hub: RunningHub, tmp_path: Path
+) -> None:
+    """It is on the Hub as it is here now; but that is not what was planned."""
+    gate = gated(loop_thread, hub)
+    destination = opened(hub)
+    destination.prepare()
+    file = LocalFile(tmp_path / "a.txt", "a.txt")
+    file.path.write_bytes(b"y" * 1000)
+    [item] = destination.plan([file])
+    destination.send(item)
+
+    async def change(_method: str, path: str) -> None:
+        if "/preupload/" in path:
+            file.path.write_bytes(b"x" * 1000)
+
+    gate.before = change
+    destination.finish([item])
+    with pytest.raises(SourceChangedError):
+        destination.verify(item)
+    gate.before = None
+    [item] = publish(destination, [file])
+    assert destination.verify(item).how == "git"
+
+
+@pytest.mark.parametrize("name", [".git/config", "a/.git/b.bin", ".cache/x"])
+def test_folders_that_the_hub_does_not_take(hub: RunningHub, tmp_path: Path, name: str) -> None:
+    [file] = make_files(tmp_path, a=10)
+    problem = refusal(opened(hub), [LocalFile(file.path, name)])
+    assert problem.kind is Trouble.NAME
+    assert "takes no folder called" in problem.message
 
 
 def test_a_gated_repository(hub: RunningHub, tmp_path: Path) -> None:

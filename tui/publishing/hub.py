@@ -24,7 +24,7 @@ from tui.publishing.errors import (
 )
 from tui.publishing.hub_client import open_api
 from tui.publishing.hub_errors import explain
-from tui.publishing.hub_names import check_repo_id
+from tui.publishing.hub_names import check_path, check_repo_id
 from tui.publishing.hub_reader import CountingReader
 from tui.publishing.meter import Meter, check_names, describe_source, pieces
 from tui.publishing.throttle import Throttle
@@ -129,6 +129,8 @@ class HubDestination:
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
         """Compare with what the repository holds; a missing repository holds nothing."""
         check_names(tuple(files))
+        for file in files:
+            check_path(file.name)
         folder = self._target.folder.strip("/")
         prefix = f"{folder}/" if folder else ""
         store = f"{self._target.endpoint} {self._repo}"
@@ -224,7 +226,8 @@ class HubDestination:
         except OSError as error:
             raise disk_error(error, f"{item.source} cannot be read") from error
         with reader:
-            operation = CommitOperationAdd(item.target, str(item.source))
+            with self._translated(meter.cancel):
+                operation = CommitOperationAdd(item.target, str(item.source))
             operation.upload_info.sha256 = bytes.fromhex(item.sha256)
             if operation.upload_info.size != item.size:
                 raise SourceChangedError(item.name)
@@ -257,7 +260,8 @@ class HubDestination:
             for item in batch:
                 if self._by_xet(item):
                     # The library finds by itself that the storage has all of it.
-                    operation = CommitOperationAdd(item.target, str(item.source))
+                    with self._translated():
+                        operation = CommitOperationAdd(item.target, str(item.source))
                     operation.upload_info.sha256 = bytes.fromhex(item.sha256)
                 else:
                     operation = stack.enter_context(self._reading(item, Meter(item.size)))
@@ -324,13 +328,32 @@ def _checksum_of(there: RepoFile) -> str:
 
 
 def _own_checksum(item: Item, there: RepoFile, cancel: threading.Event | None) -> str:
-    """The local file's value of the kind that the Hub keeps for it."""
-    return item.sha256 if there.lfs else git_hash(item.source, item.size, cancel)
+    """The planned content's value of the kind that the Hub keeps for it.
+
+    Raises:
+        SourceChangedError: it had to be computed, and the file has other content now: equal to the
+            Hub's is what was there when it was sent, which nobody planned.
+    """
+    if there.lfs:
+        return item.sha256
+    whole = hashlib.sha256()
+    name = git_hash(item.source, item.size, cancel, whole=whole)
+    if whole.hexdigest() != item.sha256:
+        raise SourceChangedError(item.name)
+    return name
 
 
-def git_hash(path: Path, size: int, cancel: threading.Event | None = None) -> str:
-    """Git's name of a file's content."""
+def git_hash(
+    path: Path,
+    size: int,
+    cancel: threading.Event | None = None,
+    *,
+    whole: hashlib._Hash | None = None,
+) -> str:
+    """Git's name of a file's content; it is read once, for `whole` too."""
     digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     for piece in pieces(path, cancel):
         digest.update(piece)
+        if whole is not None:
+            whole.update(piece)
     return digest.hexdigest()
