@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import struct
+import threading
+import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +163,58 @@ def test_any_bytes_give_an_answer_or_a_clear_error(tmp_path: Path, data: bytes) 
         read_info(path)
     except SafetensorsError as error:
         assert error.message  # noqa: PT017 - both outcomes are fine
+
+
+def test_a_large_honest_header_is_read(tmp_path: Path) -> None:
+    """As a full model with adapters has: tens of thousands of tensors, and long metadata."""
+    header = {"__metadata__": {"captions": json.dumps([f'"{n}" {{' for n in range(20_000)])}}
+    header |= {f"blocks.{n}.attn.to_q.weight": tensor(n, n + 1) for n in range(30_000)}
+    path = write(tmp_path / "big", json.dumps(header).encode() + b"   ", bytes(30_000))
+    info = read_info(path)
+    assert info.tensors == info.parameters == len(deserialize(path.read_bytes())) == 30_000
+    assert info.metadata == header["__metadata__"]
+
+
+_NO_SPACE = b'{"a":{"dtype":"U8","shape":[%b],"data_offsets":[0,8]}}'
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        _NO_SPACE % b",".join([b"9223372036854775807"] * 100_000),
+        _NO_SPACE % b",".join([b"2"] * 65),
+        _NO_SPACE % b",".join([b"1"] * 65),
+        _NO_SPACE % (b"4611686018427387904," * 2 + b"0"),
+        b'{"a":[%b]}' % b",".join([b"[]"] * 5_000_000),
+        b'{"a":{"dtype":[%b]}}' % b",".join([b'"ab"'] * 3_000_000),
+        b'{"__metadata__":{"a":[%b]}}' % b",".join([b"[]"] * 5_000_000),
+        b'{"__metadata__":{"a":"b"%b}}' % b"".join(b',"%d":1' % n for n in range(100)),
+        b"{}" + b" " * 16 * 1024 * 1024,
+    ],
+    ids=["product", "dimensions", "ones", "overflow", "lists", "texts", "meta", "numbers", "long"],
+)  # fmt: skip
+def test_a_hostile_header_holds_up_nobody(tmp_path: Path, header: bytes) -> None:
+    """Another thread goes on meanwhile, and no memory is filled with what no header has."""
+    path = write(tmp_path / "bad.safetensors", header, bytes(8))
+    longest, stop = 0.0, threading.Event()
+
+    def look() -> None:
+        nonlocal longest
+        last = time.monotonic()
+        while not stop.is_set():
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+
+    watch = threading.Thread(target=look)
+    tracemalloc.start()
+    watch.start()
+    try:
+        with pytest.raises(SafetensorsError):
+            read_info(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        stop.set()
+        watch.join()
+        tracemalloc.stop()
+    assert peak < 3 * len(header) + 2**20
+    assert longest < 3.0  # a busy machine takes some of it; what was wrong took tens of seconds

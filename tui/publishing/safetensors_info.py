@@ -6,19 +6,21 @@ all tensors without gaps. https://huggingface.co/docs/safetensors/index#format
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import struct
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn, TypeGuard
+from typing import Any, Literal, TypeGuard
+
+from tui.publishing.safetensors_header import Header, SafetensorsError, open_header
+
+__all__ = ["SafetensorsError", "SafetensorsInfo", "read_info"]
 
 Kind = Literal["lora", "lycoris", "full", "other"]
 
-_MOST_HEADER = 100_000_000  # the format's own limit
 _MOST_METADATA = 1_000
+_MOST_DIMENSIONS = 64
+_MOST_ELEMENTS = 2**64
 _BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8,
     "U64": 64, "U32": 32, "U16": 16, "U8": 8, "BOOL": 8, "C64": 64, "F8_E5M2": 8, "F8_E4M3": 8,
@@ -26,20 +28,6 @@ _BITS = {
 }  # fmt: skip
 _DOWN = (".lora_A.", ".lora_down.", ".lora_a.", "_lora.down.")
 _LYCORIS = (".lokr_w", ".hada_w", ".oft_", ".oft_blocks", ".glora_", ".dora_scale")
-
-
-class SafetensorsError(Exception):
-    """The file is not a whole and honest safetensors file.
-
-    Attributes:
-        message: what is wrong with it.
-        truncated: its end is missing, as after a broken transfer.
-    """
-
-    def __init__(self, message: str, *, truncated: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.truncated = truncated
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,63 +59,36 @@ def read_info(path: Path) -> SafetensorsInfo:
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        header, data_bytes = _header(file, size)
-    return _describe(header, data_bytes)
-
-
-def _header(file: BinaryIO, size: int) -> tuple[dict[str, Any], int]:
-    first = file.read(8)
-    if len(first) < 8:
-        raise SafetensorsError("It is too short to be a safetensors file.", truncated=True)
-    (length,) = struct.unpack("<Q", first)
-    if length > _MOST_HEADER:
-        raise SafetensorsError(f"Its header claims {length:,} bytes, which no such file has.")
-    if length > size - 8:
-        raise SafetensorsError("It ends inside its header.", truncated=True)
-    if length < 2:
-        raise SafetensorsError("It has no header.")
-    raw = file.read(length)
-    if not raw.startswith(b"{"):
-        raise SafetensorsError("Its header is no JSON object.")
+        header, data_bytes = open_header(file, size)
     try:
-        header = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant
-        )
+        return _describe(header, data_bytes)
     except SafetensorsError:
         raise
     except (ValueError, RecursionError) as error:
         raise SafetensorsError(f"Its header is no JSON: {str(error)[:80]}.") from error
-    if not isinstance(header, dict):
-        raise SafetensorsError("Its header is no JSON object.")
-    return header, size - 8 - length
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise SafetensorsError("Its header has the same name twice.")
-    return made
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise SafetensorsError(f"Its header holds {text}.")
-
-
-def _describe(header: dict[str, Any], data_bytes: int) -> SafetensorsInfo:
-    metadata = _metadata(header.pop("__metadata__", None))
+def _describe(header: Header, data_bytes: int) -> SafetensorsInfo:
+    metadata: dict[str, str] = {}
     spans: list[tuple[int, int, str]] = []
     dtypes: Counter[str] = Counter()
     shapes: dict[str, tuple[int, ...]] = {}
-    for name, entry in header.items():
-        dtype, shape, begin, end = _tensor(name, entry)
+    parameters = 0
+    for name in header.members():
+        if name == "__metadata__":
+            metadata = _metadata(header)
+            continue
+        dtype, shape, elements, begin, end = _tensor(name, header.entry())
         spans.append((begin, end, name))
         dtypes[dtype] += 1
         shapes[name] = shape
+        parameters += elements
+    header.end()
     _check_spans(sorted(spans), data_bytes)
     return SafetensorsInfo(
         kind=_kind(shapes),
         tensors=len(shapes),
-        parameters=sum(math.prod(shape) for shape in shapes.values()),
+        parameters=parameters,
         data_bytes=data_bytes,
         rank=_rank(shapes),
         dtypes=dict(dtypes),
@@ -135,15 +96,24 @@ def _describe(header: dict[str, Any], data_bytes: int) -> SafetensorsInfo:
     )
 
 
-def _metadata(given: Any) -> dict[str, str]:
-    if given is None:
-        return {}
-    if not isinstance(given, dict) or not all(isinstance(item, str) for item in given.values()):
+def _metadata(header: Header) -> dict[str, str]:
+    """The writer's texts, of which no more than some are kept."""
+    found: dict[str, str] = {}
+    if header.is_null():
+        return found
+    if not header.is_object():
         raise SafetensorsError("Its metadata are not texts.")
-    return dict(list(given.items())[:_MOST_METADATA])
+    for name in header.members():
+        if not header.is_text():
+            raise SafetensorsError("Its metadata are not texts.")
+        value = header.string()
+        if len(found) < _MOST_METADATA:
+            found[name] = value
+    return found
 
 
-def _tensor(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
+def _tensor(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int, int]:
+    """Type, shape, number of elements, and where it begins and ends."""
     if not isinstance(entry, dict):
         raise SafetensorsError(f"Tensor {name[:80]!r} is not described.")
     dtype, shape, span = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
@@ -152,10 +122,23 @@ def _tensor(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
     if not (_numbers(shape) and _numbers(span) and len(span) == 2):
         raise SafetensorsError(f"Tensor {name[:80]!r} has no proper shape or place.")
     begin, end = span
-    bits = _BITS[dtype] * math.prod(shape)
+    elements = _elements(name, shape)
+    bits = _BITS[dtype] * elements
     if begin > end or bits % 8 or bits // 8 != end - begin:
         raise SafetensorsError(f"Tensor {name[:80]!r} has another size than its shape says.")
-    return dtype, tuple(shape), begin, end
+    return dtype, tuple(shape), elements, begin, end
+
+
+def _elements(name: str, shape: list[int]) -> int:
+    """The product of a shape, no further than any file could hold, as the library does it."""
+    if len(shape) > _MOST_DIMENSIONS:
+        raise SafetensorsError(f"Tensor {name[:80]!r} has {len(shape):,} dimensions.")
+    elements = 1
+    for length in shape:
+        elements *= length
+        if elements >= _MOST_ELEMENTS:
+            raise SafetensorsError(f"Tensor {name[:80]!r} is larger than any file.")
+    return elements
 
 
 def _numbers(value: Any) -> TypeGuard[list[int]]:
