@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from tui.store.transfer_records import PublishedFile
 _MOST_METADATA: Final = 40
 _LONGEST: Final = 400
 """How much of a file's own metadata is passed on: it may be as long as its writer liked."""
+_MOST_REMEMBERED: Final = 512
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
@@ -89,17 +91,30 @@ def _row(
 
 def weights_of(path: Path) -> dict[str, Any]:
     """What a safetensors file says it holds, or what is wrong with it."""
-    found: dict[str, Any] = {
+    try:
+        state = path.stat()
+        return dict(
+            _weights(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        )
+    except OSError as error:
+        return _unknown() | {"problem": f"it cannot be read: {error.strerror or error}"}
+
+
+def _unknown() -> dict[str, Any]:
+    return {
         "kind": None, "rank": None, "tensors": 0, "parameters": 0, "dtypes": {}, "metadata": {},
         "problem": "", "truncated": False,
     }  # fmt: skip
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _weights(path: Path, *_state: int) -> dict[str, Any]:
+    """Read once for each state of a file: the headers of 50 adapters take a second or two."""
     try:
         info = read_info(path)
     except SafetensorsError as error:
-        return found | {"problem": error.message, "truncated": error.truncated}
-    except OSError as error:
-        return found | {"problem": f"it cannot be read: {error.strerror or error}"}
-    return found | {
+        return _unknown() | {"problem": error.message, "truncated": error.truncated}
+    return _unknown() | {
         "kind": info.kind, "rank": info.rank, "tensors": info.tensors,
         "parameters": info.parameters, "dtypes": info.dtypes,
         "metadata": {

@@ -1,0 +1,36 @@
+"""What a weights file holds is read once for each of its states."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.publishing.test_safetensors_info import real
+from tui.engine.publisher import artifacts
+from tui.engine.publisher.artifacts import weights_of
+
+
+def test_a_header_is_read_once_for_each_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    honest = artifacts.read_info
+    monkeypatch.setattr(artifacts, "read_info", lambda path: (read.append(path), honest(path))[1])
+    path = real(tmp_path / "a.safetensors", {"x.lora_A.w": ("F32", [4, 2], bytes(32))})
+    first = weights_of(path)
+    first["kind"] = "changed by whoever got it"
+    assert [weights_of(path)["rank"] for _ in range(3)] == [4, 4, 4]
+    assert weights_of(path)["kind"] == "lora"
+    assert len(read) == 1
+    state = path.stat()
+    other = real(tmp_path / "b.safetensors", {"x.lora_A.w": ("F32", [2, 4], bytes(32))})
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))  # same name, size and time
+    other.replace(path)
+    assert weights_of(path)["rank"] == 2
+    path.unlink()
+    assert "cannot be read" in weights_of(path)["problem"]
+    real(path, {"x.lora_A.w": ("F32", [8, 1], bytes(32))})
+    os.utime(path, ns=(0, 0))
+    assert weights_of(path)["rank"] == 8
