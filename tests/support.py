@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -16,6 +19,20 @@ T = TypeVar("T")
 def needs_program(name: str) -> pytest.MarkDecorator:
     """Skip, saying so, where a program of the system is not installed."""
     return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A file system of its own size; skips, saying so, where none can be mounted."""
+    place.mkdir(parents=True, exist_ok=True)
+    mount = shutil.which("mount")
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 async def eventually(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -28,6 +28,9 @@ class Shelf:
         hold_after: send no more than so many bytes in all until `open`.
         missing: names that are gone.
         short: names of which the last byte is left out although it is promised.
+        endless: names whose content comes again and again, without a length.
+        promise: those of them whose first answer tells the length of the beginning.
+        on_sent: called after each piece.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -39,6 +42,9 @@ class Shelf:
     hold_after: int | None = None
     missing: set[str] = field(default_factory=set)
     short: set[str] = field(default_factory=set)
+    endless: set[str] = field(default_factory=set)
+    promise: set[str] = field(default_factory=set)
+    on_sent: Callable[[], None] = lambda: None
     open: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
@@ -74,6 +80,12 @@ class Shelf:
             status = 206
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
         response = web.StreamResponse(status=status, headers=headers)
+        if name in self.endless and not (name in self.promise and self.asked[name] == 1):
+            response.enable_chunked_encoding()
+            await response.prepare(request)
+            while name in self.endless:
+                await self._send(request, response, name, data[:_PIECE])
+            return response
         response.content_length = stop - start
         await response.prepare(request)
         if name in self.short:
@@ -98,6 +110,7 @@ class Shelf:
             await self.open.wait()
         self.sent[name] = self.sent.get(name, 0) + len(piece)
         await response.write(piece)
+        self.on_sent()
 
 
 @asynccontextmanager

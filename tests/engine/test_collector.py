@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,12 +70,18 @@ class Desk:
         return self.engine.book.insert(job)
 
 
-@pytest.fixture
-async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
+@asynccontextmanager
+async def running_desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
     async with running_engine(home) as (engine, _):
         client = ControlClient(home.socket, shelf.base)
         await client.set_session({"replicate_token": TOKEN})
         yield Desk(engine, client)
+
+
+@pytest.fixture
+async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
+    async with running_desk(home, shelf) as made:
+        yield made
 
 
 async def test_files_come_in_parts_and_whole(desk: Desk, shelf: Shelf) -> None:

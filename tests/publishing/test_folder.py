@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.publishing.conftest import make_files, publish
+from tests.support import small_disk
 from tui.publishing.contract import Item, LocalFile, Resume
 from tui.publishing.errors import (
     MismatchError,
@@ -37,14 +37,8 @@ def target(tmp_path: Path) -> FolderDestination:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    mount = shutil.which("mount")
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(place)]
-    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk(tmp_path / "tiny", "4m") as place:
+        yield place
 
 
 def leftovers(folder: Path) -> list[Path]:

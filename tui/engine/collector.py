@@ -209,6 +209,8 @@ class Collector:
 
         def room(need: int) -> None:
             nonlocal reserved
+            self._reserved -= reserved
+            reserved = 0
             self._check_space(remote.name, need)
             reserved = need
             self._reserved += need
@@ -233,7 +235,7 @@ class Collector:
         free = shutil.disk_usage(_existing(self._outputs)).free - self._reserved
         if need and need + _SPARE > free:
             raise PublishError(
-                f"{name} needs {need:,} bytes, and only {max(0, free):,} are free in "
+                f"{name} needs {need:,} bytes more, and only {max(0, free):,} are free in "
                 f"{self._outputs}.",
                 "Free some space there; it is tried again by itself.",
                 Trouble.DISK_FULL,

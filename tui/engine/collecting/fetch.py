@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.collecting.source import ContentChangedError, Remote, Source
+from tui.engine.collecting.source import Answer, ContentChangedError, Remote, Source
 from tui.publishing.errors import MismatchError, PublishError, Trouble, disk_error
 from tui.publishing.hub import git_hash
 from tui.publishing.meter import pieces as pieces_of
 from tui.publishing.s3_etag import matches
 
 PART: Final = 8 * 1024 * 1024
+_LOOK_EVERY: Final = PART
+"""Bytes between two looks at the room, for what comes without a length."""
 _TRIES: Final = 3
 _FIRST_PAUSE: Final = 0.5
 _KEEP_EVERY: Final = 0.5
@@ -53,10 +55,12 @@ class Fetch:
         source: where it is.
         remote: what it is there.
         target: where it goes; a hidden neighbour holds it until it is whole.
-        notes: what an earlier try left, as plain data: `{mark, size, parts: {number: bytes}}`.
+        notes: what an earlier try left, as plain data: `{mark, size, parts: {number: bytes}}`, or
+            `{least}`, the bytes that there was no room for.
         keep: called with the notes when they changed in a way worth keeping.
         progress: called with the bytes that are here.
-        room: called with the bytes that are still to come; PublishError when they do not fit.
+        room: called with the bytes that are still to come, as far as is known, perhaps more than
+            once; PublishError when they do not fit.
         streams: how many connections there may be at once, for all files together.
     """
 
@@ -85,8 +89,10 @@ class Fetch:
         try:
             async with self.streams:
                 self.remote, ranged = await self.source.look(self.remote)
+            least = int(self.notes.get("least", 0))
             self._begin(ranged=ranged)
-            self.room(max(0, (self.remote.size or 0) - sum(self.notes["parts"].values())))
+            size = least if self.remote.size is None else self.remote.size
+            self._check_room(max(0, size - sum(self.notes["parts"].values())), least)
             await self._all_parts() if ranged else await self._whole()
             self.keep(self.notes)
             return await asyncio.to_thread(self._finish)
@@ -111,9 +117,10 @@ class Fetch:
         with self.part.open("ab"):
             pass
 
-    def _drop(self) -> None:
+    def _drop(self, least: int = 0) -> None:
         self.part.unlink(missing_ok=True)
         self.notes.clear()
+        self.notes.update({"least": least} if least else {})
         self.keep(self.notes)
 
     # -- the parts ----------------------------------------------------------------------------
@@ -174,16 +181,41 @@ class Fetch:
 
     async def _whole(self) -> None:
         """The far end takes no ranges: all of it by one connection, from the beginning."""
-        at = 0
-        with self.part.open("r+b", buffering=0) as file:
-            file.truncate(0)
-            async with self.streams, self.source.reading(self.remote, 0, None) as answer:
-                async for piece in answer.pieces:
-                    await settled(self._write, file.fileno(), memoryview(piece), at)
-                    at += len(piece)
-                    self.notes["parts"] = {"0": at}
-                    self._tell()
-            await asyncio.to_thread(os.fsync, file.fileno())
+        try:
+            with self.part.open("r+b", buffering=0) as file:
+                file.truncate(0)
+                async with self.streams, self.source.reading(self.remote, 0, None) as answer:
+                    await self._pour(answer, file.fileno())
+                await asyncio.to_thread(os.fsync, file.fileno())
+        except BaseException:
+            # The next try begins anew: what is here would only take room, which may be the reason.
+            self._drop(int(self.notes.get("least", 0)))
+            raise
+
+    async def _pour(self, answer: Answer, file: int) -> None:
+        """Write what comes, no more than was promised, or than there is room for."""
+        at, looked = 0, 0
+        async for piece in answer.pieces:
+            end = at + len(piece)
+            if self.remote.size is not None and end > self.remote.size:
+                words = f"more than {end - 1:,} bytes instead of {self.remote.size:,}"
+                raise MismatchError(self.remote.name, words)
+            if self.remote.size is None and end > looked:
+                looked = end + _LOOK_EVERY
+                self._check_room(looked - at, looked)
+            await settled(self._write, file, memoryview(piece), at)
+            at = end
+            self.notes["parts"] = {"0": at}
+            self._tell()
+
+    def _check_room(self, need: int, least: int) -> None:
+        """The room for so many bytes; without it the next try knows how many there are at least."""
+        try:
+            self.room(need)
+        except PublishError:
+            if self.remote.size is None:
+                self._drop(least)
+            raise
 
     @staticmethod
     def _write(file: int, data: memoryview, at: int) -> None:
