@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +33,10 @@ class BucketReader:
             raise explain(error, profile) from error
 
     def list(self, since: datetime | None = None) -> list[FarFile]:
-        """All objects, by their names below the prefix; with `since`, those that are younger."""
+        """All objects, by their names below the prefix; with `since`, those that are younger.
+
+        A prefix that is one object's whole key is that object, whenever it was made.
+        """
         prefix = self._profile.prefix.strip("/")
         start = f"{prefix}/" if prefix else ""
         found: list[FarFile] = []
@@ -49,7 +54,21 @@ class BucketReader:
                     found.append(FarFile(name, int(item["Size"]), str(item["ETag"]).strip('"')))
         except Exception as error:
             raise explain(error, self._profile) from error
-        return found
+        return found or self._itself(prefix)
+
+    def _itself(self, key: str) -> builtins.list[FarFile]:
+        """The object of this very key, if there is one; others are below its folder from now on."""
+        if not key:
+            return []
+        try:
+            head = self._client.head_object(Bucket=self._profile.bucket, Key=key)
+        except Exception as error:
+            if code_of(error) in _GONE:
+                return []
+            raise explain(error, self._profile) from error
+        folder, _, name = key.rpartition("/")
+        self._profile = replace(self._profile, prefix=folder)
+        return [FarFile(name, int(head["ContentLength"]), str(head["ETag"]).strip('"'))]
 
     def proofs_of(self, name: str) -> tuple[str, str]:
         """What a copy can be checked by: the SHA-256 that a sender put beside it, and the ETag.

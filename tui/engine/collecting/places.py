@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tui.engine.clients import Clients
+from tui.engine.collecting.buckets import bucket_of
 from tui.engine.collecting.delivered import DeliveredFiles, file_links, texts_of
 from tui.engine.collecting.far_places import Bucket, Repo
 from tui.engine.collecting.source import Source
@@ -23,7 +24,6 @@ from tui.store.transfers import TransferTables
 _HUB_HOSTS: Final = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REVISION: Final = re.compile(r"/(?:tree|commit)/([^/?#]+)")
 _EARLY: Final = timedelta(minutes=10)
-_DEFAULT_PREFIX: Final = "simpletuner"
 
 Opened = tuple[str, str, Callable[[], Awaitable[Source]]]
 """Origin, place for people, and how to get at it."""
@@ -51,7 +51,7 @@ class ResultPlaces:
         if links := file_links(job.output, job.api_base):
             files = DeliveredFiles(links, lambda: self._clients.get(job.api_base))
             found.append(("replicate", files.place, _ready(files)))
-        if bucket := _bucket_of(job):
+        if bucket := bucket_of(job, self._tables.destinations()):
             where = f"s3://{bucket['bucket']}/{bucket['prefix']}"
             found.append(("s3", where, lambda: self._bucket(job, bucket)))
         if (repo := _repo_of(job, self._clients.hub_endpoint(job.api_base))) is not None:
@@ -118,30 +118,6 @@ def _ready(source: Source) -> Callable[[], Awaitable[Source]]:
     return give
 
 
-def _bucket_of(job: JobRecord) -> dict[str, str] | None:
-    """The bucket that the trainer was given, or that the output names; not our own receiver's."""
-    if job.delivery == "local":
-        return None
-    inputs = job.inputs
-    draft = job.submit.get("draft", {}).get("delivery") or {}
-    if bucket := _text(inputs.get("s3_bucket")):
-        return {
-            "bucket": bucket,
-            "endpoint": _text(inputs.get("s3_endpoint_url")),
-            "region": _text(inputs.get("s3_region")),
-            "prefix": (_text(inputs.get("s3_base_path")) or _DEFAULT_PREFIX).strip("/"),
-            "destination": _text(draft.get("destination")),
-        }
-    for text in texts_of(job.output):
-        parts = urlsplit(text)
-        if parts.scheme == "s3" and parts.netloc:
-            return {
-                "bucket": parts.netloc, "endpoint": "", "region": "",
-                "prefix": unquote(parts.path).strip("/"), "destination": "",
-            }  # fmt: skip
-    return None
-
-
 def _repo_of(job: JobRecord, endpoint: str) -> tuple[str, str] | None:
     """The repository and revision that the output names."""
     hosts = {*_HUB_HOSTS, urlsplit(endpoint).netloc} - {""}
@@ -155,10 +131,6 @@ def _repo_of(job: JobRecord, endpoint: str) -> tuple[str, str] | None:
         found = _REVISION.search(parts.path)
         return repo, unquote(found[1]) if found else "main"
     return None
-
-
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _host(endpoint: str) -> str:
