@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
@@ -11,6 +12,8 @@ from rich.style import Style
 from textual.strip import Strip
 
 _LINKS: Final = ("https://", "http://", "file://")
+_PARTS: Final = (r"[^/]*/*", r"[^/_.,:=?&-]*[/_.,:=?&-]*", r".")
+"""What a word that is longer than a line is broken into, the first that is short enough."""
 
 
 def plain(text: str) -> str:
@@ -40,6 +43,37 @@ def fit_end(text: str, width: int) -> str:
     while width > 0 and cell_len(text) > width:
         text = f"…{text[2:] if text.startswith('…') else text[1:]}"
     return text if width > 0 else ""
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` cells; at least one line.
+
+    A word stays whole. One that is longer than a line, as paths are, is broken between its parts,
+    and only a part that is longer than a line is cut anywhere.
+    """
+    width = max(1, width)
+    lines, line = [], ""
+    for gap, part in _parts(plain(text), width):
+        if line and cell_len(line + gap + part) > width:
+            lines.append(line)
+            line = part
+        else:
+            line += gap + part
+    return [*lines, line]
+
+
+def _parts(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """What must not be broken, each with the gap before it."""
+    for gap, word in re.findall(r"(\s*)(\S+)", text):
+        for number, part in enumerate(_pieces(word, width, _PARTS)):
+            yield ("" if number else gap), part
+
+
+def _pieces(word: str, width: int, ways: tuple[str, ...]) -> list[str]:
+    if cell_len(word) <= width or not ways:
+        return [word]
+    parts = re.findall(ways[0], word)
+    return [piece for part in parts if part for piece in _pieces(part, width, ways[1:])]
 
 
 def linked(style: Style, address: str) -> Style:

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.screen import ModalScreen
+from textual.strip import Strip
 from textual.widgets import Static
 
-from tui.app.lines import plain
+from tui.app.lines import plain, strip_of, wrap
 from tui.app.styles import style_sheet
+from tui.app.theme import Palette, palette
+from tui.app.widgets.virtual_list import Piece, VirtualList
+
+_LEAST = 64
+"""Cells of the box where the screen has them."""
+_BESIDE = 6
+"""Cells of the box's edges and the room inside them."""
+_AROUND = 7
+"""Lines of the box besides the question and the details."""
 
 
 class Choice(Static):
@@ -32,6 +44,52 @@ class Choice(Static):
         self.chosen = yes
         marks = ("  ", "▸ ") if yes else ("▸ ", "  ")
         self.update(f"{marks[0]}n  {self._no}     {marks[1]}y  {self._yes}")
+
+
+class Details(VirtualList):
+    """What a question is about, scrolled by the keys of every list; without a frame of its own.
+
+    Args:
+        details: one line for each thing; what is too long goes on below it.
+    """
+
+    CURSOR: ClassVar = False
+
+    def __init__(self, details: Sequence[str]) -> None:
+        super().__init__(id="confirm-details")
+        self._details = details
+        self._lines: list[str] = []
+
+    @property
+    def count(self) -> int:
+        """Lines."""
+        return len(self._lines)
+
+    def wrap(self, width: int) -> None:
+        """Make lines of that many cells."""
+        self._lines = [
+            line if not number else f"  {line}"
+            for text in self._details
+            for number, line in enumerate(wrap(text, width - 2))
+        ]
+        self.move_to(self.top)
+
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
+        """One of them."""
+        return [(self._lines[index], colors.dim)]
+
+    def render_line(self, y: int) -> Strip:
+        """The box around it is its frame."""
+        colors, index = palette(self.app), self.top + y
+        pieces = self.line(index, self.size.width, colors) if index < self.count else []
+        return strip_of(pieces, self.size.width, colors.base)
+
+    @property
+    def hidden(self) -> str:
+        """How much is above and below what shows."""
+        above, below = self.top, max(0, self.count - self.top - self.page)
+        words = [f"↓ {below} more"] * bool(below) + [f"↑ {above} above"] * bool(above)
+        return "   ".join(words)
 
 
 class Confirm(ModalScreen[bool]):
@@ -58,14 +116,39 @@ class Confirm(ModalScreen[bool]):
         super().__init__()
         self._question, self._details = question, list(details)
         self._choice = Choice(yes, no)
+        self._answers = cell_len(yes) + cell_len(no) + 15
 
     def compose(self) -> ComposeResult:
         """Question, what it is about, answers."""
+        self.details = Details(self._details)
+        self._more = Static("", id="confirm-more", markup=False)
         with Vertical(id="confirm-box"):
             yield Static(plain(self._question), id="confirm-question", markup=False)
-            with VerticalScroll(id="confirm-details", can_focus=False):
-                yield Static("\n".join(map(plain, self._details)), markup=False)
+            yield self.details
+            yield self._more
             yield self._choice
+
+    def on_mount(self) -> None:
+        """The details have the keys that scroll."""
+        self.details.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """As wide as its longest line, as high as its lines, as far as the screen has room."""
+        wanted = max([*map(cell_len, self._details), cell_len(self._question), self._answers])
+        width = min(max(_LEAST, wanted + _BESIDE + 2), event.size.width * 94 // 100)
+        inside = width - _BESIDE
+        self.query_one("#confirm-box").styles.width = width
+        self.details.wrap(inside)
+        question = len(wrap(self._question, inside))
+        room = max(1, event.size.height * 90 // 100 - _AROUND - question)
+        self.details.styles.height = min(max(1, self.details.count), room)
+        self.details.display = bool(self._details)
+        self.call_after_refresh(self._tell_more)
+
+    @on(VirtualList.Scrolled)
+    def _tell_more(self) -> None:
+        """Say how much of it does not show."""
+        self._more.update(self.details.hidden)
 
     def action_answer(self, yes: bool) -> None:
         """Answer outright."""

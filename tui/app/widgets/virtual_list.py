@@ -48,6 +48,9 @@ class VirtualList(Widget, can_focus=True):
             """The list, so that handlers can select by it."""
             return self.sender
 
+    class Scrolled(Message):
+        """A list without a cursor shows other lines."""
+
     class Opened(Message):
         """A line was clicked twice."""
 
@@ -115,8 +118,11 @@ class VirtualList(Widget, can_focus=True):
             self.post_message(self.Moved(self, index))
 
     def _scroll_to_line(self, index: int) -> None:
+        before = self.top
         self.top = self.index = max(0, min(index, self.count - self.page))
         self.refresh()
+        if self.top != before:
+            self.post_message(self.Scrolled())
 
     def _show_cursor(self) -> bool:
         """Scroll as little as needed; whether it scrolled."""
