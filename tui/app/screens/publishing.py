@@ -12,7 +12,7 @@ from tui.app.desktop import desktop_opener, show_folder
 from tui.app.screens.publishing_view import PublishingView
 from tui.app.shelf import pages
 from tui.app.shelf.deeds import ShelfDeeds
-from tui.app.shelf.reasons import Here, why_not
+from tui.app.shelf.reasons import NO_CHECKPOINTS, Here, why_not
 from tui.app.shelf.words import is_safe
 from tui.app.widgets.artifact_list import WITH_RESULTS
 from tui.app.widgets.virtual_list import VirtualList
@@ -40,7 +40,7 @@ class PublishingScreen(PublishingView):
     def _here(self) -> Here:
         """What is under the cursor; the footer asks for each key, so it is looked up once."""
         row = self.artifacts.row
-        found = self.data.artifacts.get(row.job_id, {}) if row is not None else {}
+        found = self.data.known(row.job_id) if row is not None else {}
         things = (row, found, self.transfers.transfer, self.destinations.destination,
                   self.owner.control)  # fmt: skip
         if self._looked is not None:
@@ -52,7 +52,7 @@ class PublishingScreen(PublishingView):
         return here
 
     def _look(self, row: Row | None, found: Mapping[str, Any]) -> Here:
-        files = self.files
+        files, told = self.files, found.get("checkpoints")
         return Here(
             panel=self.panel,
             row=row,
@@ -64,7 +64,7 @@ class PublishingScreen(PublishingView):
             safe=sum(map(is_safe, files)),
             bare=self._is_bare(row),
             gone=any(not file.get("here") for file in files) or bool(found.get("unfetched")),
-            checkpoints=len(found.get("checkpoints") or ()),
+            checkpoints=None if told is None else len(told),
             places=self.destinations.count,
         )
 
@@ -190,10 +190,19 @@ class PublishingScreen(PublishingView):
     def do_compare(self) -> None:
         """The job's checkpoints beside each other."""
         job_id = self.command_job()
-        found = self.data.artifacts.get(job_id or "", {})
-        if job_id and found.get("checkpoints"):
+        if job_id:
+            self.run_worker(self._compare(job_id), group="compare", exclusive=True)
+
+    async def _compare(self, job_id: str) -> None:
+        found = self.data.known(job_id)
+        if found.get("checkpoints") is None:
+            found = await self.data.ask(job_id)
+        checkpoints = found.get("checkpoints") or ()
+        if len(checkpoints) > 1:
             title = f"Checkpoints of {self.name_of(job_id)}"
-            self._page(title, pages.compare_page(found["checkpoints"]))
+            self._page(title, pages.compare_page(checkpoints))
+        else:
+            self.owner.tell(self.data.problems.get(job_id) or NO_CHECKPOINTS)
 
     def do_fetch(self) -> None:
         """Fetch what is not here."""
@@ -298,8 +307,7 @@ class PublishingScreen(PublishingView):
         elif row is not None and row.kind == "file" and row.item is not None:
             self.owner.copy(str(row.item["path"]))
         elif row is not None:
-            found = self.data.artifacts.get(row.job_id) or {}
-            self.owner.copy(str(found.get("folder") or row.job_id))
+            self.owner.copy(str(self.data.known(row.job_id).get("folder") or row.job_id))
 
     def do_copy_link(self) -> None:
         """The newest address."""

@@ -80,7 +80,7 @@ class PublishingView(AppScreen):
 
     def _jobs_changed(self, change: JobsChanged) -> None:
         self._reload_jobs()
-        for job_id in change.job_ids & self.data.artifacts.keys():
+        for job_id in change.job_ids:
             self.data.published_changed(job_id)
 
     def _reload_jobs(self) -> None:
@@ -240,7 +240,7 @@ class PublishingView(AppScreen):
         row = self.artifacts.row
         if row is None or row.kind == "note":
             return []
-        return files_of(row, self.data.artifacts.get(row.job_id))
+        return files_of(row, self.data.known(row.job_id))
 
     @property
     def links(self) -> list[str]:

@@ -58,6 +58,7 @@ class ShelfData:
         self._asked: set[str] = set()
         self._again: set[str] = set()
         self._places: dict[str, dict[str, int]] = {}
+        self._stored: dict[str, dict[str, Any]] = {}
 
     # -- from the store -----------------------------------------------------------------------
 
@@ -149,8 +150,28 @@ class ShelfData:
     def published_changed(self, job_id: str) -> None:
         """Something of a job arrived somewhere, or was deleted."""
         self._places.pop(job_id, None)
+        self._stored.pop(job_id, None)
         if job_id in self.artifacts or job_id in self.problems:
             self.look_at(job_id)
+
+    def known(self, job_id: str) -> dict[str, Any]:
+        """What is known of a job's files: the engine's word, or the store's before it is asked."""
+        if job_id in self.artifacts:
+            return self.artifacts[job_id]
+        if job_id not in self._stored:
+            try:
+                found = files_known(self.app.reader, job_id, self.app.outputs)
+            except StoreError:
+                return {}
+            self._stored[job_id] = found
+        return self._stored[job_id]
+
+    def on_the_way(self, job_id: str) -> dict[str, TransferRecord]:
+        """Names of files that a transfer still needs here, with that transfer."""
+        return {
+            str(name): one for one in self.transfers if one.job_id == job_id and _stands(one)
+            for name in one.options.get("files") or ()
+        }  # fmt: skip
 
     # -- from the engine ----------------------------------------------------------------------
 
@@ -161,6 +182,7 @@ class ShelfData:
                 self.artifacts[job_id] = files_known(self.app.reader, job_id, self.app.outputs)
             except StoreError as error:
                 self.problems[job_id] = error.message
+            self._stored.pop(job_id, None)
         control = self.app.control
         if control is None:
             self._changed("artifacts")
@@ -170,6 +192,14 @@ class ShelfData:
             return
         self._asked.add(job_id)
         self._screen.run_worker(self._look(control, job_id), group="artifacts", exit_on_error=False)
+
+    async def ask(self, job_id: str) -> dict[str, Any]:
+        """The same for somebody who waits for the answer."""
+        control = self.app.control
+        if control is not None:
+            self._asked.add(job_id)
+            await self._look(control, job_id)
+        return self.known(job_id)
 
     async def _look(self, control: ControlClient, job_id: str) -> None:
         from tui.engine.control_client import ControlError

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tui import formatting
 from tui.app.shelf.words import destination, is_safe, place
-from tui.store.transfer_records import DestinationRecord, TransferRecord
+from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
     from tui.app.shelf.data import ShelfData
     from tui.engine.control_client import ControlClient
-
-_MOST = 12
 
 
 class ShelfDeeds:
@@ -40,20 +38,28 @@ class ShelfDeeds:
 
     def delete_files(self, job_id: str, job: str, files: Sequence[Mapping[str, Any]]) -> None:
         """Ask, then delete local copies; only those that are known to be elsewhere."""
-        safe = [file for file in files if is_safe(file)]
+        busy = self._data.on_the_way(job_id)
+        needed = [file for file in files if file.get("here") and file["name"] in busy]
+        safe = [file for file in files if is_safe(file) and file["name"] not in busy]
         if not safe:
-            self._app.tell("Nothing here is safe to delete.", "Publish it first (p).", "warning")
+            if needed:
+                self._app.tell(*_needed(needed, busy), "warning")
+            else:
+                advice = "Publish it first (p)."
+                self._app.tell("Nothing here is safe to delete.", advice, "warning")
             return
         lines = [
             f"{file['name']}  {formatting.size(file['size'])}  → "
             + ", ".join(dict.fromkeys(place(one["target"]) for one in file["published"]))
-            for file in safe[:_MOST]
+            for file in safe
         ]
-        if len(safe) > _MOST:
-            lines.append(f"and {len(safe) - _MOST} more")
-        only = len([file for file in files if file.get("here")]) - len(safe)
+        only = len([file for file in files if file.get("here")]) - len(safe) - len(needed)
         if only:
-            lines += ["", f"{formatting.plural(only, 'file')} are nowhere else and stay."]
+            verb = "is" if only == 1 else "are"
+            stay = "stays" if only == 1 else "stay"
+            lines += ["", f"{formatting.plural(only, 'file')} {verb} nowhere else and {stay}."]
+        if needed:
+            lines += ["", " ".join(_needed(needed, busy))]
         lines += ["", "The other copy is looked at again before each is deleted here."]
         size = formatting.size(sum(file["size"] for file in safe))
         names = [str(file["name"]) for file in safe]
@@ -132,3 +138,19 @@ class ShelfDeeds:
         after = "Half-sent files are removed there; whole ones stay. r sends the rest later."
         lines = [f"{job} → {place(one.target)}, {sent}", "", after]
         self._ask("Cancel this transfer?", lines, "Yes, cancel it", call)
+
+
+def _needed(
+    files: Sequence[Mapping[str, Any]], busy: Mapping[str, TransferRecord]
+) -> tuple[str, str]:
+    """What a transfer still needs here, and what to do about it."""
+    one = busy[str(files[0]["name"])]
+    state = "paused on the way" if one.state is TransferState.PAUSED else "on the way"
+    many = len(files) > 1
+    said = (
+        f"{formatting.plural(len(files), 'file')} {'are' if many else 'is'} {state} to "
+        f"{place(one.target)} and {'stay' if many else 'stays'} until then."
+    )
+    if one.state is TransferState.PAUSED:
+        return said, "On the transfer, space goes on with it and c cancels it."
+    return said, ""

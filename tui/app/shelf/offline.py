@@ -13,13 +13,16 @@ from tui.store.reader import StoreReader
 def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:
     """The engine's answer about a job's artifacts, without what the files hold.
 
+    `checkpoints` is None: only the engine can tell them.
+
     Raises:
         StoreError: the store cannot be read.
     """
     published = reader.published(job_id)
-    files = []
+    files, folder = [], outputs
     for file in reader.files(job_id):
         path = outputs / file.path
+        folder = outputs / file.path.partition("/")[0] if "/" in file.path else outputs
         name = file.path.partition("/")[2] or file.path  # the job's own folder comes first
         files.append({
             "name": name, "path": str(path), "size": file.size, "sha256": file.sha256,
@@ -31,7 +34,7 @@ def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, An
             ],
         })  # fmt: skip
     return {
-        "job_id": job_id, "folder": str(outputs), "files": files, "checkpoints": [],
+        "job_id": job_id, "folder": str(folder), "files": files, "checkpoints": None,
         "unfetched": [unfetched_json(one) for one in reader.fetches(job_id)],
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Final
 from tui.app.shelf.rows import Row
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
+NO_CHECKPOINTS: Final = "This job has no checkpoints to compare."
 _NO_ENGINE: Final = "The engine is not running; this is possible when it is."
 _NEEDS_ENGINE: Final = frozenset({
     "publish", "best", "pause", "cancel", "retry", "sooner", "later", "limit", "add", "edit",
@@ -34,7 +35,7 @@ class Here:
         bare: whether the job has no file here at all.
         safe: how many files under the cursor could be deleted here.
         gone: whether files under the cursor are not here.
-        checkpoints: how many the job has, as far as is known.
+        checkpoints: how many the job has; None while nobody has told.
         places: how many destinations there are.
     """
 
@@ -48,7 +49,7 @@ class Here:
     bare: bool = False
     safe: int = 0
     gone: bool = False
-    checkpoints: int = 0
+    checkpoints: int | None = None
     places: int = 0
 
 
@@ -85,8 +86,10 @@ def _artifact(name: str, here: Here) -> str:
         return "This file is not here; f fetches it again, if it can be had."
     if name == "best" and here.checkpoints == 1:
         return "This job left one result only; p publishes it."
-    if name == "compare" and here.checkpoints < 2:
-        return "There are no checkpoints to compare; unfold a job that has some."
+    if name == "compare" and here.checkpoints is None:
+        return "" if here.engine else _NO_ENGINE
+    if name == "compare" and (here.checkpoints or 0) < 2:
+        return NO_CHECKPOINTS
     if name == "delete" and not here.safe:
         return "Nothing here is safe to delete: no other copy is known. p publishes it."
     if name == "fetch" and not here.gone:

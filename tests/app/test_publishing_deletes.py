@@ -1,0 +1,78 @@
+"""What the Publishing screen says and does before local copies are deleted, on a real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.conftest import text_of, wait_for
+from tests.app.test_publishing_screen import LONG, known, on_publishing, top, world  # noqa: F401
+from tests.engine.conftest import project  # noqa: F401  a fixture
+from tests.engine.test_transfers import a_job, ended
+from tests.engine.world import World
+from tui.app.app import SimpleTunerApp
+from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.picker import Page
+
+
+async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
+    world: World,  # noqa: F811  the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(SimpleTunerApp, "copy", lambda _, text: copied.append(text))
+    job_id = await a_job(world)
+    made = await world.client.publishing.publish(job_id, f"dir:{tmp_path}/there")
+    assert (await ended(world, made["transfer_id"]))["state"] == "done"
+    (found,) = await world.client.publishing.artifacts(job_id)
+    newer = await a_job(world)
+    async with on_publishing(world) as (screen, pilot):
+        await known(screen, pilot, newer)
+        await pilot.press("G")
+        row = screen.artifacts.row
+        assert (row.kind, row.job_id) == ("job", job_id)
+        assert job_id not in screen.data.artifacts
+        await wait_for(pilot, lambda: "d delete" in text_of(screen.owner))
+        assert "= compare" in text_of(screen.owner)
+        await pilot.press("y")
+        assert copied == [found["folder"]]
+        await pilot.press("d")
+        confirm = await top(pilot, Confirm)
+        assert str(len(found["files"])) in confirm._question
+        words = "\n".join(confirm._details)
+        assert all(file["name"] in words for file in found["files"])
+        await pilot.press("n")
+        await top(pilot, type(screen))
+        await pilot.press("equals_sign")
+        page = await top(pilot, Page)
+        assert "lowest loss" in " ".join(line.text for line in page._lines)
+
+
+async def test_what_a_paused_transfer_needs_is_said_before_the_answer(
+    world: World,  # noqa: F811  the fixture
+    tmp_path: Path,
+) -> None:
+    job_id = await a_job(world)
+    calls = world.client.publishing
+    made = await calls.publish(job_id, f"dir:{tmp_path}/there")
+    assert (await ended(world, made["transfer_id"]))["state"] == "done"
+    (found,) = await calls.artifacts(job_id)
+    one, *others = [file["name"] for file in found["files"]]
+    await calls.limit("1 kB")
+    made = await calls.publish(job_id, f"dir:{tmp_path}/slow", files=[one])
+    await ended(world, made["transfer_id"], "running", "queued")
+    await calls.act(made["transfer_id"], "pause")
+    await ended(world, made["transfer_id"], "paused")
+    async with on_publishing(world) as (screen, pilot):
+        await known(screen, pilot, job_id)
+        await wait_for(pilot, lambda: screen.data.on_the_way(job_id), LONG)
+        await pilot.press("d")
+        confirm: Any = await top(pilot, Confirm)
+        words = "\n".join(confirm._details)
+        assert f"1 file is paused on the way to {tmp_path}/slow and stays until then." in words
+        assert "c cancels it" in words
+        assert all(f"{name}  " in words for name in others)
+        assert f"{one}  " not in words
