@@ -96,11 +96,32 @@ def test_collect_verifies(shell: Shell, done: Any) -> None:
 
 def test_ended_jobs_cannot_be_cancelled_and_unknown_ones_are_told(shell: Shell, done: Any) -> None:
     assert shell.json("cancel", done["job_id"], status=1)["error"] == "invalid_job_state"
-    for command in ("job", "logs", "metrics", "cancel", "collect", "delete"):
-        answer = shell.run(command, "nosuchjob", status=None)
-        assert answer.returncode != 0
+    commands = ("job", "logs", "metrics", "cancel", "collect", "delete", "artifacts")
+    for words in (*((command,) for command in commands), ("publish", "--to", "dir:x")):
+        answer = shell.run(*words, "nosuchjob", status=2)
         assert "nosuchjob" in answer.stderr
         assert "simpletuner-tui jobs" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("job", "nosuch"), "job_not_found"),
+        (("artifacts", "nosuch"), "job_not_found"),
+        (("publish", "nosuch", "--to", "dir:x"), "job_not_found"),
+        (("transfers", "pause", "nosuch"), "not_found"),
+        (("destinations", "test", "nosuch"), "not_found"),
+        (("destinations", "remove", "nosuch"), "not_found"),
+        (("api-key", "revoke", "nosuch"), "not_found"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_shape(
+    shell: Shell, words: tuple[str, ...], code: str
+) -> None:
+    told = shell.json(*words, status=2)
+    assert set(told) == {"error", "message", "advice", "detail", "details"}
+    assert told["error"] == code
+    assert told["detail"] == f"{told['message']} {told['advice']}".strip()
 
 
 def test_cancel_delete_and_the_same_key(shell: Shell) -> None:

@@ -24,5 +24,6 @@ BY_CODE: Final = {
     "consent_required": USAGE,
     "confirm_required": USAGE,
     "job_not_found": USAGE,
+    "not_found": USAGE,
 }
 """By the engine's error code; everything else is `FAILED`."""

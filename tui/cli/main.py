@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return exit_codes.FINE
     except Exception as error:  # noqa: BLE001  told in words, kept in a file
-        from tui.cli.output import explain
+        from tui.cli.failures import explain
 
         status = explain(error, as_json=getattr(options, "json", False))
     return int(status)

@@ -1,0 +1,81 @@
+"""What went wrong: in words, as JSON in the shape of the HTTP API, and as an exit status."""
+
+from __future__ import annotations
+
+from tui.cli import exit_codes
+from tui.cli.output import say_json, tell
+from tui.engine.errors import SpokenError
+
+
+def wrong_usage(message: str, advice: str = "") -> SpokenError:
+    """A command line that cannot be carried out as it stands."""
+    return SpokenError(message, advice, status=400, code="validation")
+
+
+def explain(error: Exception, *, as_json: bool) -> int:
+    """Say what went wrong; returns the exit status.
+
+    An error that nobody foresaw is a bug: its traceback goes to a file, never to the screen.
+    """
+    message = getattr(error, "message", None)
+    advice = getattr(error, "advice", "")
+    if isinstance(error, OSError):
+        message = f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."
+    elif not isinstance(message, str):
+        message = f"Something went wrong inside simpletuner-tui ({type(error).__name__})."
+        advice = _keep_traceback(error)
+    code, status = _meaning(error)
+    if as_json:
+        say_json(
+            {
+                "error": code,
+                "message": message,
+                "advice": advice,
+                "detail": f"{message} {advice}".strip(),
+                "details": getattr(error, "details", None) or {},
+            }
+        )
+    tell(f"simpletuner-tui: {message}")
+    if advice:
+        tell(f"  {advice}")
+    return status
+
+
+def _meaning(error: Exception) -> tuple[str, int]:
+    """The code that the HTTP API has for an error, and the exit status."""
+    code = getattr(error, "code", "")
+    if isinstance(code, str) and code:
+        return code, exit_codes.BY_CODE.get(code, exit_codes.FAILED)
+    from tui.secrets import KeyringError
+    from tui.settings import SettingsError
+    from tui.simpletuner.errors import SimpleTunerError
+    from tui.store.reader import UnknownJobError
+    from tui.store.schema import StoreError
+
+    known: tuple[tuple[type[Exception], str, int], ...] = (
+        (UnknownJobError, "job_not_found", exit_codes.USAGE),
+        (SettingsError, "validation", exit_codes.FAILED),  # of a file; the command line was fine
+        (SimpleTunerError, "invalid_config", exit_codes.FAILED),
+        (KeyringError, "keyring", exit_codes.FAILED),
+        (StoreError, "store", exit_codes.FAILED),
+        (OSError, "file", exit_codes.FAILED),
+    )
+    found = (row[1:] for row in known if isinstance(error, row[0]))
+    return next(found, ("internal", exit_codes.FAILED))
+
+
+def _keep_traceback(error: Exception) -> str:
+    """Write a traceback down; returns the sentence that says where it is."""
+    import tempfile
+    import traceback
+    from datetime import UTC, datetime
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="simpletuner-tui-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"{datetime.now(UTC).isoformat()}\n")
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        return "Its details could not be written down; is the disk full?"
+    return f"{file.name} has the details; nothing that was recorded is lost."
