@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui import formatting
 from tui.cli import exit_codes, world
+from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.cli.publish_grammar import OPTIONS
+from tui.cli.publish_grammar import OPTIONS, TARGETS, full_path
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
@@ -21,10 +22,8 @@ _BAR: Final = 24
 
 def publish(options: argparse.Namespace) -> int:
     """Queue a job's files for a place; with --wait stay until they are there."""
+    to = _target(options.to)
     engine = world.engine()
-    to = options.to
-    if to.startswith("dir:"):
-        to = f"dir:{os.path.abspath(os.path.expanduser(to[4:]))}"  # noqa: PTH100, PTH111  plain text
     body: dict[str, Any] = {
         "job_id": options.id, "to": to, "card": options.card,
         "overwrite_card": options.overwrite_card, "overwrite": options.overwrite,
@@ -49,6 +48,22 @@ def publish(options: argparse.Namespace) -> int:
             tell(note)
     failed = row["state"] in ("failed", "cancelled") or (options.wait and row["state"] == "paused")
     return exit_codes.FAILED if failed else exit_codes.FINE
+
+
+def _target(text: str) -> str:
+    """A place as the engine takes it; a folder is meant from where the command was typed.
+
+    Raises:
+        SpokenError: it is none. An empty folder would be the one that the shell happens to be in.
+    """
+    text = text.strip()
+    if not text:
+        raise wrong_usage("--to says nothing.", TARGETS)
+    if not text.startswith("dir:"):
+        return text
+    if not text[4:].strip():
+        raise wrong_usage("--to dir: needs a folder, such as dir:/models or dir:.", TARGETS)
+    return f"dir:{full_path(text[4:])}"
 
 
 def _would_replace(ahead: dict[str, Any], *, json: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,15 @@ OPTIONS: Final = (
     "storage_class", "encryption", "acl", "public_base_url",
 )  # fmt: skip
 """Options of a destination, by their names in the engine."""
+
+TARGETS: Final = (
+    "A place is hub:owner/name, s3:destination/prefix, dir:PATH or the name of a destination."
+)
+
+
+def full_path(text: str) -> str:
+    """A folder's whole path, seen from where the command was typed; links are not followed."""
+    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111  plain text
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tui.engine.errors import RefusedError
@@ -47,6 +47,16 @@ def read_speed(value: object) -> int:
     return min(round(float(found[1]) * _FACTORS[found[2]]), _FASTEST)
 
 
+def whole_path(text: str) -> str:
+    """A folder's path without `~`, `..` and doubled slashes; empty where it is no whole path.
+
+    Two spellings of one folder must be one place. Links are not followed: they may lead elsewhere
+    tomorrow.
+    """
+    path = os.path.expanduser(text)  # noqa: PTH111  pathlib raises for ~nobody
+    return f"/{os.path.normpath(path).lstrip('/')}" if path.startswith("/") else ""
+
+
 def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a kind.
 
@@ -61,10 +71,10 @@ def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         repo = _at("repo", lambda: check_repo_id(given.get("repo", "")))
         return {"repo": repo, "private": given.get("private", True)}
     if kind == "folder":
-        path = Path(given.get("path", "")).expanduser()
-        if not path.is_absolute():
+        path = whole_path(given.get("path", ""))
+        if not path:
             raise wrong("path", "must be a whole path")
-        return {"path": str(path)}
+        return {"path": path}
     return _s3_options(given)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
-from tui.engine.publisher.options import KINDS, read_options, wrong
+from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.errors import PublishError, Trouble
@@ -241,6 +241,8 @@ class Places:
             RefusedError: it names none.
         """
         kind, colon, rest = text.partition(":")
+        if text.startswith(("/", "~", ".")):
+            raise wrong("to", f"a folder is written with dir: before it: dir:{text}")
         try:
             if kind == "hub" and colon:
                 repo = check_repo_id(rest)
@@ -250,8 +252,8 @@ class Places:
                 error.message, error.advice, details={"fields": {"to": error.message}}
             ) from None
         if kind == "dir" and colon and rest:
-            path = str(Path(rest).expanduser())
-            if not Path(path).is_absolute():
+            path = whole_path(rest)
+            if not path:
                 raise wrong("to", "needs the folder's whole path: dir:/path")
             return Place(f"dir:{path}", "folder", {"path": path})
         if kind == "s3" and colon:
@@ -263,6 +265,8 @@ class Places:
             return Place(f"s3:{name}/{below}", "s3", record.options, name, below)
         if colon:
             raise wrong("to", "must be hub:owner/name, s3:profile/prefix, dir:PATH or a name")
+        if "/" in text:
+            raise wrong("to", f"a repository is written with hub: before it: hub:{text}")
         record = self._find(text)
         if record.kind == "hub":
             return Place(f"hub:{record.options['repo']}", "hub", record.options)
