@@ -20,6 +20,8 @@ from typing import Final
 from tui.engine.control_client import ControlClient, ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings
 
+IDLE_SECONDS: Final = 20.0
+"""How long an agent stays when nothing needs it."""
 _START_LIMIT: Final = 30.0
 _SESSION_LIMIT: Final = 10.0
 _AGAIN: Final = 0.1

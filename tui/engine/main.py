@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
+from tui.engine.agent import IDLE_SECONDS
 from tui.engine.control import serve_control, shut_down
 from tui.engine.service import Engine
 from tui.settings import Home, SettingsError, load_settings
@@ -21,8 +22,6 @@ from tui.store.writer import StoreBusyError
 
 LOG = logging.getLogger("tui.engine")
 
-IDLE_SECONDS: Final = 20.0
-"""How long an agent stays when nothing needs it."""
 _IDLE_LOOK: Final = 2.0
 _THREADS: Final = 32
 """Blocking work at once: scans, archives and checksums of many jobs must not wait in a line."""

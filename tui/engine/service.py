@@ -290,8 +290,8 @@ class Engine:
         return (utc_now() - self.started_at).total_seconds()
 
     def idle_seconds(self) -> float:
-        """For how long nothing has needed the engine: no call, no active job, no task."""
-        if self._calls or self._tasks.running:
+        """For how long nothing has needed the engine: no call, no job, no task, no keys."""
+        if self._calls or self._tasks.running or self.publishing.places.must_hold_keys():
             self._needed_at = time.monotonic()
         return time.monotonic() - self._needed_at
 

@@ -29,7 +29,7 @@ from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.publishing.throttle import Throttle
 from tui.replicate.secret import Secret
 from tui.secrets import KeyringError, delete_token, read_token, store_token
-from tui.store.transfer_records import DestinationRecord
+from tui.store.transfer_records import DestinationRecord, TransferState
 from tui.store.transfers import TransferTables
 
 _LOOK_LIMIT: Final = 10.0
@@ -345,6 +345,18 @@ class Places:
         finally:
             timer.cancel()
         return [item.name for item in items if item.replaces]
+
+    def must_hold_keys(self) -> bool:
+        """Whether keys in this process's memory are needed by a transfer that has not ended.
+
+        A paused one keeps nothing running, and would find no keys in the next engine.
+        """
+        return any(
+            one.target.startswith(f"s3:{name}/")
+            for name in self._session
+            for one in self._tables.all()
+            if one.state.is_active or one.state is TransferState.PAUSED
+        )
 
     async def keys(self, place: Place) -> S3Keys:
         """The keys of an S3 destination, from the keyring or this session.

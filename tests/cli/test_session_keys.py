@@ -1,0 +1,52 @@
+"""Keys that live in the engine's memory keep it alive while a transfer needs them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.engine.world import running_engine
+from tests.support import eventually
+from tui.settings import Home
+from tui.store.transfer_records import TransferRecord, TransferState
+
+KEYS = {"access_key": "A", "secret_key": "not-a-secret", "session_only": True}
+PLACE = {"kind": "s3", "bucket": "buck", "endpoint": "http://127.0.0.1:9"}
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    root = Path(tempfile.mkdtemp(prefix="st-"))
+    yield Home(root / "h", root / "h" / "cloud_outputs")
+    shutil.rmtree(root, ignore_errors=True)
+
+
+async def test_a_paused_transfer_keeps_its_keys(home: Home) -> None:
+    async with running_engine(home) as (engine, client):
+
+        async def grows() -> None:
+            first = engine.idle_seconds()
+            await eventually(lambda: engine.idle_seconds() > first)
+
+        await client.publishing.add_destination(name="mine", **PLACE, **KEYS)
+        await client.publishing.add_destination(name="mine-too", **PLACE, **KEYS)
+        await grows()  # keys that nothing uses are no reason to stay
+        record = TransferRecord(
+            "0123456789", "job", "http://127.0.0.1:1/v1", "s3:mine-too/runs", datetime.now(UTC),
+            state=TransferState.PAUSED, options={"files": [], "card": False},
+        )  # fmt: skip
+        engine.book.writer.transfers.insert(record, [])
+        assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
+        await client.publishing.remove_destination("mine")
+        assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
+        engine.book.writer.transfers.update(record.transfer_id, state=TransferState.CANCELLED)
+        await grows()
+        engine.book.writer.transfers.update(record.transfer_id, state=TransferState.PAUSED)
+        assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
+        await client.publishing.remove_destination("mine-too")
+        await grows()
