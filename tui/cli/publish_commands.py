@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import formatting
-from tui.cli import exit_codes, world
+from tui.cli import destination_edits, exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.cli.publish_grammar import OPTIONS, TARGETS, full_path
+from tui.cli.publish_grammar import TARGETS, full_path
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
 
 _ENDS: Final = ("done", "failed", "cancelled", "paused")
 _BAR: Final = 24
+_NO_DESTINATIONS: Final = (
+    "No destinations yet. Add one with: simpletuner-tui destinations add NAME --kind hub|s3|folder"
+)
 
 
 def publish(options: argparse.Namespace) -> int:
@@ -182,19 +184,22 @@ def artifacts(options: argparse.Namespace) -> int:
 
 
 def destinations(options: argparse.Namespace) -> int:
-    """List destinations, or add, test or remove one."""
+    """List destinations, or add, change, test or remove one."""
     if options.action != "list" and not options.name:
-        tell(f"simpletuner-tui: destinations {options.action} needs a name")
-        return exit_codes.USAGE
+        raise wrong_usage(f"destinations {options.action} needs a name.")
     engine = world.engine()
-    path = f"/api/engine/destinations/{options.name}"
+    path = destination_edits.path_of(options.name or "")
     status = exit_codes.FINE
     if options.action == "list":
         answer = engine.request("GET", "/api/engine/destinations")
         lines = [f"{one['name']}  {one['kind']}" for one in answer["destinations"]]
     elif options.action == "add":
-        answer = engine.request("POST", "/api/engine/destinations", _new(options))
-        lines = [f"{answer['name']}: kept; try it with: destinations test {answer['name']}"]
+        answer = destination_edits.add(engine, options)
+        word = "changed" if answer["changed"] else "kept"
+        lines = [f"{answer['name']}: {word}; try it with: destinations test {answer['name']}"]
+    elif options.action in ("edit", "keys"):
+        answer = getattr(destination_edits, options.action)(engine, options)
+        lines = [f"{answer['name']}: changed; try it with: destinations test {answer['name']}"]
     elif options.action == "remove":
         answer = engine.request("DELETE", f"{path}?force=1" if options.force else path)
         lines = [f"{answer['name']}: removed; what was published there stays"]
@@ -210,30 +215,6 @@ def destinations(options: argparse.Namespace) -> int:
     if options.json:
         say_json(answer)
     else:
-        for line in lines:
+        for line in lines or [_NO_DESTINATIONS]:
             say(line)
     return status
-
-
-def _new(options: argparse.Namespace) -> dict[str, Any]:
-    """What `add` was told; keys come from the environment or are asked for, never as arguments."""
-    body: dict[str, Any] = {"name": options.name, "kind": options.kind}
-    body |= {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
-    if options.kind == "hub":
-        body["private"] = not options.public
-    if options.kind == "s3":
-        body["session_only"] = options.session_only
-        for name, variable in (
-            ("access_key", "AWS_ACCESS_KEY_ID"),
-            ("secret_key", "AWS_SECRET_ACCESS_KEY"),
-        ):
-            body[name] = os.environ.get(variable, "") or _ask(variable)
-    return body
-
-
-def _ask(what: str) -> str:
-    if not sys.stdin.isatty():
-        return ""
-    import getpass
-
-    return getpass.getpass(f"{what}: ").strip()

@@ -7,11 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-OPTIONS: Final = (
-    "repo", "path", "bucket", "preset", "endpoint", "account", "region", "prefix",
-    "storage_class", "encryption", "acl", "public_base_url",
-)  # fmt: skip
-"""Options of a destination, by their names in the engine."""
+from tui.cli.destination_grammar import add_destinations
 
 TARGETS: Final = (
     "A place is hub:owner/name, s3:destination/prefix, dir:PATH or the name of a destination."
@@ -50,13 +46,4 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("action", nargs="?", choices=acts)
     command.add_argument("id", nargs="?", help="a transfer's id, or its start")
     command = add("destinations", "Places to publish to; keys stay in the keyring.", json=True)
-    command.add_argument("action", choices=("list", "add", "test", "remove"))
-    command.add_argument("name", nargs="?")
-    command.add_argument("--kind", choices=("hub", "s3", "folder"))
-    for name in OPTIONS:
-        command.add_argument(f"--{name.replace('_', '-')}")
-    command.add_argument("--public", action="store_true", help="new Hub repositories are public")
-    command.add_argument(
-        "--force", action="store_true", help="remove it although half-sent parts lie there"
-    )
-    command.add_argument("--session-only", action="store_true", help="keep keys in memory alone")
+    add_destinations(command)

@@ -376,7 +376,7 @@ class Places:
         why = f" ({stored.problem})" if stored.problem else ""
         raise PublishError(
             f"There are no keys for the destination {place.profile}{why}.",
-            f"Give them again: simpletuner-tui destinations add {place.profile} …, then retry.",
+            f"Give them again: simpletuner-tui destinations keys {place.profile}, then retry.",
             Trouble.CREDENTIALS,
         )
 

@@ -1,0 +1,112 @@
+"""The options of `destinations`, each with its words."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+_NONE: Final = "none"
+_OWN: Final = f"{_NONE}: the bucket's own"
+_HELP: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "hub": {
+        "repo": ("OWNER/NAME", "the repository; it is made when it is not there"),
+    },
+    "folder": {
+        "path": ("FOLDER", "where files are copied to; it is made when it is not there"),
+    },
+    "s3": {
+        "bucket": ("BUCKET", "its name"),
+        "preset": (
+            "PROVIDER",
+            (
+                "aws (Amazon; the usual one), minio, b2 (Backblaze), r2 (Cloudflare), wasabi, or "
+                "custom (any other; the usual one with --endpoint)"
+            ),
+        ),
+        "endpoint": ("URL", "the server, such as http://localhost:9000; Amazon needs none"),
+        "account": ("ID", "for r2: the account id, a part of its address"),
+        "region": ("REGION", "usually us-east-1, for b2 us-west-004, for r2 auto"),
+        "prefix": ("FOLDER", "folder in the bucket; usually its top"),
+        "addressing": (
+            "HOW",
+            (
+                "path (https://server/bucket), virtual (https://bucket.server), or auto "
+                "(virtual at Amazon, else path)"
+            ),
+        ),
+        "storage_class": (
+            "CLASS",
+            "STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, …; " + _OWN,
+        ),
+        "encryption": (
+            "HOW",
+            "AES256 (keys kept by the server) or aws:kms (a key of the key service); " + _OWN,
+        ),
+        "kms_key": ("KEY", "for aws:kms: the key's id or ARN; usually the account's own"),
+        "acl": (
+            "ACL",
+            (
+                "private, public-read (everybody may read), bucket-owner-full-control, …; "
+                f"{_NONE}: the bucket decides, which is right nearly always"
+            ),
+        ),
+        "public_base_url": ("URL", "what links begin with, where no keys are needed to read"),
+    },
+}
+KINDS: Final = tuple(_HELP)
+OPTIONS: Final = {kind: tuple(options) for kind, options in _HELP.items()}
+"""Options of each kind, by their names in the engine."""
+CLEARED: Final = ("storage_class", "encryption", "acl")
+"""Options that `none` takes back."""
+_KEYS: Final = (
+    "Keys of a bucket are asked for on a terminal, or read from standard input when it is piped: "
+    "two lines (access key, secret key), or JSON with access_key and secret_key, as storage-key "
+    "create --json prints it. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are taken for Amazon; "
+    "for another server only with --keys-from-env. They are never arguments, and are kept in the "
+    "system's keyring."
+)
+
+
+def add_destinations(command: argparse.ArgumentParser) -> None:
+    """The grammar of `destinations`."""
+    command.epilog = _KEYS
+    command.add_argument(
+        "action", choices=("list", "add", "edit", "keys", "test", "remove"),
+        help="edit changes only the options that are given; keys gives a bucket's keys again; "
+        "test writes, reads back and deletes",
+    )  # fmt: skip
+    command.add_argument("name", nargs="?", help="how you call it: cat-models")
+    command.add_argument("--kind", choices=KINDS, help="for add")
+    for kind, options in _HELP.items():
+        group = command.add_argument_group(f"--kind {kind}")
+        for name, (metavar, words) in options.items():
+            group.add_argument(option(name), metavar=metavar, help=words)
+        if kind == "hub":
+            look = group.add_mutually_exclusive_group()
+            look.add_argument(
+                "--public", dest="private", action="store_false", default=None,
+                help="if the repository has to be made, everybody sees it",
+            )  # fmt: skip
+            look.add_argument(
+                "--private", dest="private", action="store_true", default=None,
+                help="… only you see it (the usual way)",
+            )  # fmt: skip
+        if kind == "s3":
+            group.add_argument(
+                "--keys-from-env", action="store_true",
+                help="take the keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            )  # fmt: skip
+            group.add_argument(
+                "--session-only", action="store_true",
+                help="keep the keys in the engine's memory alone: they are gone when it ends",
+            )  # fmt: skip
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="remove it although half-sent parts lie there, which nobody can remove then",
+    )
+
+
+def option(name: str) -> str:
+    """How an option is typed."""
+    return f"--{name.replace('_', '-')}"
