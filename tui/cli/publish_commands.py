@@ -204,7 +204,7 @@ def destinations(options: argparse.Namespace) -> int:
         answer = engine.request("DELETE", f"{path}?force=1" if options.force else path)
         lines = [f"{answer['name']}: removed; what was published there stays"]
         if answer["keyring_problem"]:
-            tell(f"Its keys may still be in the keyring: {answer['keyring_problem']}.")
+            tell(f"If a keyring holds its keys, they stay there: {answer['keyring_problem']}.")
     else:
         answer = engine.request("POST", f"{path}/test", {}, timeout=180)
         lines = [

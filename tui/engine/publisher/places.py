@@ -34,6 +34,8 @@ from tui.store.transfers import TransferTables
 
 _LOOK_LIMIT: Final = 10.0
 """Seconds for looking what is there, while somebody waits for it."""
+_NO_KEYRING: Final = ("there is no keyring", "no keyring service")
+"""How it is said that no keyring can hold anything, in `keyring_helper`."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -189,8 +191,10 @@ class Places:
         record = self._find(name)
         if not force:
             self._must_not_strand(record, None)
-        self._session.pop(name, None)
+        in_memory = self._session.pop(name, None) is not None
         kept = await self._forget_keys(record) if record.kind == "s3" else ""
+        if in_memory and kept.startswith(_NO_KEYRING):  # that is why they were in memory
+            kept = ""
         self._tables.delete_destination(name)
         return {"name": name, "removed": True, "keyring_problem": kept}
 
