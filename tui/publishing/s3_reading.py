@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.settings import NetworkSettings
 
 _HASH_KEY = "sha256"
+_RANGE = re.compile(r"bytes (\d+)-")
 _GONE = {"404", "NoSuchKey", "NotFound"}
 _CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}
 
@@ -103,7 +105,7 @@ class BucketReader:
             )
         except Exception as error:
             raise self._explained(error, name) from error
-        status = int(answer["ResponseMetadata"]["HTTPStatusCode"])
+        begin = _begin(answer, start)
         with contextlib.closing(answer["Body"]) as body:
 
             def read(size: int) -> bytes:
@@ -112,7 +114,7 @@ class BucketReader:
                 except Exception as error:
                     raise explain(error, self._profile) from error
 
-            yield Reading(start if status == 206 else 0, read)
+            yield Reading(begin, read)
 
     def _explained(self, error: Exception, name: str) -> PublishError:
         code = code_of(error)
@@ -127,3 +129,14 @@ class BucketReader:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _begin(answer: Mapping[str, Any], asked: int) -> int:
+    """The first byte that comes.
+
+    The header counts and not the status: rclone's server answers a range with 200.
+    """
+    found = _RANGE.match(str(answer.get("ContentRange", "")))
+    if found:
+        return int(found[1])
+    return asked if answer["ResponseMetadata"]["HTTPStatusCode"] == 206 else 0
