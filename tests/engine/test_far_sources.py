@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,11 +90,12 @@ FAR = pytest.mark.parametrize("far", [bucket, repo], ids=["s3", "hub"])
 
 async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
     [remote] = await source.list()
-    work = Fetch(
-        source, remote, target, notes, lambda _: None, lambda _: None, lambda _: None,
-        asyncio.Semaphore(2),
-    )  # fmt: skip
-    await work.run()
+    with ThreadPoolExecutor(2) as pool:
+        work = Fetch(
+            source, remote, target, notes, lambda _: None, lambda _: None, lambda _: None,
+            asyncio.Semaphore(2), pool,
+        )  # fmt: skip
+        await work.run()
 
 
 @FAR

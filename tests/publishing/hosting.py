@@ -117,19 +117,21 @@ def receiver(
 
 
 @contextmanager
-def rclone(root: Path, certificate: tuple[Path, Path] | None) -> Iterator[Server]:
-    """rclone's S3 server over a folder."""
+def rclone(
+    root: Path, certificate: tuple[Path, Path] | None, remember: str = "1ms"
+) -> Iterator[Server]:
+    """rclone's S3 server over a folder; `remember` is how long it believes what it saw there."""
     program = shutil.which("rclone")
     assert program
     folder = root / BUCKET
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     # Tests change files behind the server's back, so it must not remember folders for long. It arms
     # a timer of twice that time for each folder: with 0 these timers eat all processors, hold the
     # folders' locks, and requests wait for minutes on a machine that has other work.
     command = [
         program, "serve", "s3", str(root), "--addr", f"127.0.0.1:{port}",
-        "--auth-key", f"{ACCESS_KEY},{SECRET}", "--dir-cache-time", "1ms",
+        "--auth-key", f"{ACCESS_KEY},{SECRET}", "--dir-cache-time", remember,
         "--config", "/dev/null", "--log-level", "ERROR",
     ]  # fmt: skip
     if certificate:

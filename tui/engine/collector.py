@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +65,8 @@ class Collector:
         self._whole = Wholeness(outputs)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._streams = asyncio.Semaphore(STREAMS)
+        # Of its own: a slow line must not keep the threads that windows wait for.
+        self._pool = ThreadPoolExecutor(STREAMS, "fetch")
         self._reserved = 0
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -216,7 +219,9 @@ class Collector:
             self._reserved += need
 
         target = self._outputs / relative
-        fetch = Fetch(source, remote, target, notes, keep, progress, room, self._streams)
+        fetch = Fetch(
+            source, remote, target, notes, keep, progress, room, self._streams, self._pool
+        )
         try:
             got = await fetch.run()
         finally:

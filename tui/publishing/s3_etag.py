@@ -17,6 +17,73 @@ _PARTED = re.compile(r"[0-9a-f]{32}-(\d+)")
 _USUAL_PARTS = tuple(size * MIB for size in (8, 5, 15, 16, 50, 64, 10, 20, 25, 32, 100, 128))
 
 
+class EtagCheck:
+    """Whether a content has an ETag, told piece by piece.
+
+    An ETag tells something about the content when it is an MD5, or the MD5 of the MD5s of parts
+    whose size can be guessed.
+    """
+
+    def __init__(self, size: int, etag: str) -> None:
+        """Args: bytes of the whole, and what the far end says."""
+        self._etag = etag.strip('"').lower()
+        self._ours = part_size(size)
+        found = _PARTED.fullmatch(self._etag)
+        sizes: list[int] = []
+        if _SINGLE.fullmatch(self._etag):
+            sizes = [0]
+        elif found is not None:
+            usual = dict.fromkeys((self._ours, *_USUAL_PARTS))
+            sizes = [one for one in usual if max(1, math.ceil(size / one)) == int(found[1])]
+        self._parts = {one: _Parts(one) for one in sizes}
+
+    @property
+    def tells(self) -> bool:
+        """Whether it can be compared at all."""
+        return bool(self._parts)
+
+    def update(self, piece: bytes) -> None:
+        """The next bytes of the content."""
+        for one in self._parts.values():
+            one.update(piece)
+
+    def equal(self) -> bool | None:
+        """Whether what came has the ETag; None when the ETag tells nothing about it."""
+        if not self._parts:
+            return None
+        if any(one.etag() == self._etag for one in self._parts.values()):
+            return True
+        # An honest server with another size of parts looks the same as a damaged file; only our own
+        # size of parts, which is the only one that could have given this count, is proof.
+        return False if list(self._parts) in ([0], [self._ours]) else None
+
+
+class _Parts:
+    """MD5s of parts of one size; of the whole where the size is 0."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._open = hashlib.md5(usedforsecurity=False)
+        self._filled = 0
+        self._made: list[str] = []
+
+    def update(self, piece: bytes) -> None:
+        data = memoryview(piece)
+        while self._size and len(data) >= self._size - self._filled:
+            left = self._size - self._filled
+            self._open.update(data[:left])
+            self._made.append(self._open.hexdigest())
+            self._open, self._filled, data = hashlib.md5(usedforsecurity=False), 0, data[left:]
+        self._open.update(data)
+        self._filled += len(data)
+
+    def etag(self) -> str:
+        if not self._size:
+            return self._open.hexdigest()
+        last = [self._open.hexdigest()] if self._filled else []
+        return whole_etag([*self._made, *last])
+
+
 def matches(
     path: Path,
     size: int,
@@ -27,55 +94,13 @@ def matches(
 ) -> bool | None:
     """Whether the file has that ETag; None when the ETag tells nothing about the content.
 
-    It tells something when it is an MD5, or the MD5 of the MD5s of parts whose size can be
-    guessed. Reads the file once, for `whole` too; where nothing can be compared not at all.
+    Reads the file once, for `whole` too; where nothing can be compared not at all.
     """
-    etag = etag.strip('"').lower()
-    if _SINGLE.fullmatch(etag):
-        return _digest(path, cancel, whole) == etag
-    found = _PARTED.fullmatch(etag)
-    if found is None:
+    check = EtagCheck(size, etag)
+    if not check.tells:
         return None
-    count = int(found[1])
-    sizes = dict.fromkeys((part_size(size), *_USUAL_PARTS))
-    fitting = [one for one in sizes if max(1, math.ceil(size / one)) == count]
-    if not fitting:
-        return None
-    made = _parted(path, fitting, cancel, whole)
-    if etag in made:
-        return True
-    # An honest server with another size of parts looks the same as a damaged file; only our own
-    # size of parts, which is the only one that could have given this count, is proof.
-    return False if fitting == [part_size(size)] else None
-
-
-def _digest(path: Path, cancel: threading.Event | None, whole: hashlib._Hash | None) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
     for piece in pieces(path, cancel):
-        digest.update(piece)
+        check.update(piece)
         if whole is not None:
             whole.update(piece)
-    return digest.hexdigest()
-
-
-def _parted(
-    path: Path, sizes: list[int], cancel: threading.Event | None, whole: hashlib._Hash | None
-) -> set[str]:
-    """The ETags for several sizes of parts, all multiples of the blocks that are read."""
-    open_parts = {size: hashlib.md5(usedforsecurity=False) for size in sizes}
-    lists: dict[int, list[str]] = {size: [] for size in sizes}
-    filled = dict.fromkeys(sizes, 0)
-    for piece in pieces(path, cancel):
-        if whole is not None:
-            whole.update(piece)
-        for size in sizes:
-            open_parts[size].update(piece)
-            filled[size] += len(piece)
-            if filled[size] == size:
-                lists[size].append(open_parts[size].hexdigest())
-                open_parts[size] = hashlib.md5(usedforsecurity=False)
-                filled[size] = 0
-    for size in sizes:
-        if filled[size]:
-            lists[size].append(open_parts[size].hexdigest())
-    return {whole_etag(made) for made in lists.values()}
+    return check.equal()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.collecting.source import Answer, ContentChangedError, Remote, Source
+from tui.engine.collecting.digests import Digests
+from tui.engine.collecting.source import PIECE, Answer, ContentChangedError, Remote, Source
 from tui.publishing.errors import MismatchError, PublishError, Trouble, disk_error
 from tui.publishing.hub import git_hash
-from tui.publishing.meter import pieces as pieces_of
-from tui.publishing.s3_etag import matches
 
 PART: Final = 8 * 1024 * 1024
 _LOOK_EVERY: Final = PART
@@ -26,7 +28,7 @@ _KEEP_EVERY: Final = 0.5
 """Seconds between two notes: what came since the last one comes again after a crash."""
 
 
-async def settled(call: Callable[..., None], *values: Any) -> None:
+async def settled(call: Callable[..., object], *values: Any) -> None:
     """Run a call in a thread and do not leave before it has ended, even when cancelled.
 
     A thread that still wrote after its file was closed might write into another one.
@@ -37,6 +39,42 @@ async def settled(call: Callable[..., None], *values: Any) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([work])
         raise
+
+
+class _Sink:
+    """Takes the pieces of one answer and hands them on, until it is closed or has all."""
+
+    def __init__(self, at: int, stop: int, put: Callable[[memoryview, int], None]) -> None:
+        self.at = at
+        self._stop = stop
+        self._put = put
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self, piece: bytes) -> bool:
+        """Write a piece; False when nothing more is wanted."""
+        with self._lock:
+            if self._closed:
+                return False
+            data = memoryview(piece)[: self._stop - self.at]
+            self._put(data, self.at)
+            self.at += len(data)
+            return self.at < self._stop
+
+    def take_all(self, read: Callable[[int], bytes], tell: Callable[[], object]) -> None:
+        """Read and write in this thread."""
+        while piece := read(PIECE):
+            more = self.take(piece)
+            if self._closed:
+                return
+            tell()
+            if not more:
+                return
+
+    def close(self) -> None:
+        """Nothing is written after this: the file may be closed."""
+        with self._lock:
+            self._closed = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +100,7 @@ class Fetch:
         room: called with the bytes that are still to come, as far as is known, perhaps more than
             once; PublishError when they do not fit.
         streams: how many connections there may be at once, for all files together.
+        pool: threads for reading, as many as there are streams.
     """
 
     source: Source
@@ -72,7 +111,12 @@ class Fetch:
     progress: Callable[[int], None]
     room: Callable[[int], None]
     streams: asyncio.Semaphore
+    pool: ThreadPoolExecutor
     _kept: float = float("-inf")
+    _here: int = 0
+    _front: int = 0
+    _digests: Digests | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def part(self) -> Path:
@@ -93,14 +137,18 @@ class Fetch:
             self._begin(ranged=ranged)
             size = least if self.remote.size is None else self.remote.size
             self._check_room(max(0, size - sum(self.notes["parts"].values())), least)
+            self._digests = Digests(self.part, self.remote)
             await self._all_parts() if ranged else await self._whole()
             self.keep(self.notes)
-            return await asyncio.to_thread(self._finish)
+            return await asyncio.to_thread(self._finish, self._digests)
         except OSError as error:
             raise disk_error(error, f"{self.target} cannot be written") from error
         except (MismatchError, ContentChangedError):
             self._drop()
             raise
+        finally:
+            if self._digests is not None:
+                self._digests.stop()
 
     # -- beginning ----------------------------------------------------------------------------
 
@@ -131,6 +179,7 @@ class Fetch:
         file = os.open(self.part, os.O_RDWR)
         try:
             os.ftruncate(file, size)
+            self._here = sum(self.notes["parts"].values())
             self._tell()
             works = [asyncio.ensure_future(self._one_part(n, size, file)) for n in range(count)]
             try:
@@ -140,7 +189,7 @@ class Fetch:
                     work.cancel()
                 await asyncio.gather(*works, return_exceptions=True)
                 await asyncio.to_thread(os.fsync, file)
-                self.keep(self.notes)
+                self.keep(self._noted())
         finally:
             os.close(file)
 
@@ -161,23 +210,50 @@ class Fetch:
         if time.monotonic() - self._kept >= _KEEP_EVERY:
             self._kept = time.monotonic()
             await settled(os.fdatasync, file)
-            self.keep(self.notes)
+            self.keep(self._noted())
 
     async def _read(self, number: int, begin: int, done: int, stop: int, file: int) -> None:
-        at = begin + done
-        async with self.source.reading(self.remote, at, stop) as answer:
-            async for piece in answer.pieces:
-                data = memoryview(piece)[: stop - at]
-                await settled(self._write, file, data, at)
-                at += len(data)
-                self.notes["parts"][str(number)] = at - begin
-                self._tell()
-        if at < stop:
+        sink = _Sink(begin + done, stop, partial(self._put, file, number, begin))
+        async with self.source.reading(self.remote, begin + done, stop) as answer:
+            await self._drain(answer, sink)
+        if sink.at < stop:
             raise PublishError(
                 f"{self.source.place} ended the download of {self.remote.name} too early.",
                 "It will be tried again.",
                 Trouble.NETWORK,
             )
+
+    async def _drain(self, answer: Answer, sink: _Sink) -> None:
+        """All that comes into the sink; after this nothing more is written, however it ends."""
+        try:
+            if answer.read is None:
+                async for piece in answer.pieces:
+                    await settled(sink.take, piece)
+                    self._tell()
+                return
+            loop = asyncio.get_running_loop()
+            tell = partial(loop.call_soon_threadsafe, self._tell)
+            await loop.run_in_executor(self.pool, sink.take_all, answer.read, tell)
+        finally:
+            sink.close()
+
+    def _put(self, file: int, number: int, begin: int, data: memoryview, at: int) -> None:
+        """Write a piece, and note that it is here. Called by any thread."""
+        self._write(file, data, at)
+        with self._lock:
+            parts = self.notes["parts"]
+            self._here += len(data)
+            parts[str(number)] = at + len(data) - begin
+            while parts.get(str(self._front), 0) == PART:
+                self._front += 1
+            there = self._front * PART + parts.get(str(self._front), 0)
+        if self._digests is not None:
+            self._digests.advance(there)
+
+    def _noted(self) -> dict[str, Any]:
+        """The notes as they are now; threads go on writing into them."""
+        with self._lock:
+            return {**self.notes, "parts": dict(self.notes["parts"])}
 
     async def _whole(self) -> None:
         """The far end takes no ranges: all of it by one connection, from the beginning."""
@@ -206,6 +282,9 @@ class Fetch:
             await settled(self._write, file, memoryview(piece), at)
             at = end
             self.notes["parts"] = {"0": at}
+            self._here = at
+            if self._digests is not None:
+                self._digests.advance(at)
             self._tell()
 
     def _check_room(self, need: int, least: int) -> None:
@@ -227,30 +306,19 @@ class Fetch:
         return int(self.notes["parts"].get(str(number), 0))
 
     def _tell(self) -> None:
-        self.progress(sum(self.notes["parts"].values()))
+        self.progress(self._here)
 
     # -- the end ------------------------------------------------------------------------------
 
-    def _finish(self) -> Got:
+    def _finish(self, digests: Digests) -> Got:
         """Check what came by everything that the source told, then put it into its place."""
         size = self.part.stat().st_size
         name = self.remote.name
         if self.remote.size is not None and size != self.remote.size:
             raise MismatchError(name, f"{size:,} bytes instead of {self.remote.size:,}")
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        for piece in pieces_of(self.part):
-            sha256.update(piece)
-            if self.remote.md5:
-                md5.update(piece)
-        found = sha256.hexdigest()
-        if self.remote.sha256 and found != self.remote.sha256:
-            raise MismatchError(name, "its SHA-256 is another")
-        if self.remote.md5 and md5.hexdigest() != self.remote.md5:
-            raise MismatchError(name, "its MD5 is another")
+        found = digests.check(size)
         if self.remote.git and git_hash(self.part, size) != self.remote.git:
             raise MismatchError(name, "its checksum is another")
-        if self.remote.etag and matches(self.part, size, self.remote.etag) is False:
-            raise MismatchError(name, "its ETag is another")
         self.part.replace(self.target)
         handle = os.open(self.target.parent, os.O_RDONLY)
         try:

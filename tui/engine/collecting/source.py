@@ -11,7 +11,8 @@ from typing import Protocol
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.reading import Reading
 
-_PIECE = 1024 * 1024
+PIECE = 1024 * 1024
+"""Bytes that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,17 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes when a file is opened: `pieces` from byte `start` on."""
+    """What comes when a file is opened, from byte `start` on.
+
+    Attributes:
+        pieces: what comes.
+        read: the same for a thread: the next bytes, empty at the end; None where there is no
+            blocking way. Only one of the two may be used.
+    """
 
     start: int
     pieces: AsyncIterator[bytes]
+    read: Callable[[int], bytes] | None = None
 
 
 class Source(Protocol):
@@ -98,11 +106,11 @@ async def in_thread(
     try:
         if reading.start != start:
             raise ContentChangedError(name)
-        yield Answer(reading.start, _pieces(reading.read))
+        yield Answer(reading.start, _pieces(reading.read), reading.read)
     finally:
         await asyncio.shield(asyncio.to_thread(manager.__exit__, None, None, None))
 
 
 async def _pieces(read: Callable[[int], bytes]) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(read, _PIECE):
+    while piece := await asyncio.to_thread(read, PIECE):
         yield piece

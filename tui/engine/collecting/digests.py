@@ -1,0 +1,102 @@
+"""Hashing a file while it comes, so that it is known to be right as soon as it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Final
+
+from tui.engine.collecting.source import Remote
+from tui.publishing.errors import MismatchError, disk_error
+from tui.publishing.s3_etag import EtagCheck
+
+_BLOCK: Final = 1024 * 1024
+
+
+class Digests:
+    """Reads behind whoever writes, in a thread of its own; what it reads is still in memory."""
+
+    def __init__(self, path: Path, remote: Remote) -> None:
+        """Args: what is known of the file decides what is computed besides the SHA-256."""
+        self._path = path
+        self._remote = remote
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if remote.md5 else None
+        known = remote.size if remote.etag else None
+        self._etag = EtagCheck(known, remote.etag) if known is not None else None
+        self._there = 0
+        self._ended = self._stopped = False
+        self._change = threading.Condition()
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="fetch-hash", daemon=True)
+        self._thread.start()
+
+    def advance(self, there: int) -> None:
+        """The file is right up to this byte."""
+        with self._change:
+            if there > self._there:
+                self._there = there
+                self._change.notify()
+
+    def stop(self) -> None:
+        """Nobody wants to know any more."""
+        with self._change:
+            self._stopped = True
+            self._change.notify()
+
+    def check(self, size: int) -> str:
+        """Wait for the end and compare. Blocking.
+
+        Args:
+            size: bytes of the whole file, all of which are there.
+
+        Returns:
+            The SHA-256 in hex.
+
+        Raises:
+            MismatchError: the file is not what was announced.
+            PublishError: it cannot be read.
+        """
+        with self._change:
+            self._there, self._ended = size, True
+            self._change.notify()
+        self._thread.join()
+        if self._error is not None:
+            raise disk_error(self._error, f"{self._path} cannot be read") from self._error
+        remote, found = self._remote, self._sha256.hexdigest()
+        if remote.sha256 and found != remote.sha256:
+            raise MismatchError(remote.name, "its SHA-256 is another")
+        if self._md5 is not None and self._md5.hexdigest() != remote.md5:
+            raise MismatchError(remote.name, "its MD5 is another")
+        if self._etag is not None and self._etag.equal() is False:
+            raise MismatchError(remote.name, "its ETag is another")
+        return found
+
+    def _run(self) -> None:
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                at = 0
+                while (upto := self._wait(at)) is not None:
+                    while at < upto and not self._stopped:
+                        piece = file.read(min(_BLOCK, upto - at))
+                        if not piece:
+                            return
+                        at += len(piece)
+                        self._take(piece)
+        except OSError as error:
+            self._error = error
+
+    def _wait(self, at: int) -> int | None:
+        """How far it is right now; None where there is nothing more to come."""
+        with self._change:
+            while not self._stopped and self._there <= at and not self._ended:
+                self._change.wait()
+            return None if self._stopped or self._there <= at else self._there
+
+    def _take(self, piece: bytes) -> None:
+        self._sha256.update(piece)
+        if self._md5 is not None:
+            self._md5.update(piece)
+        if self._etag is not None:
+            self._etag.update(piece)
