@@ -294,6 +294,38 @@ def test_keys_that_may_put_and_get_but_not_list(
     assert destination.verify(items[0])
 
 
+@pytest.mark.parametrize("lost", ["", "a part", "the upload"])
+def test_keys_that_may_not_list_parts_resume_all_the_same(
+    loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, lost: str
+) -> None:
+    """They go by what they remember; where the server has lost some of it, all goes again."""
+    gate = gated(loop_thread, server)
+    [file] = make_files(tmp_path, a=8 * PART_BYTES)
+    stop = threading.Event()
+    resume = Resume(on_change=lambda data: stop.set() if len(data.get("parts", ())) == 2 else None)
+    destination = open_s3(server)
+    [item] = destination.plan([file])
+    with pytest.raises(TransferCancelledError):
+        destination.send(item, cancel=stop, resume=resume)
+    already = len(resume.data["parts"])
+    assert already >= 2
+    if lost == "a part":
+        resume.data["parts"]["1"]["etag"] = f'"{"0" * 32}"'
+    if lost == "the upload":
+        destination.abandon(item, Resume(dict(resume.data)))
+    gate.answer = Answer(403, "AccessDenied", methods="GET")  # ListParts; HEAD is another right
+    gate.seen.clear()
+    second, told = open_s3(server), []
+    second.send(item, lambda *facts: told.append(facts), resume=resume)
+    assert told[-1] == (item.size, item.size)
+    gate.answer = None
+    if not lost:
+        assert gate.seen.count("PUT") == 8 - already
+    assert second.verify(item)
+    assert server.stored()[item.target] == file.path.read_bytes()
+    assert not second._client.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
 def test_a_server_that_lies(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:

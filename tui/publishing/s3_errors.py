@@ -208,7 +208,7 @@ def _proxy(error: Any, place: str) -> PublishError:
     return PublishError(message, advice, Trouble.NETWORK)
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: BaseException) -> str:
     """The server's error code, or the HTTP status as text; empty for other errors."""
     answer = getattr(error, "response", None)
     if not isinstance(answer, dict):

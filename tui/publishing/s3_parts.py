@@ -8,6 +8,7 @@ stopped, even from another process.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import math
 import threading
@@ -16,7 +17,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from tui.publishing.contract import Item, Resume
-from tui.publishing.errors import TransferCancelledError
+from tui.publishing.errors import PublishError, TransferCancelledError, Trouble
 from tui.publishing.meter import Meter
 from tui.publishing.s3_body import Body
 from tui.publishing.s3_client import S3Client
@@ -30,6 +31,8 @@ PARTS_AT_ONCE = 6
 _MOST_PARTS = 9_000  # S3 allows 10 000
 _TRIES = 3
 _FIRST_PAUSE = 0.5
+_FORGOTTEN = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
+"""What a server says of an upload, or of parts, that it does not have."""
 _T = TypeVar("_T")
 
 
@@ -80,8 +83,22 @@ class PartedUpload:
 
     def run(self, options: dict[str, Any]) -> str:
         """Send what is missing and put it together; the MD5-based ETag the whole should have."""
-        if not self._go_on():
-            self._start(options)
+        if self._go_on():
+            try:
+                return self._rest()
+            except PublishError as error:
+                if error.__cause__ is None or code_of(error.__cause__) not in _FORGOTTEN:
+                    raise
+            # What is remembered is not what the server has.
+            with contextlib.suppress(Exception):
+                self._client.abort_multipart_upload(
+                    **self._where, UploadId=self._resume.data["upload_id"]
+                )
+            self._meter.restart()
+        self._start(options)
+        return self._rest()
+
+    def _rest(self) -> str:
         size, parts = int(self._resume.data["part"]), self._resume.data["parts"]
         count = math.ceil(self._item.size / size)
         missing = [number for number in range(1, count + 1) if str(number) not in parts]
@@ -105,7 +122,11 @@ class PartedUpload:
         return whole_etag([parts[str(number)]["md5"] for number in range(1, count + 1)])
 
     def _go_on(self) -> bool:
-        """Whether the remembered upload is of this very file and still known to the server."""
+        """Whether the remembered upload is of this very file and still known to the server.
+
+        Keys that may put but not list parts are a usual kind: for them what is remembered counts
+        until the server contradicts it.
+        """
         data = self._resume.data
         if data.get("sha256") != self._item.sha256 or data.get("key") != self._item.target:
             return False
@@ -116,7 +137,10 @@ class PartedUpload:
         except Exception as error:
             if code_of(error) in {"NoSuchUpload", "404", "NoSuchKey"}:
                 return False
-            raise explain(error, self._profile) from error
+            problem = explain(error, self._profile)
+            if problem.kind is not Trouble.PERMISSION:
+                raise problem from error
+            return True
         kept = {
             number: part
             for number, part in data["parts"].items()
