@@ -14,6 +14,7 @@ import pytest
 from huggingface_hub import constants
 
 from tests.publishing.conftest import make_files, publish
+from tests.publishing.gate import gate_before
 from tests.publishing.hosting import Loop
 from tui.publishing.contract import Item, LocalFile
 from tui.publishing.errors import (
@@ -151,6 +152,34 @@ def test_a_stopped_upload_leaves_nothing_to_see(
     assert time.monotonic() - started < 5
     assert not tree(hub)
     assert hub.hub.received_bytes < item.size
+
+
+def test_a_limit_that_comes_into_force_stops_xet(
+    loop_thread: Loop, hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
+    """It knows no limit; what is left goes by HTTP, which does. What is there is not sent again."""
+    gate = loop_thread.enter(gate_before(hub.url))
+    hub.hub.url = gate.endpoint
+    throttle = Throttle()
+    destination = open_hub(hub, endpoint=gate.endpoint, throttle=throttle)
+    files = make_files(tmp_path, there=11 * MIB, large=50 * MIB)
+    [there, item] = destination.plan(files)
+    destination.prepare()
+    destination.send(there)
+    assert hub.hub.received_bytes == 0  # Xet has another way
+
+    async def limit(_method: str, path: str) -> None:
+        """When Xet has been chosen, and asks for its right to write."""
+        if "/xet-write-token/" in path:
+            throttle.limit = 200 * MIB
+
+    gate.before = limit
+    destination.send(item)
+    assert hub.hub.received_bytes == item.size
+    destination.finish([there, item])
+    assert hub.hub.received_bytes == item.size
+    for one in (there, item):
+        assert destination.verify(one, deep=True)
 
 
 def test_a_broken_line_is_told_at_once_and_can_be_taken_up(

@@ -79,6 +79,7 @@ class HubDestination:
         self._network = network or NetworkSettings()
         self._throttle = throttle
         self._found: dict[str, RepoFile] = {}
+        self._went_by_xet: set[tuple[str, str]] = set()
 
     @cached_property
     def _api(self) -> HfApi:
@@ -182,9 +183,11 @@ class HubDestination:
         if self._by_xet(item):
             try:
                 hub_xet.send(self._api, self._repo, item.source, item.sha256, meter)
+                self._went_by_xet.add((item.target, item.sha256))
             except TransferCancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - whatever ails it, plain HTTP is the other way
+            except Exception:  # noqa: BLE001 - whatever ails it, plain HTTP is the other way; it
+                # keeps to a limit that came into force, too.
                 meter.restart()
                 self._by_http(item, meter)
         else:
@@ -258,8 +261,9 @@ class HubDestination:
         with contextlib.ExitStack() as stack:
             operations: list[CommitOperationAdd] = []
             for item in batch:
-                if self._by_xet(item):
-                    # The library finds by itself that the storage has all of it.
+                if (item.target, item.sha256) in self._went_by_xet:
+                    # The library finds by itself that the storage has all of it, so nothing large
+                    # goes past a limit that is in force by now.
                     with self._translated():
                         operation = CommitOperationAdd(item.target, str(item.source))
                     operation.upload_info.sha256 = bytes.fromhex(item.sha256)

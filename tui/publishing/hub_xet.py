@@ -2,7 +2,7 @@
 
 `hf_xet` does the work in native threads; we watch, report and stop it. It takes proxies and
 authorities only from the environment and knows no bandwidth limit, so it is used only where none
-of these is set.
+of these is set, and given up when a limit comes into force on the way.
 """
 
 from __future__ import annotations
@@ -37,10 +37,15 @@ def is_usable(network: NetworkSettings, limit: int | None) -> bool:
     return find_spec("hf_xet") is not None
 
 
+class LimitedError(Exception):
+    """A bandwidth limit came into force."""
+
+
 def send(api: HfApi, repo_id: str, path: Path, sha256: str, meter: Meter) -> None:
     """Bring a file's content into the storage of a repository.
 
     Raises:
+        LimitedError: there is a bandwidth limit now, which Xet would ignore.
         TransferCancelledError: the meter's `cancel` was set.
         Exception: whatever `hf_xet` raises; the caller falls back to plain HTTP.
     """
@@ -68,6 +73,8 @@ def _watch(handle: Any, whole: Future[Any], meter: Meter) -> None:
     while not whole.done():
         if meter.cancel.is_set():
             raise TransferCancelledError
+        if meter.is_limited:
+            raise LimitedError
         state = handle.progress()
         now = int(state.bytes_completed) if state is not None else 0
         if now > done:

@@ -40,6 +40,11 @@ class Meter:
         with self._lock:
             return self._done
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a bandwidth limit is in force now."""
+        return self._throttle is not None and self._throttle.limit is not None
+
     def check(self) -> None:
         """TransferCancelledError when the transfer shall stop."""
         if self.cancel.is_set():
