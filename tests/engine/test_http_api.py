@@ -20,8 +20,10 @@ from tests.support import eventually
 from tui.engine.http_api.groups import all_routes
 from tui.engine.http_api.openapi import describe
 from tui.engine.http_api.routes import Route
+from tui.publishing.licence import licence_fields
 from tui.replicate.secret import Secret
 from tui.settings import Home
+from tui.simpletuner.families import families
 from tui.store.records import JobStatus
 
 
@@ -209,6 +211,21 @@ async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) 
     assert big.status_code == 413
     packed = {"Content-Encoding": "gzip"}
     assert (await http.post("/api/cloud/check", content=b"x", headers=packed)).status_code == 415
+
+
+async def test_a_licence_is_the_one_that_the_card_would_have(http: httpx.AsyncClient) -> None:
+    for family, flavours in ((one.name, one.flavours) for one in families().values()):
+        for flavour in ("", *flavours):
+            body = {"model_family": family, "model_flavour": flavour}
+            answer = await http.post("/api/publishing/license", json=body)
+            fields = licence_fields(family, flavour)
+            expected = fields.get("license_name") or fields.get("license", "")
+            assert answer.json() == {"license": expected}, body
+    asked = {"sdxl": "openrail++", "flux": "flux-1-dev-non-commercial-license", "sana": "",
+             "nobody": ""}  # fmt: skip
+    for family, licence in asked.items():
+        answer = await http.post("/api/publishing/license", json={"model_family": family})
+        assert answer.json() == {"license": licence}
 
 
 async def test_the_description_names_every_route_and_no_other(

@@ -109,6 +109,8 @@ def test_licences_only_where_they_are_sure() -> None:
     assert licence_fields("flux", "schnell") == {"license": "apache-2.0"}
     assert licence_fields("FLUX", None)["license"] == "other"
     assert licence_fields("sdxl", "base-1.0") == {"license": "openrail++"}
+    assert licence_fields("qwen_image", "v1.0") == {"license": "apache-2.0"}
+    assert licence_fields("qwen_image", "v2.0") == {}
     assert licence_fields("nobody", "x") == {}
     assert licence_fields(None) == {}
     for name, family in families().items():

@@ -25,7 +25,6 @@ class Family:
             stands for all others. Empty when not known.
         step_seconds: our estimate for one step of a LoRA at the usual size on one L40S.
         gated: flavours whose weights ask for an accepted licence on the Hub.
-        licence: the Hub's name of the licence that results inherit, if not Apache.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Family:
     billions: dict[str, float] = field(default_factory=dict)
     step_seconds: float | None = None
     gated: frozenset[str] = frozenset()
-    licence: str = "apache-2.0"
 
     def size(self, flavour: str | None) -> float | None:
         """Parameters in thousands of millions; the first flavour's when none is named."""
@@ -80,5 +78,4 @@ def _read(name: str, raw: dict[str, Any]) -> Family:
         billions=size if isinstance(size, dict) else {"*": size} if size else {},
         step_seconds=raw.get("step_seconds"),
         gated=frozenset(["*"] if gated is True else gated),
-        licence=raw.get("licence", "apache-2.0"),
     )

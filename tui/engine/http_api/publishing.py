@@ -16,9 +16,9 @@ from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.network import network_of
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
+from tui.publishing.licence import licence_name
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
-from tui.simpletuner.families import family
 
 _KIND: Final = "huggingface"
 _SECONDS: Final = 15.0
@@ -61,7 +61,8 @@ class Publishing:
                   shape({"exists": FLAG, "available": FLAG, "message": TEXT, "repo_id": TEXT,
                          "private": maybe(FLAG)}), shape({"repo_id": TEXT})),
             Route("POST", "/api/publishing/license", self._license,
-                  "The licence that a family's results inherit", shape({"license": TEXT}),
+                  "The licence that a family's results inherit; empty when it is not known",
+                  shape({"license": TEXT}),
                   ANY_OBJECT),
         ]  # fmt: skip
 
@@ -188,8 +189,8 @@ class Publishing:
             ) from None
 
     async def _license(self, request: web.Request) -> web.Response:
-        name = text_of(await read_object(request), "model_family")
+        body = await read_object(request)
+        name = text_of(body, "model_family")
         if not name:
             raise wrong("model_family", "is missing")
-        known = family(name)
-        return web.json_response({"license": known.licence if known else "apache-2.0"})
+        return web.json_response({"license": licence_name(name, text_of(body, "model_flavour"))})
