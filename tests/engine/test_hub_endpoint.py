@@ -96,7 +96,7 @@ class Listener:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.heard.append(request.headers.get("Authorization", ""))
-        return web.json_response({"name": "alice", "orgs": [], "auth": {}})
+        return web.json_response({"id": "alice/x", "name": "alice", "orgs": [], "auth": {}})
 
 
 async def test_no_call_brings_one_hubs_token_to_another(world: World) -> None:

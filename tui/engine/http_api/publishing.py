@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, Final
 
@@ -14,16 +15,23 @@ from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, sha
 from tui.engine.service import Engine
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.network import network_of
-from tui.publishing.errors import PublishError
+from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_names import check_repo_id
+from tui.publishing.hub_probe import availability
 from tui.publishing.licence import licence_name
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
+from tui.replicate.secret import Secret
 
 _KIND: Final = "huggingface"
 _SECONDS: Final = 15.0
 _FRESH: Final = 300.0
 """Seconds that name spaces are remembered, as in SimpleTuner."""
+_STATES: Final = {
+    "free": "{} is not there, as far as this token can see.",
+    "ours": "{} is there already.",
+    "taken": "{} is taken: this token may not write to it.",
+}
 
 
 class Publishing:
@@ -153,31 +161,54 @@ class Publishing:
             repo_id = check_repo_id(text)
         except PublishError as error:
             raise RefusedError(error.message, error.advice) from None
-        reply = await self._ask(self._base(request), f"/api/models/{repo_id}")
-        if reply.status_code == httpx.codes.OK:
+        base = self._base(request)
+        endpoint = self._endpoint(base)
+        token = await self._engine.clients.tokens.find(_KIND, base)
+        if token is None:
+            # The Hub says the same of what is not there, and of what is private.
+            state, words = "unknown", f"Whether {repo_id} is free is told only to a token's owner."
+        else:
+            state = await self._state(repo_id, token.secret, endpoint)
+            words = _STATES[state].format(repo_id)
+        private = None
+        reply = None if state == "free" else await self._ask(base, f"/api/models/{repo_id}")
+        if reply is not None and reply.status_code == httpx.codes.OK:
             data = reply.json()
             private = data.get("private") if isinstance(data, dict) else None
-            answer = (True, False, f"{repo_id} is there already.", private)
-        elif reply.status_code in (401, 403, 404):
-            # The Hub says 401 for what is not there to somebody without a token.
-            answer = (False, True, f"{repo_id} is not there, or not for this token to see.", None)
-        else:
+            if state == "unknown":
+                state, words = "ours", _STATES["ours"].format(repo_id)
+        elif reply is not None and reply.status_code not in (401, 403, 404):
             raise RefusedError(
                 f"The Hub answers {reply.status_code}.", status=502, code="provider_error"
             )
-        exists, available, words, private = answer
         return web.json_response(
-            {"exists": exists, "available": available, "message": words, "repo_id": repo_id,
-             "private": private}
+            {"exists": state in ("ours", "taken"), "available": state == "free", "message": words,
+             "repo_id": repo_id, "private": private}
         )  # fmt: skip
 
-    async def _ask(self, base: str, path: str) -> httpx.Response:
+    async def _state(self, repo_id: str, token: Secret, endpoint: str) -> str:
+        network = self._engine.live.now.network
+        try:
+            return await asyncio.to_thread(
+                availability, repo_id, token, endpoint=endpoint, network=network
+            )
+        except PublishError as error:
+            bad = error.kind is Trouble.CREDENTIALS
+            raise RefusedError(
+                error.message, error.advice, status=401 if bad else 502,
+                code="unauthorised" if bad else "provider_error",
+            ) from None  # fmt: skip
+
+    def _endpoint(self, base: str) -> str:
         endpoint = self._engine.clients.hub_endpoint(base)
         if not endpoint:
             raise RefusedError(NO_HUB, NO_HUB_ADVICE, status=409, code="no_hub")
+        return endpoint
+
+    async def _ask(self, base: str, path: str) -> httpx.Response:
+        endpoint = self._endpoint(base)
         network = network_of(self._engine.live.now.network)
         transport = RoutedTransport(network)
-        await self._engine.clients.tokens.find(_KIND, base)
         headers = self._engine.cloud.tokens.hub_headers(base)
         try:
             async with httpx.AsyncClient(transport=transport, timeout=_SECONDS) as client:

@@ -1,0 +1,54 @@
+"""Whether a name on the Hub is free, as far as a token can tell."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
+
+from tests.engine.world import World
+from tui.engine.control_client import ControlError
+
+
+async def check(world: World, repo_id: str) -> dict[str, Any]:
+    call = "/api/publishing/repository/check"
+    answer: dict[str, Any] = await world.client.call("POST", call, {"repo_id": repo_id})
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("token", "repo_id", "exists", "available", "words"),
+    [
+        ("hf_write", "sandbox/new", False, True, "not there"),
+        ("hf_write", "sandbox/old", True, False, "there already"),
+        ("hf_read", "sandbox/old", True, False, "may not write"),
+        ("", "sandbox/new", False, False, "token"),
+        ("", "sandbox/old", True, False, "there already"),
+    ],
+)
+async def test_what_a_token_can_tell(
+    world: World, token: str, repo_id: str, exists: bool, available: bool, words: str
+) -> None:
+    await old_repository(world, token)
+    found = await check(world, repo_id)
+    assert (found["exists"], found["available"]) == (exists, available)
+    assert words in found["message"]
+    assert found["private"] == (False if exists else None)
+
+
+async def test_a_token_that_the_hub_does_not_take_is_no_free_name(world: World) -> None:
+    await old_repository(world, "hf_expired")
+    for repo_id in ("sandbox/new", "sandbox/old"):
+        with pytest.raises(ControlError) as caught:
+            await check(world, repo_id)
+        assert caught.value.code == "unauthorised"
+        assert caught.value.advice
+
+
+async def old_repository(world: World, token: str) -> None:
+    assert world.sandbox.hub is not None
+    api = HfApi(endpoint=world.sandbox.hub.url, token="hf_write")
+    await asyncio.to_thread(api.create_repo, "sandbox/old", private=False)
+    await world.use_hub(token)
