@@ -38,6 +38,13 @@ STATUS_ASCII: Final = {
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
+def plain(text: str) -> str:
+    """Text that cannot disturb a terminal: control and direction characters become `·`."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "·" for char in text)
+
+
 def money(micros: int | None) -> str:
     """Micro-dollars as dollars and cents: `$1.84`, `<$0.01` for less than that, `—` if unknown."""
     if micros is None:

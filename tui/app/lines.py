@@ -11,16 +11,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tui.formatting import plain as plain  # noqa: PLC0414  the app's own parts take it from here
+
 _LINKS: Final = ("https://", "http://", "file://")
 _PARTS: Final = (r"[^/]*/*", r"[^/_.,:=?&-]*[/_.,:=?&-]*", r".")
 """What a word that is longer than a line is broken into, the first that is short enough."""
-
-
-def plain(text: str) -> str:
-    """Text that cannot disturb a terminal: control and direction characters become `·`."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else "·" for char in text)
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:

@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tui.cli import exit_codes, world
@@ -103,19 +104,36 @@ def logs(options: argparse.Namespace) -> int:
     store = world.reader()
     found = store.find(options.id)
     path = world.home().log_file(found.job_id)
-    position = _print_from(path, 0)
+    write = _log_writer()
+    position = _print_from(path, 0, write)
     if options.follow:
-        _follow(store, found, path, position)
+        _follow(store, found, path, position, write)
     return exit_codes.FINE
 
 
-def _follow(store: StoreReader, found: JobRecord, path: Path, position: int) -> None:
+def _log_writer() -> Callable[[bytes], object]:
+    """Where a log goes: into a pipe as it is, to a terminal without what would take it over."""
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer.write
+    from tui.cli.log_text import LogText
+
+    text, encoding = LogText(), sys.stdout.encoding or "utf-8"
+    return lambda piece: sys.stdout.buffer.write(text.feed(piece).encode(encoding, "replace"))
+
+
+def _follow(
+    store: StoreReader,
+    found: JobRecord,
+    path: Path,
+    position: int,
+    write: Callable[[bytes], object],
+) -> None:
     from tui.engine.control_client import ControlError
 
     def ended() -> bool:
         nonlocal position
         current = store.job(found.job_id)  # first the state, then the log: the end comes last
-        position = _print_from(path, position)
+        position = _print_from(path, position, write)
         return current is None or current.status.is_terminal
 
     while not ended():
@@ -128,16 +146,16 @@ def _follow(store: StoreReader, found: JobRecord, path: Path, position: int) -> 
             continue
 
 
-def _print_from(path: Path, position: int) -> int:
+def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> int:
     try:
         with path.open("rb") as file:
             file.seek(position)
             while piece := file.read(1 << 20):
-                sys.stdout.buffer.write(piece)
+                write(piece)
                 position += len(piece)
     except FileNotFoundError:
         return position
-    sys.stdout.buffer.flush()
+    sys.stdout.flush()
     return position
 
 

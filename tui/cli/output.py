@@ -11,13 +11,25 @@ from tui.cli import exit_codes
 
 def say(text: str = "") -> None:
     """Data, or an answer, on standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{harmless(text)}\n")
 
 
 def tell(text: str) -> None:
     """Words for a person, on standard error."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{harmless(text)}\n")
     sys.stderr.flush()
+
+
+def harmless(text: str) -> str:
+    """Lines that cannot disturb a terminal: names and errors come from others' machines.
+
+    Whoever wants them as they are takes `--json`.
+    """
+    if text.isprintable():
+        return text
+    from tui.formatting import plain
+
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def say_json(value: Any) -> None:
@@ -28,6 +40,10 @@ def say_json(value: Any) -> None:
     """
     if sys.stdout.isatty():
         text = json.dumps(value, ensure_ascii=False, indent=2)
+        # The same data, but nothing that a terminal would obey.
+        text = "".join(
+            char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text
+        )
     elif isinstance(value, list):
         encode = json.JSONEncoder(ensure_ascii=False).encode
         text = "[" + ",\n ".join(map(encode, value)) + "]"
@@ -83,6 +99,7 @@ def table(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[st
         rows: cells, the header first.
         right: numbers of the columns to align right.
     """
+    rows = [[harmless(cell).replace("\n", "·") for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(

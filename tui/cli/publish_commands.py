@@ -88,7 +88,7 @@ def _wait(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
         for event in stream:
             if event.kind == "transfer" and event.data["transfer_id"] == transfer_id:
                 if shown:
-                    sys.stderr.write(f"\r\x1b[2K{_bar(event.data)}")
+                    sys.stderr.write(f"\r\x1b[2K{formatting.plain(_bar(event.data))}")
                     sys.stderr.flush()
                 if event.data["state"] not in _ENDS:
                     continue

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tui.cli import exit_codes, world
-from tui.cli.output import say, say_json, table, tell
+from tui.cli.output import harmless, say, say_json, table, tell
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TTL: Final = re.compile(r"(\d{1,7})([smhd]?)")
@@ -34,7 +34,7 @@ def serve(options: argparse.Namespace) -> int:
 def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     def write(event: dict[str, Any]) -> None:
         sys.stdout.write(
-            (json.dumps(event, ensure_ascii=False) if as_json else _line(event)) + "\n"
+            (json.dumps(event, ensure_ascii=False) if as_json else harmless(_line(event))) + "\n"
         )
         sys.stdout.flush()
 

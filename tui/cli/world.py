@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.cli.output import tell
 from tui.settings import Home, Settings, load_settings
 from tui.store.reader import StoreReader
 
@@ -33,7 +33,7 @@ def settings() -> Settings:
 
 @cache
 def _tell_once(words: str) -> None:
-    sys.stderr.write(f"simpletuner-tui: {words}\n")
+    tell(f"simpletuner-tui: {words}")
 
 
 def reader() -> StoreReader:

@@ -1,0 +1,131 @@
+"""Names, errors and logs come from others' machines: a terminal is to show them, not to obey."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.app.world import job
+from tests.cli.test_publish import client
+from tests.cli.test_serve import home, tui, tui_json
+from tests.support import eventually_sync
+from tui.cli.log_text import LogText
+from tui.cli.output import explain, table
+from tui.publishing.errors import PublishError, Trouble
+from tui.settings import Home
+from tui.store.records import FileRecord, JobStatus
+from tui.store.transfer_records import TransferRecord, TransferState
+from tui.store.writer import Change, StoreWriter
+
+__all__ = ["home"]
+HOSTILE = "a\x1b]0;pwned\x07\x1b[2J\x9b2J\u202eb\rc"
+LOG = (
+    b"\x1b[32mgreen\x1b[0m words\n\x1b]0;pwned\x07\x1b]52;c;cm0gLXJm\x07\x1b[2J\xc2\x9b2J"
+    b" 10%|#         |\r 20%|##        |\rdone \xe2\x80\xae\n\ttab \xe2\x9c\x93\n"
+)
+SHOWN = "green words\n·2J 10%|#         |\r 20%|##        |\rdone ·\n\ttab ✓\n"
+
+
+def is_harmless(text: str) -> bool:
+    return all(char.isprintable() or char == "\n" for char in text)
+
+
+@pytest.fixture
+def told(home: Path) -> Iterator[str]:
+    """A job, a file and a transfer of which every text is hostile."""
+    place = Home(home, home / "cloud_outputs")
+    place.create()
+    place.settings_file.write_text('[listener]\nlisten = "127.0.0.1:0"\n')
+    record = replace(job(1, JobStatus.FAILED), name=HOSTILE, error=HOSTILE, web_url=HOSTILE)
+    now = datetime.now(UTC)
+    writer = StoreWriter(place)
+    writer.insert(record)
+    writer.apply(
+        record.job_id,
+        Change(files=[FileRecord(f"x/{HOSTILE}.txt", 1, "0" * 64, "delivered", now)]),
+    )
+    writer.transfers.insert(
+        TransferRecord(
+            "t1", record.job_id, record.api_base, f"hub:{HOSTILE}", now,
+            state=TransferState.FAILED, message=HOSTILE, advice=HOSTILE, link=HOSTILE,
+        ),
+        [],
+    )  # fmt: skip
+    writer.close()
+    place.log_file(record.job_id).parent.mkdir(parents=True, exist_ok=True)
+    place.log_file(record.job_id).write_bytes(LOG)
+    yield record.job_id
+    if place.socket.exists():
+        client(home).request("POST", "/api/shutdown", {})
+    eventually_sync(lambda: not place.socket.exists(), within=30)
+
+
+def on_terminal(*words: str) -> bytes:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "tui", *words]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs) as process:
+        os.close(theirs)
+        found = b""
+        try:
+            while piece := os.read(ours, 65536):
+                found += piece
+        except OSError:
+            pass  # the other end is closed
+        process.wait(60)
+    os.close(ours)
+    return found
+
+
+def test_no_command_hands_them_on(told: str) -> None:
+    for words in (("jobs",), ("job", told), ("artifacts", told), ("transfers",)):
+        done = tui(*words)
+        assert "pwned" in done.stdout, words
+        assert is_harmless(done.stdout + done.stderr), words
+        shown = on_terminal(*words)
+        assert b"\x1b" not in shown, words
+        assert "\x9b".encode() not in shown, words
+    row = tui_json("job", told)
+    assert row["name"] == HOSTILE  # data stay what they are
+    shown = on_terminal("job", told, "--json")
+    assert is_harmless(shown.decode().replace("\r\n", "\n"))
+    assert json.loads(shown)["name"] == HOSTILE
+
+
+def test_a_log_is_raw_in_a_pipe_and_clean_on_a_terminal(told: str) -> None:
+    command = [sys.executable, "-m", "tui", "logs", told]
+    piped = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert piped.stdout == LOG
+    assert on_terminal("logs", told).decode() == SHOWN.replace("\n", "\r\n")
+
+
+def test_a_log_may_be_cut_anywhere() -> None:
+    for cut in range(len(LOG)):
+        text = LogText()
+        assert text.feed(LOG[:cut]) + text.feed(LOG[cut:]) == SHOWN, cut
+    one = LogText()
+    assert "".join(one.feed(LOG[at : at + 1]) for at in range(len(LOG))) == SHOWN
+
+
+def test_a_sequence_without_an_end_is_not_waited_for() -> None:
+    text = LogText()
+    shown = text.feed(b"\x1b]0;" + b"x" * 5000) + text.feed(b"y\n")
+    assert is_harmless(shown)
+    assert shown.endswith("xy\n")
+
+
+def test_errors_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    explain(PublishError(HOSTILE, HOSTILE, Trouble.REFUSED), as_json=False)
+    assert is_harmless(capsys.readouterr().err)
+    lines = table([["NAME", "STATE"], [f"{HOSTILE}\n", "done"]])
+    assert all(line.isprintable() for line in lines)
+    assert lines[0].index("STATE") == lines[1].index("done")
