@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -94,12 +95,29 @@ def test_a_killed_engine_goes_on_where_it_was(
 
 
 def test_destinations_are_kept_tested_and_removed(
-    home: Path, finished: tuple[str, Path], tmp_path: Path
+    home: Path, finished: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id, _ = finished
     tui("destinations", "add", "disk", "--kind", "folder", "--path", str(tmp_path / "d"))
     assert [one["name"] for one in tui_json("destinations", "list")["destinations"]] == ["disk"]
+    _, line = tui("destinations", "list").stdout.splitlines()
+    assert line.split() == ["disk", "folder", str(tmp_path / "d"), "never"]
     assert tui_json("destinations", "test", "disk")["ok"]
+    _, line = tui("destinations", "list").stdout.splitlines()
+    assert re.fullmatch(rf"disk +folder +{tmp_path}/d +fine, 20[-0-9]+ [0-9:]+", line)
+    (tmp_path / "file").write_text("in the way")
+    tui("destinations", "add", "bad", "--kind", "folder", "--path", f"{tmp_path}/file/below")
+    tui("destinations", "test", "bad", ok=False)
+    shown = tui("destinations", "list").stdout
+    assert re.search(r"(?m)^bad +folder .* failed, 20[-0-9]+ [0-9:]+: \S", shown), shown
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    tui("destinations", "add", "far", "--kind", "s3", "--bucket", "things", "--prefix", "runs",
+        "--endpoint", "http://127.0.0.1:9", "--session-only")  # fmt: skip
+    assert "s3://things/runs at http://127.0.0.1:9" in tui("destinations", "list").stdout
+    for name in ("bad", "far"):
+        tui("destinations", "remove", name)
     done = tui("publish", job_id, "--to", "disk", "--wait", "--json")
     assert json.loads(done.stdout)["state"] == "done"
     assert done.stderr == "", "a bar is for terminals"

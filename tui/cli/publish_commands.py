@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui import formatting
@@ -192,7 +193,12 @@ def destinations(options: argparse.Namespace) -> int:
     status = exit_codes.FINE
     if options.action == "list":
         answer = engine.request("GET", "/api/engine/destinations")
-        lines = [f"{one['name']}  {one['kind']}" for one in answer["destinations"]]
+        rows = [["NAME", "KIND", "WHERE", "LAST TEST"]]
+        rows += [
+            [one["name"], one["kind"], _where(one["options"]), _tested(one["tested"])]
+            for one in answer["destinations"]
+        ]
+        lines = table(rows) if answer["destinations"] else []
     elif options.action == "add":
         answer = destination_edits.add(engine, options)
         word = "changed" if answer["changed"] else "kept"
@@ -218,3 +224,20 @@ def destinations(options: argparse.Namespace) -> int:
         for line in lines or [_NO_DESTINATIONS]:
             say(line)
     return status
+
+
+def _where(options: dict[str, Any]) -> str:
+    """A destination's place, whatever its kind."""
+    if "bucket" in options:
+        below = "/".join(filter(None, (options["bucket"], options.get("prefix", "").strip("/"))))
+        return f"s3://{below} at {options.get('endpoint') or 'Amazon S3'}"
+    return str(options.get("repo") or options.get("path") or "")
+
+
+def _tested(last: dict[str, Any] | None) -> str:
+    """When a destination was tried, and what was wrong then."""
+    if last is None:
+        return "never"
+    at = formatting.stamp(datetime.fromisoformat(last["at"]))
+    wrong = [step["message"] for step in last["steps"] if step["level"] == "error"]
+    return f"fine, {at}" if last["ok"] else f"failed, {at}: {' '.join(wrong[:1])}".rstrip(": ")
