@@ -50,6 +50,18 @@ def test_settings_are_read_without_an_engine(shell: Shell) -> None:
     assert shell.engine_pid() is None
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("600k", 614_400), ("5 MiB/s", 5 * 2**20), ("614400", 614_400), ("off", 0), ("0", 0)],
+)
+def test_a_speed_is_typed_as_on_the_screen(shell: Shell, typed: str, kept: int) -> None:
+    shell.run("settings", "set", "publishing.bandwidth", typed)
+    assert of(shell).publishing.bandwidth == kept
+    refused = shell.run("settings", "set", "publishing.bandwidth", "fast", status=2)
+    assert "5 MiB/s" in refused.stderr
+    assert of(shell).publishing.bandwidth == kept
+
+
 def test_settings_are_set_through_the_engine(shell: Shell) -> None:
     said = shell.run("settings", "set", "listener.allowed_ips", "34.82.0.0/16, 203.0.113.7").stdout
     assert said == "listener.allowed_ips = 34.82.0.0/16, 203.0.113.7\n"

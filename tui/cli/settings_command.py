@@ -15,6 +15,7 @@ from typing import Any, Final
 from tui.cli import exit_codes, world
 from tui.cli.output import say, say_json, table, tell
 from tui.engine.control_client import ControlError
+from tui.engine.publisher.options import read_speed
 from tui.engine.setting_fields import READERS, read_settings
 from tui.engine.settings_desk import values_of
 from tui.settings import Home, Settings, SettingsError
@@ -37,6 +38,8 @@ def settings(options: argparse.Namespace) -> int:
     if not _known(options.name):
         return exit_codes.USAGE
     value = options.value if options.action == "set" else None
+    if options.name == "publishing.bandwidth" and value is not None:
+        value = str(read_speed(value))  # as on the screen: 600k, 5 MiB/s, off
     body = {"values": {options.name: value}, "confirm": options.yes}
     try:
         answer = world.engine().request("PUT", "/api/engine/settings", body)
