@@ -172,9 +172,9 @@ def _agreed(report: dict[str, Any]) -> bool:
 
 
 def _status_of(report: dict[str, Any]) -> int:
-    """3 when the token is the matter, 4 when Replicate cannot be reached, else 1."""
+    """3 when a token is the matter, 4 when Replicate cannot be reached, else 1."""
     codes = {item["id"] for item in report["checks"] if item["level"] == "error"}
-    if "token" in codes:
+    if codes & {"token", "hub-token", "hub-write"}:
         return exit_codes.NOT_AUTHORISED
     return exit_codes.NETWORK if "replicate" in codes else exit_codes.FAILED
 
