@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shelf import put_job
+from tests.cli.shelf import files_in, put_job
 from tests.cli.shell import Shell
 
 FIRST = {"a.safetensors": b"one" * 999, "b.txt": b"same"}
@@ -50,3 +50,75 @@ def test_two_spellings_of_a_folder_are_one_place(
     assert row["target"] == f"dir:{tmp_path}/link", "a link is not followed"
     added = shell.json("destinations", "add", "odd", "--kind", "folder", "--path", odd)
     assert added["options"]["path"] == f"{tmp_path}/link"
+
+
+def test_other_files_of_the_same_names_are_replaced_only_when_that_was_said(
+    shell: Shell, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    to = ("--to", f"dir:{tmp_path}/x")
+    shell.json("publish", jobs[0], *to, "--wait")
+    assert files_in(tmp_path / "x") == FIRST
+    before = shell.json("transfers")["transfers"]
+    refused = shell.run("publish", jobs[1], *to, status=1)
+    assert "a.safetensors" in refused.stderr
+    assert "b.txt" not in refused.stderr, "it is the same"
+    assert "--overwrite" in refused.stderr
+    told = shell.json("publish", jobs[1], *to, status=1)
+    assert set(told) == {"error", "message", "advice", "detail", "details"}
+    assert (told["error"], told["details"]) == ("taken", {"replaces": ["a.safetensors"]})
+    assert files_in(tmp_path / "x") == FIRST
+    assert shell.json("transfers")["transfers"] == before, "nothing was queued"
+    assert shell.json("publish", jobs[1], *to, "--overwrite", "--wait")["state"] == "done"
+    assert files_in(tmp_path / "x") == SECOND
+    assert shell.json("publish", jobs[1], *to, "--wait")["state"] == "done", "the same again"
+
+
+def test_transfers_are_listed_with_their_jobs_words_and_advice(
+    shell: Shell, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    row = shell.json("publish", jobs[0], "--to", f"dir:{tmp_path}/file/x", "--wait", status=1)
+    assert row["state"] == "failed"
+    shell.run("publish", jobs[1], "--to", f"dir:{tmp_path}/fine", "--wait")
+    head, *lines = shell.run("transfers").stdout.splitlines()
+    assert head.split() == ["ID", "JOB", "STATE", "DONE", "OF", "TO"]
+    failed = next(line for line in lines if f"{tmp_path}/file/x" in line)
+    assert failed.split()[:3] == [row["transfer_id"], "first", "failed"]
+    assert row["advice"]
+    assert failed.endswith(f"{row['message']} {row['advice']}")
+    fine = next(line for line in lines if f"{tmp_path}/fine" in line)
+    assert fine.split()[1:3] == ["second", "done"]
+    assert "needs the id" in shell.run("transfers", "pause", status=2).stderr
+
+
+def test_a_transfer_that_waits_or_goes_is_called_as_on_the_screen(
+    shell: Shell, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    row = shell.json("publish", jobs[0], "--to", f"dir:{tmp_path}/later")
+    assert row["state"] in ("queued", "running"), "scripts have the engine's names"
+    words = shell.run("publish", jobs[1], "--to", f"dir:{tmp_path}/later-too").stdout.split()
+    assert words[1] in ("waiting", "sending")
+
+
+def test_public_is_answered_where_it_changes_nothing(
+    shell: Shell, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = shell.run("publish", jobs[0], "--to", f"dir:{tmp_path}/x", "--public", "--wait")
+    assert "--public is for a new Hub repository" in folder.stderr
+    hub = {"HF_TOKEN": "hf_write", "HF_ENDPOINT": shell.world.sandbox.hub_url}
+    to = ("--to", "hub:sandbox/kept-private", "--wait")
+    assert shell.run("publish", jobs[0], *to, **hub).stderr == ""
+    told = shell.run("publish", jobs[0], *to, "--public", **hub)
+    assert "sandbox/kept-private is there already and stays private" in told.stderr
+    new = shell.run("publish", jobs[0], "--to", "hub:sandbox/new", "--wait", "--public", **hub)
+    assert "--public" not in new.stderr
+
+
+def test_a_refused_token_is_three(shell: Shell, jobs: tuple[str, str]) -> None:
+    hub = {"HF_TOKEN": "hf_expired", "HF_ENDPOINT": shell.world.sandbox.hub_url}
+    row = shell.json("publish", jobs[0], "--to", "hub:sandbox/never", "--wait", status=3, **hub)
+    assert row["kind"] == "credentials"
+    shell.run("destinations", "add", "never", "--kind", "hub", "--repo", "sandbox/never", **hub)
+    assert not shell.json("destinations", "test", "never", status=3, **hub)["ok"]
+    delivery = ("--delivery", "hub", "--hub-model-id", "sandbox/never", "--yes")
+    assert shell.run("submit", str(shell.config), *delivery, status=3, **hub).stderr

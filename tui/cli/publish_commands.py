@@ -12,11 +12,15 @@ from tui.cli import destination_edits, exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.cli.publish_grammar import TARGETS, full_path
+from tui.engine.control_client import ControlError
+from tui.engine.errors import SpokenError
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
 
 _ENDS: Final = ("done", "failed", "cancelled", "paused")
+_REFUSED: Final = frozenset({"credentials", "permission", "token"})
+"""Kinds of trouble, and steps of a test, that are about who may do it."""
 _BAR: Final = 24
 _NO_DESTINATIONS: Final = (
     "No destinations yet. Add one with: simpletuner-tui destinations add NAME --kind hub|s3|folder"
@@ -39,8 +43,10 @@ def publish(options: argparse.Namespace) -> int:
     if not options.overwrite:
         ahead = engine.request("POST", "/api/engine/transfers/look", body, timeout=90)
         if ahead["replaces"]:
-            return _would_replace(ahead, json=options.json)
+            raise _would_replace(ahead)
     row = engine.request("POST", "/api/engine/transfers", body)
+    if options.public:
+        _tell_public(engine, row["target"])
     if options.wait:
         row = _wait(engine, row["transfer_id"])
     if options.json:
@@ -49,8 +55,15 @@ def publish(options: argparse.Namespace) -> int:
         say(_line(row))
         for note in row["notes"]:
             tell(note)
-    failed = row["state"] in ("failed", "cancelled") or (options.wait and row["state"] == "paused")
-    return exit_codes.FAILED if failed else exit_codes.FINE
+    return _status_of(row, waited=options.wait)
+
+
+def _status_of(row: dict[str, Any], *, waited: bool) -> int:
+    """3 when a token or keys are the matter; a folder that may not be written to has none."""
+    if row["state"] not in ("failed", "cancelled") and not (waited and row["state"] == "paused"):
+        return exit_codes.FINE
+    refused = row["kind"] in _REFUSED and not row["target"].startswith("dir:")
+    return exit_codes.NOT_AUTHORISED if refused else exit_codes.FAILED
 
 
 def _target(text: str) -> str:
@@ -69,15 +82,31 @@ def _target(text: str) -> str:
     return f"dir:{full_path(text[4:])}"
 
 
-def _would_replace(ahead: dict[str, Any], *, json: bool) -> int:
-    """Say what lies there; nothing is queued."""
+def _would_replace(ahead: dict[str, Any]) -> SpokenError:
+    """What lies there; nothing is queued."""
     names = ahead["replaces"]
-    words = f"Other files of the same names lie at {ahead['target']}: {', '.join(names[:5])}"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    if json:
-        say_json({"error": "taken", "message": f"{words}{more}.", "replaces": names})
-    tell(f"simpletuner-tui: {words}{more}. --overwrite replaces them; nothing was sent.")
-    return exit_codes.FAILED
+    return SpokenError(
+        f"Other files of the same names lie at {ahead['target']}: {', '.join(names[:5])}{more}.",
+        "Nothing was sent. Publish to another folder, or let them be replaced: --overwrite",
+        status=409,
+        code="taken",
+        details={"replaces": names},
+    )
+
+
+def _tell_public(engine: ControlClient, target: str) -> None:
+    """Say where --public changes nothing; the transfer goes on."""
+    kind, _, repo = target.partition(":")
+    if kind != "hub":
+        tell("--public is for a new Hub repository; it changes nothing here.")
+        return
+    try:
+        there = engine.request("POST", "/api/publishing/repository/check", {"repo_id": repo})
+    except ControlError:  # the transfer has the same trouble and says so
+        return
+    if there["private"]:
+        tell(f"{repo} is there already and stays private: --public counts when it is made.")
 
 
 def _wait(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
@@ -113,7 +142,7 @@ def _get(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
 def _bar(data: dict[str, Any]) -> str:
     done, total = data["done"], data["total"]
     if not total:
-        return data["message"] or f"{data['state']} …"
+        return data["message"] or f"{_word(data['state'])} …"
     full = min(_BAR, _BAR * done // total)
     words = f"{formatting.size(done)} of {formatting.size(total)}"
     if data["bytes_per_second"]:
@@ -124,19 +153,23 @@ def _bar(data: dict[str, Any]) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    words = f"{row['transfer_id']}  {row['state']}  {row['target']}"
+    words = f"{row['transfer_id']}  {_word(row['state'])}  {row['target']}"
     if row["message"]:
         words += f"  {row['message']} {row['advice']}".rstrip()
     return f"{words}  {row['link']}".rstrip()
 
 
+def _word(state: str) -> str:
+    """A state as the screen calls it; JSON has the engine's names."""
+    return {"queued": "waiting", "running": "sending"}.get(state, state)
+
+
 def transfers(options: argparse.Namespace) -> int:
     """List transfers, or act on one."""
+    if options.action is not None and not options.id:
+        raise wrong_usage(f"transfers {options.action} needs the id of a transfer.")
     engine = world.engine()
     if options.action is not None:
-        if not options.id:
-            tell(f"simpletuner-tui: transfers {options.action} needs the id of a transfer")
-            return exit_codes.USAGE
         row = engine.request("POST", f"/api/engine/transfers/{options.id}/{options.action}", {})
         if options.json:
             say_json(row)
@@ -147,13 +180,20 @@ def transfers(options: argparse.Namespace) -> int:
     if options.json:
         say_json(data)
         return exit_codes.FINE
-    rows = [["ID", "STATE", "DONE", "OF", "TO", ""]]
-    rows += [
-        [row["transfer_id"], row["state"], formatting.size(row["done_bytes"]),
-         formatting.size(row["total_bytes"]), row["target"], row["message"] or row["link"]]
-        for row in data["transfers"]
-    ]  # fmt: skip
-    for line in table(rows, frozenset({2, 3})):
+    if not data["transfers"]:
+        say("No transfers yet. Publish a job's files with: simpletuner-tui publish ID --to PLACE")
+        return exit_codes.FINE
+    store = world.reader()
+    rows = [["ID", "JOB", "STATE", "DONE", "OF", "TO", ""]]
+    for row in data["transfers"]:
+        job = store.job(row["job_id"])
+        rows.append(
+            [row["transfer_id"], job.name if job is not None else row["job_id"],
+             _word(row["state"]), formatting.size(row["done_bytes"]),
+             formatting.size(row["total_bytes"]), row["target"],
+             f"{row['message']} {row['advice']}".strip() or row["link"]]
+        )  # fmt: skip
+    for line in table(rows, frozenset({3, 4})):
         say(line)
     return exit_codes.FINE
 
@@ -217,7 +257,9 @@ def destinations(options: argparse.Namespace) -> int:
             f"{step['level']:5}  {step['message']} {step['advice']}".rstrip()
             for step in answer["steps"]
         ]
-        status = exit_codes.FINE if answer["ok"] else exit_codes.FAILED
+        bad = {step["name"] for step in answer["steps"] if step["level"] == "error"}
+        refused = exit_codes.NOT_AUTHORISED if bad & _REFUSED else exit_codes.FAILED
+        status = exit_codes.FINE if answer["ok"] else refused
     if options.json:
         say_json(answer)
     else:
