@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tui.cli.main import build_parser
 from tui.cli.stage import BUCKET_NAME, Stage
 from tui.settings import Home
 
@@ -36,3 +37,9 @@ async def test_every_way_of_delivery_works_in_the_demo(
                  {"kind": "s3", "destination": BUCKET_NAME}, {"kind": "local"}):  # fmt: skip
         found = await client.cloud.check_delivery(**body)
         assert found["verdict"] == "works", found
+
+
+def test_demo_says_whose_folder_it_uses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["demo", "--help"])
+    assert "SIMPLETUNER_TUI_HOME means nothing to it" in " ".join(capsys.readouterr().out.split())

@@ -80,7 +80,12 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="print JSON for scripts")
         return command
 
-    add("demo", "Try the app on the sandbox: no account, no network, nothing to pay.")
+    demo = add("demo", "Try the app on the sandbox: no account, no network, nothing to pay.")
+    demo.epilog = (
+        "It has a throw-away folder of its own: your jobs and settings are not touched, and "
+        "SIMPLETUNER_TUI_HOME means nothing to it. Results that you made in it are kept; it says "
+        "where when it ends."
+    )
     _add_sandbox(add("sandbox", "Only the sandbox server, for scripts and tests.", json=True))
     _add_job_form(add("check", "Run every check of a config.", json=True))
     submit = add("submit", "Check, price and start a job.", json=True)
