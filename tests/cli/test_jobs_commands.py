@@ -113,9 +113,17 @@ def test_ended_jobs_cannot_be_cancelled_and_unknown_ones_are_told(shell: Shell, 
         (("destinations", "test", "nosuch"), "not_found"),
         (("destinations", "remove", "nosuch"), "not_found"),
         (("api-key", "revoke", "nosuch"), "not_found"),
+        (("api-key", "revoke"), "validation"),
+        (("limit", "set"), "validation"),
+        (("rates", "set", "l40s"), "validation"),
+        (("settings", "set", "ui.theme"), "validation"),
+        (("settings", "get", "nosuch"), "validation"),
+        (("token", "set"), "validation"),
+        (("transfers", "pause"), "validation"),
+        (("destinations", "add", "x"), "validation"),
     ],
 )
-def test_what_is_not_there_is_told_in_one_shape(
+def test_what_is_not_there_or_not_said_is_told_in_one_shape(
     shell: Shell, words: tuple[str, ...], code: str
 ) -> None:
     told = shell.json(*words, status=2)

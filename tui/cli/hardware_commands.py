@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from tui import formatting
 from tui.cli import exit_codes, world
+from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.engine.control_client import ControlClient
 from tui.simpletuner.hardware import TRAINERS
@@ -55,8 +56,7 @@ def versions(options: argparse.Namespace) -> int:
     if options.action == "show":
         return _show(engine, options)
     if options.model is None:
-        tell(f"simpletuner-tui: versions {options.action} needs a model, owner/name")
-        return exit_codes.USAGE
+        raise wrong_usage(f"versions {options.action} needs a model, owner/name.")
     if options.action == "compare":
         query = urlencode(
             {"model": options.model, "before": options.first or "", "after": options.second or ""}
@@ -67,8 +67,7 @@ def versions(options: argparse.Namespace) -> int:
         name, _, inside = options.model.partition(":")
         wanted = None if options.action == "follow" else options.first or inside or None
         if options.action == "pin" and wanted is None:
-            tell("simpletuner-tui: versions pin needs a version: owner/name:hash")
-            return exit_codes.USAGE
+            raise wrong_usage("versions pin needs a version: owner/name:hash.")
         body = {"model": name, "version": wanted}
         answer = engine.request("PUT", "/api/engine/versions/pin", body, timeout=_SLOW)
         pinned = answer["pinned"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from tui import formatting
 from tui.cli import exit_codes, world
+from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 
 
@@ -18,8 +19,7 @@ def limit(options: argparse.Namespace) -> int:
         body = {"enabled": False}
     elif options.action == "set":
         if options.amount is None:
-            tell("simpletuner-tui: limit set needs an amount, such as: limit set 50 --per week")
-            return exit_codes.USAGE
+            raise wrong_usage("limit set needs an amount.", "Such as: limit set 50 --per week")
         body = {"enabled": True, "amount": options.amount}
         if options.per is not None:
             body["period"] = options.per
@@ -57,8 +57,9 @@ def rates(options: argparse.Namespace) -> int:
         data = engine.request("DELETE", "/api/engine/rates")
     elif options.action == "set":
         if options.profile is None or options.rate is None:
-            tell("simpletuner-tui: rates set needs hardware and a rate: rates set l40s '$3.51/h'")
-            return exit_codes.USAGE
+            raise wrong_usage(
+                "rates set needs hardware and a rate.", "Such as: rates set l40s '$3.51/h'"
+            )
         data = engine.request("PUT", "/api/engine/rates", {options.profile: options.rate})
     else:
         data = engine.request("GET", "/api/engine/rates")

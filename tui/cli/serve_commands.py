@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tui.cli import exit_codes, world
+from tui.cli.failures import wrong_usage
 from tui.cli.output import harmless, say, say_json, table, tell
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -73,8 +74,7 @@ def api_key(options: argparse.Namespace) -> int:
         return exit_codes.FINE
     if options.action == "revoke":
         if not options.id:
-            tell("simpletuner-tui: which key? api-key revoke ID")
-            return exit_codes.USAGE
+            raise wrong_usage("api-key revoke needs the id of a key.", "List: api-key list")
         answer = engine.request("DELETE", f"/api/api-keys/{options.id}")
         if options.json:
             say_json(answer)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.cli import exit_codes, world
+from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.engine.control_client import ControlError
+from tui.engine.errors import SpokenError
 from tui.engine.publisher.options import read_speed
 from tui.engine.setting_fields import READERS, read_settings
 from tui.engine.settings_desk import values_of
@@ -33,10 +35,9 @@ def settings(options: argparse.Namespace) -> int:
     if options.action == "get":
         return _get(options)
     if not options.name or (options.action == "set") != (options.value is not None):
-        tell("simpletuner-tui: write: settings set NAME VALUE, or: settings unset NAME")
-        return exit_codes.USAGE
-    if not _known(options.name):
-        return exit_codes.USAGE
+        raise wrong_usage("Write: settings set NAME VALUE, or: settings unset NAME.")
+    if options.name not in ABOUT:
+        raise _unknown(options.name)
     value = options.value if options.action == "set" else None
     if options.name == "publishing.bandwidth" and value is not None:
         value = str(read_speed(value))  # as on the screen: 600k, 5 MiB/s, off
@@ -54,13 +55,10 @@ def settings(options: argparse.Namespace) -> int:
     return exit_codes.FINE
 
 
-def _known(name: str) -> bool:
-    if name in ABOUT:
-        return True
+def _unknown(name: str) -> SpokenError:
     near = difflib.get_close_matches(name, ABOUT, n=1)
-    tell(f"simpletuner-tui: there is no setting {name}.")
-    tell(f"  Did you mean {near[0]}?" if near else "  All of them: simpletuner-tui settings get")
-    return False
+    advice = f"Did you mean {near[0]}?" if near else "All of them: simpletuner-tui settings get"
+    return wrong_usage(f"There is no setting {name}.", advice)
 
 
 # -- get -----------------------------------------------------------------------------------------
@@ -75,8 +73,7 @@ def _get(options: argparse.Namespace) -> int:
         return exit_codes.FINE
     chosen = {one: value for one, value in now.items() if not name or one.startswith(f"{name}.")}
     if not chosen:
-        _known(name)
-        return exit_codes.USAGE
+        raise _unknown(name)
     if options.json:
         say_json(chosen)
         return exit_codes.FINE

@@ -39,7 +39,9 @@ def submit(options: argparse.Namespace) -> int:
         return _dry_run(options, report)
     if not report["ok"]:
         if options.json:
-            say_json({"error": "check_failed", "message": "The job cannot work.", **report})
+            words = "The job cannot work."
+            said = {"message": words, "advice": "", "detail": words, "details": {}}
+            say_json({"error": "check_failed", **said, **report})
         _tell_checks(report)
         return _status_of(report)
     if not options.yes and not _agreed(report):

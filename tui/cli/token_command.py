@@ -10,6 +10,7 @@ import os
 import sys
 
 from tui.cli import exit_codes, world
+from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, tell
 from tui.engine.agent import REPLICATE_VARIABLE
 
@@ -20,22 +21,17 @@ _AWAY = ("unreachable", "rate_limited")
 
 def token(options: argparse.Namespace) -> int:
     """Set, show the state of, validate or delete the token."""
-    from tui.secrets import KeyringError, delete_token, read_token
+    from tui.secrets import delete_token, read_token
 
     if options.hub:
         return _hub(options)
     host = _host()
-    try:
-        if options.action == "set":
-            return _set(options, host)
-        if options.action == "delete":
-            deleted = asyncio.run(delete_token("replicate", host))
-            _tell_engine()
-            return _say(options, {"deleted": deleted}, "deleted" if deleted else "there was none")
-    except KeyringError as error:
-        tell(f"simpletuner-tui: {error.message}")
-        tell(f"  {error.advice}")
-        return exit_codes.FAILED
+    if options.action == "set":
+        return _set(options, host)
+    if options.action == "delete":
+        deleted = asyncio.run(delete_token("replicate", host))
+        _tell_engine()
+        return _say(options, {"deleted": deleted}, "deleted" if deleted else "there was none")
     if options.action == "validate":
         answer = world.engine().request("GET", "/api/cloud/providers/replicate/validate")
         user = answer.get("user_info") or {}
@@ -65,8 +61,6 @@ def _hub(options: argparse.Namespace) -> int:
     engine, path = world.engine(), "/api/engine/tokens/huggingface"
     if options.action == "set":
         value = _typed("Hugging Face token: ")
-        if not value:
-            return exit_codes.USAGE
         answer = engine.request("PUT", path, {"token": value}, timeout=_SLOW)
         for warning in answer.get("warnings") or ():
             tell(warning)
@@ -88,11 +82,15 @@ def _hub(options: argparse.Namespace) -> int:
 
 
 def _typed(prompt: str) -> str:
-    """What was typed unseen, or piped in, without white space; says so when it is nothing."""
+    """What was typed unseen, or piped in, without white space.
+
+    Raises:
+        SpokenError: it is nothing.
+    """
     text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
     value = "".join(text.split())
     if not value:
-        tell("simpletuner-tui: no token was given")
+        raise wrong_usage("No token was given.", "Type it at the prompt, or pipe it in.")
     return value
 
 
@@ -101,8 +99,6 @@ def _set(options: argparse.Namespace, host: str) -> int:
     from tui.secrets import store_token
 
     value = _typed(f"Replicate token for {host}: ")
-    if not value:
-        return exit_codes.USAGE
     if not value.startswith("r8_"):
         tell("Replicate's tokens usually start with r8_; kept as it is.")
     backend = asyncio.run(store_token("replicate", host, Secret(value)))
