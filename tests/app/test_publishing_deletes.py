@@ -63,12 +63,11 @@ async def test_what_a_paused_transfer_needs_is_said_before_the_answer(
     one, *others = [file["name"] for file in found["files"]]
     await calls.limit("1 kB")
     made = await calls.publish(job_id, f"dir:{tmp_path}/slow", files=[one])
-    await ended(world, made["transfer_id"], "running", "queued")
     await calls.act(made["transfer_id"], "pause")
     await ended(world, made["transfer_id"], "paused")
     async with on_publishing(world) as (screen, pilot):
         await known(screen, pilot, job_id)
-        await wait_for(pilot, lambda: screen.data.on_the_way(job_id), LONG)
+        await wait_for(pilot, lambda: screen.data.on_the_way(job_id, [one]), LONG)
         await pilot.press("d")
         confirm: Any = await top(pilot, Confirm)
         words = "\n".join(confirm._details)

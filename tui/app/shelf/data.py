@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shelf.offline import files_known
+from tui.store.file_names import is_called
 from tui.store.schema import StoreError
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState, is_hidden
 
@@ -166,11 +167,12 @@ class ShelfData:
             self._stored[job_id] = found
         return self._stored[job_id]
 
-    def on_the_way(self, job_id: str) -> dict[str, TransferRecord]:
-        """Names of files that a transfer still needs here, with that transfer."""
+    def on_the_way(self, job_id: str, names: Iterable[str]) -> dict[str, TransferRecord]:
+        """Which of a job's files a transfer still needs here, with that transfer."""
+        standing = [one for one in self.transfers if one.job_id == job_id and _stands(one)]
         return {
-            str(name): one for one in self.transfers if one.job_id == job_id and _stands(one)
-            for name in one.options.get("files") or ()
+            name: one for name in names for one in standing
+            if any(is_called(name, str(there)) for there in one.options.get("files") or ())
         }  # fmt: skip
 
     # -- from the engine ----------------------------------------------------------------------

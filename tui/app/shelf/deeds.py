@@ -38,7 +38,7 @@ class ShelfDeeds:
 
     def delete_files(self, job_id: str, job: str, files: Sequence[Mapping[str, Any]]) -> None:
         """Ask, then delete local copies; only those that are known to be elsewhere."""
-        busy = self._data.on_the_way(job_id)
+        busy = self._data.on_the_way(job_id, [str(file["name"]) for file in files])
         needed = [file for file in files if file.get("here") and file["name"] in busy]
         safe = [file for file in files if is_safe(file) and file["name"] not in busy]
         if not safe:

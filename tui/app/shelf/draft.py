@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.app.cards.card import Card, Item, Said
+from tui.app.cards.card import Card, Item, Question, Said
 from tui.app.cards.words import Words
 from tui.app.widgets.card_form import CardForm
+from tui.app.widgets.confirm import Confirm
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
@@ -107,13 +108,24 @@ class DraftForm(CardForm):
         fields = error.details.get("fields")
         words = f"{error.message} {error.advice}".strip()
         if isinstance(fields, dict) and fields:
-            self._refuse({self.card.item_of(str(name)): str(said) for name, said in fields.items()})
+            wrong = {self.card.item_of(str(name)): str(said) for name, said in fields.items()}
+            self._refuse({name: _with(said, error.advice) for name, said in wrong.items()})
         else:
             self._failed(key, words)
         other = self.card.other_way(key, error)
         if other is not None:
-            self.card.put(other[1], "on")
-            self._confirmed(other[0], key, "")
+            self._ask_other(*other, key)
+
+    def _ask_other(self, question: Question, item: str, key: str) -> None:
+        """The other way is taken after a yes alone, and asked about again at the next try."""
+
+        def answered(agreed: bool | None) -> None:
+            if agreed:
+                self.card.put(item, "on")
+                self._start_work(key, "")
+
+        confirm = Confirm(question.text, question.details, yes=question.yes)
+        self.app.push_screen(confirm, answered)
 
     def _refuse(self, wrong: dict[str, str]) -> None:
         """Say at each line what is wrong with it, and begin to change the first one."""
@@ -130,3 +142,8 @@ class DraftForm(CardForm):
         item = self._items[places[0]]
         if item.kind == "text":
             self._type(item, item.current)
+
+
+def _with(said: str, advice: str) -> str:
+    """What is wrong with a field, and what to do, where that is not said in it already."""
+    return said if not advice or advice in said else f"{said.rstrip('.')}. {advice}"

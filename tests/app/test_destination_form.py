@@ -1,0 +1,73 @@
+"""The form of a destination: keys without a keyring, what is refused, what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.app.conftest import wait_for
+from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
+    LONG,
+    fill_in,
+    known,
+    on_publishing,
+    top,
+    world,
+)
+from tests.engine.conftest import project  # noqa: F401  a fixture
+from tests.engine.test_transfers import a_job
+from tests.engine.world import World
+from tests.listener.conftest import ACCESS_KEY, SECRET
+from tui.app.screens.publishing import PublishingScreen
+from tui.app.shelf.draft import DraftForm
+from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.publish_form import PublishForm
+from tui.publishing.errors import PublishError
+from tui.publishing.hub_names import check_repo_id
+
+
+async def s3_form(pilot: Pilot[int], endpoint: str = "http://127.0.0.1:1") -> DraftForm:
+    """An S3 destination with everything filled in."""
+    await pilot.press("a")
+    form: Any = await top(pilot, DraftForm)
+    await fill_in(form, pilot, "kind", "s3")
+    await fill_in(form, pilot, "preset", "custom")
+    for key, value in (("bucket", "models"), ("endpoint", endpoint),
+                       ("access_key", ACCESS_KEY), ("secret_key", SECRET)):  # fmt: skip
+        await fill_in(form, pilot, key, value)
+    found: DraftForm = form
+    return found
+
+
+async def test_no_is_no_at_the_second_try_as_well(world: World) -> None:  # noqa: F811  the fixture
+    async with on_publishing(world) as (screen, pilot):
+        form = await s3_form(pilot)
+        for _ in range(2):
+            await fill_in(form, pilot, "save", "")
+            await top(pilot, Confirm)
+            await pilot.press("n")
+            await top(pilot, DraftForm)
+            assert form.card.values["session"] == "off"
+        assert await world.client.publishing.destinations() == []
+        await fill_in(form, pilot, "save", "")
+        await top(pilot, Confirm)
+        await pilot.press("y")
+        await top(pilot, PublishingScreen)
+        await wait_for(pilot, lambda: screen.data.tested.get("custom"), LONG)
+
+
+async def test_a_refused_field_says_what_to_do(world: World) -> None:  # noqa: F811  the fixture
+    job_id = await a_job(world)
+    async with on_publishing(world) as (screen, pilot):
+        await known(screen, pilot, job_id)
+        await pilot.press("p")
+        form: Any = await top(pilot, PublishForm)
+        await fill_in(form, pilot, "place", "hub:a b")
+        await fill_in(form, pilot, "publish", "")
+        await wait_for(pilot, lambda: form.problems.get("place"), LONG)
+        with pytest.raises(PublishError) as refused:
+            check_repo_id("a b")
+        assert refused.value.advice
+        assert form.problems["place"] == f"{refused.value.message} {refused.value.advice}"
