@@ -216,6 +216,8 @@ PUBLISHING: Final = (
     Action("publishing.copy_hash", "copy sha256", ("x",), "Copy the file's SHA-256."),
     Action("publishing.copy_command", "copy command", ("Y",),
            "Copy the command line that shows this.", f"{PROGRAM} artifacts {{job}}"),
+    Action("publishing.new", "new job", ("n",), "Start a job.", f"{PROGRAM} submit CONFIG",
+           footer=16),
     Action("publishing.back", "back", ("escape",),
            "Clear the filter, go to the artifacts, then back to where you came from.", footer=70),
 )  # fmt: skip

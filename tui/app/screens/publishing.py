@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
@@ -12,7 +12,7 @@ from tui.app.desktop import desktop_opener, show_folder
 from tui.app.screens.publishing_view import PublishingView
 from tui.app.shelf import pages
 from tui.app.shelf.deeds import ShelfDeeds
-from tui.app.shelf.reasons import NO_CHECKPOINTS, Here, why_not
+from tui.app.shelf.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
 from tui.app.shelf.words import is_safe
 from tui.app.widgets.artifact_list import WITH_RESULTS
 from tui.app.widgets.virtual_list import VirtualList
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
     from tui.app.shelf.rows import Row
     from tui.app.widgets.filter_line import FilterLine
+    from tui.app.widgets.picker import Offers
     from tui.app.widgets.piece_list import Entry
+
+
+_ON_FILE: Final = ("publish", "delete", "fetch", "show", "copy_link", "copy_hash")
+_ON_TRANSFER: Final = ("pause", "cancel", "retry", "copy_link")
 
 
 class PublishingScreen(PublishingView):
@@ -74,6 +79,12 @@ class PublishingScreen(PublishingView):
         job = self.model.row(place) if place is not None else None
         return job is not None and not job.file_count
 
+    def actions(self) -> tuple[Action, ...]:
+        """What can be done here; the footer begins with what this panel is for."""
+        one = self.transfers.transfer
+        paused = one is not None and one.state is TransferState.PAUSED
+        return tuple(for_panel(action, self.panel, paused=paused) for action in super().actions())
+
     def why_not(self, action: Action) -> str:
         """Reasons by action."""
         if action.group != "publishing":
@@ -121,10 +132,22 @@ class PublishingScreen(PublishingView):
         else:
             self._open_artifact()
 
-    def _page(self, title: str, lines: Sequence[Entry]) -> None:
+    def _page(self, title: str, lines: Sequence[Entry], *keys: str) -> None:
+        """Show a page, with actions whose keys work on it."""
         from tui.app.widgets.picker import Page
 
-        self.owner.push_screen(Page(title, pages.wrapped(lines, self.size.width - 12)))
+        lines = pages.wrapped(lines, self.size.width - 12)
+        self.owner.push_screen(Page(title, lines, self._offers(*keys)), self._asked_on_page)
+
+    def _offers(self, *names: str) -> Offers:
+        from tui.app.widgets.picker import Offers
+
+        wanted = [f"publishing.{name}" for name in names]
+        return Offers(lambda: [one for one in self.actions() if one.id in wanted], self.why_not)
+
+    async def _asked_on_page(self, action_id: str | None) -> None:
+        if action_id is not None:
+            await self.action_perform(action_id)
 
     def _open_artifact(self) -> None:
         row = self.artifacts.row
@@ -133,16 +156,19 @@ class PublishingScreen(PublishingView):
         if row.kind in ("job", "checkpoint"):
             self.artifacts.unfold(row)
         elif row.item is not None and row.kind == "file":
-            self._page(row.name, pages.file_page(row.item))
+            self._page(row.name, pages.file_page(row.item), *_ON_FILE)
         elif row.item is not None and row.kind == "missing":
-            self._page("Not here", pages.missing_page(row.item, self.owner.clock()))
+            self._page("Not here", pages.missing_page(row.item, self.owner.clock()), "fetch")
 
     def _open_transfer(self) -> None:
         from tui.app.widgets.transfer_page import TransferPage
 
         one = self.transfers.transfer
         if one is not None:
-            self.owner.push_screen(TransferPage(self.owner, one, self.name_of(one.job_id)))
+            page = TransferPage(
+                self.owner, one, self.name_of(one.job_id), self._offers(*_ON_TRANSFER)
+            )
+            self.owner.push_screen(page, self._asked_on_page)
 
     def _open_destination(self) -> None:
         one = self.destinations.destination
@@ -152,7 +178,7 @@ class PublishingScreen(PublishingView):
         if tested is None:
             self._form(one)
         else:
-            self._page(f"Test of {one.name}", pages.test_page(tested))
+            self._page(f"Test of {one.name}", pages.test_page(tested), "test", "edit")
 
     # -- publishing ---------------------------------------------------------------------------
 
@@ -293,6 +319,10 @@ class PublishingScreen(PublishingView):
     def do_test_all(self) -> None:
         """Test all."""
         self.data.test([one.name for one in self.data.destinations])
+
+    def do_new(self) -> None:
+        """To the form for a new job."""
+        self.owner.new_job()
 
     # -- copying and the rest -----------------------------------------------------------------
 

@@ -155,7 +155,8 @@ class PublishingView(AppScreen):
     @property
     def panel(self) -> str:
         """The panel that has the keys."""
-        return next((name for name, one in self.lists.items() if one.has_focus), "artifacts")
+        focused = self.focused  # a page over the screen has the keys, and is about this panel
+        return next((name for name, one in self.lists.items() if one is focused), "artifacts")
 
     def _arrange(self) -> None:
         """The panel with the keys takes the room; the others show their first lines."""

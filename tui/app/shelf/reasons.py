@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from tui.app.actions import Action
 from tui.app.shelf.rows import Row
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
@@ -20,7 +21,19 @@ _OF: Final = {
     "destinations": frozenset({"edit", "test"}),
 }
 """Actions that belong to one panel."""
-_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit"})
+_ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "limit", "new"})
+
+
+_FIRST: Final = {
+    "artifacts": ("open", "publish", "delete", "next", "filter", "best", "compare", "fetch", "add",
+                  "new", "copy", "limit", "show", "copy_link"),
+    "transfers": ("open", "pause", "cancel", "retry", "next", "limit", "sooner", "later", "publish",
+                  "copy_link", "add", "new", "copy"),
+    "destinations": ("add", "edit", "test", "test_all", "delete", "next", "open", "publish",
+                     "limit", "new", "copy"),
+}  # fmt: skip
+"""What the footer shows of each panel, the most important first."""
+_SHORT: Final = {"next": "panel", "limit": "limit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,20 @@ class Here:
     gone: bool = False
     checkpoints: int | None = None
     places: int = 0
+
+
+def for_panel(action: Action, panel: str, *, paused: bool = False) -> Action:
+    """An action with its place in the footer, and its word, as it is for one panel."""
+    if action.group != "publishing" or action.name == "back":
+        return action
+    first = _FIRST[panel]
+    rank = first.index(action.name) + 1 if action.name in first else 0
+    label = _SHORT.get(action.name, action.label)
+    if action.name == "pause" and paused:
+        label = "go on"
+    elif action.name == "add" and panel == "destinations":
+        label = "add"
+    return replace(action, footer=rank, label=label)
 
 
 def why_not(name: str, here: Here) -> str:

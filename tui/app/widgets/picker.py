@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -14,8 +15,11 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.actions import Action
+from tui.app.keymap import shown
 from tui.app.terminal import copy_text
 from tui.app.theme import palette
+from tui.app.widgets.footer import KeyFooter
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.virtual_list import VirtualList
@@ -93,12 +97,26 @@ class Picker(ModalScreen[str | None]):
             self.dismiss(self._choices[self.list.index][0])
 
 
-class Page(ModalScreen[None]):
-    """Lines to read and copy.
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a screen can do about the thing that a page over it is about.
+
+    Attributes:
+        read: these actions with their keys and labels, as they are now.
+        why_not: why one of them cannot be done; empty when it can.
+    """
+
+    read: Callable[[], Sequence[Action]] = tuple
+    why_not: Callable[[Action], str] = lambda _: ""
+
+
+class Page(ModalScreen[str | None]):
+    """Lines to read and copy; answers the id of the action whose key was pressed, or None.
 
     Args:
         title: what it is.
         lines: what it says.
+        offers: what the screen below can do about it; their keys close the page.
     """
 
     CSS = _CSS.format(name="Page", width="96%")
@@ -107,13 +125,15 @@ class Page(ModalScreen[None]):
         Binding("y", "copy", "copy all"),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Entry]) -> None:
+    def __init__(self, title: str, lines: Sequence[Entry], offers: Offers | None = None) -> None:
         super().__init__()
         self._title = title
         self._lines = list(lines)
+        self._offers = offers or Offers()
+        self.HINTS: tuple[tuple[str, str, str], ...] = ()  # for the footer: this page's own keys
 
     def compose(self) -> ComposeResult:
-        """Title and lines."""
+        """Title, lines, and the keys at the bottom of the screen."""
         title = PanelTitle()
         title.set((self._title,), ("y copy all", "esc back"))
         self.list = PieceList()
@@ -122,20 +142,41 @@ class Page(ModalScreen[None]):
             yield title
             yield self.list
             yield PanelFoot()
+        yield KeyFooter()
 
     def show(self, lines: Sequence[Entry]) -> None:
         """Other lines, or the same ones with other words."""
         self._lines = list(lines)
         self.list.set(self._lines)
-        self.list.styles.height = max(1, min(len(self._lines), max(3, self.app.size.height - 4)))
+        self.list.styles.height = max(1, min(len(self._lines), max(3, self.app.size.height - 5)))
+        can = [one for one in self._offers.read() if not self._offers.why_not(one)]
+        self.HINTS = (
+            *((shown(one.keys[0]), one.label, "") for one in can),
+            ("y", "copy all", ""),
+            ("esc", "back", ""),
+        )
+        for footer in self.query(KeyFooter):
+            footer.update()
 
     def on_mount(self) -> None:
         """The lines have the keys."""
         self.list.focus()
 
+    def on_key(self, event: events.Key) -> None:
+        """A key of the screen below closes the page and does there what it says."""
+        action = next((one for one in self._offers.read() if event.key in one.keys), None)
+        if action is None:
+            return
+        event.stop()
+        reason = self._offers.why_not(action)
+        if reason:
+            self.notify(reason)
+        else:
+            self.dismiss(action.id)
+
     def action_leave(self) -> None:
         """Close it."""
-        self.dismiss()
+        self.dismiss(None)
 
     def action_copy(self) -> None:
         """Copy every line."""

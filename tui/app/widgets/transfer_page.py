@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.timer import Timer
 
 from tui.app.shelf.pages import transfer_page, wrapped
-from tui.app.widgets.picker import Page
+from tui.app.widgets.picker import Offers, Page
 from tui.app.widgets.piece_list import Entry
 from tui.store.schema import StoreError
 from tui.store.transfer_records import TransferRecord
@@ -26,15 +26,18 @@ class TransferPage(Page):
         app: its store and what it is told.
         record: the transfer as it was when the page was opened.
         job: the job's name.
+        offers: what can be done about it.
     """
 
     SCOPED_CSS = False  # the rules are those of the page, and name it
 
-    def __init__(self, app: SimpleTunerApp, record: TransferRecord, job: str) -> None:
+    def __init__(
+        self, app: SimpleTunerApp, record: TransferRecord, job: str, offers: Offers
+    ) -> None:
         self._transfer, self._job = record, job
         self._done: dict[int, int] = {}
         self._due: Timer | None = None
-        super().__init__(f"Transfer {record.transfer_id}", self._read(app))
+        super().__init__(f"Transfer {record.transfer_id}", self._read(app), offers)
 
     def _read(self, app: SimpleTunerApp) -> list[Entry]:
         name = self._transfer.transfer_id

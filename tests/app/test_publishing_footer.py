@@ -1,0 +1,52 @@
+"""The Publishing screen's last line: the keys of the panel, the most important first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.app.conftest import lines_of, opened, wait_for
+from tests.app.engine import StandInEngine
+from tests.app.test_publishing_snapshots import ANSWER, JOB, fill
+from tui.app.screens.new_job import NewJobScreen
+from tui.app.screens.publishing import PublishingScreen
+from tui.settings import Home
+
+
+@pytest.fixture
+def filled(world: Home, engine: StandInEngine) -> Home:
+    fill(world)
+    engine.answers["GET", f"/api/engine/artifacts?job={JOB}"] = (200, ANSWER)
+    return world
+
+
+async def test_each_panel_names_its_own_keys_first(filled: Home, engine: StandInEngine) -> None:
+    async with opened(filled, engine, size=(80, 24)) as (app, pilot):
+        await pilot.press("3")
+        screen: Any = await wait_for(
+            pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen
+        )
+        screen.filter_by("name:chroma-test-3")
+        for panel, words in (
+            ("artifacts", ("enter open", "p publish", "d delete", "tab panel", "/ filter")),
+            ("transfers", ("space pause", "c cancel", "tab panel", "w limit")),
+            (
+                "destinations",
+                ("a add", "e change", "t test", "v test all", "d delete", "tab panel"),
+            ),
+        ):
+            await wait_for(pilot, lambda panel=panel: screen.panel == panel)
+            await wait_for(
+                pilot, lambda words=words: all(one in lines_of(app)[-1] for one in words)
+            )
+            await pilot.press("tab")
+
+
+async def test_n_opens_the_form_for_a_new_job(filled: Home, engine: StandInEngine) -> None:
+    engine.answers["GET", "/api/cloud/available-configs"] = (200, {"configs": []})
+    async with opened(filled, engine) as (app, pilot):
+        await pilot.press("3")
+        await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen))
+        await pilot.press("n")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen))
