@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.conftest import wait_for
+from tests.app.conftest import text_of, wait_for
 from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
     LONG,
     fill_in,
@@ -19,7 +20,8 @@ from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
 from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.test_transfers import a_job
 from tests.engine.world import World
-from tests.listener.conftest import ACCESS_KEY, SECRET
+from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.hosting import BUCKET
 from tui.app.screens.publishing import PublishingScreen
 from tui.app.shelf.draft import DraftForm
 from tui.app.widgets.confirm import Confirm
@@ -71,3 +73,42 @@ async def test_a_refused_field_says_what_to_do(world: World) -> None:  # noqa: F
             check_repo_id("a b")
         assert refused.value.advice
         assert form.problems["place"] == f"{refused.value.message} {refused.value.advice}"
+
+
+async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
+    world: World,  # noqa: F811  the fixture
+    tmp_path: Path,
+) -> None:
+    rights = grant(prefix="job", may_delete=True)
+    async with (
+        serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage,
+        on_publishing(world) as (screen, pilot),
+    ):
+        await world.client.publishing.add_destination(
+            name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        await wait_for(pilot, lambda: screen.data.keys == {"mine": "session"}, LONG)
+        await pilot.press("shift+tab", "t")
+        await wait_for(pilot, lambda: "✓ mine" in text_of(screen.owner), LONG)
+        await pilot.press("e")
+        await top(pilot, DraftForm)
+        assert "kept until the engine ends" in text_of(screen.owner)
+        await pilot.press("escape")
+        await top(pilot, PublishingScreen)
+        world.engine.publishing.places._session.clear()  # as another engine begins
+        screen.data.read()
+        await wait_for(
+            pilot, lambda: "! mine" in text_of(screen.owner)
+            and "keys are gone: press e" in text_of(screen.owner), LONG,
+        )  # fmt: skip
+        await pilot.press("e")
+        form: Any = await top(pilot, DraftForm)
+        assert "gone; type it again" in text_of(screen.owner)
+        await fill_in(form, pilot, "access_key", ACCESS_KEY)
+        await fill_in(form, pilot, "secret_key", SECRET)
+        await fill_in(form, pilot, "save", "")
+        confirm: Any = await top(pilot, Confirm)
+        assert "fail until the keys are given again (e)" in "\n".join(confirm._details)
+        await pilot.press("y")
+        await wait_for(pilot, lambda: "✓ mine" in text_of(screen.owner), LONG)

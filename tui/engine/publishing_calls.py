@@ -18,7 +18,10 @@ class PublishingCalls:
         return await self._caller.call(method, f"/api/engine/{path}", body, timeout=limit)
 
     async def destinations(self) -> list[dict[str, Any]]:
-        """`[{name, kind, options, tested: {at, ok, steps} | None}]`."""
+        """`[{name, kind, options, tested: {at, ok, steps} | None, keys}]`.
+
+        `keys` is where an S3 destination's keys are: `keyring`, `session` or `none`; else None.
+        """
         found: list[dict[str, Any]] = (await self._call("GET", "destinations"))["destinations"]
         return found
 

@@ -300,7 +300,8 @@ class PublishingScreen(PublishingView):
         from tui.app.shelf.draft import DraftForm
 
         names = [one.name for one in self.data.destinations]
-        draft = DestinationDraft(self.owner, names, record, self._kept)
+        keys = self.data.keys.get(record.name, "") if record is not None else ""
+        draft = DestinationDraft(self.owner, names, record, self._kept, keys)
         self.owner.push_screen(DraftForm(draft))
 
     def _kept(self, name: str) -> None:

@@ -38,6 +38,7 @@ class ShelfData:
         destinations: by name.
         tested: the last test of each destination: `{at, ok, steps}`.
         testing: destinations that are being tested now.
+        keys: where the keys of S3 destinations are: `keyring`, `session` or `none`.
         transfers: those under way in their order, then what has ended, the newest first.
         moving: speed and bytes of those under way.
         artifacts: the engine's answer by job.
@@ -52,6 +53,7 @@ class ShelfData:
         self.destinations: list[DestinationRecord] = []
         self.tested: dict[str, Mapping[str, Any]] = {}
         self.testing: set[str] = set()
+        self.keys: dict[str, str] = {}
         self.transfers: list[TransferRecord] = []
         self.moving: dict[str, Moving] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
@@ -83,6 +85,24 @@ class ShelfData:
             for name, fact in facts.items()
             if fact is not None and isinstance(fact.value, dict)
         }
+        self._changed("destinations")
+        self._ask_keys()
+
+    def _ask_keys(self) -> None:
+        """Ask where keys are: those of a session went with an engine that has ended."""
+        control = self.app.control
+        if control is not None and any(one.kind == "s3" for one in self.destinations):
+            call = self._read_keys(control)
+            self._screen.run_worker(call, group="keys", exclusive=True, exit_on_error=False)
+
+    async def _read_keys(self, control: ControlClient) -> None:
+        from tui.engine.control_client import ControlError
+
+        try:
+            rows = await control.publishing.destinations()
+        except ControlError:
+            return  # what is known stays; whoever needs the keys is told
+        self.keys = {row["name"]: row["keys"] for row in rows if row.get("keys")}
         self._changed("destinations")
 
     def read_transfers(self) -> None:

@@ -22,6 +22,12 @@ _S3: Final = (
     "addressing", "encryption", "kms_key", "storage_class", "acl", "public_base_url",
 )  # fmt: skip
 _SECRET: Final = ("access_key", "secret_key")
+_KEPT: Final = {
+    "keyring": "kept; typing replaces it",
+    "session": "kept until the engine ends; typing replaces it",
+    "none": "gone; type it again",
+}
+"""What is said of a key by where it is."""
 _LABELS: Final = {
     "preset": "Provider", "bucket": "Bucket", "endpoint": "Server", "account": "Account id",
     "region": "Region", "prefix": "Folder in it", "access_key": "Access key",
@@ -65,6 +71,7 @@ class DestinationDraft(Draft):
         names: names that are taken.
         record: the one to change; None makes a new one.
         after: told the name when it is kept.
+        keys: where its keys are: `keyring`, `session`, `none`; empty where nobody has told.
     """
 
     TITLE = "Destination"
@@ -76,11 +83,13 @@ class DestinationDraft(Draft):
         names: list[str],
         record: DestinationRecord | None,
         after: Callable[[str], None],
+        keys: str = "",
     ) -> None:
         super().__init__(app)
         self._names = names
         self._record = record
         self._after = after
+        self._kept = "never shown" if record is None else _KEPT.get(keys, _KEPT["keyring"])
         self.values = {"kind": "hub", "private": "on", "preset": "aws", "session": "off"}
         if record is not None:
             self.values |= {"kind": record.kind, "name": record.name}
@@ -166,9 +175,9 @@ class DestinationDraft(Draft):
             choices = tuple((name, PROVIDERS[name], PRESETS[name].note) for name in PRESETS)
             return Item(key, label, "choice", PROVIDERS[preset.id], "", choices, preset.id)
         if key in _SECRET:
-            kept = "kept; typing replaces it" if self._record is not None else "never shown"
             typed = bool(self._keys.get(key))
-            return Item(key, label, "secret", "••••••••" if typed else "", "" if typed else kept)
+            note = "" if typed else self._kept
+            return Item(key, label, "secret", "••••••••" if typed else "", note)
         if key in _CHOICES:
             choices = _CHOICES[key]
             words = next((words for name, words, _ in choices if name == value), value)
@@ -245,5 +254,5 @@ class DestinationDraft(Draft):
         if error.code != "keyring_unavailable":
             return None
         text = "Keep the keys until the engine ends?"
-        return Question(text, (error.message, "They are asked for again after that."),
-                        "Yes, for this session"), "session"  # fmt: skip
+        after = "After that transfers there fail until the keys are given again (e)."
+        return Question(text, (error.message, after), "Yes, for this session"), "session"

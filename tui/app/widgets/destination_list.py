@@ -73,6 +73,8 @@ class DestinationList(VirtualList):
         """Mark, tone and words of the last test."""
         if name in self.data.testing:
             return "◌", "accent", "testing…"
+        if self.data.keys.get(name) == "none":
+            return "!", "warn", "keys are gone: press e"
         found = self.data.tested.get(name)
         if found is None:
             return "·", "dim", "not tested; t tests it"

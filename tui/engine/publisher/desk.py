@@ -104,6 +104,9 @@ class PublishingDesk:
                 row["tested"] = fact.value if fact is not None else None
 
         await asyncio.to_thread(self._with_reader, tested, "")
+        kept = await self.places.kept()
+        for row in rows:
+            row["keys"] = kept.get(row["name"])
         return web.json_response({"destinations": rows})
 
     def start(self) -> None:

@@ -75,6 +75,7 @@ class Places:
         self._throttle = throttle
         self._now = now
         self._session: dict[str, S3Keys] = {}
+        self._in_keyring: set[str] = set()  # asked once: each look starts a process
 
     # -- the list -----------------------------------------------------------------------------
 
@@ -84,6 +85,22 @@ class Places:
             {"name": one.name, "kind": one.kind, "options": one.options}
             for one in self._tables.destinations()
         ]
+
+    async def kept(self) -> dict[str, str]:
+        """Where the keys of each S3 destination are: `keyring`, `session`, or `none`."""
+
+        async def look(name: str) -> str:
+            if name not in self._session and name not in self._in_keyring:
+                try:
+                    await self.keys(self.read(f"s3:{name}"))
+                except PublishError:
+                    return "none"
+                self._in_keyring.add(name)
+            return "session" if name in self._session else "keyring"
+
+        names = [one.name for one in self._tables.destinations() if one.kind == "s3"]
+        found = await asyncio.gather(*map(look, names))
+        return dict(zip(names, found, strict=True))
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a destination; its keys go to the keyring, or with `session_only` to memory.
@@ -200,6 +217,7 @@ class Places:
 
     async def _forget_keys(self, record: DestinationRecord) -> str:
         """Remove a destination's keys from the keyring; says what stood in the way."""
+        self._in_keyring.discard(record.name)
         try:
             await delete_token(f"s3:{record.name}", _host(record.options))
         except KeyringError as error:
@@ -380,7 +398,8 @@ class Places:
         why = f" ({stored.problem})" if stored.problem else ""
         raise PublishError(
             f"There are no keys for the destination {place.profile}{why}.",
-            f"Give them again: simpletuner-tui destinations keys {place.profile}, then retry.",
+            f"Give them again (e on the destination, or simpletuner-tui destinations keys "
+            f"{place.profile}), then try again (r on the transfer).",
             Trouble.CREDENTIALS,
         )
 
