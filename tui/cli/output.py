@@ -6,8 +6,6 @@ import json
 import sys
 from typing import Any
 
-from tui.cli import exit_codes
-
 
 def say(text: str = "") -> None:
     """Data, or an answer, on standard output."""
@@ -51,45 +49,6 @@ def say_json(value: Any) -> None:
         text = json.dumps(value, ensure_ascii=False)
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def explain(error: Exception, *, as_json: bool) -> int:
-    """Say what went wrong; returns the exit status.
-
-    An error that nobody foresaw is a bug: its traceback goes to a file, never to the screen.
-    """
-    message = getattr(error, "message", None)
-    advice = getattr(error, "advice", "")
-    if isinstance(error, OSError):
-        message = f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."
-    elif not isinstance(message, str):
-        message = f"Something went wrong inside simpletuner-tui ({type(error).__name__})."
-        advice = _keep_traceback(error)
-    code = getattr(error, "code", type(error).__name__)
-    details = getattr(error, "details", None)
-    if as_json:
-        say_json({"error": code, "message": message, "advice": advice, "details": details or {}})
-    tell(f"simpletuner-tui: {message}")
-    if advice:
-        tell(f"  {advice}")
-    return exit_codes.BY_CODE.get(code, exit_codes.FAILED)
-
-
-def _keep_traceback(error: Exception) -> str:
-    """Write a traceback down; returns the sentence that says where it is."""
-    import tempfile
-    import traceback
-    from datetime import UTC, datetime
-
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="simpletuner-tui-", suffix=".log", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(f"{datetime.now(UTC).isoformat()}\n")
-            file.writelines(traceback.format_exception(error))
-    except OSError:
-        return "Its details could not be written down; is the disk full?"
-    return f"{file.name} has the details; nothing that was recorded is lost."
 
 
 def table(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[str]:
