@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.engine.book import Book, Clock
+from tui.engine.collecting.copies import Copies
 from tui.engine.collecting.fetch import Fetch
 from tui.engine.collecting.places import Opened, ResultPlaces
 from tui.engine.collecting.source import Remote, Source
@@ -63,6 +64,7 @@ class Collector:
         self._reader = reader
         self._table = book.writer.fetches
         self._whole = Wholeness(outputs)
+        self._copies = Copies(book.writer.transfers)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._streams = asyncio.Semaphore(STREAMS)
         # Of its own: a slow line must not keep the threads that windows wait for.
@@ -74,8 +76,12 @@ class Collector:
         """Jobs of which something was on its way when the engine ended."""
         return self._table.unfinished()
 
-    async def collect(self, job: JobRecord) -> dict[str, Any]:
+    async def collect(self, job: JobRecord, *, again: bool = False) -> dict[str, Any]:
         """Fetch what can be fetched.
+
+        Args:
+            job: whose results.
+            again: also what was deleted here because a copy is elsewhere.
 
         Returns:
             `{job_id, folder, files: [{path, size, sha256}], missing: [{what, why, advice, until,
@@ -83,7 +89,7 @@ class Collector:
             whether another try makes sense without anyone changing anything.
         """
         async with self._locks.setdefault(job.job_id, asyncio.Lock()):
-            missing = await self._collect(job)
+            missing = await self._collect(job, again=again)
         files = [file for file in self._reader.files(job.job_id) if not file.missing]
         return {
             "job_id": job.job_id,
@@ -92,11 +98,11 @@ class Collector:
             "missing": missing,
         }
 
-    async def _collect(self, job: JobRecord) -> list[dict[str, Any]]:
+    async def _collect(self, job: JobRecord, *, again: bool) -> list[dict[str, Any]]:
         opened = self._places.of(job)
         announced: set[str] = set()
         for one in opened:
-            announced |= await self._from(job, one)
+            announced |= await self._from(job, one, again=again)
         stale = [one.name for one in self._table.of(job.job_id) if one.name not in announced]
         if stale:
             self._table.drop(job.job_id, stale)
@@ -116,7 +122,7 @@ class Collector:
 
     # -- one place ----------------------------------------------------------------------------
 
-    async def _from(self, job: JobRecord, opened: Opened) -> set[str]:
+    async def _from(self, job: JobRecord, opened: Opened, *, again: bool) -> set[str]:
         """Fetch all of one place; the names that it announced."""
         origin, place, open_it = opened
         until = self._until(job, origin)
@@ -135,19 +141,28 @@ class Collector:
                 await source.aclose()
             return {place, *(one.name for one in before)}
         try:
-            return await self._all(job, source, remotes, until)
+            return await self._all(job, source, remotes, until, again=again)
         finally:
             await source.aclose()
 
     async def _all(
-        self, job: JobRecord, source: Source, remotes: Sequence[Remote], until: datetime | None
+        self,
+        job: JobRecord,
+        source: Source,
+        remotes: Sequence[Remote],
+        until: datetime | None,
+        *,
+        again: bool,
     ) -> set[str]:
         here = {file.path: file for file in self._reader.files(job.job_id)}
         before = {one.name: one for one in self._table.of(job.job_id)}
         wanted: list[tuple[Remote, FetchRecord]] = []
         for remote in remotes:
             file = here.get(f"{folder_of(job)}/{remote.name}")
-            if file is not None and (file.missing or await self._whole.check(file, remote)):
+            if file is not None and file.missing and not again:
+                continue
+            if file is not None and not file.missing and await self._whole.check(file, remote):
+                self._note_copy(job, source, remote, file)
                 continue
             shown = "".join(one if one.isprintable() else "\ufffd" for one in remote.name)
             told = before.get(shown) or FetchRecord(job.job_id, shown, source.origin)
@@ -232,8 +247,17 @@ class Collector:
         self._book.write(
             job.job_id, Change(files=[kept], events=[(self._now(), "local", "file", words)])
         )
+        self._note_copy(job, source, fetch.remote, kept)
         self._table.drop(job.job_id, [record.name])
         self._tell(job)
+
+    def _note_copy(self, job: JobRecord, source: Source, remote: Remote, file: FileRecord) -> None:
+        """Know that it lies there as well, where what the source tells proves it."""
+        path = self._outputs / file.path
+        try:
+            self._copies.note(job, source, remote, file=file, path=path, now=self._now())
+        except OSError as error:
+            LOG.info("%s is not known to be elsewhere: %s", file.path, error)
 
     def _check_space(self, name: str, need: int) -> None:
         """Room for this file and for those that are on their way already."""

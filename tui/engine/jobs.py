@@ -241,7 +241,7 @@ class JobService:
         job = self.find(job_id)
         if job.prediction_id and not job.status.is_terminal:
             job = await self._monitor.look(job.job_id)
-        return await self._collector.collect(job)
+        return await self._collector.collect(job, again=True)
 
     async def delete(self, job_id: str) -> dict[str, Any]:
         """Drop a finished job's record and log; delivered files stay.

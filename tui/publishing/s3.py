@@ -37,7 +37,7 @@ from tui.publishing.s3_errors import code_of, explain
 from tui.publishing.s3_etag import matches
 from tui.publishing.s3_head import ABSENT, etag_of, head, head_before_sending
 from tui.publishing.s3_parts import PART_BYTES, PartedUpload, insist
-from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.publishing.s3_profile import S3Keys, S3Profile, store_of
 from tui.publishing.throttle import Throttle
 from tui.settings import NetworkSettings
 
@@ -114,7 +114,7 @@ class S3Destination:
 
     @property
     def _store(self) -> str:
-        return f"{self._profile.endpoint or 'aws'} {self._profile.bucket}"
+        return store_of(self._profile)
 
     def _compare(self, item: Item, cancel: threading.Event | None) -> Item:
         found = head_before_sending(self._client, self._profile, item.target)

@@ -173,3 +173,8 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def store_of(profile: S3Profile) -> str:
+    """What an object can be copied within: server and bucket, the same for all prefixes."""
+    return f"{profile.endpoint or 'aws'} {profile.bucket}"

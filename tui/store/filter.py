@@ -17,6 +17,10 @@ _TEXT_KEYS: Final = {
     "flavour": "model_flavour", "hw": "hardware", "hardware": "hardware", "name": "name",
     "config": "config_name", "id": "job_id", "delivery": "delivery", "error": "error",
 }  # fmt: skip
+_RESULTS: Final = (
+    "(file_count + (job_id IN (SELECT job_id FROM files)) "
+    "+ (job_id IN (SELECT job_id FROM fetches)))"
+)
 _NUMBER_KEYS: Final = {
     "cost": ("COALESCE(cost_micros, 0)", 1_000_000.0),
     "loss": ("loss", 1.0),
@@ -24,8 +28,8 @@ _NUMBER_KEYS: Final = {
     "steps": ("total_steps", 1.0),
     "files": ("file_count", 1.0),
     "percent": ("percent", 1.0),
-    # files that are here, and one more where something is not here yet or cannot be had
-    "results": ("(file_count + (job_id IN (SELECT job_id FROM fetches)))", 1.0),
+    # more than none where a job left anything, be it here, elsewhere, or not fetched yet
+    "results": (_RESULTS, 1.0),
 }
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",

@@ -78,6 +78,9 @@ class DeliveredFiles:
                     raise ContentChangedError(remote.name)
                 yield Answer(answer.start, answer.pieces)
 
+    def kept_at(self, remote: Remote) -> None:
+        """Replicate deletes it."""
+
     async def aclose(self) -> None:
         """The client is the engine's."""
 

@@ -6,11 +6,12 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import quote
 
-from tui.engine.collecting.source import Answer, Remote, in_thread
+from tui.engine.collecting.source import Answer, Elsewhere, Remote, in_thread
 from tui.publishing.hub_reading import RepoReader
 from tui.publishing.reading import FarFile
-from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.publishing.s3_profile import S3Keys, S3Profile, store_of
 from tui.publishing.s3_reading import BucketReader
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
@@ -27,12 +28,23 @@ class Bucket:
         keys: S3Keys,
         network: NetworkSettings,
         since: datetime | None = None,
+        target: str = "",
     ) -> None:
-        """Args: `since` leaves older objects out, where others use the same prefix."""
+        """Find the objects.
+
+        Args:
+            profile: bucket and prefix.
+            keys: what opens it.
+            network: the way out.
+            since: leaves older objects out, where others use the same prefix.
+            target: the place in terms of the user's destinations, where it is one of them.
+        """
         where = profile.endpoint or "Amazon S3"
         self.place = f"s3://{profile.bucket}/{profile.prefix.strip('/')} at {where}"
         self._reader = BucketReader(profile, keys, network)
         self._since = since
+        self._profile = profile
+        self._target = target
 
     async def list(self) -> list[Remote]:
         """All objects."""
@@ -50,6 +62,13 @@ class Bucket:
         return in_thread(
             remote.name, start, self._reader.opened(remote.key, remote.mark, start, stop)
         )
+
+    def kept_at(self, remote: Remote) -> Elsewhere | None:
+        """In the bucket, where a destination of the user's leads to it."""
+        if not self._target:
+            return None
+        key = self._profile.key(remote.key)
+        return Elsewhere(self._target, key, store_of(self._profile), self._profile.url(key) or "")
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -73,6 +92,7 @@ class Repo:
         self.place = f"{repo_id} on the Hugging Face Hub"
         self._reader = RepoReader(repo_id, endpoint=endpoint, token=token, network=network)
         self._revision = revision
+        self._repo = (repo_id, endpoint)
 
     async def list(self) -> list[Remote]:
         """All files of the revision."""
@@ -91,6 +111,12 @@ class Repo:
         return in_thread(
             remote.name, start, self._reader.opened(remote.key, self._revision, start, stop)
         )
+
+    def kept_at(self, remote: Remote) -> Elsewhere:
+        """In the repository."""
+        repo_id, endpoint = self._repo
+        link = f"{endpoint}/{repo_id}/blob/main/{quote(remote.key)}"
+        return Elsewhere(f"hub:{repo_id}", remote.key, f"{endpoint} {repo_id}", link)
 
     async def aclose(self) -> None:
         """The library keeps its connections for the whole program."""

@@ -75,10 +75,12 @@ class ResultPlaces:
             region=told["region"] or known.region,
             prefix=told["prefix"],
             addressing=known.addressing,
+            public_base_url=known.public_base_url,
         )
         own = job.job_id in told["prefix"]
         since = None if own else (job.started_at or job.created_at) - _EARLY
-        return Bucket(profile, keys, self._live.now.network, since)
+        target = _below(place.profile, known, profile)
+        return Bucket(profile, keys, self._live.now.network, since, target)
 
     def _destination(self, told: dict[str, str]) -> Place | None:
         """The user's destination with the job's bucket; keys go to its own endpoint alone."""
@@ -109,6 +111,15 @@ class ResultPlaces:
             token=token.secret if token is not None else None,
             network=self._live.now.network,
         )
+
+
+def _below(name: str, known: S3Profile, found: S3Profile) -> str:
+    """A bucket's folder as a place of the destination `name`; "" where it does not lead there."""
+    top, prefix = known.prefix.strip("/"), found.prefix.strip("/")
+    inside = not top or prefix == top or prefix.startswith(f"{top}/")
+    if not inside or known.bucket != found.bucket:
+        return ""
+    return f"s3:{name}/{prefix.removeprefix(top).strip('/')}"
 
 
 def _ready(source: Source) -> Callable[[], Awaitable[Source]]:

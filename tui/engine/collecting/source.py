@@ -41,6 +41,23 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where a source keeps a file for good, in the terms of a publication.
+
+    Attributes:
+        target: the place as the user's destinations name it.
+        key: the file's name there.
+        store: what the far end can copy within, as in an `Item`.
+        link: an address for people, or "".
+    """
+
+    target: str
+    key: str
+    store: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What comes when a file is opened, from byte `start` on.
 
@@ -81,6 +98,9 @@ class Source(Protocol):
             ContentChangedError: it is another file now.
             PublishError: it cannot be read.
         """
+
+    def kept_at(self, remote: Remote) -> Elsewhere | None:
+        """Where the file stays; None where it will be deleted, or nobody could find it again."""
 
     async def aclose(self) -> None:
         """Let go of connections."""

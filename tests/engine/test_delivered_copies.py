@@ -1,0 +1,74 @@
+"""What a job delivered to the Hub or a bucket and was fetched from there is no only copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine.test_artifacts import artifacts
+from tests.engine.world import World
+from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.publishing.hosting import BUCKET
+from tests.support import eventually
+from tui.store.filter import parse_filter
+from tui.store.records import JobStatus
+
+
+async def collected(world: World, delivery: dict[str, str]) -> str:
+    job_id = await world.submit(delivery=delivery)
+    assert (await world.ended(job_id)).status is JobStatus.COMPLETED
+
+    async def here() -> bool:
+        found = await world.client.publishing.artifacts(job_id)
+        rows = found[0]["files"] if found else []
+        return bool(rows) and not found[0]["unfetched"] and all(row["here"] for row in rows)
+
+    await eventually(here, within=60)
+    return job_id
+
+
+def listed(world: World, job_id: str) -> bool:
+    reader = world.reader
+    try:
+        return job_id in reader.job_ids(where=parse_filter("results>0"))
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("kind", ["hub", "s3"])
+async def test_fetched_files_are_known_to_lie_there_and_come_back(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    rights = grant(prefix="user", may_delete=True)
+    async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+        await world.use_hub()
+        await world.client.publishing.add_destination(
+            name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint, prefix="runs",
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        delivery = {
+            "hub": {"kind": "hub", "hub_model_id": "sandbox/delivered"},
+            "s3": {"kind": "s3", "destination": "mine"},
+        }[kind]
+        job_id = await collected(world, delivery)
+        found = await artifacts(world, job_id)
+        target = {"hub": "hub:sandbox/delivered", "s3": "s3:mine/"}[kind]
+        for row in found["files"]:
+            assert [one["target"].startswith(target) for one in row["published"]] == [True], row
+            if kind == "hub":
+                assert row["published"][0]["link"].endswith(row["name"])
+        assert await world.client.publishing.transfers() == []  # nothing was sent from here
+        names = [row["name"] for row in found["files"]]
+        cleared = await world.client.publishing.clear(job_id, names)
+        assert cleared["kept"] == []
+        assert not any(Path(row["path"]).exists() for row in found["files"])
+        assert listed(world, job_id)
+        # By itself nothing comes back; asked for, everything does.
+        again = await world.client.collect(job_id)
+        assert again["missing"] == []
+        after = await artifacts(world, job_id)
+        assert all(row["here"] and row["published"] for row in after["files"])
+        assert {row["sha256"] for row in after["files"]} == {
+            row["sha256"] for row in found["files"]
+        }
