@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -230,6 +231,20 @@ def test_what_may_be_answered(
     gate.answer = None
     items = publish(destination, files)
     assert all(destination.verify(item, deep=True) for item in items)
+
+
+def test_what_the_hub_says_is_tamed(loop_thread: Loop, hub: RunningHub, tmp_path: Path) -> None:
+    """One short line that cannot steer a terminal, without the tokens that it repeats."""
+    gate = gated(loop_thread, hub)
+    said = "\u202egnp.exe\u2066 \x9b31m hf_\u200bcanarycanary https://a:canary@h/ " + "long " * 1000
+    for answer in (
+        Answer(422, body=json.dumps({"error": said}).encode()),
+        Answer(422, headers={"X-Error-Message": "plain " + "long " * 1000}),
+    ):
+        gate.answer = answer
+        problem = refusal(opened(hub), make_files(tmp_path, a=10))
+        assert problem.message.isprintable()
+        assert len(problem.message) < 300 + 100
 
 
 @pytest.mark.parametrize("way", ["lfs", "parts", "xet"])

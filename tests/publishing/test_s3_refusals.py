@@ -237,6 +237,30 @@ def test_what_providers_say(
         assert "eu-central-1" in problem.advice
 
 
+EVIL = (
+    "\x9b31mred \u202egnp.exe\u2066 bell\x7f zero\u200bwidth\nsecond line "
+    "AKIA\u200bIOSFODNN7EXAMPLE https://user:canary@h/x " + "long " * 1000
+)
+
+
+@pytest.mark.parametrize("code", ["InvalidRequest", "Strange\u202eCode" + "x" * 5000])
+def test_what_a_server_says_is_tamed(
+    loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, code: str
+) -> None:
+    """One short line that cannot steer a terminal, without the keys that it repeats."""
+    message = EVIL if code == "InvalidRequest" else ""
+    gated(loop_thread, server, Answer(400, code, message))
+    problem = refusal(open_s3(server), make_files(tmp_path, a=10))
+    assert problem.kind is Trouble.REFUSED
+    assert problem.message.isprintable()
+    assert len(problem.message) < 300 + 100
+    assert "EXAMPLE" not in problem.message
+    gated(loop_thread, server, Answer(301, "PermanentRedirect", details=f"<Region>{EVIL}</Region>"))
+    problem = refusal(open_s3(server), make_files(tmp_path, a=10))
+    assert problem.advice.isprintable()
+    assert len(problem.advice) < 300 + 100
+
+
 @pytest.mark.parametrize(
     "answer",
     [

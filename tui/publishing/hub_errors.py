@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_client import PassingTroubleError
+from tui.publishing.told import tame
 from tui.replicate.network import BundleError
-from tui.replicate.redact import redact_text
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
@@ -25,7 +25,7 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return _refused(error, int(status), repo_id)
-    text = " ".join(redact_text(str(error).strip() or type(error).__name__).split())[:300]
+    text = tame(error) or type(error).__name__
     if "quota" in text.lower() or "storage limit" in text.lower():
         return _quota(repo_id)
     if isinstance(error, OSError):
@@ -50,7 +50,7 @@ def _passing(error: PassingTroubleError) -> PublishError:
             Trouble.BUSY,
             retry_after=error.retry_after,
         )
-    text = redact_text(str(error)).splitlines()[0][:300]
+    text = tame(error)
     kind = Trouble.TLS if "certificate" in text else Trouble.NETWORK
     return PublishError(text, error.advice, kind)
 
@@ -66,8 +66,7 @@ def _quota(repo_id: str) -> PublishError:
 def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    told = redact_text(str(getattr(error, "server_message", "") or "")).splitlines()
-    said = told[0][:200] if told else f"HTTP {status}"
+    said = tame(getattr(error, "server_message", "") or "") or f"HTTP {status}"
     if isinstance(error, GatedRepoError):
         return PublishError(
             f"{repo_id} is gated and its conditions are not accepted yet.",

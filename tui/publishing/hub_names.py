@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tui.publishing.errors import PublishError, Trouble
+from tui.publishing.told import tame
 from tui.simpletuner.delivery import clean_repo_id
 
 _FORBIDDEN = frozenset({".git", ".cache"})
@@ -53,8 +54,8 @@ class Identity:
 def read_identity(answer: Mapping[str, Any]) -> Identity:
     """The identity in an answer of `GET /api/whoami-v2`."""
     token = answer.get("auth", {}).get("accessToken", {})
-    role = str(token.get("role", ""))
-    user = str(answer.get("name", ""))
+    role = tame(token.get("role", ""))
+    user = tame(answer.get("name", ""))
     scoped = token.get("fineGrained", {}).get("scoped", [])
     allowed = {
         str(item.get("entity", {}).get("name", ""))
@@ -73,7 +74,7 @@ def read_identity(answer: Mapping[str, Any]) -> Identity:
 
     names = [Namespace(user, "user", writable(user, ""))]
     for org in answer.get("orgs", []):
-        name = str(org.get("name", ""))
+        name = tame(org.get("name", ""))
         names.append(Namespace(name, "org", writable(name, str(org.get("roleInOrg", "")))))
     repos = frozenset(name for name in allowed if "/" in name)
     return Identity(user, role, tuple(names), repos)

@@ -6,8 +6,8 @@ from typing import Any
 
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Profile
+from tui.publishing.told import tame
 from tui.replicate.network import BundleError, name_proxy
-from tui.replicate.redact import redact_text
 
 _KEYS = "Check the access key and the secret key of this destination, and that they belong to it."
 _BY_CODE: dict[str, tuple[Trouble, str, str]] = {
@@ -170,7 +170,7 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
         return no_s3(profile)
     if isinstance(error, OSError):
         return PublishError(
-            f"A file cannot be read: {error}", "Check the network settings.", Trouble.LOCAL
+            f"A file cannot be read: {_last(error)}.", "Check the network settings.", Trouble.LOCAL
         )
     return PublishError(
         f"The request to {place} cannot be made: {_last(error)}.",
@@ -196,7 +196,7 @@ def _proxy(error: Any, place: str) -> PublishError:
         words = "the proxy wants a user name and a password"
         advice = "Write them into the proxy's address: http://name:password@host:port."
     elif "Tunnel connection failed: " in told:
-        code = told.partition("Tunnel connection failed: ")[2][:3]
+        code = tame(told.partition("Tunnel connection failed: ")[2][:3])
         words, advice = f"the proxy refused (HTTP {code})", "Ask whoever runs the proxy."
     elif "CERTIFICATE" in told.upper():
         words = "the proxy's certificate is not trusted"
@@ -230,12 +230,12 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
     if known is None and status.startswith("5"):
         known = _BY_CODE.get(_SAME.get(status, ""), _BY_CODE["SlowDown"])
     if known is None:
-        text = str(answer.get("Error", {}).get("Message") or code)
+        text = tame(answer.get("Error", {}).get("Message") or "") or tame(code)
         return PublishError(
             f"{place} refused: {text}", "Check the settings of this destination.", Trouble.REFUSED
         )
     kind, message, advice = known
-    found = headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region")
+    found = tame(headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region") or "")
     facts = {
         "place": place,
         "bucket": profile.bucket,
@@ -253,5 +253,5 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
 
 def _last(error: Exception) -> str:
     """The innermost reason, in one line and without secrets of addresses."""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return redact_text(text)[:300].rstrip(".")
+    lines = str(error).strip().splitlines()
+    return tame(lines[0] if lines else type(error).__name__).rstrip(".")
