@@ -192,7 +192,7 @@ def test_no_name_leaves_the_folder(tmp_path: Path, name: str) -> None:
     try:
         [item] = destination.plan([LocalFile(source, name)])
         destination.send(item)
-    except (PublishError, UnicodeEncodeError):
+    except PublishError:
         return
     place = Path(item.target).resolve()
     assert place.is_relative_to((tmp_path / "there").resolve())

@@ -354,6 +354,14 @@ def test_names_that_cannot_be(server: Server, open_s3: OpenS3, tmp_path: Path) -
         with pytest.raises(PublishError) as caught:
             destination.plan([LocalFile(file.path, name)])
         assert caught.value.kind is Trouble.NAME
+    for name, words in (
+        ("a\x7f", "control"), ("a\x9b31m", "control"), ("b/\x85", "control"),
+        (os.fsdecode(b"caf\xe9.bin"), "no UTF-8"), ("a\ud800", "no UTF-8"),
+    ):  # fmt: skip
+        with pytest.raises(PublishError, match=words) as caught:
+            destination.plan([LocalFile(file.path, name)])
+        assert caught.value.kind is Trouble.NAME
+        assert caught.value.message.isprintable()
     with pytest.raises(PublishError, match="twice"):
         destination.plan([file, file])
     for bucket in ("", "A", "a", "a..b", "a/b", "x" * 64):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,8 +128,17 @@ def describe_source(file: LocalFile, target: str, cancel: threading.Event | None
 def check_name(name: str) -> None:
     """PublishError for a name that leaves its folder, or that no file should have."""
     parts = name.split("/")
+    strange = {unicodedata.category(letter) for letter in name} & {"Cc", "Cs"}
+    if strange:
+        # Cs is half a letter: what Python makes of a file name's bytes that are no UTF-8.
+        what = "bytes that are no UTF-8" if "Cs" in strange else "control characters"
+        raise PublishError(
+            f"{name!r} cannot be the name of a published file: it has {what}.",
+            "Rename the file, then publish it again.",
+            Trouble.NAME,
+        )
     bad = not name or name.startswith("/") or any(part in {"", ".", ".."} for part in parts)
-    if bad or "\\" in name or any(ord(letter) < 32 for letter in name):
+    if bad or "\\" in name:
         raise PublishError(
             f"{name!r} cannot be the name of a published file.",
             "Use a relative name without empty parts or '..'.",
