@@ -389,6 +389,18 @@ def test_links() -> None:
     assert S3Profile("bkt", "https://h", public_base_url="https://cdn/").url("k") == "https://cdn/k"
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:canary@h", "https://h/?canary=1", "https://h/#canary", "https://h/a b",
+     "https://h/\ncanary", "ftp://h", "h", "https://"],
+)  # fmt: skip
+def test_public_addresses_that_cannot_be(address: str) -> None:
+    with pytest.raises(PublishError) as caught:
+        S3Profile("bucket", "https://h", public_base_url=address)
+    assert caught.value.kind is Trouble.NAME
+    assert "canary" not in f"{caught.value.message}{caught.value.advice}"
+
+
 def test_endpoints_of_the_known_providers() -> None:
     assert endpoint_for("aws") is None
     assert (

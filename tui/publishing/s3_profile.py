@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from tui.publishing.errors import PublishError, Trouble
 from tui.replicate.secret import Secret
+from tui.simpletuner.delivery_fields import public_url
 
 Addressing = Literal["auto", "path", "virtual"]
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -112,6 +113,15 @@ class S3Profile:
                     "Give keys in their own fields, where they are kept in the keyring.",
                     Trouble.NAME,
                 )
+        if self.public_base_url:
+            try:
+                public_url(self.public_base_url)
+            except ValueError as error:  # its words only: the address may hold a password
+                raise PublishError(
+                    f"The public address of {self.bucket} {error}.",
+                    "Correct it, or leave it out: it is only for links.",
+                    Trouble.NAME,
+                ) from None
 
     @property
     def is_aws(self) -> bool:

@@ -64,7 +64,12 @@ def _prefix(text: str) -> str:
     return given
 
 
-def _public_url(text: str) -> str:
+def public_url(text: str) -> str:
+    """The address under which a bucket can be read, as links begin with it.
+
+    Raises:
+        ValueError: it is none; in words that go on from the field's name.
+    """
     words = "must be an address such as https://files.example.org"
     try:
         parts = urlsplit(text)
@@ -74,7 +79,7 @@ def _public_url(text: str) -> str:
     if not usable or not text.isprintable() or " " in text:
         raise ValueError(words)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or a password: the job's input can be read")
+        raise ValueError("must not hold a user or a password: whoever sees a link can read them")
     if parts.query or parts.fragment:
         raise ValueError("must not hold a query or a fragment")
     return text.rstrip("/")
@@ -86,7 +91,7 @@ READERS: Final[dict[str, Callable[[str], str]]] = {
     "bucket": _bucket,
     "region": _region,
     "prefix": _prefix,
-    "public_base_url": _public_url,
+    "public_base_url": public_url,
 }
 """By field of a draft's delivery."""
 

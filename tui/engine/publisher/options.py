@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
+from unicodedata import category
 
 from tui.engine.errors import RefusedError
 from tui.publishing.errors import PublishError
@@ -16,6 +17,8 @@ T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")
 _SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
 _FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_UNFIT: Final = {"Cc", "Cs"}
+"""Kinds of letters, in Unicode's terms, that no store and no server takes."""
 _FASTEST: Final = 10**12
 _FIELDS: Final = {
     "hub": ("repo", "private"),
@@ -67,6 +70,8 @@ def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if not isinstance(value, bool if name == "private" else str):
             raise wrong(name, "has the wrong kind of value")
+        if isinstance(value, str) and _UNFIT & set(map(category, value)):
+            raise wrong(name, "holds control characters, or bytes that are no UTF-8")
     if kind == "hub":
         repo = _at("repo", lambda: check_repo_id(given.get("repo", "")))
         return {"repo": repo, "private": given.get("private", True)}
@@ -113,5 +118,8 @@ def _s3_options(given: dict[str, str]) -> dict[str, Any]:
         "endpoint": given.get("endpoint") or endpoint_for(preset, region=region, account=account),
     }
     _at("bucket", lambda: S3Profile(bucket=options["bucket"]))
+    public = str(options.get("public_base_url", "")).strip()
+    _at("public_base_url", lambda: S3Profile(options["bucket"], public_base_url=public))
+    options |= {"public_base_url": public} if public else {}
     _at("endpoint", lambda: S3Profile(**options))
     return options
