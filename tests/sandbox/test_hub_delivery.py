@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.utils._xet import abort_xet_session
 
 from tests.sandbox.conftest import Desk, archive, training
@@ -35,13 +37,53 @@ async def test_a_run_arrives_whole(open_desk: Any, part_bytes: int | None) -> No
     assert repo is not None
     assert repo.private
     tree = repo.head.tree
-    assert {"pytorch_lora_weights.safetensors", "simpletuner_config.json"} <= set(tree)
+    assert {
+        "pytorch_lora_weights.safetensors", "simpletuner_config.json", "README.md",
+        "assets/image_0_0.png",
+    } <= set(tree)  # fmt: skip
     told = dict(re.findall(r"(\S+\.safetensors) · \d+ bytes · sha256 (\w{64})", done["logs"]))
     assert {name: tree[name].sha256 for name in told} == told
     for name, digest in told.items():
         stored = hub.hub.blobs.large(digest)
         assert stored is not None
         assert hashlib.sha256(stored.read_bytes()).hexdigest() == digest, name
+
+
+@pytest.mark.parametrize(
+    ("said", "private", "tag", "note"),
+    [
+        ({}, True, "not-for-all-audiences", ""),
+        (
+            {"model_card_private": False, "model_card_safe_for_work": True,
+             "model_card_note": "My *own* words: yes"},
+            False, "safe-for-work", "My *own* words: yes",
+        ),
+    ],
+)  # fmt: skip
+async def test_the_trainer_writes_a_card(
+    desk: Desk, tmp_path: Path, said: dict[str, Any], private: bool, tag: str, note: str
+) -> None:
+    given = {
+        "config_json": training(pretrained_model_name_or_path="a-lab/base-1", **said),
+        "images": await desk.upload(archive()),
+        "hub_model_id": "sandbox/cat-lora",
+        "hf_token": "hf_write",
+    }
+    await desk.ended(await desk.create(desk.version(), given))
+    abort_xet_session()
+    api = HfApi(endpoint=desk.sandbox.hub_url, token="hf_write")
+    call = functools.partial(api.snapshot_download, local_dir=tmp_path / "got")
+    got = Path(await asyncio.to_thread(call, "sandbox/cat-lora"))
+    card = ModelCard.load(got / "README.md")
+    assert card.data.base_model == "a-lab/base-1"
+    assert {"simpletuner", "lora", tag} <= set(card.data.tags)
+    assert note in card.text
+    assert "| Rank |" in card.text
+    pictures = [one["output"]["url"] for one in card.data.widget]
+    assert pictures
+    for name in pictures:
+        assert (got / name).read_bytes().startswith(b"\x89PNG")
+    assert (await asyncio.to_thread(api.model_info, "sandbox/cat-lora")).private is private
 
 
 @pytest.mark.parametrize("token", ["hf_read", "hf_expired"])
@@ -59,8 +101,6 @@ async def test_a_token_that_may_not_write_is_logged(desk: Desk, token: str) -> N
 
 
 async def test_what_was_delivered_can_be_fetched(desk: Desk, tmp_path: Path) -> None:
-    import asyncio
-
     given = {
         "config_json": training(),
         "images": await desk.upload(archive()),

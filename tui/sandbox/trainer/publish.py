@@ -100,7 +100,11 @@ def config_targets(plan: Plan) -> list[S3Target]:
 
 
 class Publisher:
-    """Uploads one run's output folder, as often as asked."""
+    """Uploads one run's output folder, as often as asked.
+
+    Attributes:
+        repo: where it goes on the Hub, None for nowhere.
+    """
 
     def __init__(self, run: RunContext, plan: Plan, output: Path) -> None:
         self._run = run
@@ -109,16 +113,16 @@ class Publisher:
         own = input_target(run.inputs)
         self._targets = [own] if own else config_targets(plan)
         self._own = own
-        self._repo = _repo_id(run.inputs.get("hub_model_id"))
+        self.repo = _repo_id(run.inputs.get("hub_model_id"))
         # The predictor's own input switches checkpoints on, whatever the configuration says.
-        self._checkpoints = self._repo is not None or as_bool(
+        self._checkpoints = self.repo is not None or as_bool(
             plan.options.get("push_checkpoints_to_hub")
         )
-        if self._repo is None and as_bool(plan.options.get("push_to_hub")):
-            self._repo = _repo_id(plan.options.get("hub_model_id"))
+        if self.repo is None and as_bool(plan.options.get("push_to_hub")):
+            self.repo = _repo_id(plan.options.get("hub_model_id"))
         self._clients: dict[S3Target, S3Client] = {}
         self._sent: dict[tuple[S3Target, str], tuple[int, int]] = {}
-        if self._repo and not run.config.hub_endpoint:
+        if self.repo and not run.config.hub_endpoint:
             raise ProgramError(
                 "This sandbox's trainer cannot reach the Hugging Face Hub; choose delivery to "
                 "this machine or to S3"
@@ -129,8 +133,8 @@ class Publisher:
         if self._own is not None:
             place = self._own.shown()
             return place, f"Checkpoints published to: {place}"
-        if self._repo is not None:
-            place = f"https://huggingface.co/{self._repo}"
+        if self.repo is not None:
+            place = f"https://huggingface.co/{self.repo}"
             return place, f"Model published to: {place}"
         return f"Training complete. Output: {self._plan.output_dir}", ""
 
@@ -161,7 +165,7 @@ class Publisher:
 
     def publish_hub(self, message: str) -> list[str]:
         """Upload the output folder to the Hub, if the run has a repository there."""
-        if self._repo is None:
+        if self.repo is None:
             return []
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError
@@ -173,15 +177,15 @@ class Publisher:
         api = HfApi(endpoint=self._run.config.hub_endpoint, token=token)
         private = as_bool(self._plan.options.get("model_card_private"), default=True)
         try:
-            api.create_repo(self._repo, private=private, exist_ok=True)
+            api.create_repo(self.repo, private=private, exist_ok=True)
             api.upload_folder(
-                repo_id=self._repo,
+                repo_id=self.repo,
                 folder_path=self._output,
                 commit_message=message,
                 ignore_patterns=None if self._checkpoints else ["checkpoint-*/**"],
             )
         except (HfHubHTTPError, OSError, ValueError) as error:
-            return [f"Uploading to {self._repo} failed: {_first_line(error)}"]
+            return [f"Uploading to {self.repo} failed: {_first_line(error)}"]
         return []
 
     def _is_sent(self, target: S3Target, name: str, path: Path) -> bool:

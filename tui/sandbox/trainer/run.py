@@ -11,6 +11,7 @@ from pathlib import Path
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.archive import free
+from tui.sandbox.trainer.card import write_card
 from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.data import UNPACK_ROOT, Data, find_data, unpack_images
 from tui.sandbox.trainer.pictures import draw_validation
@@ -240,6 +241,8 @@ class _Trainer:
         console.stage("Saving Final Model", text, state="completed")
         if self._run.release.publishes_final:
             self._publish("Final model")
+        if repo := self._publisher.repo:
+            write_card(self._output, self._plan, repo, weight_file(self._plan), schedule.steps)
         for problem in self._publisher.publish_hub(f"Trained for {schedule.steps} steps"):
             console.error(problem)
         console.stage("Training Complete", "Training run complete.", state="completed")
