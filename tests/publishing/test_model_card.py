@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import io
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard, ModelCardData, metadata_load
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -40,6 +43,37 @@ def test_the_card_tells_the_facts() -> None:
                  "![Loss by step](assets/loss.png)", "My **own** words.",
                  "`a photo of sks cat`", "assets/a%20b.png"):  # fmt: skip
         assert text in card
+
+
+def test_the_card_says_whether_it_was_meant_for_few() -> None:
+    row = "| Visibility | asked to be private: seen by"
+    assert row in render_card(FACTS)
+    assert "Visibility" not in render_card(replace(FACTS, private=False))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        FACTS,
+        CardFacts("x", "full", safe_for_work=True, private=False),
+        replace(FACTS, title='a: "b"\n---', note="---\nlicense: mit\n---", family="sd3"),
+    ],
+)
+def test_the_hubs_own_library_takes_the_card(tmp_path: Path, facts: CardFacts) -> None:
+    """Nothing here asks the Hub: what the library reads, checks and writes again by itself."""
+    text = render_card(facts)
+    path = tmp_path / "README.md"
+    path.write_text(text, encoding="utf-8")
+    card = ModelCard.load(path)
+    assert metadata_load(path) == card.data.to_dict() == metadata(text)
+    again = ModelCardData(**card.data.to_dict())
+    assert yaml.safe_load(again.to_yaml()) == metadata(text)
+    assert str(card).rstrip().endswith(text.rstrip().rpartition("\n")[2])
+    assert len(set(card.data.tags)) == len(card.data.tags)
+    assert all(isinstance(tag, str) for tag in card.data.tags)
+    if card.data.license == "other":
+        assert card.data.license_name
+        assert card.data.license_link.startswith("https://")
 
 
 def test_what_is_not_known_is_not_told() -> None:

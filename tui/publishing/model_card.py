@@ -19,6 +19,7 @@ CARD = "README.md"
 """Its name in a repository."""
 _MARK = re.compile(r"\n<!-- written by simpletuner-tui; sha256 ([0-9a-f]{64}) -->\n\Z")
 _ADULT_TAG = "not-for-all-audiences"
+_PRIVATE = "asked to be private: seen by the owner's account or organisation alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class CardFacts:
         weights: the main file's name in the repository.
         trigger_words: what a prompt has to say.
         loss_picture: path in the repository.
+        private: whether the publication asked for a private repository. One that was there before
+            stays as it is, so the card tells what was asked for.
         safe_for_work: False marks the repository as not for all audiences.
         note: the user's own words, kept as Markdown.
     """
@@ -176,6 +179,7 @@ def _table(facts: CardFacts) -> str:
         ("Training images", f"{facts.images:,}" if facts.images is not None else None),
         ("Final loss", f"{facts.final_loss:.4g}" if facts.final_loss is not None else None),
         ("Hardware", facts.hardware),
+        ("Visibility", _PRIVATE if facts.private else None),
     ]
     lines = ["| Setting | Value |", "| --- | --- |"]
     lines += [f"| {name} | {_plain(str(value))} |" for name, value in rows if value]
