@@ -365,3 +365,25 @@ def test_a_missing_card_is_no_error(hub: RunningHub, open_hub: Open, tmp_path: P
     path.write_text("# ü\n")
     publish(destination, [LocalFile(path, "README.md")])
     assert destination.read_text("README.md") == "# ü\n"
+
+
+def test_a_card_that_somebody_writes_meanwhile_is_not_replaced(
+    hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
+    """Hours may lie between reading a card and the commit that replaces it."""
+    ours, theirs = tmp_path / "ours.md", tmp_path / "theirs.md"
+    ours.write_text("# ours\n")
+    theirs.write_text("# somebody's\n")
+    destination = open_hub(hub)
+    destination.prepare()
+    assert destination.read_text("README.md") is None
+    items = destination.plan([LocalFile(ours, "README.md")])
+    destination.send(items[0])
+    publish(open_hub(hub), [LocalFile(theirs, "README.md")])
+    with pytest.raises(PublishError, match="changed while files were sent") as caught:
+        destination.finish(items)
+    assert caught.value.retryable
+    assert content(hub, "README.md") == b"# somebody's\n"
+    assert destination.read_text("README.md") == "# somebody's\n"
+    destination.finish(items)  # whoever decided with that in view may replace it
+    assert content(hub, "README.md") == b"# ours\n"

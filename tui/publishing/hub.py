@@ -27,6 +27,7 @@ from tui.publishing.hub_errors import explain
 from tui.publishing.hub_names import check_path, check_repo_id
 from tui.publishing.hub_reader import CountingReader
 from tui.publishing.meter import Meter, check_names, describe_source, pieces
+from tui.publishing.model_card import CARD
 from tui.publishing.throttle import Throttle
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
@@ -79,6 +80,7 @@ class HubDestination:
         self._network = network or NetworkSettings()
         self._throttle = throttle
         self._found: dict[str, RepoFile] = {}
+        self._card: tuple[str | None] | None = None
         self._went_by_xet: set[tuple[str, str]] = set()
 
     @cached_property
@@ -271,14 +273,36 @@ class HubDestination:
                     operation = stack.enter_context(self._reading(item, Meter(item.size)))
                 operations.append(operation)
             with self._translated():
-                self._commit_kinds(operations, title)
+                parent = self._card_parent(batch)
+                self._commit_kinds(operations, title, parent)
 
-    def _commit_kinds(self, operations: list[CommitOperationAdd], title: str) -> None:
+    def _card_parent(self, batch: Sequence[Item]) -> str | None:
+        """The commit that a model card may follow: one in which it is still as it was read.
+
+        Hours may lie between reading a card and replacing it.
+
+        Raises:
+            PublishError: somebody has written it meanwhile (`Trouble.BUSY`: the next try decides).
+        """
+        if self._card is None or all(item.target != CARD for item in batch):
+            return None
+        head = self._api.repo_info(self._repo).sha
+        if hub_download.read_text(self._api, self._repo, CARD, revision=head) != self._card[0]:
+            raise PublishError(
+                f"The model card of {self._repo} was changed while files were sent.",
+                "It is looked at again before anything is written.",
+                Trouble.BUSY,
+            )
+        return head
+
+    def _commit_kinds(
+        self, operations: list[CommitOperationAdd], title: str, parent: str | None
+    ) -> None:
         """One commit; where both ways are needed the library takes only one at a time."""
         by_path = [item for item in operations if isinstance(item.path_or_fileobj, str)]
         if by_path and len(by_path) < len(operations):
             self._api.preupload_lfs_files(self._repo, by_path)
-        self._api.create_commit(self._repo, operations, commit_message=title)
+        self._api.create_commit(self._repo, operations, commit_message=title, parent_commit=parent)
 
     def verify(
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
@@ -324,7 +348,10 @@ class HubDestination:
     def read_text(self, path: str) -> str | None:
         """A small text file of the repository, such as its card; None when it is not there."""
         with self._translated():
-            return hub_download.read_text(self._api, self._repo, path)
+            text = hub_download.read_text(self._api, self._repo, path)
+        if path == CARD:
+            self._card = (text,)
+        return text
 
 
 def _checksum_of(there: RepoFile) -> str:

@@ -44,12 +44,12 @@ def opened(
         yield answer
 
 
-def read_text(api: HfApi, repo_id: str, path: str) -> str | None:
+def read_text(api: HfApi, repo_id: str, path: str, *, revision: str | None = None) -> str | None:
     """A small text file; None when the file or the repository does not exist."""
     from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
     try:
-        with opened(api, repo_id, path) as answer:
+        with opened(api, repo_id, path, revision=revision or "main") as answer:
             answer.read()
             return str(answer.text)
     except (EntryNotFoundError, RepositoryNotFoundError):
