@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from tests.app.cloud_world import settings_of
 from tests.app.conftest import text_of, wait_for
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.test_transfers import a_job
+from tests.engine.test_transfers import a_job, ended
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.app import SimpleTunerApp
 from tui.app.screens.publishing import PublishingScreen
@@ -280,3 +280,55 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
         words = "\n".join(line.text for line in page._lines)
         assert "Published" in words
         assert all(len(line.text) <= size[0] for line in page._lines if line.text[:4] == "SHA-")
+
+
+async def test_ended_transfers_leave_the_list_by_a_key(world: World, tmp_path: Path) -> None:
+    job_id = await a_job(world)
+    async with on_publishing(world) as (screen, pilot):
+        for name in ("one", "two", "three"):
+            await world.client.publishing.publish(job_id, f"dir:{tmp_path}/{name}")
+        await wait_for(
+            pilot,
+            lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE] * 3,
+            LONG,
+        )
+        await pilot.press("tab", "x")
+        await wait_for(pilot, lambda: len(screen.data.transfers) == 2, LONG)
+        await pilot.press("X")
+        await wait_for(pilot, lambda: not screen.data.transfers, LONG)
+        assert "taken off the list" in screen.owner.notices[-1].message
+        found = await known(screen, pilot, job_id)
+        assert all(len(file["published"]) == 3 for file in found["files"])
+
+
+async def test_other_files_of_the_same_names_are_replaced_after_a_question(
+    world: World, tmp_path: Path
+) -> None:
+    first, second = await a_job(world), await a_job(world)
+    to = f"dir:{tmp_path}/models"
+    made = await world.client.publishing.publish(first, to)
+    assert (await ended(world, made["transfer_id"]))["state"] == "done"
+    before = {path: path.read_bytes() for path in (tmp_path / "models").rglob("*.safetensors")}
+    async with on_publishing(world) as (screen, pilot):
+        await known(screen, pilot, second)
+        for answer in ("n", "y"):
+            await pilot.press("p")
+            form = await top(pilot, PublishForm)
+            await fill_in(form, pilot, "to", "?")
+            await fill_in(form, pilot, "place", to)
+            await fill_in(form, pilot, "publish", "")
+            question = await top(pilot, Confirm)
+            assert "Replace" in text_of(screen.owner)
+            assert "safetensors" in text_of(screen.owner)
+            await pilot.press(answer)
+            await wait_for(pilot, lambda question=question: screen.app.screen is not question)
+            if answer == "n":
+                assert {path: path.read_bytes() for path in before} == before
+                await pilot.press("escape")
+                await top(pilot, PublishingScreen)
+        await wait_for(
+            pilot,
+            lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE] * 2,
+            LONG,
+        )
+    assert all(path.read_bytes() != data for path, data in before.items())

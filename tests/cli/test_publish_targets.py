@@ -122,3 +122,17 @@ def test_a_refused_token_is_three(shell: Shell, jobs: tuple[str, str]) -> None:
     assert not shell.json("destinations", "test", "never", status=3, **hub)["ok"]
     delivery = ("--delivery", "hub", "--hub-model-id", "sandbox/never", "--yes")
     assert shell.run("submit", str(shell.config), *delivery, status=3, **hub).stderr
+
+
+def test_ended_transfers_are_taken_off_the_list(
+    shell: Shell, jobs: tuple[str, str], tmp_path: Path
+) -> None:
+    row = shell.json("publish", jobs[0], "--to", f"dir:{tmp_path}/x", "--wait")
+    one = shell.json("transfers", "clear", row["transfer_id"])
+    assert one == {"cleared": [row["transfer_id"]]}
+    shell.run("transfers", "clear", row["transfer_id"], status=1)  # it is off already
+    shell.json("publish", jobs[0], "--to", f"dir:{tmp_path}/y", "--wait")
+    assert "taken off the list" in shell.run("transfers", "clear").stdout
+    assert "No transfers yet" in shell.run("transfers").stdout
+    places = shell.json("artifacts", jobs[0])["jobs"][0]["files"][0]["published"]
+    assert f"dir:{tmp_path}/x" in [place["target"] for place in places]

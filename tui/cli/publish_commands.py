@@ -165,7 +165,9 @@ def _word(state: str) -> str:
 
 
 def transfers(options: argparse.Namespace) -> int:
-    """List transfers, or act on one."""
+    """List transfers, act on one, or take ended ones off the list."""
+    if options.action == "clear":
+        return _clear(options)
     if options.action is not None and not options.id:
         raise wrong_usage(f"transfers {options.action} needs the id of a transfer.")
     engine = world.engine()
@@ -195,6 +197,15 @@ def transfers(options: argparse.Namespace) -> int:
         )  # fmt: skip
     for line in table(rows, frozenset({3, 4})):
         say(line)
+    return exit_codes.FINE
+
+
+def _clear(options: argparse.Namespace) -> int:
+    answer = world.engine().request("POST", "/api/engine/transfers/clear", {"id": options.id or ""})
+    if options.json:
+        say_json(answer)
+    else:
+        say(f"{formatting.plural(len(answer['cleared']), 'transfer')} taken off the list.")
     return exit_codes.FINE
 
 

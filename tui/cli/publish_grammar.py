@@ -42,8 +42,11 @@ def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("artifacts", "What jobs produced, and where it is published.", json=True)
     command.add_argument("id", nargs="?", help="job or prediction id, or its start")
     command = add("transfers", "What is on its way, and what has arrived.", json=True)
-    acts = ("pause", "resume", "cancel", "retry", "up", "down", "top")
+    acts = ("pause", "resume", "cancel", "retry", "up", "down", "top", "clear")
     command.add_argument("action", nargs="?", choices=acts)
-    command.add_argument("id", nargs="?", help="a transfer's id, or its start")
+    command.add_argument(
+        "id", nargs="?", help="a transfer's id, or its start; clear without it takes all that "
+        "have ended off the list",
+    )  # fmt: skip
     command = add("destinations", "Places to publish to; keys stay in the keyring.", json=True)
     add_destinations(command)

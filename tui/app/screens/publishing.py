@@ -273,6 +273,15 @@ class PublishingScreen(PublishingView):
         if self.transfers.transfer is not None:
             self.deeds.act(self.transfers.transfer, "down")
 
+    def do_clear(self) -> None:
+        """Take the ended transfer off the list."""
+        if self.transfers.transfer is not None:
+            self.deeds.clear_list(self.transfers.transfer)
+
+    def do_clear_all(self) -> None:
+        """Take all ended ones off the list."""
+        self.deeds.clear_list(None)
+
     def do_limit(self) -> None:
         """Ask how fast all together may be."""
         from tui.app.shelf.draft import DraftForm

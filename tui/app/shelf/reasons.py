@@ -13,11 +13,13 @@ NO_CHECKPOINTS: Final = "This job has no checkpoints to compare."
 _NO_ENGINE: Final = "The engine is not running; this is possible when it is."
 _NEEDS_ENGINE: Final = frozenset({
     "publish", "best", "pause", "cancel", "retry", "sooner", "later", "limit", "add", "edit",
-    "test", "test_all", "delete", "fetch",
+    "test", "test_all", "delete", "fetch", "clear", "clear_all",
 })  # fmt: skip
 _OF: Final = {
     "artifacts": frozenset({"best", "compare", "fetch", "filter", "show", "copy_hash", "left"}),
-    "transfers": frozenset({"pause", "cancel", "retry", "sooner", "later", "limit"}),
+    "transfers": frozenset(
+        {"pause", "cancel", "retry", "sooner", "later", "limit", "clear", "clear_all"}
+    ),
     "destinations": frozenset({"edit", "test"}),
 }
 """Actions that belong to one panel."""
@@ -138,6 +140,8 @@ def _transfer(name: str, here: Here) -> str:
         return "This is about artifacts; tab goes there."
     if one is None:
         return "There is no transfer here. p on an artifact makes one."
+    if name == "clear" and (one.state.is_active or one.state is TransferState.PAUSED):
+        return "It has not ended; c cancels it."
     state = one.state
     if name == "pause" and not (state.is_active or state is TransferState.PAUSED):
         return f"This transfer is {state.value}; only one under way can be paused."
