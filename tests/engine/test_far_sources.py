@@ -153,3 +153,13 @@ async def test_a_server_that_answers_ranges_with_200(tmp_path: Path) -> None:
             assert target.read_bytes() == data
         finally:
             await source.aclose()
+
+
+async def test_a_name_as_long_as_a_disk_takes(tmp_path: Path) -> None:
+    """Counted in bytes, also while the file is not whole."""
+    file = tmp_path / ("猫" * 84 + ".b")
+    file.write_bytes(os.urandom(1000))
+    async with bucket(tmp_path, file) as (source, _):
+        target = tmp_path / "here" / file.name
+        await fetch(source, target, {})
+        assert [one.name for one in target.parent.iterdir()] == [file.name]

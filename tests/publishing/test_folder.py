@@ -24,6 +24,7 @@ from tui.publishing.errors import (
     Trouble,
 )
 from tui.publishing.folder import FolderDestination
+from tui.publishing.part_name import part_name
 from tui.publishing.throttle import Throttle
 
 MIB = 1024 * 1024
@@ -84,7 +85,8 @@ def test_a_stopped_copy_goes_on_where_it_was(tmp_path: Path) -> None:
     assert not Path(item.target).exists()
     state = json.loads(kept[-1])
     assert state["synced"] > 0
-    part = target._part(item)
+    part = target._part(item, Resume(state))
+    assert part is not None
     assert part.stat().st_size == state["synced"]
     inode = part.stat().st_ino
     target.send(item, resume=Resume(state))
@@ -98,10 +100,11 @@ def test_a_damaged_half_is_not_built_on(target: FolderDestination, tmp_path: Pat
     [file] = make_files(tmp_path, large=5 * MIB)
     [item] = target.plan([file])
     target.prepare()
-    part = target._part(item)
+    state = {"sha256": item.sha256, "target": item.target, "synced": MIB}
+    part = target._part(item, Resume(state))
+    assert part is not None
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(b"x" * MIB)
-    state = {"sha256": item.sha256, "target": item.target, "synced": MIB}
     target.send(item, resume=Resume(state))
     with pytest.raises(MismatchError):
         target.verify(item)
@@ -117,6 +120,74 @@ def test_abandoning_leaves_nothing(target: FolderDestination, tmp_path: Path) ->
     target.abandon(item, resume)
     assert not leftovers(tmp_path / "there")
     assert resume.data == {}
+
+
+def test_two_transfers_under_two_spellings_do_not_write_into_one_file(tmp_path: Path) -> None:
+    """As from a second machine that has mounted the folder elsewhere."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    [file] = make_files(tmp_path / "one", large=6 * MIB)
+    other = LocalFile(tmp_path / "two", file.name)
+    other.path.write_bytes(os.urandom(6 * MIB))
+    first, second = FolderDestination(tmp_path / "there"), FolderDestination(tmp_path / "link")
+    [item], [twin] = first.plan([file]), second.plan([other])
+    once = threading.Event()
+
+    def meanwhile(done: int, _: int) -> None:
+        if done > 2 * MIB and not once.is_set():
+            once.set()
+            second.send(twin, resume=Resume())
+            assert second.verify(twin)
+
+    first.send(item, meanwhile, resume=Resume())
+    assert first.verify(item)
+    assert not leftovers(tmp_path / "there")
+
+
+def test_what_a_lost_database_left_is_swept_away_after_a_while(
+    target: FolderDestination, tmp_path: Path
+) -> None:
+    """What others may be at work on stays."""
+    [file] = make_files(tmp_path, large=3 * MIB)
+    [item] = target.plan([file])
+    made = []
+    for _ in range(2):
+        stop = threading.Event()
+        resume = Resume()
+        with pytest.raises(TransferCancelledError):
+            target.send(item, lambda *_, stop=stop: stop.set(), stop, resume)
+        made.append(target._part(item, resume))
+    old, young = made
+    assert old is not None
+    assert young is not None
+    assert old != young
+    os.utime(old, (0, 0))
+    other = old.with_name(".something-else.part")
+    other.touch()
+    os.utime(other, (0, 0))
+    target.send(item, resume=Resume())
+    assert set(leftovers(tmp_path / "there")) == {other, young}
+
+
+def test_without_a_memory_nothing_half_made_stays(
+    target: FolderDestination, tmp_path: Path
+) -> None:
+    [file] = make_files(tmp_path, large=3 * MIB)
+    [item] = target.plan([file])
+    stop = threading.Event()
+    with pytest.raises(TransferCancelledError):
+        target.send(item, lambda *_: stop.set(), stop)
+    assert not leftovers(tmp_path / "there")
+
+
+@pytest.mark.parametrize("name", ["猫" * 84 + ".b", "é" * 120, "a" * 255], ids=["cat", "e", "a"])
+def test_names_as_long_as_a_file_system_takes(
+    target: FolderDestination, tmp_path: Path, name: str
+) -> None:
+    [file] = make_files(tmp_path, a=1000)
+    [item] = publish(target, [LocalFile(file.path, name)])
+    assert target.verify(item)
+    assert len(os.fsencode(part_name(name, "0" * 12))) < 143
 
 
 def test_a_file_that_changes(target: FolderDestination, tmp_path: Path) -> None:

@@ -243,7 +243,9 @@ EVIL = (
 )
 
 
-@pytest.mark.parametrize("code", ["InvalidRequest", "Strange\u202eCode" + "x" * 5000])
+@pytest.mark.parametrize(
+    "code", ["InvalidRequest", "Strange\u202eCode" + "x" * 5000], ids=["message", "code"]
+)
 def test_what_a_server_says_is_tamed(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, code: str
 ) -> None:

@@ -30,9 +30,11 @@ from tui.publishing.errors import (
     disk_error,
 )
 from tui.publishing.meter import PIECE, Meter, check_names, describe_source, sha256_of
+from tui.publishing.part_name import part_name, part_stem
 from tui.publishing.throttle import Throttle
 
 _SYNC_EVERY = 64 * 1024 * 1024
+_FORGOTTEN_AFTER = 7 * 24 * 3600.0
 _PROBE = b"simpletuner-tui probe\n"
 
 
@@ -117,14 +119,24 @@ class FolderDestination:
         cancel: threading.Event | None = None,
         resume: Resume | None = None,
     ) -> None:
-        """Copy to a hidden file beside the target, sync, then rename."""
+        """Copy to a hidden file beside the target, sync, then rename.
+
+        The hidden file's name is this transfer's own: another one to the same folder, under another
+        spelling or from another machine, must not write into it.
+        """
         item.check_source()
-        resume = resume or Resume()
-        meter = Meter(item.size, progress, cancel, self._throttle)
-        part = self._part(item)
+        own = resume or Resume()
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            start = self._begin(item, part, resume)
+            self._send(item, Meter(item.size, progress, cancel, self._throttle), own)
+        except PublishError:
+            if resume is None:  # nobody would find it again
+                self.abandon(item, own)
+            raise
+
+    def _send(self, item: Item, meter: Meter, resume: Resume) -> None:
+        try:
+            Path(item.target).parent.mkdir(parents=True, exist_ok=True)
+            part, start = self._begin(item, resume)
             self._check_space(item, part, start)
             digest = self._copy(item, part, start, meter, resume)
             item.check_source()
@@ -142,23 +154,31 @@ class FolderDestination:
         resume.clear()
         meter.finish()
 
-    def _part(self, item: Item) -> Path:
-        target = Path(item.target)
-        mark = hashlib.sha256(target.name.encode()).hexdigest()[:8]
-        return target.with_name(f".{target.name[:100]}.{mark}.part")
+    def _part(self, item: Item, resume: Resume) -> Path | None:
+        """The half-made copy that is remembered; None when nothing is."""
+        if resume.data.get("target") != item.target:
+            return None
+        # Older versions gave all copies of a file one name, and did not note it.
+        name = str(resume.data.get("part") or part_name(Path(item.target).name))
+        return Path(item.target).with_name(name)
 
-    def _begin(self, item: Item, part: Path, resume: Resume) -> int:
-        """How many bytes of an earlier try can stay."""
-        known = resume.data
-        same = known.get("sha256") == item.sha256 and known.get("target") == item.target
-        synced = int(known.get("synced", 0)) if same else 0
-        if synced and part.is_file() and part.stat().st_size >= synced:
-            return synced
-        part.unlink(missing_ok=True)
+    def _begin(self, item: Item, resume: Resume) -> tuple[Path, int]:
+        """Where to write, and how many bytes of an earlier try can stay."""
+        part = self._part(item, resume)
+        if part is not None:
+            synced = int(resume.data.get("synced", 0))
+            same = resume.data.get("sha256") == item.sha256
+            if same and synced and part.is_file() and part.stat().st_size >= synced:
+                return part, synced
+            part.unlink(missing_ok=True)
+        target = Path(item.target)
+        part = target.with_name(part_name(target.name, os.urandom(6).hex()))
         resume.data.clear()
-        resume.data.update(sha256=item.sha256, target=item.target, synced=0)
-        resume.changed()
-        return 0
+        resume.data.update(sha256=item.sha256, target=item.target, synced=0, part=part.name)
+        resume.changed()  # before the file is made: what is not noted could not be removed
+        part.touch(exist_ok=False)
+        _sweep(part, f"{part_stem(target.name)}.")
+        return part, 0
 
     def _check_space(self, item: Item, part: Path, start: int) -> None:
         free = shutil.disk_usage(part.parent).free
@@ -232,7 +252,8 @@ class FolderDestination:
     def abandon(self, item: Item, resume: Resume) -> None:
         """Remove the half-made copy."""
         with contextlib.suppress(OSError):
-            self._part(item).unlink(missing_ok=True)
+            if part := self._part(item, resume):
+                part.unlink(missing_ok=True)
         resume.clear()
 
     def link(self, item: Item) -> str | None:
@@ -241,6 +262,21 @@ class FolderDestination:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _sweep(part: Path, stem: str) -> None:
+    """Remove copies of the same file that somebody began and forgot.
+
+    That happens when what a transfer remembers is lost with its database. A living transfer writes,
+    or is taken up again, sooner; one that was paused for longer begins anew. Both times are the
+    folder's own, whatever the clocks of the machines that write to it say.
+    """
+    with contextlib.suppress(OSError):  # litter is no reason to fail
+        now = part.stat().st_mtime
+        for other in part.parent.iterdir():
+            alike = other.name.startswith(stem) and other.name.endswith(".part")
+            if alike and other != part and now - other.stat().st_mtime > _FORGOTTEN_AFTER:
+                other.unlink(missing_ok=True)
 
 
 def _check_content(item: Item, digest: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import threading
 import time
@@ -18,6 +17,7 @@ from tui.engine.collecting.digests import Digests
 from tui.engine.collecting.source import PIECE, Answer, ContentChangedError, Remote, Source
 from tui.publishing.errors import MismatchError, PublishError, Trouble, disk_error
 from tui.publishing.hub import git_hash
+from tui.publishing.part_name import part_name
 
 PART: Final = 8 * 1024 * 1024
 _LOOK_EVERY: Final = PART
@@ -121,8 +121,7 @@ class Fetch:
     @property
     def part(self) -> Path:
         """Where the half-fetched file is."""
-        mark = hashlib.sha256(self.target.name.encode()).hexdigest()[:8]
-        return self.target.with_name(f".{self.target.name[:100]}.{mark}.part")
+        return self.target.with_name(part_name(self.target.name))
 
     async def run(self) -> Got:
         """Fetch what is missing, check it, put it into its place.
