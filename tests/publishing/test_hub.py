@@ -280,6 +280,46 @@ def test_what_the_test_finds(
     assert hub.hub.repos.get("model", repo) is None or repo.endswith("known")
 
 
+@pytest.mark.parametrize("private", [True, False])
+def test_the_test_writes_where_nothing_stays_of_it(
+    hub: RunningHub, open_hub: Open, private: bool
+) -> None:
+    """A repository is made, written to and removed; one that is there keeps its one commit."""
+    report = open_hub(hub, repo_id="sandbox/new", private=private).test()
+    assert report.ok
+    [written] = [step for step in report.steps if step.name == "write"]
+    assert written.level == "ok"
+    assert hub.hub.repos.get("model", "sandbox/new") is None
+    hub.hub.repos.add(HubRepo("sandbox/known"))
+    report = open_hub(hub, repo_id="sandbox/known").test()
+    assert report.ok
+    assert "write" not in {step.name for step in report.steps}
+    assert len(hub.hub.repos.get("model", "sandbox/known").commits) == 1
+
+
+def test_rights_that_only_writing_shows(hub: RunningHub, open_hub: Open) -> None:
+    """An organisation may let nobody write, whatever a token says of itself."""
+    hub.hub.faults.closed.add("sandbox-lab")
+    report = open_hub(hub, repo_id="sandbox-lab/cat").test()
+    assert not report.ok
+    [written] = [step for step in report.steps if step.level == "error"]
+    assert written.name == "write"
+    assert "may not" in written.message
+    assert written.advice
+    assert hub.hub.repos.get("model", "sandbox-lab/cat") is None
+
+
+def test_a_token_that_may_make_but_not_remove(hub: RunningHub, open_hub: Open) -> None:
+    hub.hub.faults.failures["/api/repos/delete"] = 1
+    report = open_hub(hub, repo_id="sandbox/new").test()
+    assert {step.name: step.level for step in report.steps if step.name in ("write", "delete")} == {
+        "write": "ok", "delete": "warn",
+    }  # fmt: skip
+    [left] = [step for step in report.steps if step.name == "delete"]
+    assert "could not be removed" in left.message
+    assert left.advice
+
+
 def test_a_dataset_of_the_same_name_is_mentioned(hub: RunningHub, open_hub: Open) -> None:
     hub.hub.repos.add(HubRepo("sandbox/cat", "dataset"))
     report = open_hub(hub, repo_id="sandbox/cat").test()

@@ -1,4 +1,4 @@
-"""Trying a Hub destination without changing anything there."""
+"""Trying a Hub destination; what is made for it is removed again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tui.publishing.contract import Step, TestReport
 from tui.publishing.errors import PublishError, TransferCancelledError, Trouble
 from tui.publishing.hub_client import open_api
 from tui.publishing.hub_errors import TOKENS_PAGE, explain
+from tui.publishing.hub_making import make
 from tui.publishing.hub_names import Identity, check_repo_id, read_identity
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
@@ -80,7 +81,11 @@ def _state(api: HfApi, repo_id: str) -> RepoState:
 def probe(
     api: HfApi, repo_id: str, target: HubTarget, cancel: threading.Event | None = None
 ) -> TestReport:
-    """Look at token, name and rights, in this order."""
+    """Look at token, name and rights, in this order; prove by writing where nothing stays of it.
+
+    A repository that is not there yet is made and removed again. In one that is there a commit
+    would stay for good, so the Hub itself is asked whether the token may write.
+    """
     steps: list[Step] = []
 
     def step(name: str, look: Callable[[], Step]) -> bool:
@@ -100,15 +105,25 @@ def probe(
         shown = kind.get(known[0].role, known[0].role or "unknown")
         return Step("token", "ok", f"The token belongs to {known[0].user} ({shown}).")
 
+    states: list[RepoState] = []
+
+    def left(error: PublishError) -> None:
+        text = f"{repo_id} was made to try and could not be removed: {error.message}"
+        steps.append(Step("delete", "warn", text, "It is empty; delete it on its page, or use it."))
+
+    def name() -> Step:
+        states.append(_state(api, repo_id))
+        return _name_step(repo_id, states[0], known[0], target)
+
     if step("token", token):
-        step("repository", lambda: _name_step(api, repo_id, known[0], target))
+        if step("repository", name) and states == ["free"]:
+            step("write", lambda: _write_step(api, repo_id, target, left))
         step("dataset", lambda: _dataset_step(api, repo_id))
     return TestReport(tuple(item for item in steps if item.message))
 
 
-def _name_step(api: HfApi, repo_id: str, who: Identity, target: HubTarget) -> Step:
+def _name_step(repo_id: str, state: RepoState, who: Identity, target: HubTarget) -> Step:
     owner = repo_id.partition("/")[0]
-    state = _state(api, repo_id)
     if state == "ours":
         return Step("repository", "ok", f"{repo_id} exists and the token may write to it.")
     allowed = who.may_write(repo_id)
@@ -127,11 +142,15 @@ def _name_step(api: HfApi, repo_id: str, who: Identity, target: HubTarget) -> St
             f"The token may not write to {repo_id}.",
             f"Give it write access to {owner} at {TOKENS_PAGE}.",
         )
-    if allowed is None:
-        text = f"{repo_id} is free; whether the token may make it there is not told."
-        return Step("repository", "warn", text, "It will turn out when it is made.")
     how = "private" if target.private else "public"
     return Step("repository", "ok", f"{repo_id} is free and will be made ({how}).")
+
+
+def _write_step(
+    api: HfApi, repo_id: str, target: HubTarget, left: Callable[[PublishError], None]
+) -> Step:
+    make(api, repo_id, private=target.private, keep=False, left=left)
+    return Step("write", "ok", f"{repo_id} was made to try, and could be written to.")
 
 
 def _dataset_step(api: HfApi, repo_id: str) -> Step:

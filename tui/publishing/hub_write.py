@@ -8,14 +8,14 @@ one that does not exist is made.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal
 
 from tui.publishing.contract import Step
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_client import open_api
-from tui.publishing.hub_errors import TOKENS_PAGE, explain
+from tui.publishing.hub_errors import TOKENS_PAGE
+from tui.publishing.hub_making import asked, make
 from tui.publishing.hub_names import Identity, check_repo_id, read_identity
 from tui.publishing.hub_probe import RepoState, availability
 from tui.replicate.secret import Secret
@@ -24,7 +24,6 @@ from tui.settings import NetworkSettings
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_T = TypeVar("_T")
 Effort = Literal["look", "try", "make"]
 """How a repository that does not exist is proved: by the token's rights alone (nothing changes), by
 making it and deleting it again, or by making it for good."""
@@ -129,7 +128,7 @@ class _Look:
             self._dataset(api, named)
 
     def _identity(self, api: HfApi) -> Identity:
-        return _asked(api, "", lambda: read_identity(api.whoami()))
+        return asked(api, "", lambda: read_identity(api.whoami()))
 
     def _named(self, who: Identity) -> str | None:
         """The repository with its owner, if it is one that the token's owner may write to."""
@@ -186,11 +185,18 @@ class _Look:
         """Make the repository; ask for the right to write to it; unmake it where that was all."""
         self.at = "hub-write"
         look = "private" if self.private else "public"
-        _asked(api, name, lambda: api.create_repo(name, private=self.private, exist_ok=False))
-        try:
-            _asked(api, name, lambda: api.auth_check(name, write=True))
-        finally:
-            kept = self.effort == "make" or not self._unmade(api, name)
+        kept = self.effort == "make"
+
+        def left(error: PublishError) -> None:
+            nonlocal kept
+            kept = True
+            self.say(
+                "warn",
+                f"{name} was made to try and could not be removed: {error.message}",
+                "It is empty; delete it on its page, or use it.",
+            )
+
+        make(api, name, private=self.private, keep=kept, left=left)
         if kept:
             self.say("ok", f"{name} was made ({look}, empty): the token can write")
         elif self.wanted:
@@ -199,23 +205,10 @@ class _Look:
             owner = name.partition("/")[0]
             self.say("ok", f"the token can make repositories of {owner}: tried, and removed again")
 
-    def _unmade(self, api: HfApi, name: str) -> bool:
-        """Remove what we have made a moment ago; a token need not have the right to."""
-        try:
-            _asked(api, name, lambda: api.delete_repo(name))
-        except PublishError as error:
-            self.say(
-                "warn",
-                f"{name} was made to try and could not be removed: {error.message}",
-                "It is empty; delete it on its page, or use it.",
-            )
-            return False
-        return True
-
     def _dataset(self, api: HfApi, name: str) -> None:
         self.at = "hub-dataset"
         try:
-            _asked(api, name, lambda: api.repo_info(name, repo_type="dataset"))
+            asked(api, name, lambda: api.repo_info(name, repo_type="dataset"))
         except PublishError:  # there is none, or none that this token may know of
             return
         self.say(
@@ -223,10 +216,3 @@ class _Look:
             f"there is a dataset called {name} as well",
             "Both can live side by side; another name would confuse nobody.",
         )
-
-
-def _asked(api: HfApi, name: str, call: Callable[[], _T]) -> _T:
-    try:
-        return call()
-    except Exception as error:
-        raise explain(error, name, api.endpoint) from error
