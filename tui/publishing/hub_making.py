@@ -32,6 +32,10 @@ def make(
     """Make a repository, ask for the right to write to it, and unmake it where that was all.
 
     Args:
+        api: the Hub and the token.
+        name: `owner/name`; there is none of it yet.
+        private: how it is made.
+        keep: it is made for good.
         left: told why it is still there, although it was not to be kept: a token need not have the
             right to delete.
 
