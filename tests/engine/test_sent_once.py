@@ -22,7 +22,9 @@ from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET, rclone
 from tests.support import eventually
 from tui.engine.agent import OwnedEngine, own_engine
+from tui.engine.publisher.run import _known_hash
 from tui.publishing.contract import LocalFile
+from tui.publishing.meter import describe_source
 from tui.publishing.s3_parts import PART_BYTES
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import serve
@@ -253,3 +255,17 @@ def _slow(home: Home, limit: int) -> None:
 
 def _port(url: str) -> int:
     return int(url.split("/")[2].rpartition(":")[2])
+
+
+def test_a_hash_is_not_known_of_a_file_that_changed_while_size_and_time_stayed(
+    tmp_path: Path,
+) -> None:
+    """Else the parts of a retry would go out under the hash of what was there before."""
+    path = random_file(tmp_path / "weights.bin", 1000)
+    item = describe_source(LocalFile(path, "weights.bin"), "weights.bin")
+    kept = TransferItem(0, item.name, str(path), item.size, item.sha256, item.to_dict())
+    assert _known_hash(kept) == item.sha256
+    before = path.stat()
+    random_file(path, 1000)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert _known_hash(kept) is None
