@@ -118,7 +118,7 @@ def receiver(
 
 @contextmanager
 def rclone(
-    root: Path, certificate: tuple[Path, Path] | None, remember: str = "1ms"
+    root: Path, certificate: tuple[Path, Path] | None, *options: str, remember: str = "1ms"
 ) -> Iterator[Server]:
     """rclone's S3 server over a folder; `remember` is how long it believes what it saw there."""
     program = shutil.which("rclone")
@@ -132,7 +132,7 @@ def rclone(
     command = [
         program, "serve", "s3", str(root), "--addr", f"127.0.0.1:{port}",
         "--auth-key", f"{ACCESS_KEY},{SECRET}", "--dir-cache-time", remember,
-        "--config", "/dev/null", "--log-level", "ERROR",
+        "--config", "/dev/null", "--log-level", "ERROR", *options,
     ]  # fmt: skip
     if certificate:
         command += ["--cert", str(certificate[0]), "--key", str(certificate[1])]

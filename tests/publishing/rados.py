@@ -6,6 +6,7 @@ needs Debian's `radosgw`, `ceph-mon` and `ceph-osd`, and about a quarter of a mi
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -25,6 +26,8 @@ PROGRAMS = (
 )  # fmt: skip
 MOST_BYTES = 32 * 1024 * 1024
 """The largest object that it takes in one request."""
+KMS_KEY = "testkey-1"
+"""A key that the gateway encrypts with."""
 _START_SECONDS = 120
 _SETTINGS = """\
 [global]
@@ -60,6 +63,9 @@ memstore device bytes = 1073741824
 rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw thread pool size = 16
 rgw max put size = {most}
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = {kms_key}={kms_secret}
 rgw user quota bucket sync interval = 0
 rgw bucket quota ttl = 0
 rgw gc max objs = 4
@@ -148,8 +154,10 @@ def rados(root: Path) -> Iterator[Rados]:
     The folder's name must be short: sockets lie in it.
     """
     made = Rados(root, free_port())
-    values = {"fsid": uuid.uuid4(), "mon_port": free_port(), "port": made.port, "root": root}
-    (root / "ceph.conf").write_text(_SETTINGS.format(**values, most=MOST_BYTES))
+    secret = base64.b64encode(os.urandom(32)).decode()
+    values = {"fsid": uuid.uuid4(), "mon_port": free_port(), "port": made.port, "root": root,
+              "most": MOST_BYTES, "kms_key": KMS_KEY, "kms_secret": secret}  # fmt: skip
+    (root / "ceph.conf").write_text(_SETTINGS.format(**values))
     for folder in ("mon", "osd"):
         (root / folder).mkdir()
     try:

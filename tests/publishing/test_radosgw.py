@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.publishing.conftest import OpenS3, make_files, publish
-from tests.publishing.hosting import Server
+from tests.publishing.hosting import BUCKET, Server
 from tests.publishing.other_clock import destination_test_three_hours_ahead
-from tests.publishing.rados import MOST_BYTES, Rados, make_bucket, missing_program, rados
+from tests.publishing.rados import KMS_KEY, MOST_BYTES, Rados, make_bucket, missing_program, rados
 from tests.support import needs_program
 from tui.publishing import s3_copy
 from tui.publishing.contract import LocalFile, Resume
@@ -159,6 +159,28 @@ def test_options_that_it_does_not_know(owner: Server, open_s3: OpenS3, tmp_path:
     for options in ({"storage_class": "GLACIER"}, {"acl": "nonsense"}, {"encryption": "aws:kms"}):
         problem = refusal(open_s3(owner, **options), files)
         assert problem.kind is Trouble.REFUSED, options
+
+
+def test_with_encryption_and_a_storage_class(
+    owner: Server, open_s3: OpenS3, tmp_path: Path
+) -> None:
+    """By a key of the server's; small and in parts, copied, planned again and taken up."""
+    files = make_files(tmp_path, sse_small=70_000, sse_large=3 * PART_BYTES + 5)
+    options = {"encryption": "aws:kms", "kms_key": KMS_KEY, "storage_class": "STANDARD"}
+    destination = open_s3(owner, **options)
+    assert destination.test().ok
+    for file, item in zip(files, publish(destination, files), strict=True):
+        found = destination._client.head_object(Bucket=BUCKET, Key=item.target)
+        assert found["ServerSideEncryption"] == "aws:kms"
+        assert found["SSEKMSKeyId"] == KMS_KEY
+        assert destination.verify(item)
+        assert open_s3(owner, **options).verify(item, deep=True)
+        [copy] = destination.plan([LocalFile(file.path, f"sse copies/{file.name}")])
+        if destination.copy(copy, item.target) != "copied":
+            destination.send(copy)
+        assert destination.verify(copy, deep=True)
+    again = open_s3(owner, **options).plan(files)
+    assert all(item.present for item in again)
 
 
 def test_a_file_larger_than_one_request_may_be(
