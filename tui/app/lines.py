@@ -48,7 +48,7 @@ def wrap(text: str, width: int) -> list[str]:
     """
     width = max(1, width)
     lines, line = [], ""
-    for gap, part in _parts(plain(text), width):
+    for gap, part in unbreakable(plain(text), width):
         if line and cell_len(line + gap + part) > width:
             lines.append(line)
             line = part
@@ -57,8 +57,8 @@ def wrap(text: str, width: int) -> list[str]:
     return [*lines, line]
 
 
-def _parts(text: str, width: int) -> Iterator[tuple[str, str]]:
-    """What must not be broken, each with the gap before it."""
+def unbreakable(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """What must not be broken in lines of `width` cells, each with the gap before it."""
     for gap, word in re.findall(r"(\s*)(\S+)", text):
         for number, part in enumerate(_pieces(word, width, _PARTS)):
             yield ("" if number else gap), part

@@ -88,6 +88,11 @@ class Card(ABC):
         self.data = data
 
     @property
+    def title(self) -> str:
+        """What its form is called."""
+        return self.TITLE
+
+    @property
     def shown(self) -> bool:
         """Whether there is a reason to show it."""
         return True

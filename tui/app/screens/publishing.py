@@ -132,11 +132,18 @@ class PublishingScreen(PublishingView):
         else:
             self._open_artifact()
 
+    @property
+    def _page_width(self) -> int:
+        """Cells of a page's lines."""
+        from tui.app.widgets.picker import page_width
+
+        return page_width(self.size.width)
+
     def _page(self, title: str, lines: Sequence[Entry], *keys: str) -> None:
         """Show a page, with actions whose keys work on it."""
         from tui.app.widgets.picker import Page
 
-        lines = pages.wrapped(lines, self.size.width - 12)
+        lines = pages.wrapped(lines, self._page_width)
         self.owner.push_screen(Page(title, lines, self._offers(*keys)), self._asked_on_page)
 
     def _offers(self, *names: str) -> Offers:
@@ -226,7 +233,7 @@ class PublishingScreen(PublishingView):
         checkpoints = found.get("checkpoints") or ()
         if len(checkpoints) > 1:
             title = f"Checkpoints of {self.name_of(job_id)}"
-            self._page(title, pages.compare_page(checkpoints))
+            self._page(title, pages.compare_page(checkpoints, self._page_width))
         else:
             self.owner.tell(self.data.problems.get(job_id) or NO_CHECKPOINTS)
 

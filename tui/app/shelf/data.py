@@ -90,14 +90,17 @@ class ShelfData:
 
     def _ask_keys(self) -> None:
         """Ask where keys are: those of a session went with an engine that has ended."""
-        control = self.app.control
-        if control is not None and any(one.kind == "s3" for one in self.destinations):
-            call = self._read_keys(control)
-            self._screen.run_worker(call, group="keys", exclusive=True, exit_on_error=False)
+        if any(one.kind == "s3" for one in self.destinations):
+            self._screen.run_worker(
+                self._read_keys, group="keys", exclusive=True, exit_on_error=False
+            )
 
-    async def _read_keys(self, control: ControlClient) -> None:
+    async def _read_keys(self) -> None:
         from tui.engine.control_client import ControlError
 
+        control = self.app.control
+        if control is None:
+            return
         try:
             rows = await control.publishing.destinations()
         except ControlError:

@@ -101,6 +101,11 @@ class DestinationDraft(Draft):
         self._keys: dict[str, Secret] = {}
 
     @property
+    def title(self) -> str:
+        """With the name of the one that is changed."""
+        return f"Destination {self._record.name}" if self._record is not None else self.TITLE
+
+    @property
     def kind(self) -> str:
         """`hub`, `s3` or `folder`."""
         return self.values["kind"]

@@ -71,7 +71,7 @@ class DraftForm(CardForm):
     def _type(self, item: Item, value: str | None = None) -> None:
         super()._type(item, value)
         if item.kind == "text":
-            self.input.placeholder = f"{item.label}: {item.note}"
+            self.input.placeholder = item.note
 
     def _start_work(self, key: str, value: str) -> None:
         if key == self.card.SENDS:

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.cells import cell_len
 
 from tui import formatting
 from tui.app.cards.words import MARKS
+from tui.app.lines import fit, unbreakable
 from tui.app.shelf.words import STATES, best_means, checkpoint_name, place, unfetched, weights
 from tui.app.widgets.piece_list import Entry
-from tui.store.transfer_records import TransferItem, TransferRecord
+from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 
 Known = Mapping[str, Any]
 _LABEL = 13
+_COLUMNS: Final = (
+    ("CHECKPOINT", 17, False, 0), ("STEP", 7, True, 0), ("MEAN LOSS", 9, True, 0),
+    ("AT STEP", 9, True, 60), ("FILES", 5, True, 66), ("SIZE", 9, True, 0),
+)  # fmt: skip
+"""Of the comparison: heading, cells, whether figures end at its edge, the least width it needs."""
+_LEAST_BAR: Final = 5
 
 
 def wrapped(entries: Sequence[Entry], width: int) -> list[Entry]:
-    """Labelled lines that are too long go on below, under their text."""
-    lines: list[Entry] = []
-    for one in entries:
-        if len(one.words) != 2 or len(one.words[0][0]) != _LABEL or cell_len(one.text) <= width:
-            lines.append(one)
-            continue
-        (label, quiet), (text, tone) = one.words
-        parts = textwrap.wrap(text, max(20, width - _LABEL), break_on_hyphens=False)
-        lines += [
-            Entry((((" " * _LABEL if number else label), quiet), (part, tone)), one.copy,
-                  link=one.link)
-            for number, part in enumerate(parts)
-        ]  # fmt: skip
-    return lines
+    """Lines that are too long go on below: under their text, or under what follows their mark."""
+    return [part for one in entries for part in _wrapped(one, width)]
+
+
+def _wrapped(one: Entry, width: int) -> list[Entry]:
+    if cell_len(one.text) <= width:
+        return [one]
+    labelled = len(one.words[0][0]) == _LABEL and len(one.words) > 1
+    lead = one.words[:1] if labelled or len(one.words[0][0]) == 2 else ()
+    indent = " " * (_LABEL if labelled else 2)
+    lines: list[list[tuple[str, str]]] = [list(lead)]
+    used, after = sum(cell_len(text) for text, _ in lead), ""
+    most = max(20, width - len(indent))
+    for text, tone in one.words[len(lead) :]:
+        for gap, part in unbreakable(text, most):
+            begins = len(lines[-1]) <= (len(lead) if len(lines) == 1 else 1)
+            between = after + gap
+            if not begins and used + cell_len(between + part) > width:
+                lines.append([(indent, "base")])
+                used, between = len(indent), ""
+            lines[-1].append((between + part, tone))
+            used += cell_len(between + part)
+            after = ""
+        after += text[len(text.rstrip()) :]
+    return [Entry(tuple(words), one.copy, link=one.link) for words in lines]
 
 
 def _line(label: str, text: str, tone: str = "base", *, link: str = "", copy: str = "") -> Entry:
@@ -108,30 +125,33 @@ def missing_page(one: Known, now: datetime) -> list[Entry]:
     return [*lines, Entry(), _line("What to do", f"{advice} f fetches it now.".strip())]
 
 
-def compare_page(checkpoints: Sequence[Known]) -> list[Entry]:
+def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
     """Checkpoints by step and loss, a bar for each loss, and what makes one the best."""
     values = [one["smoothed"] for one in checkpoints if one["smoothed"] is not None]
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
-    lines = [
-        Entry(
-            (("  CHECKPOINT          STEP      MEAN LOSS  AT THE STEP   FILES       SIZE", "dim"),)
-        )
-    ]
+    columns = [one for one in _COLUMNS if width >= one[3]]
+    room = width - 2 - sum(cells + 2 for _, cells, _, _ in columns)
+    head = "  ".join(fit(name, cells, right=right) for name, cells, right, _ in columns)
+    lines = [Entry(((f"  {head}", "dim"),))]
     for one in checkpoints:
         smoothed = one["smoothed"]
         share = 0.0 if smoothed is None else (smoothed - low) / (high - low) if high > low else 1.0
-        step = "—" if one["at"] is None else f"{one['at']:,}"
-        words = (
-            f"{checkpoint_name(one['step']):<18} {step:>6}  {formatting.number(smoothed):>13}"
-            f"  {formatting.number(one['loss']):>11}  {one['files']:>6}"
-            f"  {formatting.size(one['size']):>9}  "
-        )
+        said = {
+            "CHECKPOINT": checkpoint_name(one["step"]),
+            "STEP": "—" if one["at"] is None else f"{one['at']:,}",
+            "MEAN LOSS": formatting.number(smoothed),
+            "AT STEP": formatting.number(one["loss"]),
+            "FILES": str(one["files"]),
+            "SIZE": formatting.size(one["size"]),
+        }
+        words = "  ".join(fit(said[name], cells, right=right) for name, cells, right, _ in columns)
         mark = ("★ ", "good") if one["best"] else ("  ", "base")
-        lines.append(Entry((mark, (words, "base"), ("━" * (1 + round(share * 11)), "accent"))))
+        bar = "━" * (1 + round(share * (min(12, room) - 1))) if room >= _LEAST_BAR else ""
+        lines.append(Entry((mark, (words, "base"), (f"  {bar}" if bar else "", "accent"))))
     best = next((one for one in checkpoints if one["best"]), None)
     lines.append(Entry())
     if best is not None:
-        lines.append(Entry(((f"★ {best_means(best)}", "dim"),)))
+        lines.append(Entry((("★ ", "dim"), (best_means(best), "dim"))))
     else:
         lines.append(Entry((("No loss was measured, so none of them is the best.", "dim"),)))
     return lines
@@ -173,26 +193,34 @@ def transfer_page(
         one.state == "failed"
     )
     lines.append(Entry())
-    return [*lines, *(_item_line(item, done) for item in items)]
+    return [*lines, *(_item_line(one, item, done) for item in items)]
 
 
 _ITEMS = {
-    "waiting": ("◌", "waiting", "dim"), "sent": ("▲", "sent, not verified yet", "accent"),
-    "there": ("✓", "was there already", "good"), "verified": ("✓", "verified", "good"),
+    "waiting": ("◌", "waiting", "dim"), "sent": ("▲", "sent", "accent"),
+    "there": ("✓", "there", "good"), "verified": ("✓", "verified", "good"),
 }  # fmt: skip
 
 
-def _item_line(item: TransferItem, done: Mapping[int, int]) -> Entry:
+def _item_line(one: TransferRecord, item: TransferItem, done: Mapping[int, int]) -> Entry:
+    """How a file stands comes first: names are long, and lines are cut or go on below."""
     glyph, word, tone = _ITEMS.get(item.state, ("·", item.state, "dim"))
-    sent = done.get(item.seq, 0)
-    if item.state == "waiting" and sent:
-        glyph, tone = "●", "accent"
-        word = f"{formatting.size(sent)}, {100 * sent // max(1, item.size)} %"
-    word += {"there": ", was there already", "copied": ", copied by the far end"}.get(
-        item.came if item.state != "there" else "", ""
-    )
+    sent, more = done.get(item.seq, 0), []
+    over = one.state in (TransferState.FAILED, TransferState.CANCELLED)
+    if item.state == "waiting" and over:
+        glyph, word, tone = "·", "not sent", "dim"
+    elif item.state == "waiting" and sent:
+        glyph, word, tone = "●", f"{100 * sent // max(1, item.size)} %", "accent"
+        more.append(f"{formatting.size(sent)} sent")
+    how = {"there": "it was there already", "copied": "copied by the far end"}
+    if item.came in how:
+        more.append(how[item.came])
+    if item.state == "sent":
+        more.append("not verified yet")
     if item.proof:
-        word += f" by {item.proof}"
-    words = ((f"{glyph} ", tone), (f"{formatting.size(item.size):>9}  ", "base"),
-             (f"{item.name}  ", "base"), (word, tone))  # fmt: skip
+        more.append(f"verified by {item.proof}" if item.state != "verified" else f"by {item.proof}")
+    looked = bool(item.plan) or item.size > 0
+    size = formatting.size(item.size) if looked else "—"
+    words = ((f"{glyph} ", tone), (f"{word:<9}", tone), (f"{size:>9}  ", "base"),
+             (f"{item.name}  ", "base"), (", ".join(more), "dim"))  # fmt: skip
     return Entry(words, item.link or item.name, link=item.link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
@@ -16,6 +17,20 @@ PROVIDERS: Final = {
     "aws": "Amazon S3", "minio": "MinIO", "b2": "Backblaze B2", "r2": "Cloudflare R2",
     "wasabi": "Wasabi", "custom": "other S3 server",
 }  # fmt: skip
+_MONTHS: Final = [
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+]
 STATES: Final = {
     TransferState.QUEUED: ("◌", "waiting", "dim"),
     TransferState.RUNNING: ("●", "sending", "accent"),
@@ -41,6 +56,30 @@ def where(target: str, destinations: Iterable[DestinationRecord] = ()) -> str:
     return PurePath(rest).name or rest
 
 
+def apart(targets: Sequence[str], destinations: Iterable[DestinationRecord] = ()) -> list[str]:
+    """The same of several targets, in more letters where two of them would be called the same."""
+    known = list(destinations)
+    ways = (
+        [where(one, known) for one in targets],
+        [_nearer(one, known) for one in targets],
+        [place(one) for one in targets],
+    )
+    counts = [Counter(names) for names in ways]
+    return [
+        next((names[at] for names, count in zip(ways, counts, strict=True)
+              if count[names[at]] == 1), ways[-1][at])
+        for at in range(len(targets))
+    ]  # fmt: skip
+
+
+def _nearer(target: str, destinations: Iterable[DestinationRecord]) -> str:
+    """A target with the end of its path: `Hub cat-lora`, `mine/runs`."""
+    kind, _, rest = target.partition(":")
+    end = PurePath(rest.rstrip("/")).name
+    name = where(target, destinations)
+    return f"Hub {end}" if kind == "hub" else name if name == end else f"{name}/{end}"
+
+
 def place(target: str) -> str:
     """A target for a list: `Hub alice/cat`, `s3 mine/runs`, `/models/cat`."""
     kind, _, rest = target.partition(":")
@@ -62,6 +101,20 @@ def destination(one: DestinationRecord) -> tuple[str, str]:
     prefix = str(options.get("prefix", "")).strip("/")
     bucket = f"{options.get('bucket', '')}/{prefix}".rstrip("/")
     return PROVIDERS.get(str(options.get("preset")), "S3"), f"{bucket} at {server}"
+
+
+_WARNINGS: Final = (
+    ("no TLS", "not encrypted"), ("Certificates", "certificates not checked"),
+    ("anyone", "anyone can read it"),
+)  # fmt: skip
+
+
+def warnings(tested: Known) -> str:
+    """What a test that went well warns of, in few letters; empty when it warns of nothing."""
+    said = [str(one.get("message", "")) for one in tested.get("steps") or ()
+            if one.get("level") == "warn"]  # fmt: skip
+    short = [words for sign, words in _WARNINGS if any(sign in one for one in said)]
+    return ", ".join(short) or ("with a warning; enter shows it" if said else "")
 
 
 def weights(found: Known | None) -> tuple[str, str]:
@@ -109,6 +162,12 @@ def checkpoint_name(step: int | None) -> str:
 def is_safe(file: Known) -> bool:
     """Whether a file is here and, as far as is known, elsewhere as well."""
     return bool(file.get("here")) and bool(file.get("published"))
+
+
+def day(moment: datetime) -> str:
+    """A day in the user's zone: `Nov 27`."""
+    local = moment.astimezone()
+    return f"{_MONTHS[local.month - 1]} {local.day}"
 
 
 def progress(done: int, total: int, width: int) -> str:

@@ -12,7 +12,7 @@ from tui.app.lines import fit, length, linked, plain
 from tui.app.model import JobsModel
 from tui.app.shelf.data import ShelfData
 from tui.app.shelf.rows import Key, Row, lines_of
-from tui.app.shelf.words import checkpoint_name, loss_words, unfetched, weights, where
+from tui.app.shelf.words import apart, checkpoint_name, day, loss_words, unfetched, weights
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
@@ -110,7 +110,7 @@ class ArtifactList(VirtualList):
 
     def _columns(self, width: int) -> tuple[int, int, int]:
         """Cells of the name, of what it is, and of where it is."""
-        what, places = (26, 30) if width >= 110 else (19, 15)
+        what, places = (26, 30) if width >= 110 else (19, 15) if width >= 72 else (16, 8)
         return max(12, width - what - places - _SIZE - 4), what, places
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
@@ -177,10 +177,9 @@ class ArtifactList(VirtualList):
             away = len((self.data.artifacts.get(row.job_id) or {}).get("unfetched") or ())
             if away:
                 return f"{formatting.plural(files, 'file')}, {away} not here", "warn", size
-            when = (
-                formatting.stamp(found.completed_at)[5:10] if found and found.completed_at else ""
-            )
-            return f"{formatting.plural(files, 'file')} {when}".strip(), "dim", size
+            at = found.completed_at if found else None
+            when = f" · {day(at)}" if at else ""
+            return f"{formatting.plural(files, 'file')}{when}", "dim", size
         item = row.item or {}
         if row.kind == "checkpoint":
             return loss_words(item), "good" if item.get("best") else "dim", int(item["size"])
@@ -204,17 +203,22 @@ class ArtifactList(VirtualList):
             spots = [(target, 1, 1, link) for target, link in latest.items()]
         if not spots:
             return [(fit("—", width), colors.dim)]
+        names = apart([target for target, _, _, _ in spots], self.data.destinations)
+        words = [
+            plain(name) + (f" {some}/{total}" if some < total else "")
+            for name, (_, some, total, _) in zip(names, spots, strict=True)
+        ]
         pieces: list[Piece] = [("✓ ", colors.good)]
-        for number, (target, some, total, link) in enumerate(spots):
-            room = width - length(pieces) - (2 if number else 0)
-            words = plain(where(target, self.data.destinations))
-            words += f" {some}/{total}" if some < total else ""
-            if room < min(4, cell_len(words)):
-                break
+        shown = _how_many(words, width - 2)
+        for number in range(shown):
+            more = 4 if shown < len(words) else 0
+            room = width - length(pieces) - (2 if number else 0) - more
             if number:
                 pieces.append((", ", colors.dim))
-            pieces.append((words if cell_len(words) <= room else fit(words, room),
-                           linked(colors.base, link)))  # fmt: skip
+            text = words[number] if cell_len(words[number]) <= room else fit(words[number], room)
+            pieces.append((text, linked(colors.base, spots[number][3])))
+        if shown < len(words):
+            pieces.append((f" +{len(words) - shown}", colors.dim))
         return pieces
 
     def _of_checkpoint(self, row: Row) -> list[tuple[str, int, int, str]]:
@@ -222,7 +226,7 @@ class ArtifactList(VirtualList):
         mine = [file for file in files if file.get("checkpoint") == row.step]
         counts: dict[str, int] = {}
         for file in mine:
-            for target in {str(one["target"]) for one in file.get("published") or ()}:
+            for target in dict.fromkeys(str(one["target"]) for one in file.get("published") or ()):
                 counts[target] = counts.get(target, 0) + 1
         return [(target, some, len(mine), "") for target, some in counts.items()]
 
@@ -239,3 +243,12 @@ def _middle(text: str, width: int) -> str:
     """A long name with its end: that tells what kind of file it is."""
     tail = min(14, width // 2)
     return f"{text[: width - tail - 1]}…{text[-tail:]}" if width > 4 else fit(text, width)
+
+
+def _how_many(words: Sequence[str], width: int) -> int:
+    """How many places can be named, with room for how many more there are; at least one."""
+    for count in range(len(words), 1, -1):
+        more = len(f" +{len(words) - count}") if count < len(words) else 0
+        if cell_len(", ".join(words[:count])) + more <= width:
+            return count
+    return 1

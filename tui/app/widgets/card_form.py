@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
-from textual import on
+from rich.cells import cell_len
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -44,9 +45,11 @@ class CardForm(ModalScreen[None]):
     CardForm #say { height: auto; max-height: 5; padding: 0 2; color: $dim;
                     border-left: solid $border; border-right: solid $border; }
     CardForm #say.-bad { color: $error; }
-    CardForm Input { height: 1; padding: 0 2; background: $panel; display: none;
-                     border: none; border-left: solid $border; border-right: solid $border; }
-    CardForm Input.-open { display: block; }
+    CardForm #typing { height: 1; padding: 0 2; background: $panel; display: none;
+                       border: none; border-left: solid $border; border-right: solid $border; }
+    CardForm #typing.-open { display: block; }
+    CardForm #typing Static { width: auto; color: $primary; padding: 0 1 0 0; background: $panel; }
+    CardForm Input { width: 1fr; height: 1; padding: 0; background: $panel; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "back"),
@@ -79,10 +82,12 @@ class CardForm(ModalScreen[None]):
         self.list = PieceList("Nothing can be changed here now.")
         self.say = Static("", id="say", markup=False)
         self.input = Input(select_on_focus=True, compact=True, max_length=_LONGEST)
+        self.typed_label = Static("", markup=False)
+        self.typing_line = Horizontal(self.typed_label, self.input, id="typing")
         with Vertical():
             yield self.form_title
             yield self.list
-            yield self.input
+            yield self.typing_line
             yield self.say
             yield PanelFoot()
 
@@ -106,7 +111,7 @@ class CardForm(ModalScreen[None]):
         keys = [item.key for item in self._items]
         if here is not None and here.key in keys:
             self.list.move_to(keys.index(here.key), tell=False)
-        self.form_title.set((self.card.TITLE,), ("enter change", "esc back"))
+        self.form_title.set((self.card.title,), ("enter change", "esc back"))
         self._explain()
 
     def _entry(self, item: Item) -> Entry:
@@ -130,13 +135,22 @@ class CardForm(ModalScreen[None]):
         at = self.list.index
         return self._items[at] if 0 <= at < len(self._items) else None
 
+    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
+        """Other lines are cut."""
+        self.call_after_refresh(self._explain)
+
     @on(VirtualList.Moved)
     def _explain(self) -> None:
-        """Below the list: what is wrong with this item, in full, or what came of the last one."""
-        item = self.item
+        """Below the list: what is wrong with this item, or what came of the last one.
+
+        Where there is nothing of that, the item's line if it is cut.
+        """
+        item, current = self.item, self.list.current
         problem = self.problems.get(item.key, "") if item is not None else ""
+        cut = current is not None and cell_len(current.text) > self.list.size.width - 5 > 0
+        note = " ".join(filter(None, [item.value, item.note])) if item is not None and cut else ""
         self.say.set_class(bool(problem), "-bad")
-        self.say.update(plain(problem or self._said))
+        self.say.update(plain(problem or self._said or note))
 
     # -- changing -----------------------------------------------------------------------------
 
@@ -165,7 +179,9 @@ class CardForm(ModalScreen[None]):
         self.input.password = item.kind == "secret"
         self.input.value = item.current if value is None else value
         self.input.placeholder = "paste it; it is not shown" if item.kind == "secret" else ""
-        self.input.add_class("-open")
+        self.typed_label.update(plain(item.label.strip()))
+        self.typing_line.add_class("-open")
+        self.list.held = True
         self.input.focus()
 
     @on(Input.Submitted)
@@ -178,7 +194,8 @@ class CardForm(ModalScreen[None]):
 
     def _close_input(self) -> None:
         self.input.value = ""
-        self.input.remove_class("-open")
+        self.typing_line.remove_class("-open")
+        self.list.held = False
         self._asked = None
         self.list.focus()
 
@@ -266,7 +283,7 @@ class CardForm(ModalScreen[None]):
 
     def action_leave(self) -> None:
         """First the line to type in, then the form."""
-        if self.input.has_class("-open"):
+        if self.typing_line.has_class("-open"):
             self._close_input()
         else:
             self.dismiss()

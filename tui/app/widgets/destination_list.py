@@ -7,7 +7,7 @@ from datetime import datetime
 from tui import formatting
 from tui.app.lines import fit
 from tui.app.shelf.data import ShelfData
-from tui.app.shelf.words import destination
+from tui.app.shelf.words import destination, warnings
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
@@ -83,7 +83,8 @@ class DestinationList(VirtualList):
         except (KeyError, ValueError):
             ago = "earlier"
         if found.get("ok"):
-            return "✓", "good", f"works, tested {ago}"
+            but = warnings(found)
+            return "✓", "good", f"works, {but}, {ago}" if but else f"works, tested {ago}"
         bad = [one for one in found.get("steps") or () if one.get("level") == "error"]
         reason = str(bad[0].get("message", "")) if bad else "it does not work"
         return "✗", "bad", f"{ago}: {reason}"

@@ -110,6 +110,11 @@ class Offers:
     why_not: Callable[[Action], str] = lambda _: ""
 
 
+def page_width(screen: int) -> int:
+    """Cells that a page has for its lines on a screen of so many."""
+    return screen * 96 // 100 - 6
+
+
 class Page(ModalScreen[str | None]):
     """Lines to read and copy; answers the id of the action whose key was pressed, or None.
 

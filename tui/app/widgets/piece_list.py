@@ -51,6 +51,7 @@ class PieceList(VirtualList):
     def __init__(self, empty: str = "", *, id: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
         self.entries: Sequence[Entry] = ()
+        self.held = False  # its line is being changed in another widget, and stays marked
         self._empty_text = empty
 
     def set(self, entries: Sequence[Entry]) -> None:
@@ -69,7 +70,7 @@ class PieceList(VirtualList):
     @property
     def shows_cursor(self) -> bool:
         """Only where the keys go."""
-        return self.has_focus
+        return self.has_focus or self.held
 
     @property
     def current(self) -> Entry | None:
@@ -82,7 +83,7 @@ class PieceList(VirtualList):
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """One entry, cut at the edge."""
-        here = index == self.index and self.has_focus
+        here = index == self.index and self.shows_cursor
         pieces: list[Piece] = [(" ▸ " if here else "   ", colors.accent)]
         room = width - 3
         link = self.entries[index].link

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.timer import Timer
 
 from tui.app.shelf.pages import transfer_page, wrapped
-from tui.app.widgets.picker import Offers, Page
+from tui.app.widgets.picker import Offers, Page, page_width
 from tui.app.widgets.piece_list import Entry
 from tui.store.schema import StoreError
 from tui.store.transfer_records import TransferRecord
@@ -47,7 +47,7 @@ class TransferPage(Page):
         except StoreError as error:
             return [Entry(((error.message, "bad"),))]
         lines = transfer_page(self._transfer, self._job, items, self._done)
-        return wrapped(lines, app.size.width - 12)
+        return wrapped(lines, page_width(app.size.width))
 
     def on_mount(self) -> None:
         """Follow it."""
