@@ -208,7 +208,7 @@ class PublishingView(AppScreen):
         right = sums([(one.done, one.total, one.speed) for one in moves]) if moves else ""
         limit = self.owner.settings.publishing.bandwidth
         most = f"limit {formatting.size(limit)}/s" if limit else ""
-        self._title("transfers", words, most, right)
+        self._title("transfers", words, right, most)
 
     def on_resize(self, event: events.Resize) -> None:
         """Other room, other heights."""

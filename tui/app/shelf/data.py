@@ -54,6 +54,7 @@ class ShelfData:
         self.tested: dict[str, Mapping[str, Any]] = {}
         self.testing: set[str] = set()
         self.keys: dict[str, str] = {}
+        self._asking_keys = self._keys_again = False
         self.transfers: list[TransferRecord] = []
         self.moving: dict[str, Moving] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
@@ -90,23 +91,29 @@ class ShelfData:
 
     def _ask_keys(self) -> None:
         """Ask where keys are: those of a session went with an engine that has ended."""
-        if any(one.kind == "s3" for one in self.destinations):
-            self._screen.run_worker(
-                self._read_keys, group="keys", exclusive=True, exit_on_error=False
-            )
+        control = self.app.control
+        if control is None or not any(one.kind == "s3" for one in self.destinations):
+            return
+        if self._asking_keys:
+            self._keys_again = True
+            return
+        self._asking_keys = True
+        self._screen.run_worker(self._read_keys(control), group="keys", exit_on_error=False)
 
-    async def _read_keys(self) -> None:
+    async def _read_keys(self, control: ControlClient) -> None:
         from tui.engine.control_client import ControlError
 
-        control = self.app.control
-        if control is None:
-            return
         try:
             rows = await control.publishing.destinations()
         except ControlError:
             return  # what is known stays; whoever needs the keys is told
+        finally:
+            self._asking_keys = False
         self.keys = {row["name"]: row["keys"] for row in rows if row.get("keys")}
         self._changed("destinations")
+        if self._keys_again:
+            self._keys_again = False
+            self._ask_keys()
 
     def read_transfers(self) -> None:
         """All transfers; of those that have ended, the newest."""

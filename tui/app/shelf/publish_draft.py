@@ -23,6 +23,49 @@ _EXAMPLES: Final = "hub:owner/name, s3:destination/folder or dir:/folder"
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of places when the form opens.
+
+    Attributes:
+        used: targets that were published to, those of this job first, each the newest first.
+        working: destinations whose last test went well.
+        failing: destinations whose last test did not.
+        folder: the job's own folder at places that hold several jobs.
+    """
+
+    used: tuple[str, ...] = ()
+    working: frozenset[str] = frozenset()
+    failing: frozenset[str] = frozenset()
+    folder: str = ""
+
+
+def first_place(destinations: Sequence[DestinationRecord], past: Past) -> str:
+    """The place that the form begins with: the last one that was used, one that works, another.
+
+    One whose last test failed comes only where there is no other.
+    """
+    fine = [one for one in destinations if one.name not in past.failing]
+    for target in past.used:
+        for one in fine:
+            if _is_of(target, one):
+                return one.name
+    names = [one.name for one in fine]
+    works = [name for name in names if name in past.working]
+    return next(iter([*works, *names, *(one.name for one in destinations)]), "")
+
+
+def _is_of(target: str, one: DestinationRecord) -> bool:
+    """Whether a target lies at a destination."""
+    kind, _, rest = target.partition(":")
+    if one.kind == "hub":
+        return kind == "hub" and rest == one.options.get("repo")
+    if one.kind == "s3":
+        return kind == "s3" and rest.partition("/")[0] == one.name
+    top = str(one.options.get("path", "")).rstrip("/")
+    return kind == "dir" and rest.startswith(f"{top}/")
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What the form begins with.
 
@@ -52,7 +95,11 @@ class PublishDraft(Draft):
     SENDS = "publish"
 
     def __init__(
-        self, app: SimpleTunerApp, destinations: Sequence[DestinationRecord], wish: Wish
+        self,
+        app: SimpleTunerApp,
+        destinations: Sequence[DestinationRecord],
+        wish: Wish,
+        past: Past | None = None,
     ) -> None:
         super().__init__(app)
         self.wish = wish
@@ -60,7 +107,8 @@ class PublishDraft(Draft):
         self.replace_card: bool | None = None
         self.overwrite = False
         self._destinations = {one.name: one for one in destinations}
-        to = wish.to or next(iter(self._destinations), OTHER)
+        self._past = past or Past()
+        to = wish.to or first_place(destinations, self._past) or OTHER
         self.values = {
             "what": "file" if wish.file else wish.what, "to": to, "place": "", "private": "",
             "card": "on",
@@ -136,13 +184,23 @@ class PublishDraft(Draft):
         return [*found, Item("publish", "Publish", "do")]
 
     def _to_item(self) -> Item:
-        choices = [
-            (one.name, one.name, ", ".join(destination(one))) for one in self._destinations.values()
-        ]
+        choices = [(one.name, one.name, self._about(one)) for one in self._destinations.values()]
         choices.append((OTHER, "another place…", _EXAMPLES))
         here = next(one for one in choices if one[0] == self.values["to"])
         note = "" if here[0] == OTHER else here[2]
         return Item("to", "To", "choice", here[1], note, tuple(choices), here[0])
+
+    def _about(self, one: DestinationRecord) -> str:
+        """What a place is, where in it the files will lie, and whether its last test failed."""
+        kind, spot = destination(one)
+        folder = self._past.folder if len(self.wish.jobs) == 1 else "a folder for each job"
+        if one.kind == "folder":
+            spot = f"{spot.rstrip('/')}/{folder}"
+        elif one.kind == "s3":
+            bucket, at, server = spot.rpartition(" at ")
+            spot = f"{bucket}/{folder}{at}{server}"
+        failed = "its last test failed · " if one.name in self._past.failing else ""
+        return f"{failed}{kind}, {spot}"
 
     def _whats(self) -> tuple[tuple[str, str, str], ...]:
         jobs = self.wish.jobs
@@ -206,4 +264,6 @@ class PublishDraft(Draft):
             await control.publishing.publish(job.job_id, self.target, **self.options())
         count = len(self.wish.jobs)
         what = self.wish.jobs[0].name if count == 1 else formatting.plural(count, "job")
-        return Said(f"Publishing {what}; 3 shows how far it is.")
+        here = any(getattr(one, "HERE", "") == "publishing" for one in self.app.screen_stack)
+        far = "Transfers shows" if here else "3 shows"
+        return Said(f"Publishing {what}; {far} how far it is.")

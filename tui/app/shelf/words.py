@@ -17,20 +17,9 @@ PROVIDERS: Final = {
     "aws": "Amazon S3", "minio": "MinIO", "b2": "Backblaze B2", "r2": "Cloudflare R2",
     "wasabi": "Wasabi", "custom": "other S3 server",
 }  # fmt: skip
-_MONTHS: Final = [
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-]
+_MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
 STATES: Final = {
     TransferState.QUEUED: ("◌", "waiting", "dim"),
     TransferState.RUNNING: ("●", "sending", "accent"),

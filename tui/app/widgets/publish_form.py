@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tui import formatting
+from tui.app.shelf.data import TEST_FACT
 from tui.app.shelf.draft import DraftForm
-from tui.app.shelf.publish_draft import PublishDraft, Wish
+from tui.app.shelf.publish_draft import Past, PublishDraft, Wish
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Picker
+from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import StoreError
 
@@ -126,10 +128,36 @@ def ask_to_publish(app: SimpleTunerApp, wish: Wish) -> None:
     """Open the form."""
     try:
         destinations = app.reader.destinations()
+        past = _past(app.reader, [one.name for one in destinations], wish)
     except StoreError as error:
         app.tell(error.message, error.advice, "error")
         return
-    app.push_screen(PublishForm(PublishDraft(app, destinations, wish)))
+    app.push_screen(PublishForm(PublishDraft(app, destinations, wish, past)))
+
+
+def _past(reader: StoreReader, names: list[str], wish: Wish) -> Past:
+    """What the store says of earlier transfers and tests.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    mine = {job.job_id for job in wish.jobs}
+    rows = sorted(reader.transfers(), key=lambda one: one.created_at, reverse=True)
+    rows.sort(key=lambda one: one.job_id not in mine)
+    tests = {name: reader.fact(TEST_FACT + name) for name in names}
+    went = {
+        name: bool(fact.value.get("ok"))
+        for name, fact in tests.items()
+        if fact is not None and isinstance(fact.value, dict)
+    }
+    files = reader.files(wish.jobs[0].job_id) if len(wish.jobs) == 1 else ()
+    folder = files[0].path.partition("/")[0] if files else ""  # the job's own folder comes first
+    return Past(
+        tuple(dict.fromkeys(one.target for one in rows)),
+        frozenset(name for name, ok in went.items() if ok),
+        frozenset(name for name, ok in went.items() if not ok),
+        folder,
+    )
 
 
 def publish_jobs(app: SimpleTunerApp, job_ids: list[str]) -> None:

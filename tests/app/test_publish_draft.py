@@ -1,0 +1,55 @@
+"""Where the publish form begins, and what it says of places: pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from tui.app.shelf.publish_draft import Past, PublishDraft, Wish, first_place
+from tui.store.records import JobRow
+from tui.store.transfer_records import DestinationRecord
+
+NOW = datetime(2026, 11, 23, 14, 2, 10, tzinfo=UTC)
+HUB = DestinationRecord("hub", "hub", {"repo": "alice/cat", "private": True}, NOW)
+NAS = DestinationRecord(
+    "nas", "s3", {"preset": "minio", "bucket": "models", "prefix": "runs", "endpoint": "http://n:9"},
+    NOW,
+)  # fmt: skip
+DISK = DestinationRecord("disk", "folder", {"path": "/srv/models"}, NOW)
+ALL = [DISK, HUB, NAS]
+
+
+@pytest.mark.parametrize(
+    ("past", "first"),
+    [
+        (Past(), "disk"),
+        (Past(failing=frozenset({"disk"})), "hub"),
+        (Past(failing=frozenset({"disk"}), working=frozenset({"nas"})), "nas"),
+        (Past(used=("s3:nas/runs/x", "hub:alice/cat")), "nas"),
+        (Past(used=("hub:bob/dog", "dir:/srv/models/cat-1")), "disk"),
+        (Past(used=("s3:nas/x", "hub:alice/cat"), failing=frozenset({"nas"})), "hub"),
+        (Past(failing=frozenset({"disk", "hub", "nas"})), "disk"),
+    ],
+)
+def test_it_begins_with_the_place_used_last_or_one_that_works(past: Past, first: str) -> None:
+    assert first_place(ALL, past) == first
+
+
+def test_without_a_place_there_is_none() -> None:
+    assert first_place([], Past(used=("hub:a/b",))) == ""
+
+
+def test_it_says_the_folder_and_what_fails() -> None:
+    job: Any = cast("JobRow", type("Row", (), {"name": "cat", "file_count": 2, "file_bytes": 9})())
+    past = Past(failing=frozenset({"disk"}), folder="cat-job1")
+    draft = PublishDraft(cast("Any", None), ALL, Wish((job,)), past)
+    item = next(one for one in draft.items() if one.key == "to")
+    said = {name: quiet for name, _, quiet in item.choices}
+    assert said["disk"] == "its last test failed · folder, /srv/models/cat-job1"
+    assert said["nas"] == "MinIO, models/runs/cat-job1 at n:9"
+    assert said["hub"] == "Hub, alice/cat, private"
+    two = PublishDraft(cast("Any", None), ALL, Wish((job, job)), past)
+    item = next(one for one in two.items() if one.key == "to")
+    assert "a folder for each job" in {name: quiet for name, _, quiet in item.choices}["nas"]
