@@ -17,8 +17,8 @@ from tui.app.messages import EngineState, JobsChanged
 from tui.app.model import JobsModel
 from tui.app.screens.base import AppScreen
 from tui.app.shelf.data import TEST_FACT, ShelfData
+from tui.app.shelf.moving import sums
 from tui.app.shelf.rows import files_of
-from tui.app.shelf.words import sums
 from tui.app.widgets.artifact_list import WITH_RESULTS, ArtifactList
 from tui.app.widgets.destination_list import DestinationList
 from tui.app.widgets.panel_title import PanelTitle
@@ -205,8 +205,8 @@ class PublishingView(AppScreen):
         }
         words = " · ".join(f"{count} {word}" for word, count in counts.items() if count)
         moves = [self.data.moves(one) for one in rows if one.state.is_active]
-        right = sums([(one.done, one.total, one.speed) for one in moves]) if moves else ""
         limit = self.owner.settings.publishing.bandwidth
+        right = sums(moves, limit) if moves else ""
         most = f"limit {formatting.size(limit)}/s" if limit else ""
         self._title("transfers", words, right, most)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.app.shelf.moving import Moving
 from tui.app.shelf.offline import files_known
 from tui.store.file_names import is_called
 from tui.store.schema import StoreError
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
 TEST_FACT: Final = "destination_test:"
 _ENDED_SHOWN: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Moving:
-    """How a transfer moves, as the engine last told."""
-
-    done: int
-    total: int
-    speed: int
-    eta: float | None
 
 
 class ShelfData:
@@ -151,7 +141,7 @@ class ShelfData:
         self.moving[name] = Moving(
             int(told.get("done") or 0), int(told.get("total") or 0),
             int(told.get("bytes_per_second") or 0), told.get("eta_seconds"),
-        )  # fmt: skip
+        ).after(self.moving.get(name))  # fmt: skip
         return name
 
     def moves(self, one: TransferRecord) -> Moving:

@@ -168,18 +168,6 @@ def progress(done: int, total: int, width: int) -> str:
     return ("━" * full + "╸" * rest).ljust(width, "─")
 
 
-def sums(rows: Sequence[tuple[int, int, int]]) -> str:
-    """Bytes, speed and time left in all; of each: done, total, bytes per second."""
-    done, total, speed = (sum(row[at] for row in rows) for at in range(3))
-    words = [f"{formatting.size(done)} of {formatting.size(total)}"]
-    if speed:
-        words += [
-            f"{formatting.size(speed)}/s",
-            f"{formatting.duration((total - done) / speed)} left",
-        ]
-    return " · ".join(words)
-
-
 def unfetched(one: Known, now: datetime) -> tuple[str, str, str]:
     """What a job produced and is not here: a glyph, words, and a tone.
 

@@ -8,6 +8,7 @@ from typing import Final
 from tui import formatting
 from tui.app.lines import fit, linked
 from tui.app.shelf.data import ShelfData
+from tui.app.shelf.moving import time_left
 from tui.app.shelf.words import STATES, place, progress
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
@@ -15,6 +16,8 @@ from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.store.transfer_records import TransferRecord, TransferState
 
 _BAR: Final = 12
+_BOTH: Final = 38
+"""Cells that speed and time left need beside the bytes."""
 
 
 class TransferList(VirtualList):
@@ -101,10 +104,13 @@ class TransferList(VirtualList):
         words = f"{share:>3} %  {formatting.size(moves.done):>9}"
         if room >= 48:
             words += f" of {formatting.size(moves.total)}"
-        pieces.append((fit(words, max(15, room - 21)), colors.base))
+        limit = self.data.app.settings.publishing.bandwidth
+        seconds = time_left(moves, limit)
+        left = formatting.duration(seconds) if seconds is not None else ""
         speed = f"{formatting.size(moves.speed)}/s" if moves.speed else "—"
-        left = formatting.duration(moves.eta) if moves.eta is not None else ""
-        pieces.append((f" {speed:>11} {left:>8}", colors.dim))
+        end = f" {speed:>11} {left:>9} " if room >= _BOTH else f" {left or speed:>11} "
+        pieces.append((fit(words, max(6, room - len(end))), colors.base))
+        pieces.append((end, colors.dim))
         return pieces
 
     def _ended(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:

@@ -12,6 +12,8 @@ from typing import Final, Literal
 EVERY: Final = 0.4
 """Seconds between two reports of one transfer; two run at once, so five reports a second in all."""
 _WINDOW: Final = 5.0
+_LEAST: Final = 2.0
+"""Seconds that bytes must have moved before a speed is told: a shorter look says anything."""
 Stop = Literal["paused", "cancelled", "closing"]
 
 
@@ -32,7 +34,9 @@ class Control:
         self._last = 0.0
         self._done: dict[int, int] = {}
         self._moved: set[int] = set()
+        self._sent: set[int] = set()
         self.kept = 0
+        self._given = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
         self.woken = asyncio.Event()
@@ -47,13 +51,20 @@ class Control:
         self.woken.set()
 
     def settle(self, seq: int, done: int) -> None:
-        """Set how many bytes of a file are done."""
-        self._done[seq] = done
+        """Set how many bytes of a file are done.
+
+        Of a file that was never sent they were there already, and say nothing of the line.
+        """
+        with self._lock:
+            if seq not in self._sent:
+                self._given += done - self._done.get(seq, 0)
+            self._done[seq] = done
 
     def progress(self, seq: int, done: int) -> None:
         """The same from a thread that sends; reports now and then."""
         with self._lock:
             self._done[seq] = done
+            self._sent.add(seq)
             self._moved.add(seq)
             now = time.monotonic()
             if now - self._last < EVERY:
@@ -73,10 +84,16 @@ class Control:
             return {seq: self._done[seq] for seq in moved}
 
     def speed(self) -> float:
-        """Bytes per second over the last seconds."""
-        now, done = time.monotonic(), self.done
-        self._samples.append((now, done))
+        """Bytes per second over the last seconds; 0 while it is too early to tell.
+
+        What came first is left out: it came at once, also where the speed is limited.
+        """
+        now, done = time.monotonic(), self.done - self._given
+        if done > 0:
+            self._samples.append((now, done))
+        if not self._samples:
+            return 0.0
         while len(self._samples) > 2 and now - self._samples[0][0] > _WINDOW:
             self._samples.popleft()
         begin, before = self._samples[0]
-        return max(0.0, (done - before) / (now - begin)) if now > begin else 0.0
+        return max(0.0, (done - before) / (now - begin)) if now - begin >= _LEAST else 0.0

@@ -1,0 +1,74 @@
+"""Speeds and times left: none before they can be told, none that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from tui.app.shelf.moving import Moving, sums, time_left
+from tui.engine.publisher import control as module
+from tui.engine.publisher.control import Control
+
+MIB = 1 << 20
+
+
+class Clock:
+    """A time that is set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+
+
+async def test_a_limited_speed_is_never_said_to_be_beyond_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, control = Clock(monkeypatch), Control(lambda: None)
+    control.total = 100 * MIB
+    control.settle(0, 0)
+    control.settle(1, 5 * MIB)  # it was there already
+    told = []
+    for number in range(1, 41):  # half a MiB at once, then each time the limit allows it
+        control.progress(0, number * MIB // 2)
+        told.append(control.speed())
+        clock.now += 1.25
+    assert control.done == 25 * MIB
+    assert told[:2] == [0.0, 0.0]
+    assert all(round(speed) == 512 * 1024 * 4 // 5 for speed in told[3:])
+
+
+async def test_what_another_name_was_copied_from_is_no_speed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, control = Clock(monkeypatch), Control(lambda: None)
+    for number in range(10):
+        control.settle(number, MIB)
+        clock.now += 1
+        assert control.speed() == 0.0
+
+
+def test_a_time_left_is_told_when_it_will_hold() -> None:
+    def left(speed: int, eta: float | None, steady: int = 0, limit: int = 0) -> float | None:
+        return time_left(Moving(0, 100 * MIB, speed, eta, steady), limit)
+
+    assert left(0, None) is None
+    assert left(MIB, 100.0) == 100.0
+    assert left(10, 10_485_760.0) is None
+    assert left(10, 10_485_760.0, steady=20) == 10_485_760.0
+    assert left(0, None, limit=MIB) == 100.0
+    assert left(2 * MIB, 50.0, limit=MIB) == 100.0
+    assert left(MIB // 2, 200.0, limit=MIB) == 200.0
+    assert time_left(Moving(5, 5, 9, 0.0)) is None
+
+
+def test_a_speed_is_steady_after_reports_of_about_the_same() -> None:
+    one = Moving(0, 9, 100, 1.0).after(None)
+    assert one.steady == 0
+    for speed, steady in ((110, 1), (95, 2), (300, 0), (290, 1)):
+        one = Moving(0, 9, speed, 1.0).after(one)
+        assert one.steady == steady
+
+
+def test_all_together() -> None:
+    rows = [Moving(MIB, 10 * MIB, MIB, 9.0, 3), Moving(0, 10 * MIB, 0, None)]
+    assert sums(rows) == "1.0 MiB of 20.0 MiB · 1.0 MiB/s · 19 s left"
+    assert sums([Moving(0, 10 * MIB, 10, 1e6)]) == "0 B of 10.0 MiB · 10 B/s"

@@ -1,0 +1,67 @@
+"""How fast transfers move, and when that allows to say how long they will take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tui import formatting
+
+_DAY: Final = 86_400.0
+_STEADY: Final = 20
+"""Reports of about the same speed, some ten seconds, after which a very long time is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """How a transfer moves, as the engine last told.
+
+    Attributes:
+        steady: how many reports before this one told about the same speed.
+    """
+
+    done: int
+    total: int
+    speed: int
+    eta: float | None
+    steady: int = 0
+
+    def after(self, before: Moving | None) -> Moving:
+        """The same, with what the report before it says about it."""
+        near = before is not None and 4 * abs(self.speed - before.speed) <= before.speed
+        steady = before.steady + 1 if before is not None and before.speed and near else 0
+        return replace(self, steady=steady)
+
+
+def time_left(one: Moving, limit: int = 0) -> float | None:
+    """Seconds that the rest will take; None where nothing can be said that will hold.
+
+    Args:
+        one: how it moves.
+        limit: bytes per second that it cannot go beyond; 0 for none.
+    """
+    rest = one.total - one.done
+    if one.total <= 0 or rest <= 0:
+        return None
+    left = one.eta
+    if limit:
+        left = max(left or 0.0, rest / limit)
+    if left is None or (left > _DAY and one.steady < _STEADY):
+        return None
+    return left
+
+
+def sums(rows: Sequence[Moving], limit: int = 0) -> str:
+    """Bytes, speed and time left of all together."""
+    done, total, speed = (sum(column) for column in zip(
+        *((one.done, one.total, one.speed) for one in rows), strict=True))  # fmt: skip
+    words = [f"{formatting.size(done)} of {formatting.size(total)}"]
+    if speed:
+        words.append(f"{formatting.size(speed)}/s")
+        steady = min(one.steady for one in rows if one.speed)
+        together = Moving(done, total, speed, (total - done) / speed, steady)
+        left = time_left(together, limit)
+        if left is not None:
+            words.append(f"{formatting.duration(left)} left")
+    return " · ".join(words)
