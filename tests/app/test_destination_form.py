@@ -112,3 +112,40 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
         assert "fail until the keys are given again (e)" in "\n".join(confirm._details)
         await pilot.press("y")
         await wait_for(pilot, lambda: "✓ mine" in text_of(screen.owner), LONG)
+
+
+async def test_a_hub_destination_says_whose_token_it_uses(
+    world: World,  # noqa: F811  the fixture
+) -> None:
+    await world.use_hub()
+    async with on_publishing(world) as (screen, pilot):
+        await pilot.press("a")
+        await top(pilot, DraftForm)
+        await wait_for(pilot, lambda: "deletes, as @sandbox" in text_of(screen.owner), LONG)
+
+
+async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_full(
+    world: World,  # noqa: F811  the fixture
+) -> None:
+    options = {"repo": "alice/cat", "private": True}
+    await world.client.publishing.add_destination(name="mine", kind="hub", **options)
+    async with on_publishing(world, (80, 24)) as (screen, pilot):
+        await wait_for(pilot, lambda: screen.data.destinations, LONG)
+        await pilot.press("shift+tab", "e")
+        await top(pilot, DraftForm)
+        await wait_for(pilot, lambda: "Destination mine" in text_of(screen.owner))
+        await pilot.press("enter")
+        form: Any = screen.owner.screen
+        await wait_for(pilot, lambda: form.input.has_focus)
+        await wait_for(pilot, lambda: "▸   Repository" in text_of(screen.owner))
+        assert str(form.typed_label.content) == "Repository"
+        await pilot.press("escape", "escape")
+        await top(pilot, PublishingScreen)
+        await pilot.press("a")
+        form = await top(pilot, DraftForm)
+        await fill_in(form, pilot, "kind", "s3")
+        await pilot.press("G", "k")
+        note = "what links begin with, where the bucket can be read without keys"
+        while form.item.key != "public_base_url":
+            await pilot.press("k")
+        await wait_for(pilot, lambda: note in " ".join(str(form.say.content).split()))

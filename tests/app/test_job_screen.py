@@ -9,12 +9,13 @@ import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
-from tests.app.job_world import DONE, FAILED, RUNNING, fill_jobs
+from tests.app.job_world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
 from tests.app.world import NOW
 from tui.app import job_facts
 from tui.app.screens.job import JobScreen
 from tui.app.screens.new_job import NewJobScreen
 from tui.app.widgets.log_panel import LogPanel
+from tui.app.widgets.publish_sheet import PublishSheet
 from tui.settings import Home
 from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter
@@ -92,6 +93,27 @@ async def test_edit_and_run_opens_the_form_with_the_change_filled_in(jobs: Home)
         assert draft["overrides"] == {"max_train_steps": 2000, **changes}
         assert draft["config"] == "/data/config/cat-lora/config.json"
         assert "consent" not in draft
+
+
+async def test_edit_and_run_keeps_the_publishing_settings(jobs: Home) -> None:
+    delivery = {"kind": "s3", "destination": "nas", "bucket": "own", "prefix": "cats/{job_id}"}
+    overrides = {"max_train_steps": 500, "modelspec_comment": "mine"}
+    writer = StoreWriter(jobs)
+    draft = {**DRAFT, "delivery": delivery, "overrides": overrides}
+    writer.apply(DONE, Change(values={"submit": {"draft": draft}}))
+    writer.close()
+    async with opened(jobs) as (app, pilot):
+        await open_job(app, pilot, DONE)
+        await pilot.press("e")
+        form = await wait_for(pilot, lambda: isinstance(app.screen, NewJobScreen) and app.screen)
+        await wait_for(pilot, lambda: form.is_mounted and hasattr(form, "flow"))
+        assert form.flow.draft["delivery"] == delivery
+        assert form.flow.draft["overrides"] == overrides
+        form.form.go_to("publishing")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, PublishSheet))
+        for words in ("nas", "own", "cats/{job_id}", "mine"):
+            await wait_for(pilot, lambda words=words: words in text_of(app))
 
 
 async def test_cancel_asks_first_and_tells_the_engine(jobs: Home, engine: StandInEngine) -> None:

@@ -103,3 +103,26 @@ async def test_recommended_is_one_key(home: Home, ready: StandInEngine) -> None:
         await pilot.press("r")
         await wait_for(pilot, lambda: draft(ready)["delivery"].get("hub_model_id") == "alice/new")
         assert draft(ready)["overrides"] == {"model_card_private": True}
+
+
+async def test_an_s3_destination_has_lines_of_its_own(home: Home, engine: StandInEngine) -> None:
+    told = {"kind": "s3", "destination": "nas", "bucket": "models", "base_path": "runs/{job_id}",
+            "region": "us-east-1", "endpoint": "http://nas.local:9000"}  # fmt: skip
+    engine.answers[CHECK] = (200, {**answer(), "delivery": told})
+    s3 = {"kind": "s3", "destination": "nas"}
+    async with opened(home, engine) as (app, pilot):
+        form = await open_form(app, pilot, {"config": CONFIG, "delivery": dict(s3)})
+        form.form.go_to("publishing")
+        await pilot.press("enter")
+        sheet: Any = await wait_for(
+            pilot, lambda: isinstance(app.screen, PublishSheet) and app.screen
+        )
+        for words in ("S3 keys of", "nas", "models", "us-east-1", "runs/{job_id}",
+                      "http://nas.local:9000", "Comment"):  # fmt: skip
+            await wait_for(pilot, lambda words=words: words in text_of(app))
+        assert "Licence" not in text_of(app)
+        sheet.form.go_to("bucket")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: app.focused is not sheet.form)
+        await pilot.press("ctrl+a", "ctrl+k", *"own", "enter")
+        await wait_for(pilot, lambda: draft(engine)["delivery"] == {**s3, "bucket": "own"})

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.app.conftest import lines_of, opened, wait_for
+from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.test_publishing_snapshots import ANSWER, JOB, fill
 from tui.app.screens.new_job import NewJobScreen
 from tui.app.screens.publishing import PublishingScreen
-from tui.settings import Home
+from tui.settings import Home, PublishingSettings, Settings
 
 
 @pytest.fixture
@@ -41,6 +41,14 @@ async def test_each_panel_names_its_own_keys_first(filled: Home, engine: StandIn
                 pilot, lambda words=words: all(one in lines_of(app)[-1] for one in words)
             )
             await pilot.press("tab")
+
+
+async def test_the_speed_limit_stays_in_the_title(filled: Home, engine: StandInEngine) -> None:
+    settings = Settings(publishing=PublishingSettings(bandwidth=400 << 10))
+    async with opened(filled, engine, size=(60, 24), settings=settings) as (app, pilot):
+        await pilot.press("3")
+        await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen))
+        await wait_for(pilot, lambda: "limit 400 KiB/s" in text_of(app))
 
 
 async def test_n_opens_the_form_for_a_new_job(filled: Home, engine: StandInEngine) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tui.app.shelf import pages, words
+from tui.app.shelf.rooms import rooms
 from tui.app.widgets.artifact_list import _how_many
 from tui.app.widgets.piece_list import Entry
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
@@ -94,3 +95,22 @@ def test_places_of_one_kind_are_told_apart_by_as_little_as_does_it() -> None:
 def test_places_that_do_not_fit_are_counted() -> None:
     names = ["Hub cat", "Hub dog", "mine/runs", "models"]
     assert [_how_many(names, width) for width in (60, 30, 29, 19, 18, 5)] == [4, 3, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("needs", "here", "shared"),
+    [
+        ((40, 20, 3), "destinations", (23, 8, 3)),
+        ((40, 20, 3), "artifacts", (23, 8, 3)),
+        ((40, 20, 3), "transfers", (11, 20, 3)),
+        ((5, 20, 3), "artifacts", (11, 20, 3)),
+        ((2, 1, 1), "destinations", (2, 1, 31)),
+        ((40, 40, 40), "transfers", (8, 18, 8)),
+    ],
+)
+def test_room_goes_to_the_panel_that_needs_it(
+    needs: tuple[int, int, int], here: str, shared: tuple[int, int, int]
+) -> None:
+    names = ("artifacts", "transfers", "destinations")
+    found = rooms(dict(zip(names, needs, strict=True)), here, 34, 8)
+    assert tuple(found[name] for name in names) == shared

@@ -21,6 +21,7 @@ from tui.store.transfer_records import DestinationRecord, TransferState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tui.app.shelf.draft import DraftForm
     from tui.app.shelf.rows import Row
     from tui.app.widgets.filter_line import FilterLine
     from tui.app.widgets.picker import Offers
@@ -317,8 +318,22 @@ class PublishingScreen(PublishingView):
 
         names = [one.name for one in self.data.destinations]
         keys = self.data.keys.get(record.name, "") if record is not None else ""
-        draft = DestinationDraft(self.owner, names, record, self._kept, keys)
-        self.owner.push_screen(DraftForm(draft))
+        draft = DestinationDraft(
+            self.owner,
+            names,
+            record,
+            self._kept,
+            keys=keys,
+            hub_token=lambda: self.data.hub_token,
+        )
+        form = DraftForm(draft)
+        self.owner.push_screen(form)
+        self.run_worker(self._tell_token(form), group="token", exit_on_error=False)
+
+    async def _tell_token(self, form: DraftForm) -> None:
+        await self.data.ask_hub()
+        if form.is_mounted and form.is_attached:
+            form.update()
 
     def _kept(self, name: str) -> None:
         """A destination was kept: it is tested at once."""

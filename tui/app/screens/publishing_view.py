@@ -18,6 +18,7 @@ from tui.app.model import JobsModel
 from tui.app.screens.base import AppScreen
 from tui.app.shelf.data import TEST_FACT, ShelfData
 from tui.app.shelf.moving import sums
+from tui.app.shelf.rooms import rooms
 from tui.app.shelf.rows import files_of
 from tui.app.widgets.artifact_list import WITH_RESULTS, ArtifactList
 from tui.app.widgets.destination_list import DestinationList
@@ -159,12 +160,14 @@ class PublishingView(AppScreen):
         return next((name for name, one in self.lists.items() if one is focused), "artifacts")
 
     def _arrange(self) -> None:
-        """The panel with the keys takes the room; the others show their first lines."""
+        """The panel with the keys has the room it needs; the others show their first lines."""
         here, height = self.panel, self.size.height
         most = 1 if height < 20 else 3 if height < 32 else 8
+        needs = {name: max(1, one.count) for name, one in self.lists.items()}
+        around = 2 + len(self.titles) + len(self.query("FilterLine")) + self.artifacts.HEADER
+        shared = rooms(needs, here, height - around, most)
         for name, one in self.lists.items():
-            rows = max(1, min(most, one.count))
-            wanted: int | str = "1fr" if name == here else rows + one.HEADER
+            wanted: int | str = "1fr" if name == here else shared[name] + one.HEADER
             if str(one.styles.height) != str(wanted):
                 one.styles.height = wanted
         self._title_all()

@@ -28,6 +28,7 @@ class ShelfData:
         destinations: by name.
         tested: the last test of each destination: `{at, ok, steps}`.
         testing: destinations that are being tested now.
+        hub_token: whose token the Hub is given, in words; empty before it was asked.
         keys: where the keys of S3 destinations are: `keyring`, `session` or `none`.
         transfers: those under way in their order, then what has ended, the newest first.
         moving: speed and bytes of those under way.
@@ -44,6 +45,7 @@ class ShelfData:
         self.tested: dict[str, Mapping[str, Any]] = {}
         self.testing: set[str] = set()
         self.keys: dict[str, str] = {}
+        self.hub_token = ""
         self._asking_keys = self._keys_again = False
         self.transfers: list[TransferRecord] = []
         self.moving: dict[str, Moving] = {}
@@ -271,6 +273,23 @@ class ShelfData:
                     self._test(control, name), group=f"test {name}", exit_on_error=False
                 )
         self._changed("destinations")
+
+    async def ask_hub(self) -> None:
+        """Ask whose token the Hub is given."""
+        from tui.app.status import username
+        from tui.engine.control_client import ControlError
+
+        control = self.app.control
+        if control is None:
+            return
+        try:
+            found = await control.cloud.validate_token("huggingface")
+        except ControlError as error:
+            self.hub_token = error.message
+            return
+        self.hub_token = (
+            f"as @{username(found)}" if found.get("valid") else f"! {found.get('error')}"
+        )
 
     async def _test(self, control: ControlClient, name: str) -> None:
         from tui.engine.control_client import ControlError

@@ -72,6 +72,7 @@ class DestinationDraft(Draft):
         record: the one to change; None makes a new one.
         after: told the name when it is kept.
         keys: where its keys are: `keyring`, `session`, `none`; empty where nobody has told.
+        hub_token: whose token the Hub is given, in words.
     """
 
     TITLE = "Destination"
@@ -83,12 +84,15 @@ class DestinationDraft(Draft):
         names: list[str],
         record: DestinationRecord | None,
         after: Callable[[str], None],
+        *,
         keys: str = "",
+        hub_token: Callable[[], str] = str,
     ) -> None:
         super().__init__(app)
         self._names = names
         self._record = record
         self._after = after
+        self._hub_token = hub_token
         self._kept = "never shown" if record is None else _KEPT.get(keys, _KEPT["keyring"])
         self.values = {"kind": "hub", "private": "on", "preset": "aws", "session": "off"}
         if record is not None:
@@ -148,7 +152,9 @@ class DestinationDraft(Draft):
                 session = self.values["session"]
                 words = "until the engine ends" if session == "on" else "in the keyring"
                 found.append(Item("session", "Keep keys", "switch", words, current=session))
-        return [*found, Item("save", "Save and test", "do", "", "writes, reads back, deletes")]
+        token = self._hub_token() if self.kind == "hub" else ""
+        note = ", ".join(filter(None, ["writes, reads back, deletes", token]))
+        return [*found, Item("save", "Save and test", "do", "", note)]
 
     def _hub_items(self) -> list[Item]:
         private = self.values.get("private", "on")

@@ -31,12 +31,21 @@ class Past:
         working: destinations whose last test went well.
         failing: destinations whose last test did not.
         folder: the job's own folder at places that hold several jobs.
+        safe: whether the job's config calls its result safe for work; None where it is not known.
     """
 
     used: tuple[str, ...] = ()
     working: frozenset[str] = frozenset()
     failing: frozenset[str] = frozenset()
     folder: str = ""
+    safe: bool | None = None
+
+    @property
+    def audience(self) -> str:
+        """What a model card will say of whom the model is for."""
+        if self.safe is None:
+            return ""
+        return "says safe for work; " if self.safe else "says not for all audiences; "
 
 
 def first_place(destinations: Sequence[DestinationRecord], past: Past) -> str:
@@ -179,8 +188,8 @@ class PublishDraft(Draft):
                               "counts when the repository is made", current=private))  # fmt: skip
             found.append(Item("card", "Model card", "switch",
                               "written from the job's facts" if card == "on" else "none",
-                              "one that was edited is never replaced unasked" if card == "on"
-                              else "", current=card))  # fmt: skip
+                              f"{self._past.audience}an edited one is never replaced unasked"
+                              if card == "on" else "", current=card))  # fmt: skip
         return [*found, Item("publish", "Publish", "do")]
 
     def _to_item(self) -> Item:

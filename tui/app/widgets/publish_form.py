@@ -30,6 +30,7 @@ _ANSWERS = (
 
 
 _MOST = 8
+_SAFE = "model_card_safe_for_work"
 
 
 def _and_more(count: int) -> list[str]:
@@ -157,7 +158,19 @@ def _past(reader: StoreReader, names: list[str], wish: Wish) -> Past:
         frozenset(name for name, ok in went.items() if ok),
         frozenset(name for name, ok in went.items() if not ok),
         folder,
+        _is_safe(reader, wish),
     )
+
+
+def _is_safe(reader: StoreReader, wish: Wish) -> bool | None:
+    """What a job's own settings say of whom its result is for; the card repeats it."""
+    job = reader.job(wish.jobs[0].job_id) if len(wish.jobs) == 1 else None
+    if job is None:
+        return None
+    draft = job.submit.get("draft")
+    own = draft.get("overrides") if isinstance(draft, dict) else None
+    said = (own or {}).get(_SAFE)
+    return (job.config.get(_SAFE) if said is None else said) in (True, "true", "True")
 
 
 def publish_jobs(app: SimpleTunerApp, job_ids: list[str]) -> None:
