@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.app.terminal import Terminal
-from tests.app.world import fill, home_at
+from tests.app.world import NOW, fill, home_at
+from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
+from tui.store.writer import StoreWriter
 
 KEYS = (b"j", b"j", b" ", b"G", b"k", b"\x1b[5~", b"S", b"s", b"/", b"c", b"a", b"\r", b"\x1b[6~",
         b"?", b"j", b"q", b"3", b"2", b"z", b"T", b"z")  # fmt: skip
@@ -94,3 +97,27 @@ def test_errors_can_go_elsewhere_without_taking_the_screen(
     terminals[0].until("engine: starting")
     terminals[0].close()
     assert (tmp_path / "errors.txt").read_bytes() == b""
+
+
+def test_what_is_published_is_a_link_that_the_terminal_can_open(
+    folder: Path, terminals: list[Terminal]
+) -> None:
+    link = "https://huggingface.co/alice/cat-lora"
+    writer = StoreWriter(home_at(folder))
+    record = TransferRecord(
+        "a" * 10, "job00003", "https://api.replicate.com/v1", "hub:alice/cat-lora", NOW,
+        state=TransferState.DONE, done_bytes=9, total_bytes=9, link=link, ended_at=NOW,
+    )  # fmt: skip
+    writer.transfers.insert(record, [TransferItem(0, "a.bin", "/x/a.bin", 9)])
+    writer.close()
+    terminal = Terminal(["app", str(folder)])
+    terminals.append(terminal)
+    terminal.until("engine: starting")
+    terminal.send(b"3")
+    terminal.until("9 B verified")
+    terminal.quiet(0.4)
+    pieces = re.findall(rb"\x1b\]8;([^;\x1b]*);([^\x1b]*)\x1b\\([^\x1b]*)", terminal.raw)
+    opened = [(name, text) for name, address, text in pieces if address == link.encode()]
+    assert b"chroma-test-3" in b" ".join(text for _, text in opened)
+    assert len({name for name, _ in opened}) == 1, "pieces of one link are one link"
+    assert any(not address for _, address, _ in pieces), "it ends again"

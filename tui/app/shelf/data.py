@@ -287,9 +287,8 @@ class ShelfData:
         except ControlError as error:
             self.hub_token = error.message
             return
-        self.hub_token = (
-            f"as @{username(found)}" if found.get("valid") else f"! {found.get('error')}"
-        )
+        why = str(found.get("error") or "")
+        self.hub_token = f"as @{username(found)}" if found.get("valid") else why
 
     async def _test(self, control: ControlClient, name: str) -> None:
         from tui.engine.control_client import ControlError
