@@ -22,11 +22,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.benchmarks import Row
+from tests.benchmarks import Row, slow_line
 from tests.benchmarks.bench_publish import _hub
 
 MIB = 1024 * 1024
 SIZE = int(os.environ.get("TOOLS_MIB", "256")) * MIB
+SLOW = 24 * MIB
 ROUNDS = int(os.environ.get("TOOLS_ROUNDS", "5"))
 ACCESS, SECRET = "job-key-1", "not-a-real-secret-but-long-enough"
 REPO = "sandbox/tools"
@@ -161,24 +162,29 @@ def _fresh(folder: Path) -> None:
 
 
 def _beside(
-    what: str, ours: _Ours, tools: Sequence[_Tool], before: Callable[[], None]
+    what: str,
+    ours: _Ours,
+    tools: Sequence[_Tool],
+    folder: Path,
+    *,
+    fresh: bool,
+    rounds: int = ROUNDS,
 ) -> list[Row]:
     mine: list[float] = []
     theirs: dict[str, list[float]] = {tool.name: [] for tool in tools}
-    for _ in range(ROUNDS):
-        before()
-        mine.append(ours.once())
-        for tool in tools:
-            before()
-            theirs[tool.name].append(tool.once())
+    for _ in range(rounds):
+        for name, once in [("", ours.once), *((tool.name, tool.once) for tool in tools)]:
+            if fresh:
+                _fresh(folder)
+            (theirs[name] if name else mine).append(once())
     grown = ours.end()
-    mib = SIZE / MIB
+    mib = (folder / "big.bin").stat().st_size / MIB
     rows = []
     for name, times in theirs.items():
         ratio = statistics.median(other / own for own, other in zip(mine, times, strict=True))
         rows.append(Row(
-            f"{what}, {mib:.0f} MiB", f"{mib / statistics.median(mine):.0f} MiB/s",
-            f"{name} {mib / statistics.median(times):.0f} MiB/s", ratio, f"≥ 90 % of {name}",
+            f"{what}, {mib:.0f} MiB", f"{mib / statistics.median(mine):.1f} MiB/s",
+            f"{name} {mib / statistics.median(times):.1f} MiB/s", ratio, f"≥ 90 % of {name}",
         ))  # fmt: skip
     rows.append(Row(f"memory: {what}", f"{grown / 1024:.1f} MiB", f"the file: {mib:.0f} MiB", None,
                     "flat"))  # fmt: skip
@@ -207,7 +213,7 @@ def _s3_words(program: str, endpoint: str, folder: Path, down: bool) -> Callable
     return words
 
 
-def _s3(folder: Path) -> list[Row]:
+def _s3(folder: Path, *, slow: bool = False) -> list[Row]:
     from tests.publishing.hosting import rclone
 
     environ = {
@@ -218,17 +224,36 @@ def _s3(folder: Path) -> list[Row]:
     (folder / "s3" / "outputs").mkdir(parents=True)
     for name in ("tiny.bin", "big.bin"):
         shutil.copy(folder / name, folder / "s3" / "outputs" / name)
-    # With a short memory it hashes the whole file for each part that is asked for.
-    with rclone(folder / "s3", None, remember="5m") as server:
+    with contextlib.ExitStack() as stack:
+        # With a short memory it hashes the whole file for each part that is asked for.
+        server = stack.enter_context(rclone(folder / "s3", None, remember="5m"))
+        endpoint, line = server.endpoint, ""
+        if slow:
+            endpoint = stack.enter_context(_slow_line(server.port))
+            line = f" over a line of {slow_line.RATE // MIB} MiB/s, {slow_line.ROUND_TRIP:.2f} s"
         for down in (False, True):
             tools = [
-                _Tool(one, _s3_words(one, server.endpoint, folder, down), **environ)
+                _Tool(one, _s3_words(one, endpoint, folder, down), **environ)
                 for one in _there("aws", "s5cmd", "rclone")
             ]
-            ours = _Ours("s3-down" if down else "s3-up", server.endpoint, folder)
+            ours = _Ours("s3-down" if down else "s3-up", endpoint, folder)
             what = "fetch from a bucket" if down else "publish to a bucket"
-            rows += _beside(what, ours, tools, lambda down=down: None if down else _fresh(folder))
+            rounds = 3 if slow else ROUNDS
+            rows += _beside(what + line, ours, tools, folder, fresh=not down, rounds=rounds)
     return rows
+
+
+@contextlib.contextmanager
+def _slow_line(port: int) -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.slow_line", str(port)],
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.terminate()
 
 
 def _repo(folder: Path) -> list[Row]:
@@ -250,12 +275,12 @@ def _repo(folder: Path) -> list[Row]:
 
         ours = _Ours("hub-up", endpoint, folder)
         tools = [_Tool(one, up, **environ) for one in _there("hf")]
-        rows += _beside("publish to the Hub", ours, tools, lambda: _fresh(folder))
+        rows += _beside("publish to the Hub", ours, tools, folder, fresh=True)
         if tools:
             tools[0].once()
             tools = [_Tool("hf", down, **environ)]
             ours = _Ours("hub-down", endpoint, folder)
-            rows += _beside("fetch from the Hub", ours, tools, lambda: None)
+            rows += _beside("fetch from the Hub", ours, tools, folder, fresh=False)
     return rows
 
 
@@ -288,16 +313,21 @@ def _outputs(folder: Path) -> list[Row]:
             for one in _there("curl")
         ]
         ours = _Ours("http-down", endpoint, folder)
-        return _beside("fetch an output over HTTP", ours, tools, lambda: None)
+        return _beside("fetch an output over HTTP", ours, tools, folder, fresh=False)
+
+
+def _files(folder: Path, size: int) -> Path:
+    (folder / "got").mkdir(parents=True)
+    (folder / "tiny.bin").write_bytes(b"1")
+    with (folder / "big.bin").open("wb") as file:
+        for _ in range(size // MIB):
+            file.write(os.urandom(MIB))
+    return folder
 
 
 def run() -> list[Row]:
     """Ours and each tool in turns, so that all see the same machine."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "got").mkdir()
-        (folder / "tiny.bin").write_bytes(b"1")
-        with (folder / "big.bin").open("wb") as file:
-            for _ in range(SIZE // MIB):
-                file.write(os.urandom(MIB))
-        return [*_s3(folder), *_repo(folder), *_outputs(folder)]
+        folder = _files(Path(name, "quick"), SIZE)
+        slow = _files(Path(name, "slow"), SLOW)
+        return [*_s3(folder), *_repo(folder), *_outputs(folder), *_s3(slow, slow=True)]

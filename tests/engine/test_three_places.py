@@ -1,12 +1,14 @@
 """Three jobs, delivered to the Hub, to a bucket and here, each published to the two other places.
 
-In the middle of every transfer the network is cut, then the engine is killed.
+In the middle of every transfer the network is cut, then the engine is killed. A window is open all
+the time, and has to show at every moment what is so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.engine.keyrings import secret_service
+from tests.engine.watcher import Watcher, watching
 from tests.engine.wire import Wire, wire_to
 from tests.engine.world import sha256
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
@@ -47,6 +50,11 @@ class Stage:
             "HF_ENDPOINT": hub.url,
         }  # fmt: skip
         self.engine: OwnedEngine | None = None
+        self.window: Watcher | None = None
+
+    async def sees(self, pattern: str) -> None:
+        assert self.window is not None
+        await self.window.sees(pattern)
 
     @property
     def client(self) -> ControlClient:
@@ -104,6 +112,8 @@ class Stage:
             return 0 < row["done_bytes"] < row["total_bytes"]
 
         await eventually(moving, within=60)
+        line = rf"{re.escape(job.name)} → "
+        await self.sees(rf"● {line}.*\d+ %.*/s")
         cut_at = 0
         if wire is not None:
             wire.cut()
@@ -115,10 +125,13 @@ class Stage:
                 return row["kind"] == "network" and row["retry_at"] is not None
 
             await eventually(noticed, within=60)
+            await self.sees(rf"◌ {line}")
         await self.kill()
+        await self.sees("engine: not running")
         if wire is not None:
             wire.restore()
         await self.start()
+        await self.sees("● api")
 
         async def done() -> dict[str, Any] | None:
             row = await self.row(name)
@@ -126,6 +139,7 @@ class Stage:
             return row if row["state"] == "done" else None
 
         row = await eventually(done, within=120)
+        await self.sees(rf"✓ {line}.*verified")
         assert all(file["state"] == "verified" for file in row["files"]), row
         if wire is not None:
             # All of it once, and what was on the line when it broke.
@@ -159,7 +173,8 @@ async def test_each_job_reaches_all_three_places(
         stack.callback(world.reader.close)
         await world.start()
         try:
-            await _tour(world, storage, config, tmp_path)
+            async with watching(home, sandbox.base_url) as world.window:
+                await _tour(world, storage, config, tmp_path)
         finally:
             if world.engine is not None:
                 await asyncio.to_thread(world.engine.stop)
@@ -179,9 +194,11 @@ async def _tour(world: Stage, storage: Storage, config: Path, tmp_path: Path) ->
         "local": await world.run_job(config, "here", {"kind": "local"}),
     }
     delivered = len(storage.received)
-    for kind, job in jobs.items():
+    assert world.window is not None
+    for (kind, job), size in zip(jobs.items(), ((120, 40), (80, 24), (100, 30)), strict=True):
         found = world.weights(job)
         assert found
+        await world.window.resize(*size)
         if kind != "hub":
             await world.publish(job, f"hub:sandbox/pub-{kind}", world.hub)
             assert sandbox_hashes(world, f"sandbox/pub-{kind}") == found
