@@ -151,7 +151,7 @@ class Arrivals:
             "prefix": inputs.get("s3_base_path"),
         }  # fmt: skip
         profile = S3Profile(**{**place.options, **{key: one for key, one in told.items() if one}})
-        keys = await self._places.keys(place)
+        keys = await self._places.keys.of(place.profile, place.options)
         return partial(
             arrived_in_bucket, profile, keys, network=self._live.now.network, since=since
         )

@@ -173,7 +173,7 @@ class JobDelivery:
                     f"the destination {name} is another server now than when the job was made",
                     "Nothing was started. Run the job again.",
                 )
-            keys = await self._places.keys(place)
+            keys = await self._places.keys.of(place.profile, place.options)
         except (RefusedError, PublishError) as error:
             words = f"the keys of the bucket are not at hand: {_plain(error.message)}"
             raise SimpleTunerError(words, f"Nothing was started. {error.advice}") from None

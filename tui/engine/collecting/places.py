@@ -67,7 +67,7 @@ class ResultPlaces:
                 "again.",
                 Trouble.CREDENTIALS,
             )
-        keys = await self._places().keys(place)
+        keys = await self._places().keys.of(place.profile, place.options)
         known = S3Profile(**place.options)
         profile = S3Profile(
             bucket=told["bucket"],

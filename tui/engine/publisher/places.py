@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
+from tui.engine.publisher.bucket_keys import BucketKeys, host_of
 from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.contract import Destination, LocalFile
@@ -25,17 +24,13 @@ from tui.publishing.hub import HubDestination, HubTarget
 from tui.publishing.hub_names import check_repo_id
 from tui.publishing.model_card import card_state
 from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.publishing.s3_profile import S3Profile
 from tui.publishing.throttle import Throttle
-from tui.replicate.secret import Secret
-from tui.secrets import KeyringError, delete_token, read_token, store_token
 from tui.store.transfer_records import DestinationRecord, TransferState
 from tui.store.transfers import TransferTables
 
 _LOOK_LIMIT: Final = 10.0
 """Seconds for looking what is there, while somebody waits for it."""
-_NO_KEYRING: Final = ("there is no keyring", "no keyring service")
-"""How it is said that no keyring can hold anything, in `keyring_helper`."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -59,7 +54,11 @@ class Place:
 
 
 class Places:
-    """The user's destinations, and the way in."""
+    """The user's destinations, and the way in.
+
+    Attributes:
+        keys: what opens buckets.
+    """
 
     def __init__(
         self,
@@ -74,8 +73,7 @@ class Places:
         self._live = live
         self._throttle = throttle
         self._now = now
-        self._session: dict[str, S3Keys] = {}
-        self._in_keyring: set[str] = set()  # asked once: each look starts a process
+        self.keys = BucketKeys()
 
     # -- the list -----------------------------------------------------------------------------
 
@@ -88,19 +86,21 @@ class Places:
 
     async def kept(self) -> dict[str, str]:
         """Where the keys of each S3 destination are: `keyring`, `session`, or `none`."""
+        records = [one for one in self._tables.destinations() if one.kind == "s3"]
+        found = await asyncio.gather(*(self.keys.where(one.name, one.options) for one in records))
+        return {one.name: there for one, there in zip(records, found, strict=True)}
 
-        async def look(name: str) -> str:
-            if name not in self._session and name not in self._in_keyring:
-                try:
-                    await self.keys(self.read(f"s3:{name}"))
-                except PublishError:
-                    return "none"
-                self._in_keyring.add(name)
-            return "session" if name in self._session else "keyring"
+    def must_hold_keys(self) -> bool:
+        """Whether keys in this process's memory are needed by a transfer that has not ended.
 
-        names = [one.name for one in self._tables.destinations() if one.kind == "s3"]
-        found = await asyncio.gather(*map(look, names))
-        return dict(zip(names, found, strict=True))
+        A paused one keeps nothing running, and would find no keys in the next engine.
+        """
+        return any(
+            one.target.startswith(f"s3:{name}/")
+            for name in self.keys.in_memory
+            for one in self._tables.all()
+            if one.state.is_active or one.state is TransferState.PAUSED
+        )
 
     async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a destination; its keys go to the keyring, or with `session_only` to memory.
@@ -121,9 +121,9 @@ class Places:
                 raise wrong("name", f"is a destination of another kind ({known.kind}) already")
             self._must_not_strand(known, options)
         if kind == "s3":
-            await self._keep_keys(name, options, body)
-            if known is not None and _host(known.options) != _host(options):
-                await self._forget_keys(known)
+            await self.keys.keep(name, options, body)
+            if known is not None and host_of(known.options) != host_of(options):
+                await self.keys.forget(name, known.options)
         self._tables.put_destination(DestinationRecord(name, kind, options, self._now()))
         return {"name": name, "kind": kind, "options": options}
 
@@ -139,33 +139,13 @@ class Places:
         options = read_options(record.kind, {**_as_given(record, body), **body})
         self._must_not_strand(record, options)
         if record.kind == "s3":
-            moved = _host(options) != _host(record.options)
+            moved = host_of(options) != host_of(record.options)
             if moved or body.get("access_key") or body.get("secret_key"):
-                await self._keep_keys(name, options, body)
+                await self.keys.keep(name, options, body)
                 if moved:
-                    await self._forget_keys(record)
+                    await self.keys.forget(name, record.options)
         self._tables.put_destination(replace(record, options=options))
         return {"name": name, "kind": record.kind, "options": options}
-
-    async def _keep_keys(self, name: str, options: dict[str, Any], body: Mapping[str, Any]) -> None:
-        access, secret = str(body.get("access_key") or ""), str(body.get("secret_key") or "")
-        if not access or not secret:
-            raise wrong("access_key" if not access else "secret_key", "must not be empty")
-        keys = S3Keys(access, Secret(secret))
-        if body.get("session_only"):
-            self._session[name] = keys
-            return
-        value = Secret(json.dumps({"access_key": access, "secret_key": secret}))
-        try:
-            await store_token(f"s3:{name}", _host(options), value)
-        except KeyringError as error:
-            raise RefusedError(
-                f"The keyring cannot keep the keys: {error.message}.",
-                "Unlock it, or give the keys for this session only (--session-only).",
-                status=409,
-                code="keyring_unavailable",
-            ) from None
-        self._session.pop(name, None)
 
     def _must_not_strand(
         self, record: DestinationRecord, options: Mapping[str, Any] | None
@@ -208,21 +188,9 @@ class Places:
         record = self._find(name)
         if not force:
             self._must_not_strand(record, None)
-        in_memory = self._session.pop(name, None) is not None
-        kept = await self._forget_keys(record) if record.kind == "s3" else ""
-        if in_memory and kept.startswith(_NO_KEYRING):  # that is why they were in memory
-            kept = ""
+        kept = await self.keys.drop(name, record.options) if record.kind == "s3" else ""
         self._tables.delete_destination(name)
         return {"name": name, "removed": True, "keyring_problem": kept}
-
-    async def _forget_keys(self, record: DestinationRecord) -> str:
-        """Remove a destination's keys from the keyring; says what stood in the way."""
-        self._in_keyring.discard(record.name)
-        try:
-            await delete_token(f"s3:{record.name}", _host(record.options))
-        except KeyringError as error:
-            return error.message
-        return ""
 
     async def test(self, name: str, api_base: str) -> dict[str, Any]:
         """Try whether publishing there would work: `{name, ok, steps: [...]}`."""
@@ -323,7 +291,7 @@ class Places:
             return HubDestination(target, token.secret, network=network, throttle=self._throttle)
         profile = S3Profile(**place.options)
         prefix = "/".join(part for part in (profile.prefix.strip("/"), place.below) if part)
-        keys = await self.keys(place)
+        keys = await self.keys.of(place.profile, place.options)
         return S3Destination(
             replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
         )
@@ -368,41 +336,6 @@ class Places:
             timer.cancel()
         return [item.name for item in items if item.replaces]
 
-    def must_hold_keys(self) -> bool:
-        """Whether keys in this process's memory are needed by a transfer that has not ended.
-
-        A paused one keeps nothing running, and would find no keys in the next engine.
-        """
-        return any(
-            one.target.startswith(f"s3:{name}/")
-            for name in self._session
-            for one in self._tables.all()
-            if one.state.is_active or one.state is TransferState.PAUSED
-        )
-
-    async def keys(self, place: Place) -> S3Keys:
-        """The keys of an S3 destination, from the keyring or this session.
-
-        Raises:
-            PublishError: there are none.
-        """
-        if place.profile in self._session:
-            return self._session[place.profile]
-        stored = await read_token(f"s3:{place.profile}", _host(place.options))
-        if stored.value is not None:
-            try:
-                value = json.loads(stored.value.reveal())
-                return S3Keys(value["access_key"], Secret(value["secret_key"]))
-            except (ValueError, KeyError, TypeError):
-                pass  # somebody else's entry: as good as none
-        why = f" ({stored.problem})" if stored.problem else ""
-        raise PublishError(
-            f"There are no keys for the destination {place.profile}{why}.",
-            f"Give them again (e on the destination, or simpletuner-tui destinations keys "
-            f"{place.profile}), then try again (r on the transfer).",
-            Trouble.CREDENTIALS,
-        )
-
 
 def _as_given(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:
     """A destination's options as if they were given again.
@@ -416,9 +349,3 @@ def _as_given(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, A
     return {
         name: value for name, value in record.options.items() if not (remade and name == "endpoint")
     }
-
-
-def _host(options: Mapping[str, Any]) -> str:
-    """Whose keys they are: keys for one server are never sent to another."""
-    endpoint = options.get("endpoint")
-    return urlsplit(endpoint).netloc if endpoint else "amazonaws.com"
