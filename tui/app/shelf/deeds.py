@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui import formatting
 from tui.app.shelf.words import destination, is_safe, place
+from tui.store.file_names import shared_folder
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 if TYPE_CHECKING:
@@ -48,11 +49,7 @@ class ShelfDeeds:
                 advice = "Publish it first (p)."
                 self._app.tell("Nothing here is safe to delete.", advice, "warning")
             return
-        lines = [
-            f"{file['name']}  {formatting.size(file['size'])}  → "
-            + ", ".join(dict.fromkeys(place(one["target"]) for one in file["published"]))
-            for file in safe
-        ]
+        lines = _what_and_where(safe)
         only = len([file for file in files if file.get("here")]) - len(safe) - len(needed)
         if only:
             verb = "is" if only == 1 else "are"
@@ -138,6 +135,22 @@ class ShelfDeeds:
         after = "Half-sent files are removed there; whole ones stay. r sends the rest later."
         lines = [f"{job} → {place(one.target)}, {sent}", "", after]
         self._ask("Cancel this transfer?", lines, "Yes, cancel it", call)
+
+
+def _what_and_where(files: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each file with its size; where the other copies are is said once if it is the same of all."""
+    shared = shared_folder([str(file["name"]) for file in files])
+    rows = [
+        (
+            f"{str(file['name']).removeprefix(shared)}  {formatting.size(file['size'])}",
+            ", ".join(dict.fromkeys(place(one["target"]) for one in file["published"])),
+        )
+        for file in files
+    ]
+    places = {at for _, at in rows}
+    if len(places) == 1:
+        return [*(name for name, _ in rows), "", f"Published at {places.pop()}."]
+    return [f"{name}  → {at}" for name, at in rows]
 
 
 def _needed(
