@@ -294,9 +294,9 @@ async def test_ended_transfers_leave_the_list_by_a_key(world: World, tmp_path: P
             lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE] * 3,
             LONG,
         )
-        await pilot.press("tab", "x")
+        await pilot.press("tab", "z")
         await wait_for(pilot, lambda: len(screen.data.transfers) == 2, LONG)
-        await pilot.press("X")
+        await pilot.press("Z")
         await wait_for(pilot, lambda: not screen.data.transfers, LONG)
         assert "taken off the list" in screen.owner.notices[-1].message
         found = await known(screen, pilot, job_id)

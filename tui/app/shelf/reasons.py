@@ -29,8 +29,8 @@ _ANYWHERE: Final = frozenset({"add", "test_all", "next", "previous", "back", "li
 _FIRST: Final = {
     "artifacts": ("open", "publish", "delete", "next", "filter", "best", "compare", "fetch", "add",
                   "new", "copy", "limit", "show", "copy_link"),
-    "transfers": ("open", "pause", "cancel", "retry", "next", "limit", "sooner", "later", "publish",
-                  "copy_link", "add", "new", "copy"),
+    "transfers": ("open", "pause", "cancel", "retry", "next", "limit", "clear", "clear_all",
+                  "sooner", "later", "publish", "copy_link", "add", "new", "copy"),
     "destinations": ("add", "edit", "test", "test_all", "delete", "next", "open", "publish",
                      "limit", "new", "copy"),
 }  # fmt: skip
