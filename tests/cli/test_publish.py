@@ -114,7 +114,7 @@ def test_destinations_are_kept_tested_and_removed(
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     tui("destinations", "add", "far", "--kind", "s3", "--bucket", "things", "--prefix", "runs",
-        "--endpoint", "http://127.0.0.1:9", "--session-only")  # fmt: skip
+        "--endpoint", "http://127.0.0.1:9", "--session-only", "--keys-from-env")  # fmt: skip
     assert "s3://things/runs at http://127.0.0.1:9" in tui("destinations", "list").stdout
     for name in ("bad", "far"):
         tui("destinations", "remove", name)

@@ -18,8 +18,9 @@ from tests.app.world import job
 from tests.cli.test_publish import client
 from tests.cli.test_serve import home, tui, tui_json
 from tests.support import eventually_sync
+from tui.cli.failures import explain
 from tui.cli.log_text import LogText
-from tui.cli.output import explain, table
+from tui.cli.output import table
 from tui.publishing.errors import PublishError, Trouble
 from tui.settings import Home
 from tui.store.records import FileRecord, JobStatus
