@@ -175,6 +175,9 @@ async def test_the_trainers_card_replaces_nobodys(world: World) -> None:
     assert row["state"] == "done"
     assert "left alone" in row["notes"][0]
     assert await card() == mine.decode()
+    alone = await publish(world, job_id, "hub:sandbox/cards", files=["README.md"])
+    assert (alone["state"], alone["files"]) == ("done", [])
+    assert "left alone" in alone["notes"][0]
     row = await publish(world, job_id, "hub:sandbox/cards", overwrite_card=True)
     assert row["state"] == "done"
     assert "stays in the repository's history" in row["notes"][0]

@@ -89,10 +89,10 @@ class Run:
         await self._all([self._send_twins(twins, gate) for twins in self._by_content(items)])
         await self._thread(self.destination.finish, items)
         await self._all([self._verify(seq, item, gate) for seq, item in enumerate(items)])
-        main = min(items, key=_prominence)
+        main = min(items, key=_prominence, default=None)  # none where all is left alone
         return Changed(
             self.destination.describe(),
-            self.destination.link(main) or "",
+            (self.destination.link(main) or "") if main is not None else "",
             [*along.notes, *_replaced_note(self.destination, replaced)],
             sum(item.size for item in items),
         )
