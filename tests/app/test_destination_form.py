@@ -96,7 +96,7 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
         assert "kept until the engine ends" in text_of(screen.owner)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
-        world.engine.publishing.places._session.clear()  # as another engine begins
+        world.engine.publishing.places.keys._session.clear()  # as another engine begins
         screen.data.read()
         await wait_for(
             pilot, lambda: "! mine" in text_of(screen.owner)

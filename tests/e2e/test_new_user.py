@@ -135,7 +135,7 @@ class Walk:
     def write(self, label: str, text: str) -> None:
         """Write into a line of a form."""
         self.item(label)
-        self.gone(_CURSOR)  # the line to type in has the keys
+        self.see(rf"│ +{re.escape(label)}\b")  # the line to type in says what is typed
         self.type(text)
 
     # -- the steps ----------------------------------------------------------------------------
