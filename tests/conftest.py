@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.canary import Watch, marked_secrets
 
@@ -30,6 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell has what it runs behind `&` ignore interrupts, and programs inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Watch(), "canary-watch")
+    # How long an example takes is the machine's affair; what hangs is stopped by pytest-timeout.
+    settings.register_profile("no-deadline", deadline=None)
+    settings.load_profile("no-deadline")
 
 
 @pytest.fixture(autouse=True, scope="session")
