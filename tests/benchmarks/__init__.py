@@ -5,6 +5,9 @@ Each module `bench_NAME.py` has `run() -> list[Row]`. Nothing here asserts anyth
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -25,3 +28,14 @@ class Row:
     peer: str
     ratio: float | None
     goal: str
+
+
+@contextmanager
+def serving(command: Sequence[str]) -> Iterator[str]:
+    """A server in a process of its own, as far from both clients; what it printed first."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import Row
+from tests.benchmarks import Row, serving
 
 _SIZE = 128 * 1024 * 1024
 _ROUNDS = 9
@@ -132,14 +132,8 @@ def _hub(root: Path) -> Iterator[str]:
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    with subprocess.Popen(  # our own interpreter
-        [sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    with serving([sys.executable, "-c", code, str(root)]) as line:
+        yield line
 
 
 def _beside(name: str, peer: str, endpoint: str, folder: Path) -> list[Row]:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.benchmarks import Row, slow_line
+from tests.benchmarks import Row, serving, slow_line
 from tests.benchmarks.bench_publish import _hub
 
 MIB = 1024 * 1024
@@ -268,15 +268,8 @@ def _s3(folder: Path, *, slow: bool = False) -> list[Row]:
 
 @contextlib.contextmanager
 def _slow_line(port: int) -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.slow_line", str(port)],
-        stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
+    with serving([sys.executable, "-m", "tests.benchmarks.slow_line", str(port)]) as line:
+        yield f"http://127.0.0.1:{line}"
 
 
 def _repo(folder: Path) -> list[Row]:
@@ -319,14 +312,8 @@ def _static(folder: Path) -> Iterator[str]:
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    with serving([sys.executable, "-c", code, str(folder)]) as line:
+        yield line
 
 
 def _outputs(folder: Path) -> list[Row]:

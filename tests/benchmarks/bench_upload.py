@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tests.benchmarks import Row
+from tests.benchmarks import Row, serving
 
 _SIZE = 96 * 1024 * 1024
 _ROUNDS = 15
@@ -58,14 +58,8 @@ async def _take(request: web.Request) -> web.Response:
 def _server() -> Iterator[str]:
     """The server in a process of its own, as far from both clients."""
     code = "from tests.benchmarks.bench_upload import serve; serve()"
-    with subprocess.Popen(  # our own interpreter
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    with serving([sys.executable, "-c", code]) as line:
+        yield line
 
 
 def serve() -> None:
