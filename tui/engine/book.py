@@ -8,7 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tui.engine.hub import Hub
-from tui.engine.log_keeper import LogFacts, LogKeeper, LogWriteError, former_logs
+from tui.engine.log_keeper import (
+    LogFacts,
+    LogKeeper,
+    LogWriteError,
+    former_logs,
+    former_paths,
+)
 from tui.engine.lost import changed_fields, found_again
 from tui.engine.reconcile import Known, Snapshot, job_status, reconcile
 from tui.settings import Home
@@ -153,6 +159,37 @@ class Book:
             job_id, Change(values=values, events=[(self._now(), source, kind, message)])
         )
 
+    def claim(
+        self,
+        job: JobRecord,
+        prediction_id: str,
+        event: tuple[str, str, str],
+        values: Mapping[str, Any],
+        other: JobRecord | None = None,
+    ) -> JobRecord:
+        """Give a job its prediction, and everything that another record of it has.
+
+        Args:
+            job: the job.
+            prediction_id: the prediction.
+            event: source, kind and message, for the job's history.
+            values: further fields to set.
+            other: a second record of the prediction, which goes; None when there is none.
+        """
+        if other is not None:
+            self._take_over_log(job.job_id, other.job_id)
+        change = Change(values=values, events=[(self._now(), *event)])
+        self.writer.claim(job, prediction_id, change, other.job_id if other else "")
+        self._logs.pop(job.job_id, None)
+        if other is not None:
+            self._drop_log(other.job_id)
+            self._hub.publish("job", job_id=other.job_id, rev=-1, status="deleted")
+        record = self.writer.job(job.job_id)
+        self._hub.publish("job", job_id=job.job_id, rev=record.rev, status=record.status.value)
+        if other is not None and record.status.is_terminal:
+            self.on_end(record)
+        return record
+
     def add_file(self, job_id: str, file: FileRecord) -> JobRecord:
         """A file is complete on disk."""
         message = f"{file.path} arrived, {file.size:,} bytes"
@@ -163,11 +200,36 @@ class Book:
     def forget(self, job_id: str) -> None:
         """Drop a job's record and log; delivered files stay."""
         self.writer.delete(job_id)
+        self._drop_log(job_id)
+        self._hub.publish("job", job_id=job_id, rev=-1, status="deleted")
+
+    def _drop_log(self, job_id: str) -> None:
         self._logs.pop(job_id, None)
         log = self._home.log_file(job_id)
         for path in (log, *former_logs(log)):
             path.unlink(missing_ok=True)
-        self._hub.publish("job", job_id=job_id, rev=-1, status="deleted")
+
+    def _take_over_log(self, job_id: str, other_id: str) -> None:
+        """Give a job the log of another record of its prediction, which keeps it for now.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        mine, other = self._home.log_file(job_id), self._home.log_file(other_id)
+        try:
+            for place, source in [
+                (mine, other), *zip(former_paths(mine), former_logs(other), strict=False)
+            ]:  # fmt: skip
+                if source.exists() and not place.exists():
+                    fresh = place.with_suffix(".new")
+                    fresh.write_bytes(source.read_bytes())
+                    fresh.chmod(0o600)
+                    fresh.replace(place)
+        except OSError as error:
+            raise StoreError(
+                f"The log {other.name} cannot be taken over: {error.strerror or error}.",
+                "Free some disk space, or check that the folder is writable.",
+            ) from error
 
     # -- parts --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.engine.book import Book
+from tui.engine.claims import Claims
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.live_settings import LiveSettings
@@ -49,6 +50,7 @@ class HookDesk:
         self,
         *,
         book: Book,
+        claims: Claims,
         keys: StorageKeys,
         live: LiveSettings,
         monitor: Monitor,
@@ -57,6 +59,7 @@ class HookDesk:
         default_base: Callable[[], str],
     ) -> None:
         self._book = book
+        self._claims = claims
         self._keys = keys
         self._live = live
         self._monitor = monitor
@@ -103,15 +106,16 @@ class HookDesk:
                 self._own_body(job, event)
             return
         prediction = Prediction.read(event.body)
-        if job is None:
+        if event.verified and (job is None or not event.job_id):
+            # The address has no key: what the body says may still be a job's that is being posted.
+            job = self._claims.job_of(self._default_base(), prediction) or job
+        if job is None or job.prediction_id not in ("", prediction.id):
             self._import(event, prediction)
             return
         if not job.prediction_id and event.verified:
             # The answer to our POST is late or lost. Only that POST has told anybody this address.
-            self._book.note(
-                job.job_id, "webhook", "accepted", f"Replicate runs it as {prediction.id}.",
-                prediction_id=prediction.id, submit={**job.submit, "phase": "accepted"},
-            )  # fmt: skip
+            words = f"Replicate runs it as {prediction.id}."
+            job = self._claims.give(job, prediction.id, "webhook", words)
         self._tell(job, event, prediction)
 
     def _job(self, event: HookEvent) -> JobRecord | None:
@@ -155,6 +159,8 @@ class HookDesk:
         if not event.verified:
             return
         base = self._default_base()
+        if self._book.writer.by_prediction(base, prediction.id) is not None:
+            return
         job = import_prediction(prediction, base, self._book, self._live.now, "webhook")
         if job is not None and job.status.is_active:
             self._monitor.follow(job)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tui.engine.book import Book, utc_now
+from tui.engine.claims import Claims
 from tui.engine.clients import Clients
 from tui.engine.collecting.aftercare import after_end
 from tui.engine.collector import Collector
@@ -21,6 +22,7 @@ from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.prepare import Prepared, Preparer
 from tui.engine.prepare_report import report_of
 from tui.engine.proof import Prove
+from tui.engine.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.spending_service import SpendingService
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
@@ -44,6 +46,7 @@ class JobService:
         self,
         *,
         book: Book,
+        claims: Claims,
         clients: Clients,
         collector: Collector,
         live: LiveSettings,
@@ -56,6 +59,7 @@ class JobService:
         tasks: TaskOwner,
     ) -> None:
         self._book = book
+        self._claims = claims
         self._clients = clients
         self._collector = collector
         self._live = live
@@ -176,6 +180,7 @@ class JobService:
         job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
         if "s3_base_path" in values:
             values["s3_base_path"] = values["s3_base_path"].replace(JOB_ID, job_id)
+        values = with_run_name(values, unique_run_name(prepared.run_name, job_id))
         record = JobRecord(
             job_id=job_id,
             api_base=api_base,
@@ -201,6 +206,7 @@ class JobService:
                 "trigger_words": list(trigger_words),
                 "draft": said,
                 "secret_names": sorted(hidden),
+                "mark": run_name_of(values),
                 "fingerprint": input_fingerprint(values, hidden),
                 "cancel_after": longest_life(prepared),
                 "destination": prepared.delivery.destination,
@@ -264,7 +270,8 @@ class JobService:
         """Bring in jobs of this account that were started elsewhere."""
         client = await self._clients.get(api_base)
         count = 0
-        async for job in import_predictions(client, api_base, self._book, self._live.now):
+        found = import_predictions(client, api_base, self._book, self._live.now, self._claims)
+        async for job in found:
             count += 1
             if job.status.is_active:
                 self._monitor.follow(job)

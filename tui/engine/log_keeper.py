@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,8 +39,12 @@ class LogWriteError(Exception):
 
 def former_logs(path: Path) -> list[Path]:
     """What a log was before it was rewritten, oldest first."""
-    found = (_former(path, number) for number in count(1))
-    return list(takewhile(Path.exists, found))
+    return list(takewhile(Path.exists, former_paths(path)))
+
+
+def former_paths(path: Path) -> Iterator[Path]:
+    """Where a log is kept each time that it is rewritten, first time first; endless."""
+    return (_former(path, number) for number in count(1))
 
 
 def _former(path: Path, number: int) -> Path:

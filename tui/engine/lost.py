@@ -44,14 +44,19 @@ def as_lost(job: JobRecord, now: datetime) -> dict[str, Any]:
     }
 
 
-def found_again(job: JobRecord, told: Snapshot) -> JobRecord:
-    """The record to go on from when a lost job is heard of after all; others stay as they are."""
-    if job.provider_status != LOST or not told.status:
-        return job
+def as_running(job: JobRecord) -> JobRecord:
+    """The record of an ended job whose prediction turns out to exist: its end never happened."""
     return replace(
         job, status=JobStatus.QUEUED, provider_status="", completed_at=None, cost_micros=None,
         error="", stage="", diagnosis={},
     )  # fmt: skip
+
+
+def found_again(job: JobRecord, told: Snapshot) -> JobRecord:
+    """The record to go on from when a lost job is heard of after all; others stay as they are."""
+    if job.provider_status != LOST or not told.status:
+        return job
+    return as_running(job)
 
 
 def changed_fields(before: JobRecord, after: JobRecord) -> dict[str, Any]:

@@ -163,6 +163,8 @@ class Monitor:
             return _WAIT_FOR_TOKEN
         try:
             job = await self.look(job_id)
+        except KeyError:  # deleted, or joined into the job that posted it, while Replicate answered
+            return None
         except MissingTokenError:
             self._trouble(job, "waiting for a Replicate token", "")
             return _WAIT_FOR_TOKEN

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from tui.engine.book import Book, Clock
+from tui.engine.claims import Claims, clock_offset_of, full_version
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.monitor import snapshot_of
 from tui.engine.phases import IMAGES_LATER, note_phase, pauses
@@ -42,6 +43,7 @@ class Poster:
         self,
         *,
         book: Book,
+        claims: Claims,
         clients: Clients,
         keys: StorageKeys,
         now: Clock,
@@ -49,6 +51,7 @@ class Poster:
         keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
     ) -> None:
         self._book = book
+        self._claims = claims
         self._clients = clients
         self._keys = keys
         self._now = now
@@ -74,23 +77,20 @@ class Poster:
         client = await self._clients.get(job.api_base)
         lock = self._locks.setdefault(str(job.submit.get("fingerprint")), asyncio.Lock())
         async with lock:
-            values = self._values(job)
             prediction: Prediction | None = None
             if job.submit.get("phase") == "posting":  # we died, or the line did, while posting
-                prediction = await self._look_up(client, job, values)
+                prediction = await self._look_up(client, job)
             for attempt in range(_POSTS):
                 if prediction is not None:
                     break
-                if self._book.writer.job(job.job_id).cancel_requested:
-                    raise CancelledWhilePostingError
                 self._require_address(job)
-                prediction = await self._post_once(client, job, values, attempt)
+                prediction = await self._post_once(client, job, attempt)
             if prediction is None:
                 raise ReplicateError(
                     "Replicate did not answer, and no such job was found there afterwards.",
                     advice="Look at replicate.com/predictions before you run it again.",
                 )
-            self._accept(job, prediction)
+            await self._accept(client, job, prediction)
         self._held.pop(job.job_id, None)
         return self._book.writer.job(job.job_id)
 
@@ -110,21 +110,25 @@ class Poster:
                 return
 
     async def _post_once(
-        self, client: ReplicateClient, job: JobRecord, values: dict[str, Any], attempt: int
+        self, client: ReplicateClient, job: JobRecord, attempt: int
     ) -> Prediction | None:
         # Keys of the user's own bucket are read now and let go at once.
-        values = {**values, **await self._keys_for(job)}
-        words = "Asking Replicate to start the job." if not attempt else "Asking once more."
+        values = {**self._values(self._book.writer.job(job.job_id)), **await self._keys_for(job)}
         fresh = self._book.writer.job(job.job_id)
+        if fresh.prediction_id:  # somebody has seen what an earlier POST started
+            return await self._look_up(client, fresh)
+        if fresh.cancel_requested:
+            raise CancelledWhilePostingError
+        words = "Asking Replicate to start the job." if not attempt else "Asking once more."
         hook = self._webhook_for(job)
-        note_phase(
-            self._book,
-            fresh,
-            "posting",
-            words,
-            since=self._now().isoformat(),
-            webhook=hook is not None,
-        )  # fmt: skip
+        offset = client.clock_offset
+        # What is looked for may be from the first POST, so its time stays.
+        first: dict[str, Any] = {"since": self._now().isoformat()}
+        if offset is not None:
+            first["clock_offset"] = offset.total_seconds()
+        if "since" in fresh.submit:
+            first = {}
+        note_phase(self._book, fresh, "posting", words, webhook=hook is not None, **first)
         try:
             return await client.create_prediction(
                 version=full_version(job),
@@ -138,58 +142,92 @@ class Poster:
                 job.job_id, "local", "uncertain",
                 f"{error.message} Looking it up before anything else.",
             )  # fmt: skip
-            return await self._look_up(client, self._book.writer.job(job.job_id), values)
+            return await self._look_up(client, self._book.writer.job(job.job_id))
 
-    async def _look_up(
-        self, client: ReplicateClient, job: JobRecord, values: dict[str, Any]
-    ) -> Prediction | None:
+    async def _look_up(self, client: ReplicateClient, job: JobRecord) -> Prediction | None:
         """What became of a POST without an answer. Asks until it is known: money may be running."""
         waits = pauses(job)
         while True:
             try:
                 if told := self._book.writer.job(job.job_id).prediction_id:
-                    return await client.get_prediction(told)  # a webhook was quicker
+                    return await client.get_prediction(told)  # a webhook or a sync was quicker
                 found = await client.find_submitted(
                     version=full_version(job),
-                    input=values,
+                    input=job.inputs,
                     since=datetime.fromisoformat(job.submit["since"]),
-                    secret_names=job.submit.get("secret_names", ()),
                     patience=_LOOPBACK_LOOK_UP if is_loopback(job.api_base) else _LOOK_UP,
+                    clock_offset=clock_offset_of(job),
+                    matches=lambda row: (
+                        self._claims.is_of(job, row) and self._claims.is_free(job, row)
+                    ),
                 )
                 if not self._book.writer.job(job.job_id).prediction_id:
-                    break
+                    return await self._chosen(client, job, found)
             except AuthenticationError as error:
                 raise MissingTokenError(error.message.rstrip(".")) from None
+            except UnknownOutcomeError:
+                raise
             except ReplicateError as error:
                 words = f"It is not known yet whether Replicate took the job. {error.message}"
                 known = self._book.writer.job(job.job_id).prediction_id
                 stage = {} if known else {"stage": "looking for it at Replicate"}
                 self._book.note(job.job_id, "local", "trouble", words, **stage)
                 await asyncio.sleep(max(next(waits), error.retry_after or 0))
-        ours = [
-            one for one in found if self._book.writer.by_prediction(job.api_base, one.id) is None
-        ]
-        if ours and all(one.data_removed for one in ours):
+
+    async def _chosen(
+        self, client: ReplicateClient, job: JobRecord, found: Sequence[Prediction]
+    ) -> Prediction | None:
+        """Which of the predictions that were found is the job's; None when none is.
+
+        Raises:
+            UnknownOutcomeError: it can be any of those whose data Replicate has removed.
+        """
+        free = [one for one in found if self._claims.is_free(job, one)]
+        ours = [one for one in free if self._claims.is_of(job, one)]
+        ours.sort(key=lambda one: one.data_removed)
+        if not ours and not all(self._claims.is_comparable(job, one) for one in free):
             raise UnknownOutcomeError(
                 "It cannot be told any more whether Replicate took the job: its data are removed.",
                 advice="Look at replicate.com/predictions, then run it again if it is not there.",
             )
-        ours = [one for one in ours if not one.data_removed]
         words = (
             "It was accepted after all: found at Replicate."
             if ours
             else "It was not accepted: no such job at Replicate."
         )
         self._book.note(job.job_id, "local", "looked-up", words)
+        if job.submit.get("mark"):  # more than one with our mark: one submit, carried out twice
+            for surplus in ours[1:]:
+                await self._end_surplus(client, job, surplus)
         return ours[0] if ours else None
 
-    def _accept(self, job: JobRecord, prediction: Prediction) -> None:
-        fresh = self._book.writer.job(job.job_id)
-        self._book.note(
-            job.job_id, "local", "accepted", f"Replicate accepted it as {prediction.id}.",
-            prediction_id=prediction.id, submit={**fresh.submit, "phase": "accepted"},
-        )  # fmt: skip
+    async def _accept(
+        self, client: ReplicateClient, job: JobRecord, prediction: Prediction
+    ) -> None:
+        known = self._book.writer.job(job.job_id).prediction_id
+        if known and known != prediction.id:
+            # What an earlier POST started has been seen meanwhile; this one was posted in vain.
+            await self._end_surplus(client, job, prediction)
+            return
+        words = f"Replicate accepted it as {prediction.id}."
+        self._claims.give(job, prediction.id, "local", words)
         self._book.tell(job.job_id, snapshot_of(prediction), "local")
+
+    async def _end_surplus(
+        self, client: ReplicateClient, job: JobRecord, surplus: Prediction
+    ) -> None:
+        """Cancel a second prediction of the same submit: nobody wants it, and it costs money."""
+        if surplus.is_terminal:
+            return
+        words = f"Replicate started it twice: {surplus.id} is cancelled."
+        try:
+            await client.cancel_prediction(surplus.id)
+        except ReplicateError as error:
+            words = (
+                f"Replicate started it twice, and {surplus.id} could not be cancelled: "
+                f"{error.message} Cancel it on replicate.com/predictions."
+            )
+        self._book.note(job.job_id, "local", "surplus", words)
 
     def _values(self, job: JobRecord) -> dict[str, Any]:
         """The inputs to send: what was fixed when the job was made, with secrets put back."""
@@ -202,10 +240,10 @@ class Poster:
         own_bucket = bool(job.submit.get("destination"))
         for name in job.submit.get("secret_names", ()):
             if own_bucket and name in ("s3_access_key", "s3_secret_key"):
-                continue  # read by `_post_once`; a look-up does without
+                continue  # read by `_post_once`
             secret = self._secret(job, name)
             if secret is None and name == "images":
-                continue  # good enough for a look-up; `_require_address` guards the sending
+                continue  # `_require_address` has refused that before
             if secret is None:
                 raise MissingTokenError(f"{name} is needed again after a restart")
             values[name] = secret
@@ -228,8 +266,3 @@ class Poster:
         pair = self._keys.pair(job.job_id)
         known = {"s3_access_key": pair.access_key, "s3_secret_key": pair.secret_key}
         return Secret(known[name]) if name in known else None
-
-
-def full_version(job: JobRecord) -> str:
-    """`owner/name:version`, as Replicate wants it."""
-    return f"{job.model}:{job.version}" if job.version else job.model

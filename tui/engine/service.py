@@ -17,6 +17,7 @@ from tui.engine.api_keys import ApiKeys
 from tui.engine.arrivals import Arrivals
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
+from tui.engine.claims import Claims
 from tui.engine.clients import Clients
 from tui.engine.cloud_desk import CloudDesk
 from tui.engine.collecting.places import ResultPlaces
@@ -93,6 +94,7 @@ class Engine:
         self.book = Book(self._writer, home, self.hub)
         self.keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now)
         self.clients = Clients(self.live, self._token_came)
+        claims = Claims(self.book, self.keys, self.clients.clock_offset)
         outputs = Path(settings.cloud.outputs_dir).expanduser()
         self._outputs = outputs if settings.cloud.outputs_dir else home.outputs
         self.monitor = Monitor(
@@ -103,6 +105,7 @@ class Engine:
         self.hook_secrets = HookSecrets(self.clients)
         hooks = HookDesk(
             book=self.book,
+            claims=claims,
             keys=self.keys,
             live=self.live,
             monitor=self.monitor,
@@ -159,6 +162,7 @@ class Engine:
         )
         self._submitter = Submitter(
             book=self.book,
+            claims=claims,
             clients=self.clients,
             hub=self.hub,
             monitor=self.monitor,
@@ -169,9 +173,11 @@ class Engine:
             keys_for=self.job_delivery.keys_for,
             webhook_for=self.listening.webhook_url,
         )
+        claims.on_given = self._submitter.follow
         self.spending = SpendingService(self.reader, self.live, self._service_time)
         self.jobs = JobService(
             book=self.book,
+            claims=claims,
             clients=self.clients,
             collector=self._collector,
             live=self.live,
@@ -250,7 +256,7 @@ class Engine:
     def _take_up(self) -> None:
         for job in self._writer.active():
             if job.prediction_id:
-                self.monitor.follow(job)
+                self._submitter.follow(job)
             else:
                 self._submitter.start(job)
         ended = {job.job_id: job for job in self._writer.at_risk(utc_now())}

@@ -22,6 +22,7 @@ from typing import Final
 
 from tui.engine.archives import Archives
 from tui.engine.book import Book, Clock
+from tui.engine.claims import Claims
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.hub import Hub
 from tui.engine.lost import as_lost
@@ -35,7 +36,7 @@ from tui.settings import Home
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
 from tui.simpletuner.scan import DataReport
 from tui.store.records import JobRecord, JobStatus
-from tui.store.schema import StoreError
+from tui.store.schema import DuplicateError, StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Submitter:
         self,
         *,
         book: Book,
+        claims: Claims,
         clients: Clients,
         hub: Hub,
         monitor: Monitor,
@@ -71,7 +73,7 @@ class Submitter:
         self._now = now
         self._archives = Archives(book=book, clients=clients, hub=hub, home=home)
         self._poster = Poster(
-            book=book, clients=clients, keys=keys, now=now, webhook_for=webhook_for,
+            book=book, claims=claims, clients=clients, keys=keys, now=now, webhook_for=webhook_for,
             keys_for=keys_for,
         )  # fmt: skip
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -105,6 +107,12 @@ class Submitter:
         self._running[job.job_id] = task
         task.add_done_callback(lambda ended: self._forget(job.job_id, ended))
 
+    def follow(self, job: JobRecord) -> None:
+        """Watch a job that has its prediction, and pass on a cancel that was asked for before."""
+        self._monitor.follow(job)
+        if job.cancel_requested and not job.status.is_terminal:
+            self.start(job)
+
     def _forget(self, job_id: str, ended: asyncio.Task[None]) -> None:
         if self._running.get(job_id) is not ended:  # taken up again already
             return
@@ -131,7 +139,10 @@ class Submitter:
                 await asyncio.shield(asyncio.gather(task, return_exceptions=True))
         fresh = self._book.writer.job(job.job_id)
         if fresh.submit.get("phase") in ("posting", "accepted"):
-            return await self.cancel(fresh)
+            await self.cancel(fresh)
+            # Its task has ended without having seen the cancel: another one passes it on.
+            self.start(self._book.writer.job(job.job_id))
+            return False
         self._cancelled(job.job_id)
         return True
 
@@ -171,6 +182,8 @@ class Submitter:
             self._fail(job_id, error.message, error.advice, lost=True)
         except ReplicateError as error:
             self._fail(job_id, error.message, error.advice)
+        except DuplicateError as error:  # it was started, and no other POST mends that
+            self._fail(job_id, error.message, error.advice, lost=True)
         except CancelledByUser:
             return
         except CancelledWhilePostingError:
@@ -187,17 +200,21 @@ class Submitter:
     async def _steps(self, job_id: str, report: DataReport | None) -> None:
         cancel = self._cancels[job_id]
         job = self._book.writer.job(job_id)
+        if job.prediction_id:  # known already: only a cancel may be left to be passed on
+            await self._see_to(job)
+            return
         if job.submit.get("phase") == "new" and job.submit.get("pack"):
             await self._archives.pack(job, report, cancel)
             job = self._book.writer.job(job_id)
         if job.submit.get("phase") == "packed":
             await self._archives.upload(job, cancel)
             job = self._book.writer.job(job_id)
-        if job.submit.get("phase") != "accepted":
-            job = await self._poster.post(job)
-            self._monitor.follow(job)
-            if job.cancel_requested and not job.status.is_terminal:
-                await self._poster.pass_on_cancel(job)
+        await self._see_to(await self._poster.post(job))
+
+    async def _see_to(self, job: JobRecord) -> None:
+        self._monitor.follow(job)
+        if job.cancel_requested and not job.status.is_terminal:
+            await self._poster.pass_on_cancel(job)
 
     def _fail(
         self,
@@ -210,13 +227,22 @@ class Submitter:
     ) -> None:
         """End a job that never started; `refused` are words by input, from Replicate.
 
-        One that is `lost` may have been started: it counts as if it was.
+        One that is `lost` may have been started: it counts as if it was. One that has its
+        prediction was started: it ends when that ends.
         """
         self._archives.remove(job_id)
+        job = self._book.writer.job(job_id)
+        if job.prediction_id:
+            self._book.note(job_id, "local", "trouble", message)
+            self._monitor.follow(job)
+            self._hub.publish(
+                "notice", level="error", message=message, advice=advice, job_id=job_id
+            )
+            return
         now = self._now()
         ending = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
         if lost:
-            ending = as_lost(self._book.writer.job(job_id), now)
+            ending = as_lost(job, now)
         self._book.note(
             job_id, "local", "state", message,
             **ending, stage=message, error=message,

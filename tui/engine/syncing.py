@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from tui.engine.book import Book, utc_now
+from tui.engine.claims import Claims
 from tui.engine.keepable import keepable_inputs, keepable_settings
 from tui.engine.monitor import snapshot_of
+from tui.engine.run_names import run_name_of, sent_settings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
 from tui.settings import Settings
@@ -20,15 +21,18 @@ _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 async def import_predictions(
-    client: ReplicateClient, api_base: str, book: Book, settings: Settings
+    client: ReplicateClient, api_base: str, book: Book, settings: Settings, claims: Claims
 ) -> AsyncIterator[JobRecord]:
     """Add every trainer prediction that is not known yet, all pages; yields the new jobs.
 
     Those that were lost and are found again are among them.
 
     Predictions of other models are left alone, and so are those the user deleted from the list.
+    One that belongs to a job being posted is given to that job, which is no new one.
     """
     async for row in client.predictions():
+        if (posted := claims.job_of(api_base, row)) is not None:
+            claims.give(posted, row.id, "sync", f"Found on the account as {row.id}.")
         known = book.writer.by_prediction(api_base, row.id)
         if known is not None:
             lost = known.provider_status == LOST
@@ -64,7 +68,7 @@ def import_prediction(
 
 
 def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
-    config = _config(row.input)
+    config = sent_settings(row.input)
     profile = profile_for_model(row.model)
     rate = 0
     if profile is not None:
@@ -72,7 +76,7 @@ def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
     return JobRecord(
         job_id="".join(secrets.choice(_LETTERS) for _ in range(10)),
         api_base=api_base,
-        name=_text(config, "tracker_run_name") or row.id[:10],
+        name=run_name_of(row.input) or row.id[:10],
         config_name="",
         config_path="",
         model=row.model,
@@ -90,19 +94,6 @@ def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
         inputs=keepable_inputs(row.input),
         config=keepable_settings(config),
     )
-
-
-def _config(values: dict[str, Any]) -> dict[str, Any]:
-    text = values.get("config_json")
-    if not isinstance(text, str) or not text.lstrip().startswith("{"):
-        return {}
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return {}
-    if not isinstance(data, dict):
-        return {}
-    return {str(name).lstrip("-"): value for name, value in data.items()}
 
 
 def _text(config: dict[str, Any], name: str) -> str:

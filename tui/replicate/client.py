@@ -6,9 +6,9 @@ its documentation (https://replicate.com/docs/reference/http).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,8 @@ class ReplicateClient(Calls):
         since: datetime,
         secret_names: Collection[str] = (),
         patience: float = 10.0,
+        clock_offset: timedelta | None = None,
+        matches: Callable[[Prediction], bool] | None = None,
     ) -> list[Prediction]:
         """Look for predictions that an uncertain create may have started; oldest first.
 
@@ -197,6 +199,14 @@ class ReplicateClient(Calls):
             secret_names: inputs that do not count.
             patience: seconds to go on looking while there is nothing: what was accepted a moment
                 ago may not be in the list yet.
+            clock_offset: how far the service's clock was ahead of ours when the create was
+                started; None takes what it is now.
+            matches: tells a match by something better than version and input.
+
+        Raises:
+            BadAnswerError: a page is not a whole list of predictions, so that nothing can be said
+                about what is missing.
+            ReplicateError: a page could not be fetched, with the same consequence.
         """
         return await find_submitted(
             self._session,
@@ -205,6 +215,8 @@ class ReplicateClient(Calls):
             since=since,
             secret_names=secret_names,
             patience=patience,
+            clock_offset=clock_offset,
+            matches=matches,
         )
 
     # Trainings

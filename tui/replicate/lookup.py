@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tui.replicate.errors import BadAnswerError
 from tui.replicate.fingerprint import input_fingerprint, secret_input_names
 from tui.replicate.models import Prediction
 from tui.replicate.pages import pages
@@ -15,7 +16,7 @@ from tui.replicate.session import Call, Session
 
 # `Date` has whole seconds and an answer takes a while; Replicate's two back ends disagree about
 # the same job's creation by some milliseconds.
-_CLOCK_MARGIN = timedelta(seconds=5)
+CLOCK_MARGIN = timedelta(seconds=5)
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 4.0
 
@@ -28,42 +29,58 @@ async def find_submitted(
     since: datetime,
     secret_names: Collection[str],
     patience: float,
+    clock_offset: timedelta | None = None,
+    matches: Callable[[Prediction], bool] | None = None,
 ) -> list[Prediction]:
     """See `ReplicateClient.find_submitted`."""
     hidden = frozenset(secret_names) | secret_input_names(values)
     wanted = input_fingerprint(values, hidden)
+
+    def same_content(row: Prediction) -> bool:
+        return is_version(row, version) and input_fingerprint(row.input, hidden) == wanted
+
+    is_match = matches or same_content
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
     while True:
-        rows = await _rows_since(session, since)
-        same_version = [row for row in rows if _is_version(row, version)]
-        matches = [r for r in same_version if input_fingerprint(r.input, hidden) == wanted]
+        rows = await _rows_since(session, since, clock_offset)
+        found = [row for row in rows if is_match(row)]
+        if not all(row.id for row in found):
+            raise BadAnswerError(f"{session.base.service} lists the job without its id.")
         left = deadline - time.monotonic()
-        if matches or left <= 0:
-            found = matches or [row for row in same_version if row.data_removed]
+        if found or left <= 0:
+            found = found or [
+                row for row in rows if row.id and row.data_removed and is_version(row, version)
+            ]
             return sorted(found, key=lambda row: row.created_at or since)
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-async def _rows_since(session: Session, since: datetime) -> list[Prediction]:
-    """The newest pages, down to `since`.
+async def _rows_since(
+    session: Session, since: datetime, clock_offset: timedelta | None
+) -> list[Prediction]:
+    """The newest pages, down to `since`, each row once.
 
     Filtered here and not by the service: it is its clock that the rows carry, and how far that is
     from ours is known only after it has answered.
     """
     call = Call("the look-up of the job", "GET", session.base.path("predictions"))
     found: list[Prediction] = []
-    async for page in pages(session, call, Prediction):
-        start = since.astimezone(UTC) + (session.clock_offset or timedelta()) - _CLOCK_MARGIN
+    seen: set[str] = set()  # a page moves on by a row when a prediction is created meanwhile
+    async for page in pages(session, call, Prediction, whole=True):
+        offset = session.clock_offset if clock_offset is None else clock_offset
+        start = since.astimezone(UTC) + (offset or timedelta()) - CLOCK_MARGIN
         young = [row for row in page if row.created_at is None or row.created_at >= start]
-        found += [row for row in young if row.id]
+        found += [row for row in young if row.id not in seen]
+        seen |= {row.id for row in young if row.id}
         if page and not any(row.created_at is not None for row in young):
             break
     return found
 
 
-def _is_version(row: Prediction, version: str) -> bool:
+def is_version(row: Prediction, version: str) -> bool:
+    """Whether a prediction may be one of `version` (`64hex` or `owner/name:64hex`)."""
     model, _, given = version.rpartition(":")
     if row.version == given:
         return True

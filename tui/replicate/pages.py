@@ -15,10 +15,13 @@ log = logging.getLogger(__name__)
 A = TypeVar("A", bound=Answer)
 
 
-async def pages(session: Session, call: Call, kind: type[A]) -> AsyncIterator[list[A]]:
+async def pages(
+    session: Session, call: Call, kind: type[A], *, whole: bool = False
+) -> AsyncIterator[list[A]]:
     """All pages of a list, following the opaque `next` links on the service's own host.
 
-    Rows are read as far as they are understood; what is not even an object is left out.
+    Rows are read as far as they are understood; what is not even an object is left out, or, when
+    the list must be `whole`, an error.
 
     Raises:
         BadAnswerError: an answer without rows, a link to elsewhere, or a circle of links.
@@ -30,7 +33,10 @@ async def pages(session: Session, call: Call, kind: type[A]) -> AsyncIterator[li
         rows = answer.get("results") if isinstance(answer, dict) else answer
         if not isinstance(rows, list):
             raise BadAnswerError(f"{session.base.service} answered {call.what} without a list.")
-        yield read_rows(rows, kind, call.what)
+        read = read_rows(rows, kind, call.what)
+        if whole and len(read) < len(rows):
+            raise BadAnswerError(f"{session.base.service} answered {call.what} only in part.")
+        yield read
         link = answer.get("next") if isinstance(answer, dict) else None
         if not isinstance(link, str) or not link:
             return

@@ -27,6 +27,23 @@ class StoreError(Exception):
         self.advice = advice
 
 
+class DuplicateError(Exception):
+    """A row that must be unique is in the store already.
+
+    It is a fact about the data and no failure of the disk: writing the same again fails again. So
+    it is no `StoreError`.
+
+    Attributes:
+        message: what is wrong.
+        advice: what to do about it.
+    """
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE jobs (

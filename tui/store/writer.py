@@ -14,17 +14,21 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tui.settings import Home
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
 from tui.store.fetches import FetchTable
 from tui.store.records import FileRecord, JobRecord, StageRecord
-from tui.store.schema import StoreError, migrate
+from tui.store.schema import DuplicateError, StoreError, migrate
 from tui.store.transfers import TransferTables
+
+_DUPLICATE: Final = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+_OF_A_JOB: Final = ("metrics", "stages", "files", "fetches", "events", "transfers")
+"""Tables whose rows belong to a job by `job_id`."""
 
 
 class StoreBusyError(StoreError):
@@ -102,6 +106,11 @@ class StoreWriter:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._rollback()
+            if getattr(error, "sqlite_errorcode", None) in _DUPLICATE:
+                raise DuplicateError(
+                    f"The job database has this already: {error}.",
+                    "Nothing was changed. Look at replicate.com/predictions for what runs.",
+                ) from error
             raise StoreError(
                 f"The job database cannot be written: {error}.",
                 "Free some disk space, or check that the folder is writable; nothing recorded "
@@ -139,7 +148,11 @@ class StoreWriter:
         return self.job(record.job_id)
 
     def apply(self, job_id: str, change: Change) -> None:
-        """Write everything of `change` in one transaction, or nothing."""
+        """Write everything of `change` in one transaction, or nothing.
+
+        Raises:
+            DuplicateError: another job has the prediction that `change` sets.
+        """
         with self._transaction():
             self._apply(job_id, change)
 
@@ -179,12 +192,7 @@ class StoreWriter:
         ]  # fmt: skip
         if files:
             self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", files)
-            self._db.execute(
-                "UPDATE jobs SET (file_count, file_bytes) = (SELECT COUNT(*), "
-                "COALESCE(SUM(size), 0) FROM files WHERE job_id = ?1 AND missing = '') "
-                "WHERE job_id = ?1",
-                (job_id,),
-            )
+            self._count_files(job_id)
         self._db.executemany(
             "INSERT INTO events (job_id, at, source, kind, message) VALUES (?, ?, ?, ?, ?)",
             (
@@ -192,6 +200,50 @@ class StoreWriter:
                 for at, source, kind, message in change.events
             ),
         )
+
+    def _count_files(self, job_id: str) -> None:
+        self._db.execute(
+            "UPDATE jobs SET (file_count, file_bytes) = (SELECT COUNT(*), "
+            "COALESCE(SUM(size), 0) FROM files WHERE job_id = ?1 AND missing = '') "
+            "WHERE job_id = ?1",
+            (job_id,),
+        )
+
+    def claim(self, job: JobRecord, prediction_id: str, change: Change, other_id: str = "") -> None:
+        """Give a prediction to the job that started it, in one transaction.
+
+        Args:
+            job: the job.
+            prediction_id: the prediction, which is the job's from now on.
+            change: what else is written of the job.
+            other_id: a second record of the same prediction. Its rows become the job's and the
+                record goes; where both have a row of the same key, the job's stays.
+
+        A deleted record of the prediction is forgotten: the job's own cost counts from now on.
+
+        Raises:
+            DuplicateError: a job that is not `other_id` has the prediction.
+        """
+        with self._transaction():
+            if other_id:
+                for table in _OF_A_JOB:
+                    self._db.execute(
+                        f"UPDATE OR IGNORE {table} SET job_id = ? WHERE job_id = ?",  # noqa: S608
+                        (job.job_id, other_id),
+                    )
+                    self._db.execute(
+                        f"DELETE FROM {table} WHERE job_id = ?",  # noqa: S608  constants
+                        (other_id,),
+                    )
+                self._db.execute("DELETE FROM jobs WHERE job_id = ?", (other_id,))
+                self._count_files(job.job_id)
+            for table in ("ledger", "deleted"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE api_base = ? AND prediction_id = ?",  # noqa: S608
+                    (job.api_base, prediction_id),
+                )
+            values = {**change.values, "prediction_id": prediction_id}
+            self._apply(job.job_id, replace(change, values=values))
 
     def delete(self, job_id: str) -> None:
         """Remove a job's record.
@@ -244,6 +296,16 @@ class StoreWriter:
         rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE status IN "  # noqa: S608  constants
             "('pending', 'uploading', 'queued', 'running') ORDER BY created_at"
+        )
+        return [job_record(row) for row in rows]
+
+    def unanswered(self, api_base: str) -> list[JobRecord]:
+        """Active jobs of an API base that have no prediction yet, oldest first."""
+        rows = self._read(
+            f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE status IN "  # noqa: S608  constants
+            "('pending', 'uploading', 'queued', 'running') AND prediction_id = '' "
+            "AND api_base = ? ORDER BY created_at",
+            api_base,
         )
         return [job_record(row) for row in rows]
 

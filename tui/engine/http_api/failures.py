@@ -22,7 +22,7 @@ from tui.replicate.errors import (
 from tui.secrets import KeyringError
 from tui.settings import SettingsError
 from tui.simpletuner.errors import SimpleTunerError
-from tui.store.schema import StoreError
+from tui.store.schema import DuplicateError, StoreError
 
 LOG = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return failure(500, "keyring", f"{error.message}.".capitalize(), error.advice)
     except StoreError as error:
         return failure(507, "store", error.message, error.advice)
+    except DuplicateError as error:
+        return failure(409, "duplicate", error.message, error.advice)
     except (ConnectionResetError, asyncio.CancelledError):
         raise
     except Exception:

@@ -1,0 +1,67 @@
+"""The run name inside a request: what a prediction is recognised by.
+
+Replicate gives a prediction's `input` back with every answer until it removes the data. So a name
+that no other job has, put into the config that is sent, tells whose prediction it is, even when two
+jobs ask for exactly the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+_CONFIG: Final = "config_json"
+_OPTION: Final = "tracker_run_name"
+_DATA: Final = "data:application/json;base64,"
+
+
+def unique_run_name(name: str, job_id: str) -> str:
+    """The run name of one job: its name for a reader, its id so that no other job has it."""
+    return f"{name}-{job_id}"
+
+
+def job_id_in(run_name: str) -> str:
+    """The id at the end of a unique run name; of any other text its last word."""
+    return run_name.rpartition("-")[2]
+
+
+def with_run_name(values: Mapping[str, Any], run_name: str) -> dict[str, Any]:
+    """Inputs whose config names the run; unchanged where no config can be read."""
+    text = values.get(_CONFIG)
+    settings = _settings(text)
+    if not isinstance(text, str) or settings is None:
+        return dict(values)
+    others = {name: value for name, value in settings.items() if name.lstrip("-") != _OPTION}
+    named = json.dumps(
+        others | {f"--{_OPTION}": run_name}, ensure_ascii=False, separators=(",", ":")
+    )
+    if text.startswith(_DATA):
+        named = _DATA + base64.b64encode(named.encode()).decode()
+    return {**values, _CONFIG: named}
+
+
+def sent_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The config inside a prediction's inputs, under plain names; empty where there is none."""
+    settings = _settings(values.get(_CONFIG)) or {}
+    return {str(name).lstrip("-"): value for name, value in settings.items()}
+
+
+def run_name_of(values: Mapping[str, Any]) -> str:
+    """The run name inside a prediction's inputs; "" where there is none."""
+    name = sent_settings(values).get(_OPTION)
+    return name if isinstance(name, str) else ""
+
+
+def _settings(text: Any) -> dict[str, Any] | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        if text.startswith(_DATA):  # what older versions of the trainer take instead of the text
+            text = base64.b64decode(text.removeprefix(_DATA), validate=True).decode()
+        data = json.loads(text)
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
