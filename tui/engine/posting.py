@@ -14,7 +14,7 @@ from tui.engine.monitor import snapshot_of
 from tui.engine.phases import IMAGES_LATER, note_phase, pauses
 from tui.engine.storage_keys import StorageKeys
 from tui.replicate.client import ReplicateClient
-from tui.replicate.errors import AuthenticationError, ReplicateError, UncertainError
+from tui.replicate.errors import ReplicateError, UncertainError
 from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.simpletuner.errors import SimpleTunerError
@@ -79,7 +79,7 @@ class Poster:
         async with lock:
             prediction: Prediction | None = None
             if job.submit.get("phase") == "posting":  # we died, or the line did, while posting
-                prediction = await self._look_up(client, job)
+                prediction = await self._look_up(job)
             for attempt in range(_POSTS):
                 if prediction is not None:
                     break
@@ -116,7 +116,7 @@ class Poster:
         values = {**self._values(self._book.writer.job(job.job_id)), **await self._keys_for(job)}
         fresh = self._book.writer.job(job.job_id)
         if fresh.prediction_id:  # somebody has seen what an earlier POST started
-            return await self._look_up(client, fresh)
+            return await self._look_up(fresh)
         if fresh.cancel_requested:
             raise CancelledWhilePostingError
         words = "Asking Replicate to start the job." if not attempt else "Asking once more."
@@ -142,13 +142,14 @@ class Poster:
                 job.job_id, "local", "uncertain",
                 f"{error.message} Looking it up before anything else.",
             )  # fmt: skip
-            return await self._look_up(client, self._book.writer.job(job.job_id))
+            return await self._look_up(self._book.writer.job(job.job_id))
 
-    async def _look_up(self, client: ReplicateClient, job: JobRecord) -> Prediction | None:
+    async def _look_up(self, job: JobRecord) -> Prediction | None:
         """What became of a POST without an answer. Asks until it is known: money may be running."""
         waits = pauses(job)
         while True:
             try:
+                client = await self._clients.get(job.api_base)  # a new token makes a new one
                 if told := self._book.writer.job(job.job_id).prediction_id:
                     return await client.get_prediction(told)  # a webhook or a sync was quicker
                 found = await client.find_submitted(
@@ -163,9 +164,7 @@ class Poster:
                 )
                 if not self._book.writer.job(job.job_id).prediction_id:
                     return await self._chosen(client, job, found)
-            except AuthenticationError as error:
-                raise MissingTokenError(error.message.rstrip(".")) from None
-            except UnknownOutcomeError:
+            except (MissingTokenError, UnknownOutcomeError):
                 raise
             except ReplicateError as error:
                 words = f"It is not known yet whether Replicate took the job. {error.message}"
