@@ -23,7 +23,12 @@ from tests.replicate.server import (
     serving,
 )
 from tui.replicate.client import ReplicateClient
-from tui.replicate.errors import NotSentError, RateLimitedError, UncertainError
+from tui.replicate.errors import (
+    NotSentError,
+    RateLimitedError,
+    ReplicateError,
+    UncertainError,
+)
 from tui.replicate.models import Prediction
 from tui.replicate.network import Network
 from tui.replicate.secret import Secret
@@ -164,6 +169,59 @@ async def test_looks_through_newer_pages_and_no_further(server, client):
     found = await client.find_submitted(version=VERSION, input={"a": 1}, since=now, patience=0)
     assert [job.id for job in found] == ["ours"]
     assert len(server.seen) == 3
+
+
+async def test_found_although_our_clock_was_set_meanwhile(server, client):
+    """It was an hour ahead when the create was sent, which is known from then."""
+    hour = timedelta(hours=1)
+    now = datetime.now(UTC)
+    row = prediction(input={"a": 1}, created_at=now.isoformat())
+    server.on("GET /predictions", {"results": [row]})
+    asked = {"version": VERSION, "input": {"a": 1}, "since": now + hour, "patience": 0}
+    assert await client.find_submitted(**asked) == []
+    found = await client.find_submitted(**asked, clock_offset=-hour)
+    assert [job.id for job in found] == [row["id"]]
+
+
+async def test_a_row_that_comes_on_two_pages_is_one_prediction(server, client):
+    now = datetime.now(UTC)
+    row = prediction(input={"a": 1}, created_at=now.isoformat())
+    link = f"{server.base}/predictions?cursor=1"
+    server.on(
+        "GET /predictions", {"next": link, "results": [row]}, {"next": None, "results": [row]}
+    )
+    found = await client.find_submitted(version=VERSION, input={"a": 1}, since=now, patience=0)
+    assert [job.id for job in found] == [row["id"]]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        reply({}, status=500),
+        reply(b"<html>"),
+        reply({"detail": "no list"}),
+        reply({"next": None, "results": ["not a prediction"]}),
+        reply({"next": None, "results": [{"input": {"a": 1}, "version": VERSION}]}),
+        reply({"detail": "token"}, status=401),
+    ],
+)
+async def test_what_is_missing_from_a_list_that_is_not_whole_is_not_known(server, client, second):
+    now = datetime.now(UTC)
+    young = prediction(id="y", created_at=now.isoformat())
+    link = f"{server.base}/predictions?cursor=1"
+    server.on("GET /predictions", {"next": link, "results": [young]}, second)
+    with pytest.raises(ReplicateError):
+        await client.find_submitted(version=VERSION, input={"a": 1}, since=now, patience=0)
+
+
+async def test_a_match_may_be_told_by_something_better_than_the_input(server, client):
+    now = datetime.now(UTC)
+    twins = [prediction(id=n, input={"a": 1}, created_at=now.isoformat()) for n in ("x", "y")]
+    server.on("GET /predictions", {"results": twins})
+    found = await client.find_submitted(
+        version=VERSION, input={"a": 1}, since=now, patience=0, matches=lambda row: row.id == "y"
+    )
+    assert [job.id for job in found] == ["y"]
 
 
 async def test_wiped_rows_are_told_only_when_nothing_else_fits(server, client):

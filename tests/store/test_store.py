@@ -19,7 +19,7 @@ from tui.settings import Home
 from tui.store import schema
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, JobStatus, StageRecord
-from tui.store.schema import MIGRATIONS, StoreError, schema_version
+from tui.store.schema import MIGRATIONS, DuplicateError, StoreError, schema_version
 from tui.store.writer import Change, StoreBusyError, StoreWriter, check_free
 
 
@@ -94,9 +94,25 @@ def test_a_change_is_written_as_a_whole_or_not_at_all(home: Home) -> None:
         with pytest.raises(StoreError):
             writer.apply(job_id, Change(values={"name": "x"}, metrics=[("loss", [1], 1.0)]))  # type: ignore[list-item]
         assert writer.job(job_id) == before
-        with pytest.raises(StoreError):
+        with pytest.raises(DuplicateError):
             writer.insert(job(1, JobStatus.RUNNING), facts={"key": 1})
         assert writer.fact("key") is None
+
+
+def test_a_prediction_that_another_job_has_is_no_failure_of_the_disk(home: Home) -> None:
+    """What counts as a full disk is tried again, and a job that is tried again is paid again."""
+    with writing(home) as writer:
+        for number in (1, 2):
+            writer.insert(job(number, JobStatus.RUNNING))
+        taken, before = writer.job(job(1, JobStatus.RUNNING).job_id), job(2, JobStatus.RUNNING)
+        with pytest.raises(DuplicateError) as caught:
+            writer.apply(before.job_id, Change(values={"prediction_id": taken.prediction_id}))
+        assert not isinstance(caught.value, StoreError)
+        assert caught.value.message
+        assert caught.value.advice
+        assert writer.job(before.job_id).prediction_id == before.prediction_id
+        with pytest.raises(DuplicateError):
+            writer.claim(writer.job(before.job_id), taken.prediction_id, Change())
 
 
 def test_jobs_are_found_by_beginnings(home: Home) -> None:

@@ -25,6 +25,8 @@ _POSTS: Final = 3
 _HOOK_EVENTS: Final = ("start", "output", "logs", "completed")
 _LOOK_UP: Final = 12.0
 """Seconds for which a new prediction may be missing in Replicate's list."""
+CANCEL_PAUSES: Final = (0.5, 2.0, 8.0, None)
+"""Seconds between the tries to pass a cancel on; None after the last one."""
 _LOOPBACK_LOOK_UP: Final = 0.5
 
 
@@ -97,7 +99,7 @@ class Poster:
     async def pass_on_cancel(self, job: JobRecord) -> None:
         """Cancel a prediction whose job was cancelled while nobody knew its id."""
         client = await self._clients.get(job.api_base)
-        for pause in (0.5, 2.0, 8.0, None):
+        for pause in CANCEL_PAUSES:
             try:
                 answer = await client.cancel_prediction(job.prediction_id)
             except ReplicateError as error:

@@ -1,0 +1,534 @@
+"""A prediction belongs to the job that posted it, and nothing is posted twice."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.engine.held_answers import HeldAnswers, hold_answers
+from tests.engine.test_webhook_wiring import send
+from tests.engine.world import World, running_world
+from tests.support import eventually
+from tui.engine.claims import is_imported
+from tui.engine.lost import as_lost
+from tui.engine.monitor import snapshot_of
+from tui.engine.run_names import run_name_of, sent_settings, with_run_name
+from tui.engine.syncing import import_prediction
+from tui.replicate.fingerprint import input_fingerprint
+from tui.replicate.models import Prediction
+from tui.sandbox.record import Record
+from tui.settings import Home
+from tui.store.records import LOST, JobRecord, JobStatus
+from tui.store.schema import DuplicateError
+
+POST, LIST = "POST /v1/predictions", "GET /v1/predictions"
+
+
+@pytest.fixture
+async def silent(home: Home, project: Path) -> AsyncIterator[World]:
+    """A world whose predictions stay in the queue and send no webhooks."""
+    async with running_world(home, project, faults=["webhook-lost", "queue-forever"]) as world:
+        yield world
+
+
+async def late(world: World, **more: Any) -> tuple[str, HeldAnswers]:
+    """A job whose prediction is created, and whose answer is held."""
+    held = hold_answers(world.sandbox)
+    made = len(world.predictions)
+    world.fault(f"slow*1@{POST}")
+    job_id = await world.submit(**more)
+    await eventually(lambda: len(world.predictions) > made)
+    assert world.job(job_id).submit["phase"] == "posting"
+    return job_id, held
+
+
+def records(world: World) -> list[JobRecord]:
+    reader = world.reader
+    try:
+        return reader.records()
+    finally:
+        reader.close()
+
+
+async def posted(world: World, job_id: str) -> JobRecord:
+    """Wait until the engine is done with posting a job."""
+    await eventually(lambda: not world.engine._submitter.busy, within=20)
+    return world.job(job_id)
+
+
+def check_one(world: World, job_id: str) -> None:
+    assert [job.job_id for job in records(world)] == [job_id]
+    assert [one.id for one in world.predictions] == [world.job(job_id).prediction_id]
+
+
+# -- whoever sees it first --------------------------------------------------------------------
+
+
+async def test_a_sync_gives_a_prediction_to_the_job_being_posted(silent: World) -> None:
+    job_id, held = await late(silent)
+    assert (await silent.client.sync())["synced"] == 0
+    check_one(silent, job_id)
+    held.release()
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+    assert silent.kinds(job_id).count("accepted") == 1
+
+
+async def test_a_webhook_without_a_key_gives_it_to_the_job_being_posted(silent: World) -> None:
+    silent.engine._api_base = silent.sandbox.base_url
+    job_id, held = await late(silent)
+    body = silent.sandbox.core.views.record(silent.predictions[0], "get")
+    assert (await send(silent, body)).status_code == 200
+    await eventually(lambda: silent.job(job_id).prediction_id)
+    check_one(silent, job_id)
+    held.release()
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+
+
+async def test_a_sync_after_a_restart_finds_the_job_that_was_being_posted(silent: World) -> None:
+    """The engine ends while the answer is late; the next one syncs before it can look up."""
+    job_id, held = await late(silent)
+    writer, base = silent.engine.book.writer, silent.sandbox.base_url
+    await silent.engine._tasks.aclose()  # what a kill leaves: a record that says "posting"
+    assert (await silent.client.sync())["synced"] == 0
+    check_one(silent, job_id)
+    silent.engine._take_up()
+    held.release()
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+    assert writer.by_prediction(base, silent.predictions[0].id) is not None
+
+
+async def test_twins_whose_answers_are_lost_find_their_own(silent: World) -> None:
+    """The same draft with the same name, twice at once: two predictions, each job its own."""
+    silent.fault(f"cut=0*2@{POST}")
+    more = {"data": "hosted", "images_url": "https://example.com/a.zip", "name": "twin"}
+    jobs = await asyncio.gather(silent.submit(**more), silent.submit(**more))
+    for job_id in jobs:
+        await posted(silent, job_id)
+    assert len(silent.predictions) == 2
+    for job_id in jobs:
+        job = silent.job(job_id)
+        sent = run_name_of(silent.prediction_of(job).input)
+        assert sent == run_name_of(job.inputs) == f"twin-{job_id}"
+        assert len(job.inputs["images"]) > 0
+
+
+# -- records of former versions ---------------------------------------------------------------
+
+
+def forget_mark(world: World, job_id: str) -> None:
+    """Make a job like one that was posted before requests carried a run name of their own."""
+    job = world.engine.book.writer.job(job_id)
+    prediction = world.predictions[-1]
+    config = json.dumps(
+        {f"--{k}": v for k, v in sent_settings(job.inputs).items() if k != "tracker_run_name"}
+    )
+    inputs = {**job.inputs, "config_json": config}
+    prediction.input = {**prediction.input, "config_json": config}
+    prediction.encoded.clear()
+    submit = {k: v for k, v in job.submit.items() if k not in ("mark", "clock_offset")}
+    submit["fingerprint"] = input_fingerprint(inputs, submit["secret_names"])
+    world.engine.book.note(job_id, "local", "old", "As before.", inputs=inputs, submit=submit)
+
+
+def import_it(world: World, record: Record, logs: str = "") -> str:
+    """The record that a former version made of a prediction it did not recognise."""
+    row = Prediction.read(world.sandbox.core.views.record(record, "list"))
+    book = world.engine.book
+    job = import_prediction(row, world.sandbox.base_url, book, world.engine.live.now, "sync")
+    assert job is not None
+    assert is_imported(job)
+    book.tell(job.job_id, replace(snapshot_of(row), status="processing", logs=logs), "sync")
+    return job.job_id
+
+
+LOG = "".join(
+    f"[TRAINING] Step {n}/12 (8.3%) loss=0.{n:02d} lr=1e-04 epoch=1 (0.5s/step)\n"
+    for n in range(1, 6)
+)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+async def test_an_imported_twin_of_the_record_is_joined_with_all_it_has(
+    silent: World, *, marked: bool
+) -> None:
+    job_id, held = await late(silent)
+    await silent.engine._tasks.aclose()
+    if not marked:
+        forget_mark(silent, job_id)
+    other = import_it(silent, silent.predictions[0], LOG)
+    metrics = {name: silent.steps_of(other, name) for name in silent.reader.metric_names(other)}
+    assert silent.log(other) == LOG
+    assert silent.job(other).status is JobStatus.RUNNING
+    silent.engine._take_up()
+    await posted(silent, job_id)
+    held.release()
+    check_one(silent, job_id)
+    assert silent.log(job_id) == LOG
+    assert not silent.home.log_file(other).exists()
+    names = silent.reader.metric_names(job_id)
+    assert {name: silent.steps_of(job_id, name) for name in names} == metrics
+    assert silent.job(job_id).status is JobStatus.RUNNING
+    assert silent.job(job_id).name != silent.predictions[0].id[:10]
+    assert "created" in silent.kinds(job_id)
+
+
+async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: World) -> None:
+    job_id, held = await late(silent)
+    await silent.engine._tasks.aclose()
+    other = import_it(silent, silent.predictions[0])
+    silent.engine.book.forget(other)
+    silent.engine._take_up()
+    await posted(silent, job_id)
+    held.release()
+    check_one(silent, job_id)
+    spent = silent.engine.book.writer._read("SELECT COUNT(*) FROM ledger")
+    assert spent == [(0,)]  # the job's own record counts it now
+
+
+async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
+    silent: World,
+) -> None:
+    more = {"data": "hosted", "images_url": "https://example.com/a.zip", "name": "twin"}
+    first = await silent.submit(**more)
+    await posted(silent, first)
+    forget_mark(silent, first)
+    second, held = await late(silent, **more)
+    await silent.engine._tasks.aclose()
+    forget_mark(silent, second)
+    mine = silent.predictions.pop()  # the second POST did not arrive, as it turns out
+    silent.sandbox.core.jobs.by_id.pop(mine.id)
+    since = silent.predictions[0].created_at.isoformat()
+    job = silent.engine.book.writer.job(second)
+    silent.engine.book.note(
+        second, "local", "old", "At the same time.", submit={**job.submit, "since": since}
+    )
+    silent.engine._take_up()
+    held.release()
+    await posted(silent, second)
+    owners = {silent.job(one).prediction_id for one in (first, second)}
+    assert owners == {one.id for one in silent.predictions}
+    assert len(silent.predictions) == 2
+
+
+# -- nothing is posted again ------------------------------------------------------------------
+
+
+async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: World) -> None:
+    """The answer names what another submit's record has already: a fact, no full disk."""
+    job_id, held = await late(silent)
+    writer = silent.engine.book.writer
+    other = replace(
+        writer.job(job_id), job_id="another", prediction_id=silent.predictions[0].id,
+        status=JobStatus.RUNNING,
+    )  # fmt: skip
+    silent.engine.book.insert(other)
+    held.release()
+    job = await posted(silent, job_id)
+    assert (job.status, job.provider_status) == (JobStatus.FAILED, LOST)
+    assert "another job" in job.error
+    assert len(silent.predictions) == 1
+    assert job.completed_at is not None
+    assert job.cost_micros == as_lost(job, job.completed_at)["cost_micros"] > 0
+    with pytest.raises(DuplicateError):
+        silent.engine.book.note(job_id, "local", "x", "x", prediction_id=other.prediction_id)
+
+
+async def test_a_page_that_cannot_be_had_is_no_proof(silent: World) -> None:
+    """The prediction is on the second page of the list, which breaks at first."""
+    silent.fault(f"cut=0*1@{POST}")
+    pages: list[str] = []
+    broken = True
+
+    async def second_page(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or not request.url.path.endswith("/predictions"):
+            return None
+        rows = [silent.sandbox.core.views.record(one, "list") for one in silent.predictions]
+        if "cursor" not in request.url.params:
+            pages.append("first")
+            stranger = {**rows[0], "id": "s", "input": {"config_json": "{}"}}
+            link = f"{request.url.copy_with(query=b'cursor=2')}"
+            return httpx.Response(200, json={"next": link, "results": [stranger]})
+        pages.append("second")
+        body = {"results": ["?"]} if broken else {"next": None, "results": rows}
+        return httpx.Response(200, json=body)
+
+    answer_by(silent, await silent.engine.clients.get(silent.sandbox.base_url), second_page)
+    job_id = await silent.submit()
+    await eventually(lambda: pages.count("second") > 2, within=20)
+    assert silent.job(job_id).stage == "looking for it at Replicate"
+    assert len(silent.predictions) == 1
+    broken = False
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+
+
+def answer_by(_world: World, client: Any, answer: Any) -> None:
+    """Let a function answer some requests of a client instead of the sandbox."""
+    http = client._session._http
+    real = http.send
+
+    async def send(request: httpx.Request, **how: Any) -> httpx.Response:
+        answered = await answer(request)
+        if answered is None:
+            return await real(request, **how)  # type: ignore[no-any-return]
+        answered.request = request
+        return answered  # type: ignore[no-any-return]
+
+    http.send = send
+
+
+async def test_a_refused_token_while_looking_is_no_end_of_looking(silent: World) -> None:
+    silent.fault(f"cut=0*1@{POST}", f"expired-token*2@{LIST}")
+    job_id = await silent.submit()
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+
+
+async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) -> None:
+    """The first POST is carried out unseen; the second one's look-up finds it."""
+    silent.fault(f"cut=0*1@{POST}")
+    hidden: list[Record] = []
+    book = silent.engine.book
+    noted = book.note
+
+    def note(job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
+        if kind == "uncertain" and not hidden:  # a list that lags behind
+            hidden.append(silent.predictions.pop())
+            hidden[0].created_at -= timedelta(seconds=30)
+            hidden[0].encoded.clear()
+            silent.fault(f"cut-request*1@{POST}")
+            job = book.writer.job(job_id)
+            since = job.submit["since"]
+            back = (hidden[0].created_at - timedelta(seconds=1)).isoformat()
+            values["submit"] = {**job.submit, "since": back}
+            assert since > back
+        elif kind == "uncertain":
+            silent.predictions.append(hidden[0])
+        return noted(job_id, source, kind, message, **values)
+
+    book.note = note  # type: ignore[method-assign]
+    job_id = await silent.submit()
+    job = await posted(silent, job_id)
+    assert silent.kinds(job_id).count("uncertain") == 2
+    assert [one.id for one in silent.predictions] == [job.prediction_id]
+
+
+async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
+    """A webhook tells of the first POST's prediction while the second POST is under way."""
+    held = hold_answers(silent.sandbox)
+    silent.fault(f"cut=0*1@{POST}")
+    hidden: list[Record] = []
+    book = silent.engine.book
+    noted = book.note
+
+    def note(job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
+        if kind == "uncertain":
+            hidden.append(silent.predictions.pop())
+            silent.fault(f"slow*1@{POST}")
+        return noted(job_id, source, kind, message, **values)
+
+    book.note = note  # type: ignore[method-assign]
+    job_id = await silent.submit()
+    await eventually(lambda: hidden and silent.predictions, within=20)
+    silent.predictions.insert(0, hidden[0])
+    body = silent.sandbox.core.views.record(hidden[0], "get")
+    await send(silent, body, key=silent.engine.keys.hook_key(job_id))
+    await eventually(lambda: silent.job(job_id).prediction_id)
+    held.release()
+    job = await posted(silent, job_id)
+    assert job.prediction_id == hidden[0].id
+    assert [one.status for one in silent.predictions] == ["starting", "canceled"]
+    assert "surplus" in silent.kinds(job_id)
+
+
+# -- given up too early -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
+    silent: World, *, cancelled: bool
+) -> None:
+    """Nothing was found in time, so the job ended; then the prediction shows up."""
+    held = hold_answers(silent.sandbox)
+    job_id, _ = await late(silent)
+    await silent.engine._tasks.aclose()
+    job = silent.engine.book.writer.job(job_id)
+    ended: dict[str, Any] = as_lost(job, job.created_at)
+    if cancelled:
+        ended = {"status": JobStatus.CANCELLED, "cost_micros": 0, "completed_at": job.created_at,
+                 "cancel_requested": True}  # fmt: skip
+    silent.engine.book.note(job_id, "local", "state", "It ended.", **ended)
+    assert (await silent.client.sync())["synced"] == 0
+    held.release()
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+    if cancelled:
+        job = await silent.ended(job_id)
+        assert silent.predictions[0].status == "canceled"
+        assert job.status is JobStatus.CANCELLED
+    else:
+        assert silent.job(job_id).status is JobStatus.QUEUED
+        assert silent.job(job_id).cost_micros is None
+
+
+async def test_a_job_that_runs_is_not_ended_by_a_cancel_that_fails(
+    silent: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be cancelled goes on to be watched; it has not failed, and it costs money."""
+    monkeypatch.setattr("tui.engine.posting.CANCEL_PAUSES", (0.0, None))
+    silent.fault("no-credit@/cancel", "expired-token@/cancel")
+    job_id, held = await late(silent)
+    await silent.client.cancel(job_id)
+    held.release()
+    job = await posted(silent, job_id)
+    assert job.status is JobStatus.QUEUED
+    assert job.cost_micros is None
+    assert silent.engine.monitor.following == 1
+    silent.clear_faults()
+    await silent.client.cancel(job_id)
+    assert (await silent.ended(job_id)).status is JobStatus.CANCELLED
+
+
+async def test_a_cancel_that_was_not_passed_on_is_passed_on_after_a_restart(
+    home: Home, project: Path
+) -> None:
+    faults = ["webhook-lost", "queue-forever"]
+    async with running_world(home, project, faults=faults) as world:
+        job_id = await world.submit()
+        await posted(world, job_id)
+        world.engine.book.note(job_id, "local", "cancel", "Asked.", cancel_requested=True)
+        await world.engine._tasks.aclose()
+        world.engine.monitor._followed.clear()
+        world.engine._take_up()
+        assert (await world.ended(job_id)).status is JobStatus.CANCELLED
+        assert world.predictions[0].status == "canceled"
+
+
+async def test_a_cancel_that_a_step_swallows_reaches_the_prediction(
+    silent: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step goes on to the POST although its task was cancelled."""
+    upload = silent.engine._submitter._archives.upload
+    reached = asyncio.Event()
+
+    async def stubborn(*args: Any) -> None:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await upload(*args)
+
+    monkeypatch.setattr(silent.engine._submitter._archives, "upload", stubborn)
+    job_id = await silent.submit()
+    await reached.wait()
+    answer = await silent.client.cancel(job_id)
+    assert answer["status"] != "cancelled"
+    job = await silent.ended(job_id)
+    assert [one.status for one in silent.predictions] == ["canceled"]
+    assert job.prediction_id == silent.predictions[0].id
+    assert job.status is JobStatus.CANCELLED
+
+
+# -- removed data -----------------------------------------------------------------------------
+
+
+async def left_uncertain(world: World) -> str:
+    """A job as a former version left it while posting."""
+    job_id, held = await late(world)
+    await world.engine._tasks.aclose()
+    forget_mark(world, job_id)
+    held.release()
+    return job_id
+
+
+def removed(record: Record, name: str) -> Record:
+    """A prediction of the same version whose data are gone."""
+    twin = Record("prediction", record.version, {}, record.created_at, id=name)
+    twin.finish("succeeded", record.created_at)
+    twin.remove_data()
+    return twin
+
+
+async def test_of_a_removed_and_a_whole_candidate_the_whole_one_is_taken(silent: World) -> None:
+    job_id = await left_uncertain(silent)
+    whole = silent.predictions[0]
+    silent.sandbox.core.jobs.keep_past([removed(whole, "gone")])
+    silent.engine._take_up()
+    job = await posted(silent, job_id)
+    assert job.prediction_id == whole.id
+    assert job.status is JobStatus.QUEUED
+
+
+async def test_a_job_of_unknown_outcome_costs_what_it_may_have_cost(silent: World) -> None:
+    job_id = await left_uncertain(silent)
+    gone = removed(silent.predictions.pop(), "gone")
+    silent.sandbox.core.jobs.keep_past([gone])
+    silent.engine._take_up()
+    job = await posted(silent, job_id)
+    assert (job.status, job.provider_status) == (JobStatus.FAILED, LOST)
+    assert job.completed_at is not None
+    assert job.cost_micros == as_lost(job, job.completed_at)["cost_micros"]
+    assert job.cost_micros
+    assert silent.predictions == [gone]
+
+
+async def test_removed_data_are_compared_by_what_was_imported_of_them(silent: World) -> None:
+    """A stranger's ended prediction whose input was seen stands in nobody's way."""
+    job_id = await left_uncertain(silent)
+    mine = silent.predictions.pop()
+    stranger = Record(
+        "prediction", mine.version, {"config_json": "{}", "max_train_steps": 7}, mine.created_at
+    )
+    silent.sandbox.core.jobs.keep(stranger)
+    import_it(silent, stranger)
+    stranger.finish("succeeded", mine.created_at)
+    stranger.remove_data()
+    silent.engine._take_up()
+    await posted(silent, job_id)
+    assert silent.job(job_id).prediction_id == silent.predictions[-1].id != stranger.id
+
+
+# -- the mark ---------------------------------------------------------------------------------
+
+
+async def test_a_webhook_address_that_is_given_back_tells_whose_it_is(silent: World) -> None:
+    """Some answers of the service have it, even when the data are removed."""
+    job_id, held = await late(silent)
+    claims, base = silent.engine.jobs._claims, silent.sandbox.base_url
+    body = silent.sandbox.core.views.record(silent.predictions[0], "get")
+    url = f"https://t.example/api/webhooks/replicate?key={silent.engine.keys.hook_key(job_id)}"
+    gone = {**body, "input": {}, "data_removed": True}
+    assert claims.job_of(base, Prediction.read(gone)) is None
+    found = claims.job_of(base, Prediction.read(gone | {"webhook": url}))
+    assert found is not None
+    assert found.job_id == job_id
+    for wrong in (f"{url}0", "https://[", 7, "https://t.example/?key=ä"):
+        assert claims.job_of(base, Prediction.read(gone | {"webhook": wrong})) is None
+    assert claims.job_of("https://other.example/v1", Prediction.read(body)) is None
+    held.release()
+
+
+def test_the_run_name_is_put_into_every_form_of_config() -> None:
+    text = json.dumps({"tracker_run_name": "mine", "--seed": 1})
+    coded = f"data:application/json;base64,{base64.b64encode(text.encode()).decode()}"
+    for given in (text, coded):
+        sent = with_run_name({"config_json": given, "x": 1}, "mine-abc")
+        assert run_name_of(sent) == "mine-abc"
+        assert sent_settings(sent) == {"seed": 1, "tracker_run_name": "mine-abc"}
+        assert sent["x"] == 1
+        assert sent["config_json"].startswith("data:") == given.startswith("data:")
+    for odd in ({}, {"config_json": "/config.json"}, {"config_json": "[1]"}, {"config_json": 3}):
+        assert with_run_name(odd, "mine-abc") == odd
+        assert run_name_of(odd) == ""
