@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +325,22 @@ async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) 
     assert [one.id for one in silent.predictions] == [job.prediction_id]
 
 
+async def test_a_look_up_knows_what_our_clock_said_when_it_was_posted(silent: World) -> None:
+    """Our clock was an hour ahead at the POST and has been set since."""
+    job_id, held = await late(silent)
+    await silent.engine._tasks.aclose()
+    job = silent.engine.book.writer.job(job_id)
+    since = datetime.fromisoformat(job.submit["since"])
+    assert abs(since - silent.predictions[0].created_at) < timedelta(seconds=60)
+    assert abs(job.submit["clock_offset"]) < 60
+    ahead = {"since": (since + timedelta(hours=1)).isoformat(), "clock_offset": -3600.0}
+    silent.engine.book.note(job_id, "local", "clock", "Set.", submit={**job.submit, **ahead})
+    silent.engine._take_up()
+    held.release()
+    await posted(silent, job_id)
+    check_one(silent, job_id)
+
+
 async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
     """A webhook tells of the first POST's prediction while the second POST is under way."""
     held = hold_answers(silent.sandbox)
@@ -454,8 +470,9 @@ async def left_uncertain(world: World) -> str:
 
 
 def removed(record: Record, name: str) -> Record:
-    """A prediction of the same version whose data are gone."""
-    twin = Record("prediction", record.version, {}, record.created_at, id=name)
+    """A somewhat older prediction of the same version whose data are gone."""
+    before = record.created_at - timedelta(milliseconds=10)
+    twin = Record("prediction", record.version, {}, before, id=name)
     twin.finish("succeeded", record.created_at)
     twin.remove_data()
     return twin
@@ -464,7 +481,9 @@ def removed(record: Record, name: str) -> Record:
 async def test_of_a_removed_and_a_whole_candidate_the_whole_one_is_taken(silent: World) -> None:
     job_id = await left_uncertain(silent)
     whole = silent.predictions[0]
-    silent.sandbox.core.jobs.keep_past([removed(whole, "gone")])
+    half = removed(whole, "half")
+    half.input = whole.input  # said to be removed, and still there
+    silent.sandbox.core.jobs.keep_past([removed(whole, "gone"), half])
     silent.engine._take_up()
     job = await posted(silent, job_id)
     assert job.prediction_id == whole.id

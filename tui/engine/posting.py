@@ -69,7 +69,8 @@ class Poster:
     async def post(self, job: JobRecord) -> JobRecord:
         """Start a job, or find that it has been started; returns its record with the prediction.
 
-        Two jobs with the same input wait for each other, so that a look-up is never ambiguous.
+        Two jobs whose requests are the same, without a mark in them, wait for each other, so that
+        a look-up is never ambiguous.
 
         Raises:
             CancelledWhilePostingError: it was cancelled in time.
