@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tui.store.records import JobStatus
+from tui.store.unheard import Unheard
 
 STATUS_WORDS: Final = {
     JobStatus.PENDING: "preparing",
@@ -105,6 +106,11 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
 def clock(moment: datetime | None) -> str:
     """A time of day in the user's zone: `14:02`."""
     return "—" if moment is None else moment.astimezone().strftime("%H:%M")
+
+
+def unheard(mark: Unheard) -> str:
+    """A job that cannot be followed: `token refused, not heard from since 21:04`."""
+    return f"{mark.why}, not heard from since {clock(mark.since)}"
 
 
 def stamp(moment: datetime | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,10 +12,12 @@ import pytest
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
+from tui.app.screens.job import JobScreen
 from tui.app.screens.jobs import JobsScreen
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
 from tui.store.records import JobStatus
+from tui.store.unheard import FACT, Unheard
 from tui.store.writer import Change, StoreWriter
 
 
@@ -355,6 +358,46 @@ async def test_what_is_learned_before_the_line_stands_is_seen(
     async with opened(home, engine) as (app, pilot):
         await wait_for(pilot, lambda: "● api" in lines_of(app)[0])
         assert "@alice" in lines_of(app)[0]
+
+
+@pytest.fixture
+def berlin() -> Iterator[None]:
+    """A user whose time is an hour ahead of UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+async def test_a_job_that_cannot_be_followed_says_so_in_row_and_bar_and_page(
+    world: Home, engine: StandInEngine
+) -> None:
+    since = NOW.replace(hour=20, minute=4)
+    words = "token refused, not heard from since 21:04"
+    async with opened(world, engine, size=(140, 40)) as (app, pilot):
+
+        def row(name: str) -> str:
+            return next(line for line in lines_of(app)[1:] if name in line)
+
+        assert words not in text_of(app)
+        writer = StoreWriter(world)
+        writer.set_fact(FACT, {"job00000": Unheard("token refused", since).row()})
+        engine.send("fact", {"name": FACT})
+        await wait_for(pilot, lambda: words in row("cat-lora-0"))
+        assert f"✗ {words}" in lines_of(app)[0]
+        assert words not in row("portrait-v3-1")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+        await wait_for(pilot, lambda: words in lines_of(app)[2])
+        writer.set_fact(FACT, {})
+        engine.send("fact", {"name": FACT})
+        await wait_for(pilot, lambda: words not in text_of(app))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "20 %" in row("cat-lora-0"))
+        assert words not in text_of(app)
+        writer.close()
 
 
 def test_worlds_are_the_same_every_time(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -10,6 +10,7 @@ import pytest
 from tests.engine.world import World, running_world, written_by_trainer
 from tests.support import eventually
 from tui.app.job_facts import refused_fields
+from tui.engine import monitor
 from tui.engine.control_client import ControlError
 from tui.settings import Home
 from tui.store.records import JobStatus
@@ -371,7 +372,10 @@ async def test_storms_of_errors_lose_nothing(world: World) -> None:
     check_whole(world, job_id, 60)
 
 
-async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(world: World) -> None:
+async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "life_ends", lambda job: job.created_at)  # its time is over
     world.fault("webhook-lost")
     job_id = await world.submit(steps=4000)
     await world.until(job_id, JobStatus.RUNNING)

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.world import World
 from tests.store.test_billing import T0, job
 from tests.support import eventually
+from tui.engine import monitor
 from tui.engine.lost import as_lost, found_again, most_it_cost
 from tui.engine.reconcile import Snapshot
 from tui.engine.spending import Limit, accrued, judge, used
@@ -111,7 +113,10 @@ async def lose(world: World, job_id: str) -> JobRecord:
     return await world.until(job_id, JobStatus.FAILED)
 
 
-async def test_a_lost_job_is_counted_shown_and_found_again(world: World) -> None:
+async def test_a_lost_job_is_counted_shown_and_found_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "life_ends", lambda job: job.created_at)  # its time is over
     world.fault("webhook-lost")  # it runs on, and events would tell of it
     job_id = await world.submit(steps=4000)
     running = await world.until(job_id, JobStatus.RUNNING)

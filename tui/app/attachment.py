@@ -5,6 +5,7 @@ Screens follow by subscribing to a signal; nothing here knows what a screen show
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,6 +23,8 @@ from tui.app.model import JobsModel
 from tui.app.status import WorldStatus, world_status
 from tui.settings import Home, Settings, SettingsError, load_settings
 from tui.store.reader import StoreReader
+from tui.store.schema import StoreError
+from tui.store.unheard import FACT as UNHEARD
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient
@@ -115,6 +118,10 @@ class AttachedApp(FrameDiff, App[int]):
     def fact_heard(self, name: str) -> None:
         """The engine learned something about the world."""
         self.refresh_status()
+        if name == UNHEARD:
+            with contextlib.suppress(StoreError):  # the list says so at its next look
+                changed = self.model.read_unheard()
+                self.jobs_changed.publish(JobsChanged(changed, order_stale=False))
         self.fact_changed.publish(name)
 
     def reload_settings(self) -> None:

@@ -15,6 +15,7 @@ from tui.app.messages import UploadProgress
 from tui.app.widgets.piece_list import Entry, entry
 from tui.simpletuner.overrides import OVERRIDES
 from tui.store.records import LOST, EventRecord, JobRecord, JobStatus, StageRecord
+from tui.store.unheard import Unheard
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
@@ -43,10 +44,15 @@ def cost_so_far(job: JobRecord, now: datetime) -> int | None:
 
 
 def head(
-    job: JobRecord, now: datetime, upload: UploadProgress | None = None
+    job: JobRecord,
+    now: datetime,
+    upload: UploadProgress | None = None,
+    unheard: Unheard | None = None,
 ) -> list[tuple[str, str]]:
     """State and figures of a job, the most important first, each with its tone."""
     found = [(formatting.status(job.status), _TONES.get(job.status, "accent"))]
+    if unheard is not None and job.status.is_active:
+        found.append((formatting.unheard(unheard), "warn"))
     if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
         found.append((upload_words(upload), "base"))
     elif job.status is JobStatus.QUEUED and job.queued_at is not None:

@@ -14,6 +14,7 @@ from tui.store.filter import JobFilter, parse_filter
 from tui.store.reader import SORT_COLUMNS, StoreReader
 from tui.store.records import JobRow, JobStatus
 from tui.store.schema import StoreError
+from tui.store.unheard import FACT, Unheard, read_unheard
 
 SORTS: Final = ("created", "name", "model", "state", "progress", "step", "loss", "eta", "cost")
 SORT_WORDS: Final = {
@@ -51,6 +52,8 @@ class JobsModel:
         self.counts: dict[JobStatus, int] = {}
         self.marks: set[str] = set()
         self.problem: StoreError | None = None
+        self.unheard: dict[str, Unheard] = {}
+        """Active jobs that cannot be followed at the moment, by id."""
         self._rev = 0
         self._rows: dict[str, JobRow] = {}
         self._index: dict[str, int] | None = None
@@ -63,6 +66,7 @@ class JobsModel:
             self._rev = self.reader.max_rev()
             self.ids = self.reader.job_ids(self.sort, self.descending, self.filter)
             self.counts = self.reader.counts()
+            self.read_unheard()
             self.problem = None
         except StoreError as error:
             self.problem = error
@@ -121,6 +125,17 @@ class JobsModel:
             appeared or self.sort not in _FIXED_SORTS or bool(self.filter.text.strip())
         )
         return CaughtUp(frozenset(row.job_id for row in rows), stale)
+
+    def read_unheard(self) -> frozenset[str]:
+        """Read which jobs cannot be followed; returns the ids of which that has changed.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        before, fact = self.unheard, self.reader.fact(FACT)
+        self.unheard = read_unheard(fact.value if fact is not None else None)
+        ids = before.keys() | self.unheard.keys()
+        return frozenset(one for one in ids if before.get(one) != self.unheard.get(one))
 
     # -- lines --------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from tui.settings import Settings
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader, is_loopback
 from tui.store.schema import StoreError
+from tui.store.unheard import FACT as UNHEARD
+from tui.store.unheard import Unheard, read_unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,12 @@ class Light:
     Attributes:
         state: `ok`, `wait` or `bad`.
         words: a few words beside the glyph.
+        short: fewer words for where there is no room; empty for the same.
     """
 
     state: str
     words: str
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,14 @@ def world_status(
         account = _fact(reader, scoped("account", settings.cloud.api_base))
         listener = _fact(reader, "listener")
         spending = _fact(reader, "spending:sandbox" if sandbox else "spending")
+        unheard = read_unheard(_fact(reader, UNHEARD))
     except StoreError:
         return WorldStatus(sandbox, api=_api({}, engine))
     return WorldStatus(
         sandbox=sandbox,
         account=username(account),
         spending=_spending(spending, now),
-        api=_api(account, engine),
+        api=(_unheard(unheard) if engine.state == "ready" else None) or _api(account, engine),
         listener=_listener(listener) if engine.state == "ready" else None,
     )
 
@@ -105,6 +111,16 @@ def _api(account: dict[str, Any], engine: EngineState) -> Light:
     if not account.get("token_source"):
         return Light("wait", "no token")
     return Light("bad", "api")
+
+
+def _unheard(marks: Mapping[str, Unheard]) -> Light | None:
+    """The job that was not heard from for the longest; None while all are followed."""
+    mark = min(marks.values(), key=lambda one: one.since, default=None)
+    if mark is None:
+        return None
+    return Light(
+        "bad", formatting.unheard(mark), f"{mark.why} since {formatting.clock(mark.since)}"
+    )
 
 
 def _listener(fact: dict[str, Any]) -> Light | None:

@@ -27,13 +27,14 @@ from tui.engine.spending_service import SpendingService
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
 from tui.engine.tasks import TaskOwner
+from tui.replicate.errors import NotFoundError
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.delivery import JOB_ID
 from tui.simpletuner.trigger_words import caption_words
 from tui.store.reader import StoreReader, UnknownJobError, is_loopback
-from tui.store.records import JobRecord
+from tui.store.records import JobRecord, JobStatus
 from tui.store.writer import StoreWriter
 
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -236,7 +237,12 @@ class JobService:
                 return {"success": True, "job_id": job.job_id, "status": "cancelled"}
             return {"success": True, "job_id": job.job_id, "status": job.status.value}
         client = await self._clients.get(job.api_base)
-        answer = await client.cancel_prediction(job.prediction_id)
+        try:
+            answer = await client.cancel_prediction(job.prediction_id)
+        except NotFoundError:
+            if not self._monitor.give_up(job.job_id):
+                raise
+            return {"success": True, "job_id": job.job_id, "status": JobStatus.FAILED.value}
         self._book.note(job.job_id, "local", "cancel", "Cancel asked for.", cancel_requested=True)
         job = self._book.tell(job.job_id, snapshot_of(answer), "local")
         self._monitor.wake(job.job_id)

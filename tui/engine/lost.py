@@ -14,6 +14,11 @@ from tui.engine.reconcile import Snapshot
 from tui.store.records import LOST, JobRecord, JobStatus
 
 _TICK: Final = timedelta(microseconds=1)
+_SLACK: Final = timedelta(minutes=1)
+"""What Replicate may need to end a job whose time is over."""
+_WITHOUT_LIMIT: Final = timedelta(hours=24)
+"""How long a job without a limit of its own is taken to run at most. Replicate's own limit, 30
+minutes by default, is lifted for models of trainers, and nobody tells to what."""
 
 
 def most_it_cost(job: JobRecord, now: datetime) -> int:
@@ -31,6 +36,19 @@ def most_it_cost(job: JobRecord, now: datetime) -> int:
     most = max(elapsed, expected)
     life = job.submit.get("cancel_after")
     return min(most, int(life) * job.rate_micros) if isinstance(life, int) else most
+
+
+def life_ends(job: JobRecord) -> datetime:
+    """When a job that was seen running is surely over.
+
+    Its limit becomes Replicate's `Cancel-After`, which counts from the prediction's creation; that
+    is not later than its beginning, so counting from there is never too short.
+    """
+    begin = job.started_at or job.queued_at or job.created_at
+    life = job.submit.get("cancel_after")
+    if isinstance(life, int):
+        return begin + timedelta(seconds=life) + _SLACK
+    return max(begin + _WITHOUT_LIMIT, (job.eta_at or begin) + _WITHOUT_LIMIT / 24)
 
 
 def as_lost(job: JobRecord, now: datetime) -> dict[str, Any]:

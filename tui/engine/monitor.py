@@ -9,14 +9,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
-from tui.engine.book import Book, utc_now
+from tui.engine.book import Book, Clock, utc_now
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.hub import Hub
-from tui.engine.lost import as_lost
+from tui.engine.lost import as_lost, life_ends
 from tui.engine.reconcile import Snapshot
 from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import (
@@ -29,6 +30,7 @@ from tui.replicate.models import Prediction
 from tui.store.reader import is_loopback
 from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import StoreError
+from tui.store.unheard import FACT, Unheard, read_unheard
 
 LOG = logging.getLogger(__name__)
 
@@ -42,11 +44,29 @@ LOOPBACK_HOOKED_SECONDS: Final = 5.0
 FLOW_SECONDS: Final = 45.0
 """So long after a job's last webhook its webhooks still count as flowing."""
 LOOPBACK_FLOW_SECONDS: Final = 2.0
-_WAIT_FOR_TOKEN: Final = 3600.0
+_WEBHOOKS_ALONE: Final = 3600.0
 _SHAKE: Final = 0.15
 _STORE_AGAIN: Final = 5.0
-_ABSENT: Final = 5
-"""After so many “not found” in a row a prediction is given up."""
+FIRST_PAUSE: Final = 5.0
+LONGEST_PAUSE: Final = 60.0
+ABSENT: Final = 5
+"""After so many “not found” in a row a prediction that never ran is given up."""
+
+Wait = Callable[[asyncio.Event, float], Awaitable[None]]
+
+
+async def _bell_or(bell: asyncio.Event, seconds: float) -> None:
+    """Wait until the bell rings, for so many seconds at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        return
+
+
+def growing(failures: int) -> float:
+    """Seconds until the next look after so many failures in a row: 5, 10, 20, 40, then 60."""
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
 
 
 @dataclass(slots=True)
@@ -67,8 +87,21 @@ class Monitor:
         hub: Hub,
         tasks: TaskOwner,
         polling: Callable[[], bool] = lambda: True,
+        *,
+        now: Clock = utc_now,
+        wait: Wait = _bell_or,
     ) -> None:
-        """Args: the services it works with, and whether to poll jobs that have a webhook."""
+        """Take the services to work with.
+
+        Args:
+            book: where what is learned goes.
+            clients: the API clients.
+            hub: whom notices go to.
+            tasks: who owns the tasks.
+            polling: whether to poll jobs that have a webhook.
+            now: the time of day.
+            wait: waits until an event is set, for so many seconds at most.
+        """
         self._book = book
         self._clients = clients
         self._hub = hub
@@ -77,8 +110,16 @@ class Monitor:
         self._followed: dict[str, _Followed] = {}
         self._focus: str | None = None
         self._troubles: dict[str, str] = {}
+        self._now = now
+        self._wait = wait
         self._absent: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
         self._heard: dict[str, float] = {}
+        self._heard_at: dict[str, datetime] = {}
+        self._unheard = read_unheard(book.writer.fact(FACT))
+        active = {job.job_id for job in book.writer.active()}
+        if ended := self._unheard.keys() - active:  # the engine died before it could say so
+            self._heard_from(*ended)
 
     @property
     def following(self) -> int:
@@ -101,6 +142,9 @@ class Monitor:
 
     def wake(self, job_id: str | None = None) -> None:
         """Look at once: at one job, or at all (a token has come, the network is back)."""
+        if job_id is None:  # what another token or network was answered does not count any more
+            self._absent.clear()
+            self._refused.clear()
         for name, followed in self._followed.items():
             if job_id in (None, name):
                 followed.bell.set()
@@ -109,6 +153,8 @@ class Monitor:
         """A webhook of this job has come and was taken in."""
         if job_id in self._followed:
             self._heard[job_id] = time.monotonic()
+            self._heard_at[job_id] = self._now()
+            self._heard_from(job_id)
 
     def unheard(self, job_id: str) -> None:
         """What a webhook told could not be kept: look for oneself."""
@@ -124,6 +170,7 @@ class Monitor:
         job = self._book.writer.job(job_id)
         client = await self._clients.get(job.api_base)
         prediction = await client.get_prediction(job.prediction_id)
+        self._heard_at[job_id] = self._now()
         return self._book.tell(job_id, snapshot_of(prediction), source)
 
     async def _run(self, job_id: str, bell: asyncio.Event) -> None:
@@ -139,17 +186,16 @@ class Monitor:
                     LOG.exception("job %s could not be looked at", job_id)
                     pause = _STORE_AGAIN
                 if pause is None:
+                    self._heard_from(job_id)
                     return
-                try:
-                    async with asyncio.timeout(pause):
-                        await bell.wait()
-                except TimeoutError:
-                    continue
+                await self._wait(bell, pause)
         finally:
             self._followed.pop(job_id, None)
             self._troubles.pop(job_id, None)
             self._absent.pop(job_id, None)
+            self._refused.pop(job_id, None)
             self._heard.pop(job_id, None)
+            self._heard_at.pop(job_id, None)
 
     async def _once(self, job_id: str) -> float | None:
         """One look; returns seconds until the next, or None when there is nothing more to see."""
@@ -160,36 +206,74 @@ class Monitor:
         if job.status.is_terminal:  # a webhook has told the end
             return None
         if self._left_to_webhooks(job):
-            return _WAIT_FOR_TOKEN
+            return _WEBHOOKS_ALONE
         try:
             job = await self.look(job_id)
         except KeyError:  # deleted, or joined into the job that posted it, while Replicate answered
             return None
         except MissingTokenError:
-            self._trouble(job, "waiting for a Replicate token", "")
-            return _WAIT_FOR_TOKEN
+            return self._not_let_in(job, "no token", "waiting for a Replicate token", "")
         except AuthenticationError as error:
-            self._trouble(job, error.message, error.advice)
-            return _WAIT_FOR_TOKEN
+            return self._not_let_in(job, "token refused", error.message, error.advice)
         except NotFoundError as error:
-            self._absent[job_id] = self._absent.get(job_id, 0) + 1
-            if self._absent[job_id] < _ABSENT:  # lists and rows of a busy service lag behind
-                self._trouble(job, error.message, error.advice)
-                return self._interval(job)
-            self._book.note(
-                job_id, "poll", "lost", "Replicate does not know this prediction any more.",
-                stage="unknown to Replicate",
-                error="Replicate does not know this prediction (wrong account, or removed).",
-                **as_lost(self._book.writer.job(job_id), utc_now()),
-            )  # fmt: skip
-            return None
+            return self._not_found(job, error)
         except ReplicateError as error:
+            self._absent.pop(job_id, None)
             self._trouble(job, error.message, error.advice)
             least = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
             return max(least, self._interval(job))
         self._troubles.pop(job.job_id, None)
         self._absent.pop(job.job_id, None)
+        self._refused.pop(job.job_id, None)
+        self._heard_from(job_id)
         return None if job.status.is_terminal else self._interval(job)
+
+    def _not_let_in(self, job: JobRecord, why: str, message: str, advice: str) -> float:
+        """Without a token that is accepted; returns seconds until the next look.
+
+        A service may refuse a good token for a moment, so it is asked again; a new token is tried
+        at once, because it rings the bell.
+        """
+        self._absent.pop(job.job_id, None)
+        self._refused[job.job_id] = self._refused.get(job.job_id, 0) + 1
+        self._not_heard(job.job_id, why)
+        self._trouble(job, message, advice)
+        return growing(self._refused[job.job_id])
+
+    def _not_found(self, job: JobRecord, error: NotFoundError) -> float | None:
+        """Replicate does not know it; returns seconds until the next look, None at the end."""
+        self._refused.pop(job.job_id, None)
+        count = self._absent[job.job_id] = self._absent.get(job.job_id, 0) + 1
+        if count < ABSENT:  # lists and rows of a busy service lag behind
+            self._trouble(job, error.message, error.advice)
+            return self._interval(job)
+        ran = job.started_at is not None or job.status is JobStatus.RUNNING
+        if ran and self._now() + self._clients.clock_offset(job.api_base) < life_ends(job):
+            self._not_heard(job.job_id, "not found at Replicate")  # it may still cost money
+            self._trouble(job, error.message, error.advice)
+            return max(growing(count - ABSENT + 1), self._interval(job))
+        self._lost(job)
+        return None
+
+    def give_up(self, job_id: str) -> bool:
+        """End the record of a job that the user cancels and Replicate does not know.
+
+        Returns:
+            Whether it ended; a job that was not looked for in vain often enough goes on.
+        """
+        if self._absent.get(job_id, 0) < ABSENT:
+            return False
+        self._lost(self._book.writer.job(job_id))
+        self.wake(job_id)
+        return True
+
+    def _lost(self, job: JobRecord) -> None:
+        self._book.note(
+            job.job_id, "poll", "lost", "Replicate does not know this prediction any more.",
+            stage="unknown to Replicate",
+            error="Replicate does not know this prediction (wrong account, or removed).",
+            **as_lost(self._book.writer.job(job.job_id), self._now()),
+        )  # fmt: skip
 
     def _left_to_webhooks(self, job: JobRecord) -> bool:
         """Whether the user wants no polling and webhooks do without it."""
@@ -208,6 +292,25 @@ class Monitor:
         else:
             base = QUEUED_SECONDS if job.status is JobStatus.QUEUED else OTHER_SECONDS
         return base * random.uniform(1 - _SHAKE, 1 + _SHAKE)  # noqa: S311  spreads the load only
+
+    def _not_heard(self, job_id: str, why: str) -> None:
+        """Keep for the windows why a job is not followed and when it was last heard from."""
+        known = self._unheard.get(job_id)
+        # After a restart nobody knows when that was: it is at least since now.
+        since = self._heard_at.get(job_id) or (known.since if known else self._now())
+        told = Unheard(why, since)
+        if told != known:
+            self._unheard[job_id] = told
+            self._tell_unheard()
+
+    def _heard_from(self, *job_ids: str) -> None:
+        """These jobs are followed again, or have ended."""
+        if [job_id for job_id in job_ids if self._unheard.pop(job_id, None)]:
+            self._tell_unheard()
+
+    def _tell_unheard(self) -> None:
+        self._book.writer.set_fact(FACT, {one: mark.row() for one, mark in self._unheard.items()})
+        self._hub.publish("fact", name=FACT)
 
     def _cannot_write(self, job_id: str, error: StoreError) -> None:
         if self._troubles.get(job_id) != error.message:

@@ -172,7 +172,8 @@ class JobScreen(AppScreen):
             return
         family = " ".join(part for part in (job.model_family, job.model_flavour) if part)
         self.title_line.set((job.name, family), (job.job_id,))
-        self.head.set(job_facts.head(job, self.owner.clock(), self._upload))
+        unheard = self.owner.model.unheard.get(self.job_id)
+        self.head.set(job_facts.head(job, self.owner.clock(), self._upload, unheard))
 
     # -- what can be done ---------------------------------------------------------------------
 

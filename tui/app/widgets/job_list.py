@@ -242,6 +242,8 @@ class JobList(VirtualList):
     def _words(self, row: JobRow, colors: Palette) -> tuple[str, Style]:
         """What a job without a progress bar says instead."""
         now = self._clock()
+        if row.status.is_active and (mark := self.model.unheard.get(row.job_id)) is not None:
+            return formatting.unheard(mark), colors.warn
         if row.status is JobStatus.COMPLETED:
             if row.data_expires_at is not None:
                 left = (row.data_expires_at - now).total_seconds()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Piece = tuple[str, Style]
 _NAME_FROM: Final = 100
 """Columns from which there is room for the program's name; below, facts matter more."""
+_BROKEN: Final = 1
+"""The rank of what does not work."""
 TABS: Final = (("1", "Cloud", "cloud"), ("2", "Jobs", "jobs"), ("3", "Publishing", "publishing"))
 
 
@@ -105,26 +107,33 @@ def facts_of(status: WorldStatus, colors: Palette) -> list[Fact]:
         brief = status.spending.partition(" / ")[0]
         add(2, (status.spending, colors.base), short=((brief, colors.base),))
     tones = {"ok": colors.good, "wait": colors.dim, "bad": colors.bad}
-    for rank, light in ((4, status.api), (5, status.listener)):
+    for usual, light in ((4, status.api), (5, status.listener)):
         if light is not None:
             glyph = {"ok": "●", "wait": "◌", "bad": "✗"}[light.state]
-            words = ((f"{glyph} ", tones[light.state]), (light.words, colors.dim))
-            add(1 if light.state == "bad" else rank, *words)
+            sign = (f"{glyph} ", tones[light.state])
+            short = (sign, (light.short or light.words, colors.dim))
+            rank = _BROKEN if light.state == "bad" else usual
+            add(rank, sign, (light.words, colors.dim), short=short)
     return found
 
 
 def fitting(facts: list[Fact], room: int, colors: Palette) -> list[Piece]:
-    """As many facts as there is room for: in full, else in short, else those that matter most."""
+    """As many facts as there is room for: in full, else in short, else those that matter most.
+
+    What does not work is said in full where it fits at all, even if others have to go.
+    """
     full = _joined([fact.words for fact in facts], (" · ", colors.line))
     if length(full) <= room:
         return full
     gap = ("  ", colors.base)
-    chosen: list[Fact] = []
-    for fact in sorted(facts, key=lambda one: one.rank):
-        more = [one for one in facts if one in chosen or one is fact]
-        if length(_joined([one.short for one in more], gap)) <= room:
-            chosen = more
-    return _joined([one.short for one in chosen], gap)
+    chosen: dict[int, tuple[Piece, ...]] = {}
+    for number, fact in sorted(enumerate(facts), key=lambda one: one[1].rank):
+        for words in (fact.words, fact.short) if fact.rank == _BROKEN else (fact.short,):
+            more = dict(sorted({**chosen, number: words}.items()))
+            if length(_joined(list(more.values()), gap)) <= room:
+                chosen = more
+                break
+    return _joined(list(chosen.values()), gap)
 
 
 def _joined(parts: list[tuple[Piece, ...]], between: Piece) -> list[Piece]:

@@ -1,0 +1,335 @@
+"""Following a job over refusals, lost rows and busy services; nobody waits for the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.engine.world import World
+from tests.replicate.server import QUICK, TOKEN, Handler, Server, prediction, reply, serving
+from tests.store.test_billing import job as a_job
+from tests.support import eventually
+from tui.engine import monitor
+from tui.engine.book import Book
+from tui.engine.clients import Clients
+from tui.engine.hub import Hub
+from tui.engine.live_settings import LiveSettings
+from tui.engine.lost import life_ends
+from tui.engine.monitor import ABSENT, Monitor, growing
+from tui.engine.tasks import TaskOwner
+from tui.replicate.client import ReplicateClient
+from tui.settings import Home, Settings
+from tui.store.records import LOST, JobRecord, JobStatus
+from tui.store.unheard import FACT, Unheard, read_unheard
+from tui.store.writer import StoreWriter
+
+T0 = datetime(2026, 11, 29, 21, 4, tzinfo=UTC)
+ID = "hdwst0bb05rgp0cf0p29mzk2am"
+ROUTE = f"GET /predictions/{ID}"
+RUNS = reply(prediction(status="processing", started_at="2026-11-29T21:00:00Z"))
+DONE = reply(
+    prediction(
+        status="succeeded", started_at="2026-11-29T21:00:00Z", completed_at="2026-11-29T21:09:00Z"
+    )
+)
+REFUSED = reply({"title": "Unauthenticated", "detail": "no"}, status=401)
+GONE = reply({"detail": "Not found.", "status": 404}, status=404)
+
+
+@dataclass
+class Following:
+    """A monitor, a service that answers as a test says, and pauses that take no time.
+
+    Attributes:
+        pauses: seconds that the monitor wanted to wait, in order.
+        now: the time of day, which the pauses move.
+        most: pauses that are skipped; after them the monitor really waits for the bell.
+        before_wait: called before each pause.
+    """
+
+    server: Server
+    book: Book
+    clients: Clients
+    tasks: TaskOwner
+    hub: Hub
+    polling: bool = True
+    pauses: list[float] = field(default_factory=list)
+    now: datetime = T0
+    most: int = 10_000
+    before_wait: Callable[[], None] = lambda: None
+    monitor: Monitor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.monitor = Monitor(
+            self.book, self.clients, self.hub, self.tasks, lambda: self.polling,
+            now=lambda: self.now, wait=self.wait,
+        )  # fmt: skip
+
+    async def wait(self, bell: asyncio.Event, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.before_wait()
+        if len(self.pauses) >= self.most:
+            await bell.wait()
+            return
+        self.now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+    def follow(self, *answers: Handler, **more: Any) -> None:
+        """Begin to follow a job about which the service gives these answers, the last for good."""
+        self.server.on(ROUTE, *answers)
+        values = {"prediction_id": ID, "api_base": self.server.base, "created_at": T0} | more
+        self.monitor.follow(self.book.insert(a_job("j", **values)))
+
+    @property
+    def job(self) -> JobRecord:
+        return self.book.writer.job("j")
+
+    async def ended(self) -> JobRecord:
+        await eventually(lambda: self.job.status.is_terminal and not self.monitor.following)
+        return self.job
+
+    def unheard(self) -> dict[str, Unheard]:
+        """What the windows read."""
+        return read_unheard(self.book.writer.fact(FACT))
+
+
+@asynccontextmanager
+async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
+    server, tasks, hub, writer = Server(), TaskOwner(), Hub(), StoreWriter(home)
+    clients = Clients(LiveSettings(home, Settings()), lambda _: None)
+    async with serving(server.handle) as port:
+        server.port = port
+        clients.set_token(server.base, TOKEN.reveal(), "environment")
+        clients._clients[server.base] = ReplicateClient(
+            TOKEN, base_url=server.base, network=QUICK
+        )  # one that repeats nothing for a minute
+        found = Following(server, Book(writer, home, hub), clients, tasks, hub, **more)
+        try:
+            yield found
+        finally:
+            await tasks.aclose()
+            await clients.aclose()
+            writer.close()
+
+
+# -- refused ----------------------------------------------------------------------------------
+
+
+async def test_one_refusal_does_not_stop_following(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.2, raising=False)
+    world.fault("webhook-lost")
+    job_id = await world.submit(steps=200)
+    await world.until(job_id, JobStatus.RUNNING)
+    world.fault("expired-token*1@GET /v1/predictions/")
+    await eventually(lambda: "trouble" in world.kinds(job_id))
+    assert (await world.ended(job_id)).status is JobStatus.COMPLETED
+
+
+async def test_a_refused_token_is_tried_again_after_5_seconds_and_each_minute_in_the_end(
+    home: Home,
+) -> None:
+    async with following(home) as desk:
+        desk.follow(RUNS, *[REFUSED] * 8, DONE)
+        assert (await desk.ended()).status is JobStatus.COMPLETED
+        assert desk.pauses[1:9] == [5, 10, 20, 40, 60, 60, 60, 60]
+        assert desk.unheard() == {}
+
+
+async def test_after_an_answer_the_pauses_begin_anew(home: Home) -> None:
+    async with following(home) as desk:
+        desk.follow(REFUSED, REFUSED, RUNS, REFUSED, DONE)
+        await desk.ended()
+        assert [desk.pauses[place] for place in (0, 1, 3)] == [5, 10, 5]
+
+
+async def test_windows_read_since_when_a_job_was_not_heard_from(home: Home) -> None:
+    seen: list[dict[str, Unheard]] = []
+    async with following(home) as desk:
+        desk.before_wait = lambda: seen.append(desk.unheard())
+        desk.follow(RUNS, REFUSED, REFUSED, RUNS, DONE)
+        await desk.ended()
+        mark = {"j": Unheard("token refused", T0)}
+        assert seen == [{}, mark, mark, {}]
+
+
+async def test_a_new_token_is_tried_at_once(home: Home) -> None:
+    async with following(home, most=5) as desk:
+        desk.follow(*[REFUSED] * 5, DONE)
+        await eventually(lambda: len(desk.pauses) == 5)
+        assert desk.pauses[-1] == 60
+        desk.monitor.wake()  # as the engine does when a token comes
+        assert (await desk.ended()).status is JobStatus.COMPLETED
+
+
+async def test_without_a_token_it_is_not_followed_and_says_so(home: Home) -> None:
+    async with following(home, most=3) as desk:
+        desk.clients.set_token(desk.server.base, "", "environment")
+        desk.follow(DONE)
+        await eventually(lambda: len(desk.pauses) == 3)
+        assert desk.pauses == [5, 10, 20]
+        assert desk.unheard()["j"].why == "no token"
+        desk.clients.set_token(desk.server.base, TOKEN.reveal(), "environment")
+        desk.monitor.wake()
+        await desk.ended()
+
+
+async def test_a_webhook_is_a_sign_of_life(home: Home) -> None:
+    async with following(home, most=1) as desk:
+        desk.follow(REFUSED)
+        await eventually(desk.unheard)
+        desk.monitor.heard("j")
+        assert desk.unheard() == {}
+
+
+async def test_what_could_not_be_followed_is_known_after_a_restart(home: Home) -> None:
+    async with following(home, most=1) as desk:
+        desk.follow(RUNS, REFUSED)
+        await eventually(lambda: len(desk.pauses) == 1)
+        desk.monitor.wake()
+        await eventually(desk.unheard)
+        await desk.tasks.aclose()
+        desk.now += timedelta(hours=2)
+        desk.__post_init__()  # as a new engine does
+        assert desk.unheard() == {"j": Unheard("token refused", T0)}
+        desk.monitor.follow(desk.job)
+        await eventually(lambda: len(desk.pauses) == 3)
+        assert desk.unheard() == {"j": Unheard("token refused", T0)}
+
+
+async def test_a_job_that_has_ended_is_not_missed(home: Home) -> None:
+    async with following(home) as desk:
+        desk.book.writer.set_fact(FACT, {"gone": Unheard("token refused", T0).row()})
+        desk.__post_init__()  # as a new engine does
+        assert desk.unheard() == {}
+
+
+# -- not found --------------------------------------------------------------------------------
+
+
+async def test_a_running_job_that_is_not_found_for_a_while_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.2, raising=False)
+    world.fault("webhook-lost")
+    job_id = await world.submit(steps=300)
+    record = world.prediction_of(await world.until(job_id, JobStatus.RUNNING))
+    looks: list[str] = []
+    by_id = world.sandbox.core.jobs.by_id
+    del by_id[record.id]
+    look = world.engine.monitor.look
+
+    async def counted(job_id: str, source: str = "poll") -> JobRecord:
+        looks.append(job_id)
+        return await look(job_id, source)
+
+    monkeypatch.setattr(world.engine.monitor, "look", counted)
+    await eventually(lambda: len(looks) > ABSENT + 1, within=30)
+    assert world.job(job_id).status is JobStatus.RUNNING
+    by_id[record.id] = record
+    assert (await world.ended(job_id)).status is JobStatus.COMPLETED
+
+
+async def test_a_job_that_never_ran_is_lost_after_exactly_as_many_as_the_limit_says(
+    home: Home,
+) -> None:
+    async with following(home) as desk:
+        desk.follow(GONE)
+        assert (await desk.ended()).provider_status == LOST
+        assert len(desk.server.calls(ROUTE)) == ABSENT
+
+
+async def test_not_founds_count_only_in_a_row(home: Home) -> None:
+    waits = reply(prediction(status="starting"))
+    broken = reply({"detail": "no"}, status=403)
+    few = [GONE] * (ABSENT - 1)
+    async with following(home) as desk:
+        desk.follow(*few, waits, *few, broken, *few, REFUSED, *few, DONE)
+        assert (await desk.ended()).status is JobStatus.COMPLETED
+
+
+async def test_not_founds_of_another_account_do_not_count(home: Home) -> None:
+    async with following(home, most=ABSENT - 1) as desk:
+        desk.follow(*[GONE] * (ABSENT - 1), GONE, DONE)
+        await eventually(lambda: len(desk.pauses) == ABSENT - 1)
+        desk.monitor.wake()
+        await eventually(lambda: len(desk.pauses) == ABSENT)
+        desk.monitor.wake()
+        assert (await desk.ended()).status is JobStatus.COMPLETED
+
+
+async def test_a_running_job_is_looked_for_until_its_longest_life_is_over(home: Home) -> None:
+    async with following(home) as desk:
+        desk.follow(RUNS, GONE, submit={"cancel_after": 1800})
+        job = await desk.ended()
+        assert job.provider_status == LOST
+        assert desk.pauses[ABSENT:][:6] == [5, 10, 20, 40, 60, 60]
+        assert max(desk.pauses) == 60
+        assert job.completed_at is not None
+        over = datetime(2026, 11, 29, 21, 0, tzinfo=UTC) + timedelta(seconds=1800)
+        assert over <= job.completed_at < over + timedelta(minutes=3)
+        assert desk.unheard() == {}
+
+
+async def test_windows_read_that_a_running_job_is_not_found(home: Home) -> None:
+    async with following(home, most=ABSENT + 1) as desk:
+        desk.follow(RUNS, GONE)
+        await eventually(lambda: len(desk.pauses) == ABSENT + 1)
+        assert desk.unheard() == {"j": Unheard("not found at Replicate", T0)}
+
+
+def test_a_longest_life_is_never_too_short() -> None:
+    began = T0 + timedelta(minutes=5)
+    ran = {"created_at": T0, "started_at": began}
+    limited = a_job("a", submit={"cancel_after": 600}, **ran)
+    assert life_ends(limited) >= began + timedelta(seconds=600)
+    assert life_ends(a_job("a", **ran)) == began + timedelta(hours=24)
+    slow = began + timedelta(hours=40)
+    assert life_ends(a_job("a", eta_at=slow, **ran)) > slow
+
+
+async def test_who_cancels_a_job_that_is_not_found_is_rid_of_it(world: World) -> None:
+    world.fault("webhook-lost")
+    job_id = await world.submit(steps=4000)
+    record = world.prediction_of(await world.until(job_id, JobStatus.RUNNING))
+    del world.sandbox.core.jobs.by_id[record.id]
+    await eventually(lambda: world.engine.monitor._absent.get(job_id, 0) >= ABSENT)
+    await world.client.cancel(job_id)
+    job = await world.ended(job_id)
+    assert job.provider_status == LOST
+    await eventually(lambda: world.engine.monitor.following == 0)
+    world.sandbox.core.jobs.by_id[record.id] = record
+
+
+# -- manners ----------------------------------------------------------------------------------
+
+
+async def test_the_pause_that_the_service_asks_for_is_kept(home: Home) -> None:
+    busy = reply({"detail": "Request was throttled."}, status=429, headers={"Retry-After": "30"})
+    async with following(home, most=1) as desk:
+        desk.follow(busy)
+        await eventually(lambda: desk.pauses)
+        assert desk.pauses[0] >= 30
+
+
+async def test_what_a_webhook_told_in_vain_is_looked_at_at_once_with_polling_off(
+    home: Home,
+) -> None:
+    async with following(home, polling=False, most=1) as desk:
+        desk.follow(DONE, submit={"webhook": True})
+        await eventually(lambda: desk.pauses)
+        assert desk.server.calls(ROUTE) == []
+        assert desk.pauses == [3600]
+        desk.monitor.unheard("j")
+        assert (await desk.ended()).status is JobStatus.COMPLETED
+
+
+def test_pauses_grow_to_a_minute_and_stay() -> None:
+    assert [growing(count) for count in (1, 2, 3, 4, 5, 6, 5000)] == [5, 10, 20, 40, 60, 60, 60]
