@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
-from tui.store.records import JobStatus
+from tui.store.records import UNDELIVERED, JobStatus
 from tui.store.unheard import Unheard
 
 STATUS_WORDS: Final = {
@@ -148,3 +148,15 @@ def status(state: JobStatus, ascii_only: bool = False) -> str:
     """Glyph and word of a state: `● running`."""
     glyphs = STATUS_ASCII if ascii_only else STATUS_GLYPHS
     return f"{glyphs[state]} {STATUS_WORDS[state]}"
+
+
+def in_doubt(state: JobStatus, stage: str) -> bool:
+    """Whether a job is done, but its results are not known to be where they were to go."""
+    return state is JobStatus.COMPLETED and stage.startswith(UNDELIVERED)
+
+
+def ended(state: JobStatus, stage: str, ascii_only: bool = False) -> str:
+    """Glyph and word of a state; the tick of a finished job promises its results."""
+    if in_doubt(state, stage):
+        return f"! {STATUS_WORDS[state]}"
+    return status(state, ascii_only)

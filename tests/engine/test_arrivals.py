@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,11 +13,14 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
-from tests.engine.world import World, running_world
+from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
+from tui.engine import listening
 from tui.engine.addresses import STORAGE_PATH
 from tui.engine.arrivals import DUE
 from tui.engine.storage_keys import BUCKET
+from tui.listener.storage import StorageLimits
+from tui.sandbox.faults import Fault
 from tui.settings import Home
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord, JobStatus
@@ -68,10 +72,84 @@ async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
     await eventually(lambda: world.engine.book.writer.fact(DUE) == [])
 
 
-async def test_a_job_that_delivers_here_is_not_looked_for(world: World) -> None:
-    job = await world.ended(await world.submit())
-    assert "delivered" not in job.submit
-    assert world.engine.book.writer.fact(DUE) is None
+async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
+    job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
+    delivered = job.submit["delivered"]
+    assert delivered["state"] == "yes", delivered
+    assert (delivered["missing"], job.stage) == ([], "")
+    assert delivered["files"] > 0
+    assert "delivered" in world.kinds(job.job_id)
+    await eventually(lambda: world.engine.book.writer.fact(DUE) == [])
+
+
+async def test_uploads_to_this_machine_that_all_failed_are_told(world: World) -> None:
+    world.fault("lost-upload")
+    async with notices(world) as heard:
+        job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
+        assert job.status is JobStatus.COMPLETED
+        delivered = job.submit["delivered"]
+        assert delivered["state"] == "no", delivered
+        assert delivered["words"] == "nothing arrived on this machine"
+        assert delivered["missing"], delivered
+        assert job.stage == f"delivered: no · {', '.join(delivered['missing'])}"
+        assert "undelivered" in world.kinds(job.job_id)
+        assert job_json(job)["delivered"] == delivered
+        await eventually(lambda: any("nothing of it arrived" in one["message"] for one in heard))
+
+
+async def test_a_last_checkpoint_that_did_not_arrive_is_named(world: World) -> None:
+    """The uploads fail from some moment on: what came before is here, what follows is not."""
+    edit_config(world.config, checkpoint_step_interval=20)
+    job_id = await world.submit(steps=400)
+    await eventually(lambda: any("checkpoint-20/" in one for one in here(world, job_id)))
+    # As a defect of the container has it: from now on nothing comes through.
+    lost = Fault.parse("lost-upload")
+    world.prediction_of(world.job(job_id)).faults[lost.kind] = lost
+    job = await known(world, job_id, "yes", "no", "partly", "unknown")
+    delivered = job.submit["delivered"]
+    assert delivered["state"] == "partly", delivered
+    assert "checkpoint-400" in delivered["missing"]
+    assert job.stage.startswith("delivered: partly · checkpoint-400")
+    assert "not all of it" not in delivered["words"]
+
+
+def here(world: World, job_id: str) -> list[str]:
+    reader = world.reader
+    try:
+        return [one.path for one in reader.files(job_id)]
+    finally:
+        reader.close()
+
+
+async def test_what_this_machine_refused_is_written_on_the_job_and_counts(
+    home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "StorageLimits", lambda: StorageLimits(max_part_bytes=2048))
+    async with running_world(home, project) as world:
+        job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
+        delivered = job.submit["delivered"]
+        assert delivered["state"] == "no", delivered
+        assert any(".safetensors" in one for one in delivered["missing"]), delivered
+        assert "One request carries at most 2048 bytes." in delivered["advice"]
+        reader = world.reader
+        told = [one for one in reader.events(job.job_id) if one.kind == "refused"]
+        reader.close()
+        assert told[0].source == "storage"
+        assert "One request carries at most 2048 bytes." in told[0].message
+        assert len({one.message for one in told}) == len(told)
+
+
+async def test_a_full_disk_is_written_on_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.disk_usage
+    job_id = await world.submit(steps=200)
+    await world.until(job_id, JobStatus.RUNNING)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
+    job = await known(world, job_id, "yes", "no", "partly", "unknown")
+    assert job.submit["delivered"]["state"] == "no"
+    assert "The disk has 0 bytes free" in job.submit["delivered"]["advice"]
+    assert "refused" in world.kinds(job.job_id)
 
 
 async def test_a_failed_upload_is_told_although_the_job_succeeded(world: World) -> None:

@@ -27,10 +27,10 @@ _TONES: Final = {
 
 
 _DELIVERED: Final = {
-    "yes": ("delivered", "good"), "no": ("delivered: no", "bad"),
-    "unknown": ("delivered: not known", "warn"),
+    "yes": ("delivered", "good"), "partly": ("delivered: partly", "bad"),
+    "no": ("delivered: no", "bad"), "unknown": ("delivered: not known", "warn"),
 }  # fmt: skip
-"""What a look at the Hub or the bucket found when the job had ended."""
+"""What a look at the place of its results found when the job had ended."""
 
 
 def cost_so_far(job: JobRecord, now: datetime) -> int | None:
@@ -50,7 +50,10 @@ def head(
     unheard: Unheard | None = None,
 ) -> list[tuple[str, str]]:
     """State and figures of a job, the most important first, each with its tone."""
-    found = [(formatting.status(job.status), _TONES.get(job.status, "accent"))]
+    tone = _TONES.get(job.status, "accent")
+    if formatting.in_doubt(job.status, job.stage):
+        tone = "warn"
+    found = [(formatting.ended(job.status, job.stage), tone)]
     if unheard is not None and job.status.is_active:
         found.append((formatting.unheard(unheard), "warn"))
     if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
@@ -62,7 +65,9 @@ def head(
         found.append((plain(job.stage), "base"))
     delivered = job.submit.get("delivered") or {}
     if delivered.get("state") in _DELIVERED:
-        found.append(_DELIVERED[delivered["state"]])
+        words, tone = _DELIVERED[delivered["state"]]
+        missing = ", ".join(map(str, delivered.get("missing") or ()))
+        found.append((f"{words} · {plain(missing)} missing" if missing else words, tone))
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         found.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))

@@ -45,7 +45,7 @@ def _say_table(records: list[JobRecord]) -> None:
                 job.job_id,
                 job.name,
                 model,
-                formatting.status(job.status, not _utf8()),
+                _state(job),
                 step,
                 "" if job.loss is None else formatting.number(job.loss),
                 formatting.money(job.cost_micros),
@@ -54,6 +54,16 @@ def _say_table(records: list[JobRecord]) -> None:
         )
     for line in table(rows, right=frozenset({4, 5, 6})):
         say(line)
+
+
+def _state(job: JobRecord) -> str:
+    """`✓ done`; of a job that has ended without all of its results, `! done, delivered: no`."""
+    from tui import formatting
+
+    words = formatting.ended(job.status, job.stage, ascii_only=not _utf8())
+    if formatting.in_doubt(job.status, job.stage):
+        words += f", {job.stage.partition(' · ')[0]}"
+    return words
 
 
 def job(options: argparse.Namespace) -> int:
@@ -73,9 +83,10 @@ def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
     from tui import formatting
 
     model = f"{found.model_family} {found.model_flavour} {found.model_type}".strip()
+    state = formatting.ended(found.status, found.stage, ascii_only=not _utf8())
     lines = [
         ("job", f"{found.job_id}  {found.name}"),
-        ("state", f"{formatting.status(found.status, not _utf8())}  {found.stage}".rstrip()),
+        ("state", f"{state}  {found.stage}".rstrip()),
         ("model", model),
         ("trainer", f"{found.model}:{found.version[:12]}"),
         ("hardware", f"{found.hardware}  {formatting.rate(found.rate_micros)}"),
@@ -92,8 +103,12 @@ def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
     for name, value in lines:
         if value:
             say(f"{name:<11} {value}")
-    for advice in found.diagnosis.get("advice", ()):
-        say(f"{'advice':<11} {advice}")
+    delivered = found.submit.get("delivered") or {}
+    if delivered.get("state") in ("no", "partly", "unknown"):
+        say(f"{'delivered':<11} {delivered['state']}: {delivered.get('words', '')}")
+    for advice in (*found.diagnosis.get("advice", ()), delivered.get("advice", "")):
+        if advice:
+            say(f"{'advice':<11} {advice}")
     for file in files:
         where = world.outputs() / file.path
         say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import secrets
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
 from tui.engine.control_client import ControlClient, ControlError
 from tui.store.job_json import job_json
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import UNDELIVERED, JobRecord, JobStatus
 
+_LOOK_SECONDS = 300.0
+"""So long `submit --wait` waits for the look at the place of the results; a place whose listing
+lags behind is asked again within two minutes."""
 _MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
 
 
@@ -101,18 +106,45 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         result = control.request("POST", f"/api/cloud/jobs/{job_id}/collect", timeout=3600)
         for item in result["missing"]:
             tell(f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip())
+        job = _until_looked_for(control, job)
     files = world.reader().files(job_id)
     if options.json:
         say_json(job_json(job, files, world.outputs()))
     else:
-        say(f"{job.job_id}  {formatting.status(job.status)}  {formatting.money(job.cost_micros)}")
+        state = formatting.ended(job.status, job.stage)
+        say(f"{job.job_id}  {state}  {formatting.money(job.cost_micros)}")
         for file in files:
             say(f"{file.sha256}  {world.outputs() / file.path}")
     if job.status is not JobStatus.COMPLETED:
         tell(f"{job.name}: {job.error or job.stage or job.status.value}")
         for advice in job.diagnosis.get("advice", ()):
             tell(f"  {advice}")
-    return exit_codes.FINE if job.status is JobStatus.COMPLETED else exit_codes.FAILED
+        return exit_codes.FAILED
+    delivered = job.submit.get("delivered") or {}
+    if job.stage.startswith(UNDELIVERED):
+        words = f"{job.name}: {job.stage}: {delivered.get('words', 'nobody could look')}."
+        tell(f"{words} {delivered.get('advice', '')}".rstrip())
+    return exit_codes.FAILED if delivered.get("state") in ("no", "partly") else exit_codes.FINE
+
+
+def _until_looked_for(control: ControlClient, job: JobRecord) -> JobRecord:
+    """Wait until the engine has looked whether the results arrived."""
+    store = world.reader()
+    deadline = time.monotonic() + _LOOK_SECONDS
+
+    def known() -> bool:
+        now = store.job(job.job_id)
+        waits = now is not None and now.stage.startswith(UNDELIVERED)
+        looked = now is None or bool(now.submit.get("delivered"))
+        return looked or not waits or time.monotonic() > deadline
+
+    while not known():
+        with contextlib.suppress(ControlError):
+            for _event in control.events_until(known):
+                pass
+        if not known():  # the engine went away: started again, it looks again
+            control = world.engine()
+    return store.job(job.job_id) or job
 
 
 def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: str) -> JobRecord:

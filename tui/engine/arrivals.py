@@ -1,4 +1,4 @@
-"""After a job whose results went elsewhere: are they there?
+"""After a job's end: are its results where they were to go?
 
 A trainer's upload that failed ends no job, so Replicate's “succeeded” is no proof.
 
@@ -14,20 +14,25 @@ import itertools
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from tui.engine.book import Book, Clock
 from tui.engine.clients import Clients
+from tui.engine.delivery_verdict import Evidence, judge
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.places import Places
+from tui.engine.storage_keys import folder_of
 from tui.engine.tasks import TaskOwner
 from tui.publishing.arrival import Arrival, arrived_at_hub, arrived_in_bucket
 from tui.publishing.errors import PublishError
 from tui.publishing.s3_profile import S3Profile
-from tui.store.reader import is_loopback
-from tui.store.records import JobRecord, JobStatus
+from tui.simpletuner.log_delivery import upload_facts
+from tui.store.reader import StoreReader, is_loopback
+from tui.store.records import UNDELIVERED, JobRecord, JobStatus
+from tui.store.writer import Change
 
 DUE: Final = "arrivals_due"
 """The fact that lists jobs which have ended and were not looked for yet."""
@@ -37,7 +42,16 @@ _SOON: Final = (0.2, 0.5)
 _ASK_AGAIN: Final = (30.0, 120.0, 600.0, 3600.0, 3600.0, 3600.0)
 """The same for a place that could not be asked."""
 _LIMIT: Final = 60.0
-_PLACES: Final = {"hub": "the Hub", "s3": "the bucket"}
+_PLACES: Final = {"hub": "the Hub", "s3": "the bucket", "local": "this machine"}
+_KINDS: Final = {"yes": "delivered", "partly": "partly", "no": "undelivered", "unknown": "unsure"}
+_BEGIN: Final = {
+    "yes": "Delivered", "partly": "Delivered in part", "no": "Not delivered",
+    "unknown": "Whether it was delivered is not known",
+}  # fmt: skip
+_STAGES: Final = {
+    "yes": "", "partly": f"{UNDELIVERED}partly", "no": f"{UNDELIVERED}no",
+    "unknown": f"{UNDELIVERED}not known",
+}  # fmt: skip
 
 Look = Callable[[], Arrival]
 
@@ -53,15 +67,19 @@ class Arrivals:
         hub: Hub,
         live: LiveSettings,
         places: Places,
+        reader: StoreReader,
+        log_file: Callable[[str], Path],
         tasks: TaskOwner,
         now: Clock,
     ) -> None:
-        """Args: the services it works with."""
+        """Args: the services it works with, and where the log of a job is."""
         self._book = book
         self._clients = clients
         self._hub = hub
         self._live = live
         self._places = places
+        self._reader = reader
+        self._log_file = log_file
         self._tasks = tasks
         self._now = now
 
@@ -69,6 +87,7 @@ class Arrivals:
         """A job has come to its end: look for its results, if they are elsewhere."""
         if job.status is not JobStatus.COMPLETED or job.delivery not in _PLACES:
             return
+        self._book.write(job.job_id, Change(values={"stage": f"{UNDELIVERED}not known yet"}))
         due = self._due()
         self._book.writer.set_fact(DUE, [*(one for one in due if one != job.job_id), job.job_id])
         self._tasks.start(self._until_known(job.job_id), f"arrival {job.job_id}")
@@ -94,25 +113,47 @@ class Arrivals:
         late: Iterator[float] = iter(_SOON if is_loopback(job.api_base) else _LATE)
         again: Iterator[float] = iter(_ASK_AGAIN)
         for attempt in itertools.count():
-            found = await self.look(job)
+            place = await self.look(job)
+            found = place if job.delivery == "hub" else await self._judged(job_id, place)
             if not attempt and found.state == "unknown":
                 self._note(job, found)
-            pause = {"yes": None, "no": next(late, None), "unknown": next(again, None)}[found.state]
+            pause = None
+            if place.state == "unknown" and found.state == "unknown":
+                pause = next(again, None)
+            elif found.state in ("no", "partly") and job.delivery != "local":
+                pause = next(late, None)
             if pause is None:
                 break
             await asyncio.sleep(pause)
         self._note(job, found)
         self._done(job_id)
-        if found.state == "no":
-            words = f"{job.name} has ended, and nothing of it arrived: {found.words}."
+        if found.state in ("no", "partly"):
+            what = "nothing of it arrived" if found.state == "no" else "not all of it arrived"
+            words = f"{job.name} has ended, and {what}: {found.words}."
             self._hub.publish(
                 "notice", level="error", message=words, advice=found.advice, job_id=job_id
             )
+
+    async def _judged(self, job_id: str, place: Arrival) -> Arrival:
+        """What a place holds, beside what the log and our own receiver say."""
+        try:
+            job = self._book.writer.job(job_id)
+        except KeyError:  # deleted meanwhile
+            return place
+        try:
+            log = await asyncio.to_thread(self._log_file(job_id).read_bytes)
+        except OSError:
+            log = b""
+        facts = await asyncio.to_thread(upload_facts, log)
+        refused = {name: str(one.get("why")) for name, one in refusals(job).items()}
+        return judge(place, Evidence(facts, job.step, refused))
 
     async def look(self, job: JobRecord) -> Arrival:
         """What is there now; never fails."""
         since = job.started_at or job.created_at
         try:
+            if job.delivery == "local":
+                return self._here(job)
             ask = await (self._at_hub if job.delivery == "hub" else self._in_bucket)(job, since)
             async with asyncio.timeout(_LIMIT):
                 return await asyncio.to_thread(ask)
@@ -121,6 +162,15 @@ class Arrivals:
         except TimeoutError:
             words = f"{_PLACES[job.delivery]} does not answer"
             return Arrival("unknown", words, "Look there yourself.")
+
+    def _here(self, job: JobRecord) -> Arrival:
+        """What our own receiver took in; it says so before it answers the trainer."""
+        top = f"{folder_of(job)}/"
+        files = [one for one in self._reader.files(job.job_id) if one.size and not one.missing]
+        if not files:
+            return Arrival("no", "nothing arrived on this machine")
+        names = tuple(one.path.removeprefix(top) for one in files)
+        return Arrival("yes", "on this machine", names=names)
 
     async def _at_hub(self, job: JobRecord, since: datetime) -> Look:
         found = await self._clients.tokens.find("huggingface", job.api_base)
@@ -158,24 +208,26 @@ class Arrivals:
 
     def _note(self, job: JobRecord, found: Arrival) -> None:
         """Into the job's record and history."""
-        kinds = {"yes": "delivered", "no": "undelivered", "unknown": "unsure"}
-        words = {
-            "yes": f"Delivered: {found.words}.",
-            "no": f"Not delivered: {found.words}.",
-            "unknown": f"Whether it was delivered is not known: {found.words}.",
-        }
         try:
             fresh = self._book.writer.job(job.job_id)
         except KeyError:  # deleted meanwhile
             return
         delivered: dict[str, Any] = {
             "state": found.state, "words": found.words, "advice": found.advice,
-            "revision": found.revision, "files": found.files, "at": self._now().isoformat(),
+            "revision": found.revision, "files": found.files, "missing": list(found.missing),
+            "at": self._now().isoformat(),
         }  # fmt: skip
+        stage = " · ".join(filter(None, (_STAGES[found.state], ", ".join(found.missing))))
         self._book.note(
-            job.job_id, "local", kinds[found.state], words[found.state],
-            submit={**fresh.submit, "delivered": delivered},
+            job.job_id, "local", _KINDS[found.state], f"{_BEGIN[found.state]}: {found.words}.",
+            submit={**fresh.submit, "delivered": delivered}, stage=stage,
         )  # fmt: skip
+
+
+def refusals(job: JobRecord) -> dict[str, dict[str, Any]]:
+    """What our own receiver refused of a job, as `{code, why}` by key."""
+    known = job.submit.get("refused")
+    return known if isinstance(known, dict) else {}
 
 
 def _option(job: JobRecord, name: str) -> str:

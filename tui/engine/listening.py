@@ -21,7 +21,12 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.storage_keys import StorageKeys
 from tui.listener.app import Part
 from tui.listener.client_address import parse_networks
-from tui.listener.storage import ReceivedObject, StorageLimits, StorageReceiver
+from tui.listener.storage import (
+    ReceivedObject,
+    RefusedObject,
+    StorageLimits,
+    StorageReceiver,
+)
 from tui.listener.webhooks import WebhookReceiver, WebhookSettings
 from tui.settings import Settings
 from tui.store.reader import is_loopback
@@ -31,6 +36,8 @@ from tui.store.schema import StoreError
 LOG = logging.getLogger(__name__)
 
 _TELL_SECONDS: Final = 0.5
+_REFUSED_KEPT: Final = 200
+"""So many refused files of a job are named in its record."""
 _HERE: Final = "127.0.0.1"
 
 
@@ -58,7 +65,11 @@ class Listening:
         self._keys = keys
         self._hub = hub
         self._storage = StorageReceiver(
-            outputs, keys, on_object=self._received, limits=StorageLimits()
+            outputs,
+            keys,
+            on_object=self._received,
+            on_refused=self._refused,
+            limits=StorageLimits(),
         )
         self._webhooks = WebhookReceiver(hooks.secrets_for, hooks.take, jobs=hooks)
         self._webhooks.stats.on_change = self._tell_soon
@@ -203,6 +214,20 @@ class Listening:
                 received_at=item.received_at,
             ),
         )
+
+    def _refused(self, item: RefusedObject) -> None:
+        """A file was not taken: into the job's record, each file and reason once."""
+        if not item.job_id:
+            return
+        job = self._book.writer.job(item.job_id)
+        known = job.submit.get("refused") or {}
+        if known.get(item.key, {}).get("code") == item.code or len(known) >= _REFUSED_KEPT:
+            return
+        told = {**known, item.key: {"code": item.code, "why": item.message}}
+        self._book.note(
+            job.job_id, "storage", "refused", f"{item.key} was refused: {item.message}",
+            submit={**job.submit, "refused": told},
+        )  # fmt: skip
 
     def _tell_soon(self) -> None:
         """Counters have changed: tell the windows, a few times a second at most."""

@@ -195,6 +195,8 @@ class Engine:
             hub=self.hub,
             live=self.live,
             places=self.publishing.places,
+            reader=self.reader,
+            log_file=home.log_file,
             tasks=self._tasks,
             now=utc_now,
         )

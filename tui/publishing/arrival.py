@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
 _T = TypeVar("_T")
-State = Literal["yes", "no", "unknown"]
+State = Literal["yes", "partly", "no", "unknown"]
 _WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
 _SLACK: Final = timedelta(minutes=1)
 """How far the clocks of two services may differ."""
@@ -43,6 +43,8 @@ class Arrival:
         advice: what to do; empty where nothing is wrong.
         revision: the commit that holds them, for the Hub.
         files: how many weights files of the run there are.
+        names: files of the run in a bucket or on this machine, below the run's prefix.
+        missing: what is not there, by name.
     """
 
     state: State
@@ -50,6 +52,8 @@ class Arrival:
     advice: str = ""
     revision: str = ""
     files: int = 0
+    names: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def arrived_at_hub(
@@ -110,7 +114,7 @@ def _is_new(file: RepoFile, since: datetime) -> bool:
 def arrived_in_bucket(
     profile: S3Profile, keys: S3Keys, *, network: NetworkSettings, since: datetime
 ) -> Arrival:
-    """Whether a bucket holds weights below a prefix that came after a moment.
+    """What a bucket holds below a prefix that came after a moment.
 
     Args:
         profile: bucket and prefix of the run.
@@ -126,18 +130,20 @@ def arrived_in_bucket(
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=profile.bucket, Prefix=prefix
             )
-            count = sum(1 for item in _objects(pages) if _is_fresh(item, since))
+            names = tuple(
+                str(item["Key"]).removeprefix(prefix)
+                for item in _objects(pages)
+                if _is_fresh(item, since)
+            )
         finally:
             client.close()
     except PublishError as error:
         return _not_asked(error)
     except Exception as error:  # noqa: BLE001 - botocore's errors have no common base but this
         return _not_asked(explain_s3(error, profile))
-    if count:
-        return Arrival("yes", f"{count} weights file{'' if count == 1 else 's'} in {where}", "", "",
-                       count)  # fmt: skip
-    advice = "The trainer's log says why; with validation off it may upload no final files."
-    return Arrival("no", f"no weights in {where}", advice)
+    if not names:
+        return Arrival("no", f"nothing of this run in {where}")
+    return Arrival("yes", f"in {where}", names=names)
 
 
 def _objects(pages: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
@@ -146,11 +152,7 @@ def _objects(pages: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 
 
 def _is_fresh(item: dict[str, Any], since: datetime) -> bool:
-    return (
-        str(item["Key"]).lower().endswith(_WEIGHTS)
-        and int(item["Size"]) > 0
-        and item["LastModified"].astimezone(UTC) >= since - _SLACK
-    )
+    return int(item["Size"]) > 0 and item["LastModified"].astimezone(UTC) >= since - _SLACK
 
 
 def _not_asked(error: PublishError) -> Arrival:

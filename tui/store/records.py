@@ -35,6 +35,8 @@ class JobStatus(StrEnum):
 
 LOST = "lost"
 """`provider_status` of a job that Replicate does not know any more: its cost is an upper bound."""
+UNDELIVERED = "delivered: "
+"""The stage of a finished job begins so while its results are not known to have arrived."""
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 ACTIVE = frozenset(JobStatus) - TERMINAL
 

@@ -244,6 +244,8 @@ class JobList(VirtualList):
         now = self._clock()
         if row.status.is_active and (mark := self.model.unheard.get(row.job_id)) is not None:
             return formatting.unheard(mark), colors.warn
+        if formatting.in_doubt(row.status, row.stage):
+            return row.stage, colors.warn
         if row.status is JobStatus.COMPLETED:
             if row.data_expires_at is not None:
                 left = (row.data_expires_at - now).total_seconds()
@@ -251,7 +253,7 @@ class JobList(VirtualList):
             if row.file_count:
                 files = formatting.plural(row.file_count, "file")
                 return f"{files} · {formatting.size(row.file_bytes)}", colors.dim
-            return row.stage or "no files", colors.dim
+            return "no files", colors.dim
         if row.status is JobStatus.QUEUED:
             waited = (now - (row.queued_at or row.created_at)).total_seconds()
             return f"{row.stage or 'waiting'} · {formatting.duration(waited)}", colors.dim
@@ -284,7 +286,9 @@ class JobList(VirtualList):
             model = f"{row.model_family} {row.model_flavour}".replace("_", " ").strip()
             return [(fit(model, width), colors.dim)]
         if sort == "state":
-            return [(fit(formatting.status(row.status), width), colors.status(row.status))]
+            doubt = formatting.in_doubt(row.status, row.stage)
+            tone = colors.warn if doubt else colors.status(row.status)
+            return [(fit(formatting.ended(row.status, row.stage), width), tone)]
         if sort == "progress":
             return self._progress(row, width, colors)
         return [(fit(self._figure(sort, row), width, right=right), self._tone(sort, colors))]

@@ -12,6 +12,7 @@ from tui.listener.storage.grants import (
     DiskSpace,
     KeyResolver,
     ReceivedObject,
+    RefusedObject,
     StorageGrant,
     StorageLimits,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "DiskSpace",
     "KeyResolver",
     "ReceivedObject",
+    "RefusedObject",
     "StorageGrant",
     "StorageLimits",
     "StorageReceiver",

@@ -59,6 +59,23 @@ class ReceivedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedObject:
+    """A file that the receiver itself did not take, although its sender did nothing wrong.
+
+    Attributes:
+        job_id: the job the file belongs to.
+        key: the object's key.
+        code: S3's name of the error.
+        message: the reason in words.
+    """
+
+    job_id: str
+    key: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiskSpace:
     """Size of a file system and what is free on it, in bytes."""
 

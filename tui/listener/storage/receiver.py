@@ -19,7 +19,13 @@ from tui.listener.storage.claims import SignedRequest, parse_query, read_claim
 from tui.listener.storage.completion import complete_upload
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import Folder
-from tui.listener.storage.grants import KeyResolver, ReceivedObject, StorageGrant, StorageLimits
+from tui.listener.storage.grants import (
+    KeyResolver,
+    ReceivedObject,
+    RefusedObject,
+    StorageGrant,
+    StorageLimits,
+)
 from tui.listener.storage.keys import check_key, is_bucket_name, split_path
 from tui.listener.storage.multipart import Uploads, stale_before
 from tui.listener.storage.sigv4 import verify
@@ -37,6 +43,10 @@ _SUBRESOURCE_NAMES = (
     "policyStatus publicAccessBlock replication requestPayment restore retention select tagging "
     "torrent uploadId uploads versionId versioning versions website"
 )
+_OWN_REFUSALS = frozenset(
+    {"EntityTooLarge", "InsufficientStorage", "InternalError", "KeyTooLongError", "QuotaExceeded"}
+)
+"""Errors that a sender cannot help: it would get the same answer again."""
 _SUBRESOURCES = frozenset(_SUBRESOURCE_NAMES.split())
 _BUCKET: Mapping[tuple[str, frozenset[str]], _Handler] = MappingProxyType(
     {
@@ -72,6 +82,8 @@ class StorageReceiver:
         keys: looks up key pairs.
         on_object: is awaited for every file that has arrived, before the client is answered. When
             it fails, that is logged and the delivery stands: `delivered` finds the file later.
+        on_refused: is called for every file that the receiver itself does not take (the disk, a
+            limit, a quota), before the client is answered.
         limits: sizes, times and the rest.
 
     Attributes:
@@ -84,10 +96,12 @@ class StorageReceiver:
         keys: KeyResolver,
         *,
         on_object: Callable[[ReceivedObject], Awaitable[None]],
+        on_refused: Callable[[RefusedObject], None] = lambda _: None,
         limits: StorageLimits | None = None,
     ) -> None:
         self._root = root
         self._keys = keys
+        self._on_refused = on_refused
         self._limits = limits or StorageLimits()
         self.public_hosts = self._limits.public_hosts
         self._spaces: dict[str, JobSpace] = {}
@@ -215,7 +229,27 @@ class StorageReceiver:
             query=query,
             key=key,
         )
-        return await handler(call)
+        try:
+            return await handler(call)
+        except S3Error as error:
+            self._tell_refused(call, error)
+            raise
+        except OSError as problem:
+            if isinstance(problem, ConnectionError):
+                raise
+            refusal = _disk_problem(problem)
+            self._tell_refused(call, refusal)
+            raise refusal from problem
+
+    def _tell_refused(self, call: Call, error: S3Error) -> None:
+        sent = call.web.method in ("PUT", "POST") and call.key
+        if not sent or error.code not in _OWN_REFUSALS:
+            return
+        told = RefusedObject(call.grant.job_id, call.key, error.code, error.message)
+        try:
+            self._on_refused(told)
+        except Exception:  # noqa: BLE001 - the client has to be answered all the same
+            _log.exception("nobody could be told of a refused file")
 
 
 async def _expect(_request: web.Request) -> None:

@@ -1,0 +1,153 @@
+"""Whether results arrived: from the names that are there, the log, and what was refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tui.engine.delivery_verdict import Evidence, judge
+from tui.publishing.arrival import Arrival
+from tui.simpletuner.log_delivery import UploadFacts, upload_facts, weights_by_step
+
+RUN = "simpletuner/cog-0a1b2c3d4e"
+LORA = "pytorch_lora_weights.safetensors"
+
+
+def saved(step: int) -> str:
+    """The trainer's line about a checkpoint."""
+    return (
+        "[STAGE] ✓ Saving Checkpoint (100.0%): Saved checkpoint to "
+        f"output/cog/cog-0a1b2c3d4e/checkpoint-{step}\n"
+    )
+
+
+FAILED = (
+    "[RANK 0] 2026-11-29 21:04:05,123 [ERROR] (PublishingManager) Publishing via s3 failed: "
+    "An error occurred (InsufficientStorage) when calling the PutObject operation\n"
+)
+
+
+def weights(step: int) -> str:
+    return f"{RUN}/checkpoint-{step}/{LORA}"
+
+
+def verdict(log: str, *names: str, steps: int | None = None, **refused: str) -> Arrival:
+    found = Arrival("yes" if names else "no", "on this machine", names=names)
+    return judge(found, Evidence(upload_facts(log.encode()), steps, refused))
+
+
+def test_the_last_checkpoint_is_there() -> None:
+    found = verdict(saved(500) + saved(1000), weights(500), weights(1000), steps=1000)
+    assert (found.state, found.missing, found.files) == ("yes", (), 2)
+    assert found.words == "2 weights files on this machine"
+
+
+def test_nothing_arrived() -> None:
+    found = verdict(saved(1000), steps=1000)
+    assert (found.state, found.missing) == ("no", ("checkpoint-1000",))
+    assert verdict("").missing == ("weights",)
+
+
+def test_files_without_weights_are_no_delivery() -> None:
+    """Pictures, and what a run keeps for itself: latents, and the state of the optimizer."""
+    names = (
+        f"{RUN}/validation_images/a.png", f"{RUN}/cache/vae/cats/1.pt",
+        f"{RUN}/checkpoint-1000/optimizer.bin", f"{RUN}/checkpoint-1000/random_states_0.pkl",
+    )  # fmt: skip
+    found = verdict(saved(1000), *names, steps=1000)
+    assert (found.state, found.missing) == ("no", ("checkpoint-1000",))
+    assert found.words == "no weights among the 4 files on this machine"
+
+
+def test_the_last_checkpoint_is_missing() -> None:
+    found = verdict(saved(500) + saved(1000), weights(500), steps=1000)
+    assert (found.state, found.missing) == ("partly", ("checkpoint-1000",))
+
+
+def test_steps_after_the_last_checkpoint_are_missing() -> None:
+    found = verdict(saved(500), weights(500), steps=900)
+    assert (found.state, found.missing) == ("partly", ("the weights of step 900",))
+
+
+def test_final_weights_stand_for_all() -> None:
+    assert verdict(saved(500), f"{RUN}/{LORA}", steps=900).state == "yes"
+
+
+@pytest.mark.parametrize(
+    ("log", "state", "missing"),
+    [
+        (saved(500) + FAILED + saved(1000), "yes", ()),  # the next upload sent everything
+        (saved(500) + saved(1000) + FAILED, "partly", ("the upload via s3",)),
+        (FAILED, "partly", ("the upload via s3",)),
+        (saved(500) + saved(1000) + f"=== debug.log tail ===\n{FAILED}", "partly",
+         ("the upload via s3",)),
+        (saved(500) + FAILED + saved(1000) + f"=== debug.log tail ===\n{FAILED}", "yes", ()),
+    ],
+)  # fmt: skip
+def test_a_failed_upload_counts_unless_a_later_one_made_it_good(
+    log: str, state: str, missing: tuple[str, ...]
+) -> None:
+    found = verdict(log, weights(500), weights(1000), steps=1000)
+    assert (found.state, found.missing) == (state, missing)
+
+
+def test_a_named_file_that_came_later_is_not_missing() -> None:
+    log = f"{saved(1000)}[ERROR] Publishing checkpoint-1000/{LORA} failed: Connection was closed\n"
+    assert verdict(log, weights(1000), steps=1000).state == "yes"
+    log += "[ERROR] Publishing samples/a.png failed: Connection was closed\n"
+    found = verdict(log, weights(1000), steps=1000)
+    assert (found.state, found.missing) == ("partly", ("samples/a.png",))
+
+
+def test_what_was_refused_and_never_came_is_missing() -> None:
+    refused: dict[str, str] = {f"{RUN}/a.png": "The disk is full.", weights(1000): "too many"}
+    found = verdict(saved(1000), weights(1000), steps=1000, **refused)
+    assert (found.state, found.missing) == ("partly", ("cog-0a1b2c3d4e/a.png",))
+    assert found.advice == "It was refused here: The disk is full."
+
+
+@pytest.mark.parametrize(
+    ("log", "steps", "state"),
+    [
+        ("", 1000, "unknown"),  # nobody can tell whether an upload failed
+        ("", None, "unknown"),
+        ("[INFO] hello\n", None, "unknown"),
+        ("[INFO] hello\n", 1000, "yes"),
+        ("[INFO] hello\n", 2000, "partly"),
+    ],
+)
+def test_without_a_word_about_checkpoints_it_is_not_called_delivered(
+    log: str, steps: int | None, state: str
+) -> None:
+    assert verdict(log, weights(1000), steps=steps).state == state
+
+
+def test_a_place_that_cannot_be_asked_stays_unknown_unless_the_log_says_more() -> None:
+    place = Arrival("unknown", "the bucket does not answer", "Look there yourself.")
+
+    def told(log: str) -> Any:
+        return judge(place, Evidence(upload_facts(log.encode()), 1000, {}))
+
+    assert told(saved(1000)) == place
+    found = told(saved(1000) + FAILED)
+    assert (found.state, found.missing) == ("partly", ("the upload via s3",))
+
+
+def test_a_provider_that_was_never_made_is_a_failure() -> None:
+    line = "[RANK 0] [ERROR] Failed to initialise publishing providers: bucket is required\n"
+    assert upload_facts(line.encode()) == UploadFacts(
+        True, None, ("Failed to initialise publishing providers",)
+    )
+
+
+def test_weights_are_told_from_other_files() -> None:
+    names = [
+        weights(20), f"{RUN}/checkpoint-20/optimizer.bin", f"{RUN}/{LORA}", f"{RUN}/README.md",
+        f"{RUN}/cache/text/embeds/1.pt", f"cache/{LORA}", "cache/checkpoint-3/ema/a.safetensors",
+    ]  # fmt: skip
+    assert weights_by_step(names) == {
+        20: [weights(20)],
+        None: [f"{RUN}/{LORA}", f"cache/{LORA}"],
+        3: ["cache/checkpoint-3/ema/a.safetensors"],
+    }
