@@ -400,6 +400,33 @@ async def test_a_job_that_cannot_be_followed_says_so_in_row_and_bar_and_page(
         writer.close()
 
 
+@pytest.mark.parametrize(
+    ("state", "stage"),
+    [("no", "delivered: no · checkpoint-500"), ("partly", "delivered: partly · checkpoint-500"),
+     ("unknown", "delivered: not known")],
+)  # fmt: skip
+async def test_a_finished_job_without_its_results_has_no_tick(
+    home: Home, state: str, stage: str
+) -> None:
+    fill(home, 2, running=0)
+    missing = ["checkpoint-500"] if "·" in stage else []
+    writer = StoreWriter(home)
+    told = {"delivered": {"state": state, "words": "it is not there", "missing": missing}}
+    writer.apply("job00001", Change(values={"stage": stage, "submit": told}))
+    record = writer.job("job00001")
+    writer.close()
+    assert record.file_count  # some files came, and the list would tell of them
+    async with opened(home, size=(140, 40)) as (app, pilot):
+        row = next(line for line in lines_of(app) if "portrait-v3-1" in line)
+        assert "! done" in row
+        assert "✓" not in row
+        assert stage in row
+        await pilot.press("down", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, JobScreen))
+        head = "delivered: not known" if state == "unknown" else f"{stage} missing"
+        await wait_for(pilot, lambda: f"! done · {head}" in lines_of(app)[2])
+
+
 def test_worlds_are_the_same_every_time(tmp_path) -> None:  # type: ignore[no-untyped-def]
     for name in ("one", "two"):
         fill(home_at(tmp_path / name), 5)

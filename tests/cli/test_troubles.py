@@ -294,3 +294,23 @@ def test_a_port_that_is_taken_or_none_is_told(shell: Shell) -> None:
     answer = shell.run("sandbox", "--work-dir", str(shell.root / "taken"), status=1)
     assert "taken" in answer.stderr
     shutil.rmtree(shell.root / "taken", ignore_errors=True)
+
+
+def test_a_finished_job_whose_results_did_not_arrive_is_told_everywhere(shell: Shell) -> None:
+    with shell.faults("lost-upload"):
+        words = ["--steps", "8", "--rank", "2", "--delivery", "local", "--yes", "--wait"]
+        done = shell.run("submit", str(shell.config), *words, status=1)
+        assert "delivered: no" in done.stderr
+        assert "nothing arrived on this machine" in done.stderr
+        assert "✓" not in done.stdout
+        job = shell.submit("--wait", status=1)
+    assert job["status"] == "completed"
+    assert job["delivered"]["state"] == "no"
+    assert job["delivered"]["missing"]
+    assert shell.json("job", job["job_id"])["delivered"] == job["delivered"]
+    listed = {one["job_id"]: one["delivered"] for one in shell.json("jobs")}
+    assert listed[job["job_id"]] == job["delivered"]
+    assert "done, delivered: no" in shell.run("jobs").stdout
+    page = shell.run("job", job["job_id"]).stdout
+    assert "no: nothing arrived on this machine" in page
+    assert "! done  delivered: no" in page
