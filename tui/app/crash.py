@@ -6,6 +6,8 @@ import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tui.settings import SettingsError
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -23,6 +25,8 @@ def crash_words(home: Home) -> Text:
             path.chmod(0o600)
             file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
         where = f"Details are in {path}."
+    except SettingsError as error:
+        where = f"The details could not be written to {path}: {error.message}"
     except OSError as error:
         where = f"The details could not be written to {path}: {error.strerror}."
     return Text(

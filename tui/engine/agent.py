@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tui.engine.control_client import ControlClient, ControlError, EngineGoneError
-from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings
+from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings, SettingsError
 
 IDLE_SECONDS: Final = 20.0
 """How long an agent stays when nothing needs it."""
@@ -41,10 +41,10 @@ REPLICATE_VARIABLE: Final = "REPLICATE_API_TOKEN"
 class EngineStartError(ControlError):
     """The engine could not be started."""
 
-    def __init__(self, reason: str, home: Home) -> None:
+    def __init__(self, reason: str, home: Home, advice: str = "") -> None:
         super().__init__(
             f"The engine could not be started: {reason}",
-            f"{home.engine_log} says more.",
+            advice or f"{home.engine_log} says more.",
             status=503,
             code="engine_start",
         )
@@ -110,8 +110,8 @@ def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subp
         # The engine works in another folder, where a relative name would mean something else; and
         # a demo's or a test's home is named nowhere.
         env[HOME_VARIABLE] = str(home.root)
+    _claim(home)
     try:
-        home.create()
         log = os.open(home.engine_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise EngineStartError(f"{home.root}: {error.strerror or error}", home) from error
@@ -127,6 +127,20 @@ def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subp
         )
     finally:
         os.close(log)
+
+
+def _claim(home: Home) -> None:
+    """Make the state folder, or make sure that nobody else controls it.
+
+    Raises:
+        EngineStartError: it cannot be used.
+    """
+    try:
+        home.create()
+    except SettingsError as error:
+        raise EngineStartError(error.message, home, error.advice) from error
+    except OSError as error:
+        raise EngineStartError(f"{home.root}: {error.strerror or error}", home) from error
 
 
 def wait_ready(process: subprocess.Popen[bytes], limit: float = _START_LIMIT) -> str:
@@ -203,8 +217,11 @@ def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) 
     its starter waits for the first. The same goes for an engine that is just ending.
 
     Raises:
-        EngineStartError: it could not be started, or not in time.
+        EngineStartError: it could not be started, or not in time, or another user controls the
+            state folder.
+        StrangerError: another user listens on the socket.
     """
+    _claim(home)
     client = ControlClient(home.socket, settings.cloud.api_base)
     session = session_of(environ)
     deadline = time.monotonic() + _START_LIMIT

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import socket
 import struct
 import threading
@@ -22,7 +23,9 @@ from urllib.parse import quote
 
 from tui.engine.cloud_calls import CloudCalls
 from tui.engine.errors import SpokenError
+from tui.engine.peer import peer_uid
 from tui.engine.publishing_calls import PublishingCalls
+from tui.settings import HOME_VARIABLE, folder_problem
 
 _FINE_STATUS: Final = 200
 _GONE_STATUS: Final = 503
@@ -47,6 +50,18 @@ class EngineGoneError(ControlError):
         )
 
 
+class StrangerError(ControlError):
+    """Another user controls the socket, or answers on it; nothing has been sent."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(
+            f"{what}, so nothing was sent to the engine.",
+            advice,
+            status=503,
+            code="engine_stranger",
+        )
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -60,7 +75,16 @@ class _UnixConnection(http.client.HTTPConnection):
         With a time limit set, Python's sockets do not block, and a Unix socket that does not block
         refuses at once where many call at the same moment (connect(2), EAGAIN). Blocking with
         the kernel's own limit waits instead (unix(7): SO_SNDTIMEO).
+
+        Calls carry tokens, so this is where the other end is checked: before the first byte.
+
+        Raises:
+            StrangerError: another user controls the socket or listens on it.
+            OSError: nobody listens.
         """
+        folder = self._path.parent
+        if problem := folder_problem(folder):
+            raise StrangerError(f"{folder} {problem}", f"Set {HOME_VARIABLE} to a folder of yours.")
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         limit = max(float(self.timeout or 0), 0.001)
         seconds, part = divmod(limit, 1)
@@ -71,6 +95,10 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(str(self._path))
         except BlockingIOError as error:
             raise TimeoutError("too many callers at once") from error
+        if peer_uid(self.sock) != os.geteuid():
+            raise StrangerError(
+                f"Another user listens on {self._path}", f"Remove it: rm {self._path}"
+            )
         self.sock.settimeout(self.timeout)
 
 
@@ -118,6 +146,7 @@ class ControlClient:
 
         Raises:
             EngineGoneError: nothing answers.
+            StrangerError: another user would have been the one to read it.
             ControlError: the engine said no.
         """
         connection = _UnixConnection(self._path, timeout)

@@ -5,7 +5,7 @@ Standard library only: this package is on the path to the first frame.
 
 from __future__ import annotations
 
-from tui.settings.home import HOME_VARIABLE, Home, SettingsError
+from tui.settings.home import HOME_VARIABLE, Home, SettingsError, folder_problem
 from tui.settings.reading import API_BASE_VARIABLE, load_settings
 from tui.settings.values import (
     DEFAULT_API_BASE,
@@ -38,6 +38,7 @@ __all__ = [
     "SettingsProblem",
     "SpendingSettings",
     "UiSettings",
+    "folder_problem",
     "load_settings",
     "save_setting",
     "save_settings",

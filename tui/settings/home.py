@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ class Home:
         import hashlib
 
         name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        folder = f"/tmp/simpletuner-tui-{os.getuid()}-{name}"  # noqa: S108  see `_claim`
+        folder = f"/tmp/simpletuner-tui-{os.getuid()}-{name}"  # noqa: S108  see `create`
         return Path(folder) / "engine.sock"
 
     def log_file(self, job_id: str) -> Path:
@@ -100,20 +101,65 @@ class Home:
         return self.logs / f"{job_id}.log"
 
     def create(self) -> None:
-        """Make the folders, closed to others."""
-        for folder in (self.root, self.logs, self.archives, self.socket.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.root.chmod(0o700)
+        """Make the folders, closed to others whatever the umask is.
+
+        Raises:
+            SettingsError: the state folder, or the socket's own folder, may hold what another user
+                has put there: tokens would be handed to whoever listens in it.
+            OSError: a folder cannot be made.
+        """
+        _claim(self.root, f"Set {HOME_VARIABLE} to a folder of yours.")
         if self.socket.parent != self.root:
-            _claim(self.socket.parent)
+            advice = f"Set {HOME_VARIABLE} to a shorter path."
+            if self.socket.parent.is_symlink():
+                raise SettingsError(f"{self.socket.parent} is a symbolic link.", advice)
+            _claim(self.socket.parent, advice)
+        for folder in (self.logs, self.archives):
+            _make(folder)
 
 
-def _claim(folder: Path) -> None:
-    """Refuse a folder in the temporary directory that somebody else made."""
-    status = folder.stat(follow_symlinks=False)
-    if status.st_uid != os.getuid() or folder.is_symlink():
+def folder_problem(folder: Path) -> str:
+    """Why another user may control what lies in a folder; empty when nobody else can.
+
+    The owner of a symbolic link chooses where it leads, so a link must be the user's own as well.
+
+    Raises:
+        OSError: the folder is not there, or cannot be looked at.
+    """
+    status = folder.stat()
+    if {folder.lstat().st_uid, status.st_uid} != {os.geteuid()}:
+        return "belongs to another user"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written to by other users"
+    return ""
+
+
+def _claim(folder: Path, advice: str) -> None:
+    """Make a folder, or make one that nobody else can have put anything into private.
+
+    A folder that others can write to is taken over only while it is empty: what lies in it
+    (settings with another API base, a socket) may be theirs.
+    """
+    _make(folder)
+    problem = folder_problem(folder)
+    if problem and folder.stat().st_uid == os.geteuid() == folder.lstat().st_uid:
+        advice = f"Look at what is in it; when all of it is yours: chmod 700 {folder}"
+        if not any(folder.iterdir()):
+            folder.chmod(0o700)
+            problem = folder_problem(folder) if not any(folder.iterdir()) else problem
+    if problem:
         raise SettingsError(
-            f"{folder} belongs to somebody else, so the engine's socket cannot live there.",
-            f"Set {HOME_VARIABLE} to a shorter path.",
+            f"{folder} {problem}, so the program's state cannot live there.", advice
         )
+    folder.chmod(0o700)
+
+
+def _make(folder: Path) -> None:
+    """Make a private folder; the missing ones above it, which hold others' files too, are not."""
+    if folder.is_dir():
+        return
+    for parent in reversed(folder.parents):
+        if not parent.exists():
+            parent.mkdir(mode=0o755, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tui.settings import Home
+from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
 from tui.store.fetches import FetchTable
 from tui.store.records import FileRecord, JobRecord, StageRecord
@@ -74,6 +74,8 @@ class StoreWriter:
         try:
             home.create()
             self._lock = _take_lock(_lock_file(home), home.database)
+        except SettingsError as error:
+            raise StoreError(error.message, error.advice) from error
         except OSError as error:
             raise StoreError(
                 f"The state folder {home.root} cannot be used: {error.strerror or error}.",
