@@ -1,14 +1,17 @@
 """What lies on disk for one job: delivered files, and beside them what is known about each.
 
-Files are under `<root>/<prefix>/<key>`, plain files for a person to use. Records, half-received
-bodies and unfinished uploads are under `<root>/.incoming/`, on the same file system, so that the
-last step of every delivery is one rename. All of this blocks; the receiver calls it in threads.
+Files are under `<root>/<prefix>/<key>`, plain files for a person to use; a part of the key that
+begins with a dot is stored under a visible name, and keeps its own in the records. Records,
+half-received bodies and unfinished uploads are under `<root>/.incoming/`, on the same file system,
+so that the last step of every delivery is one rename. All of this blocks; the receiver calls it in
+threads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -20,6 +23,7 @@ from typing import Any
 
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.keys import check_key
+from tui.store.file_names import visible
 
 INCOMING = ".incoming"
 
@@ -92,7 +96,8 @@ class Folder:
 
     def path_of(self, key: str) -> Path:
         """Where the file of `key` is or would be."""
-        return self.base.joinpath(*check_key(key))
+        check_key(key)
+        return self.base / visible(key)
 
     def new_body(self) -> Path:
         """A name for a body on its way in."""
@@ -106,11 +111,8 @@ class Folder:
                 spelling of the same name on a file system that does not tell them apart.
         """
         path = self.path_of(key)
-        for parent in path.parents:
-            if parent == self._root:
-                break
-            if parent.is_symlink() or (parent.exists() and not parent.is_dir()):
-                raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
+        if not self._leads_here(path):
+            raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
         if path.is_dir() and not path.is_symlink():
             raise S3Error("InvalidRequest", "A folder of that name is already there.")
         if key not in self._objects and path.exists() and not _is_spelled_so(path):
@@ -138,12 +140,21 @@ class Folder:
         return final
 
     def remove(self, key: str) -> None:
-        """Remove a file and its record, and folders that are empty now."""
+        """Remove a delivered file and its record, and folders that are empty now.
+
+        Nothing else is removed: not what lies behind a link, and no file that GET does not find.
+
+        Raises:
+            S3Error: the key's path leads through a link or a file.
+        """
+        path = self.path_of(key)
+        if not self._leads_here(path):
+            raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
+        there = self.find(key) is not None
         self._objects.pop(key, None)
         self._record_path(key).unlink(missing_ok=True)
-        path = self.path_of(key)
-        if path.is_file() or path.is_symlink():
-            path.unlink()
+        if there:
+            path.unlink(missing_ok=True)
         for parent in path.parents:
             if parent == self.base or not parent.is_relative_to(self.base):
                 break
@@ -153,10 +164,20 @@ class Folder:
     def _record_path(self, key: str) -> Path:
         return self._records / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
 
+    def _leads_here(self, path: Path) -> bool:
+        """Whether all that a path goes through, as far as it is there, are folders of this root."""
+        return not any(
+            parent.is_symlink() or (parent.exists() and not parent.is_dir())
+            for parent in itertools.takewhile(lambda parent: parent != self._root, path.parents)
+        )
+
     def _is_there(self, stored: StoredObject) -> bool:
         try:
-            status = self.path_of(stored.key).lstat()
+            path = self.path_of(stored.key)
+            status = path.lstat()
         except (OSError, S3Error):
+            return False
+        if not self._leads_here(path):
             return False
         return (status.st_size, status.st_mtime_ns) == (stored.size, stored.modified_ns)
 

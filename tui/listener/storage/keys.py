@@ -2,6 +2,7 @@
 
 A key is decoded once, then looked at as it is. Whatever could mean another place on any file system
 is refused rather than repaired: a repaired name would deliver a file under a name nobody asked for.
+Names that begin with a dot are fine here; `Folder` stores them under visible ones.
 """
 
 from __future__ import annotations

@@ -265,13 +265,13 @@ async def delete_many(call: Call) -> web.Response:
     for key in keys:
         try:
             check_key(key or "")
+            async with call.space.publishing:
+                await call.work(call.space.folder.remove, key)
         except S3Error as error:
             rows.append(
                 ("Error", [("Key", key or ""), ("Code", error.code), ("Message", error.message)])
             )
             continue
-        async with call.space.publishing:
-            await call.work(call.space.folder.remove, key)
         if not quiet:
             rows.append(("Deleted", [("Key", key or "")]))
     return xml_response(document("DeleteResult", rows))
