@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import shutil
 import signal
@@ -22,12 +23,12 @@ from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
 from tui.engine.agent import own_engine
 from tui.engine.collecting.fetch import PART
-from tui.engine.control_client import ControlClient
+from tui.engine.control_client import ControlClient, ControlError
 from tui.engine.service import Engine
 from tui.engine.storage_keys import folder_of
 from tui.settings import Home
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import FileRecord, JobRecord, JobStatus
 from tui.store.writer import StoreWriter
 
 MIB = 1024 * 1024
@@ -289,3 +290,50 @@ async def test_a_hostile_name_stays_outside(desk: Desk, shelf: Shelf) -> None:
     assert item["what"].isprintable()
     assert "cannot be the name" in item["why"]
     assert [path.name for path in desk.folder(job).iterdir()] == ["good.bin"]
+
+
+async def test_a_hidden_name_becomes_a_visible_one(
+    desk: Desk, shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.files = {".git": b"gitdir: /elsewhere", ".netrc": b"x", "good.bin": b"z"}
+    job = desk.insert(ended_job(shelf, [shelf.url(name) for name in shelf.files]))
+    answer = await desk.client.collect(job.job_id)
+    assert answer["missing"] == []
+    here = {path.name: path.read_bytes() for path in desk.folder(job).iterdir()}
+    assert here == {"_.git": b"gitdir: /elsewhere", "_.netrc": b"x", "good.bin": b"z"}
+    sent = dict(shelf.sent)
+    assert len((await desk.client.collect(job.job_id))["files"]) == 3
+    assert shelf.sent == sent  # it is known under that name
+    assert await published(desk, job, tmp_path / "all") == {"_.git", "_.netrc", "good.bin"}
+
+
+async def test_what_an_earlier_version_stored_hidden_is_not_published(
+    desk: Desk, shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.files = {"good.bin": b"z"}
+    job = desk.insert(ended_job(shelf, shelf.url("good.bin")))
+    await desk.client.collect(job.job_id)
+    old = desk.folder(job) / "sub" / ".GIT" / "config"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"x")
+    path = old.relative_to(desk.engine.home.outputs).as_posix()
+    digest = hashlib.sha256(b"x").hexdigest()
+    file = FileRecord(path, 1, digest, "delivered", datetime.now(UTC))
+    desk.engine.book.add_file(job.job_id, file)
+    assert await published(desk, job, tmp_path / "all") == {"good.bin"}
+    with pytest.raises(ControlError, match="is not here"):
+        await published(desk, job, tmp_path / "one", files=["sub/.GIT/config"])
+    assert old.exists()
+
+
+async def published(desk: Desk, job: JobRecord, to: Path, **options: Any) -> set[str]:
+    """Names of what a publication to a folder has put there."""
+    await desk.client.publishing.publish(job.job_id, f"dir:{to}", **options)
+
+    async def done() -> bool:
+        [row] = await desk.client.publishing.transfers()
+        assert row["state"] != "failed", row
+        return bool(row["state"] == "done")
+
+    await eventually(done, within=30)
+    return {path.relative_to(to).as_posix() for path in to.rglob("*") if path.is_file()}

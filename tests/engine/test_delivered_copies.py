@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from functools import partial
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
 from tests.engine.test_artifacts import artifacts
 from tests.engine.world import World
@@ -72,3 +76,39 @@ async def test_fetched_files_are_known_to_lie_there_and_come_back(
         assert {row["sha256"] for row in after["files"]} == {
             row["sha256"] for row in found["files"]
         }
+
+
+@pytest.mark.parametrize("kind", ["hub", "s3"])
+async def test_a_hidden_file_there_is_a_visible_one_here(
+    world: World, tmp_path: Path, kind: str
+) -> None:
+    rights = grant(prefix="user", may_delete=True)
+    async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
+        hub = await world.use_hub()
+        await world.client.publishing.add_destination(
+            name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint, prefix="runs",
+            access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
+        )  # fmt: skip
+        delivery = {
+            "hub": {"kind": "hub", "hub_model_id": "sandbox/delivered"},
+            "s3": {"kind": "s3", "destination": "mine"},
+        }[kind]
+        job_id = await collected(world, delivery)
+        if kind == "hub":
+            put = partial(
+                HfApi(endpoint=hub, token="hf_write").upload_file, path_or_fileobj=b"hidden",
+                path_in_repo="a/.x/run", repo_id="sandbox/delivered",
+            )  # fmt: skip
+        else:
+            weights = next(item.key for item in storage.received if "/pytorch_lora" in item.key)
+            key = f"{weights.rpartition('/')[0]}/a/.x/run"
+            put = partial(storage.client().put_object, Bucket=BUCKET, Key=key, Body=b"hidden")
+        await asyncio.to_thread(put)
+        assert (await world.client.collect(job_id))["missing"] == []
+        rows = (await artifacts(world, job_id))["files"]
+        [row] = [row for row in rows if row["sha256"] == hashlib.sha256(b"hidden").hexdigest()]
+        assert row["name"].endswith("a/_.x/run")
+        assert Path(row["path"]).read_bytes() == b"hidden"
+        assert row["published"]  # known to lie there, under its own name
+        cleared = await world.client.publishing.clear(job_id, [row["name"]])
+        assert cleared["kept"] == []

@@ -268,3 +268,11 @@ def test_no_name_leaves_the_folder(tmp_path: Path, name: str) -> None:
     place = Path(item.target).resolve()
     assert place.is_relative_to((tmp_path / "there").resolve())
     assert destination.verify(item)
+
+
+@pytest.mark.parametrize("name", [".git/config", "a/.GIT/hooks/x", ".netrc", "\u200c.git/config"])
+def test_nothing_hidden_is_published(target: FolderDestination, tmp_path: Path, name: str) -> None:
+    [file] = make_files(tmp_path / "run", x=10)
+    with pytest.raises(PublishError, match="hidden") as raised:
+        target.plan([LocalFile(file.path, name)])
+    assert raised.value.kind is Trouble.NAME

@@ -158,7 +158,7 @@ def test_folders_that_the_hub_does_not_take(hub: RunningHub, tmp_path: Path, nam
     [file] = make_files(tmp_path, a=10)
     problem = refusal(opened(hub), [LocalFile(file.path, name)])
     assert problem.kind is Trouble.NAME
-    assert "takes no folder called" in problem.message
+    assert "hidden file" in problem.message
 
 
 def test_a_gated_repository(hub: RunningHub, tmp_path: Path) -> None:

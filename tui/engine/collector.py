@@ -23,6 +23,7 @@ from tui.engine.hub import Hub
 from tui.engine.storage_keys import folder_of
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.meter import check_name
+from tui.store.file_names import visible
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, JobStatus
 from tui.store.transfer_records import FetchRecord
@@ -158,7 +159,7 @@ class Collector:
         before = {one.name: one for one in self._table.of(job.job_id)}
         wanted: list[tuple[Remote, FetchRecord]] = []
         for remote in remotes:
-            file = here.get(f"{folder_of(job)}/{remote.name}")
+            file = here.get(_path_of(job, remote))
             if file is not None and file.missing and not again:
                 continue
             if file is not None and not file.missing and await self._whole.check(file, remote):
@@ -204,7 +205,7 @@ class Collector:
     async def _fetch(
         self, job: JobRecord, source: Source, remote: Remote, record: FetchRecord
     ) -> None:
-        relative = f"{folder_of(job)}/{remote.name}"
+        relative = _path_of(job, remote)
         notes = dict(record.notes)
         far = {"size": remote.size}
         reserved = 0
@@ -291,6 +292,11 @@ class Collector:
     ) -> None:
         """A file moves; without a name, what is known of the job's files is another."""
         self._hub.publish("fetch", job_id=job.job_id, name=name, done=done, total=total)
+
+
+def _path_of(job: JobRecord, remote: Remote) -> str:
+    """Where a file will lie, below the outputs folder: never under a hidden name."""
+    return f"{folder_of(job)}/{visible(remote.name)}"
 
 
 def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:

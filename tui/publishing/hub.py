@@ -24,7 +24,7 @@ from tui.publishing.errors import (
 )
 from tui.publishing.hub_client import open_api
 from tui.publishing.hub_errors import explain
-from tui.publishing.hub_names import check_path, check_repo_id
+from tui.publishing.hub_names import check_repo_id
 from tui.publishing.hub_reader import CountingReader
 from tui.publishing.meter import Meter, check_names, describe_source, pieces
 from tui.publishing.model_card import CARD
@@ -132,8 +132,6 @@ class HubDestination:
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
         """Compare with what the repository holds; a missing repository holds nothing."""
         check_names(tuple(files))
-        for file in files:
-            check_path(file.name)
         folder = self._target.folder.strip("/")
         prefix = f"{folder}/" if folder else ""
         store = f"{self._target.endpoint} {self._repo}"

@@ -10,8 +10,6 @@ from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.told import tame
 from tui.simpletuner.delivery import clean_repo_id
 
-_FORBIDDEN = frozenset({".git", ".cache"})
-"""Folders that neither git nor the Hub's library takes files for."""
 _WRITE = frozenset({"repo.write", "repo.content.write"})
 
 
@@ -78,16 +76,6 @@ def read_identity(answer: Mapping[str, Any]) -> Identity:
         names.append(Namespace(name, "org", writable(name, str(org.get("roleInOrg", "")))))
     repos = frozenset(name for name in allowed if "/" in name)
     return Identity(user, role, tuple(names), repos)
-
-
-def check_path(name: str) -> None:
-    """PublishError for a file's name that no repository can hold."""
-    for part in _FORBIDDEN.intersection(name.split("/")):
-        raise PublishError(
-            f"{name} cannot be published on the Hub: it takes no folder called {part}.",
-            f"Use another name than {part}, or leave the file out.",
-            Trouble.NAME,
-        )
 
 
 def check_repo_id(text: str) -> str:

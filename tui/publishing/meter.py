@@ -12,6 +12,7 @@ from pathlib import Path
 from tui.publishing.contract import Item, LocalFile, Progress
 from tui.publishing.errors import PublishError, TransferCancelledError, Trouble, disk_error
 from tui.publishing.throttle import Throttle
+from tui.store.file_names import has_hidden
 
 PIECE = 1024 * 1024
 _SECONDS_BETWEEN = 0.05
@@ -147,10 +148,20 @@ def check_name(name: str) -> None:
 
 
 def check_names(files: list[LocalFile] | tuple[LocalFile, ...]) -> None:
-    """PublishError for names that cannot be, or that occur twice."""
+    """PublishError for names that cannot be, that are hidden, or that occur twice.
+
+    Programs act on hidden files: whoever downloads a `.git` folder and runs git in it runs its
+    hooks.
+    """
     seen: set[str] = set()
     for file in files:
         check_name(file.name)
+        if has_hidden(file.name):
+            raise PublishError(
+                f"{file.name} is a hidden file, and those are not published.",
+                "Leave it out, or rename it here and publish it again.",
+                Trouble.NAME,
+            )
         if file.name in seen:
             raise PublishError(
                 f"{file.name} would be published twice in one go.", "Name each once.", Trouble.NAME

@@ -10,6 +10,7 @@ from typing import Final
 
 from tui.engine.collecting.source import Elsewhere, Remote, Source
 from tui.publishing.contract import Item
+from tui.store.file_names import visible
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import HIDDEN, TransferItem, TransferRecord, TransferState
 from tui.store.transfers import TransferTables
@@ -44,15 +45,16 @@ class Copies:
         )
         if there is None or not proof or (remote.sha256 and remote.sha256 != file.sha256):
             return
+        called = visible(remote.name)  # as the file here is called
         name = f"{job.job_id} {there.target}"
         transfer_id = hashlib.sha256(name.encode()).hexdigest()[:10]
         state = path.stat()
         item = Item(
-            remote.name, there.key, path, state.st_size, state.st_mtime_ns, file.sha256,
+            called, there.key, path, state.st_size, state.st_mtime_ns, file.sha256,
             present=True, store=there.store, came="there",
         )  # fmt: skip
         kept = TransferItem(
-            0, remote.name, str(path), file.size, file.sha256, item.to_dict(), state="verified",
+            0, called, str(path), file.size, file.sha256, item.to_dict(), state="verified",
             link=there.link, proof=proof,
         )  # fmt: skip
         self._put(transfer_id, job, there, kept, place=source.place, now=now)

@@ -20,7 +20,7 @@ class Remote:
     """One file there.
 
     Attributes:
-        name: relative, as it will lie in the job's folder.
+        name: relative, as it will lie in the job's folder, where hidden names become visible.
         key: how the source finds it.
         size: bytes, None while unknown.
         mark: changes when the content does (an ETag, a hash); "" while unknown.

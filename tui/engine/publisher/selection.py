@@ -12,7 +12,7 @@ from tui.engine.publisher.artifacts import checkpoint_of, name_of
 from tui.engine.publisher.checkpoints import compare
 from tui.engine.publisher.options import wrong
 from tui.publishing.contract import LocalFile
-from tui.store.file_names import shared_folder
+from tui.store.file_names import has_hidden, shared_folder
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord
 
@@ -20,7 +20,7 @@ from tui.store.records import FileRecord, JobRecord
 def chosen_files(
     reader: StoreReader, job: JobRecord, outputs: Path, body: Mapping[str, Any]
 ) -> list[LocalFile]:
-    """The files that a request means; all that are here when it names none.
+    """The files that a request means; all that are here when it names none. No hidden ones.
 
     It names them by `files` (names), or by `checkpoint`: a step, `final` or `best` (see `compare`).
     Their names at the destination are without the folder that all files of the job share.
@@ -28,7 +28,12 @@ def chosen_files(
     Raises:
         RefusedError: nothing of that is here.
     """
-    here = [file for file in reader.files(job.job_id) if not file.missing]
+    # Earlier versions stored hidden files under their own names.
+    here = [
+        file
+        for file in reader.files(job.job_id)
+        if not file.missing and not has_hidden(name_of(job, file))
+    ]
     if not here:
         raise RefusedError(
             "This job has no files on this machine.",
