@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.engine.book import utc_now
+from tui.engine.git_state import git_state
 from tui.engine.http_api.routes import Route, read_json, wrong
 from tui.engine.http_api.shapes import FLAG, NUMBER, TEXT, TEXTS, WHOLE, many, maybe, shape
 from tui.engine.service import Engine
@@ -18,8 +18,6 @@ from tui.simpletuner.hardware import PROFILES, HardwareProfile
 from tui.store.filter import JobFilter
 
 _LOOK_BACK: Final = timedelta(days=90)
-_GIT_SECONDS: Final = 5.0
-_MOST_PATHS: Final = 100
 _MIB: Final = 1024 * 1024
 _HARDWARE: Final = shape(
     {"id": TEXT, "name": TEXT, "cost_per_second": NUMBER, "cost_per_hour": NUMBER,
@@ -134,52 +132,10 @@ class Planning:
         else:
             roots = self._engine.preparer.config_roots()
             folder = next((root for root in roots if root.is_dir()), Path.home())
-        answer = await _git_state(folder)
+        answer = await git_state(folder, self._engine.listening.outputs)
         return web.json_response(
             {**answer, "tracker_run_name": run_name or None, "config_name": name or None}
         )
-
-
-async def _git_state(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = {
-        "git_available": shutil.which("git") is not None, "repo_present": False,
-        "is_dirty": False, "dirty_count": 0, "dirty_paths": [], "current_commit": None,
-        "current_abbrev": None, "current_branch": None,
-    }  # fmt: skip
-    if not state["git_available"]:
-        return state
-    inside = await _git(folder, "rev-parse", "--is-inside-work-tree")
-    if inside != "true":
-        return state
-    dirty = (await _git(folder, "status", "--porcelain", "--", ".") or "").splitlines()
-    commit = await _git(folder, "rev-parse", "--verify", "-q", "HEAD")
-    return state | {
-        "repo_present": True,
-        "is_dirty": bool(dirty),
-        "dirty_count": len(dirty),
-        "dirty_paths": [line[3:] for line in dirty[:_MOST_PATHS]],
-        "current_commit": commit or None,
-        "current_abbrev": commit[:7] if commit else None,
-        "current_branch": await _git(folder, "symbolic-ref", "-q", "--short", "HEAD") or None,
-    }
-
-
-async def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints, or None when it fails or takes too long."""
-    process = await asyncio.create_subprocess_exec(
-        "git", "-C", str(folder), *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(_GIT_SECONDS):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return None
-    return output.decode("utf-8", "replace").strip("\n") if process.returncode == 0 else None
 
 
 def _data_bytes(dataloader: list[Any]) -> int:
