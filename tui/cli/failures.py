@@ -72,8 +72,9 @@ def _keep_traceback(error: Exception) -> str:
 
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="simpletuner-tui-", suffix=".log", delete=False, encoding="utf-8"
-        ) as file:
+            "w", prefix="simpletuner-tui-", suffix=".log", delete=False, encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:  # fmt: skip
             file.write(f"{datetime.now(UTC).isoformat()}\n")
             file.writelines(traceback.format_exception(error))
     except OSError:

@@ -11,6 +11,7 @@ from typing import Final
 
 from tui import __version__
 from tui.cli import exit_codes
+from tui.cli.output import forgive_streams
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "app": ("tui.cli.open_app", "open_app"),
@@ -47,6 +48,7 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit status."""
+    forgive_streams()
     options = build_parser().parse_args(arguments)
     module, name = _COMMANDS[options.command or "app"]
     try:

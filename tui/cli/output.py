@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import Any
+
+
+def forgive_streams() -> None:
+    """Have the standard streams replace letters that their encoding lacks, instead of failing.
+
+    A command whose work is done must not fail because a terminal or a pipe is not UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str = "") -> None:
@@ -47,8 +58,24 @@ def say_json(value: Any) -> None:
         text = "[" + ",\n ".join(map(encode, value)) + "]"
     else:
         text = json.dumps(value, ensure_ascii=False)
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{encodable_json(text)}\n")
     sys.stdout.flush()
+
+
+def encodable_json(text: str) -> str:
+    """The same JSON, escaped where standard output's encoding lacks a letter: no data is lost."""
+    encoding = sys.stdout.encoding or "utf-8"
+    if _fits(text, encoding):
+        return text
+    return "".join(char if _fits(char, encoding) else json.dumps(char)[1:-1] for char in text)
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def table(rows: list[list[str]], right: frozenset[int] = frozenset()) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
-from tui.cli.output import harmless, say, say_json, table, tell
+from tui.cli.output import encodable_json, harmless, say, say_json, table, tell
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TTL: Final = re.compile(r"(\d{1,7})([smhd]?)")
@@ -34,9 +34,8 @@ def serve(options: argparse.Namespace) -> int:
 
 def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     def write(event: dict[str, Any]) -> None:
-        sys.stdout.write(
-            (json.dumps(event, ensure_ascii=False) if as_json else harmless(_line(event))) + "\n"
-        )
+        told = json.dumps(event, ensure_ascii=False) if as_json else _line(event)
+        sys.stdout.write(f"{encodable_json(told) if as_json else harmless(told)}\n")
         sys.stdout.flush()
 
     return write

@@ -1,0 +1,140 @@
+"""A stream whose encoding lacks a letter gets another one: that is no reason for a job to fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import PROGRAM, Shell
+from tui.cli.failures import explain
+
+NAME = "café ✓ 猫 😀"
+ENCODINGS = {
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+    "C": {"LC_ALL": "C", "PYTHONUTF8": "0"},
+}
+each = pytest.mark.parametrize("encoding", list(ENCODINGS))
+
+
+def run(
+    shell: Shell, *words: str | bytes, encoding: str = "", status: int | None = 0
+) -> tuple[str, str]:
+    """What a command writes on its two streams, decoded as they are encoded."""
+    done = subprocess.run(
+        [*PROGRAM, *words], env=shell.environ | ENCODINGS.get(encoding, {}), cwd=shell.root,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=100, check=False,
+    )  # fmt: skip
+    coding = {"C": "ascii", "": "utf-8"}.get(encoding, encoding)
+    strict = "replace" if words[0] == "logs" else "strict"  # in a pipe a log is what it is
+    output, errors = done.stdout.decode(coding, strict), done.stderr.decode(coding)
+    assert "Traceback" not in output + errors, errors
+    assert "inside simpletuner-tui" not in errors, errors
+    if status is not None:
+        assert done.returncode == status, (words, done.returncode, output, errors)
+    return output, errors
+
+
+def submit(shell: Shell, *words: str, encoding: str = "") -> tuple[str, str]:
+    return run(
+        shell, "submit", str(shell.config), "--steps", "8", "--rank", "2", "--delivery", "local",
+        "--yes", "--wait", *words, encoding=encoding,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(shell: Shell) -> Any:
+    """A job with a name that few encodings have."""
+    output, _ = submit(shell, "--name", NAME, "--json")
+    job = json.loads(output)
+    assert job["name"] == NAME
+    return job
+
+
+@each
+def test_a_finished_job_is_finished_in_any_encoding(shell: Shell, encoding: str) -> None:
+    output, _ = submit(shell, encoding=encoding)
+    first, *files = output.splitlines()
+    assert "?" in first  # the tick
+    assert any(line.endswith(".safetensors") for line in files)
+
+
+@each
+def test_json_keeps_every_letter(shell: Shell, done: Any, encoding: str) -> None:
+    for words in (
+        ["job", done["job_id"], "--json"],
+        ["jobs", "--json"],
+        ["jobs", "-n99", "--json"],
+    ):
+        found = json.loads(run(shell, *words, encoding=encoding)[0])
+        jobs = found if isinstance(found, list) else [found]
+        assert done in jobs, words
+
+
+@each
+def test_every_command_says_in_any_encoding_what_it_has_to_say(
+    shell: Shell, done: Any, encoding: str, tmp_path: Path
+) -> None:
+    job_id, place = done["job_id"], f"dir:{tmp_path}"
+    commands = [
+        ["jobs"], ["jobs", "state:completed"], ["job", job_id], ["logs", job_id],
+        ["metrics", job_id], ["collect", job_id], ["sync"], ["artifacts", job_id],
+        ["publish", job_id, "--to", place], ["transfers"], ["destinations", "list"],
+        ["check", str(shell.config)], ["submit", str(shell.config), "--dry-run"],
+        ["submit", str(shell.config)], ["submit", "/nowhere/✓.json"], ["job", "✓"],
+        ["hardware"], ["versions"], ["limit", "show"], ["rates", "show"], ["spending"],
+        ["settings", "get"], ["settings", "get", "✓"], ["settings", "set", "network.timeout", "✓"],
+        ["api-key", "list"], ["token", "status"], ["token", "validate"], ["doctor"],
+        ["--help"], ["--version"], ["submit", "--help"], ["publish", "--help"], ["✓"],
+        ["limit", "✓"],
+    ]  # fmt: skip
+    for words in commands:
+        plain = subprocess.run(
+            [*PROGRAM, *words], env=shell.environ, cwd=shell.root, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=100, check=False,
+        )  # fmt: skip
+        run(shell, *words, encoding=encoding, status=plain.returncode)
+
+
+@pytest.mark.parametrize("kind", ["", "--json"])
+def test_serve_says_what_happens(shell: Shell, kind: str) -> None:
+    words = [word for word in ("serve", kind, "--public-url", "https://bücher.example") if word]
+    environ = shell.environ | ENCODINGS["ascii"]
+    with subprocess.Popen(
+        [*PROGRAM, *words], env=environ, cwd=shell.root,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        first = process.stdout.readline().decode("ascii")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    if kind:
+        assert json.loads(first)["event"] == "ready"
+    else:
+        assert first.startswith("Listening on")
+
+
+def test_what_is_no_text_at_all_is_said(shell: Shell) -> None:
+    """An argument may be any bytes: Python makes halves of letters of them."""
+    output, errors = run(shell, "settings", "get", b"n\xff", "--json", status=2)
+    assert json.loads(output)["message"] == "There is no setting n\udcff."
+    assert "There is no setting n" in errors
+    run(shell, "settings", "get", b"n\xff", encoding="ascii", status=2)
+
+
+def test_a_traceback_of_no_text_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(RuntimeError("\udcff"), as_json=False) == 1
+    words = capsys.readouterr().err
+    kept = Path(words.split("\n")[1].strip().partition(" has the details")[0])
+    try:
+        assert "\\udcff" in kept.read_text(encoding="utf-8")
+    finally:
+        os.unlink(kept)
