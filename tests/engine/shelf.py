@@ -30,6 +30,7 @@ class Shelf:
         short: names of which the last byte is left out although it is promised.
         endless: names whose content comes again and again, without a length.
         promise: those of them whose first answer tells the length of the beginning.
+        elsewhere: paths of other requests than those for files and the account.
         on_sent: called after each piece.
     """
 
@@ -44,6 +45,7 @@ class Shelf:
     short: set[str] = field(default_factory=set)
     endless: set[str] = field(default_factory=set)
     promise: set[str] = field(default_factory=set)
+    elsewhere: list[str] = field(default_factory=list)
     on_sent: Callable[[], None] = lambda: None
     open: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
@@ -54,7 +56,7 @@ class Shelf:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def url(self, name: str, folder: str = "f") -> str:
-        return f"http://127.0.0.1:{self.port}/{folder}/{name}"
+        return f"{self.base}/files/{folder}/{name}"
 
     @property
     def total_sent(self) -> int:
@@ -120,9 +122,14 @@ async def serve_shelf(**files: bytes) -> AsyncIterator[Shelf]:
     async def account(_request: web.Request) -> web.Response:
         return web.json_response({"type": "user", "username": "shelf", "name": "Shelf"})
 
+    async def other(request: web.Request) -> web.Response:
+        shelf.elsewhere.append(request.raw_path)
+        return web.json_response({"key": "whsec_c2VjcmV0"})
+
     app = web.Application()
     app.router.add_get("/v1/account", account)
-    app.router.add_get("/{folder}/{name}", shelf.answer)
+    app.router.add_get("/v1/files/{folder}/{name}", shelf.answer)
+    app.router.add_get("/{tail:.*}", other)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -26,6 +26,7 @@ from tui.engine.collecting.fetch import PART
 from tui.engine.control_client import ControlClient, ControlError
 from tui.engine.service import Engine
 from tui.engine.storage_keys import folder_of
+from tui.replicate.redact import redact_url
 from tui.settings import Home
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, JobStatus
@@ -94,7 +95,7 @@ async def test_files_come_in_parts_and_whole(desk: Desk, shelf: Shelf) -> None:
     }  # fmt: skip
     job = desk.insert(ended_job(shelf, output))
     answer = await desk.client.collect(job.job_id)
-    assert answer["missing"] == []
+    assert [item["what"] for item in answer["missing"]] == ["https://example.com/secret.bin"]
     here = {path.name: path.read_bytes() for path in desk.folder(job).iterdir()}
     assert here == {**shelf.files, "2-small.txt": b"hello"}
     assert shelf.asked["big.bin"] == 7  # a look and six parts
@@ -103,6 +104,69 @@ async def test_files_come_in_parts_and_whole(desk: Desk, shelf: Shelf) -> None:
     again = await desk.client.collect(job.job_id)
     assert len(again["files"]) == 4
     assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
+
+
+async def test_a_secret_of_the_account_is_no_output(desk: Desk, shelf: Shelf) -> None:
+    """An output may name any address: it is not asked, the job says why, the rest is fetched."""
+    shelf.files = {"good.bin": b"good"}
+    origin = shelf.base.removesuffix("/v1")
+    named = {
+        f"{shelf.base}/webhooks/default/secret": "it is no file's address at",
+        f"{shelf.base}/files/%2e%2e/webhooks/default/secret": "it is no file's address at",
+        f"{origin}//v1/files/f/good.bin": "it is no file's address at",
+        f"http://me:word@127.0.0.1:{shelf.port}/v1/files/f/good.bin": "holds a user name",
+        "http://pbxt.replicate.delivery/x.bin": "is no file's address there",
+        "https://example.com/x.bin?sig=abcdef": "is no host that Replicate keeps results at",
+        "https://[half": "is no host that Replicate keeps results at",
+    }
+    output = {
+        "first": list(named),
+        "log": "see https://example.com/page",
+        "last": [shelf.url("good.bin")],
+    }
+    job = desk.insert(ended_job(shelf, output))
+    answer = await desk.client.collect(job.job_id)
+    assert [Path(file["path"]).name for file in answer["files"]] == ["good.bin"]
+    missing = {item["what"]: item for item in answer["missing"]}
+    shown = {redact_url(address): words for address, words in named.items()}
+    assert set(missing) == set(shown)
+    for name, words in shown.items():
+        assert words in missing[name]["why"]
+        assert missing[name]["advice"]
+        assert not missing[name]["again"]
+        assert missing[name]["until"] is None
+    assert shelf.elsewhere == []
+    assert [path.name for path in desk.folder(job).iterdir()] == ["good.bin"]
+    rows = {row["name"]: row["state"] for row in await told(desk.client, job)}
+    assert rows == dict.fromkeys(shown, "failed")
+
+    def written() -> list[str]:
+        reader = StoreReader(desk.engine.home.database)
+        try:
+            return [event.message for event in reader.events(job.job_id)]
+        finally:
+            reader.close()
+
+    before = written()
+    for name, words in shown.items():
+        (line,) = [text for text in before if text.startswith(f"{name} of the output: ")]
+        assert words in line
+    assert not any("word@" in text or "abcdef" in text for text in before)
+    # Nothing that could be fetched is about to be deleted, and a second look tells nothing new.
+    assert desk.engine.book.writer.job(job.job_id).data_expires_at is None
+    await desk.client.collect(job.job_id)
+    assert written() == before
+
+
+async def test_a_link_to_where_the_results_are_delivered_is_no_missing_file(
+    desk: Desk, shelf: Shelf
+) -> None:
+    """The trainer names the place it delivered to; only Replicate's own hosts are suspicious."""
+    link = "https://results.example.com/simpletuner"
+    job = desk.insert(ended_job(shelf, link, delivery="local"))
+    assert {item["what"] for item in (await desk.client.collect(job.job_id))["missing"]} == {
+        "results"
+    }
 
 
 async def test_a_line_that_breaks_costs_little(desk: Desk, shelf: Shelf) -> None:

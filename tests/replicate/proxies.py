@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 class Proxy:
     """What came by, as `host:port`.
 
-    `password` makes it ask for one (`name:password`); `to` is where every name is taken to be.
+    `password` makes it ask for one (`name:password`); `to` is where every name is taken to be,
+    and `ports` which port is meant by another.
     """
 
     port: int = 0
     password: str = ""
     refuse: str = ""
     to: str = "127.0.0.1"
+    ports: dict[int, int] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
     async def http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,7 +35,8 @@ class Proxy:
         elif method == b"CONNECT":
             self.seen.append(target.decode())
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _join(self.to, int(target.rpartition(b":")[2]), reader, writer)
+            port = int(target.rpartition(b":")[2])
+            await _join(self.to, self.ports.get(port, port), reader, writer)
         else:
             host = target.split(b"/")[2]
             self.seen.append(host.decode())

@@ -352,12 +352,12 @@ async def test_file_ids_are_quoted(server, client):
 async def test_a_file_is_read_from_any_byte_on(server, client):
     data = os.urandom(2_500_000)
     part = {"Content-Range": f"bytes 1000-1999/{len(data)}", "ETag": '"one"'}
-    server.on("GET /out.bin", reply(data), reply(data[1000:2000], status=206, headers=part))
-    async with client.reading(f"{server.base}/out.bin") as answer:
+    server.on("GET /files/out.bin", reply(data), reply(data[1000:2000], status=206, headers=part))
+    async with client.reading(f"{server.base}/files/out.bin") as answer:
         assert (answer.start, answer.total, answer.ranged) == (0, len(data), False)
         assert b"".join([piece async for piece in answer.pieces]) == data
     async with client.reading(
-        f"{server.base}/out.bin", start=1000, stop=2000, etag='"one"'
+        f"{server.base}/files/out.bin", start=1000, stop=2000, etag='"one"'
     ) as answer:
         assert (answer.start, answer.total, answer.ranged) == (1000, len(data), True)
         assert answer.etag == '"one"'
@@ -367,10 +367,10 @@ async def test_a_file_is_read_from_any_byte_on(server, client):
 
 
 async def test_a_file_whose_line_breaks_says_so(server, client):
-    server.on("GET /out.bin", cut(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"))
+    server.on("GET /files/out.bin", cut(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"))
 
     async def read() -> None:
-        async with client.reading(f"{server.base}/out.bin") as answer:
+        async with client.reading(f"{server.base}/files/out.bin") as answer:
             async for piece in answer.pieces:
                 assert b"12345".startswith(piece)
 
@@ -380,7 +380,7 @@ async def test_a_file_whose_line_breaks_says_so(server, client):
 
 async def test_a_file_that_is_gone_is_not_read(server, client):
     with pytest.raises(NotFoundError):
-        async with client.reading(f"{server.base}/gone"):
+        async with client.reading(f"{server.base}/files/gone"):
             pytest.fail("nothing is there")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.authority import Authority
+from tests.replicate.proxies import proxying
 from tests.replicate.server import QUICK, TOKEN, Server, client_for, cut, prediction, reply, serving
 from tui.replicate.addresses import Base
 from tui.replicate.budget import CircuitState, RateBudget
@@ -278,18 +281,110 @@ async def test_a_redirect_of_a_call_to_another_host_is_refused(server, client):
     assert other.seen == []
 
 
-async def test_a_download_goes_abroad_without_the_token(server, client):
+async def read(client: ReplicateClient, url: str) -> bytes:
+    async with client.reading(url) as answer:
+        return b"".join([piece async for piece in answer.pieces])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/webhooks/default/secret", "/v1/account", "/v1/predictions", "/v1/files", "/v1/files/",
+        "/v1/files//x", "/v1/files/../webhooks/default/secret", "/v1//files/x", "//v1/files/x",
+        "/v1/files/%2e%2e/webhooks/default/secret", "/v1/files/%2E./webhooks/default/secret",
+        "/v1/files/%252e%252e/webhooks/default/secret", "/v1/files/x/../../webhooks",
+        "/v1/files/..%2fwebhooks%2fdefault%2fsecret", "/v1/files/..\\webhooks\\default\\secret",
+        "/v1/files/..%5cwebhooks", "/v1/files/..;/webhooks", "/V1/FILES/x",
+        "/v1/filesx", "/v1/%66iles/x", "/v2/files/x", "/files/x", "/v1/files/x/", "/",
+    ],
+)  # fmt: skip
+async def test_no_address_of_the_api_but_a_files_is_an_output(server, client, path):
+    with pytest.raises(InvalidRequestError, match="is not fetched: it "):
+        await read(client, server.origin + path)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("address", ["{base}@127.0.0.1:{other}/v1/files/x", "{other_base}/files/x",
+    "http://me:hush@127.0.0.1:{port}/v1/files/x", "http://replicate.delivery:{port}/x",
+    "http://localhost:{port}/v1/files/x", "https://127.0.0.1:{port}/v1/files/x",
+    "ftp://127.0.0.1:{port}/v1/files/x", "http://[::1", "", "file:///etc/passwd"])  # fmt: skip
+async def test_no_other_host_is_asked_for_an_output(server, client, address):
     other = Server()
-    other.on("GET /out", reply(b"data"))
+    other.on("GET /files/x", reply(b"data"))
     async with serving(other.handle) as port:
-        there = {"Location": f"http://127.0.0.1:{port}/v1/out?sig=x"}
-        server.on("GET /files/f/download", reply(b"", status=302, headers=there))
-        for url in (f"{server.base}/files/f/download", f"http://127.0.0.1:{port}/v1/out"):
-            async with client.reading(url) as answer:
-                assert b"".join([piece async for piece in answer.pieces]) == b"data"
-    assert "Authorization" in server.seen[0].headers
-    assert len(other.seen) == 2
-    assert all("Authorization" not in seen.headers for seen in other.seen)
+        given = address.format(
+            base=server.origin,
+            port=server.port,
+            other=port,
+            other_base=f"http://127.0.0.1:{port}/v1",
+        )
+        with pytest.raises(InvalidRequestError) as caught:
+            await read(client, given)
+    assert "hush" not in str(caught.value)
+    assert caught.value.advice
+    assert (server.seen, other.seen) == ([], [])
+
+
+async def test_the_token_is_for_a_file_route_however_it_is_written(server, client):
+    server.on("GET /files/a%20b/download", reply(b"data"))
+    for origin in (server.origin, server.origin.replace("http", "HTTP")):
+        assert await read(client, f"{origin}/v1/files/a%20b/download?sig=x") == b"data"
+    tokens = [seen.headers.get("Authorization") for seen in server.seen]
+    assert tokens == [f"Bearer {TOKEN.reveal()}"] * 2
+
+
+async def test_no_redirect_carries_the_token(server, client):
+    """One that leads to a file route is followed without it; the signature has to do."""
+    server.on("GET /files/f", reply(b"", status=302, headers={"Location": "/v1/files/g?sig=x"}))
+    server.on("GET /files/g", reply(b"data"))
+    assert await read(client, f"{server.base}/files/f") == b"data"
+    assert ["Authorization" in seen.headers for seen in server.seen] == [True, False]
+
+
+@pytest.mark.parametrize("location", ["/v1/webhooks/default/secret", "/v1/files/%2e%2e/account",
+    "{other}/v1/files/f", "{other}/out", "http://replicate.delivery/x",
+    "//me:hush@127.0.0.1:1/v1/files/f"])  # fmt: skip
+async def test_an_output_redirected_elsewhere_is_not_fetched(server, client, location):
+    other = Server()
+    async with serving(other.handle) as port:
+        there = {"Location": location.format(other=f"http://127.0.0.1:{port}")}
+        server.on("GET /files/f", reply(b"", status=302, headers=there))
+        with pytest.raises(BadAnswerError, match="do not follow") as caught:
+            await read(client, f"{server.base}/files/f")
+    assert "hush" not in str(caught.value)
+    assert (len(server.seen), other.seen) == (1, [])
+
+
+@pytest.mark.parametrize("host", ["replicate.delivery", "pbxt.replicate.delivery"])
+async def test_a_delivery_host_never_sees_the_token(tmp_path, host):
+    """Replicate's own names, reached by a proxy; what they redirect to gets no token either."""
+    there, api = Server(), "api.replicate.com"
+    there.on("GET /out.bin", reply(b"data"))
+    there.on(
+        "GET /moved", reply(b"", status=302, headers={"Location": f"https://{api}/v1/files/f"})
+    )
+    there.on("GET /away", reply(b"", status=302, headers={"Location": f"https://{api}/v1/account"}))
+    there.on("GET /files/f", reply(b"file"))
+    authority = Authority(tmp_path)
+    context = authority.papers(host, api).context()
+    async with serving(there.handle, ssl_context=context) as port, proxying() as proxy:
+        proxy.ports[443] = port
+        network = replace(QUICK, proxy=f"http://127.0.0.1:{proxy.port}", ca_bundle=authority.bundle)
+        async with ReplicateClient(TOKEN, network=network) as client:
+            assert await read(client, f"https://{host}/out.bin") == b"data"
+            assert await read(client, f"https://{host}/moved") == b"file"
+            with pytest.raises(BadAnswerError, match="do not follow"):
+                await read(client, f"https://{host}/away")
+            for trick in (f"https://{host}:8443/out.bin", f"https://me@{host}/out.bin",
+                          f"https://{host}./out.bin", f"https://x{host}/out.bin",
+                          f"https://{host}.example.com/out.bin"):  # fmt: skip
+                if trick != "https://xpbxt.replicate.delivery/out.bin":
+                    with pytest.raises(InvalidRequestError, match="is not fetched"):
+                        await read(client, trick)
+            assert not any("Authorization" in seen.headers for seen in there.seen)
+            assert await read(client, f"https://{api}/v1/files/f") == b"file"
+            assert "Authorization" in there.seen[-1].headers
+    assert set(proxy.seen) == {f"{host}:443", f"{api}:443"}
 
 
 async def test_a_redirected_create_is_refused(server, client):

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +23,8 @@ from tui.engine.hub import Hub
 from tui.engine.storage_keys import folder_of
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.meter import check_name
+from tui.replicate.outputs import NOT_FETCHED_ADVICE
+from tui.replicate.redact import redact_url
 from tui.store.file_names import visible
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, JobStatus
@@ -101,9 +103,12 @@ class Collector:
 
     async def _collect(self, job: JobRecord, *, again: bool) -> list[dict[str, Any]]:
         opened = self._places.of(job)
+        before = {one.name for one in self._table.of(job.job_id)}
         announced: set[str] = set()
         for one in opened:
             announced |= await self._from(job, one, again=again)
+        refused = self._refuse(job, before)
+        announced |= refused
         stale = [one.name for one in self._table.of(job.job_id) if one.name not in announced]
         if stale:
             self._table.drop(job.job_id, stale)
@@ -116,10 +121,34 @@ class Collector:
                 rows.append(_gone(file, "the file was moved, changed or deleted"))
         if not rows and not self._reader.files(job.job_id) and job.status.is_terminal:
             rows.append(_nothing(job))
-        unfetched = self._table.of(job.job_id)
+        unfetched = [one for one in self._table.of(job.job_id) if one.name not in refused]
         if not unfetched and self._reader.files(job.job_id) and job.data_expires_at is not None:
             self._book.write(job.job_id, Change(values={"data_expires_at": None}))
         return rows
+
+    def _refuse(self, job: JobRecord, before: Collection[str]) -> set[str]:
+        """Write down which addresses of the output are not fetched; their names.
+
+        Args:
+            job: whose output.
+            before: names that the job's record has already.
+        """
+        records = []
+        for address, why in self._places.refused(job).items():
+            name = _shown(redact_url(address))
+            message = f"This address is not fetched: {why}."
+            records.append(
+                FetchRecord(job.job_id, name, "replicate", state="failed", message=message,
+                            advice=NOT_FETCHED_ADVICE)
+            )  # fmt: skip
+        self._table.put(records)
+        for one in records:
+            if one.name not in before:
+                words = f"{one.name} of the output: {one.message}"
+                self._book.note(job.job_id, "local", "file", words)
+        if records:
+            self._tell(job)
+        return {one.name for one in records}
 
     # -- one place ----------------------------------------------------------------------------
 
@@ -165,7 +194,7 @@ class Collector:
             if file is not None and not file.missing and await self._whole.check(file, remote):
                 self._note_copy(job, source, remote, file)
                 continue
-            shown = "".join(one if one.isprintable() else "\ufffd" for one in remote.name)
+            shown = _shown(remote.name)
             told = before.get(shown) or FetchRecord(job.job_id, shown, source.origin)
             told = replace(told, size=remote.size, state="waiting", until=until)
             wanted.append((remote, told))
@@ -297,6 +326,10 @@ class Collector:
 def _path_of(job: JobRecord, remote: Remote) -> str:
     """Where a file will lie, below the outputs folder: never under a hidden name."""
     return f"{folder_of(job)}/{visible(remote.name)}"
+
+
+def _shown(name: str) -> str:
+    return "".join(one if one.isprintable() else "\ufffd" for one in name)
 
 
 def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:

@@ -309,7 +309,7 @@ class ReplicateClient(Calls):
     def reading(
         self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
     ) -> AbstractAsyncContextManager[Download]:
-        """An output (any host; the token goes to Replicate's API only) from byte `start` on.
+        """An output from byte `start` on: of a file route of the API, or of a delivery host.
 
         See `open_download`.
         """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from tui.replicate.errors import InvalidRequestError, ReplicateError
+from tui.replicate.outputs import NOT_FETCHED_ADVICE, why_refused
 from tui.replicate.redact import redact_url
 from tui.replicate.session import Call, Session
 
@@ -45,7 +46,10 @@ class Download:
 async def open_download(
     session: Session, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
 ) -> AsyncIterator[Download]:
-    """Open `url` from byte `start` up to `stop` (not included); the token goes home only.
+    """Open `url` from byte `start` up to `stop` (not included).
+
+    Only the API's file routes and Replicate's delivery hosts are asked, see `why_refused`; the
+    token goes to the former alone.
 
     Args:
         session: whose connections.
@@ -57,8 +61,10 @@ async def open_download(
     Raises:
         ReplicateError: it cannot be had, or the line broke while it was read.
     """
-    if httpx.URL(url).scheme not in {"http", "https"}:
-        raise InvalidRequestError(f"{redact_url(url)} cannot be downloaded.")
+    if why := why_refused(session.base, url):
+        raise InvalidRequestError(
+            f"{redact_url(url)} is not fetched: {why}.", advice=NOT_FETCHED_ADVICE
+        )
     last = "" if stop is None else str(stop - 1)
     # Compressed on the way, byte numbers would mean something else.
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{last}"}
@@ -69,7 +75,7 @@ async def open_download(
         what=f"the download of {name}", method="GET", url=url, headers=headers, bounded=False
     )
     try:
-        async with session.exchange(call, abroad=True) as response:
+        async with session.exchange(call, output=True) as response:
             yield _read(response)
     except ReplicateError as error:
         if error.status != _EMPTY or start:

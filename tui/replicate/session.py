@@ -29,6 +29,7 @@ from tui.replicate.errors import (
 )
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
+from tui.replicate.outputs import NOT_FETCHED_ADVICE, is_file_route, why_refused
 from tui.replicate.problems import read_refusal, to_error
 from tui.replicate.redact import redact_url, tame_library_logs
 from tui.replicate.secret import Secret
@@ -166,21 +167,29 @@ class Session:
             raise late from None
 
     @asynccontextmanager
-    async def exchange(self, call: Call, *, abroad: bool = False) -> AsyncIterator[httpx.Response]:
+    async def exchange(self, call: Call, *, output: bool = False) -> AsyncIterator[httpx.Response]:
         """One try: a successful response whose body is still to be read.
 
         The token goes along only while the address is the service's own. Redirects are followed
-        for GET, to another host only if `abroad`.
+        for GET, at the service's own host.
+
+        Args:
+            call: what is asked.
+            output: the address comes from a prediction's output, so anybody may have chosen it.
+                The token goes to a file route of the API alone, and never to where a redirect
+                leads; redirects are followed where `why_refused` has nothing to say.
 
         Raises:
             ReplicateError: no answer, or an answer that is not a success.
         """
         url = call.url
-        for _ in range(_MOST_REDIRECTS + 1):
+        for hop in range(_MOST_REDIRECTS + 1):
             home = self.base.owns(url)
             started = time.monotonic()
             try:
-                response = await self._http.send(self._request(call, url), stream=True)
+                token = (not hop and is_file_route(self.base, url)) if output else home
+                request = self._request(call, url, token=token)
+                response = await self._http.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
                 raise self._lost(error, url, call, home=home) from None
             try:
@@ -194,7 +203,7 @@ class Session:
                 if home:
                     self._learn_clock(response)
                 if response.is_redirect and call.method == "GET":
-                    url = self._redirected(url, response, call, abroad=abroad)
+                    url = self._redirected(url, response, call, output=output)
                     continue
                 if not response.is_success:
                     raise await self._refused(response, call, home=home)
@@ -209,9 +218,9 @@ class Session:
                 await response.aclose()
         raise BadAnswerError(f"{self.base.service} redirects {call.what} in a circle.")
 
-    def _request(self, call: Call, url: str) -> httpx.Request:
+    def _request(self, call: Call, url: str, *, token: bool) -> httpx.Request:
         headers = dict(call.headers)
-        if self.base.owns(url):
+        if token:
             headers["Authorization"] = f"Bearer {self._checked_token()}"
         content = None if call.body is None else call.body()
         return self._http.build_request(call.method, url, headers=headers, content=content)
@@ -231,19 +240,17 @@ class Session:
             )
         return token
 
-    def _redirected(self, url: str, response: httpx.Response, call: Call, *, abroad: bool) -> str:
+    def _redirected(self, url: str, response: httpx.Response, call: Call, *, output: bool) -> str:
         target = httpx.URL(url).join(response.headers.get("location", ""))
         secure = target.scheme == "https" or httpx.URL(url).scheme == "http"
-        if (
-            target.scheme in {"http", "https"}
-            and secure
-            and (abroad or self.base.owns(str(target)))
-        ):
+        known = not why_refused(self.base, str(target)) if output else self.base.owns(str(target))
+        if target.scheme in {"http", "https"} and secure and known:
             return str(target)
+        advice = "Check the API address; it should be the final one."
         raise BadAnswerError(
             f"{self.base.service} redirects {call.what} to {redact_url(str(target))}, "
             "where we do not follow.",
-            advice="Check the API address; it should be the final one.",
+            advice=NOT_FETCHED_ADVICE if output else advice,
             status=response.status_code,
         )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from tui.engine.collecting.source import Answer, ContentChangedError, Remote
 from tui.publishing.errors import PublishError, Trouble
+from tui.replicate.addresses import Base
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
     AuthenticationError,
@@ -23,7 +25,9 @@ from tui.replicate.errors import (
     ReplicateError,
     ServiceError,
 )
+from tui.replicate.outputs import is_replicates, why_refused
 
+_WEB: Final = re.compile("https?:", re.IGNORECASE)
 _BUSY = (RateLimitedError, ServiceError, CircuitOpenError)
 
 
@@ -112,20 +116,41 @@ def explained(error: ReplicateError, name: str) -> PublishError:
     return PublishError(error.message, error.advice, kind, retry_after=error.retry_after)
 
 
-def file_links(output: Any, api_base: str) -> list[str]:
-    """File outputs: Replicate's delivery hosts over https, or the API's own host (a sandbox).
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The web addresses in an output.
 
-    Nothing else is asked for: an output is text that a model wrote, and might name any address.
+    Attributes:
+        files: those that may be fetched, each once.
+        refused: why others at Replicate's hosts may not be, by address.
+        elsewhere: the same for those at other hosts; they may be a place that is read otherwise,
+            such as a repository.
     """
-    own = urlsplit(api_base).netloc
-    found: dict[str, None] = {}
-    for item in texts_of(output):
-        parts = urlsplit(item)
-        host = parts.hostname or ""
-        theirs = host == "replicate.delivery" or host.endswith(".replicate.delivery")
-        if (theirs and parts.scheme == "https") or (own and parts.netloc == own):
-            found[item] = None
-    return list(found)
+
+    files: list[str]
+    refused: dict[str, str]
+    elsewhere: dict[str, str]
+
+
+def links_of(output: Any, api_base: str) -> Links:
+    """The web addresses that an output consists of, sorted by whether they may be fetched.
+
+    An output is text that a model wrote, and might name any address: see `why_refused`.
+    """
+    base = Base.parse(api_base)
+    found: dict[str, str] = {}
+    for text in texts_of(output):
+        address = text.strip()
+        if _WEB.match(address) and not any(map(str.isspace, address)):
+            found[address] = why_refused(base, address)
+    links = Links([], {}, {})
+    for address, why in found.items():
+        if not why:
+            links.files.append(address)
+        else:
+            ours = is_replicates(base, address)
+            (links.refused if ours else links.elsewhere)[address] = why
+    return links
 
 
 def texts_of(output: Any, depth: int = 4) -> Iterator[str]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from tui.engine.clients import Clients
 from tui.engine.collecting.buckets import bucket_of
-from tui.engine.collecting.delivered import DeliveredFiles, file_links, texts_of
+from tui.engine.collecting.delivered import DeliveredFiles, links_of, texts_of
 from tui.engine.collecting.far_places import Bucket, Repo
 from tui.engine.collecting.source import Source
 from tui.engine.live_settings import LiveSettings
@@ -48,7 +48,7 @@ class ResultPlaces:
     def of(self, job: JobRecord) -> list[Opened]:
         """All places of a job, each still to be opened (PublishError when it cannot be)."""
         found: list[Opened] = []
-        if links := file_links(job.output, job.api_base):
+        if links := links_of(job.output, job.api_base).files:
             files = DeliveredFiles(links, lambda: self._clients.get(job.api_base))
             found.append(("replicate", files.place, _ready(files)))
         if bucket := bucket_of(job, self._tables.destinations()):
@@ -57,6 +57,16 @@ class ResultPlaces:
         if (repo := _repo_of(job, self._clients.hub_endpoint(job.api_base))) is not None:
             found.append(("hub", repo[0], lambda: self._repo(job, *repo)))
         return found
+
+    def refused(self, job: JobRecord) -> dict[str, str]:
+        """Why web addresses of the output are not fetched, by address.
+
+        An address at a host that is none of Replicate's counts only when nothing else says where
+        the results are: a trainer names the bucket or the repository that it delivered to.
+        """
+        links = links_of(job.output, job.api_base)
+        named = job.delivery == "local" or any(one[0] != "replicate" for one in self.of(job))
+        return links.refused if named else links.refused | links.elsewhere
 
     async def _bucket(self, job: JobRecord, told: dict[str, str]) -> Source:
         place = self._destination(told)
@@ -133,7 +143,10 @@ def _repo_of(job: JobRecord, endpoint: str) -> tuple[str, str] | None:
     """The repository and revision that the output names."""
     hosts = {*_HUB_HOSTS, urlsplit(endpoint).netloc} - {""}
     for text in texts_of(job.output):
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:  # half an IPv6 address
+            continue
         if parts.scheme not in ("http", "https") or parts.netloc not in hosts:
             continue
         repo = clean_repo_id(f"https://huggingface.co{parts.path}")
