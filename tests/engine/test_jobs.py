@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -86,6 +87,39 @@ async def test_the_events_tell_windows_about_upload_and_changes(world: World) ->
     kinds = [phase for kind, phase in seen if kind == "upload"]
     assert kinds.index("packing") < kinds.index("uploading")
     assert world.job(job_id).status is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("fault", ["damaged-upload", "damaged-upload=100"])
+async def test_an_upload_that_arrived_damaged_is_sent_once_more(world: World, fault: str) -> None:
+    world.fault(f"{fault}*1")
+    job_id = await world.submit()
+    job = await world.ended(job_id)
+    assert job.status is JobStatus.COMPLETED
+    assert len(world.predictions) == 1
+    (kept,) = world.sandbox.core.files.all()  # what was damaged is deleted
+    assert job.submit["file_url"].endswith(quote(kept.id, safe=""))
+    assert kept.sha256 == job.submit["sha256"]
+    reader = world.reader
+    told = [event.message for event in reader.events(job_id) if event.kind == "trouble"]
+    reader.close()
+    assert len(told) == 1
+    assert "damaged" in told[0]
+
+
+@pytest.mark.parametrize("fault", ["damaged-upload", "damaged-upload=100"])
+async def test_an_upload_that_arrives_damaged_twice_starts_nothing(
+    world: World, fault: str
+) -> None:
+    world.fault(fault)
+    job_id = await world.submit()
+    job = await world.ended(job_id)
+    assert job.status is JobStatus.FAILED
+    assert "did not get" in job.error
+    assert "Nothing was started" in str(job.diagnosis)
+    assert world.kinds(job_id).count("trouble") == 1
+    assert world.predictions == []
+    assert world.sandbox.core.files.all() == []
+    assert job.submit["phase"] == "packed"
 
 
 # -- cancel -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tui import __version__
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
     BadAnswerError,
+    DamagedUploadError,
     FileChangedError,
     InvalidRequestError,
     NotFoundError,
@@ -300,6 +301,66 @@ async def test_upload_is_refused_with_a_page(server, client, tmp_path):
         await client.upload_file(path, filename="a.zip")
     assert "413 Request Entity Too Large" in caught.value.message
     assert len(server.seen) == 1
+
+
+SENT = b"12345"
+SHA256, MD5 = hashlib.sha256(SENT).hexdigest(), hashlib.md5(SENT).hexdigest()
+WRONG = {"sha256": "0" * 64, "md5": "f" * 32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"size": 4}, "4 bytes instead of 5"),
+        ({"size": 0, "checksums": {"sha256": SHA256}}, "0 bytes instead of 5"),
+        ({"checksums": {"sha256": WRONG["sha256"], "md5": MD5}}, "SHA256"),
+        ({"checksums": {"sha256": SHA256, "md5": WRONG["md5"]}}, "MD5"),
+        ({"size": None, "checksums": {"md5": WRONG["md5"]}}, "MD5"),
+        ({"size": None, "checksums": {"SHA256": WRONG["sha256"]}}, "SHA256"),
+    ],
+)
+async def test_an_upload_that_arrived_otherwise_is_deleted_and_told(
+    server, client, tmp_path, changes, words
+):
+    path = tmp_path / "a.zip"
+    path.write_bytes(SENT)
+    server.on("POST /files", reply(file_answer(**changes), status=201))
+    for deleted in (reply(b"", status=204), reply({}, status=404), reply({}, status=403)):
+        server.on("DELETE /files/NGZiNmY2", deleted)
+        with pytest.raises(DamagedUploadError, match=words) as caught:
+            await client.upload_file(path, filename="a.zip")
+        assert "Nothing was started" in caught.value.advice
+    assert len(server.calls("POST /files")) == len(server.calls("DELETE /files/NGZiNmY2")) == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": None, "checksums": {}, "etag": None},
+        {"checksums": {}, "etag": "another"},
+        {"size": None, "checksums": {"sha256": SHA256.upper(), "md5": f" {MD5} "}},
+        {"checksums": {"sha256": "base64:another/notation", "crc32": "ffffffff", "md5": ""}},
+        {"checksums": {"sha256": "z" * 64}},
+    ],
+)
+async def test_only_what_the_answer_tells_of_an_upload_is_compared(
+    server, client, tmp_path, changes
+):
+    path = tmp_path / "a.zip"
+    path.write_bytes(SENT)
+    server.on("POST /files", reply(file_answer(**changes), status=201))
+    assert (await client.upload_file(path, filename="a.zip", sha256=SHA256)).id == "NGZiNmY2"
+    assert len(server.seen) == 1
+
+
+async def test_a_file_that_changed_before_it_was_sent(server, client, tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"12354")
+    told = file_answer(checksums={})
+    server.on("POST /files", reply(told, status=201))
+    server.on("DELETE /files/NGZiNmY2", reply(b"", status=204))
+    with pytest.raises(DamagedUploadError, match=r"a\.zip was changed on this machine"):
+        await client.upload_file(path, filename="a.zip", sha256=SHA256)
 
 
 async def test_upload_can_be_cancelled_half_way(tmp_path):

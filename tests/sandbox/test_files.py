@@ -102,3 +102,26 @@ async def test_files_expire(open_desk: Any) -> None:
         return (await desk.http.get(url)).status_code == 404
 
     await eventually(gone)
+
+
+@pytest.mark.parametrize(
+    ("fault", "arrives"),
+    [
+        ("damaged-upload*1", lambda data: bytes([data[0] ^ 1]) + data[1:]),
+        ("damaged-upload=300000*1@POST /v1/files", lambda data: data[:-300_000]),
+        ("damaged-upload=5000000*1", lambda _data: b""),
+        ("damaged-upload*1@GET", lambda data: data),
+    ],
+)
+async def test_a_damaged_upload_says_what_arrived(desk: Desk, fault: str, arrives: Any) -> None:
+    data = bytes(range(256)) * 5000
+    await desk.fault(fault)
+    answers = [
+        (await desk.http.post("files", files={"content": ("a.zip", data)})).json() for _ in "ab"
+    ]
+    for answer, kept in zip(answers, (arrives(data), data), strict=True):
+        stored = desk.sandbox.core.files.get(answer["id"])
+        assert stored is not None
+        assert stored.path.read_bytes() == kept
+        assert answer["size"] == len(kept)
+        assert answer["checksums"]["sha256"] == hashlib.sha256(kept).hexdigest()

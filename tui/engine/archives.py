@@ -17,6 +17,7 @@ from tui.engine.hub import Hub
 from tui.engine.phases import note_phase, pauses
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
+    DamagedUploadError,
     NoAnswerError,
     NotSentError,
     RateLimitedError,
@@ -84,6 +85,7 @@ class Archives:
         if not path.exists():  # swept away while we were down
             note_phase(self._book, job, "new", "The packed archive is gone; packing again.")
             await self.pack(self._book.writer.job(job.job_id), None, cancel)
+            job = self._book.writer.job(job.job_id)
         client = await self._clients.get(job.api_base)
         self._book.note(
             job.job_id, "local", "state", "Uploading the archive.",
@@ -97,22 +99,34 @@ class Archives:
         self.remove(job.job_id)
 
     async def _send(self, client: ReplicateClient, job: JobRecord, path: Path) -> File:
-        """Upload the archive, several times if the line is bad: it costs nothing."""
+        """Upload the archive, several times if the line is bad: it costs nothing.
+
+        Once more if it arrived damaged; a second time that is no accident.
+        """
         waits = pauses(job)
-        for left in range(_UPLOADS - 1, -1, -1):
+        damaged = False
+        left = _UPLOADS
+        while True:
+            left -= 1
             try:
                 return await client.upload_file(
                     path,
                     filename=f"{job.job_id}.zip",
                     progress=self._progress(job.job_id, "uploading"),
+                    sha256=str(job.submit.get("sha256") or ""),
                 )
             except (NoAnswerError, NotSentError, RateLimitedError, ServiceError) as error:
-                if not left:
+                if left <= 0:
                     raise
                 words = f"The upload broke off: {error.message} Trying again."
                 self._book.note(job.job_id, "local", "trouble", words)
                 await asyncio.sleep(max(next(waits), error.retry_after or 0))
-        raise AssertionError("unreachable: the last try returns or raises")
+            except DamagedUploadError as error:
+                if damaged:
+                    raise
+                damaged = True
+                words = f"The upload was damaged: {error.message} Sending it once more."
+                self._book.note(job.job_id, "local", "trouble", words)
 
     def _archive(self, job_id: str) -> Path:
         return self._home.archives / f"{job_id}.zip"

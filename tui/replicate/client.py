@@ -6,6 +6,7 @@ its documentation (https://replicate.com/docs/reference/http).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -16,7 +17,12 @@ from tui.replicate.addresses import split_model
 from tui.replicate.calls import Calls, short
 from tui.replicate.create import create_once
 from tui.replicate.download import Download, open_download
-from tui.replicate.errors import BadAnswerError, NotFoundError
+from tui.replicate.errors import (
+    BadAnswerError,
+    DamagedUploadError,
+    NotFoundError,
+    ReplicateError,
+)
 from tui.replicate.lookup import find_submitted
 from tui.replicate.models import (
     Account,
@@ -266,13 +272,24 @@ class ReplicateClient(Calls):
         content_type: str = "application/zip",
         metadata: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        sha256: str = "",
     ) -> File:
         """Send a file of at most `FILE_LIMIT` bytes; its `url` can be given to a model.
 
         Streams from disk. `progress(sent, size)` counts bytes of the file that have left.
-        Cancelling the task ends the connection and with it the upload.
+        Cancelling the task ends the connection and with it the upload. Size and checksums in the
+        answer are compared with the file's; one that arrived otherwise is deleted there.
+
+        Args:
+            path: the file.
+            filename: its name there.
+            content_type: its MIME type.
+            metadata: kept with it.
+            progress: see above.
+            sha256: what the file should have, in hex; "" takes the file as it is.
 
         Raises:
+            DamagedUploadError: it arrived otherwise.
             TooLargeError: before anything is sent, or by the service.
             FileChangedError: the file became shorter meanwhile.
             OSError: the file cannot be read.
@@ -289,7 +306,18 @@ class ReplicateClient(Calls):
                 repeatable=False,
                 bounded=False,
             )
-            return self._understood(File, await self._session.json(call), call.what)
+            file = self._understood(File, await self._session.json(call), call.what)
+            damage = form.damage(file, sha256)
+        if damage:
+            with contextlib.suppress(ReplicateError):  # it is unused, and expires by itself
+                await self.delete_file(file.id)
+            raise DamagedUploadError(
+                f"{self._session.base.service} did not get {' '.join(filename.split())} as it is: "
+                f"{damage}.",
+                advice="Nothing was started. Check the disk, the memory and the line (a proxy may "
+                "change what passes), then submit it again.",
+            )
+        return file
 
     def list_files(self) -> AsyncIterator[File]:
         """The account's uploaded files, all pages."""

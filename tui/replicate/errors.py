@@ -155,6 +155,10 @@ class FileChangedError(ReplicateError):
     """The local file changed while it was being sent."""
 
 
+class DamagedUploadError(ReplicateError):
+    """The service got other bytes than those that were to be sent, and was asked to delete them."""
+
+
 class SignatureError(Exception):
     """A webhook that cannot be shown to come from Replicate.
 

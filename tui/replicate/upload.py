@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import secrets
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from tui.replicate.errors import FileChangedError, TooLargeError
+from tui.replicate.models import File
 
 FILE_LIMIT = 104_857_600
 """The largest file that Replicate takes, in bytes (100 MiB)."""
@@ -21,6 +23,7 @@ FILE_LIMIT = 104_857_600
 _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 1024 * 1024
 _AT_ONCE, _SLOW = 0.02, 0.25  # seconds for a piece
 _LONGEST_NAME = 255  # bytes of UTF-8, by the API's description
+_HEX = frozenset("0123456789abcdef")
 _UNQUOTABLE = {'"': "%22", "\r": "%0D", "\n": "%0A", "\0": ""}
 
 Progress = Callable[[int, int], None]
@@ -43,6 +46,7 @@ class FileForm:
     ) -> None:
         self._name = path.name
         self._file: BinaryIO = path.open("rb")
+        self._start_digests()
         self.size = os.fstat(self._file.fileno()).st_size
         if self.size > FILE_LIMIT:
             self._file.close()
@@ -82,9 +86,10 @@ class FileForm:
         report(0, self.size)
         yield self._head
         self._file.seek(0)
+        self._start_digests()
         sent, grain = 0, _SMALLEST_PIECE
         while sent < self.size:
-            piece = await asyncio.to_thread(self._file.read, min(grain, self.size - sent))
+            piece = await asyncio.to_thread(self._next, min(grain, self.size - sent))
             if not piece:
                 raise FileChangedError(
                     f"{self._name} became shorter while it was being sent.",
@@ -100,6 +105,40 @@ class FileForm:
             elif took > _SLOW:
                 grain = max(grain // 2, _SMALLEST_PIECE)
         yield self._tail
+
+    def damage(self, file: File, sha256: str = "") -> str:
+        """How the file that the service holds differs from what `body` read; "" if in nothing.
+
+        Only what the answer tells is compared. Its `size` and `checksums` (`sha256`; `md5` in
+        recorded answers) are those of https://api.replicate.com/openapi.json.
+
+        Args:
+            file: the answer to the upload.
+            sha256: what the content should have, in hex; "" takes what was read.
+        """
+        own = {"sha256": self._sha256.hexdigest(), "md5": self._md5.hexdigest()}
+        if sha256 and own["sha256"] != sha256:
+            return f"{self._name} was changed on this machine before it was sent"
+        if file.size is not None and file.size != self.size:
+            return f"{file.size:,} bytes instead of {self.size:,}"
+        told = {name.lower(): value.strip().lower() for name, value in file.checksums.items()}
+        for name, right in own.items():
+            found = told.get(name, "")
+            # Anything that is no such checksum, perhaps in another notation, proves nothing.
+            if len(found) == len(right) and set(found) <= _HEX and found != right:
+                return f"its {name.upper()} is another"
+        return ""
+
+    def _start_digests(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def _next(self, size: int) -> bytes:
+        """Read and hash a piece; blocking."""
+        piece = self._file.read(size)
+        self._sha256.update(piece)
+        self._md5.update(piece)
+        return piece
 
 
 def _ignore(_done: int, _total: int) -> None:

@@ -39,6 +39,8 @@ class FaultKind(StrEnum):
     """401 although the token is right."""
     NO_CREDIT = "no-credit"
     """402 on create."""
+    DAMAGED_UPLOAD = "damaged-upload"
+    """An uploaded file loses its last `value` bytes; without a value one of its bytes changes."""
     LOW_CREDIT = "low-credit"
     """Creating is limited to 6 a minute with a burst of 1."""
     CLOCK_SKEW = "clock-skew"

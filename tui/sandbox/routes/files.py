@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tui.sandbox.faults import Fault, FaultKind
 from tui.sandbox.files import LIMIT_BYTES, Incoming, too_large
 from tui.sandbox.http_tools import answer, core_of
 from tui.sandbox.problems import ProblemError, not_found, validation_failed
@@ -52,7 +53,11 @@ async def _read_parts(
                 continue
             if part.name == "content" and incoming is None:
                 content = part
-                incoming = await core.files.receive(_chunks(part))
+                fault = core.faults.take(
+                    FaultKind.DAMAGED_UPLOAD, f"{request.method} {request.path}"
+                )
+                chunks = _chunks(part)
+                incoming = await core.files.receive(_damaged(chunks, fault) if fault else chunks)
             elif part.name:
                 raw = await part.read_chunk(_FIELD_LIMIT)
                 fields[part.name] = raw.decode("utf-8", "replace")
@@ -66,6 +71,19 @@ async def _read_parts(
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
     while chunk := await part.read_chunk(_CHUNK):
         yield chunk
+
+
+async def _damaged(chunks: AsyncIterator[bytes], fault: Fault) -> AsyncIterator[bytes]:
+    """The same without its last bytes, or with its first byte changed."""
+    lost = int(fault.number(0))
+    held = b""
+    first = True
+    async for chunk in chunks:
+        held += bytes([chunk[0] ^ 1]) + chunk[1:] if first and not lost else chunk
+        first = False
+        free = max(0, len(held) - lost)
+        yield held[:free]
+        held = held[free:]
 
 
 def _metadata(fields: dict[str, str]) -> dict[str, Any]:
