@@ -65,6 +65,83 @@ def test_a_wrong_value_is_told_by_line_and_name_and_has_its_default(
     assert replace(found, problems=()) == Settings(publishing=PublishingSettings(7))
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "line", "meant"),
+    [
+        ("\n[spendings]\nenabled = true", "spendings", 2, "spending"),
+        ("[Spending]\nenabled = true", "Spending", 1, "spending"),
+        ("['spending ']\nenabled = true", "spending ", 1, "spending"),
+        ("['\u0455pending']\nenabled = true", "\u0455pending", 1, "spending"),
+        ("[[spendings]]\nenabled = true", "spendings", 1, "spending"),
+        ("[spendings.limit]\nenabled = true", "spendings", 1, "spending"),
+        ("spendings.enabled = true", "spendings", 1, "spending"),
+        ("spendings = true", "spendings", 1, "spending"),
+        ("'spending.enabled' = true", "spending.enabled", 1, "spending.enabled"),
+        ("[cost-limit]\nenabled = true", "cost-limit", 1, "spending"),
+        ("[money]\namount_micros = 3", "money", 1, "spending"),
+        ("[money]\nenabled = true\naction = 'block'", "money", 1, "spending"),
+        ("[spending]\n\nenabeld = true", "spending.enabeld", 3, "spending.enabled"),
+        ("spending.Enabled = true", "spending.Enabled", 1, "spending.enabled"),
+        ("[spending]\nxyz = 1", "spending.xyz", 2, ""),
+        ("[spending.limit]\nenabled = true", "spending.limit", 1, "spending"),
+        ("amount_micros = 3", "amount_micros", 1, "spending.amount_micros"),
+        ("[cloud]\naction = 'block'", "cloud.action", 2, "spending.action"),
+        ("[cloud.spending]\nenabled = true", "cloud.spending", 1, "spending"),
+    ],
+)
+def test_a_misspelt_limit_is_told_by_line_and_counts_as_a_wrong_one(
+    home: Home, text: str, name: str, line: int, meant: str
+) -> None:
+    home.settings_file.write_text(f"{text}\n", encoding="utf-8")
+    found = load_settings(home, {})
+    (problem,) = found.problems
+    assert (problem.name, problem.line, problem.meant) == (name, line, meant)
+    assert problem.unknown
+    assert found.wrong("spending")
+    hint = f"did you mean {meant if '.' in meant else f'[{meant}]'}?"
+    assert (hint in problem.words()) is bool(meant)
+    assert problem.words().startswith(f"settings.toml line {line}: {name} is no se")
+    assert "default" not in problem.words()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "meant"),
+    [
+        ("[future]\nkept = 1", "future", ""),
+        ("[future]\nenabled = true", "future", ""),
+        ("[cloud]\nfuture = 1", "cloud.future", ""),
+        ("[network]\ntimout = 3", "network.timout", "network.timeout"),
+        ("[cloud]\nconsnet = 'never'", "cloud.consnet", "cloud.consent"),
+        ("[clod]\nconsent = 'never'", "clod", "cloud"),
+        ("consent = 'never'", "consent", "cloud.consent"),
+        ("[listener]\nallowed_ip = []", "listener.allowed_ip", "listener.allowed_ips"),
+        ("[ui]\ncolour = 1", "ui.colour", ""),
+        ("[ui]\n'\\u001b[2J' = 1".replace("'", '"'), "ui.\ufffd[2J", ""),
+    ],
+)
+def test_an_unknown_name_is_told_and_touches_no_limit(
+    home: Home, text: str, name: str, meant: str
+) -> None:
+    home.settings_file.write_text(f"{text}\n")
+    found = load_settings(home, {})
+    (problem,) = found.problems
+    assert (problem.name, problem.meant) == (name, meant)
+    assert not found.wrong("spending")
+    assert found.wrong(meant or name.partition(".")[0])
+
+
+def test_names_that_a_person_chooses_are_known(home: Home) -> None:
+    text = "[rates_micros]\nspending = 5\n[ui.keys]\nquit = 'q'\n[cloud.pinned_versions]\na = 'b'\n"
+    home.settings_file.write_text(text)
+    assert load_settings(home, {}).problems == ()
+
+
+def test_a_limit_written_twice_is_refused_by_its_line(home: Home) -> None:
+    home.settings_file.write_text("[spending]\nenabled = true\n[spending]\nenabled = false\n")
+    with pytest.raises(SettingsError, match="line 3"):
+        load_settings(home, {})
+
+
 def test_a_file_that_is_no_toml_is_refused_by_its_line(home: Home) -> None:
     home.settings_file.write_text("[cloud]\nhardware = \n")
     with pytest.raises(SettingsError, match=r"not valid TOML.*line 2"):

@@ -13,7 +13,7 @@ from tests.support import eventually
 from tui.app.job_facts import refused_fields
 from tui.engine import monitor
 from tui.engine.control_client import ControlError
-from tui.settings import Home
+from tui.settings import Home, load_settings
 from tui.store.records import JobStatus
 
 REFUSED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
@@ -237,6 +237,37 @@ async def test_images_leave_only_with_consent(
         assert (caught.value.status, caught.value.code) == (403, code)
         assert not world.reader.records()
         assert not world.sandbox.core.files.all()
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ('consnet = "never"', "consent_denied", "line 2: cloud.consnet is no setting"),
+        ('consent = "nevr"', "consent_denied", "line 2: cloud.consent must be ask"),
+        ('api_bsae = "http://127.0.0.1:1/v1"', "settings", "line 2: cloud.api_bsae is no setting"),
+        ("api_base = 5", "settings", "line 2: cloud.api_base must be a text"),
+    ],
+)
+async def test_nothing_leaves_while_nobody_can_read_whether_and_where(
+    home: Home, project: Path, text: str, code: str, words: str
+) -> None:
+    """Its default asks, and a script agrees; the default address is the one that costs money."""
+    from tui.engine.control_client import ControlClient
+
+    home.create()
+    home.settings_file.write_text(f'[cloud]\n{text}\n[listener]\nlisten = "127.0.0.1:0"\n')
+    async with running_world(home, project, settings=load_settings(home, {})) as world:
+        # 0.0.0.0 reaches this machine, but is no loopback address: so it counts as somebody else's.
+        far = world.sandbox.base_url.replace("127.0.0.1", "0.0.0.0")
+        client = ControlClient(home.socket, far)
+        await client.set_session({"replicate_token": world.sandbox.token})
+        with pytest.raises(ControlError) as caught:
+            await client.submit(world.draft(delivery={"kind": "none"}))
+        assert caught.value.code == code
+        assert f"settings.toml {words}" in caught.value.message
+        assert not world.reader.records()
+        assert not world.sandbox.core.files.all()
+        await world.submit()  # to a server on this machine
 
 
 async def test_the_check_reports_everything_and_sends_nothing(world: World) -> None:

@@ -261,8 +261,11 @@ async def test_settings_that_cannot_be_written_move_nothing(engine: Engine, home
     assert engine.live.now.listener.listen == "127.0.0.1:0"
 
 
-async def test_a_list_of_addresses_that_is_none_lets_nobody_in(engine: Engine, home: Home) -> None:
-    home.settings_file.write_text('[listener]\nlisten = "127.0.0.1:0"\nallowed_ips = "127.0.0.1"\n')
+@pytest.mark.parametrize("wrong", ['allowed_ips = "127.0.0.1"', 'allowed_ip = ["127.0.0.1"]'])
+async def test_a_list_of_addresses_that_is_none_lets_nobody_in(
+    engine: Engine, home: Home, wrong: str
+) -> None:
+    home.settings_file.write_text(f'[listener]\nlisten = "127.0.0.1:0"\n{wrong}\n')
     await eventually(lambda: engine.live.now.problems, within=30)
     assert await status(engine.listening.address) == 403
 

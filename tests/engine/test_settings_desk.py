@@ -208,12 +208,36 @@ async def test_a_limit_that_cannot_be_read_lets_no_job_past(home: Home, project:
         await world.ended(await world.submit())
 
 
-async def no_job(world: World) -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[spendings]\nenabled = true\n", "line 3: spendings is no section"),
+        ("[Spending]\nenabled = true\n", "line 3: Spending is no section"),
+        ("[spending]\nenabeld = true\n", "line 4: spending.enabeld is no setting"),
+    ],
+)
+async def test_a_misspelt_limit_lets_no_job_past(
+    home: Home, project: Path, text: str, words: str
+) -> None:
+    write_quick_settings(home)
+    text = home.settings_file.read_text() + text
+    home.settings_file.write_text(text)
+    async with running_world(home, project, settings=load_settings(home, {})) as world:
+        await no_job(world, words)
+        limit = {"spending.enabled": True, "spending.amount_micros": 50_000_000}
+        await world.client.cloud.change_settings(limit)
+        assert text.splitlines()[-1] in home.settings_file.read_text()  # set, but still doubtful
+        await no_job(world, words)
+
+
+async def no_job(
+    world: World, words: str = "line 4: spending.enabled must be true or false"
+) -> None:
     """A submit is refused with the place in the file."""
     with pytest.raises(ControlError) as caught:
         await world.submit()
     assert caught.value.code == "cost_limit_exceeded"
-    assert "settings.toml line 4: spending.enabled must be true or false" in caught.value.message
+    assert f"settings.toml {words}" in caught.value.message
     assert world.predictions == []
 
 

@@ -23,6 +23,7 @@ from tui.engine.prepare import Prepared, Preparer
 from tui.engine.prepare_report import report_of
 from tui.engine.proof import Prove
 from tui.engine.run_names import run_name_of, unique_run_name, with_run_name
+from tui.engine.settings_watch import unreadable_address, unreadable_consent
 from tui.engine.spending_service import SpendingService
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
@@ -147,8 +148,17 @@ class JobService:
                 code="check_failed",
                 details={name: report[name] for name in ("checks", "acceptable")},
             )
-        consent = self._live.now.cloud.consent
-        if not prepared.uploads or consent == "allow" or is_loopback(api_base):
+        if is_loopback(api_base):
+            return
+        settings = self._live.now
+        if settings.wrong("cloud.api_base"):  # another server than Replicate may have been meant
+            raise unreadable_address(settings)
+        consent = settings.cloud.consent
+        if not prepared.uploads:
+            return
+        if settings.wrong("cloud.consent"):  # `never` may have been meant
+            raise unreadable_consent(settings)
+        if consent == "allow":
             return
         if consent == "never":
             raise RefusedError(

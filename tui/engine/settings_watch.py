@@ -96,12 +96,39 @@ class SettingsWatch:
 
 def unreadable_limit(settings: Settings) -> RefusedError:
     """Why no job is let past a limit that nobody can read."""
-    wrong = next(one for one in settings.problems if one.name.partition(".")[0] == "spending")
-    place = f"settings.toml line {wrong.line}: " if wrong.line else ""
     return RefusedError(
-        f"The cost limit in the settings file cannot be read: {place}{wrong.name} {wrong.message}.",
+        "The cost limit in the settings file cannot be read: "
+        f"{_where_wrong(settings, 'spending')}.",
         "Correct it there, or set the limit again; until then no job is submitted.",
         status=429,
         code="cost_limit_exceeded",
         details={"reason": "unreadable_limit"},
     )
+
+
+def unreadable_address(settings: Settings) -> RefusedError:
+    """Why no job is sent to an address that stands in for one that nobody can read."""
+    return RefusedError(
+        "Where jobs go cannot be read from the settings file: "
+        f"{_where_wrong(settings, 'cloud.api_base')}.",
+        "Correct it there; until then no job is submitted, except to a server on this machine.",
+        status=422,
+        code="settings",
+    )
+
+
+def unreadable_consent(settings: Settings) -> RefusedError:
+    """Why nothing is uploaded while nobody can read whether it may be."""
+    return RefusedError(
+        "Whether datasets may be uploaded cannot be read from the settings file: "
+        f"{_where_wrong(settings, 'cloud.consent')}.",
+        "Correct it there, or use hosted data; until then nothing is uploaded.",
+        status=403,
+        code="consent_denied",
+    )
+
+
+def _where_wrong(settings: Settings, name: str) -> str:
+    wrong = next(one for one in settings.problems if one.concerns(name))
+    place = f"settings.toml line {wrong.line}: " if wrong.line else ""
+    return f"{place}{wrong.name} {wrong.message}"

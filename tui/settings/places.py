@@ -21,7 +21,7 @@ def line_of(text: str, name: str) -> int:
         header = _HEADER.match(line)
         if header:
             table = _plain(header[1])
-            if table == name:
+            if table == name or table.startswith(f"{name}."):
                 return number
             if not found and name.startswith(f"{table}."):
                 found = number
@@ -30,7 +30,7 @@ def line_of(text: str, name: str) -> int:
         if key is None:
             continue
         here = _plain(f"{table}.{key[1]}" if table else key[1])
-        if here == name or name.startswith(f"{here}."):
+        if here == name or name.startswith(f"{here}.") or here.startswith(f"{name}."):
             return number
     return found
 

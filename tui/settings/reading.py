@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tui.settings.home import Home, SettingsError
+from tui.settings.unknown import meant_key, meant_section
 from tui.settings.values import (
     CHOICES,
     RANGES,
@@ -122,12 +123,49 @@ class _Reading:
             ui=self._section(UiSettings(), "ui"),
             rates_micros=self._rates(),
         )
+        self._look_for_unknown(found)
         return replace(found, problems=tuple(self._problems))
 
     def _wrong(self, name: str, message: str) -> None:
         from tui.settings.places import line_of
 
         self._problems.append(SettingsProblem(name, line_of(self._text, name), message))
+
+    def _look_for_unknown(self, usual: Settings) -> None:
+        """Report every name that sets nothing: misspelt, it may be the limit that a person set."""
+        known = {
+            section.name: [item.name for item in fields(here)]
+            for section in fields(usual)
+            if is_dataclass(here := getattr(usual, section.name))
+        }
+        free = {"rates_micros"}
+        for name, value in self._data.items():
+            if name in known:
+                table = value if isinstance(value, dict) else {}
+                for key in table:
+                    if key not in known[name]:
+                        self._unknown(f"{name}.{key}", "setting", meant_key(name, key, known))
+            elif name not in free and isinstance(value, dict | list):
+                first = value[0] if isinstance(value, list) and value else value
+                self._unknown(name, "section", meant_section(name, first, known))
+            elif name not in free:
+                self._unknown(name, "setting", meant_key("", name, known))
+
+    def _unknown(self, name: str, kind: str, meant: str) -> None:
+        from tui.settings.places import line_of
+
+        hint = f" (did you mean {meant if '.' in meant else f'[{meant}]'}?)" if meant else ""
+        shown = "".join(one if one.isprintable() else "\ufffd" for one in name)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+        self._problems.append(
+            SettingsProblem(
+                shown,
+                line_of(self._text, name),
+                f"is no {kind}, so it sets nothing{hint}",
+                unknown=True,
+                meant=meant,
+            )
+        )
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self._data.get(name, {})

@@ -32,16 +32,28 @@ class SettingsProblem:
         name: `section.key`, or the section alone.
         line: where it stands in the file, from 1; 0 when not known.
         message: what it should be.
+        unknown: whether nothing has that name, so that it sets nothing.
+        meant: the setting or section that an unknown name probably means; "" when not known.
     """
 
     name: str
     line: int
     message: str
+    unknown: bool = False
+    meant: str = ""
 
     def words(self, file: str = "settings.toml") -> str:
         """The problem as a sentence."""
         place = f"{file} line {self.line}" if self.line else file
-        return f"{place}: {self.name} {self.message}; its default is used."
+        effect = "" if self.unknown else "; its default is used"
+        return f"{place}: {self.name} {self.message}{effect}."
+
+    def concerns(self, name: str) -> bool:
+        """Whether it is about `section` or `section.key`, or may have been meant to be."""
+        section = name.partition(".")[0]
+        return any(
+            one in (name, section) or one.startswith(f"{name}.") for one in (self.name, self.meant)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ class UiSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a person can set. Unknown keys in the file are kept and ignored."""
+    """Everything a person can set. Unknown names in the file are kept, and are `problems`."""
 
     cloud: CloudSettings = CloudSettings()
     listener: ListenerSettings = ListenerSettings()
@@ -139,8 +151,8 @@ class Settings:
     """What the file says wrongly, and has its default."""
 
     def wrong(self, name: str) -> bool:
-        """Whether the file says something unusable about `section`, or about `section.key`."""
-        section = name.partition(".")[0]
-        return any(
-            one.name in (name, section) or one.name.startswith(f"{name}.") for one in self.problems
-        )
+        """Whether the file says something unusable about `section`, or about `section.key`.
+
+        A misspelt name counts for what it probably means.
+        """
+        return any(one.concerns(name) for one in self.problems)

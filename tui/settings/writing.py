@@ -66,7 +66,7 @@ def changed_text(text: str, path: Path, section: str, values: Mapping[str, Any])
     found = tomlkit.dumps(document)
     for problem in settings_of(found, path).problems:
         name, _, key = problem.name.partition(".")
-        if name == section and (not key or key.partition(".")[0] in values):
+        if not problem.unknown and name == section and (not key or key.partition(".")[0] in values):
             raise SettingsError(f"{problem.name} {problem.message}.", "Nothing was changed.")
     return found
 
