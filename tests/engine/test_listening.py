@@ -15,7 +15,7 @@ import pytest
 
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually, needs_program
-from tui.engine.addresses import bind_for, is_loopback_host, public_base
+from tui.engine.addresses import bind_for, public_base
 from tui.engine.errors import RefusedError
 from tui.engine.service import Engine
 from tui.listener.webhooks import WEBHOOK_PATH
@@ -45,16 +45,6 @@ async def status(address: str, scheme: str = "http", trust: Path | None = None) 
 async def change(engine: Engine, **values: object) -> None:
     engine.live.change("listener", values)
     await engine.listening.settled()
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]", "::1"])
-def test_this_machine(host: str) -> None:
-    assert is_loopback_host(host)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example", "", "127"])
-def test_not_this_machine(host: str) -> None:
-    assert not is_loopback_host(host)
 
 
 def test_where_to_listen() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from tui import formatting
 from tui.app.messages import EngineState
+from tui.base.hosts import is_loopback
 from tui.settings import Settings
 from tui.store.fact_names import scoped
-from tui.store.reader import StoreReader, is_loopback
+from tui.store.reader import StoreReader
 from tui.store.schema import StoreError
 from tui.store.unheard import FACT as UNHEARD
 from tui.store.unheard import Unheard, read_unheard

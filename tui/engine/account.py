@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, version_row
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.errors import RefusedError
@@ -20,7 +21,6 @@ from tui.replicate.errors import (
 )
 from tui.simpletuner.config import discover_configs
 from tui.store.fact_names import scoped
-from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from tui.base.hosts import is_loopback_host
 from tui.engine.errors import RefusedError
 
 WEBHOOK_PATH: Final = "/api/webhooks/replicate"
@@ -34,14 +34,6 @@ class Bind:
     port: int
     problem: str = ""
     warning: str = ""
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether a name or address can only be this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def bind_for(listen: str, *, allow_public: bool) -> Bind:

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock
 from tui.engine.clients import Clients
 from tui.engine.delivery_verdict import Evidence, judge
@@ -30,7 +31,7 @@ from tui.publishing.arrival import Arrival, arrived_at_hub, arrived_in_bucket
 from tui.publishing.errors import PublishError
 from tui.publishing.s3_profile import S3Profile
 from tui.simpletuner.log_delivery import upload_facts
-from tui.store.reader import StoreReader, is_loopback
+from tui.store.reader import StoreReader
 from tui.store.records import UNDELIVERED, JobRecord, JobStatus
 from tui.store.writer import Change
 

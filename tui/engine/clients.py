@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from tui.base.hosts import is_loopback
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import DEFAULT_HUB, KINDS, Kind, Source, Token, TokenBox
 from tui.network import network_of
@@ -13,7 +14,6 @@ from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.secret import Secret
 from tui.settings import Settings
-from tui.store.reader import is_loopback
 
 HOW_TO_GIVE_ONE = (
     "Give one on the Cloud screen (Account & token, e) or with simpletuner-tui token set, or set "

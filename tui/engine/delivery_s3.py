@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from tui.base.hosts import is_loopback
 from tui.engine.proof import Proof
 from tui.engine.publisher.places import Places
 from tui.publishing.contract import Step
 from tui.publishing.errors import PublishError
 from tui.simpletuner.checks import Check
 from tui.simpletuner.delivery import JOB_ID, Delivery
-from tui.store.reader import is_loopback
 
 _ADD = "Add one on the Publishing screen, or: simpletuner-tui destinations add NAME s3 …"
 
@@ -85,8 +85,10 @@ def _changes(delivery: Delivery) -> dict[str, Any]:
 
 def is_private(endpoint: str) -> bool:
     """Whether an address is one that only this machine or its network can reach."""
+    if is_loopback(endpoint):
+        return True
     host = urlsplit(endpoint).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan"))
+        return host.endswith((".localhost", ".local", ".internal", ".lan"))

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import Book, utc_now
 from tui.engine.claims import Claims
 from tui.engine.clients import Clients
@@ -34,7 +35,7 @@ from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.delivery import JOB_ID
 from tui.simpletuner.trigger_words import caption_words
-from tui.store.reader import StoreReader, UnknownJobError, is_loopback
+from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord, JobStatus
 from tui.store.writer import StoreWriter
 

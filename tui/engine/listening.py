@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.hosts import is_loopback
 from tui.engine.addresses import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.book import Book
 from tui.engine.errors import RefusedError
@@ -29,7 +30,6 @@ from tui.listener.storage import (
 )
 from tui.listener.webhooks import WebhookReceiver, WebhookSettings
 from tui.settings import Settings
-from tui.store.reader import is_loopback
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock, utc_now
 from tui.engine.clients import Clients, MissingTokenError
 from tui.engine.hub import Hub
@@ -27,7 +28,6 @@ from tui.replicate.errors import (
     ReplicateError,
 )
 from tui.replicate.models import Prediction
-from tui.store.reader import is_loopback
 from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import StoreError
 from tui.store.unheard import FACT, Unheard, read_unheard

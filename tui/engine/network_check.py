@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import utc_now
 from tui.engine.clients import Clients
 from tui.engine.cloud_settings import mask_password
@@ -20,7 +21,6 @@ from tui.engine.proxy_password import ProxyPassword
 from tui.engine.status_page import page_of
 from tui.network import network_of
 from tui.replicate.errors import ReplicateError
-from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
 
 FACT: Final = "network"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.settings import Settings
-from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
 
 FACT: Final = "onboarding"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import Book
-from tui.store.reader import is_loopback
 from tui.store.records import JobRecord
 
 IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"

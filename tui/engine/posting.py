@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock
 from tui.engine.claims import Claims, clock_offset_of, full_version
 from tui.engine.clients import Clients, MissingTokenError
@@ -18,7 +19,6 @@ from tui.replicate.errors import ReplicateError, UncertainError
 from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.simpletuner.errors import SimpleTunerError
-from tui.store.reader import is_loopback
 from tui.store.records import JobRecord
 
 _POSTS: Final = 3

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, Choice
 from tui.engine.clients import Clients
 from tui.engine.draft import Draft
@@ -29,7 +30,7 @@ from tui.simpletuner.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.modes import DatasetMode
 from tui.simpletuner.options import with_options
 from tui.simpletuner.scan import DataReport, scan
-from tui.store.reader import StoreReader, is_loopback
+from tui.store.reader import StoreReader
 
 UNPACKS_MARK: Final = "x-unpacks-archives"
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.hosts import is_loopback_host
 from tui.engine import fields, listener_fields
-from tui.engine.addresses import is_loopback_host
 from tui.engine.fields import FieldError
 from tui.settings.values import CHOICES, RANGES
 from tui.simpletuner.hardware import PROFILES, normalise_profile

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final, cast
 
+from tui.base.hosts import is_loopback
 from tui.engine.draft import SHORTEST_LIFE
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
@@ -34,7 +35,7 @@ from tui.engine.spending import (
 )
 from tui.settings import SpendingSettings
 from tui.simpletuner.checks import Check
-from tui.store.reader import StoreReader, is_loopback
+from tui.store.reader import StoreReader
 from tui.store.records import Billed
 from tui.store.schema import StoreError
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
@@ -15,7 +16,6 @@ from tui.engine.spending_service import FACT, SpendingService
 from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import ReplicateError
 from tui.settings import Settings
-from tui.store.reader import is_loopback
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 from tui.store.writer import StoreWriter

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tui.base.hosts import is_loopback
 from tui.engine.book import utc_now
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.network import network_of
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
-from tui.store.reader import is_loopback
 from tui.store.writer import StoreWriter
 
 PAGE: Final = "https://www.replicatestatus.com"

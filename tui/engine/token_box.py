@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from tui.base.hosts import is_loopback
 from tui.replicate.secret import Secret
 from tui.secrets import StoredToken, read_token
 from tui.settings import DEFAULT_API_BASE
-from tui.store.reader import is_loopback
 
 Kind = Literal["replicate", "huggingface"]
 Source = Literal["environment", "keyring", "session"]

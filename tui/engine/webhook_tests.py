@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from tui.engine.addresses import WEBHOOK_PATH, is_loopback_host, public_base
+from tui.base.hosts import is_loopback_host
+from tui.engine.addresses import WEBHOOK_PATH, public_base
 from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hook_probes import HookProbes, Probe

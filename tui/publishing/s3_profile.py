@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from tui.base.hosts import is_open
 from tui.publishing.errors import PublishError, Trouble
 from tui.replicate.secret import Secret
 from tui.simpletuner.delivery_fields import public_url
@@ -134,10 +134,7 @@ class S3Profile:
     @property
     def is_open(self) -> bool:
         """Whether everything sent can be read on the way: no TLS, and not this machine."""
-        if self.endpoint is None:
-            return False
-        parts = urlsplit(self.endpoint)
-        return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+        return self.endpoint is not None and is_open(self.endpoint)
 
     @property
     def style(self) -> Literal["path", "virtual"]:
@@ -176,13 +173,6 @@ def region_of(endpoint: str) -> str | None:
     """The region that an endpoint's host name tells, if it does."""
     found = _REGION_IN_HOST.search(urlsplit(endpoint).hostname or "")
     return found[1] if found else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def store_of(profile: S3Profile) -> str:

@@ -16,6 +16,7 @@ from urllib.request import getproxies_environment
 import certifi
 import httpx
 
+from tui.base.hosts import is_loopback_host
 from tui.replicate.redact import redact_url
 
 
@@ -175,13 +176,13 @@ def bypasses_proxy(host: str, port: int, rules: list[str]) -> bool:
     `10.0.0.0/8` (httpx alone does not know these), each with an optional `:port`. Loopback is
     always direct: no proxy can reach the sandbox on this machine for us.
     """
+    if is_loopback_host(host):
+        return True
     host = host.lower().strip("[]").rstrip(".")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         address = None
-    if host == "localhost" or (address is not None and address.is_loopback):
-        return True
     return any(_matches(rule.strip().lower(), host, port, address) for rule in rules)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
+from tui.base.hosts import is_loopback
 from tui.sandbox.run_context import RunContext
-from tui.sandbox.webhooks import is_loopback
 
 
 def check_webhook(run: RunContext) -> dict[str, Any]:

@@ -6,16 +6,15 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from tui.base.hosts import is_loopback
 from tui.sandbox.clock import Clock
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.record import Record
@@ -44,15 +43,6 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine; only those may be plain http."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Channel:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tui.store.reader import is_loopback
+from tui.base.hosts import is_loopback
 
 _SANDBOX: Final = "sandbox"
 

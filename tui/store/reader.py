@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from tui.base.hosts import is_loopback
 from tui.store.billing import read_billed, read_lost
 from tui.store.columns import (
     JOB_COLUMNS,
@@ -342,12 +342,6 @@ class StoreReader:
     def published(self, job_id: str) -> list[PublishedFile]:
         """Where a job's files have arrived, oldest first."""
         return read_published(self._all, job_id)
-
-
-def is_loopback(api_base: str) -> bool:
-    """Whether an API base is a server of this machine, so a sandbox."""
-    host = urlsplit(api_base).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _unreadable(path: Path, error: sqlite3.Error) -> StoreError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.base.hosts import is_loopback
 from tui.store.fact_names import plain, scoped
-from tui.store.reader import is_loopback
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.hosts import is_loopback
 from tui.engine.errors import RefusedError
 from tui.engine.http_api.job_logs import JobLogs
 from tui.engine.http_api.routes import (
@@ -34,7 +35,6 @@ from tui.engine.http_api.submitted import draft_of, is_simpletuner_body
 from tui.engine.service import Engine
 from tui.store.filter import JobFilter
 from tui.store.job_json import job_json
-from tui.store.reader import is_loopback
 from tui.store.records import JobRecord, JobStatus
 
 _MOST: Final = 500

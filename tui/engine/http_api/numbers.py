@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.hosts import is_loopback
 from tui.engine.http_api.routes import Route, base_of, count_in_query
 from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, many, maybe, shape
 from tui.engine.service import Engine
@@ -84,7 +85,7 @@ class Numbers:
 
     def _figures(self, base: str) -> list[tuple[str, str, str, dict[str, float]]]:
         counts = self._engine.reader.counts()
-        spent = self._engine.spending.fact(sandbox="127.0.0.1" in base or "localhost" in base)
+        spent = self._engine.spending.fact(sandbox=is_loopback(base))
         hooks = self._engine.listening.stats
         return [
             ("simpletuner_tui_jobs", "gauge", "Jobs by state.",

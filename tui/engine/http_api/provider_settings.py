@@ -12,7 +12,7 @@ from tui.engine.cloud_settings import mask_password
 from tui.engine.errors import RefusedError
 from tui.engine.fields import FieldError
 from tui.engine.http_api.routes import wrong
-from tui.engine.setting_fields import RISKS
+from tui.engine.setting_fields import RISKS, read_web_address
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
 from tui.simpletuner.hardware import PROFILES, normalise_profile
@@ -192,9 +192,7 @@ def _public(name: str, value: Any) -> str:
 
 def _api_base(name: str, value: Any) -> str | None:
     text = _text(name, value).rstrip("/")
-    if text and not text.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-        raise wrong(name, "must begin with https://")
-    return text or None
+    return _as_typed(name, text, read_web_address) if text else None
 
 
 def _proxy(name: str, value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tui.base.hosts import is_loopback
 from tui.sandbox.clock import parse_stamp
 from tui.sandbox.core import Core
 from tui.sandbox.faults import FaultKind
@@ -26,7 +27,7 @@ from tui.sandbox.problems import (
 from tui.sandbox.record import Kind, Record
 from tui.sandbox.registry import Version
 from tui.sandbox.schema_check import check_input
-from tui.sandbox.webhooks import DEFAULT_EVENTS, EVENTS, is_loopback
+from tui.sandbox.webhooks import DEFAULT_EVENTS, EVENTS
 
 REQUEST_KEYS = frozenset({"version", "input", "webhook", "webhook_events_filter", "stream"})
 _WAIT = re.compile(r"wait(?:=(\d+))?")

@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from tui.base.hosts import is_loopback
 from tui.sandbox.run_context import ProgramError, RunContext
-from tui.sandbox.webhooks import is_loopback
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_MEMBERS = 200_000

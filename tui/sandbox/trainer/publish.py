@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tui.base.hosts import is_loopback
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.plan import Plan
-from tui.sandbox.webhooks import is_loopback
 from tui.simpletuner.values import as_bool, as_text
 
 DEFAULT_BASE_PATH = "simpletuner"

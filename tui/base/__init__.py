@@ -1,0 +1,1 @@
+"""What every other package may import: pure helpers of the standard library alone."""
