@@ -53,6 +53,7 @@ class AccountService:
         revoked or of another service), `forbidden`, `rate_limited` or `unreachable`; the last two
         say nothing about the token.
         """
+        own = self._clients.tokens.own("replicate", api_base) is not None
         self._asked += 1
         number = self._asked
         answer: dict[str, Any] = {
@@ -60,7 +61,8 @@ class AccountService:
             "api_base": api_base, "sandbox": is_loopback(api_base),
         }  # fmt: skip
         try:
-            answer["token_source"] = (await self._clients.token(api_base)).source
+            token = await self._clients.token(api_base)
+            answer["token_source"] = token.source
             account = await (await self._clients.get(api_base)).account()
         except AuthenticationError as error:
             reason = "none" if isinstance(error, MissingTokenError) else "rejected"
@@ -83,6 +85,9 @@ class AccountService:
                 "github_url": account.github_url,
             }
             answer.update(valid=True, user_info=user)
+            self._clients.tokens.learn_owner("replicate", api_base, token.secret, account.username)
+        if own:  # nobody else's token, so nothing for the windows
+            return answer
         newest, known = self._told.get(api_base, (0, answer))
         if newest > number:  # it took long, perhaps by a way out that was changed meanwhile
             return known
@@ -91,6 +96,12 @@ class AccountService:
         self._writer.set_fact(fact, answer)
         self._hub.publish("fact", name=fact)
         return answer
+
+    def remembered_owner(self, api_base: str) -> str:
+        """The account that a token of this API base belonged to when last asked; "" if unknown."""
+        known = self._writer.fact(scoped("account", api_base)) or {}
+        user = known.get("user_info") if known.get("valid") else None
+        return str(user.get("username") or "") if isinstance(user, dict) else ""
 
     async def versions(self, api_base: str, model: str) -> dict[str, Any]:
         """`{versions, current_version, error}` of a model."""

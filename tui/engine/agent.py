@@ -196,7 +196,9 @@ def own_engine(
         session = meanwhile()
         _expect_ready(process, home)
         client = ControlClient(home.socket, session[API_BASE_VARIABLE])
-        client.request("PUT", "/api/session", session_of(session))
+        tokens = session_of(session)
+        client.hand_in(tokens)
+        client.request("PUT", "/api/session", tokens)
     except BaseException:
         OwnedEngine(process, ControlClient(home.socket)).stop()
         raise
@@ -224,6 +226,7 @@ def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) 
     _claim(home)
     client = ControlClient(home.socket, settings.cloud.api_base)
     session = session_of(environ)
+    client.hand_in(session)
     deadline = time.monotonic() + _START_LIMIT
     while True:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tui.base.hosts import is_loopback
+from tui.engine.handed_in import engine_wide
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import DEFAULT_HUB, KINDS, Kind, Source, Token, TokenBox
 from tui.network import network_of
@@ -44,7 +45,7 @@ class Clients:
         live.on_change(self._settings_changed)
         self._on_token = on_token
         self.tokens = TokenBox(self._token_changed)
-        self._clients: dict[str, ReplicateClient] = {}
+        self._clients: dict[tuple[str, Secret], ReplicateClient] = {}
         # The service counts an account's calls whatever connection they come by.
         self._budgets: dict[str, RateBudget] = {}
         self._retired: list[ReplicateClient] = []
@@ -93,8 +94,8 @@ class Clients:
 
     def clock_offset(self, api_base: str) -> timedelta:
         """How far the service's clock is ahead of ours, as far as it has told; else nothing."""
-        client = self._clients.get(api_base)
-        return (client.clock_offset if client is not None else None) or timedelta()
+        told = (one.clock_offset for (base, _), one in self._clients.items() if base == api_base)
+        return next((offset for offset in told if offset is not None), timedelta())
 
     async def get(self, api_base: str) -> ReplicateClient:
         """The client of a base.
@@ -102,24 +103,35 @@ class Clients:
         Raises:
             MissingTokenError: no token is known for it.
         """
-        if api_base not in self._clients and not is_loopback(api_base):
+        if not is_loopback(api_base) and all(base != api_base for base, _ in self._clients):
             # Jobs may need it, and when they do there is no time to ask the keyring.
             await self.tokens.find("huggingface", api_base)
         token = await self.token(api_base)
-        client = self._clients.get(api_base)  # nothing waits from here on: one client for a base
+        # Nothing waits from here on: one client for a base and a token.
+        client = self._clients.get((api_base, token.secret))
         if client is None:
-            client = ReplicateClient(
-                token.secret,
-                base_url=api_base,
-                network=network_of(self._live.now.network),
-                budget=self._budgets.setdefault(api_base, RateBudget()),
-            )
-            self._clients[api_base] = client
+            own = self.tokens.own("replicate", api_base) is not None
+            budget = RateBudget() if own else self._budgets.setdefault(api_base, RateBudget())
+            client = self.client_with(api_base, token.secret, budget)
+            self._clients[api_base, token.secret] = client
         return client
+
+    def client_with(
+        self, api_base: str, secret: Secret, budget: RateBudget | None = None
+    ) -> ReplicateClient:
+        """A client with a token that need not be the one in use; the caller closes it."""
+        network = network_of(self._live.now.network)
+        return ReplicateClient(secret, base_url=api_base, network=network, budget=budget)
 
     def circuits(self) -> dict[str, Circuit]:
         """How each API that was called stands: whether it is being given a rest."""
-        return {base: client.circuit for base, client in self._clients.items()}
+        with engine_wide():
+            used = {base: self.tokens.known("replicate", base) for base, _ in self._clients}
+        return {
+            base: client.circuit
+            for (base, secret), client in self._clients.items()
+            if (token := used[base]) is not None and token.secret == secret
+        }
 
     def _settings_changed(self, before: Settings, after: Settings) -> None:
         if before.network == after.network:
@@ -128,18 +140,19 @@ class Clients:
         for api_base, budget in self._budgets.items():
             self._retire(api_base)
             budget.forgive()
-            self._on_token(api_base)
+            with engine_wide():
+                self._on_token(api_base)
 
     def _token_changed(self, kind: Kind, api_base: str) -> None:
         if kind == "replicate":
             self._retire(api_base)
-        self._on_token(api_base)
+        with engine_wide():
+            self._on_token(api_base)
 
     def _retire(self, api_base: str) -> None:
         """Calls that are under way with the former token may end as they will."""
-        client = self._clients.pop(api_base, None)
-        if client is not None:
-            self._retired.append(client)
+        for key in [key for key in self._clients if key[0] == api_base]:
+            self._retired.append(self._clients.pop(key))
 
     async def aclose(self) -> None:
         """Close all connections."""

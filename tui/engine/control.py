@@ -11,9 +11,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tui.engine.handed_in import called_with, from_headers
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.groups import all_routes
-from tui.engine.http_api.routes import MOST_BODY, Handler
+from tui.engine.http_api.routes import MOST_BODY, Handler, base_of
 from tui.engine.job_desk import JobDesk
 from tui.engine.service import Engine
 
@@ -26,7 +27,10 @@ def build_control_app(engine: Engine) -> web.Application:
         """While somebody calls, the engine is needed; one that is about to end says so."""
         if engine.stopping.is_set():
             return failure(503, "engine_gone", "The engine is about to end.")
-        with engine.needed():
+        handed = engine.clients.tokens.foreign(
+            from_headers(base_of(request, engine.api_base), request.headers)
+        )
+        with engine.needed(), called_with(handed):
             return await answered(request, handler)
 
     app = web.Application(middlewares=[needing], client_max_size=MOST_BODY)

@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from tui.engine.cloud_calls import CloudCalls
 from tui.engine.errors import SpokenError
+from tui.engine.handed_in import to_headers
 from tui.engine.peer import peer_uid
 from tui.engine.publishing_calls import PublishingCalls
 from tui.settings import HOME_VARIABLE, folder_problem
@@ -138,6 +139,14 @@ class ControlClient:
         self.publishing = PublishingCalls(self)
 
     # -- calls --------------------------------------------------------------------------------
+
+    def hand_in(self, session: Mapping[str, Any]) -> None:
+        """Name an environment's tokens with every call from now on.
+
+        They serve these calls even where the engine goes on using others for everybody.
+        """
+        told = {name: value for name, value in session.items() if isinstance(value, str)}
+        self._headers |= to_headers(told)
 
     def request(
         self, method: str, path: str, body: Any = None, *, timeout: float = _TIMEOUT
@@ -282,7 +291,8 @@ class ControlClient:
         return _mapping(await self.call("GET", "/api/engine"))
 
     async def set_session(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Hand over what the environment holds: `api_base`, `replicate_token`, `hf_token`."""
+        """Hand over what the environment holds: `replicate_token`, `hf_token`, `hf_endpoint`."""
+        self.hand_in(values)
         return _mapping(await self.call("PUT", "/api/session", values))
 
     async def validate(self) -> dict[str, Any]:

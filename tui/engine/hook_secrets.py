@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from tui.engine.clients import Clients
+from tui.engine.handed_in import engine_wide
 from tui.listener.webhooks import WebhookSecrets
 from tui.replicate.errors import ReplicateError
 from tui.replicate.secret import Secret
@@ -38,7 +39,8 @@ class HookSecrets:
     def _fetcher(self, api_base: str) -> Callable[[], Awaitable[Secret | None]]:
         async def fetch() -> Secret | None:
             try:
-                secret = await (await self._clients.get(api_base)).webhook_secret()
+                with engine_wide():  # the answer is kept for everybody
+                    secret = await (await self._clients.get(api_base)).webhook_secret()
             except ReplicateError as error:
                 LOG.warning("the webhook secret could not be fetched: %s", error.message)
                 self.problem[api_base] = error.message

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tui.engine.addresses import Bind, bind_for
 from tui.engine.doors import DoorError, Doors
 from tui.engine.errors import RefusedError
+from tui.engine.handed_in import engine_wide
 from tui.engine.listener_fields import check_public_bind, refused
 from tui.engine.live_settings import LiveSettings
 from tui.listener.app import Part
@@ -104,7 +105,8 @@ class ListenerPlace:
     def follow(self) -> None:
         """The settings have changed: go where they say, in the background."""
         if _socket_of(self._live.now.listener) != self._meant:
-            self._move = asyncio.get_running_loop().create_task(self._follow(), name="listener")
+            with engine_wide():  # connections taken from now on are nobody's call
+                self._move = asyncio.get_running_loop().create_task(self._follow(), name="listener")
 
     async def _follow(self) -> None:
         """Move to where the settings file says; when that cannot be, say so and stay."""

@@ -22,6 +22,7 @@ from tui.engine.clients import Clients
 from tui.engine.cloud_desk import CloudDesk
 from tui.engine.collecting.places import ResultPlaces
 from tui.engine.collector import Collector
+from tui.engine.handed_in import engine_wide
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.hooks import HookDesk
@@ -42,6 +43,7 @@ from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.storage_keys import StorageKeys
 from tui.engine.submit import Submitter
+from tui.engine.takeover import Takeover
 from tui.engine.tasks import TaskOwner
 from tui.engine.webhook_tests import WebhookTests
 from tui.settings import Home, Settings
@@ -224,6 +226,13 @@ class Engine:
             preparer=self.preparer,
             writer=self._writer,
         )
+        self._takeover = Takeover(
+            clients=self.clients,
+            is_busy=self._is_busy,
+            live=self.live,
+            tasks=self._tasks,
+            remembered_owner=self.account.remembered_owner,
+        )
         self.cloud = CloudDesk(
             catalog=self.catalog,
             clients=self.clients,
@@ -329,21 +338,31 @@ class Engine:
         }
 
     def set_session(self, api_base: str, values: dict[str, Any]) -> None:
-        """Take over what a client's environment holds, or that it changed the keyring."""
+        """Look at what a client's environment holds, or hear that it changed the keyring.
+
+        A token takes the engine over as `Takeover` decides; until then, and where it does not, it
+        serves the calls that name it.
+        """
         if values.get("keyring_changed"):
             self.clients.keyring_changed(api_base)
         token, endpoint, hub = (
             value.strip() if isinstance(value := values.get(name), str) else ""
             for name in ("replicate_token", "hf_endpoint", "hf_token")
         )
-        if token:
-            self.clients.set_token(api_base, token, "environment")
-        self.clients.set_hub(api_base, endpoint, hub)
+        with engine_wide():
+            self._takeover.offer(api_base, token, endpoint, hub)
 
     async def _prove_delivery(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
     ) -> Proof:
         return await self.cloud.delivery.for_job(api_base, delivery, config, submit=submit)
+
+    def _is_busy(self, api_base: str) -> bool:
+        """Whether a job or a transfer of an API base is under way."""
+        transfers = self._writer.transfers.all()
+        return any(job.api_base == api_base for job in self._writer.active()) or any(
+            one.api_base == api_base and one.state.is_active for one in transfers
+        )
 
     def _service_time(self) -> datetime:
         """The time as Replicate has it: what it bills does not follow a wrong clock of ours."""

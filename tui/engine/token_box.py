@@ -12,6 +12,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback
+from tui.engine.handed_in import HandedIn, called_with, caller
 from tui.replicate.secret import Secret
 from tui.secrets import StoredToken, read_token
 from tui.settings import DEFAULT_API_BASE
@@ -67,7 +68,9 @@ class TokenBox:
         self._on_change = on_change
         self._given: dict[tuple[Kind, str, Source], Secret] = {}
         self._stored: dict[tuple[Kind, str], StoredToken] = {}
+        self._changes: dict[tuple[Kind, str], int] = {}
         self._hubs: dict[str, str] = {}
+        self._owners: dict[tuple[Kind, str, Secret], str] = {}
 
     # -- which Hub ----------------------------------------------------------------------------
 
@@ -86,6 +89,9 @@ class TokenBox:
         It is huggingface.co unless somebody said otherwise; a server on this machine has a Hub of
         its own, and until its address is told there is none.
         """
+        handed = caller(api_base)
+        if handed is not None and (found := hub_meant(handed)) is not None:
+            return found
         return self._hubs.get(api_base, "" if is_loopback(api_base) else DEFAULT_HUB)
 
     def host(self, kind: Kind, api_base: str) -> str:
@@ -111,14 +117,69 @@ class TokenBox:
             self._on_change(kind, api_base)
 
     def keyring_changed(self, kind: Kind, api_base: str) -> None:
-        """Somebody stored or deleted a token: what the keyring said before does not hold."""
+        """Somebody stored or deleted a token: what the keyring said before does not hold.
+
+        Nor does the answer of a look-up that is still under way.
+        """
         scope = self._scope(kind, api_base)
+        self._changes[kind, scope] = self._changes.get((kind, scope), 0) + 1
         self._stored.pop((kind, scope), None)
         if (kind, scope, "environment") not in self._given:
             self._on_change(kind, api_base)
 
+    def learn_owner(self, kind: Kind, api_base: str, secret: Secret, owner: str) -> None:
+        """The service has accepted a token and named its account."""
+        self._owners[kind, self._scope(kind, api_base), secret] = owner
+
+    def owner(self, kind: Kind, api_base: str, secret: Secret) -> str:
+        """The account of a token; "" for one that the service has not accepted so far."""
+        return self._owners.get((kind, self._scope(kind, api_base), secret), "")
+
+    def own(self, kind: Kind, api_base: str) -> Secret | None:
+        """The token that came with the present call and serves it alone.
+
+        None without one, and where the engine uses the same token or another of the same account.
+        """
+        handed = caller(api_base)
+        if handed is None:
+            return None
+        if kind == "replicate":
+            secret = handed.replicate
+        else:
+            secret = handed.hub if hub_meant(handed) else None
+        used = self._used(kind, api_base)
+        if secret is None or used is None:
+            return secret
+        owner = self.owner(kind, api_base, secret)
+        same = used.secret == secret or (owner and owner == self.owner(kind, api_base, used.secret))
+        return None if same else secret
+
+    def foreign(self, handed: HandedIn | None) -> HandedIn | None:
+        """The part of what came with a call that is not the engine's own; None without any.
+
+        Decided when the call comes: a job that the engine's own token starts stays with whatever
+        token the engine uses later.
+        """
+        if handed is None:
+            return None
+        base = handed.api_base
+        with called_with(handed):
+            secret, hub_secret, hub = (
+                self.own("replicate", base), self.own("huggingface", base), self.hub(base)
+            )  # fmt: skip
+        with called_with(None):
+            moves = hub != self.hub(base)
+        if hub_secret is None and not moves:
+            return HandedIn(base, secret) if secret is not None else None
+        return HandedIn(base, secret, hub_secret or handed.hub, handed.hub_endpoint)
+
     def known(self, kind: Kind, api_base: str) -> Token | None:
-        """The token in use as far as it is known without asking the keyring."""
+        """The token of the present call as far as it is known without asking the keyring."""
+        secret = self.own(kind, api_base)
+        return Token(secret, "environment") if secret is not None else self._used(kind, api_base)
+
+    def _used(self, kind: Kind, api_base: str) -> Token | None:
+        """The token that the engine uses for everybody."""
         scope = self._scope(kind, api_base)
         stored = self._stored.get((kind, scope))
         for source in SOURCES:
@@ -132,15 +193,24 @@ class TokenBox:
 
     async def find(self, kind: Kind, api_base: str) -> Token | None:
         """The token in use; the keyring is asked once and only if the environment has none."""
-        if (kind, self._scope(kind, api_base), "environment") not in self._given:
+        given = (kind, self._scope(kind, api_base), "environment") in self._given
+        if not given and self.own(kind, api_base) is None:
             await self.stored(kind, api_base)
         return self.known(kind, api_base)
 
     async def stored(self, kind: Kind, api_base: str, *, fresh: bool = False) -> StoredToken:
-        """What the keyring has; never fails and takes a few seconds at most."""
-        key = (kind, self._scope(kind, api_base))
-        if fresh or key not in self._stored:
-            self._stored[key] = await read_token(kind, self.host(kind, api_base))
+        """What the keyring has; never fails and takes a few seconds at most.
+
+        A look-up during which somebody stored or deleted a token is made again: it may have read
+        what was there before.
+        """
+        key, host = (kind, self._scope(kind, api_base)), self.host(kind, api_base)
+        while fresh or key not in self._stored:
+            before = self._changes.get(key, 0)
+            found = await read_token(kind, host)
+            if self._changes.get(key, 0) == before:
+                self._stored[key] = found
+                return found
         return self._stored[key]
 
     def problem(self, kind: Kind, api_base: str) -> str:
@@ -154,12 +224,24 @@ class TokenBox:
         found, scope = self.known(kind, api_base), self._scope(kind, api_base)
         return TokenState(
             in_use=found.source if found is not None else None,
-            environment=(kind, scope, "environment") in self._given,
+            environment=(kind, scope, "environment") in self._given
+            or self.own(kind, api_base) is not None,
             session=(kind, scope, "session") in self._given,
             keyring=None if stored.problem else stored.value is not None,
             backend=stored.backend,
             problem=stored.problem,
         )
+
+
+def hub_meant(handed: HandedIn) -> str | None:
+    """The Hub that a caller's environment means, "" for an address that cannot be one.
+
+    None when it means none: no address was named, and a token without an address is
+    huggingface.co's, which the Hub of a server on this machine never gets.
+    """
+    if handed.hub_endpoint:
+        return clean_endpoint(handed.hub_endpoint)
+    return DEFAULT_HUB if handed.hub is not None and not is_loopback(handed.api_base) else None
 
 
 def clean_endpoint(text: str) -> str:

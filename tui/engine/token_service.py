@@ -16,7 +16,7 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind
 from tui.network import network_of
 from tui.replicate.failures import unreached
-from tui.replicate.network import RoutedTransport
+from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret
 from tui.secrets import SERVICE, KeyringError, delete_token, store_token
 from tui.store.fact_names import scoped
@@ -59,7 +59,9 @@ class TokenService:
     async def states(self, api_base: str, *, fresh: bool = True) -> dict[str, Any]:
         """What is known of each token, by kind; both are looked up side by side."""
         box = self._clients.tokens
-        found = await asyncio.gather(*(box.state(kind, api_base, fresh=fresh) for kind in KINDS))
+        await asyncio.gather(*(box.stored(kind, api_base, fresh=fresh) for kind in KINDS))
+        # Looked at together once both have answered: what one found may have changed meanwhile.
+        found = [await box.state(kind, api_base) for kind in KINDS]
         answer: dict[str, Any] = {}
         for kind, state in zip(KINDS, found, strict=True):
             answer[kind] = {
@@ -74,6 +76,8 @@ class TokenService:
                 "problem": state.problem,
                 "shadowed": state.shadowed,
             }
+        if any(box.own(kind, api_base) is not None for kind in KINDS):
+            return answer  # of this call alone, so nothing for the windows
         fact = scoped(FACT, api_base)
         self._writer.set_fact(fact, {"api_base": api_base, **answer})
         self._hub.publish("fact", name=fact)
@@ -190,42 +194,58 @@ class TokenService:
                 reason="none",
             )
             return answer
-        network = network_of(self._live.now.network)
-        transport = RoutedTransport(network)
-        try:
-            async with httpx.AsyncClient(transport=transport, timeout=_HUB_LIMIT) as client:
-                reply = await client.get(
-                    f"{endpoint}/api/whoami-v2",
-                    headers=self.hub_headers(api_base),
-                )
-            user = reply.json() if reply.status_code == httpx.codes.OK else {}
-        except (httpx.HTTPError, OSError, ValueError) as error:
-            lost = unreached(error, endpoint, network, what="the token's owner")
-            advice = f"{lost.advice} The token itself may be fine.".strip()
-            answer.update(error=lost.message, advice=advice, reason="unreachable")
-            return answer
-        if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            answer.update(error="The Hub asks to wait.", advice="Try again in a minute.",
-                          reason="rate_limited")  # fmt: skip
-        elif not isinstance(user, dict) or not user.get("name"):
-            answer.update(
-                error=f"The Hub does not accept the token (HTTP {reply.status_code}).",
-                advice="Make a new one with write access: https://huggingface.co/settings/tokens",
-                reason="rejected",
+        found = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
+        if found["valid"]:
+            self._clients.tokens.learn_owner(
+                "huggingface", api_base, token.secret, found["username"]
             )
-        else:
-            organisations = user.get("orgs")
-            answer.update(
-                valid=True,
-                username=str(user["name"]),
-                role=_role(user),
-                organisations=[
-                    str(one.get("name"))
-                    for one in (organisations if isinstance(organisations, list) else [])
-                    if isinstance(one, dict)
-                ],
+        return answer | found
+
+
+async def hub_owner(endpoint: str, token: Secret, network: Network) -> dict[str, Any]:
+    """Whom a Hub takes the owner of a token for, by `GET /api/whoami-v2`; never fails.
+
+    Returns:
+        `{valid, username, organisations, role}` where it accepts the token, else
+        `{error, advice, reason}`; `reason` is `rejected`, or `rate_limited` or `unreachable`, which
+        say nothing about the token.
+    """
+    answer: dict[str, Any] = {"valid": False}
+    try:
+        async with httpx.AsyncClient(
+            transport=RoutedTransport(network), timeout=_HUB_LIMIT
+        ) as client:
+            reply = await client.get(
+                f"{endpoint}/api/whoami-v2", headers={"Authorization": f"Bearer {token.reveal()}"}
             )
+        user = reply.json() if reply.status_code == httpx.codes.OK else {}
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        lost = unreached(error, endpoint, network, what="the token's owner")
+        advice = f"{lost.advice} The token itself may be fine.".strip()
+        answer.update(error=lost.message, advice=advice, reason="unreachable")
         return answer
+    if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        answer.update(error="The Hub asks to wait.", advice="Try again in a minute.",
+                      reason="rate_limited")  # fmt: skip
+    elif not isinstance(user, dict) or not user.get("name"):
+        answer.update(
+            error=f"The Hub does not accept the token (HTTP {reply.status_code}).",
+            advice="Make a new one with write access: https://huggingface.co/settings/tokens",
+            reason="rejected",
+        )
+    else:
+        organisations = user.get("orgs")
+        answer.update(
+            valid=True,
+            username=str(user["name"]),
+            role=_role(user),
+            organisations=[
+                str(one.get("name"))
+                for one in (organisations if isinstance(organisations, list) else [])
+                if isinstance(one, dict)
+            ],
+        )
+    return answer
 
 
 def _role(user: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tui.sandbox.faults import Fault
@@ -48,6 +49,9 @@ class SandboxConfig:
     worker: WorkerKind = "sim"
     """What runs predictions: `sim`, threads of this process; `cog`, real Cog servers."""
     username: str = "sandbox"
+    other_users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """User names of further accounts by their tokens. They own nothing: beside `/v1/account`, they
+    find nothing anywhere."""
     webhook_secret: str = field(default="", repr=False)
     """Empty makes a new one."""
     past_predictions: int = 0

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tui.sandbox.core import CORE, Core
 from tui.sandbox.faults import Fault, FaultKind
+from tui.sandbox.http_tools import answer
 from tui.sandbox.problems import (
     ProblemError,
     not_found,
@@ -121,7 +122,11 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ask for the token and count the request against its rate limit."""
     core = request.app[CORE]
     if not _is_open(request):
-        _check_token(request, core)
+        user = _check_token(request, core)
+        if user != core.config.username:
+            if request.path != "/v1/account":
+                raise not_found()
+            return answer(core.views.account(user))
     headers = {}
     if request.path.startswith("/v1/"):
         poor = core.faults.peek(FaultKind.LOW_CREDIT) is not None
@@ -142,12 +147,16 @@ def _is_open(request: web.Request) -> bool:
     return path.startswith("/v1/files/") and path.endswith("/download")
 
 
-def _check_token(request: web.Request, core: Core) -> None:
+def _check_token(request: web.Request, core: Core) -> str:
+    """The user whose token came along."""
     header = request.headers.get("Authorization", "")
     scheme, _, token = header.partition(" ")
     if not header:
         raise unauthenticated(_NO_TOKEN)
     if scheme.lower() not in {"bearer", "token"} or not token.strip():
         raise unauthenticated(_BAD_TOKEN)
+    if (other := core.config.other_users.get(token.strip())) is not None:
+        return other
     if not hmac.compare_digest(token.strip().encode(), core.config.token.encode()):
         raise unauthenticated(_WRONG_TOKEN)
+    return core.config.username

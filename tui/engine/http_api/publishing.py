@@ -39,7 +39,7 @@ class Publishing:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._spaces: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._spaces: dict[tuple[str, str, Secret | None], tuple[float, dict[str, Any]]] = {}
 
     def routes(self) -> list[Route]:
         """The group's routes."""
@@ -139,7 +139,9 @@ class Publishing:
 
     async def _namespaces(self, request: web.Request) -> web.Response:
         base = self._base(request)
-        read_at, known = self._spaces.get(base, (0.0, {}))
+        token = await self._engine.clients.tokens.find(_KIND, base)
+        key = (base, self._engine.clients.hub_endpoint(base), token.secret if token else None)
+        read_at, known = self._spaces.get(key, (0.0, {}))
         if not known or time.monotonic() - read_at > _FRESH:
             found = await self._engine.cloud.tokens.validate(_KIND, base)
             if not found["valid"]:
@@ -152,7 +154,7 @@ class Publishing:
                 "organizations": names,
                 "namespaces": [found["username"], *names],
             }
-            self._spaces[base] = (time.monotonic(), known)
+            self._spaces[key] = (time.monotonic(), known)
         return web.json_response(known)
 
     async def _repository(self, request: web.Request) -> web.Response:
