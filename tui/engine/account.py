@@ -7,7 +7,7 @@ from typing import Any
 
 from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, version_row
-from tui.engine.clients import Clients, MissingTokenError
+from tui.engine.clients import Clients, MissingTokenError, OpenAddressError
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
@@ -49,7 +49,8 @@ class AccountService:
     async def validate(self, api_base: str) -> dict[str, Any]:
         """Whether the token works, and whose it is; remembered for the windows.
 
-        When it is not valid, `reason` says why: `none` (there is no token), `rejected` (mistyped,
+        When it is not valid, `reason` says why: `none` (there is no token), `unencrypted` (it is
+        not sent to the address), `rejected` (mistyped,
         revoked or of another service), `forbidden`, `rate_limited` or `unreachable`; the last two
         say nothing about the token.
         """
@@ -65,7 +66,8 @@ class AccountService:
             answer["token_source"] = token.source
             account = await (await self._clients.get(api_base)).account()
         except AuthenticationError as error:
-            reason = "none" if isinstance(error, MissingTokenError) else "rejected"
+            kinds = {MissingTokenError: "none", OpenAddressError: "unencrypted"}
+            reason = kinds.get(type(error), "rejected")
             answer.update(error=error.message, advice=error.advice, reason=reason)
         except (ForbiddenError, InsufficientCreditError) as error:
             answer.update(error=error.message, advice=error.advice, reason="forbidden")

@@ -8,7 +8,15 @@ from datetime import timedelta
 from tui.base.hosts import is_loopback
 from tui.engine.handed_in import engine_wide
 from tui.engine.live_settings import LiveSettings
-from tui.engine.token_box import DEFAULT_HUB, KINDS, Kind, Source, Token, TokenBox
+from tui.engine.token_box import (
+    DEFAULT_HUB,
+    HOW_TO_SEND_OPENLY,
+    KINDS,
+    Kind,
+    Source,
+    Token,
+    TokenBox,
+)
 from tui.network import network_of
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
@@ -36,6 +44,13 @@ class MissingTokenError(AuthenticationError):
         )
 
 
+class OpenAddressError(AuthenticationError):
+    """A token is not sent to an address without TLS on another machine."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, advice=HOW_TO_SEND_OPENLY)
+
+
 class Clients:
     """Tokens and clients by API base."""
 
@@ -44,7 +59,10 @@ class Clients:
         self._live = live
         live.on_change(self._settings_changed)
         self._on_token = on_token
-        self.tokens = TokenBox(self._token_changed)
+        self.tokens = TokenBox(
+            self._token_changed,
+            may_send_openly=lambda: self.may_send_openly,
+        )
         self._clients: dict[tuple[str, Secret], ReplicateClient] = {}
         # The service counts an account's calls whatever connection they come by.
         self._budgets: dict[str, RateBudget] = {}
@@ -81,12 +99,27 @@ class Clients:
         found = self.tokens.known("huggingface", api_base)
         return found.secret if found is not None else None
 
+    @property
+    def may_send_openly(self) -> bool:
+        """Whether tokens and keys may go to `http://` addresses of other machines."""
+        return self._live.now.network.send_secrets_unencrypted
+
+    def no_hub_token(self, api_base: str) -> tuple[str, str]:
+        """Why there is no Hugging Face token for jobs of this base, and what to do about it."""
+        if refusal := self.tokens.refusal("huggingface", api_base):
+            return refusal, HOW_TO_SEND_OPENLY
+        why = self.tokens.problem("huggingface", api_base)
+        return f"There is no Hugging Face token{f' ({why})' if why else ''}.", HOW_TO_GIVE_A_HUB_ONE
+
     async def token(self, api_base: str) -> Token:
         """The token of a base: the environment's before the keyring's before the session's.
 
         Raises:
             MissingTokenError: there is none.
+            OpenAddressError: it would be sent unencrypted.
         """
+        if refusal := self.tokens.refusal("replicate", api_base):
+            raise OpenAddressError(refusal)
         found = await self.tokens.find("replicate", api_base)
         if found is None:
             raise MissingTokenError(self.tokens.problem("replicate", api_base))
@@ -119,7 +152,13 @@ class Clients:
     def client_with(
         self, api_base: str, secret: Secret, budget: RateBudget | None = None
     ) -> ReplicateClient:
-        """A client with a token that need not be the one in use; the caller closes it."""
+        """A client with a token that need not be the one in use; the caller closes it.
+
+        Raises:
+            OpenAddressError: the token would be sent unencrypted.
+        """
+        if refusal := self.tokens.refusal("replicate", api_base):
+            raise OpenAddressError(refusal)
         network = network_of(self._live.now.network)
         return ReplicateClient(secret, base_url=api_base, network=network, budget=budget)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
+from tui.engine.clients import Clients
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.errors import PublishError, Trouble
@@ -130,8 +130,7 @@ class HubLookup:
             raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
         found = await self._clients.tokens.find("huggingface", api_base)
         if found is None:
-            words = "There is no Hugging Face token."
-            raise PublishError(words, HOW_TO_GIVE_A_HUB_ONE, Trouble.CREDENTIALS)
+            raise PublishError(*self._clients.no_hub_token(api_base), Trouble.CREDENTIALS)
         return found.secret, endpoint
 
     async def _asked(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:

@@ -18,6 +18,7 @@ from tui.engine.hub_lookup import HubLookup
 from tui.engine.listening import Listening
 from tui.engine.publisher.places import Place, Places
 from tui.engine.storage_keys import BUCKET
+from tui.engine.token_box import HOW_TO_SEND_OPENLY
 from tui.publishing.errors import PublishError
 from tui.publishing.licence import licence_fields
 from tui.publishing.s3_profile import S3Profile
@@ -124,7 +125,7 @@ class JobDelivery:
         except (RefusedError, PublishError) as error:
             checks.append(Check("s3-destination", "error", _plain(error.message), error.advice))
             return Delivery("s3", bucket=bucket or None)
-        checks += [*_open(profile), *_not_applied(profile)]
+        checks += [*_open(profile, allowed=self._clients.may_send_openly), *_not_applied(profile)]
         return Delivery(
             "s3",
             bucket=profile.bucket,
@@ -205,9 +206,12 @@ def delivery_data(delivery: Delivery, config: TrainingConfig) -> dict[str, Any]:
     }
 
 
-def _open(profile: S3Profile) -> list[Check]:
+def _open(profile: S3Profile, *, allowed: bool) -> list[Check]:
     if not profile.is_open:
         return []
+    if not allowed:
+        words = f"{profile.endpoint} is not encrypted, so no keys are used there"
+        return [Check("s3-endpoint", "error", words, HOW_TO_SEND_OPENLY)]
     words = f"{profile.endpoint} has no TLS: the result can be read on the way"
     return [Check("s3-endpoint", "warn", words, "Use https.")]
 

@@ -113,6 +113,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "network.no_proxy": fields.read_names,
     "network.ca_bundle": fields.read_ca_bundle,
     "network.ssl_verify": read_switch,
+    "network.send_secrets_unencrypted": read_switch,
     "network.timeout": fields.read_seconds,
     "network.status_page": _or_empty(read_web_address),
     "spending.enabled": read_switch,
@@ -135,6 +136,12 @@ RISKS: Final[Mapping[str, str]] = {
     "to be Replicate.",
 }
 """What is switched off only by somebody who has been told this."""
+
+RISKS_WHEN_ON: Final[Mapping[str, str]] = {
+    "network.send_secrets_unencrypted": "Whoever sits between this machine and an http:// address "
+    "can then read the tokens and keys that are sent there.",
+}
+"""What is switched on only by somebody who has been told this."""
 
 
 def read_settings(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -13,7 +13,7 @@ from tui.engine.cloud_settings import mask_password
 from tui.engine.errors import RefusedError
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
-from tui.engine.setting_fields import RISKS, read_settings
+from tui.engine.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.words import ABOUT
 
@@ -77,8 +77,10 @@ class SettingsDesk:
             words = "; ".join(f"{name} {text}" for name, text in wrong.items())
             raise RefusedError(f"This cannot be set: {words}.", details={"fields": wrong})
         now = values_of(self._live.now)
-        for name, risk in RISKS.items():
-            if values.get(name) is False and now[name] and not confirmed:
+        risks = [(name, risk, False) for name, risk in RISKS.items()]
+        risks += [(name, risk, True) for name, risk in RISKS_WHEN_ON.items()]
+        for name, risk, dangerous in risks:
+            if values.get(name) is dangerous and now[name] is not dangerous and not confirmed:
                 raise RefusedError(
                     risk, "Confirm it, if that is meant.", code="confirm_required",
                     details={"fields": {name: "has to be confirmed"}},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Final, Literal
 
+from tui.base.hosts import is_open
 from tui.engine.clients import Clients
 from tui.engine.handed_in import HandedIn
 from tui.engine.live_settings import LiveSettings
@@ -106,6 +107,11 @@ class Takeover:
         return self._clients.tokens.known(kind, api_base)
 
     def _look_at(self, offer: _Offer) -> None:
+        if is_open(offer.hub or offer.api_base):
+            # Nobody is asked over an open line. Where the settings allow one, the newest counts.
+            if not self._is_busy(offer.api_base):
+                self._take(offer)
+            return
         used = self._used(offer.kind, offer.api_base)
         if self._is_in_use(offer, used) or (used is None and not self._is_busy(offer.api_base)):
             self._take(offer)

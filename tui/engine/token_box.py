@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from tui.base.hosts import is_loopback
+from tui.base.hosts import is_loopback, is_open
 from tui.engine.handed_in import HandedIn, called_with, caller
 from tui.replicate.secret import Secret
 from tui.secrets import StoredToken, read_token
@@ -22,6 +22,10 @@ Source = Literal["environment", "keyring", "session"]
 SOURCES: Final[tuple[Source, ...]] = ("environment", "keyring", "session")
 """In the order in which they count."""
 KINDS: Final[tuple[Kind, ...]] = ("replicate", "huggingface")
+HOW_TO_SEND_OPENLY: Final = (
+    "Use its https:// address. If everybody on the way may read it, set "
+    "network.send_secrets_unencrypted = true in the settings."
+)
 HUB_HOST: Final = "huggingface.co"
 DEFAULT_HUB: Final = f"https://{HUB_HOST}"
 
@@ -63,9 +67,20 @@ class TokenState:
 class TokenBox:
     """Tokens in memory, and what the keyring said when it was last asked."""
 
-    def __init__(self, on_change: Callable[[Kind, str], None]) -> None:
-        """Args: whom to tell the kind and API base of a token that has changed."""
+    def __init__(
+        self,
+        on_change: Callable[[Kind, str], None],
+        *,
+        may_send_openly: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Make an empty one.
+
+        Args:
+            on_change: whom to tell the kind and API base of a token that has changed.
+            may_send_openly: whether tokens may go to `http://` addresses of other machines.
+        """
         self._on_change = on_change
+        self._may_send_openly = may_send_openly
         self._given: dict[tuple[Kind, str, Source], Secret] = {}
         self._stored: dict[tuple[Kind, str], StoredToken] = {}
         self._changes: dict[tuple[Kind, str], int] = {}
@@ -174,9 +189,21 @@ class TokenBox:
         return HandedIn(base, secret, hub_secret or handed.hub, handed.hub_endpoint)
 
     def known(self, kind: Kind, api_base: str) -> Token | None:
-        """The token of the present call as far as it is known without asking the keyring."""
+        """The token of the present call as far as it is known without asking the keyring.
+
+        None where it would have to be sent unencrypted (`refusal`).
+        """
+        if self.refusal(kind, api_base):
+            return None
         secret = self.own(kind, api_base)
         return Token(secret, "environment") if secret is not None else self._used(kind, api_base)
+
+    def refusal(self, kind: Kind, api_base: str) -> str:
+        """Why no token is sent to the address that it is for; "" where one is."""
+        address = api_base if kind == "replicate" else self.hub(api_base)
+        if not address or not is_open(address) or self._may_send_openly():
+            return ""
+        return f"{address} is not encrypted, so no token is sent there."
 
     def _used(self, kind: Kind, api_base: str) -> Token | None:
         """The token that the engine uses for everybody."""

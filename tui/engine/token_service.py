@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
+from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
@@ -187,12 +187,10 @@ class TokenService:
             answer.update(error=NO_HUB, advice=NO_HUB_ADVICE, reason="none")
             return answer
         if token is None:
-            why = self._clients.tokens.problem("huggingface", api_base)
-            answer.update(
-                error=f"There is no Hugging Face token{f' ({why})' if why else ''}.",
-                advice=HOW_TO_GIVE_A_HUB_ONE,
-                reason="none",
-            )
+            refused = bool(self._clients.tokens.refusal("huggingface", api_base))
+            words, advice = self._clients.no_hub_token(api_base)
+            reason = "unencrypted" if refused else "none"
+            answer.update(error=words, advice=advice, reason=reason)
             return answer
         found = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
         if found["valid"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from tui.base.hosts import is_open
+from tui.base.hosts import LOCALHOST, is_open
 from tui.publishing.errors import PublishError, Trouble
 from tui.replicate.secret import Secret
 from tui.simpletuner.delivery_fields import public_url
@@ -133,8 +133,14 @@ class S3Profile:
 
     @property
     def is_open(self) -> bool:
-        """Whether everything sent can be read on the way: no TLS, and not this machine."""
-        return self.endpoint is not None and is_open(self.endpoint)
+        """Whether everything sent can be read on the way: no TLS, and not this machine.
+
+        A bucket in the host name makes a name below `localhost`, which may lead elsewhere.
+        """
+        if self.endpoint is None or self.endpoint.lower().startswith("https://"):
+            return False
+        named = (urlsplit(self.endpoint).hostname or "") == LOCALHOST
+        return is_open(self.endpoint) or (self.style == "virtual" and named)
 
     @property
     def style(self) -> Literal["path", "virtual"]:

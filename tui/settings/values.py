@@ -97,6 +97,8 @@ class NetworkSettings:
     no_proxy: tuple[str, ...] = ()
     ca_bundle: str = ""
     ssl_verify: bool = True
+    send_secrets_unencrypted: bool = False
+    """Whether tokens and keys may go to `http://` addresses of other machines."""
     timeout: float = 30.0
     status_page: str = ""
     """Address of the service's status page; empty takes the one that belongs to the API."""

@@ -29,6 +29,7 @@ ABOUT: Final[dict[str, str]] = {
     "network.no_proxy": "hosts that are reached without it",
     "network.ca_bundle": "PEM file of the authorities to trust instead of the usual ones",
     "network.ssl_verify": "false lets whoever sits between read everything",
+    "network.send_secrets_unencrypted": "true sends tokens and keys to http:// addresses of others",
     "network.timeout": "seconds to wait for an answer, 1 to 600",
     "network.status_page": "another status page than the service's own",
     "spending.enabled": "whether there is a cost limit",

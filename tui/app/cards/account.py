@@ -20,6 +20,7 @@ _SOURCES: Final = {
 _STATES: Final = {
     "none": ("✗", "bad", "none"),
     "rejected": ("✗", "bad", "refused: mistyped, revoked or of another service"),
+    "unencrypted": ("✗", "bad", "not sent: the address is not encrypted"),
     "forbidden": ("✗", "bad", "refused: it may not do this"),
     "rate_limited": ("?", "warn", "not checked: asked too often"),
     "unreachable": ("?", "warn", "not checked: nobody answers"),
@@ -50,6 +51,10 @@ class AccountCard(Card):
         data = self.data
         sandbox = (("  SANDBOX", "sandbox"),) if data.sandbox else ()
         lines = [row("API", data.base, "base", *sandbox)]
+        if data.app.settings.network.send_secrets_unencrypted:
+            text = ("✗ NOT ENCRYPTED: tokens and keys go to http:// addresses of other machines, "
+                    "as network.send_secrets_unencrypted says.")  # fmt: skip
+            lines += wrapped(text, "bad", width, indent=LABEL)
         lines += self._engine(width)
         lines += self._token("replicate", data.get("account"), width)
         lines += self._token("huggingface", data.get("hub"), width)

@@ -114,6 +114,8 @@ class ResultPlaces:
                 Trouble.NAME,
             )
         token = await self._clients.tokens.find("huggingface", job.api_base)
+        if self._clients.tokens.refusal("huggingface", job.api_base):
+            raise PublishError(*self._clients.no_hub_token(job.api_base), Trouble.CREDENTIALS)
         return Repo(
             repo_id,
             revision,

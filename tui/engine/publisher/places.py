@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.clients import HOW_TO_GIVE_A_HUB_ONE, Clients
+from tui.engine.clients import Clients
 from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.bucket_keys import BucketKeys, host_of
 from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong
+from tui.engine.token_box import HOW_TO_SEND_OPENLY
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.errors import PublishError, Trouble
@@ -277,11 +278,7 @@ class Places:
         if place.kind == "hub":
             token = await self._clients.tokens.find("huggingface", api_base)
             if token is None:
-                raise PublishError(
-                    "There is no Hugging Face token.",
-                    HOW_TO_GIVE_A_HUB_ONE,
-                    Trouble.CREDENTIALS,
-                )
+                raise PublishError(*self._clients.no_hub_token(api_base), Trouble.CREDENTIALS)
             endpoint = self._clients.hub_endpoint(api_base)
             if not endpoint:
                 raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
@@ -290,6 +287,9 @@ class Places:
             )
             return HubDestination(target, token.secret, network=network, throttle=self._throttle)
         profile = S3Profile(**place.options)
+        if profile.is_open and not network.send_secrets_unencrypted:
+            words = f"{profile.endpoint} is not encrypted, so no keys are used there."
+            raise PublishError(words, HOW_TO_SEND_OPENLY, Trouble.CREDENTIALS)
         prefix = "/".join(part for part in (profile.prefix.strip("/"), place.below) if part)
         keys = await self.keys.of(place.profile, place.options)
         return S3Destination(
