@@ -358,6 +358,21 @@ async def test_signatures_off_is_asked_about_and_red(world: World) -> None:
         assert tones == ["bad"]
 
 
+async def test_tokens_on_open_lines_are_red_beside_the_address(world: World) -> None:
+    async with on_cloud(world) as (screen, pilot):
+        view = screen.query_one("#card-account")
+
+        def tones() -> list[str]:
+            lines = view.lines  # type: ignore[attr-defined]
+            return [tone for words in lines for text, tone in words if "NOT ENCRYPTED" in text]
+
+        assert tones() == []
+        allowed = {"network.send_secrets_unencrypted": True}
+        await world.client.cloud.change_settings(allowed, confirm=True)
+        await wait_for(pilot, lambda: bool(tones()))
+        assert tones() == ["bad"]
+
+
 async def test_the_test_from_outside_asks_first(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         before = len(world.predictions)
