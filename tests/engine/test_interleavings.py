@@ -73,7 +73,7 @@ class Stage:
 
     @property
     def jobs(self) -> list[JobRecord]:
-        """Records of this script's jobs, and of whatever else the engine believes to run."""
+        """Records of this script's jobs, and of of every other active record."""
         active = {job.job_id for job in self.engine.book.writer.active()}
         return [self.engine.book.writer.job(one) for one in sorted({*active, *self.submitted})]
 
