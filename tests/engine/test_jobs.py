@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -223,6 +224,8 @@ async def test_images_leave_only_with_consent(
     from tui.engine.control_client import ControlClient
 
     settings = quick_settings(consent=setting)
+    network = replace(settings.network, send_secrets_unencrypted=True)
+    settings = replace(settings, network=network)
     async with running_world(home, project, settings=settings) as world:
         # 0.0.0.0 reaches this machine, but is no loopback address: so it counts as somebody else's.
         far = world.sandbox.base_url.replace("127.0.0.1", "0.0.0.0")
@@ -255,7 +258,10 @@ async def test_nothing_leaves_while_nobody_can_read_whether_and_where(
     from tui.engine.control_client import ControlClient
 
     home.create()
-    home.settings_file.write_text(f'[cloud]\n{text}\n[listener]\nlisten = "127.0.0.1:0"\n')
+    home.settings_file.write_text(
+        f'[cloud]\n{text}\n[listener]\nlisten = "127.0.0.1:0"\n'
+        "[network]\nsend_secrets_unencrypted = true\n"
+    )
     async with running_world(home, project, settings=load_settings(home, {})) as world:
         # 0.0.0.0 reaches this machine, but is no loopback address: so it counts as somebody else's.
         far = world.sandbox.base_url.replace("127.0.0.1", "0.0.0.0")
