@@ -15,8 +15,8 @@ from huggingface_hub import HfApi
 
 from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
+from tui.base.listener_address import STORAGE_PATH
 from tui.engine import listening
-from tui.engine.addresses import STORAGE_PATH
 from tui.engine.arrivals import DUE
 from tui.engine.storage_keys import BUCKET
 from tui.listener.storage import StorageLimits

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.publisher.options import read_options
 
 

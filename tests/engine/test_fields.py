@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine import fields
-from tui.engine.fields import FieldError
+from tui.base import text_fields
+from tui.base.text_fields import FieldError
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tui.engine.fields import FieldError
      ("0", 0), ("1000000", 10**12), ("0.000001", 1), ("50 USD", 50_000_000)],
 )  # fmt: skip
 def test_amounts_that_people_write(text: Any, micros: int) -> None:
-    assert fields.read_amount(text) == micros
+    assert text_fields.read_amount(text) == micros
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_amounts_that_people_write(text: Any, micros: int) -> None:
 )  # fmt: skip
 def test_amounts_that_are_none(text: Any) -> None:
     with pytest.raises(FieldError):
-        fields.read_amount(text)
+        text_fields.read_amount(text)
 
 
-@given(st.integers(0, fields.MOST_MICROS))
+@given(st.integers(0, text_fields.MOST_MICROS))
 def test_an_amount_loses_nothing(micros: int) -> None:
-    assert fields.read_amount(f"{micros // 10**6}.{micros % 10**6:06d}") == micros
+    assert text_fields.read_amount(f"{micros // 10**6}.{micros % 10**6:06d}") == micros
 
 
 @given(st.text() | st.floats() | st.integers() | st.none())
 def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
-    for read in (fields.read_amount, fields.read_rate, fields.read_proxy, fields.read_seconds,
-                 fields.read_names, fields.read_switch):  # fmt: skip
+    for read in (text_fields.read_amount, text_fields.read_rate, text_fields.read_proxy, text_fields.read_seconds,
+                 text_fields.read_names, text_fields.read_switch):  # fmt: skip
         with contextlib.suppress(FieldError):  # and nothing else
             read(value)
 
@@ -52,13 +52,13 @@ def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
     ("text", "micros"), [("$3.51/h", 975), ("0.000975/s", 975), (975, 975), ("975", 975)]
 )
 def test_rates(text: Any, micros: int) -> None:
-    assert fields.read_rate(text) == micros
+    assert text_fields.read_rate(text) == micros
 
 
 @pytest.mark.parametrize("text", ["", "0", 0, -1, "3.51", "$9999999/h", "1e309/h", True, None])
 def test_rates_that_are_none(text: Any) -> None:
     with pytest.raises(FieldError):
-        fields.read_rate(text)
+        text_fields.read_rate(text)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_rates_that_are_none(text: Any) -> None:
      ("socks5h://localhost:1080", "socks5h://localhost:1080"), ("http://[::1]:8", "http://[::1]:8")],
 )  # fmt: skip
 def test_proxies(text: str, address: str) -> None:
-    assert fields.read_proxy(text) == address
+    assert text_fields.read_proxy(text) == address
 
 
 @pytest.mark.parametrize(
@@ -77,23 +77,23 @@ def test_proxies(text: str, address: str) -> None:
 )  # fmt: skip
 def test_proxies_that_are_none(text: Any) -> None:
     with pytest.raises(FieldError):
-        fields.read_proxy(text)
+        text_fields.read_proxy(text)
 
 
 def test_a_bundle_must_be_a_file_with_certificates(tmp_path: Path) -> None:
     import certifi
 
-    assert fields.read_ca_bundle(certifi.where()) == certifi.where()
-    assert fields.read_ca_bundle("") == ""
+    assert text_fields.read_ca_bundle(certifi.where()) == certifi.where()
+    assert text_fields.read_ca_bundle("") == ""
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     for bad in (str(tmp_path), str(tmp_path / "none.pem"), str(empty), 7, "\0"):
         with pytest.raises(FieldError):
-            fields.read_ca_bundle(bad)
+            text_fields.read_ca_bundle(bad)
 
 
 def test_periods_by_any_name() -> None:
-    assert fields.read_choice(" Weekly ", fields.PERIODS) == "weekly"
-    assert fields.read_choice("30 d", fields.PERIODS) == "monthly"
+    assert text_fields.read_choice(" Weekly ", text_fields.PERIODS) == "weekly"
+    assert text_fields.read_choice("30 d", text_fields.PERIODS) == "monthly"
     with pytest.raises(FieldError, match="daily, weekly or monthly"):
-        fields.read_choice("yearly", fields.PERIODS)
+        text_fields.read_choice("yearly", text_fields.PERIODS)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.fields import FieldError
+from tui.base.text_fields import FieldError
 from tui.engine.listener_fields import (
     read_listen,
     read_networks,

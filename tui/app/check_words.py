@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tui import formatting
 from tui.app.lines import plain
 from tui.app.widgets.piece_list import Entry, entry
+from tui.base import formatting
 
 Answer = Mapping[str, Any]
 GLYPHS: Final = {"ok": ("✓ ", "good"), "warn": ("! ", "warn"), "error": ("✗ ", "bad")}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tui import formatting
 from tui.app.widgets.job_list import cost_now
-from tui.formatting import STATUS_WORDS
+from tui.base import formatting
+from tui.base.formatting import STATUS_WORDS
 from tui.store.records import JobRow
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-from tui import formatting
 from tui.app.lines import fit, plain
 from tui.app.messages import UploadProgress
 from tui.app.widgets.piece_list import Entry, entry
+from tui.base import formatting
 from tui.simpletuner.overrides import OVERRIDES
 from tui.store.records import LOST, EventRecord, JobRecord, JobStatus, StageRecord
 from tui.store.unheard import Unheard

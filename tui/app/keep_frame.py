@@ -9,10 +9,10 @@ from rich.color import ColorSystem
 from textual.driver import Driver
 from textual.strip import Strip
 
-from tui import formatting
 from tui.app import first_frame
 from tui.app.frame_diff import cells_of
 from tui.app.sgr import change_of_style
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.app.attachment import AttachedApp

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.formatting import plain as plain  # noqa: PLC0414  the app's own parts take it from here
+from tui.base.formatting import plain as plain  # noqa: PLC0414  the app's own parts take it from here
 
 _LINKS: Final = ("https://", "http://", "file://")
 _PARTS: Final = (r"[^/]*/*", r"[^/_.,:=?&-]*[/_.,:=?&-]*", r".")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tui import formatting
 from tui.app.new_job_form import DATA, DELIVERY, Draft
+from tui.base import formatting
 from tui.settings import Settings
 
 Choices = list[tuple[str, str, str]]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tui import formatting
 from tui.app import new_job_limits as limits
 from tui.app import new_job_publishing as publishing
+from tui.base import formatting
 from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
 
 Draft = dict[str, Any]

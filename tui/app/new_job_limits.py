@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tui import formatting
-from tui.engine.fields import FieldError, read_amount
+from tui.base import formatting
+from tui.base.text_fields import FieldError, read_amount
 
 Draft = dict[str, Any]
 SHORTEST_STOP: Final = 5

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tui import formatting
 from tui.app.messages import EngineState
+from tui.base import formatting
 from tui.base.hosts import is_loopback
 from tui.settings import Settings
 from tui.store.fact_names import scoped

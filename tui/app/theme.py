@@ -14,7 +14,7 @@ from rich.style import Style
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from tui.formatting import STATUS_ASCII, STATUS_GLYPHS
+from tui.base.formatting import STATUS_ASCII, STATUS_GLYPHS
 from tui.store.records import JobStatus
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from tui.base.errors import SpokenError
 from tui.cli.destination_grammar import CLEARED, KINDS, OPTIONS, option
 from tui.cli.failures import wrong_usage
 from tui.cli.output import tell
@@ -14,7 +15,6 @@ from tui.cli.publish_grammar import full_path
 from tui.cli.s3_keys import ask_keys
 from tui.engine.agent import IDLE_SECONDS
 from tui.engine.control_client import ControlClient, ControlError
-from tui.engine.errors import SpokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tui.base.errors import SpokenError
 from tui.cli import exit_codes
 from tui.cli.output import say_json, tell
-from tui.engine.errors import SpokenError
 
 
 def wrong_usage(message: str, advice: str = "") -> SpokenError:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tui import formatting
+from tui.base import formatting
 from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell

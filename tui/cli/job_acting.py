@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tui import formatting
+from tui.base import formatting
 from tui.cli import exit_codes, world
 from tui.cli.output import say, say_json, tell
 

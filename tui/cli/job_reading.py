@@ -34,7 +34,7 @@ def jobs(options: argparse.Namespace) -> int:
 
 
 def _say_table(records: list[JobRecord]) -> None:
-    from tui import formatting
+    from tui.base import formatting
 
     rows = [["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]]
     for job in records:
@@ -58,7 +58,7 @@ def _say_table(records: list[JobRecord]) -> None:
 
 def _state(job: JobRecord) -> str:
     """`✓ done`; of a job that has ended without all of its results, `! done, delivered: no`."""
-    from tui import formatting
+    from tui.base import formatting
 
     words = formatting.ended(job.status, job.stage, ascii_only=not _utf8())
     if formatting.in_doubt(job.status, job.stage):
@@ -80,7 +80,7 @@ def job(options: argparse.Namespace) -> int:
 
 
 def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
-    from tui import formatting
+    from tui.base import formatting
 
     model = f"{found.model_family} {found.model_flavour} {found.model_type}".strip()
     state = formatting.ended(found.status, found.stage, ascii_only=not _utf8())

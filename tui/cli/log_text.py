@@ -6,7 +6,7 @@ import codecs
 import re
 from typing import Final
 
-from tui.formatting import plain
+from tui.base.formatting import plain
 from tui.simpletuner.log_grammar import clean
 
 _KEPT: Final = re.compile(r"([\r\n\t])")

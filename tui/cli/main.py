@@ -242,7 +242,7 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
 
 
 def _dollars(text: str) -> int:
-    from tui.engine.fields import FieldError, read_amount
+    from tui.base.text_fields import FieldError, read_amount
 
     try:
         micros = read_amount(text)

@@ -36,7 +36,7 @@ def harmless(text: str) -> str:
     """
     if text.isprintable():
         return text
-    from tui.formatting import plain
+    from tui.base.formatting import plain
 
     return "\n".join(map(plain, text.split("\n")))
 

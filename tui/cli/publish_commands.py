@@ -7,13 +7,13 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from tui import formatting
+from tui.base import formatting
+from tui.base.errors import SpokenError
 from tui.cli import destination_edits, exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.cli.publish_grammar import TARGETS, full_path
 from tui.engine.control_client import ControlError
-from tui.engine.errors import SpokenError
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient

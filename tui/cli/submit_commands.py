@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tui import formatting
+from tui.base import formatting
 from tui.cli import exit_codes, world
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, version_row
 from tui.engine.clients import Clients, MissingTokenError, OpenAddressError
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.prepare import Preparer

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.store.writer import StoreWriter
 
 HOW_TO_MAKE_ONE: Final = "simpletuner-tui api-key create"

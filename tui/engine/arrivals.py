@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock
 from tui.engine.clients import Clients
 from tui.engine.delivery_verdict import Evidence, judge
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.places import Places

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.replicate.errors import NotFoundError

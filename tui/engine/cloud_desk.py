@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tui.base.errors import RefusedError
 from tui.engine import cloud_settings, doctor, onboarding
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
@@ -18,7 +19,6 @@ from tui.engine.delivery_check import FACT as DELIVERY
 from tui.engine.delivery_check import DeliveryCheck
 from tui.engine.delivery_local import LocalDelivery
 from tui.engine.delivery_s3 import S3Delivery
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings

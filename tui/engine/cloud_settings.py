@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tui.engine import fields
-from tui.engine.errors import RefusedError
-from tui.engine.fields import FieldError
+from tui.base import text_fields
+from tui.base.errors import RefusedError
+from tui.base.text_fields import FieldError
 from tui.engine.live_settings import LiveSettings
 from tui.network import split_password, with_password
 from tui.replicate.secret import MASK, Secret
@@ -17,23 +17,23 @@ Reader = Callable[[Any], Any]
 DELIVERIES: Final = ("local", "hub", "s3", "none")
 
 _LIMIT: Final[Mapping[str, tuple[str, Reader]]] = {
-    "enabled": ("enabled", fields.read_switch),
-    "amount": ("amount_micros", fields.read_amount),
-    "amount_micros": ("amount_micros", fields.read_micros),
-    "period": ("period", lambda value: fields.read_choice(value, fields.PERIODS)),
-    "action": ("action", lambda value: fields.read_choice(value, fields.ACTIONS)),
-    "stop_running": ("stop_running", fields.read_switch),
+    "enabled": ("enabled", text_fields.read_switch),
+    "amount": ("amount_micros", text_fields.read_amount),
+    "amount_micros": ("amount_micros", text_fields.read_micros),
+    "period": ("period", lambda value: text_fields.read_choice(value, text_fields.PERIODS)),
+    "action": ("action", lambda value: text_fields.read_choice(value, text_fields.ACTIONS)),
+    "stop_running": ("stop_running", text_fields.read_switch),
 }
 _NETWORK: Final[Mapping[str, tuple[str, Reader]]] = {
-    "proxy": ("proxy", fields.read_proxy),
-    "no_proxy": ("no_proxy", fields.read_names),
-    "ca_bundle": ("ca_bundle", fields.read_ca_bundle),
-    "ssl_verify": ("ssl_verify", fields.read_switch),
-    "timeout": ("timeout", fields.read_seconds),
+    "proxy": ("proxy", text_fields.read_proxy),
+    "no_proxy": ("no_proxy", text_fields.read_names),
+    "ca_bundle": ("ca_bundle", text_fields.read_ca_bundle),
+    "ssl_verify": ("ssl_verify", text_fields.read_switch),
+    "timeout": ("timeout", text_fields.read_seconds),
 }
 
 _DEFAULTS: Final[Mapping[str, tuple[str, Reader]]] = {
-    "delivery": ("delivery", lambda value: fields.read_choice(value, DELIVERIES)),
+    "delivery": ("delivery", lambda value: text_fields.read_choice(value, DELIVERIES)),
 }
 
 
@@ -133,7 +133,7 @@ def set_rates(live: LiveSettings, body: Mapping[str, Any]) -> None:
     for name, value in body.items():
         try:
             profile = normalise_profile(name)
-            values[profile] = None if value is None else fields.read_rate(value)
+            values[profile] = None if value is None else text_fields.read_rate(value)
         except ValueError as error:  # FieldError is one
             wrong[name] = str(error)
     _refuse(wrong)

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from tui.base.errors import SpokenError
 from tui.engine.cloud_calls import CloudCalls
-from tui.engine.errors import SpokenError
 from tui.engine.handed_in import to_headers
 from tui.engine.peer import peer_uid
 from tui.engine.publishing_calls import PublishingCalls

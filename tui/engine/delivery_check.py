@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
+from tui.base.errors import RefusedError
 from tui.engine.book import utc_now
 from tui.engine.delivery_local import LocalDelivery
 from tui.engine.delivery_s3 import S3Delivery
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.proof import Proof

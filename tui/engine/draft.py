@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.simpletuner.delivery_fields import READERS, read_field
 from tui.simpletuner.overrides import read_prose
 

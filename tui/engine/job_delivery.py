@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
 from tui.engine.draft import DeliveryDraft
-from tui.engine.errors import RefusedError
 from tui.engine.hub_lookup import HubLookup
 from tui.engine.listening import Listening
 from tui.engine.publisher.places import Place, Places

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.errors import RefusedError
 from tui.engine.draft import Draft, read_draft
-from tui.engine.errors import RefusedError
 from tui.engine.http_api.routes import base_of, read_object
 from tui.engine.publisher.desk import TEST_FACT
 from tui.engine.service import Engine

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, utc_now
 from tui.engine.claims import Claims
@@ -15,7 +16,6 @@ from tui.engine.collecting.aftercare import after_end
 from tui.engine.collector import Collector
 from tui.engine.delivery_gate import gated
 from tui.engine.draft import read_draft
-from tui.engine.errors import RefusedError
 from tui.engine.job_life import ceiling_check, longest_life
 from tui.engine.keepable import is_signed, keepable_settings
 from tui.engine.live_settings import LiveSettings

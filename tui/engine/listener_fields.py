@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.addresses import bind_for, public_base
-from tui.engine.errors import RefusedError
-from tui.engine.fields import FieldError
+from tui.base.errors import RefusedError
+from tui.base.listener_address import bind_for, public_base
+from tui.base.text_fields import FieldError
 from tui.settings import ListenerSettings
 
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")

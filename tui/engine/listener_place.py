@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tui.engine.addresses import Bind, bind_for
+from tui.base.errors import RefusedError
+from tui.base.listener_address import Bind, bind_for
 from tui.engine.doors import DoorError, Doors
-from tui.engine.errors import RefusedError
 from tui.engine.handed_in import engine_wide
 from tui.engine.listener_fields import check_public_bind, refused
 from tui.engine.live_settings import LiveSettings

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.addresses import STORAGE_PATH, WEBHOOK_PATH, public_base
+from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.book import Book
-from tui.engine.errors import RefusedError
 from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
 from tui.engine.listener_place import ListenerPlace

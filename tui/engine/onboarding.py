@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.settings import Settings
 from tui.store.writer import StoreWriter

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, Choice
 from tui.engine.clients import Clients
 from tui.engine.draft import Draft
-from tui.engine.errors import RefusedError
 from tui.engine.job_delivery import JobDelivery
 from tui.engine.live_settings import LiveSettings
 from tui.engine.phases import IMAGES_LATER

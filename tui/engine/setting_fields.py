@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base import text_fields
 from tui.base.hosts import is_loopback_host
-from tui.engine import fields, listener_fields
-from tui.engine.fields import FieldError
+from tui.base.text_fields import FieldError
+from tui.engine import listener_fields
 from tui.settings.values import CHOICES, RANGES
 from tui.simpletuner.hardware import PROFILES, normalise_profile
 
@@ -30,7 +31,7 @@ def read_switch(value: Any) -> bool:
         return True
     if text in _OFF and not isinstance(text, int | float):
         return False
-    return fields.read_switch(value)
+    return text_fields.read_switch(value)
 
 
 def read_web_address(value: Any) -> str:
@@ -89,8 +90,8 @@ def _whole(name: str) -> Reader:
 
 
 def _one_of(name: str) -> Reader:
-    words = fields.PERIODS if name == "spending.period" else CHOICES[name]
-    return lambda value: fields.read_choice(value, words)
+    words = text_fields.PERIODS if name == "spending.period" else CHOICES[name]
+    return lambda value: text_fields.read_choice(value, words)
 
 
 READERS: Final[Mapping[str, Reader]] = {
@@ -109,12 +110,12 @@ READERS: Final[Mapping[str, Reader]] = {
     "listener.allow_public_bind": read_switch,
     "listener.tls_cert": listener_fields.read_path,
     "listener.tls_key": listener_fields.read_path,
-    "network.proxy": fields.read_proxy,
-    "network.no_proxy": fields.read_names,
-    "network.ca_bundle": fields.read_ca_bundle,
+    "network.proxy": text_fields.read_proxy,
+    "network.no_proxy": text_fields.read_names,
+    "network.ca_bundle": text_fields.read_ca_bundle,
     "network.ssl_verify": read_switch,
     "network.send_secrets_unencrypted": read_switch,
-    "network.timeout": fields.read_seconds,
+    "network.timeout": text_fields.read_seconds,
     "network.status_page": _or_empty(read_web_address),
     "spending.enabled": read_switch,
     "spending.amount_micros": _whole("spending.amount_micros"),

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tui.base.errors import RefusedError
 from tui.engine.cloud_settings import mask_password
-from tui.engine.errors import RefusedError
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.setting_fields import RISKS, RISKS_WHEN_ON, read_settings

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.tasks import TaskOwner

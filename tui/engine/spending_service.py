@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final, cast
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.draft import SHORTEST_LIFE
-from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.settings_watch import unreadable_limit
 from tui.engine.spending import (

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.spending_service import FACT, SpendingService

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import httpx
 
+from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind

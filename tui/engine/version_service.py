@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tui.base.errors import RefusedError
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
-from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import httpx
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback_host
-from tui.engine.addresses import WEBHOOK_PATH, public_base
+from tui.base.listener_address import WEBHOOK_PATH, public_base
 from tui.engine.clients import Clients
-from tui.engine.errors import RefusedError
 from tui.engine.hook_probes import HookProbes, Probe
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.listening import Listening

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui import formatting
 from tui.app.cards.card import Card, Item, Question, Said
 from tui.app.cards.words import LABEL, Words, problem, row, wrapped
 from tui.app.status import username
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient, ControlError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui import formatting
 from tui.app.cards.card import Card, Item, Said
 from tui.app.cards.words import LABEL, Words, row, step_lines, wrapped
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui import formatting
 from tui.app.cards.card import Card, Item, Said
 from tui.app.cards.words import LABEL, Words, row, wrapped
 from tui.app.lines import fit
+from tui.base import formatting
 from tui.simpletuner.hardware import PROFILES, TRAINERS, HardwareProfile
 
 if TYPE_CHECKING:

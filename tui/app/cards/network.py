@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui import formatting
 from tui.app.cards.card import Card, Item, Question, Said
 from tui.app.cards.hardware import STATES
 from tui.app.cards.words import LABEL, Words, problem, row, wrapped
 from tui.app.lines import fit
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.engine.control_client import ControlClient

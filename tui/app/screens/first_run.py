@@ -148,8 +148,8 @@ class FirstRun(ModalScreen[None]):
         self.keys.update(f"enter  {page.enter}    →  next    {back}esc  skip all")
 
     def _words(self) -> dict[str, Any]:
-        from tui import formatting
         from tui.app.cards.hardware import HardwareCard
+        from tui.base import formatting
 
         card = HardwareCard(self._data)
         hardware, rate = card.state()[0].split(", ")

@@ -19,7 +19,7 @@ from tui.app.widgets.job_list import JobList
 from tui.app.widgets.job_preview import JobPreview
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
-from tui.formatting import STATUS_WORDS
+from tui.base.formatting import STATUS_WORDS
 from tui.store.records import JobStatus
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from tui import formatting
 from tui.app.messages import Notice
 from tui.app.styles import style_sheet
 from tui.app.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.base import formatting
 
 _GLYPHS = {"info": "·", "warning": "!", "error": "✗"}
 

@@ -10,7 +10,6 @@ from textual import events, on
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui import formatting
 from tui.app.actions import MOVE
 from tui.app.lines import fit_end
 from tui.app.messages import EngineState, JobsChanged
@@ -25,6 +24,7 @@ from tui.app.widgets.destination_list import DestinationList
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.transfer_list import TransferList
 from tui.app.widgets.virtual_list import VirtualList
+from tui.base import formatting
 from tui.store.transfer_records import TransferState
 
 _PANELS: Final = ("artifacts", "transfers", "destinations")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tui import formatting
 from tui.app.shelf.words import destination, is_safe, place
+from tui.base import formatting
 from tui.store.file_names import shared_folder
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui import formatting
 from tui.app.cards.card import Item, Said
 from tui.app.shelf.draft import Draft
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tui import formatting
+from tui.base import formatting
 
 _DAY: Final = 86_400.0
 _STEADY: Final = 20

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-from tui import formatting
 from tui.app.cards.words import MARKS
 from tui.app.lines import fit, unbreakable
 from tui.app.shelf.words import STATES, best_means, checkpoint_name, place, unfetched, weights
 from tui.app.widgets.piece_list import Entry
+from tui.base import formatting
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 
 Known = Mapping[str, Any]

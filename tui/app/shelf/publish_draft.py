@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui import formatting
 from tui.app.cards.card import Item, Said
 from tui.app.shelf.draft import Draft
 from tui.app.shelf.words import checkpoint_name, destination, loss_words
+from tui.base import formatting
 from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 

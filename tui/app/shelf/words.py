@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tui import formatting
+from tui.base import formatting
 from tui.store.transfer_records import DestinationRecord, TransferState
 
 Known = Mapping[str, Any]

@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len
 
-from tui import formatting
 from tui.app.lines import fit, length, linked, plain
 from tui.app.model import JobsModel
 from tui.app.shelf.data import ShelfData
@@ -16,6 +15,7 @@ from tui.app.shelf.words import apart, checkpoint_name, day, loss_words, unfetch
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.base import formatting
 
 _SIZE: Final = 9
 WITH_RESULTS: Final = "results>0"

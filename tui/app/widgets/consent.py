@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui import formatting
 from tui.app.check_words import (
     Answer,
     estimate_words,
@@ -14,6 +13,7 @@ from tui.app.check_words import (
     skipped_words,
 )
 from tui.app.widgets.confirm import Confirm
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp

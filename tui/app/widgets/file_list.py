@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 
-from tui import formatting
 from tui.app.lines import fit, fit_end, plain
 from tui.app.shelf.words import unfetched
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.base import formatting
 from tui.store.file_names import shared_folder
 from tui.store.job_json import unfetched_json
 from tui.store.records import FileRecord

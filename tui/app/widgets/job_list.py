@@ -10,11 +10,11 @@ from typing import ClassVar, Final
 from rich.style import Style
 from textual.message import Message
 
-from tui import formatting
 from tui.app.lines import fit
 from tui.app.model import JobsModel
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.base import formatting
 from tui.store.records import JobRow, JobStatus
 
 Clock = Callable[[], datetime]

@@ -12,11 +12,11 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui import formatting
 from tui.app.lines import fit, strip_of
 from tui.app.log_tail import log_tail
 from tui.app.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
+from tui.base import formatting
 from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import StoreError
 

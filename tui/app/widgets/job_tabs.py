@@ -17,7 +17,7 @@ from tui.app.widgets.log_panel import LogPanel
 from tui.app.widgets.metrics_panel import MetricsPanel
 from tui.app.widgets.piece_list import Entry, PieceList
 from tui.app.widgets.tab_title import TabTitle, TabWords
-from tui.formatting import plural, size
+from tui.base.formatting import plural, size
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
 

@@ -20,7 +20,7 @@ from tui.app.terminal import copy_text
 from tui.app.widgets.log_view import LogView
 from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.tab_title import TabWords
-from tui.formatting import plural, size
+from tui.base.formatting import plural, size
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp

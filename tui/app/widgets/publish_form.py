@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from tui import formatting
 from tui.app.shelf.data import TEST_FACT
 from tui.app.shelf.draft import DraftForm
 from tui.app.shelf.publish_draft import Past, PublishDraft, Wish
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Picker
+from tui.base import formatting
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import StoreError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tui import formatting
 from tui.app.lines import fit, linked
 from tui.app.shelf.data import ShelfData
 from tui.app.shelf.moving import time_left
@@ -13,6 +12,7 @@ from tui.app.shelf.words import STATES, place, progress
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
+from tui.base import formatting
 from tui.store.transfer_records import TransferRecord, TransferState
 
 _BAR: Final = 12

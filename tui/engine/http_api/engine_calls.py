@@ -10,8 +10,8 @@ from typing import Final
 
 from aiohttp import web
 
-from tui.engine.addresses import STORAGE_PATH
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
+from tui.base.listener_address import STORAGE_PATH
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.shapes import ANY_OBJECT, TEXT, TIME, many, shape
 from tui.engine.service import Engine

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.http_api.routes import Handler
 from tui.replicate.errors import (
     AuthenticationError,

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.errors import RefusedError
 from tui.engine.http_api.job_logs import JobLogs
 from tui.engine.http_api.routes import (
     Route,

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tui.engine import fields
-from tui.engine.addresses import public_base
+from tui.base import text_fields
+from tui.base.errors import RefusedError
+from tui.base.listener_address import public_base
+from tui.base.text_fields import FieldError
 from tui.engine.cloud_settings import mask_password
-from tui.engine.errors import RefusedError
-from tui.engine.fields import FieldError
 from tui.engine.http_api.routes import wrong
 from tui.engine.setting_fields import RISKS, read_web_address
 from tui.listener.client_address import parse_networks
@@ -183,7 +183,7 @@ def _addresses(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _bundle(name: str, value: Any) -> str:
-    return _as_typed(name, value, fields.read_ca_bundle)
+    return _as_typed(name, value, text_fields.read_ca_bundle)
 
 
 def _public(name: str, value: Any) -> str:
@@ -196,7 +196,7 @@ def _api_base(name: str, value: Any) -> str | None:
 
 
 def _proxy(name: str, value: Any) -> str:
-    return _as_typed(name, value, fields.read_proxy)
+    return _as_typed(name, value, text_fields.read_proxy)
 
 
 def _as_typed(name: str, value: Any, read: Callable[[Any], str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 from aiohttp import web
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
 from tui.engine.service import Engine

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pydantic_core
 from aiohttp import web
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 
 MOST_BODY: Final = 8 * 1024 * 1024
 _BODY_SECONDS: Final = 30.0

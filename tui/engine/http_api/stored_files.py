@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tui.engine.addresses import STORAGE_PATH
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
+from tui.base.listener_address import STORAGE_PATH
 from tui.engine.http_api.routes import Route
 from tui.engine.http_api.shapes import TEXT, TIME, WHOLE, many, maybe, shape
 from tui.engine.service import Engine

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.http_api.routes import flag_of, text_of, wrong
 from tui.settings import Home, write_atomically
 

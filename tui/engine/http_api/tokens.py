@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.http_api.routes import Route, base_of, read_object
 from tui.engine.http_api.shapes import FLAG, TEXT, TEXTS, maybe, shape
 from tui.engine.service import Engine

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.publisher.options import wrong
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Keys

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.publisher.control import Control
 from tui.engine.publisher.line import Line

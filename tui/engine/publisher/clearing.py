@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tui.base.errors import RefusedError
 from tui.engine.book import Clock
-from tui.engine.errors import RefusedError
 from tui.engine.publisher.artifacts import name_of
 from tui.engine.publisher.places import Places
 from tui.publishing.contract import Destination, Item

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.errors import RefusedError
 from tui.engine.book import Clock
 from tui.engine.clients import Clients
-from tui.engine.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.artifacts import artifacts_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 from unicodedata import category
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
 from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
-from tui.engine.errors import RefusedError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.bucket_keys import BucketKeys, host_of
 from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong

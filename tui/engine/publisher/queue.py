@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.hub import Hub
 from tui.engine.publisher.carrier import STOP, Carrier, without_stop
 from tui.engine.publisher.control import Control, Stop

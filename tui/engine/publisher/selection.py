@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.publisher.artifacts import checkpoint_of, name_of
 from tui.engine.publisher.checkpoints import compare
 from tui.engine.publisher.options import wrong

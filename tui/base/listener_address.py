@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback_host
-from tui.engine.errors import RefusedError
 
 WEBHOOK_PATH: Final = "/api/webhooks/replicate"
 STORAGE_PATH: Final = "/api/cloud/storage"
