@@ -15,7 +15,7 @@ import pytest
 from tests.engine.keyrings import secret_service
 from tests.engine.prompter import unanswered_prompts
 from tui.replicate.secret import Secret
-from tui.secrets import KeyringError, delete_token, read_token, store_token
+from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 
 pytestmark = pytest.mark.needs_system("gnome-keyring")
 BOUND = 30.0

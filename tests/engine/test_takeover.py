@@ -24,7 +24,7 @@ from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.hub import HubToken
 from tui.sandbox.server import serve
-from tui.secrets import StoredToken, read_token
+from tui.secrets.keyring import StoredToken, read_token
 from tui.settings import Home
 from tui.store.fact_names import scoped
 from tui.store.records import JobStatus

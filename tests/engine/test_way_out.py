@@ -35,10 +35,10 @@ from tui.engine.proxy_password import ProxyPassword
 from tui.engine.service import Engine
 from tui.engine.tasks import TaskOwner
 from tui.listener.storage import STORAGE_PATH
-from tui.network import network_of
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, load_settings, save_settings
+from tui.settings.network import network_of
 
 pytestmark = [needs_squid, pytest.mark.skipif(os.geteuid() != 0, reason="port 443 needs root")]
 LOGIN = f"alice:{MARK}-word"

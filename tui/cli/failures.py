@@ -46,7 +46,7 @@ def _meaning(error: Exception) -> tuple[str, int]:
     code = getattr(error, "code", "")
     if isinstance(code, str) and code:
         return code, exit_codes.BY_CODE.get(code, exit_codes.FAILED)
-    from tui.secrets import KeyringError
+    from tui.secrets.keyring import KeyringError
     from tui.settings import SettingsError
     from tui.simpletuner.errors import SimpleTunerError
     from tui.store.reader import UnknownJobError

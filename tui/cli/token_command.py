@@ -21,7 +21,7 @@ _AWAY = ("unreachable", "rate_limited")
 
 def token(options: argparse.Namespace) -> int:
     """Set, show the state of, validate or delete the token."""
-    from tui.secrets import delete_token, read_token
+    from tui.secrets.keyring import delete_token, read_token
 
     if options.hub:
         return _hub(options)
@@ -96,7 +96,7 @@ def _typed(prompt: str) -> str:
 
 def _set(options: argparse.Namespace, host: str) -> int:
     from tui.replicate.secret import Secret
-    from tui.secrets import store_token
+    from tui.secrets.keyring import store_token
 
     value = _typed(f"Replicate token for {host}: ")
     if not value.startswith("r8_"):

@@ -17,12 +17,12 @@ from tui.engine.token_box import (
     Token,
     TokenBox,
 )
-from tui.network import network_of
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError
 from tui.replicate.secret import Secret
 from tui.settings import Settings
+from tui.settings.network import network_of
 
 HOW_TO_GIVE_ONE = (
     "Give one on the Cloud screen (Account & token, e) or with simpletuner-tui token set, or set "

@@ -15,7 +15,6 @@ from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
 from tui.engine.proof import Proof
 from tui.engine.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
-from tui.network import network_of
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_client import make_client
 from tui.publishing.s3_errors import explain
@@ -25,6 +24,7 @@ from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
+from tui.settings.network import network_of
 from tui.simpletuner.checks import Check
 
 _KNOCK_SECONDS: Final = 15.0

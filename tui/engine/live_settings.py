@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from tui.network import split_password, with_password
 from tui.replicate.secret import MASK, Secret
 from tui.settings import Home, Settings, SettingsError, load_settings, save_settings
+from tui.settings.network import split_password, with_password
 
 Listener = Callable[[Settings, Settings], None]
 

@@ -19,8 +19,8 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.network_probe import Probe, look
 from tui.engine.proxy_password import ProxyPassword
 from tui.engine.status_page import page_of
-from tui.network import network_of
 from tui.replicate.errors import ReplicateError
+from tui.settings.network import network_of
 from tui.store.writer import StoreWriter
 
 FACT: Final = "network"

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.tasks import TaskOwner
-from tui.network import split_password
 from tui.replicate.secret import Secret
-from tui.secrets import KeyringError, delete_token, read_token, store_token
+from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 from tui.settings import Settings
+from tui.settings.network import split_password
 
 LOG = logging.getLogger(__name__)
 KIND: Final = "proxy"

@@ -19,9 +19,9 @@ from tui.base.hosts import is_loopback
 from tui.engine.book import utc_now
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
-from tui.network import network_of
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
+from tui.settings.network import network_of
 from tui.store.writer import StoreWriter
 
 PAGE: Final = "https://www.replicatestatus.com"

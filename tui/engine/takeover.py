@@ -20,9 +20,9 @@ from tui.engine.live_settings import LiveSettings
 from tui.engine.tasks import TaskOwner
 from tui.engine.token_box import Kind, Token, hub_meant
 from tui.engine.token_service import hub_owner
-from tui.network import network_of
 from tui.replicate.errors import AuthenticationError, ForbiddenError, ReplicateError
 from tui.replicate.secret import Secret
+from tui.settings.network import network_of
 
 _PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0)
 """Seconds between tries while the service cannot say whose a token is."""

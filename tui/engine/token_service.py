@@ -14,11 +14,11 @@ from tui.engine.clients import Clients
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind
-from tui.network import network_of
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret
-from tui.secrets import SERVICE, KeyringError, delete_token, store_token
+from tui.secrets.keyring import SERVICE, KeyringError, delete_token, store_token
+from tui.settings.network import network_of
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 

@@ -17,12 +17,12 @@ from tui.engine.hook_probes import HookProbes, Probe
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.listening import Listening
 from tui.engine.live_settings import LiveSettings
-from tui.network import network_of
 from tui.replicate.errors import NotSentError, SignatureError
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
+from tui.settings.network import network_of
 
 CHECK_MODEL: Final = "simpletuner/webhook-check"
 CHECK_PRICE_MICROS: Final = 100

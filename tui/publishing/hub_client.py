@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tui.network import network_of
 from tui.replicate.failures import unreached
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
+from tui.settings.network import network_of
 
 if TYPE_CHECKING:
     import httpx2

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 
-from tui.network import authorities_file, network_of
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.replicate.network import Network, name_proxy
 from tui.settings import NetworkSettings
+from tui.settings.network import authorities_file, network_of
 
 S3Client = Any
 """boto3 makes the class of its clients while the program runs."""

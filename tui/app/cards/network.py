@@ -216,8 +216,8 @@ def _with_word(proxy: str, word: str) -> str:
     """The proxy's address with another password, which may hold any letter."""
     from urllib.parse import quote
 
-    from tui.network import split_password, with_password
     from tui.replicate.secret import Secret
+    from tui.settings.network import split_password, with_password
 
     return with_password(split_password(proxy)[0], Secret(quote(word, safe="")))
 

@@ -19,7 +19,7 @@ from tui.replicate.errors import (
     ReplicateError,
     TooLargeError,
 )
-from tui.secrets import KeyringError
+from tui.secrets.keyring import KeyringError
 from tui.settings import SettingsError
 from tui.simpletuner.errors import SimpleTunerError
 from tui.store.schema import DuplicateError, StoreError

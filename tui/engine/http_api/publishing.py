@@ -14,7 +14,6 @@ from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wro
 from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
 from tui.engine.service import Engine
 from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
-from tui.network import network_of
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_names import check_repo_id
 from tui.publishing.hub_probe import availability
@@ -22,6 +21,7 @@ from tui.publishing.licence import licence_name
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
+from tui.settings.network import network_of
 
 _KIND: Final = "huggingface"
 _SECONDS: Final = 15.0

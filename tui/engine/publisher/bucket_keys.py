@@ -12,7 +12,7 @@ from tui.engine.publisher.options import wrong
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Keys
 from tui.replicate.secret import Secret
-from tui.secrets import KeyringError, delete_token, read_token, store_token
+from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 
 _NO_KEYRING: Final = ("there is no keyring", "no keyring service")
 """How it is said that no keyring can hold anything, in `keyring_helper`."""

@@ -95,7 +95,7 @@ async def delete_token(kind: str, host: str) -> bool:
 async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
     """Ask the helper process. The token goes through its input, never through its arguments."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tui.keyring_helper", action, SERVICE, user,
+        sys.executable, "-m", "tui.secrets.helper", action, SERVICE, user,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The process that talks to the keyring: `python -m tui.keyring_helper ACTION SERVICE USER`.
+"""The process that talks to the keyring: `python -m tui.secrets.helper ACTION SERVICE USER`.
 
 Prints one JSON object: `{value, backend}`, `{backend}`, `{deleted}` or `{problem}`. A token to
 store is read from standard input.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tui.secrets import TRUSTED_BACKENDS
+from tui.secrets.keyring import TRUSTED_BACKENDS
 
 
 def main() -> int:
