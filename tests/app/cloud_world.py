@@ -16,7 +16,7 @@ from tui.app.app import SimpleTunerApp
 from tui.app.screens.cloud import CloudScreen
 from tui.app.widgets.card_form import CardForm
 from tui.app.widgets.card_view import CardView
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.settings import Settings
 
 

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from tests.app.engine import StandInEngine
 from tests.app.world import NOW, fill, home_at
 from tui.app.app import SimpleTunerApp
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.settings import Home, Settings
 
 Open = Callable[..., Any]

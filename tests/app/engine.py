@@ -11,7 +11,7 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):

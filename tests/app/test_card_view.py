@@ -12,7 +12,7 @@ from tui.app.cards.card import Card, Said
 from tui.app.cards.words import Words, wrapped
 from tui.app.theme import DARK
 from tui.app.widgets.card_view import CardView
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 
 SENTENCE = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 

@@ -24,7 +24,7 @@ from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
 from tui.app.widgets.publish_form import PublishForm
 from tui.app.widgets.transfer_page import TransferPage
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.settings import Home
 from tui.store.transfer_records import TransferState
 

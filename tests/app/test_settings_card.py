@@ -14,7 +14,7 @@ from tests.engine.conftest import home, project  # noqa: F401  short paths for s
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.settings import Home, load_settings
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.settings import Home, Settings, UiSettings
 
 

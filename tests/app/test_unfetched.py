@@ -19,8 +19,8 @@ from tui.app.screens.job import JobScreen
 from tui.app.screens.publishing import PublishingScreen
 from tui.app.shelf.words import unfetched
 from tui.app.widgets.picker import Page
+from tui.client.client import ControlClient
 from tui.engine.collecting.fetch import PART
-from tui.engine.control_client import ControlClient
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.job_json import unfetched_json
 from tui.store.records import JobRecord

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 
 def app(folder: str) -> None:
@@ -23,7 +23,7 @@ def app(folder: str) -> None:
 
     async def attach() -> ControlClient:
         if home.socket.exists():
-            from tui.engine.control_client import ControlClient
+            from tui.client.client import ControlClient
 
             return ControlClient(home.socket)
         import asyncio

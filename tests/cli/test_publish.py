@@ -18,7 +18,7 @@ import pytest
 from tests.app.world import job
 from tests.cli.test_serve import home, tui, tui_json
 from tests.support import eventually_sync
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.settings import Home
 from tui.store.records import FileRecord, JobStatus
 from tui.store.writer import Change, StoreWriter

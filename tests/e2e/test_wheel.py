@@ -109,7 +109,7 @@ def test_a_job_runs_from_it(installed: Path) -> None:
         sandbox.wait(20)
         sandbox.stdout.close()
     stop = (
-        "from tui.engine.control_client import ControlClient; from tui.settings import Home;"
+        "from tui.client.client import ControlClient; from tui.settings import Home;"
         "ControlClient(Home.resolve().socket).request('POST', '/api/shutdown')"
     )
     run(installed, str(installed / "env/bin/python"), "-c", stop)

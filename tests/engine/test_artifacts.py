@@ -11,7 +11,7 @@ from tests.engine.test_transfers import a_job, ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.store.file_names import shared_folder
 
 

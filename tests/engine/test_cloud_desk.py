@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.engine.world import World
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.engine.onboarding import STEPS, checklist
 from tui.settings import Home, Settings, load_settings
 from tui.simpletuner.hardware import PROFILES
@@ -183,6 +183,6 @@ def test_the_command_line_sets_and_shows(home: Home) -> None:
         line["id"] for line in lines
     }
     assert any("the proxy 127.0.0.1:9" in line["message"] for line in lines)
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
     ControlClient(home.socket).request("POST", "/api/shutdown", {})

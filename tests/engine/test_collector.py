@@ -21,9 +21,9 @@ from tests.app.world import job as record
 from tests.engine.shelf import TOKEN, Shelf, serve_shelf
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
-from tui.engine.agent import own_engine
+from tui.client.agent import own_engine
+from tui.client.client import ControlClient, ControlError
 from tui.engine.collecting.fetch import PART
-from tui.engine.control_client import ControlClient, ControlError
 from tui.engine.service import Engine
 from tui.engine.storage_keys import folder_of
 from tui.replicate.redact import redact_url

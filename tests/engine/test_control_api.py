@@ -14,7 +14,7 @@ import pytest
 
 from tests.engine.world import World, running_engine
 from tests.support import eventually
-from tui.engine.control_client import ControlClient, ControlError, ControlEvent, EngineGoneError
+from tui.client.client import ControlClient, ControlError, ControlEvent, EngineGoneError
 from tui.settings import Home
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.conftest import home  # noqa: F401  a short path for the socket
-from tui.engine.control_client import ControlClient, EngineGoneError
+from tui.client.client import ControlClient, EngineGoneError
 from tui.settings import Home
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"ok": true}'

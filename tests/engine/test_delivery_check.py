@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.engine.world import World, edit_config
 from tests.replicate.server import serving
 from tui.base.listener_address import STORAGE_PATH
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.engine.storage_keys import BUCKET
 from tui.store.fact_names import scoped
 

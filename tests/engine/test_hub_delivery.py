@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.world import World
-from tui.engine.agent import session_of
-from tui.engine.control_client import ControlError
+from tui.client.agent import session_of
+from tui.client.client import ControlError
 from tui.store.log_file import LogFile
 from tui.store.records import JobStatus
 

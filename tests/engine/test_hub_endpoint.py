@@ -9,9 +9,9 @@ from aiohttp import web
 
 from tests.engine.world import World
 from tests.replicate.server import serving
-from tui.engine.agent import engine_environment, session_of
+from tui.client.agent import engine_environment, session_of
+from tui.client.client import ControlClient
 from tui.engine.clients import Clients
-from tui.engine.control_client import ControlClient
 from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import DEFAULT_HUB, clean_endpoint
 from tui.settings import Home, Settings

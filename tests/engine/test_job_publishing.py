@@ -15,9 +15,9 @@ from tests.engine.keyrings import secret_service
 from tests.engine.world import World, edit_config, running_world, sha256, written_by_trainer
 from tests.listener.conftest import Storage, grant, serve_storage
 from tests.publishing.hosting import BUCKET
-from tui.engine.agent import session_of
-from tui.engine.control_client import ControlError
-from tui.engine.job_calls import JobCalls
+from tui.client.agent import session_of
+from tui.client.client import ControlError
+from tui.client.jobs import JobCalls
 from tui.settings import Home
 from tui.store.records import JobStatus
 

@@ -12,8 +12,8 @@ import pytest
 from tests.engine.world import World, running_world, written_by_trainer
 from tests.support import eventually
 from tui.app.job_facts import refused_fields
+from tui.client.client import ControlError
 from tui.engine import monitor
-from tui.engine.control_client import ControlError
 from tui.settings import Home, load_settings
 from tui.store.records import JobStatus
 
@@ -221,7 +221,7 @@ async def test_images_leave_only_with_consent(
     home: Home, project: Path, setting: str, agreed: bool, code: str
 ) -> None:
     from tests.engine.world import quick_settings
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
     settings = quick_settings(consent=setting)
     network = replace(settings.network, send_secrets_unencrypted=True)
@@ -255,7 +255,7 @@ async def test_nothing_leaves_while_nobody_can_read_whether_and_where(
     home: Home, project: Path, text: str, code: str, words: str
 ) -> None:
     """Its default asks, and a script agrees; the default address is the one that costs money."""
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
     home.create()
     home.settings_file.write_text(
@@ -359,7 +359,7 @@ async def test_a_new_token_does_not_break_calls_under_way(world: World) -> None:
 
 
 async def test_two_api_bases_never_share_a_token(world: World, tmp_path: Path) -> None:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
     from tui.sandbox.config import SandboxConfig
     from tui.sandbox.server import serve
 

@@ -20,7 +20,7 @@ from tests.engine.world import World, quick_settings, running_world
 from tests.replicate.proxies import proxying
 from tests.replicate.server import serving
 from tests.support import eventually
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.engine.network_check import EGRESS_RANGES
 from tui.engine.network_probe import look
 from tui.replicate.network import Network
@@ -242,7 +242,7 @@ async def test_a_changed_proxy_and_authority_reach_replicates_client(
     home: Home, project: Path, authority: tuple[Path, Path]
 ) -> None:
     """The token is validated through the only way out, with the setting made a moment before."""
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
     async def account(_request: web.Request) -> web.Response:
         return web.json_response({"type": "user", "username": "alice", "name": "Alice"})

@@ -14,7 +14,7 @@ from tests.engine.test_transfers import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.engine.storage_keys import folder_of
 from tui.listener.storage import ReceivedObject
 from tui.publishing.meter import sha256_of

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from tests.engine.world import World
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 
 
 async def check(world: World, repo_id: str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import pytest
 
 from tests.engine.world import edit_config, write_quick_settings
 from tests.support import eventually
-from tui.engine.agent import OwnedEngine, own_engine
-from tui.engine.control_client import ControlClient, ControlError
+from tui.client.agent import OwnedEngine, own_engine
+from tui.client.client import ControlClient, ControlError
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault

@@ -21,7 +21,7 @@ from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET, rclone
 from tests.support import eventually
-from tui.engine.agent import OwnedEngine, own_engine
+from tui.client.agent import OwnedEngine, own_engine
 from tui.engine.publisher.run import _known_hash
 from tui.publishing.contract import LocalFile
 from tui.publishing.meter import describe_source

@@ -16,8 +16,8 @@ from tests.engine.world import World, quick_settings, running_engine, running_wo
 from tests.store.test_billing import REAL, done, job
 from tests.support import eventually
 from tui.base.errors import RefusedError
+from tui.client.client import ControlError
 from tui.engine.book import utc_now
-from tui.engine.control_client import ControlError
 from tui.engine.live_settings import LiveSettings
 from tui.engine.spending_service import SpendingService, ceiling_seconds
 from tui.settings import Home, Settings, SpendingSettings

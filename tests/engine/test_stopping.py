@@ -17,7 +17,7 @@ from tests.engine.test_sent_once import add, random_file
 from tests.engine.test_transfers import ended
 from tests.engine.world import World, running_engine, write_quick_settings
 from tests.support import eventually
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.publishing.contract import Item, LocalFile
 from tui.publishing.meter import sha256_of
 from tui.settings import Home

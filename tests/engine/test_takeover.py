@@ -17,8 +17,8 @@ from tests.engine.keyrings import Keyring, secret_service
 from tests.engine.world import SPEED, World, running_engine, running_world
 from tests.support import eventually
 from tui.cli import exit_codes
+from tui.client.client import ControlClient, ControlError
 from tui.engine import token_box
-from tui.engine.control_client import ControlClient, ControlError
 from tui.engine.service import Engine
 from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.demo import write_demo_project

@@ -24,8 +24,8 @@ from tests.engine.world import sha256
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
 from tests.publishing.hosting import BUCKET
 from tests.support import eventually
-from tui.engine.agent import OwnedEngine, own_engine
-from tui.engine.control_client import ControlClient
+from tui.client.agent import OwnedEngine, own_engine
+from tui.client.client import ControlClient
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import RunningSandbox, serve

@@ -16,7 +16,7 @@ from tests.engine.keyrings import Keyring, secret_service
 from tests.engine.prompter import unanswered_prompts
 from tests.engine.world import World, running_engine
 from tui.base.errors import RefusedError
-from tui.engine.control_client import ControlClient, ControlError
+from tui.client.client import ControlClient, ControlError
 from tui.engine.token_service import clean_token
 from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.server import serve

@@ -10,7 +10,7 @@ import pytest
 from tests.engine.test_transfers import a_job, ended
 from tests.engine.world import World
 from tests.support import eventually
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.engine.publisher.line import Line
 
 

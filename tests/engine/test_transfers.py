@@ -15,7 +15,7 @@ from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.gate import Answer, gate_before
 from tests.publishing.hosting import BUCKET
 from tests.support import eventually
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.listener.storage import ReceivedObject
 from tui.settings import Home
 from tui.store.records import JobStatus

@@ -27,7 +27,7 @@ from tests.replicate.proxies import proxying
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually
 from tests.town import API, API_HOST, HUB_HOST, OWN_HOST, PAGES, STORE_HOST, Town, town
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.engine.hub import Hub
 from tui.engine.live_settings import LiveSettings
 from tui.engine.network_probe import look

@@ -17,8 +17,8 @@ from aiohttp import web
 from tests.engine.test_jobs import check_whole
 from tests.engine.world import World, quick_settings, running_world
 from tests.support import eventually
+from tui.client.client import ControlError
 from tui.engine import monitor
-from tui.engine.control_client import ControlError
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tests.app.conftest import text_of, wait_for
 from tui.app.app import SimpleTunerApp
 from tui.app.screens.publishing import PublishingScreen
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.settings import CloudSettings, Home, Settings
 
 

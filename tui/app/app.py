@@ -35,7 +35,7 @@ from tui.app.widgets.job_list import utc_now
 from tui.settings import Home, Settings
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _NOTICES_KEPT: Final = 200
 _SEVERITY: Final[dict[str, SeverityLevel]] = {

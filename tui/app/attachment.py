@@ -27,7 +27,7 @@ from tui.store.schema import StoreError
 from tui.store.unheard import FACT as UNHEARD
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _SAVE_FRAME_EVERY: Final = 60.0
 """Seconds between two saved frames while jobs change; the last one is saved when leaving."""

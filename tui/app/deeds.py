@@ -12,7 +12,7 @@ from tui.store.records import JobRow
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 
 class Deeds:
@@ -132,7 +132,7 @@ class Deeds:
 
     def run(self, call: Callable[[ControlClient], Awaitable[str]]) -> None:
         """Make a call to the engine and say how it went."""
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         control = self._app.control
         if control is None:

@@ -11,7 +11,7 @@ from tui.app.messages import EngineState, UploadProgress
 
 if TYPE_CHECKING:
     from tui.app.attachment import AttachedApp
-    from tui.engine.control_client import ControlClient, ControlEvent
+    from tui.client.client import ControlClient, ControlEvent
 
 Attach = Callable[[], Awaitable["ControlClient"]]
 _PERIOD: Final = 0.25
@@ -31,7 +31,7 @@ class EngineFeed:
 
     async def run(self) -> None:
         """Attach, follow, and attach again when the line breaks. Ends by being cancelled."""
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         failures = 0
         while True:

@@ -9,7 +9,7 @@ from tui.app import new_job_publishing as publishing
 from tui.app.new_job_flow import NewJobFlow
 from tui.app.new_job_names import NameAsker
 from tui.app.widgets.prompt_line import PromptLine
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.check_words import stays_here
 from tui.app.new_job_form import Answer, Draft
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 
 if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 DEBOUNCE: Final = 0.3
 """Seconds without a change before a draft is checked."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app import new_job_publishing as publishing
-from tui.engine.control_client import ControlError
-from tui.engine.job_calls import JobCalls
+from tui.client.client import ControlError
+from tui.client.jobs import JobCalls
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tui.app.app import SimpleTunerApp
     from tui.app.new_job_flow import NewJobFlow
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 DEBOUNCE: Final = 0.35
 """Seconds without a key before a repository's name is looked up."""

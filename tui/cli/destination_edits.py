@@ -13,8 +13,8 @@ from tui.cli.failures import wrong_usage
 from tui.cli.output import tell
 from tui.cli.publish_grammar import full_path
 from tui.cli.s3_keys import ask_keys
-from tui.engine.agent import IDLE_SECONDS
-from tui.engine.control_client import ControlClient, ControlError
+from tui.client.agent import IDLE_SECONDS
+from tui.client.client import ControlClient, ControlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from tui.base import formatting
 from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.engine.control_client import ControlClient
+from tui.client.client import ControlClient
 from tui.simpletuner.hardware import TRAINERS
 
 _STATES = {

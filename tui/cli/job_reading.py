@@ -143,7 +143,7 @@ def _follow(
     position: int,
     write: Callable[[bytes], object],
 ) -> None:
-    from tui.engine.control_client import ControlError
+    from tui.client.client import ControlError
 
     def ended() -> bool:
         nonlocal position
@@ -201,7 +201,7 @@ def _wake_engine(records: list[JobRecord]) -> None:
     """
     if not any(job.status in _FOLLOWED for job in records):
         return
-    from tui.engine.control_client import ControlError
+    from tui.client.client import ControlError
 
     sys.stdout.flush()
     try:

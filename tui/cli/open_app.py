@@ -16,7 +16,7 @@ from tui.cli.output import tell
 from tui.settings import Home, load_settings
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 
 def open_app(_options: argparse.Namespace) -> int:
@@ -30,7 +30,7 @@ def open_app(_options: argparse.Namespace) -> int:
         from tui.app.app import run
 
         async def attach() -> ControlClient:
-            from tui.engine import agent
+            from tui.client import agent
 
             return await agent.attach(home, settings, os.environ)
 

@@ -13,10 +13,10 @@ from tui.cli import destination_edits, exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.cli.publish_grammar import TARGETS, full_path
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _ENDS: Final = ("done", "failed", "cancelled", "paused")
 _REFUSED: Final = frozenset({"credentials", "permission", "token"})

@@ -16,7 +16,7 @@ from tui.base.errors import SpokenError
 from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.engine.control_client import ControlError
+from tui.client.client import ControlError
 from tui.engine.publisher.options import read_speed
 from tui.engine.setting_fields import READERS, read_settings
 from tui.engine.settings_desk import values_of

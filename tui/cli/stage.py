@@ -11,14 +11,14 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tui.engine.agent import (
+from tui.client.agent import (
     HF_ENDPOINT_VARIABLE,
     HF_VARIABLES,
     REPLICATE_VARIABLE,
     OwnedEngine,
     own_engine,
 )
-from tui.engine.control_client import ControlClient, ControlError, EngineGoneError
+from tui.client.client import ControlClient, ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 
 BUCKET_NAME = "demo-bucket"

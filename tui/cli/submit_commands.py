@@ -15,7 +15,7 @@ from tui.base import formatting
 from tui.cli import exit_codes, world
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
-from tui.engine.control_client import ControlClient, ControlError
+from tui.client.client import ControlClient, ControlError
 from tui.store.job_json import job_json
 from tui.store.records import UNDELIVERED, JobRecord, JobStatus
 

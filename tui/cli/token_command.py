@@ -12,7 +12,7 @@ import sys
 from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, tell
-from tui.engine.agent import REPLICATE_VARIABLE
+from tui.client.agent import REPLICATE_VARIABLE
 
 _SLOW = 120.0
 """Seconds for a call behind which the Hub is asked."""
@@ -108,7 +108,7 @@ def _set(options: argparse.Namespace, host: str) -> int:
 
 def _tell_engine() -> None:
     """An engine that runs looks into the keyring again; one that does not needs no telling."""
-    from tui.engine.control_client import ControlClient, ControlError
+    from tui.client.client import ControlClient, ControlError
 
     client = ControlClient(world.home().socket, world.settings().cloud.api_base)
     with contextlib.suppress(ControlError):

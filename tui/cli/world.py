@@ -12,7 +12,7 @@ from tui.settings import Home, Settings, load_settings
 from tui.store.reader import StoreReader
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 
 def home() -> Home:
@@ -43,7 +43,7 @@ def reader() -> StoreReader:
 
 def engine() -> ControlClient:
     """The engine, started if need be."""
-    from tui.engine.agent import attach_blocking
+    from tui.client.agent import attach_blocking
 
     return attach_blocking(home(), settings(), os.environ)
 

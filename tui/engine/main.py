@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from tui.engine.agent import IDLE_SECONDS
+from tui.client.agent import IDLE_SECONDS
 from tui.engine.control import serve_control, shut_down
 from tui.engine.service import Engine
 from tui.settings import Home, SettingsError, load_settings

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
-from tui.engine.agent import session_of
+from tui.client.agent import session_of
+from tui.client.client import ControlClient, ControlError
 from tui.engine.control import serve_control, shut_down
-from tui.engine.control_client import ControlClient, ControlError
 from tui.engine.event_lines import EventLines
 from tui.engine.main import prepare_loop
 from tui.engine.service import Engine

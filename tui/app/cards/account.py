@@ -10,7 +10,7 @@ from tui.app.status import username
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient, ControlError
+    from tui.client.client import ControlClient, ControlError
 
 _KINDS: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
 _VARIABLES: Final = {"replicate": "REPLICATE_API_TOKEN", "huggingface": "HF_TOKEN"}

@@ -14,7 +14,7 @@ from tui.app.cards.data import CloudData
 from tui.app.cards.words import Words
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient, ControlError
+    from tui.client.client import ControlClient, ControlError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient, ControlError
+    from tui.client.client import ControlClient, ControlError
 
 Known = dict[str, Any]
 DAYS: Final = (7, 30, 90)
@@ -151,7 +151,7 @@ class CloudData:
         self._changed()
 
     async def _load(self, control: ControlClient, name: str) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             answer = await self._ask(control, name)

@@ -9,7 +9,7 @@ from tui.app.cards.words import LABEL, Words, row, step_lines, wrapped
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 WAYS: Final = {
     "local": ("this machine", "files arrive here while the job runs"),

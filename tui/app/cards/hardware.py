@@ -11,7 +11,7 @@ from tui.base import formatting
 from tui.simpletuner.hardware import PROFILES, TRAINERS, HardwareProfile
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 STATES: Final = {
     "operational": ("●", "good", "up"), "degraded_performance": ("!", "warn", "degraded"),

@@ -13,7 +13,7 @@ from tui.listener.reasons import WORDS
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _MARKS: Final = {"accepted": ("✓", "good"), "duplicate": ("=", "dim")}
 _LAST: Final = 3

@@ -11,7 +11,7 @@ from tui.app.lines import fit
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _NAME: Final = 24
 _PAGE: Final = {

@@ -9,7 +9,7 @@ from tui.app.cards.words import LABEL, Words, row, wrapped
 from tui.app.lines import fit_end
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _CONSENT: Final = (
     ("ask", "ask each time", "a job says what leaves this machine, and waits for a yes"),

@@ -8,7 +8,7 @@ from tui.app.cards.card import Card, Item, Said
 from tui.app.cards.words import Words
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _MARKS: Final = {"done": ("✓", "good"), "skipped": ("–", "dim"), "open": ("○", "warn")}
 _HOW: Final = {

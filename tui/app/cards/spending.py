@@ -10,7 +10,7 @@ from tui.app.cards.words import Words, bar, columns, problem, row, wrapped
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _PERIODS: Final = (
     ("daily", "day", "the last 24 hours"),

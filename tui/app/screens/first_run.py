@@ -17,7 +17,7 @@ from tui.app.widgets.picker import PanelFoot
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
     from tui.app.cards.data import CloudData
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _LIMIT: Final = "50"
 
@@ -25,7 +25,7 @@ _LIMIT: Final = "50"
 async def greet(app: SimpleTunerApp, control: ControlClient) -> None:
     """Show the pages once, over the Cloud screen, to somebody who has done nothing yet."""
     from tui.app.screens.cloud import CloudScreen
-    from tui.engine.control_client import ControlError
+    from tui.client.client import ControlError
 
     try:
         known = await control.cloud.onboarding()

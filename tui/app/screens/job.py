@@ -25,7 +25,7 @@ from tui.app.widgets.metrics_panel import MetricsPanel
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
-from tui.engine.control_client import ControlClient, ControlError
+from tui.client.client import ControlClient, ControlError
 from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import StoreError
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 TEST_FACT: Final = "destination_test:"
 _ENDED_SHOWN: Final = 200
@@ -93,7 +93,7 @@ class ShelfData:
         self._screen.run_worker(self._read_keys(control), group="keys", exit_on_error=False)
 
     async def _read_keys(self, control: ControlClient) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             rows = await control.publishing.destinations()
@@ -226,7 +226,7 @@ class ShelfData:
         return self.known(job_id)
 
     async def _look(self, control: ControlClient, job_id: str) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             found = await control.publishing.artifacts(job_id)
@@ -277,7 +277,7 @@ class ShelfData:
     async def ask_hub(self) -> None:
         """Ask whose token the Hub is given."""
         from tui.app.status import username
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         control = self.app.control
         if control is None:
@@ -291,7 +291,7 @@ class ShelfData:
         self.hub_token = f"as @{username(found)}" if found.get("valid") else why
 
     async def _test(self, control: ControlClient, name: str) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             await control.publishing.test_destination(name)

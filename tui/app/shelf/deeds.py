@@ -13,7 +13,7 @@ from tui.store.transfer_records import DestinationRecord, TransferRecord, Transf
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
     from tui.app.shelf.data import ShelfData
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 
 class ShelfDeeds:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient, ControlError
+    from tui.client.client import ControlClient, ControlError
 
 _S3: Final = (
     "preset", "bucket", "endpoint", "account", "region", "prefix", "access_key", "secret_key",

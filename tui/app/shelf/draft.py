@@ -11,7 +11,7 @@ from tui.app.widgets.confirm import Confirm
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient, ControlError
+    from tui.client.client import ControlClient, ControlError
 
 
 class Draft(Card):
@@ -87,7 +87,7 @@ class DraftForm(CardForm):
         self.update()
 
     async def _work(self, control: ControlClient, key: str, value: str) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             said = await self.card.apply(control, key, value)

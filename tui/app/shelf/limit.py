@@ -11,7 +11,7 @@ from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 
 class LimitDraft(Draft):

@@ -15,7 +15,7 @@ from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 OTHER: Final = "?"
 """The choice of a place that is typed."""

@@ -22,7 +22,7 @@ from tui.app.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _LABEL: Final = 16
 _LONGEST: Final = 8192
@@ -225,7 +225,7 @@ class CardForm(ModalScreen[None]):
         self.run_worker(self._work(control, key, value), group="card", exit_on_error=False)
 
     async def _work(self, control: ControlClient, key: str, value: str) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             said = await self.card.apply(control, key, value)

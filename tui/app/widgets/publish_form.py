@@ -16,7 +16,7 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.engine.control_client import ControlClient
+    from tui.client.client import ControlClient
 
 _WHOSE = {
     "edited": "The model card there was written by this program and edited since.",
@@ -57,7 +57,7 @@ class PublishForm(DraftForm):
             self.run_worker(self._read_checkpoints(control), group="read", exit_on_error=False)
 
     async def _read_checkpoints(self, control: ControlClient) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             found = await control.publishing.artifacts(self.draft.wish.jobs[0].job_id)
@@ -67,7 +67,7 @@ class PublishForm(DraftForm):
         self.update()
 
     async def _work(self, control: ControlClient, key: str, value: str) -> None:
-        from tui.engine.control_client import ControlError
+        from tui.client.client import ControlError
 
         try:
             ahead = await self.draft.look_ahead(control)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tui.engine.control_client import ControlClient, ControlError, EngineGoneError
+from tui.client.client import ControlClient, ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings, SettingsError
 
 IDLE_SECONDS: Final = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from tui.engine.cloud_calls import Caller
+from tui.client.cloud import Caller
 
 
 class JobCalls:

@@ -22,10 +22,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from tui.base.errors import SpokenError
-from tui.engine.cloud_calls import CloudCalls
+from tui.client.cloud import CloudCalls
+from tui.client.peer import peer_uid
+from tui.client.publishing import PublishingCalls
 from tui.engine.handed_in import to_headers
-from tui.engine.peer import peer_uid
-from tui.engine.publishing_calls import PublishingCalls
 from tui.settings import HOME_VARIABLE, folder_problem
 
 _FINE_STATUS: Final = 200
