@@ -7,7 +7,7 @@ from array import array
 
 from textual.app import App, ComposeResult
 
-from tui.app.widgets.chart import MetricChart, Series
+from tui.app.chart.chart import MetricChart, Series
 
 
 def falling(name: str, count: int, offset: float = 0.0) -> Series:

@@ -8,9 +8,9 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.app.widgets.chart_canvas import Canvas
-from tui.app.widgets.chart_data import BLOCK, EXACT_SMOOTHING_POINTS, Series, Span, finite
-from tui.app.widgets.chart_scale import Scale, label, on_log, round_ticks
+from tui.app.chart.canvas import Canvas
+from tui.app.chart.data import BLOCK, EXACT_SMOOTHING_POINTS, Series, Span, finite
+from tui.app.chart.scale import Scale, label, on_log, round_ticks
 
 VALUES = st.lists(
     st.floats(width=32) | st.sampled_from([math.nan, math.inf, -math.inf]), min_size=1, max_size=400

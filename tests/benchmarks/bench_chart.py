@@ -13,7 +13,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 from tests.benchmarks import Row
-from tui.app.widgets.chart import MetricChart, Series
+from tui.app.chart.chart import MetricChart, Series
 
 POINTS = 1_000_000
 ROUNDS = 15

@@ -22,7 +22,7 @@ from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.app.widgets.chart import MetricChart
+    from tui.app.chart.chart import MetricChart
 
 
 class TailView(Widget):
@@ -99,7 +99,7 @@ class JobPreview(Vertical):
 
     def _curve(self, job: JobRecord | None) -> None:
         """Draw the loss; the chart is only made when there is the first curve to draw."""
-        from tui.app.widgets.chart_data import Series
+        from tui.app.chart.data import Series
 
         series: list[Any] = []
         if job is not None:
@@ -110,7 +110,7 @@ class JobPreview(Vertical):
         if self._chart is None:
             if not series:
                 return
-            from tui.app.widgets.chart import MetricChart
+            from tui.app.chart.chart import MetricChart
 
             self._chart = MetricChart(mini=True)
             self.query_one("#preview-chart").mount(self._chart)

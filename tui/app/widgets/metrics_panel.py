@@ -9,8 +9,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tui.app.widgets.chart import MetricChart
-from tui.app.widgets.chart_data import Series
+from tui.app.chart.chart import MetricChart
+from tui.app.chart.data import Series
 from tui.app.widgets.tab_title import TabWords
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord

@@ -25,16 +25,16 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.keymap import bindings
-from tui.app.page_actions import CHART
-from tui.app.widgets.chart_data import Series
-from tui.app.widgets.chart_paint import (
+from tui.app.chart.data import Series
+from tui.app.chart.paint import (
     Layer,
     Picture,
     Tones,
     empty_chart,
     paint_chart,
 )
+from tui.app.keymap import bindings
+from tui.app.page_actions import CHART
 
 __all__ = ["MetricChart", "Series"]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tui.app.widgets.chart_data import Span
+from tui.app.chart.data import Span
 
 _LEFT: Final = (0x01, 0x02, 0x04, 0x40)
 _RIGHT: Final = (0x08, 0x10, 0x20, 0x80)

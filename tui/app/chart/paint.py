@@ -9,9 +9,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.app.widgets.chart_canvas import Canvas
-from tui.app.widgets.chart_data import Series, Span
-from tui.app.widgets.chart_scale import Scale, label, on_log, round_ticks
+from tui.app.chart.canvas import Canvas
+from tui.app.chart.data import Series, Span
+from tui.app.chart.scale import Scale, label, on_log, round_ticks
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tui.app.widgets.chart_data import Span
+from tui.app.chart.data import Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The line chart: data, scales and drawing."""
