@@ -18,8 +18,8 @@ from textual.pilot import Pilot
 
 from tests.support import eventually
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.cloud import CloudScreen
-from tui.app.screens.first_run import FirstRun
+from tui.app.cloud.first_run import FirstRun
+from tui.app.cloud.screen import CloudScreen
 from tui.cli.stage import Stage
 from tui.settings import Home
 

@@ -13,9 +13,9 @@ from textual.pilot import Pilot
 from tests.app.conftest import wait_for
 from tests.engine.world import World, quick_settings
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.cloud import CloudScreen
-from tui.app.widgets.card_form import CardForm
-from tui.app.widgets.card_view import CardView
+from tui.app.cloud.card_form import CardForm
+from tui.app.cloud.card_view import CardView
+from tui.app.cloud.screen import CloudScreen
 from tui.client.client import ControlClient
 from tui.settings import Settings
 

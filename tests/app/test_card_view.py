@@ -8,10 +8,10 @@ from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.geometry import Size
 
-from tui.app.cards.card import Card, Said
-from tui.app.cards.words import Words, wrapped
+from tui.app.cloud.card import Card, Said
+from tui.app.cloud.card_view import CardView
+from tui.app.cloud.text import Words, wrapped
 from tui.app.theme import DARK
-from tui.app.widgets.card_view import CardView
 from tui.client.client import ControlClient
 
 SENTENCE = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"

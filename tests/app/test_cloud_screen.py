@@ -11,7 +11,7 @@ from tests.app.cloud_world import done, go_to, on_cloud, open_form, said, settle
 from tests.app.conftest import text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
 from tests.engine.world import World, running_world, write_quick_settings
-from tui.app.widgets.card_form import CardForm
+from tui.app.cloud.card_form import CardForm
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
 from tui.settings import Home, load_settings

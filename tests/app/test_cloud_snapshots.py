@@ -12,7 +12,7 @@ from tests.app.conftest import wait_for
 from tests.app.engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.cloud import CloudScreen
+from tui.app.cloud.screen import CloudScreen
 from tui.settings import Home, Settings
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter

@@ -9,10 +9,10 @@ import pytest
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.engine import StandInEngine
+from tui.app.cloud.card_form import CardForm
+from tui.app.cloud.first_run import PAGES, FirstRun
+from tui.app.cloud.screen import CloudScreen
 from tui.app.resume import Place, load_place, save_place
-from tui.app.screens.cloud import CloudScreen
-from tui.app.screens.first_run import PAGES, FirstRun
-from tui.app.widgets.card_form import CardForm
 from tui.settings import Home
 
 ONBOARDING = ("GET", "/api/engine/onboarding")

@@ -18,7 +18,7 @@ from tests.engine.conftest import home, project  # noqa: F401  short paths for s
 from tests.engine.test_listening import free_port, make_certificate, status
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import needs_program
-from tui.app.widgets.card_form import CardForm
+from tui.app.cloud.card_form import CardForm
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
 from tui.listener.webhooks import WEBHOOK_PATH

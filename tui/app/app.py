@@ -161,7 +161,7 @@ class SimpleTunerApp(Everywhere):
         """The engine is there; somebody new is shown the way."""
         super().attached(control)
         if not (self.status.sandbox or self.model.total or self._greeted):
-            from tui.app.screens.first_run import greet
+            from tui.app.cloud.first_run import greet
 
             self._greeted = True
             self.run_worker(greet(self, control), group="greet", exit_on_error=False)

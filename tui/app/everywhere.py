@@ -56,7 +56,7 @@ class Everywhere(AttachedApp):
 
     def _side_screen(self, name: str) -> Screen[Any]:
         if name == "cloud":
-            from tui.app.screens.cloud import CloudScreen
+            from tui.app.cloud.screen import CloudScreen
 
             return CloudScreen()
         from tui.app.screens.publishing import PublishingScreen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.app.cards.card import Item, Question, Said
+from tui.app.cloud.card import Item, Question, Said
 from tui.app.shelf.draft import Draft
 from tui.app.shelf.words import PROVIDERS
 from tui.publishing.s3_profile import PRESETS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.app.cards.card import Card, Item, Question, Said
-from tui.app.cards.words import Words
-from tui.app.widgets.card_form import CardForm
+from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card_form import CardForm
+from tui.app.cloud.text import Words
 from tui.app.widgets.confirm import Confirm
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui.app.cards.card import Item, Said
+from tui.app.cloud.card import Item, Said
 from tui.app.shelf.draft import Draft
 from tui.base import formatting
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-from tui.app.cards.words import MARKS
+from tui.app.cloud.text import MARKS
 from tui.app.lines import fit, unbreakable
 from tui.app.shelf.words import STATES, best_means, checkpoint_name, place, unfetched, weights
 from tui.app.widgets.piece_list import Entry

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.cards.card import Item, Said
+from tui.app.cloud.card import Item, Said
 from tui.app.shelf.draft import Draft
 from tui.app.shelf.words import checkpoint_name, destination, loss_words
 from tui.base import formatting

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.actions import MOVE
-from tui.app.cards.words import Words, cut
+from tui.app.cloud.text import Words, cut
 from tui.app.keymap import bindings
 from tui.app.lines import fit, length, strip_of
 from tui.app.theme import palette
@@ -17,8 +17,8 @@ from tui.app.theme import palette
 if TYPE_CHECKING:
     from rich.style import Style
 
-    from tui.app.cards.card import Card
-    from tui.app.screens.cloud import CloudScreen
+    from tui.app.cloud.card import Card
+    from tui.app.cloud.screen import CloudScreen
 
 _FRAME = 4
 

@@ -13,17 +13,17 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 
 from tui.app.actions import CLOUD, MOVE, Action
-from tui.app.cards.data import CloudData
-from tui.app.cards.deck import make_cards
-from tui.app.cards.spending import SpendingCard
+from tui.app.cloud.card_view import CardView
+from tui.app.cloud.registry import make_cards
+from tui.app.cloud.spending import SpendingCard
+from tui.app.cloud.state import CloudData
 from tui.app.messages import EngineState
 from tui.app.screens.base import AppScreen
 from tui.app.second_press import SecondPress
 from tui.app.styles import style_sheet
-from tui.app.widgets.card_view import CardView
 
 if TYPE_CHECKING:
-    from tui.app.widgets.card_form import CardForm
+    from tui.app.cloud.card_form import CardForm
 
 _WIDE: Final = 110
 
@@ -95,7 +95,7 @@ class CloudScreen(AppScreen):
             form.update()
 
     def _form(self) -> CardForm | None:
-        from tui.app.widgets.card_form import CardForm
+        from tui.app.cloud.card_form import CardForm
 
         top = self.owner.screen
         return top if isinstance(top, CardForm) and top.is_mounted else None
@@ -154,7 +154,7 @@ class CloudScreen(AppScreen):
 
     def do_edit(self) -> None:
         """The card's form."""
-        from tui.app.widgets.card_form import CardForm
+        from tui.app.cloud.card_form import CardForm
 
         self.owner.push_screen(CardForm(self.view.card))
 

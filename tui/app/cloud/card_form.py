@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui.app.cards.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, Item, Question, Said
 from tui.app.lines import fit, plain
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.panel_title import PanelTitle

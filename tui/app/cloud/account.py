@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cards.card import Card, Item, Question, Said
-from tui.app.cards.words import LABEL, Words, problem, row, wrapped
+from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
 from tui.app.status import username
 from tui.base import formatting
 

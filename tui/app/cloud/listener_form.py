@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tui.app.cards.card import Item, Question
+from tui.app.cloud.card import Item, Question
 
 PRESET: Final = ("34.82.0.0/16", "35.185.0.0/16")
 """Networks that Replicate sends webhooks from, as SimpleTuner's documentation names them."""

@@ -16,7 +16,7 @@ from tui.app.widgets.picker import PanelFoot
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.app.cards.data import CloudData
+    from tui.app.cloud.state import CloudData
     from tui.client.client import ControlClient
 
 _LIMIT: Final = "50"
@@ -24,7 +24,7 @@ _LIMIT: Final = "50"
 
 async def greet(app: SimpleTunerApp, control: ControlClient) -> None:
     """Show the pages once, over the Cloud screen, to somebody who has done nothing yet."""
-    from tui.app.screens.cloud import CloudScreen
+    from tui.app.cloud.screen import CloudScreen
     from tui.client.client import ControlError
 
     try:
@@ -148,7 +148,7 @@ class FirstRun(ModalScreen[None]):
         self.keys.update(f"enter  {page.enter}    →  next    {back}esc  skip all")
 
     def _words(self) -> dict[str, Any]:
-        from tui.app.cards.hardware import HardwareCard
+        from tui.app.cloud.hardware import HardwareCard
         from tui.base import formatting
 
         card = HardwareCard(self._data)
@@ -183,8 +183,8 @@ class FirstRun(ModalScreen[None]):
     def action_choose(self) -> None:
         """What this page offers."""
         if self._at == _TOKEN:
-            from tui.app.cards.account import AccountCard
-            from tui.app.widgets.card_form import CardForm
+            from tui.app.cloud.account import AccountCard
+            from tui.app.cloud.card_form import CardForm
 
             def back(_: None) -> None:
                 self.action_next()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cards import listener_form
-from tui.app.cards.card import Card, Item, Question, Said
-from tui.app.cards.words import LABEL, Words, cut, row, wrapped
+from tui.app.cloud import listener_form
+from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.text import LABEL, Words, cut, row, wrapped
 from tui.base import formatting
 from tui.listener.reasons import WORDS
 from tui.store.schema import StoreError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cards.card import Card, Item, Question, Said
-from tui.app.cards.data import DAYS
-from tui.app.cards.words import Words, bar, columns, problem, row, wrapped
+from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.state import DAYS
+from tui.app.cloud.text import Words, bar, columns, problem, row, wrapped
 from tui.base import formatting
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cards.card import Card, Item, Said
-from tui.app.cards.words import LABEL, Words, row, wrapped
+from tui.app.cloud.card import Card, Item, Said
+from tui.app.cloud.text import LABEL, Words, row, wrapped
 from tui.app.lines import fit
 from tui.base import formatting
 from tui.simpletuner.hardware import PROFILES, TRAINERS, HardwareProfile

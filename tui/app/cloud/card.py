@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.app.cards.data import CloudData
-from tui.app.cards.words import Words
+from tui.app.cloud.state import CloudData
+from tui.app.cloud.text import Words
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient, ControlError

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from tui.app.cards.account import AccountCard
-from tui.app.cards.card import Card
-from tui.app.cards.data import CloudData
-from tui.app.cards.delivery import DeliveryCard
-from tui.app.cards.hardware import HardwareCard
-from tui.app.cards.listener import ListenerCard
-from tui.app.cards.network import NetworkCard
-from tui.app.cards.settings import SettingsCard
-from tui.app.cards.setup import SetupCard
-from tui.app.cards.spending import SpendingCard
+from tui.app.cloud.account import AccountCard
+from tui.app.cloud.card import Card
+from tui.app.cloud.delivery import DeliveryCard
+from tui.app.cloud.hardware import HardwareCard
+from tui.app.cloud.listener import ListenerCard
+from tui.app.cloud.network import NetworkCard
+from tui.app.cloud.settings import SettingsCard
+from tui.app.cloud.setup import SetupCard
+from tui.app.cloud.spending import SpendingCard
+from tui.app.cloud.state import CloudData
 
 _ALL: Final[tuple[type[Card], ...]] = (
     SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cards.card import Card, Item, Said
-from tui.app.cards.words import Words
+from tui.app.cloud.card import Card, Item, Said
+from tui.app.cloud.text import Words
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient
@@ -74,7 +74,7 @@ class SetupCard(Card):
         """Skip a step, bring it back, or begin again."""
         action, _, step = key.partition(" ")
         if action == "again":
-            from tui.app.screens.first_run import FirstRun
+            from tui.app.cloud.first_run import FirstRun
 
             self.data.app.push_screen(FirstRun(self.data))
             return Said()
