@@ -11,10 +11,10 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.job_world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
 from tests.app.world import NOW
-from tui.app import job_facts
-from tui.app.screens.job import JobScreen
+from tui.app.job import facts
+from tui.app.job.log_panel import LogPanel
+from tui.app.job.screen import JobScreen
 from tui.app.screens.new_job import NewJobScreen
-from tui.app.widgets.log_panel import LogPanel
 from tui.app.widgets.publish_sheet import PublishSheet
 from tui.settings import Home
 from tui.store.records import JobStatus
@@ -236,10 +236,10 @@ def test_facts_of_a_job_without_anything(jobs: Home) -> None:
     assert job is not None
     bare = replace(job, inputs={}, config={}, dataloader=[], diagnosis={}, queued_at=None,
                    status=JobStatus.FAILED, submit={}, error="")  # fmt: skip
-    assert job_facts.stage_entries(bare, [], NOW) == []
-    assert "The job failed" in job_facts.diagnosis_entries(bare)[0].text
-    assert job_facts.draft_again(bare, changed=True)["config"] == job.config_path
-    assert job_facts.diff_entries(bare, bare)[-1].text == "Both were sent the same."
-    assert job_facts.flatten({"a": '{"b": [1, "x"]}', "c": "{not json"}) == {
+    assert facts.stage_entries(bare, [], NOW) == []
+    assert "The job failed" in facts.diagnosis_entries(bare)[0].text
+    assert facts.draft_again(bare, changed=True)["config"] == job.config_path
+    assert facts.diff_entries(bare, bare)[-1].text == "Both were sent the same."
+    assert facts.flatten({"a": '{"b": [1, "x"]}', "c": "{not json"}) == {
         "a.b.0": "1", "a.b.1": "x", "c": "{not json",
     }  # fmt: skip

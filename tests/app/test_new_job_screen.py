@@ -12,7 +12,7 @@ from tests.app.check_answer import answer
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.job_world import RUNNING, fill_jobs
-from tui.app.screens.job import JobScreen
+from tui.app.job.screen import JobScreen
 from tui.app.screens.new_job import NewJobScreen
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.records import JobStatus

@@ -14,7 +14,7 @@ from tests.app.engine import StandInEngine
 from tests.app.job_world import FAILED, RUNNING, fill_jobs
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.job import JobScreen
+from tui.app.job.screen import JobScreen
 from tui.app.screens.new_job import NewJobScreen
 from tui.settings import Home, Settings
 

@@ -15,7 +15,7 @@ from tests.engine.shelf import TOKEN, Shelf, serve_shelf
 from tests.engine.test_collector import Desk, ended_job
 from tests.engine.world import running_engine
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.job import JobScreen
+from tui.app.job.screen import JobScreen
 from tui.app.screens.publishing import PublishingScreen
 from tui.app.shelf.words import unfetched
 from tui.app.widgets.picker import Page

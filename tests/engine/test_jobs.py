@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.world import World, running_world, written_by_trainer
 from tests.support import eventually
-from tui.app.job_facts import refused_fields
+from tui.app.job.facts import refused_fields
 from tui.client.client import ControlError
 from tui.engine import monitor
 from tui.settings import Home, load_settings

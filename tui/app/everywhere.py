@@ -65,7 +65,7 @@ class Everywhere(AttachedApp):
 
     def open_job(self, job_id: str) -> None:
         """Open a job's own page."""
-        from tui.app.screens.job import JobScreen
+        from tui.app.job.screen import JobScreen
 
         self.push_screen(JobScreen(job_id))
 

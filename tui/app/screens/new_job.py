@@ -13,7 +13,8 @@ from textual.widget import Widget
 
 from tui.app import check_words, new_job_form
 from tui.app.actions import MOVE, Action
-from tui.app.job_facts import upload_words
+from tui.app.job.facts import upload_words
+from tui.app.job.head import JobHead
 from tui.app.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.new_job_command import command_line
 from tui.app.new_job_editing import FieldEditor
@@ -23,7 +24,6 @@ from tui.app.page_actions import NEW
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
 from tui.app.widgets.form_list import FormList
-from tui.app.widgets.job_head import JobHead
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.prompt_line import PromptLine
@@ -136,7 +136,7 @@ class NewJobScreen(AppScreen):
             self.owner.tell("Stopped. Nothing was started.")
             self.flow.touch(at_once=True)
         else:
-            from tui.app.screens.job import JobScreen
+            from tui.app.job.screen import JobScreen
 
             self._left = True
             self.owner.switch_screen(JobScreen(job.job_id))

@@ -15,11 +15,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 
+from tui.app.job.tab_title import TabWords
 from tui.app.lines import plain
 from tui.app.terminal import copy_text
 from tui.app.widgets.log_view import LogView
 from tui.app.widgets.prompt_line import PromptLine
-from tui.app.widgets.tab_title import TabWords
 from tui.base.formatting import plural, size
 
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ from textual import on
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app import job_facts
 from tui.app.actions import APP, MOVE, Action
 from tui.app.desktop import desktop_opener, show_folder
-from tui.app.job_reasons import PageState, why_not
+from tui.app.job import facts
+from tui.app.job.head import JobHead
+from tui.app.job.log_panel import LogPanel
+from tui.app.job.metrics_panel import MetricsPanel
+from tui.app.job.reasons import PageState, why_not
+from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
 from tui.app.messages import JobsChanged, UploadProgress
 from tui.app.page_actions import CHART, JOB, LOG
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
-from tui.app.widgets.job_head import JobHead
-from tui.app.widgets.job_tabs import DIAGNOSIS, TABS, JobTabs
-from tui.app.widgets.log_panel import LogPanel
-from tui.app.widgets.metrics_panel import MetricsPanel
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
@@ -173,7 +173,7 @@ class JobScreen(AppScreen):
         family = " ".join(part for part in (job.model_family, job.model_flavour) if part)
         self.title_line.set((job.name, family), (job.job_id,))
         unheard = self.owner.model.unheard.get(self.job_id)
-        self.head.set(job_facts.head(job, self.owner.clock(), self._upload, unheard))
+        self.head.set(facts.head(job, self.owner.clock(), self._upload, unheard))
 
     # -- what can be done ---------------------------------------------------------------------
 
@@ -275,8 +275,8 @@ class JobScreen(AppScreen):
         from tui.app.screens.new_job import NewJobScreen
 
         if self.job is not None:
-            draft = job_facts.draft_again(self.job, changed=changed)
-            self.owner.push_screen(NewJobScreen(draft, job_facts.refused_fields(self.job)))
+            draft = facts.draft_again(self.job, changed=changed)
+            self.owner.push_screen(NewJobScreen(draft, facts.refused_fields(self.job)))
 
     def _other(self) -> JobRecord | None:
         """The job to compare with: a marked one, else the one before this in the list."""

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series
-from tui.app.widgets.tab_title import TabWords
+from tui.app.job.tab_title import TabWords
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError

@@ -11,12 +11,12 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
 
-from tui.app import job_facts
-from tui.app.widgets.file_list import FileList
-from tui.app.widgets.log_panel import LogPanel
-from tui.app.widgets.metrics_panel import MetricsPanel
+from tui.app.job import facts
+from tui.app.job.file_list import FileList
+from tui.app.job.log_panel import LogPanel
+from tui.app.job.metrics_panel import MetricsPanel
+from tui.app.job.tab_title import TabTitle, TabWords
 from tui.app.widgets.piece_list import Entry, PieceList
-from tui.app.widgets.tab_title import TabTitle, TabWords
 from tui.base.formatting import plural, size
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
@@ -141,14 +141,14 @@ class JobTabs(Vertical):
     def _entries(self, job: JobRecord) -> list[Entry]:
         reader = self._owner.reader
         if self.tab == "Stages":
-            return job_facts.stage_entries(job, reader.stages(job.job_id), self._owner.clock())
+            return facts.stage_entries(job, reader.stages(job.job_id), self._owner.clock())
         if self.tab == "Events":
-            return job_facts.event_entries(reader.events(job.job_id))
+            return facts.event_entries(reader.events(job.job_id))
         if self.tab == DIAGNOSIS:
-            return job_facts.diagnosis_entries(job, max(40, self.app.size.width - 8))
+            return facts.diagnosis_entries(job, max(40, self.app.size.width - 8))
         if self.compared is not None:
-            return job_facts.diff_entries(job, self.compared)
-        return job_facts.config_entries(job)
+            return facts.diff_entries(job, self.compared)
+        return facts.config_entries(job)
 
     def _fill_files(self, panel: FileList, job: JobRecord) -> None:
         files = self._owner.reader.files(job.job_id)

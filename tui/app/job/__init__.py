@@ -1,0 +1,1 @@
+"""The page of one job: log, metrics, stages, config, files and events."""
