@@ -11,9 +11,9 @@ from tests.app.conftest import opened, text_of
 from tui.app.actions import APP, MOVE, PROGRAM, REGISTRY, in_footer
 from tui.app.app import SimpleTunerApp
 from tui.app.cloud.screen import CloudScreen
+from tui.app.jobs.screen import JobsScreen
 from tui.app.keymap import KeyMap, bindings, shown, typed
 from tui.app.screens.base import AppScreen
-from tui.app.screens.jobs import JobsScreen
 from tui.app.screens.publishing import PublishingScreen
 from tui.cli.main import build_parser
 from tui.settings import Home, Settings, UiSettings

@@ -13,7 +13,7 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.job.screen import JobScreen
-from tui.app.screens.jobs import JobsScreen
+from tui.app.jobs.screen import JobsScreen
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
 from tui.store.records import JobStatus

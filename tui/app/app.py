@@ -19,19 +19,19 @@ from textual.screen import Screen
 from tui.app import first_frame
 from tui.app.actions import APP
 from tui.app.crash import crash_words
-from tui.app.deeds import Deeds
 from tui.app.everywhere import Everywhere
 from tui.app.feed import Attach
 from tui.app.frame_diff import TerminalCells
+from tui.app.jobs.actions import Deeds
+from tui.app.jobs.job_list import utc_now
+from tui.app.jobs.screen import JobsScreen
 from tui.app.keep_frame import own_driver
 from tui.app.keymap import KeyMap, bindings
 from tui.app.lines import plain
 from tui.app.messages import Notice
 from tui.app.resume import Place, load_place, save_place
-from tui.app.screens.jobs import JobsScreen
 from tui.app.styles import style_sheet
 from tui.app.theme import THEMES, AsciiFilter
-from tui.app.widgets.job_list import utc_now
 from tui.settings import Home, Settings
 
 if TYPE_CHECKING:

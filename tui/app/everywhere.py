@@ -8,9 +8,9 @@ from textual.screen import Screen
 
 from tui.app.attachment import AttachedApp
 from tui.app.frame_diff import TerminalCells
+from tui.app.jobs.screen import JobsScreen
 from tui.app.keep_frame import save_frame
 from tui.app.messages import Notice
-from tui.app.screens.jobs import JobsScreen
 from tui.app.theme import THEMES
 
 

@@ -43,7 +43,7 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
 
 def save_frame(app: AttachedApp) -> None:
     """Keep what the Jobs screen shows, without the log lines: logs may hold anything."""
-    from tui.app.screens.jobs import JobsScreen
+    from tui.app.jobs.screen import JobsScreen
 
     screen = app.screen_stack[0] if app.screen_stack else None
     if not isinstance(screen, JobsScreen) or app.is_headless or not screen.size:

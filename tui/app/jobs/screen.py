@@ -12,11 +12,11 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.app.actions import JOBS, MOVE, Action
+from tui.app.jobs.job_list import JobList
+from tui.app.jobs.preview import JobPreview
 from tui.app.messages import JobsChanged
 from tui.app.model import SORTS
 from tui.app.screens.base import AppScreen
-from tui.app.widgets.job_list import JobList
-from tui.app.widgets.job_preview import JobPreview
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.formatting import STATUS_WORDS

@@ -12,8 +12,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.jobs.log_tail import log_tail
 from tui.app.lines import fit, strip_of
-from tui.app.log_tail import log_tail
 from tui.app.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.base import formatting

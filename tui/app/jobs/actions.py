@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tui.app.widgets.job_list import cost_now
+from tui.app.jobs.job_list import cost_now
 from tui.base import formatting
 from tui.base.formatting import STATUS_WORDS
 from tui.store.records import JobRow

@@ -1,0 +1,1 @@
+"""The list of jobs, which is the home screen."""
