@@ -8,11 +8,11 @@ import pytest
 from textual.keys import _character_to_key
 
 from tests.app.conftest import opened, text_of
-from tui.app.actions import APP, MOVE, PROGRAM, REGISTRY, in_footer
 from tui.app.app import SimpleTunerApp
 from tui.app.cloud.screen import CloudScreen
 from tui.app.jobs.screen import JobsScreen
-from tui.app.keymap import KeyMap, bindings, shown, typed
+from tui.app.keys.actions import APP, MOVE, PROGRAM, REGISTRY, in_footer
+from tui.app.keys.keymap import KeyMap, bindings, shown, typed
 from tui.app.screens.base import AppScreen
 from tui.app.screens.publishing import PublishingScreen
 from tui.cli.main import build_parser

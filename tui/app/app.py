@@ -17,7 +17,6 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from tui.app import first_frame
-from tui.app.actions import APP
 from tui.app.crash import crash_words
 from tui.app.everywhere import Everywhere
 from tui.app.feed import Attach
@@ -26,7 +25,8 @@ from tui.app.jobs.actions import Deeds
 from tui.app.jobs.job_list import utc_now
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keep_frame import own_driver
-from tui.app.keymap import KeyMap, bindings
+from tui.app.keys.actions import APP
+from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.lines import plain
 from tui.app.messages import Notice
 from tui.app.resume import Place, load_place, save_place

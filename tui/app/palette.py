@@ -8,8 +8,8 @@ from typing import Any
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
-from tui.app.actions import Action
-from tui.app.keymap import shown
+from tui.app.keys.actions import Action
+from tui.app.keys.keymap import shown
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
 

@@ -33,8 +33,8 @@ from tui.app.chart.paint import (
     empty_chart,
     paint_chart,
 )
-from tui.app.keymap import bindings
-from tui.app.page_actions import CHART
+from tui.app.keys.job_actions import CHART
+from tui.app.keys.keymap import bindings
 
 __all__ = ["MetricChart", "Series"]
 

@@ -8,9 +8,9 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.actions import MOVE
 from tui.app.cloud.text import Words, cut
-from tui.app.keymap import bindings
+from tui.app.keys.actions import MOVE
+from tui.app.keys.keymap import bindings
 from tui.app.lines import fit, length, strip_of
 from tui.app.theme import palette
 

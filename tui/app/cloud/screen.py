@@ -12,14 +12,14 @@ from textual import events
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 
-from tui.app.actions import CLOUD, MOVE, Action
 from tui.app.cloud.card_view import CardView
 from tui.app.cloud.registry import make_cards
 from tui.app.cloud.spending import SpendingCard
 from tui.app.cloud.state import CloudData
+from tui.app.keys.actions import CLOUD, MOVE, Action
+from tui.app.keys.double_press import SecondPress
 from tui.app.messages import EngineState
 from tui.app.screens.base import AppScreen
-from tui.app.second_press import SecondPress
 from tui.app.styles import style_sheet
 
 if TYPE_CHECKING:

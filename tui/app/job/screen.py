@@ -10,7 +10,6 @@ from textual import on
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app.actions import APP, MOVE, Action
 from tui.app.desktop import desktop_opener, show_folder
 from tui.app.job import facts
 from tui.app.job.head import JobHead
@@ -18,8 +17,9 @@ from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.reasons import PageState, why_not
 from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
+from tui.app.keys.actions import APP, MOVE, Action
+from tui.app.keys.job_actions import CHART, JOB, LOG
 from tui.app.messages import JobsChanged, UploadProgress
-from tui.app.page_actions import CHART, JOB, LOG
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle

@@ -11,9 +11,9 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app.actions import JOBS, MOVE, Action
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
+from tui.app.keys.actions import JOBS, MOVE, Action
 from tui.app.messages import JobsChanged
 from tui.app.model import SORTS
 from tui.app.screens.base import AppScreen

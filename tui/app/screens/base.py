@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.app.actions import APP, Action, by_id
-from tui.app.keymap import bindings
+from tui.app.keys.actions import APP, Action, by_id
+from tui.app.keys.keymap import bindings
 from tui.app.widgets.footer import KeyFooter
 from tui.app.widgets.too_small import TooSmall
 from tui.app.widgets.top_bar import TopBar

@@ -12,8 +12,8 @@ from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
-from tui.app.actions import APP, GROUP_TITLES, Action
-from tui.app.keymap import shown
+from tui.app.keys.actions import APP, GROUP_TITLES, Action
+from tui.app.keys.keymap import shown
 from tui.app.lines import fit
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet

@@ -12,15 +12,15 @@ from textual.containers import Container, Vertical
 from textual.widget import Widget
 
 from tui.app import check_words, new_job_form
-from tui.app.actions import MOVE, Action
 from tui.app.job.facts import upload_words
 from tui.app.job.head import JobHead
+from tui.app.keys.actions import MOVE, Action
+from tui.app.keys.job_actions import NEW
 from tui.app.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.new_job_command import command_line
 from tui.app.new_job_editing import FieldEditor
 from tui.app.new_job_flow import NewJobFlow
 from tui.app.new_job_reasons import state_words, why_not
-from tui.app.page_actions import NEW
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
 from tui.app.widgets.form_list import FormList

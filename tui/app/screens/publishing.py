@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from tui.app.actions import PUBLISHING, Action
 from tui.app.desktop import desktop_opener, show_folder
+from tui.app.keys.actions import PUBLISHING, Action
 from tui.app.screens.publishing_deeds import PublishingDeeds
 from tui.app.shelf import pages
 from tui.app.shelf.reasons import NO_CHECKPOINTS, Here, for_panel, why_not

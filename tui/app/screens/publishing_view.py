@@ -10,7 +10,7 @@ from textual import events, on
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app.actions import MOVE
+from tui.app.keys.actions import MOVE
 from tui.app.lines import fit_end
 from tui.app.messages import EngineState, JobsChanged
 from tui.app.model import JobsModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tui.app.actions import Action
+from tui.app.keys.actions import Action
 from tui.app.shelf.rows import Row
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 

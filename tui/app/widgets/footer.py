@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.actions import in_footer
-from tui.app.keymap import shown
+from tui.app.keys.actions import in_footer
+from tui.app.keys.keymap import shown
 from tui.app.lines import length, strip_of
 from tui.app.theme import palette
 

@@ -14,10 +14,10 @@ from textual import events
 from textual.message import Message
 from textual.timer import Timer
 
-from tui.app.actions import MOVE
-from tui.app.keymap import bindings
-from tui.app.page_actions import LOG
-from tui.app.second_press import SecondPress
+from tui.app.keys.actions import MOVE
+from tui.app.keys.double_press import SecondPress
+from tui.app.keys.job_actions import LOG
+from tui.app.keys.keymap import bindings
 from tui.app.widgets.log_canvas import LogCanvas
 from tui.app.widgets.log_document import SHOWN
 from tui.app.widgets.log_seeker import LogSeeker

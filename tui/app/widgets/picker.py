@@ -15,8 +15,8 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.actions import Action
-from tui.app.keymap import shown
+from tui.app.keys.actions import Action
+from tui.app.keys.keymap import shown
 from tui.app.terminal import copy_text
 from tui.app.theme import palette
 from tui.app.widgets.footer import KeyFooter

@@ -16,10 +16,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.actions import MOVE
-from tui.app.keymap import bindings
+from tui.app.keys.actions import MOVE
+from tui.app.keys.double_press import SecondPress
+from tui.app.keys.keymap import bindings
 from tui.app.lines import plain, strip_of
-from tui.app.second_press import SecondPress
 from tui.app.theme import Palette, palette
 
 Piece = tuple[str, Style]

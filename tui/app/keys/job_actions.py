@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tui.app.actions import PROGRAM, Action
+from tui.app.keys.actions import PROGRAM, Action
 
 JOB: Final = (
     Action("job.next_tab", "next tab", ("tab", "right_square_bracket"), "The tab to the right.",

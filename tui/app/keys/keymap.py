@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tui.app.actions import REGISTRY, Action
-from tui.app.page_actions import PAGE_ACTIONS
+from tui.app.keys.actions import REGISTRY, Action
+from tui.app.keys.job_actions import PAGE_ACTIONS
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
