@@ -8,8 +8,8 @@ import pytest
 from textual.app import App, ComposeResult
 
 from tests.support import eventually
-from tui.app.widgets import log_document
-from tui.app.widgets.log_filter import (
+from tui.app.log import document
+from tui.app.log.filter import (
     PROBLEMS,
     STAGES,
     Kept,
@@ -18,7 +18,7 @@ from tui.app.widgets.log_filter import (
     sift,
     without_bars,
 )
-from tui.app.widgets.log_view import LogView
+from tui.app.log.view import LogView
 from tui.store.log_file import LogFile
 from tui.store.log_line import LINE_CELLS
 
@@ -276,7 +276,7 @@ async def test_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
 async def test_a_big_file_is_scanned_in_a_thread(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_document, "_NOW", 10)
+    monkeypatch.setattr(document, "_NOW", 10)
     app = LogApp(log)
     async with app.run_test(size=(60, 10)) as pilot:
         view = app.query_one(LogView)
@@ -327,7 +327,7 @@ def test_a_problem_that_was_drawn_over_is_shown_as_it_was(tmp_path: Path) -> Non
 async def test_the_first_hit_is_shown_before_all_are_counted(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_document, "_NOW", 10)
+    monkeypatch.setattr(document, "_NOW", 10)
     app = LogApp(log)
     async with app.run_test(size=(60, 10)):
         view = app.query_one(LogView)

@@ -12,8 +12,8 @@ from pathlib import Path
 from textual.app import App, ComposeResult
 
 from tests.benchmarks import Row
-from tui.app.widgets.log_document import LogDocument, Query
-from tui.app.widgets.log_view import LogView
+from tui.app.log.document import LogDocument, Query
+from tui.app.log.view import LogView
 
 LINES = 1_000_000
 RATE = 5_000

@@ -17,8 +17,8 @@ from textual.css.query import NoMatches
 
 from tui.app.job.tab_title import TabWords
 from tui.app.lines import plain
+from tui.app.log.view import LogView
 from tui.app.terminal import copy_text
-from tui.app.widgets.log_view import LogView
 from tui.app.widgets.prompt_line import PromptLine
 from tui.base.formatting import plural, size
 

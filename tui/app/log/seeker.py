@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import Event
 from typing import TYPE_CHECKING
 
-from tui.app.widgets.log_document import LogDocument, Query
-from tui.app.widgets.log_filter import find_step
+from tui.app.log.document import LogDocument, Query
+from tui.app.log.filter import find_step
 from tui.store.log_search import SearchError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from textual.strip import Strip
 
-from tui.app.widgets.log_document import LogDocument
+from tui.app.log.document import LogDocument
 from tui.store.log_line import LogLine
 
 Painter = Callable[[LogLine], Strip]

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Final
 
-from tui.app.widgets.log_filter import (
+from tui.app.log.filter import (
     PROBLEMS,
     STAGES,
     Finder,
@@ -19,7 +19,7 @@ from tui.app.widgets.log_filter import (
     sift,
     without_bars,
 )
-from tui.app.widgets.log_lines import AllLines, Lines, SomeLines
+from tui.app.log.lines import AllLines, Lines, SomeLines
 from tui.store.log_file import Change, LogFile
 from tui.store.log_search import LogSearch
 

@@ -9,10 +9,10 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.app.log.document import LogDocument
+from tui.app.log.paint import paint
+from tui.app.log.window import LogWindow
 from tui.app.theme import palette
-from tui.app.widgets.log_document import LogDocument
-from tui.app.widgets.log_paint import paint
-from tui.app.widgets.log_window import LogWindow
 from tui.store.log_line import LogLine
 
 _LOOKED_AT_ONCE: Final = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Protocol
 
-from tui.app.widgets.log_filter import Kept
+from tui.app.log.filter import Kept
 from tui.store.log_file import LogFile
 from tui.store.log_line import LogLine
 

@@ -18,10 +18,10 @@ from tui.app.keys.actions import MOVE
 from tui.app.keys.double_press import SecondPress
 from tui.app.keys.job_actions import LOG
 from tui.app.keys.keymap import bindings
-from tui.app.widgets.log_canvas import LogCanvas
-from tui.app.widgets.log_document import SHOWN
-from tui.app.widgets.log_seeker import LogSeeker
-from tui.app.widgets.log_window import SIDEWAYS
+from tui.app.log.canvas import LogCanvas
+from tui.app.log.document import SHOWN
+from tui.app.log.seeker import LogSeeker
+from tui.app.log.window import SIDEWAYS
 
 PERIOD: Final = 0.25
 """Seconds between two looks at the file."""

@@ -1,0 +1,1 @@
+"""The log view: a large file drawn from disk, searched and filtered."""
