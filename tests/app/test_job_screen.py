@@ -14,8 +14,8 @@ from tests.app.world import NOW
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.screen import JobScreen
-from tui.app.screens.new_job import NewJobScreen
-from tui.app.widgets.publish_sheet import PublishSheet
+from tui.app.new_job.publish_sheet import PublishSheet
+from tui.app.new_job.screen import NewJobScreen
 from tui.settings import Home
 from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter

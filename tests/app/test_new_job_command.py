@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.app.new_job_command import command_line
+from tui.app.new_job.command import command_line
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
 from tui.engine.draft import Draft, Overrides

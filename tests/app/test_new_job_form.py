@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.app.check_answer import answer
-from tui.app import check_words
-from tui.app.new_job_form import fields_of, set_field
-from tui.app.new_job_limits import parse_duration
+from tui.app.new_job import check_text
+from tui.app.new_job.form import fields_of, set_field
+from tui.app.new_job.limits import parse_duration
 
 
 @pytest.mark.parametrize(
@@ -86,22 +86,22 @@ def test_errors_stand_at_their_field() -> None:
 
 
 def test_the_price_is_free_in_the_sandbox() -> None:
-    assert check_words.price(answer()) == "$3.74"
-    assert check_words.price(answer(sandbox=True)) == ""
-    assert check_words.price(None) == ""
-    assert check_words.leaves_words(answer(sandbox=True))[0] == "Nothing leaves this machine"
-    assert check_words.skipped_words(answer()) == "Skipped: 1 file: may hold secrets"
+    assert check_text.price(answer()) == "$3.74"
+    assert check_text.price(answer(sandbox=True)) == ""
+    assert check_text.price(None) == ""
+    assert check_text.leaves_words(answer(sandbox=True))[0] == "Nothing leaves this machine"
+    assert check_text.skipped_words(answer()) == "Skipped: 1 file: may hold secrets"
 
 
 def test_entries_fit_and_hold_everything() -> None:
-    lines = check_words.check_entries(answer(ok=False), 40)
+    lines = check_text.check_entries(answer(ok=False), 40)
     assert lines[0].text.startswith("✗ both max_train_steps")
     assert any("Set num_train_epochs to 0." in line.text for line in lines)
     assert all(len(line.text) <= 42 for line in lines)
-    request = "\n".join(line.text for line in check_words.request_entries(answer()))
+    request = "\n".join(line.text for line in check_text.request_entries(answer()))
     assert '"hf_token": "***"' in request
     assert "lora_alpha" in request
-    dry = "\n".join(line.text for line in check_words.dry_run_entries(answer(), 60))
+    dry = "\n".join(line.text for line in check_text.dry_run_entries(answer(), 60))
     assert "/data/cats/.env" in dry
 
 

@@ -13,7 +13,7 @@ from tests.app.conftest import opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.job_world import RUNNING, fill_jobs
 from tui.app.job.screen import JobScreen
-from tui.app.screens.new_job import NewJobScreen
+from tui.app.new_job.screen import NewJobScreen
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter

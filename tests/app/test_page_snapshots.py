@@ -15,7 +15,7 @@ from tests.app.job_world import FAILED, RUNNING, fill_jobs
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
 from tui.app.job.screen import JobScreen
-from tui.app.screens.new_job import NewJobScreen
+from tui.app.new_job.screen import NewJobScreen
 from tui.settings import Home, Settings
 
 Snap = Callable[..., bool]

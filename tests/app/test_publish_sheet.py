@@ -10,7 +10,7 @@ from tests.app.check_answer import answer
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.test_new_job_screen import CHECK, CONFIG, asked, open_form
-from tui.app.widgets.publish_sheet import PublishSheet
+from tui.app.new_job.publish_sheet import PublishSheet
 from tui.settings import Home
 
 HUB = {"kind": "hub", "hub_model_id": "alice/cat"}

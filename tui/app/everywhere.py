@@ -71,7 +71,7 @@ class Everywhere(AttachedApp):
 
     def new_job(self) -> None:
         """Open the form for a new job."""
-        from tui.app.screens.new_job import NewJobScreen
+        from tui.app.new_job.screen import NewJobScreen
 
         self.push_screen(NewJobScreen())
 

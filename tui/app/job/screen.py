@@ -272,7 +272,7 @@ class JobScreen(AppScreen):
         self._open_form(changed=False)
 
     def _open_form(self, *, changed: bool) -> None:
-        from tui.app.screens.new_job import NewJobScreen
+        from tui.app.new_job.screen import NewJobScreen
 
         if self.job is not None:
             draft = facts.draft_again(self.job, changed=changed)

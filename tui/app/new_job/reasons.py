@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.app.new_job_flow import NewJobFlow
+from tui.app.new_job.flow import NewJobFlow
 
 _STARTING = "The engine is starting."
 

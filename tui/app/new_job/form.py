@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tui.app import new_job_limits as limits
-from tui.app import new_job_publishing as publishing
+from tui.app.new_job import limits, publishing
 from tui.base import formatting
 from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app import new_job_publishing as publishing
+from tui.app.new_job import publishing
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tui.app.app import SimpleTunerApp
-    from tui.app.new_job_flow import NewJobFlow
+    from tui.app.new_job.flow import NewJobFlow
     from tui.client.client import ControlClient
 
 DEBOUNCE: Final = 0.35

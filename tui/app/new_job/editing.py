@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tui.app import new_job_form
-from tui.app import new_job_publishing as publishing
-from tui.app.new_job_flow import NewJobFlow
-from tui.app.new_job_names import NameAsker
+from tui.app.new_job import form, publishing
+from tui.app.new_job.flow import NewJobFlow
+from tui.app.new_job.lookups import NameAsker
 from tui.app.widgets.prompt_line import PromptLine
 from tui.client.client import ControlError
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.app.app import SimpleTunerApp
-    from tui.app.new_job_form import Field
+    from tui.app.new_job.form import Field
 
 
 class FieldEditor:
@@ -60,10 +59,10 @@ class FieldEditor:
 
     def _type(self, key: str, label: str) -> None:
         flow = self._flow
-        self._ask(key, label, new_job_form.value_for_editing(flow.draft, flow.answer, key))
+        self._ask(key, label, form.value_for_editing(flow.draft, flow.answer, key))
 
     def _open_sheet(self) -> None:
-        from tui.app.widgets.publish_sheet import PublishSheet
+        from tui.app.new_job.publish_sheet import PublishSheet
 
         self._owner.push_screen(PublishSheet(self._flow))
 
@@ -79,7 +78,7 @@ class FieldEditor:
         """Put a value into the draft; what is wrong with it, else empty."""
         draft = self._flow.draft
         before = repr(draft)
-        problem = new_job_form.set_field(draft, key, value)
+        problem = form.set_field(draft, key, value)
         if not problem and repr(draft) != before:
             self._flow.touch()
         return problem
@@ -119,7 +118,7 @@ class FieldEditor:
     # -- lists --------------------------------------------------------------------------------
 
     def _pick(self, field: Field) -> None:
-        from tui.app.new_job_choices import choices_of
+        from tui.app.new_job.choices import choices_of
         from tui.app.widgets.picker import Picker
 
         choices, current = choices_of(field.key, self._flow.draft, self._owner.settings)
@@ -132,7 +131,7 @@ class FieldEditor:
 
     async def _pick_config(self) -> None:
         """Configs that were found, any other path, or a starter."""
-        from tui.app.new_job_choices import OTHER, STARTER, config_choices
+        from tui.app.new_job.choices import OTHER, STARTER, config_choices
         from tui.app.widgets.picker import Picker
 
         found: list[dict[str, Any]] = []
@@ -158,7 +157,7 @@ class FieldEditor:
 
     def starter(self) -> None:
         """Choose a family, then a name and the images."""
-        from tui.app.new_job_choices import starter_choices
+        from tui.app.new_job.choices import starter_choices
         from tui.app.widgets.picker import Picker
 
         def picked(value: str | None) -> None:
@@ -169,7 +168,7 @@ class FieldEditor:
         self._owner.push_screen(Picker("Begin with", starter_choices()), picked)
 
     def _write_starter(self, images: str) -> str:
-        from tui.app.new_job_choices import write_starter_config
+        from tui.app.new_job.choices import write_starter_config
 
         starter, name = self._starter
         path, problem = write_starter_config(starter, self._flow.draft["cwd"], name, images)

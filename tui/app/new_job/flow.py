@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.check_words import stays_here
-from tui.app.new_job_form import Answer, Draft
+from tui.app.new_job.check_text import stays_here
+from tui.app.new_job.form import Answer, Draft
 from tui.client.client import ControlError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class NewJobFlow:
             self._changed()
             return
         if self.acceptable:
-            from tui.app.widgets.consent import ask_delivery
+            from tui.app.new_job.consent import ask_delivery
 
             ask_delivery(self._owner, self.answer or {}, self.accept)
             return
@@ -187,7 +187,7 @@ class NewJobFlow:
         if not self.asks:
             self.send()
             return
-        from tui.app.widgets.consent import ask_consent
+        from tui.app.new_job.consent import ask_consent
 
         ask_consent(self._owner, self.answer or {}, self.send)
 

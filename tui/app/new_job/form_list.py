@@ -8,7 +8,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from tui.app.lines import fit, fit_end, plain
-from tui.app.new_job_form import Field
+from tui.app.new_job.form import Field
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tui.app.new_job_form import DATA, DELIVERY, Draft
+from tui.app.new_job.form import DATA, DELIVERY, Draft
 from tui.base import formatting
 from tui.settings import Settings
 

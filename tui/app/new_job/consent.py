@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tui.app.check_words import (
+from tui.app.new_job.check_text import (
     Answer,
     estimate_words,
     leaves_words,

@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from tui.app.new_job_editing import FieldEditor
-from tui.app.new_job_flow import NewJobFlow
-from tui.app.new_job_form import sheet_of
-from tui.app.widgets.form_list import FormList
+from tui.app.new_job.editing import FieldEditor
+from tui.app.new_job.flow import NewJobFlow
+from tui.app.new_job.form import sheet_of
+from tui.app.new_job.form_list import FormList
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot
 from tui.app.widgets.prompt_line import PromptLine

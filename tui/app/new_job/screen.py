@@ -11,19 +11,19 @@ from textual import events, on
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 
-from tui.app import check_words, new_job_form
 from tui.app.job.facts import upload_words
 from tui.app.job.head import JobHead
 from tui.app.keys.actions import MOVE, Action
 from tui.app.keys.job_actions import NEW
 from tui.app.messages import EngineState, JobsChanged, UploadProgress
-from tui.app.new_job_command import command_line
-from tui.app.new_job_editing import FieldEditor
-from tui.app.new_job_flow import NewJobFlow
-from tui.app.new_job_reasons import state_words, why_not
+from tui.app.new_job import check_text, form
+from tui.app.new_job.command import command_line
+from tui.app.new_job.editing import FieldEditor
+from tui.app.new_job.flow import NewJobFlow
+from tui.app.new_job.form_list import FormList
+from tui.app.new_job.reasons import state_words, why_not
 from tui.app.screens.base import AppScreen
 from tui.app.styles import style_sheet
-from tui.app.widgets.form_list import FormList
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.prompt_line import PromptLine
@@ -157,7 +157,7 @@ class NewJobScreen(AppScreen):
             return
         flow = self.flow
         errors = {**self._refused, **flow.errors} if flow.untouched else flow.errors
-        fields = new_job_form.fields_of(flow.draft, flow.answer, errors)
+        fields = form.fields_of(flow.draft, flow.answer, errors)
         self.form.set(fields)
         self.form.styles.height = "1fr" if self.has_class("-wide") else len(fields)
         state = state_words(flow, engine=self.owner.control is not None)
@@ -165,14 +165,14 @@ class NewJobScreen(AppScreen):
         self.checks.set(self._check_lines())
         self.checks_title.set(("Checks", *state))
         answer = flow.answer
-        heading, what = check_words.leaves_words(answer) if answer else ("Leaves this machine", "")
-        skipped = check_words.skipped_words(answer) if answer else ""
+        heading, what = check_text.leaves_words(answer) if answer else ("Leaves this machine", "")
+        skipped = check_text.skipped_words(answer) if answer else ""
         self.edge.set((heading, skipped) if skipped else (heading,))
         self.leaves.set([(what, "base")] if what else [])
         self._show_progress()
         self.update_footer()
         if flow.look_at:
-            self.form.go_to(new_job_form.line_of(flow.look_at))
+            self.form.go_to(form.line_of(flow.look_at))
             flow.look_at = ""
             self._face(self.form)
         if flow.job_id:
@@ -186,7 +186,7 @@ class NewJobScreen(AppScreen):
             if flow.problem.advice:
                 lines.append(entry(f"  {flow.problem.advice}", "dim"))
         if flow.answer is not None:
-            lines += check_words.check_entries(flow.answer, width)
+            lines += check_text.check_entries(flow.answer, width)
         return lines
 
     def _show_progress(self) -> None:
@@ -208,7 +208,7 @@ class NewJobScreen(AppScreen):
     def actions(self) -> tuple[Action, ...]:
         """The submit key says the price."""
         found = super().actions()
-        price = check_words.price(self.flow.answer)
+        price = check_text.price(self.flow.answer)
         if not price:
             return found
         return tuple(
@@ -267,7 +267,7 @@ class NewJobScreen(AppScreen):
         from tui.app.widgets.picker import Page
 
         if self.flow.answer is not None:
-            lines = check_words.request_entries(self.flow.answer)
+            lines = check_text.request_entries(self.flow.answer)
             self.owner.push_screen(Page("The exact request", lines))
 
     async def do_dry_run(self) -> None:
@@ -287,7 +287,7 @@ class NewJobScreen(AppScreen):
         except ControlError as error:
             self.owner.tell(error.message, error.advice, "error")
             return
-        lines = check_words.dry_run_entries(answer, max(40, self.size.width - 12))
+        lines = check_text.dry_run_entries(answer, max(40, self.size.width - 12))
         self.owner.push_screen(Page("Dry run: nothing was sent", lines))
 
     def do_back(self) -> None:

@@ -1,0 +1,1 @@
+"""The form for a new job, its checks and the consent before a submit."""
