@@ -22,10 +22,10 @@ from tests.engine.test_transfers import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
-from tui.app.screens.publishing import PublishingScreen
-from tui.app.shelf.draft import DraftForm
+from tui.app.publishing.form import DraftForm
+from tui.app.publishing.publish_form import PublishForm
+from tui.app.publishing.screen import PublishingScreen
 from tui.app.widgets.confirm import Confirm
-from tui.app.widgets.publish_form import PublishForm
 from tui.publishing.errors import PublishError
 from tui.publishing.hub_names import check_repo_id
 

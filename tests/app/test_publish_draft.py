@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tui.app.shelf.publish_draft import Past, PublishDraft, Wish, first_place
+from tui.app.publishing.publish_form_model import Past, PublishDraft, Wish, first_place
 from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 

@@ -10,7 +10,7 @@ from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.engine import StandInEngine
 from tests.app.test_publishing_snapshots import ANSWER, JOB, fill
 from tui.app.new_job.screen import NewJobScreen
-from tui.app.screens.publishing import PublishingScreen
+from tui.app.publishing.screen import PublishingScreen
 from tui.settings import Home, PublishingSettings, Settings
 
 

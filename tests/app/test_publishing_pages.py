@@ -16,11 +16,11 @@ from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
 from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.test_transfers import a_job, ended
 from tests.engine.world import World
-from tui.app.screens.publishing import PublishingScreen
+from tui.app.publishing.publish_form import PublishForm
+from tui.app.publishing.screen import PublishingScreen
+from tui.app.publishing.transfer_page import TransferPage
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page
-from tui.app.widgets.publish_form import PublishForm
-from tui.app.widgets.transfer_page import TransferPage
 from tui.store.transfer_records import TransferState
 
 

@@ -18,12 +18,12 @@ from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.test_transfers import a_job, ended
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.publishing import PublishingScreen
-from tui.app.shelf.draft import DraftForm
+from tui.app.publishing.form import DraftForm
+from tui.app.publishing.publish_form import PublishForm
+from tui.app.publishing.screen import PublishingScreen
+from tui.app.publishing.transfer_page import TransferPage
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
-from tui.app.widgets.publish_form import PublishForm
-from tui.app.widgets.transfer_page import TransferPage
 from tui.client.client import ControlClient
 from tui.settings import Home
 from tui.store.transfer_records import TransferState

@@ -13,7 +13,7 @@ from tests.app.conftest import wait_for
 from tests.app.engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.publishing import PublishingScreen
+from tui.app.publishing.screen import PublishingScreen
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.transfer_records import (
     DestinationRecord,

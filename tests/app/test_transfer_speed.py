@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.app.shelf.moving import Moving, sums, time_left
+from tui.app.publishing.speed import Moving, sums, time_left
 from tui.engine.publisher import control as module
 from tui.engine.publisher.control import Control
 

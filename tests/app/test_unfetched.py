@@ -16,8 +16,8 @@ from tests.engine.test_collector import Desk, ended_job
 from tests.engine.world import running_engine
 from tui.app.app import SimpleTunerApp
 from tui.app.job.screen import JobScreen
-from tui.app.screens.publishing import PublishingScreen
-from tui.app.shelf.words import unfetched
+from tui.app.publishing.screen import PublishingScreen
+from tui.app.publishing.text import unfetched
 from tui.app.widgets.picker import Page
 from tui.client.client import ControlClient
 from tui.engine.collecting.fetch import PART

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from tests.app.conftest import text_of, wait_for
 from tui.app.app import SimpleTunerApp
-from tui.app.screens.publishing import PublishingScreen
+from tui.app.publishing.screen import PublishingScreen
 from tui.client.client import ControlClient
 from tui.settings import CloudSettings, Home, Settings
 

@@ -59,7 +59,7 @@ class Everywhere(AttachedApp):
             from tui.app.cloud.screen import CloudScreen
 
             return CloudScreen()
-        from tui.app.screens.publishing import PublishingScreen
+        from tui.app.publishing.screen import PublishingScreen
 
         return PublishingScreen()
 

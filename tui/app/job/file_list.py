@@ -9,7 +9,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 
 from tui.app.lines import fit, fit_end, plain
-from tui.app.shelf.words import unfetched
+from tui.app.publishing.text import unfetched
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting

@@ -251,7 +251,7 @@ class JobScreen(AppScreen):
 
     def do_publish(self) -> None:
         """Ask what and where to; from the Files tab, the file of the cursor."""
-        from tui.app.widgets.publish_form import publish_file, publish_jobs
+        from tui.app.publishing.publish_form import publish_file, publish_jobs
 
         file = self.tabs.file
         if file is not None and self.job is not None:

@@ -310,7 +310,7 @@ class JobsScreen(AppScreen):
 
     def do_publish(self) -> None:
         """Ask what and where to."""
-        from tui.app.widgets.publish_form import publish_jobs
+        from tui.app.publishing.publish_form import publish_jobs
 
         publish_jobs(self.owner, self._targets())
 

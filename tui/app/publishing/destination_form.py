@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tui.app.cloud.card import Item, Question, Said
-from tui.app.shelf.draft import Draft
-from tui.app.shelf.words import PROVIDERS
+from tui.app.publishing.form import Draft
+from tui.app.publishing.text import PROVIDERS
 from tui.publishing.s3_profile import PRESETS
 from tui.replicate.secret import Secret
 from tui.store.transfer_records import DestinationRecord

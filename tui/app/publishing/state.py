@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.shelf.moving import Moving
-from tui.app.shelf.offline import files_known
+from tui.app.publishing.offline import files_known
+from tui.app.publishing.speed import Moving
 from tui.store.file_names import is_called
 from tui.store.schema import StoreError
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState, is_hidden

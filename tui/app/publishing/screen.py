@@ -9,18 +9,18 @@ from textual import on
 
 from tui.app.desktop import desktop_opener, show_folder
 from tui.app.keys.actions import PUBLISHING, Action
-from tui.app.screens.publishing_deeds import PublishingDeeds
-from tui.app.shelf import pages
-from tui.app.shelf.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
-from tui.app.shelf.words import is_safe
-from tui.app.widgets.artifact_list import WITH_RESULTS
+from tui.app.publishing import pages
+from tui.app.publishing.artifact_list import WITH_RESULTS
+from tui.app.publishing.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
+from tui.app.publishing.screen_actions import PublishingDeeds
+from tui.app.publishing.text import is_safe
 from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import TransferState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tui.app.shelf.rows import Row
+    from tui.app.publishing.rows import Row
     from tui.app.widgets.filter_line import FilterLine
     from tui.app.widgets.picker import Offers
     from tui.app.widgets.piece_list import Entry
@@ -162,7 +162,7 @@ class PublishingScreen(PublishingDeeds):
             self._page("Not here", pages.missing_page(row.item, self.owner.clock()), "fetch")
 
     def _open_transfer(self) -> None:
-        from tui.app.widgets.transfer_page import TransferPage
+        from tui.app.publishing.transfer_page import TransferPage
 
         one = self.transfers.transfer
         if one is not None:
@@ -192,8 +192,8 @@ class PublishingScreen(PublishingDeeds):
         self._publish("best")
 
     def _publish(self, what: str) -> None:
-        from tui.app.shelf.publish_draft import Wish
-        from tui.app.widgets.publish_form import ask_to_publish
+        from tui.app.publishing.publish_form import ask_to_publish
+        from tui.app.publishing.publish_form_model import Wish
 
         job_id = self.command_job()
         job = self.owner.reader.rows([job_id]).get(job_id) if job_id else None

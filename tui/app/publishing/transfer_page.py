@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.timer import Timer
 
-from tui.app.shelf.pages import transfer_page, wrapped
+from tui.app.publishing.pages import transfer_page, wrapped
 from tui.app.widgets.picker import Offers, Page, page_width
 from tui.app.widgets.piece_list import Entry
 from tui.store.schema import StoreError

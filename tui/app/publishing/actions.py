@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tui.app.shelf.words import destination, is_safe, place
+from tui.app.publishing.text import destination, is_safe, place
 from tui.base import formatting
 from tui.store.file_names import shared_folder
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
-    from tui.app.shelf.data import ShelfData
+    from tui.app.publishing.state import ShelfData
     from tui.client.client import ControlClient
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tui.app.cloud.card import Item, Said
-from tui.app.shelf.draft import Draft
+from tui.app.publishing.form import Draft
 from tui.base import formatting
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.cloud.card import Item, Said
-from tui.app.shelf.draft import Draft
-from tui.app.shelf.words import checkpoint_name, destination, loss_words
+from tui.app.publishing.form import Draft
+from tui.app.publishing.text import checkpoint_name, destination, loss_words
 from tui.base import formatting
 from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord

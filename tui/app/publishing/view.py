@@ -14,15 +14,15 @@ from tui.app.keys.actions import MOVE
 from tui.app.lines import fit_end
 from tui.app.messages import EngineState, JobsChanged
 from tui.app.model import JobsModel
+from tui.app.publishing.artifact_list import WITH_RESULTS, ArtifactList
+from tui.app.publishing.destination_list import DestinationList
+from tui.app.publishing.layout import rooms
+from tui.app.publishing.rows import files_of
+from tui.app.publishing.speed import sums
+from tui.app.publishing.state import TEST_FACT, ShelfData
+from tui.app.publishing.transfer_list import TransferList
 from tui.app.screens.base import AppScreen
-from tui.app.shelf.data import TEST_FACT, ShelfData
-from tui.app.shelf.moving import sums
-from tui.app.shelf.rooms import rooms
-from tui.app.shelf.rows import files_of
-from tui.app.widgets.artifact_list import WITH_RESULTS, ArtifactList
-from tui.app.widgets.destination_list import DestinationList
 from tui.app.widgets.panel_title import PanelTitle
-from tui.app.widgets.transfer_list import TransferList
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base import formatting
 from tui.store.transfer_records import TransferState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from tui.app.lines import fit
-from tui.app.shelf.data import ShelfData
-from tui.app.shelf.words import destination, warnings
+from tui.app.publishing.state import ShelfData
+from tui.app.publishing.text import destination, warnings
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList

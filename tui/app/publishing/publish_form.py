@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from tui.app.shelf.data import TEST_FACT
-from tui.app.shelf.draft import DraftForm
-from tui.app.shelf.publish_draft import Past, PublishDraft, Wish
+from tui.app.publishing.form import DraftForm
+from tui.app.publishing.publish_form_model import Past, PublishDraft, Wish
+from tui.app.publishing.state import TEST_FACT
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Picker
 from tui.base import formatting

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from tui.app.lines import fit, linked
-from tui.app.shelf.data import ShelfData
-from tui.app.shelf.moving import time_left
-from tui.app.shelf.words import STATES, place, progress
+from tui.app.publishing.speed import time_left
+from tui.app.publishing.state import ShelfData
+from tui.app.publishing.text import STATES, place, progress
 from tui.app.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList

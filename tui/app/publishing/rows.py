@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tui.app.shelf.words import checkpoint_name
+from tui.app.publishing.text import checkpoint_name
 from tui.store.file_names import shared_folder
 
 Key = tuple[str, str]

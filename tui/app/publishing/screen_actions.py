@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.app.screens.publishing_view import PublishingView
-from tui.app.shelf.deeds import ShelfDeeds
+from tui.app.publishing.actions import ShelfDeeds
+from tui.app.publishing.view import PublishingView
 from tui.store.transfer_records import DestinationRecord, TransferState
 
 if TYPE_CHECKING:
-    from tui.app.shelf.draft import DraftForm
+    from tui.app.publishing.form import DraftForm
 
 
 class PublishingDeeds(PublishingView):
@@ -64,8 +64,8 @@ class PublishingDeeds(PublishingView):
 
     def do_limit(self) -> None:
         """Ask how fast all together may be."""
-        from tui.app.shelf.draft import DraftForm
-        from tui.app.shelf.limit import LimitDraft
+        from tui.app.publishing.form import DraftForm
+        from tui.app.publishing.limit_form import LimitDraft
 
         self.owner.push_screen(DraftForm(LimitDraft(self.owner, self._limited)))
 
@@ -85,8 +85,8 @@ class PublishingDeeds(PublishingView):
             self._form(self.destinations.destination)
 
     def _form(self, record: DestinationRecord | None) -> None:
-        from tui.app.shelf.destination_draft import DestinationDraft
-        from tui.app.shelf.draft import DraftForm
+        from tui.app.publishing.destination_form import DestinationDraft
+        from tui.app.publishing.form import DraftForm
 
         names = [one.name for one in self.data.destinations]
         keys = self.data.keys.get(record.name, "") if record is not None else ""
