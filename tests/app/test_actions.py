@@ -14,7 +14,7 @@ from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP, MOVE, PROGRAM, REGISTRY, in_footer
 from tui.app.keys.keymap import KeyMap, bindings, shown, typed
 from tui.app.publishing.screen import PublishingScreen
-from tui.app.screens.base import AppScreen
+from tui.app.shell.screen import AppScreen
 from tui.cli.main import build_parser
 from tui.settings import Home, Settings, UiSettings
 

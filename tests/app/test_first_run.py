@@ -12,7 +12,7 @@ from tests.app.engine import StandInEngine
 from tui.app.cloud.card_form import CardForm
 from tui.app.cloud.first_run import PAGES, FirstRun
 from tui.app.cloud.screen import CloudScreen
-from tui.app.resume import Place, load_place, save_place
+from tui.app.shell.saved_view import Place, load_place, save_place
 from tui.settings import Home
 
 ONBOARDING = ("GET", "/api/engine/onboarding")

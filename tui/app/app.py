@@ -18,18 +18,18 @@ from textual.screen import Screen
 
 from tui.app import first_frame
 from tui.app.crash import crash_words
-from tui.app.everywhere import Everywhere
-from tui.app.feed import Attach
 from tui.app.frame_diff import TerminalCells
 from tui.app.jobs.actions import Deeds
 from tui.app.jobs.job_list import utc_now
 from tui.app.jobs.screen import JobsScreen
-from tui.app.keep_frame import own_driver
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.lines import plain
-from tui.app.messages import Notice
-from tui.app.resume import Place, load_place, save_place
+from tui.app.navigation import Everywhere
+from tui.app.saved_frame import own_driver
+from tui.app.shell.event_feed import Attach
+from tui.app.shell.messages import Notice
+from tui.app.shell.saved_view import Place, load_place, save_place
 from tui.app.styles import style_sheet
 from tui.app.theme import THEMES, AsciiFilter
 from tui.settings import Home, Settings
@@ -47,7 +47,7 @@ _SEVERITY: Final[dict[str, SeverityLevel]] = {
 
 def _action_commands() -> type[Provider]:
     """The palette's provider, imported when the palette opens."""
-    from tui.app.palette import ActionCommands
+    from tui.app.shell.palette import ActionCommands
 
     return ActionCommands
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.app.cloud.card import Card, Item, Question, Said
 from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
-from tui.app.status import username
+from tui.app.shell.status import username
 from tui.base import formatting
 
 if TYPE_CHECKING:

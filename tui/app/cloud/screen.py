@@ -18,8 +18,8 @@ from tui.app.cloud.spending import SpendingCard
 from tui.app.cloud.state import CloudData
 from tui.app.keys.actions import CLOUD, MOVE, Action
 from tui.app.keys.double_press import SecondPress
-from tui.app.messages import EngineState
-from tui.app.screens.base import AppScreen
+from tui.app.shell.messages import EngineState
+from tui.app.shell.screen import AppScreen
 from tui.app.styles import style_sheet
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.cells import cell_len
 
 from tui.app.lines import fit, plain
-from tui.app.messages import UploadProgress
+from tui.app.shell.messages import UploadProgress
 from tui.app.widgets.piece_list import Entry, entry
 from tui.base import formatting
 from tui.simpletuner.overrides import OVERRIDES

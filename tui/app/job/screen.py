@@ -19,8 +19,8 @@ from tui.app.job.reasons import PageState, why_not
 from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
 from tui.app.keys.actions import APP, MOVE, Action
 from tui.app.keys.job_actions import CHART, JOB, LOG
-from tui.app.messages import JobsChanged, UploadProgress
-from tui.app.screens.base import AppScreen
+from tui.app.shell.messages import JobsChanged, UploadProgress
+from tui.app.shell.screen import AppScreen
 from tui.app.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import entry

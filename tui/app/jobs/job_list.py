@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.message import Message
 
 from tui.app.lines import fit
-from tui.app.model import JobsModel
+from tui.app.shell.jobs_model import JobsModel
 from tui.app.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting

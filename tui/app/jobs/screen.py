@@ -14,9 +14,9 @@ from textual.widget import Widget
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
 from tui.app.keys.actions import JOBS, MOVE, Action
-from tui.app.messages import JobsChanged
-from tui.app.model import SORTS
-from tui.app.screens.base import AppScreen
+from tui.app.shell.jobs_model import SORTS
+from tui.app.shell.messages import JobsChanged
+from tui.app.shell.screen import AppScreen
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.formatting import STATUS_WORDS

@@ -15,14 +15,14 @@ from tui.app.job.facts import upload_words
 from tui.app.job.head import JobHead
 from tui.app.keys.actions import MOVE, Action
 from tui.app.keys.job_actions import NEW
-from tui.app.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.new_job import check_text, form
 from tui.app.new_job.command import command_line
 from tui.app.new_job.editing import FieldEditor
 from tui.app.new_job.flow import NewJobFlow
 from tui.app.new_job.form_list import FormList
 from tui.app.new_job.reasons import state_words, why_not
-from tui.app.screens.base import AppScreen
+from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
+from tui.app.shell.screen import AppScreen
 from tui.app.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry

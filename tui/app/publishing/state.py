@@ -276,7 +276,7 @@ class ShelfData:
 
     async def ask_hub(self) -> None:
         """Ask whose token the Hub is given."""
-        from tui.app.status import username
+        from tui.app.shell.status import username
         from tui.client.client import ControlError
 
         control = self.app.control

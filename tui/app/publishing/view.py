@@ -12,8 +12,6 @@ from textual.widget import Widget
 
 from tui.app.keys.actions import MOVE
 from tui.app.lines import fit_end
-from tui.app.messages import EngineState, JobsChanged
-from tui.app.model import JobsModel
 from tui.app.publishing.artifact_list import WITH_RESULTS, ArtifactList
 from tui.app.publishing.destination_list import DestinationList
 from tui.app.publishing.layout import rooms
@@ -21,7 +19,9 @@ from tui.app.publishing.rows import files_of
 from tui.app.publishing.speed import sums
 from tui.app.publishing.state import TEST_FACT, ShelfData
 from tui.app.publishing.transfer_list import TransferList
-from tui.app.screens.base import AppScreen
+from tui.app.shell.jobs_model import JobsModel
+from tui.app.shell.messages import EngineState, JobsChanged
+from tui.app.shell.screen import AppScreen
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base import formatting

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
 
-    from tui.app.screens.base import AppScreen
+    from tui.app.shell.screen import AppScreen
 
 
 class KeyFooter(Widget):

@@ -6,11 +6,11 @@ from typing import Any
 
 from textual.screen import Screen
 
-from tui.app.attachment import AttachedApp
+from tui.app.engine_link import AttachedApp
 from tui.app.frame_diff import TerminalCells
 from tui.app.jobs.screen import JobsScreen
-from tui.app.keep_frame import save_frame
-from tui.app.messages import Notice
+from tui.app.saved_frame import save_frame
+from tui.app.shell.messages import Notice
 from tui.app.theme import THEMES
 
 
@@ -99,20 +99,20 @@ class Everywhere(AttachedApp):
 
     def do_palette(self) -> None:
         """Open the command palette."""
-        from tui.app.palette import ActionPalette
+        from tui.app.shell.palette import ActionPalette
 
         if not isinstance(self.screen, ActionPalette):
             self.push_screen(ActionPalette(id="--command-palette"))
 
     def do_help(self) -> None:
         """Open the list of keys."""
-        from tui.app.screens.help import HelpScreen
+        from tui.app.shell.help import HelpScreen
 
         self.push_screen(HelpScreen.of(self.screen))
 
     def do_notices(self) -> None:
         """Open the list of past notices."""
-        from tui.app.screens.notices import NoticesScreen
+        from tui.app.shell.notices import NoticesScreen
 
         self.push_screen(NoticesScreen(self.notices))
 

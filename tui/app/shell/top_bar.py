@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual import events
 
     from tui.app.app import SimpleTunerApp
-    from tui.app.status import WorldStatus
+    from tui.app.shell.status import WorldStatus
 
 Piece = tuple[str, Style]
 _NAME_FROM: Final = 100

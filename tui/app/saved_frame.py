@@ -15,7 +15,7 @@ from tui.app.sgr import change_of_style
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.app.attachment import AttachedApp
+    from tui.app.engine_link import AttachedApp
 
 _ALTERNATE = "\x1b[?1049h"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tui.app.messages import EngineState
+from tui.app.shell.messages import EngineState
 from tui.base import formatting
 from tui.base.hosts import is_loopback
 from tui.settings import Settings

@@ -13,9 +13,9 @@ from textual.widget import Widget
 
 from tui.app.keys.actions import APP, Action, by_id
 from tui.app.keys.keymap import bindings
+from tui.app.shell.too_small import TooSmall
+from tui.app.shell.top_bar import TopBar
 from tui.app.widgets.footer import KeyFooter
-from tui.app.widgets.too_small import TooSmall
-from tui.app.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp

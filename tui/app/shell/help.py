@@ -15,7 +15,7 @@ from textual.widgets import Input
 from tui.app.keys.actions import APP, GROUP_TITLES, Action
 from tui.app.keys.keymap import shown
 from tui.app.lines import fit
-from tui.app.screens.base import AppScreen
+from tui.app.shell.screen import AppScreen
 from tui.app.styles import style_sheet
 from tui.app.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle

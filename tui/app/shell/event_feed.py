@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.messages import EngineState, UploadProgress
+from tui.app.shell.messages import EngineState, UploadProgress
 
 if TYPE_CHECKING:
-    from tui.app.attachment import AttachedApp
+    from tui.app.engine_link import AttachedApp
     from tui.client.client import ControlClient, ControlEvent
 
 Attach = Callable[[], Awaitable["ControlClient"]]

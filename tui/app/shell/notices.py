@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from tui.app.messages import Notice
+from tui.app.shell.messages import Notice
 from tui.app.styles import style_sheet
 from tui.app.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
