@@ -11,7 +11,7 @@ from textual.geometry import Size
 from tui.app.cloud.card import Card, Said
 from tui.app.cloud.card_view import CardView
 from tui.app.cloud.text import Words, wrapped
-from tui.app.theme import DARK
+from tui.app.terminal.theme import DARK
 from tui.client.client import ControlClient
 
 SENTENCE = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"

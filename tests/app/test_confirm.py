@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
-from tui.app.lines import wrap
+from tui.app.terminal.text_lines import wrap
 from tui.app.widgets.confirm import Confirm
 from tui.settings import Home
 

@@ -10,7 +10,7 @@ import sys
 import pyte
 import pytest
 
-from tui.app import first_frame
+from tui.app.terminal import first_frame
 from tui.settings import Home
 
 SIZE = (30, 4)
@@ -80,7 +80,7 @@ def imported(module: str, heavy: tuple[str, ...]) -> str:
 
 def test_nothing_heavy_comes_with_it() -> None:
     heavy = ("textual", "rich", "asyncio", "pydantic", "httpx", "aiohttp", "sqlite3")
-    assert imported("tui.app.first_frame", heavy) == "[]"
+    assert imported("tui.app.terminal.first_frame", heavy) == "[]"
     assert imported("tui.cli.open_app", heavy) == "[]"
 
 

@@ -17,8 +17,8 @@ from textual._compositor import LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.app.frame_diff import TerminalCells, _version, supported
-from tui.app.sgr import change_of_style
+from tui.app.terminal.frame_diff import TerminalCells, _version, supported
+from tui.app.terminal.sgr import change_of_style
 
 WIDTH, HEIGHT = 24, 10
 STYLES = [
@@ -186,7 +186,7 @@ def test_links_are_opened_for_their_cells_alone_and_closed() -> None:
 
 
 def test_only_addresses_that_cannot_disturb_become_links() -> None:
-    from tui.app.lines import linked
+    from tui.app.terminal.text_lines import linked
 
     assert linked(Style(), "https://hub/a").link == "https://hub/a"
     for bad in ("javascript:x", "https://a\x1b]8;;", "https://a b", "https://\u202ea", ""):

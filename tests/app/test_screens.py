@@ -6,7 +6,7 @@ import pytest
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.world import fill
-from tui.app.theme import THEMES
+from tui.app.terminal.theme import THEMES
 from tui.settings import Home, Settings, UiSettings
 from tui.store.file_names import shared_folder
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from tests.app.conftest import opened
-from tui.app.lines import length
 from tui.app.shell.status import Light, WorldStatus
 from tui.app.shell.top_bar import TopBar, facts_of, fitting
-from tui.app.theme import DARK, _make
+from tui.app.terminal.text_lines import length
+from tui.app.terminal.theme import DARK, _make
 from tui.settings import Home
 
 COLORS = _make(DARK)

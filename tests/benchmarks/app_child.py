@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def app(folder: str) -> None:
     """The app on a state folder, with an engine that never comes; as the command starts it."""
-    from tui.app import first_frame
+    from tui.app.terminal import first_frame
     from tui.settings import Home, load_settings
 
     root = Path(folder)

@@ -16,22 +16,22 @@ from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tui.app import first_frame
-from tui.app.crash import crash_words
-from tui.app.frame_diff import TerminalCells
 from tui.app.jobs.actions import Deeds
 from tui.app.jobs.job_list import utc_now
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
-from tui.app.lines import plain
 from tui.app.navigation import Everywhere
 from tui.app.saved_frame import own_driver
 from tui.app.shell.event_feed import Attach
 from tui.app.shell.messages import Notice
 from tui.app.shell.saved_view import Place, load_place, save_place
-from tui.app.styles import style_sheet
-from tui.app.theme import THEMES, AsciiFilter
+from tui.app.terminal import first_frame
+from tui.app.terminal.crash import crash_words
+from tui.app.terminal.frame_diff import TerminalCells
+from tui.app.terminal.styles import style_sheet
+from tui.app.terminal.text_lines import plain
+from tui.app.terminal.theme import THEMES, AsciiFilter
 from tui.settings import Home, Settings
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class SimpleTunerApp(Everywhere):
 
     def copy(self, text: str) -> None:
         """Copy through the terminal (OSC 52, so over ssh as well), and show what was copied."""
-        from tui.app.terminal import copy_text
+        from tui.app.terminal.control import copy_text
 
         copy_text(self, text)
         self.tell(f"Copied: {text}")

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.app import App
 from textual.signal import Signal
 
-from tui.app.frame_diff import FrameDiff
 from tui.app.saved_frame import save_frame
 from tui.app.shell.event_feed import Attach, EngineFeed
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.status import WorldStatus, world_status
+from tui.app.terminal.frame_diff import FrameDiff
 from tui.settings import Home, Settings, SettingsError, load_settings
 from tui.store.reader import StoreReader
 from tui.store.schema import StoreError

@@ -7,11 +7,11 @@ from typing import Any
 from textual.screen import Screen
 
 from tui.app.engine_link import AttachedApp
-from tui.app.frame_diff import TerminalCells
 from tui.app.jobs.screen import JobsScreen
 from tui.app.saved_frame import save_frame
 from tui.app.shell.messages import Notice
-from tui.app.theme import THEMES
+from tui.app.terminal.frame_diff import TerminalCells
+from tui.app.terminal.theme import THEMES
 
 
 class Everywhere(AttachedApp):
@@ -125,7 +125,7 @@ class Everywhere(AttachedApp):
 
     def do_mouse(self) -> None:
         """Let the terminal have the mouse, or take it back."""
-        from tui.app.terminal import set_mouse
+        from tui.app.terminal.control import set_mouse
 
         self.mouse_on = not self.mouse_on
         set_mouse(self, self.mouse_on)

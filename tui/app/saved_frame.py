@@ -9,9 +9,9 @@ from rich.color import ColorSystem
 from textual.driver import Driver
 from textual.strip import Strip
 
-from tui.app import first_frame
-from tui.app.frame_diff import cells_of
-from tui.app.sgr import change_of_style
+from tui.app.terminal import first_frame
+from tui.app.terminal.frame_diff import cells_of
+from tui.app.terminal.sgr import change_of_style
 from tui.base import formatting
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tui.app import first_frame
+from tui.app.terminal import first_frame
 from tui.cli import exit_codes
 from tui.cli.output import tell
 from tui.settings import Home, load_settings

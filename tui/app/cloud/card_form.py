@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.app.cloud.card import Card, Item, Question, Said
-from tui.app.lines import fit, plain
+from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import Page, PanelFoot, Picker

@@ -11,8 +11,8 @@ from textual.widget import Widget
 from tui.app.cloud.text import Words, cut
 from tui.app.keys.actions import MOVE
 from tui.app.keys.keymap import bindings
-from tui.app.lines import fit, length, strip_of
-from tui.app.theme import palette
+from tui.app.terminal.text_lines import fit, length, strip_of
+from tui.app.terminal.theme import palette
 
 if TYPE_CHECKING:
     from rich.style import Style

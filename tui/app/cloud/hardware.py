@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.app.cloud.card import Card, Item, Said
 from tui.app.cloud.text import LABEL, Words, row, wrapped
-from tui.app.lines import fit
+from tui.app.terminal.text_lines import fit
 from tui.base import formatting
 from tui.simpletuner.hardware import PROFILES, TRAINERS, HardwareProfile
 

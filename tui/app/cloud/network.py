@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tui.app.cloud.card import Card, Item, Question, Said
 from tui.app.cloud.hardware import STATES
 from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
-from tui.app.lines import fit
+from tui.app.terminal.text_lines import fit
 from tui.base import formatting
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tui.app.keys.actions import CLOUD, MOVE, Action
 from tui.app.keys.double_press import SecondPress
 from tui.app.shell.messages import EngineState
 from tui.app.shell.screen import AppScreen
-from tui.app.styles import style_sheet
+from tui.app.terminal.styles import style_sheet
 
 if TYPE_CHECKING:
     from tui.app.cloud.card_form import CardForm

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.app.cloud.card import Card, Item, Question, Said
 from tui.app.cloud.text import LABEL, Words, row, wrapped
-from tui.app.lines import fit_end
+from tui.app.terminal.text_lines import fit_end
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, plain
+from tui.app.terminal.text_lines import fit, plain
 
 Words = tuple[tuple[str, str], ...]
 """Texts with the names of their tones."""

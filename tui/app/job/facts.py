@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, plain
 from tui.app.shell.messages import UploadProgress
+from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.piece_list import Entry, entry
 from tui.base import formatting
 from tui.simpletuner.overrides import OVERRIDES

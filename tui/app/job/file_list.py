@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, fit_end, plain
 from tui.app.publishing.text import unfetched
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit, fit_end, plain
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.store.file_names import shared_folder

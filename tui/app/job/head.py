@@ -8,8 +8,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.lines import fit, length, strip_of
-from tui.app.theme import palette
+from tui.app.terminal.text_lines import fit, length, strip_of
+from tui.app.terminal.theme import palette
 
 
 class JobHead(Widget):

@@ -16,9 +16,9 @@ from textual.containers import Vertical
 from textual.css.query import NoMatches
 
 from tui.app.job.tab_title import TabWords
-from tui.app.lines import plain
 from tui.app.log.view import LogView
-from tui.app.terminal import copy_text
+from tui.app.terminal.control import copy_text
+from tui.app.terminal.text_lines import plain
 from tui.app.widgets.prompt_line import PromptLine
 from tui.base.formatting import plural, size
 

@@ -10,7 +10,6 @@ from textual import on
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tui.app.desktop import desktop_opener, show_folder
 from tui.app.job import facts
 from tui.app.job.head import JobHead
 from tui.app.job.log_panel import LogPanel
@@ -21,7 +20,8 @@ from tui.app.keys.actions import APP, MOVE, Action
 from tui.app.keys.job_actions import CHART, JOB, LOG
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
-from tui.app.styles import style_sheet
+from tui.app.terminal.desktop import desktop_opener, show_folder
+from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList

@@ -10,8 +10,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.lines import fit, length, strip_of
-from tui.app.theme import palette
+from tui.app.terminal.text_lines import fit, length, strip_of
+from tui.app.terminal.theme import palette
 
 _LEAST = 6
 _WORTH = 20

@@ -10,9 +10,9 @@ from typing import ClassVar, Final
 from rich.style import Style
 from textual.message import Message
 
-from tui.app.lines import fit
 from tui.app.shell.jobs_model import JobsModel
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.store.records import JobRow, JobStatus

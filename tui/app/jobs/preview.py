@@ -13,8 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.jobs.log_tail import log_tail
-from tui.app.lines import fit, strip_of
-from tui.app.theme import Palette, palette
+from tui.app.terminal.text_lines import fit, strip_of
+from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.base import formatting
 from tui.store.records import JobRecord, JobStatus

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from tui.app.log.document import LogDocument
 from tui.app.log.paint import paint
 from tui.app.log.window import LogWindow
-from tui.app.theme import palette
+from tui.app.terminal.theme import palette
 from tui.store.log_line import LogLine
 
 _LOOKED_AT_ONCE: Final = 2_000

@@ -11,8 +11,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.app.lines import plain
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import plain
+from tui.app.terminal.theme import Palette
 from tui.simpletuner.log_classify import LineKind, classify_line
 
 _TAG: Final = re.compile(r"\[(?:STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG)\]")

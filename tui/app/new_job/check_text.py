@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tui.app.lines import plain
+from tui.app.terminal.text_lines import plain
 from tui.app.widgets.piece_list import Entry, entry
 from tui.base import formatting
 

@@ -7,12 +7,12 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, length, linked, plain
 from tui.app.publishing.rows import Key, Row, lines_of
 from tui.app.publishing.state import ShelfData
 from tui.app.publishing.text import apart, checkpoint_name, day, loss_words, unfetched, weights
 from tui.app.shell.jobs_model import JobsModel
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit, length, linked, plain
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting

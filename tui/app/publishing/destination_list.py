@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tui.app.lines import fit
 from tui.app.publishing.state import ShelfData
 from tui.app.publishing.text import destination, warnings
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import on
 
-from tui.app.desktop import desktop_opener, show_folder
 from tui.app.keys.actions import PUBLISHING, Action
 from tui.app.publishing import pages
 from tui.app.publishing.artifact_list import WITH_RESULTS
 from tui.app.publishing.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
 from tui.app.publishing.screen_actions import PublishingDeeds
 from tui.app.publishing.text import is_safe
+from tui.app.terminal.desktop import desktop_opener, show_folder
 from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import TransferState
 

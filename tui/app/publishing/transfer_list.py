@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from tui.app.lines import fit, linked
 from tui.app.publishing.speed import time_left
 from tui.app.publishing.state import ShelfData
 from tui.app.publishing.text import STATES, place, progress
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit, linked
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting

@@ -11,7 +11,6 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.app.keys.actions import MOVE
-from tui.app.lines import fit_end
 from tui.app.publishing.artifact_list import WITH_RESULTS, ArtifactList
 from tui.app.publishing.destination_list import DestinationList
 from tui.app.publishing.layout import rooms
@@ -22,6 +21,7 @@ from tui.app.publishing.transfer_list import TransferList
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import EngineState, JobsChanged
 from tui.app.shell.screen import AppScreen
+from tui.app.terminal.text_lines import fit_end
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base import formatting

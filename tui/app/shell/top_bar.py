@@ -9,8 +9,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.lines import length, plain, strip_of
-from tui.app.theme import Palette, palette
+from tui.app.terminal.text_lines import length, plain, strip_of
+from tui.app.terminal.theme import Palette, palette
 
 if TYPE_CHECKING:
     from textual import events

@@ -9,8 +9,8 @@ from textual.widget import Widget
 
 from tui.app.keys.actions import in_footer
 from tui.app.keys.keymap import shown
-from tui.app.lines import length, strip_of
-from tui.app.theme import palette
+from tui.app.terminal.text_lines import length, strip_of
+from tui.app.terminal.theme import palette
 
 if TYPE_CHECKING:
     from rich.style import Style

@@ -7,8 +7,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.lines import fit, length, plain, strip_of
-from tui.app.theme import Palette, palette
+from tui.app.terminal.text_lines import fit, length, plain, strip_of
+from tui.app.terminal.theme import Palette, palette
 
 Words = list[tuple[str, Style]]
 

@@ -17,8 +17,8 @@ from textual.widget import Widget
 
 from tui.app.keys.actions import Action
 from tui.app.keys.keymap import shown
-from tui.app.terminal import copy_text
-from tui.app.theme import palette
+from tui.app.terminal.control import copy_text
+from tui.app.terminal.theme import palette
 from tui.app.widgets.footer import KeyFooter
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit, length, linked
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit, length, linked
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 

@@ -12,8 +12,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label, Static
 
-from tui.app.lines import plain
-from tui.app.theme import palette
+from tui.app.terminal.text_lines import plain
+from tui.app.terminal.theme import palette
 
 
 class PromptLine(Vertical):

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 
-from tui.app.lines import fit
-from tui.app.theme import Palette
+from tui.app.terminal.text_lines import fit
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 Tone = str

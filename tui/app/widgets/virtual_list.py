@@ -19,8 +19,8 @@ from textual.widget import Widget
 from tui.app.keys.actions import MOVE
 from tui.app.keys.double_press import SecondPress
 from tui.app.keys.keymap import bindings
-from tui.app.lines import plain, strip_of
-from tui.app.theme import Palette, palette
+from tui.app.terminal.text_lines import plain, strip_of
+from tui.app.terminal.theme import Palette, palette
 
 Piece = tuple[str, Style]
 

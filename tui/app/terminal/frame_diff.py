@@ -24,7 +24,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from tui.app.sgr import blank_codes, change_of_style, good_for_blank
+from tui.app.terminal.sgr import blank_codes, change_of_style, good_for_blank
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

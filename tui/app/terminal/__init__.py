@@ -1,0 +1,1 @@
+"""What depends on the terminal: frame differences, first frame, themes and clipboard."""
