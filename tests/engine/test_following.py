@@ -18,8 +18,8 @@ from tests.support import eventually
 from tui.engine import monitor
 from tui.engine.book import Book
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.lost import life_ends
 from tui.engine.monitor import ABSENT, Monitor, growing
 from tui.engine.tasks import TaskOwner

@@ -12,7 +12,7 @@ from tests.replicate.server import serving
 from tui.client.agent import engine_environment, session_of
 from tui.client.client import ControlClient
 from tui.engine.clients import Clients
-from tui.engine.live_settings import LiveSettings
+from tui.engine.config.live import LiveSettings
 from tui.engine.token_box import DEFAULT_HUB, clean_endpoint
 from tui.settings import Home, Settings
 

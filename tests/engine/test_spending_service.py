@@ -18,7 +18,7 @@ from tests.support import eventually
 from tui.base.errors import RefusedError
 from tui.client.client import ControlError
 from tui.engine.book import utc_now
-from tui.engine.live_settings import LiveSettings
+from tui.engine.config.live import LiveSettings
 from tui.engine.spending_service import SpendingService, ceiling_seconds
 from tui.settings import Home, Settings, SpendingSettings
 from tui.store.reader import StoreReader

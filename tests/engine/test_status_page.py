@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.replicate.server import serving
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.status_page import PAGE, StatusPage, page_of, read_summary
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve

@@ -17,8 +17,8 @@ from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlError
+from tui.engine.config.setting_fields import READERS, read_settings
 from tui.engine.publisher.options import read_speed
-from tui.engine.setting_fields import READERS, read_settings
 from tui.engine.settings_desk import values_of
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.editing import changes, save_edited, template

@@ -21,9 +21,9 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.delivery_verdict import Evidence, judge
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.places import Places
 from tui.engine.storage_keys import folder_of
 from tui.engine.tasks import TaskOwner

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.hardware import DEFAULT_PROFILE, LEGACY_MODEL, PROFILES, HardwareProfile

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tui.base.hosts import is_loopback
+from tui.engine.config.live import LiveSettings
 from tui.engine.handed_in import engine_wide
-from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import (
     DEFAULT_HUB,
     HOW_TO_SEND_OPENLY,

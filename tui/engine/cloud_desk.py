@@ -12,16 +12,17 @@ from typing import Any
 from aiohttp import web
 
 from tui.base.errors import RefusedError
-from tui.engine import cloud_settings, doctor, onboarding
+from tui.engine import doctor, onboarding
 from tui.engine.catalog import Catalog
 from tui.engine.clients import Clients
+from tui.engine.config import cloud
+from tui.engine.config.live import LiveSettings
 from tui.engine.delivery_check import FACT as DELIVERY
 from tui.engine.delivery_check import DeliveryCheck
 from tui.engine.delivery_local import LocalDelivery
 from tui.engine.delivery_s3 import S3Delivery
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
-from tui.engine.live_settings import LiveSettings
 from tui.engine.network_check import NetworkCheck
 from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.places import Places
@@ -124,25 +125,25 @@ class CloudDesk:
 
     async def _set_limit(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        self._change(lambda: cloud_settings.set_limit(self.live, body))
+        self._change(lambda: cloud.set_limit(self.live, body))
         return _answer(self.spending.status(self._base(request)))
 
     async def _set_defaults(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        self._change(lambda: cloud_settings.set_defaults(self.live, body))
+        self._change(lambda: cloud.set_defaults(self.live, body))
         return _answer({"delivery": self.live.now.cloud.delivery})
 
     async def _rates(self, _request: web.Request) -> web.Response:
-        return _answer(cloud_settings.rates_data(self.live))
+        return _answer(cloud.rates_data(self.live))
 
     async def _set_rates(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        self._change(lambda: cloud_settings.set_rates(self.live, body))
-        return _answer(cloud_settings.rates_data(self.live))
+        self._change(lambda: cloud.set_rates(self.live, body))
+        return _answer(cloud.rates_data(self.live))
 
     async def _reset_rates(self, _request: web.Request) -> web.Response:
-        self._change(lambda: cloud_settings.reset_rates(self.live))
-        return _answer(cloud_settings.rates_data(self.live))
+        self._change(lambda: cloud.reset_rates(self.live))
+        return _answer(cloud.rates_data(self.live))
 
     # -- tokens and versions ------------------------------------------------------------------
 
@@ -193,11 +194,11 @@ class CloudDesk:
     # -- connections --------------------------------------------------------------------------
 
     async def _network(self, _request: web.Request) -> web.Response:
-        return _answer({**cloud_settings.network_data(self.live), "ways": self.network.ways()})
+        return _answer({**cloud.network_data(self.live), "ways": self.network.ways()})
 
     async def _set_network(self, request: web.Request) -> web.Response:
         body = await _body(request)
-        self._change(lambda: cloud_settings.set_network(self.live, body))
+        self._change(lambda: cloud.set_network(self.live, body))
         return await self._network(request)
 
     async def _check_network(self, request: web.Request) -> web.Response:

@@ -12,10 +12,10 @@ from typing import Any, Final, cast
 
 from tui.base.errors import RefusedError
 from tui.engine.book import utc_now
+from tui.engine.config.live import LiveSettings
 from tui.engine.delivery_local import LocalDelivery
 from tui.engine.delivery_s3 import S3Delivery
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.proof import Proof
 from tui.engine.token_service import TokenService
 from tui.publishing.hub_write import Effort, prove_write

@@ -11,8 +11,8 @@ from typing import Final
 
 import httpx
 
+from tui.engine.config.live import LiveSettings
 from tui.engine.listening import Listening
-from tui.engine.live_settings import LiveSettings
 from tui.engine.proof import Proof
 from tui.engine.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
 from tui.publishing.errors import PublishError, Trouble

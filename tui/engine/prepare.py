@@ -15,9 +15,9 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, Choice
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.draft import Draft
 from tui.engine.job_delivery import JobDelivery
-from tui.engine.live_settings import LiveSettings
 from tui.engine.phases import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home

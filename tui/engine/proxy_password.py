@@ -6,8 +6,8 @@ import logging
 from typing import Final
 from urllib.parse import urlsplit
 
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.tasks import TaskOwner
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token

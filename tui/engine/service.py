@@ -22,6 +22,8 @@ from tui.engine.clients import Clients
 from tui.engine.cloud_desk import CloudDesk
 from tui.engine.collecting.places import ResultPlaces
 from tui.engine.collector import Collector
+from tui.engine.config.live import LiveSettings
+from tui.engine.config.watch import SettingsWatch
 from tui.engine.handed_in import engine_wide
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
@@ -31,14 +33,12 @@ from tui.engine.hub_lookup import HubLookup
 from tui.engine.job_delivery import JobDelivery
 from tui.engine.jobs import JobService
 from tui.engine.listening import Listening
-from tui.engine.live_settings import LiveSettings
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
 from tui.engine.proof import Proof
 from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.desk import PublishingDesk
 from tui.engine.settings_desk import SettingsDesk
-from tui.engine.settings_watch import SettingsWatch
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.storage_keys import StorageKeys

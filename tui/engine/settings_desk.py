@@ -10,10 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from tui.base.errors import RefusedError
-from tui.engine.cloud_settings import mask_password
+from tui.engine.config.cloud import mask_password
+from tui.engine.config.live import LiveSettings
+from tui.engine.config.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
 from tui.engine.listening import Listening
-from tui.engine.live_settings import LiveSettings
-from tui.engine.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.words import ABOUT
 

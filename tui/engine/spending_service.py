@@ -14,9 +14,9 @@ from typing import Any, Final, cast
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.engine.config.live import LiveSettings
+from tui.engine.config.watch import unreadable_limit
 from tui.engine.draft import SHORTEST_LIFE
-from tui.engine.live_settings import LiveSettings
-from tui.engine.settings_watch import unreadable_limit
 from tui.engine.spending import (
     WARN_AT,
     WINDOW_WORDS,

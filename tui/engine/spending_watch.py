@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.spending_service import FACT, SpendingService
 from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import ReplicateError

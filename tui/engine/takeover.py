@@ -15,8 +15,8 @@ from typing import Final, Literal
 
 from tui.base.hosts import is_open
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.handed_in import HandedIn
-from tui.engine.live_settings import LiveSettings
 from tui.engine.tasks import TaskOwner
 from tui.engine.token_box import Kind, Token, hub_meant
 from tui.engine.token_service import hub_owner

@@ -11,8 +11,8 @@ import httpx
 
 from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.token_box import KINDS, Kind
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport

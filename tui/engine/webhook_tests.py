@@ -13,10 +13,10 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import WEBHOOK_PATH, public_base
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.hook_probes import HookProbes, Probe
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.listening import Listening
-from tui.engine.live_settings import LiveSettings
 from tui.replicate.errors import NotSentError, SignatureError
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport

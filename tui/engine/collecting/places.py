@@ -13,7 +13,7 @@ from tui.engine.collecting.buckets import bucket_of
 from tui.engine.collecting.delivered import DeliveredFiles, links_of, texts_of
 from tui.engine.collecting.far_places import Bucket, Repo
 from tui.engine.collecting.source import Source
-from tui.engine.live_settings import LiveSettings
+from tui.engine.config.live import LiveSettings
 from tui.engine.publisher.places import Place, Places
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Profile

@@ -10,9 +10,9 @@ from tui.base import text_fields
 from tui.base.errors import RefusedError
 from tui.base.listener_address import public_base
 from tui.base.text_fields import FieldError
-from tui.engine.cloud_settings import mask_password
+from tui.engine.config.cloud import mask_password
+from tui.engine.config.setting_fields import RISKS, read_web_address
 from tui.engine.http_api.routes import wrong
-from tui.engine.setting_fields import RISKS, read_web_address
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
 from tui.simpletuner.hardware import PROFILES, normalise_profile

@@ -15,8 +15,8 @@ from aiohttp import web
 from tui.base.errors import RefusedError
 from tui.engine.book import Clock
 from tui.engine.clients import Clients
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.publisher.artifacts import artifacts_of
 from tui.engine.publisher.card import Cards
 from tui.engine.publisher.clearing import Clearing

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.engine.clients import Clients
-from tui.engine.live_settings import LiveSettings
+from tui.engine.config.live import LiveSettings
 from tui.engine.publisher.bucket_keys import BucketKeys, host_of
 from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong
 from tui.engine.token_box import HOW_TO_SEND_OPENLY

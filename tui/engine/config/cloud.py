@@ -8,7 +8,7 @@ from typing import Any, Final
 from tui.base import text_fields
 from tui.base.errors import RefusedError
 from tui.base.text_fields import FieldError
-from tui.engine.live_settings import LiveSettings
+from tui.engine.config.live import LiveSettings
 from tui.replicate.secret import MASK, Secret
 from tui.settings.network import split_password, with_password
 from tui.simpletuner.hardware import PROFILES, READ_ON, SOURCE, normalise_profile

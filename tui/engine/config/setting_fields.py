@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tui.base import text_fields
 from tui.base.hosts import is_loopback_host
 from tui.base.text_fields import FieldError
-from tui.engine import listener_fields
+from tui.engine.config import listener_fields
 from tui.settings.values import CHOICES, RANGES
 from tui.simpletuner.hardware import PROFILES, normalise_profile
 

@@ -7,8 +7,8 @@ import logging
 from typing import Final
 
 from tui.base.errors import RefusedError
+from tui.engine.config.live import LiveSettings
 from tui.engine.hub import Hub
-from tui.engine.live_settings import LiveSettings
 from tui.engine.tasks import TaskOwner
 from tui.settings import Home, Settings, SettingsError, SettingsProblem
 
