@@ -83,7 +83,7 @@ def assert_clean(texts: Iterable[str | bytes] = (), *, below: Path | None = None
 @contextmanager
 def marked_secrets(patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every secret that is made from now on carry the mark."""
-    from tui.engine.storage_keys import KeyPair, StorageKeys
+    from tui.engine.credentials.storage_keys import KeyPair, StorageKeys
     from tui.sandbox import server
     from tui.sandbox.core import Core
 

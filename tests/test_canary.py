@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.canary import MARK, OUTSIDE, Watch, assert_clean, leaks_below, leaks_in
-from tui.engine.storage_keys import StorageKeys
+from tui.engine.credentials.storage_keys import StorageKeys
 from tui.replicate.secret import Secret
 from tui.sandbox import ids
 from tui.sandbox.config import SandboxConfig, make_token

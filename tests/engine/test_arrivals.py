@@ -18,7 +18,7 @@ from tests.support import eventually
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine import listening
 from tui.engine.arrivals import DUE
-from tui.engine.storage_keys import BUCKET
+from tui.engine.credentials.storage_keys import BUCKET
 from tui.listener.storage import StorageLimits
 from tui.sandbox.faults import Fault
 from tui.settings import Home

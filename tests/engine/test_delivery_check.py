@@ -14,7 +14,7 @@ from tests.engine.world import World, edit_config
 from tests.replicate.server import serving
 from tui.base.listener_address import STORAGE_PATH
 from tui.client.client import ControlError
-from tui.engine.storage_keys import BUCKET
+from tui.engine.credentials.storage_keys import BUCKET
 from tui.store.fact_names import scoped
 
 HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}

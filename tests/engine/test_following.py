@@ -17,8 +17,8 @@ from tests.store.test_billing import job as a_job
 from tests.support import eventually
 from tui.engine import monitor
 from tui.engine.book import Book
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.hub import Hub
 from tui.engine.lost import life_ends
 from tui.engine.monitor import ABSENT, Monitor, growing

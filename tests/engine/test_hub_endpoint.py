@@ -11,9 +11,9 @@ from tests.engine.world import World
 from tests.replicate.server import serving
 from tui.client.agent import engine_environment, session_of
 from tui.client.client import ControlClient
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
-from tui.engine.token_box import DEFAULT_HUB, clean_endpoint
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.token_store import DEFAULT_HUB, clean_endpoint
 from tui.settings import Home, Settings
 
 LIVE = "https://api.replicate.com/v1"

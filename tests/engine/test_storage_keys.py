@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import home_at, job
-from tui.engine.storage_keys import GRACE, StorageKeys, folder_of
+from tui.engine.credentials.storage_keys import GRACE, StorageKeys, folder_of
 from tui.store.records import JobStatus
 from tui.store.writer import StoreWriter
 

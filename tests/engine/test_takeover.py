@@ -18,7 +18,7 @@ from tests.engine.world import SPEED, World, running_engine, running_world
 from tests.support import eventually
 from tui.cli import exit_codes
 from tui.client.client import ControlClient, ControlError
-from tui.engine import token_box
+from tui.engine.credentials import token_store
 from tui.engine.service import Engine
 from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.demo import write_demo_project
@@ -49,7 +49,7 @@ def shell(world: World) -> ControlClient:
     return ControlClient(world.home.socket, world.sandbox.base_url)
 
 
-def in_use(world: World, kind: token_box.Kind = "replicate") -> str:
+def in_use(world: World, kind: token_store.Kind = "replicate") -> str:
     """The token that the engine uses for everybody."""
     found = world.engine.clients.tokens.known(kind, world.sandbox.base_url)
     return found.secret.reveal() if found is not None else ""
@@ -282,7 +282,7 @@ async def test_a_keyring_read_in_flight_never_overwrites_a_newer_set_or_delete(
         await client.set_session({"hf_endpoint": "http://127.0.0.1:9"})
         await client.cloud.set_token("huggingface", "hf_older")
         held = HeldRead()
-        monkeypatch.setattr(token_box, "read_token", held)
+        monkeypatch.setattr(token_store, "read_token", held)
         reading = asyncio.create_task(box.stored("huggingface", base, fresh=True))
         await held.has_read.wait()
         if newer is not None:

@@ -17,7 +17,7 @@ from tests.engine.prompter import unanswered_prompts
 from tests.engine.world import World, running_engine
 from tui.base.errors import RefusedError
 from tui.client.client import ControlClient, ControlError
-from tui.engine.token_service import clean_token
+from tui.engine.credentials.token_service import clean_token
 from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.server import serve
 from tui.settings import Home

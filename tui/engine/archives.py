@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from tui.engine.book import Book
-from tui.engine.clients import Clients
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.hub import Hub
 from tui.engine.phases import note_phase, pauses
 from tui.replicate.client import ReplicateClient

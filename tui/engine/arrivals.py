@@ -20,12 +20,12 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.delivery_verdict import Evidence, judge
 from tui.engine.hub import Hub
 from tui.engine.publisher.places import Places
-from tui.engine.storage_keys import folder_of
 from tui.engine.tasks import TaskOwner
 from tui.publishing.arrival import Arrival, arrived_at_hub, arrived_in_bucket
 from tui.publishing.errors import PublishError

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.hub import Hub
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version

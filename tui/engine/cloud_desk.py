@@ -14,9 +14,12 @@ from aiohttp import web
 from tui.base.errors import RefusedError
 from tui.engine import doctor, onboarding
 from tui.engine.catalog import Catalog
-from tui.engine.clients import Clients
 from tui.engine.config import cloud
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.proxy_password import ProxyPassword
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.storage_keys import StorageKeys
+from tui.engine.credentials.token_service import TokenService, Validate
 from tui.engine.delivery_check import FACT as DELIVERY
 from tui.engine.delivery_check import DeliveryCheck
 from tui.engine.delivery_local import LocalDelivery
@@ -24,12 +27,9 @@ from tui.engine.delivery_s3 import S3Delivery
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.network_check import NetworkCheck
-from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.places import Places
 from tui.engine.spending_service import SpendingService
 from tui.engine.status_page import StatusPage
-from tui.engine.storage_keys import StorageKeys
-from tui.engine.token_service import TokenService, Validate
 from tui.engine.version_service import VersionService
 from tui.settings import Home, SettingsError
 from tui.store.fact_names import scoped

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tui.engine.handed_in import called_with, from_headers
+from tui.engine.credentials.handed_in import called_with, from_headers
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.groups import all_routes
 from tui.engine.http_api.routes import MOST_BODY, Handler, base_of

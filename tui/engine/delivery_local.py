@@ -12,9 +12,9 @@ from typing import Final
 import httpx
 
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
 from tui.engine.listening import Listening
 from tui.engine.proof import Proof
-from tui.engine.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_client import make_client
 from tui.publishing.s3_errors import explain

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from tui.engine.clients import Clients
-from tui.engine.handed_in import engine_wide
+from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.replicate_clients import Clients
 from tui.listener.webhooks import WebhookSecrets
 from tui.replicate.errors import ReplicateError
 from tui.replicate.secret import Secret

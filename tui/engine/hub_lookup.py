@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
-from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_errors import TOKENS_PAGE
 from tui.publishing.hub_names import Identity

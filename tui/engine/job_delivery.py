@@ -12,13 +12,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
-from tui.engine.clients import Clients
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.storage_keys import BUCKET
+from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
 from tui.engine.draft import DeliveryDraft
 from tui.engine.hub_lookup import HubLookup
 from tui.engine.listening import Listening
 from tui.engine.publisher.places import Place, Places
-from tui.engine.storage_keys import BUCKET
-from tui.engine.token_box import HOW_TO_SEND_OPENLY
 from tui.publishing.errors import PublishError
 from tui.publishing.licence import licence_fields
 from tui.publishing.s3_profile import S3Profile

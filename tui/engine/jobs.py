@@ -11,11 +11,11 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, utc_now
 from tui.engine.claims import Claims
-from tui.engine.clients import Clients
 from tui.engine.collecting.aftercare import after_end
 from tui.engine.collector import Collector
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.delivery_gate import gated
 from tui.engine.draft import read_draft
 from tui.engine.job_life import ceiling_check, longest_life

@@ -15,11 +15,11 @@ from tui.base.hosts import is_loopback
 from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.book import Book
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
 from tui.engine.listener_place import ListenerPlace
 from tui.engine.listener_stats import seen_row, stats_row
-from tui.engine.storage_keys import StorageKeys
 from tui.listener.app import Part
 from tui.listener.client_address import parse_networks
 from tui.listener.storage import (

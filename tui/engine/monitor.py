@@ -16,7 +16,7 @@ from typing import Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock, utc_now
-from tui.engine.clients import Clients, MissingTokenError
+from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.hub import Hub
 from tui.engine.lost import as_lost, life_ends
 from tui.engine.reconcile import Snapshot

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback
 from tui.engine.book import utc_now
-from tui.engine.clients import Clients
 from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.proxy_password import ProxyPassword
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.hub import Hub
 from tui.engine.network_probe import Probe, look
-from tui.engine.proxy_password import ProxyPassword
 from tui.engine.status_page import page_of
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of

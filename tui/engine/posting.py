@@ -10,10 +10,10 @@ from typing import Any, Final
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock
 from tui.engine.claims import Claims, clock_offset_of, full_version
-from tui.engine.clients import Clients, MissingTokenError
+from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
+from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.monitor import snapshot_of
 from tui.engine.phases import IMAGES_LATER, note_phase, pauses
-from tui.engine.storage_keys import StorageKeys
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import ReplicateError, UncertainError
 from tui.replicate.models import Prediction

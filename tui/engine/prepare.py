@@ -14,8 +14,8 @@ from typing import Final
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, Choice
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.draft import Draft
 from tui.engine.job_delivery import JobDelivery
 from tui.engine.phases import IMAGES_LATER

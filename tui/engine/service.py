@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from tui import __version__
-from tui.engine.account import AccountService
-from tui.engine.api_keys import ApiKeys
 from tui.engine.arrivals import Arrivals
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.claims import Claims
-from tui.engine.clients import Clients
 from tui.engine.cloud_desk import CloudDesk
 from tui.engine.collecting.places import ResultPlaces
 from tui.engine.collector import Collector
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatch
-from tui.engine.handed_in import engine_wide
+from tui.engine.credentials.account import AccountService
+from tui.engine.credentials.api_keys import ApiKeys
+from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.proxy_password import ProxyPassword
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.storage_keys import StorageKeys
+from tui.engine.credentials.takeover import Takeover
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.hooks import HookDesk
@@ -36,14 +39,11 @@ from tui.engine.listening import Listening
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
 from tui.engine.proof import Proof
-from tui.engine.proxy_password import ProxyPassword
 from tui.engine.publisher.desk import PublishingDesk
 from tui.engine.settings_desk import SettingsDesk
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
-from tui.engine.storage_keys import StorageKeys
 from tui.engine.submit import Submitter
-from tui.engine.takeover import Takeover
 from tui.engine.tasks import TaskOwner
 from tui.engine.webhook_tests import WebhookTests
 from tui.settings import Home, Settings

@@ -23,12 +23,12 @@ from typing import Final
 from tui.engine.archives import Archives
 from tui.engine.book import Book, Clock
 from tui.engine.claims import Claims
-from tui.engine.clients import Clients, MissingTokenError
+from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
+from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.hub import Hub
 from tui.engine.lost import as_lost
 from tui.engine.monitor import Monitor
 from tui.engine.posting import CancelledWhilePostingError, Poster, UnknownOutcomeError
-from tui.engine.storage_keys import StorageKeys
 from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret

@@ -12,8 +12,8 @@ import httpx
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import WEBHOOK_PATH, public_base
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.hook_probes import HookProbes, Probe
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.listening import Listening

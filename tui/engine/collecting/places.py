@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from tui.engine.clients import Clients
 from tui.engine.collecting.buckets import bucket_of
 from tui.engine.collecting.delivered import DeliveredFiles, links_of, texts_of
 from tui.engine.collecting.far_places import Bucket, Repo
 from tui.engine.collecting.source import Source
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.publisher.places import Place, Places
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Profile

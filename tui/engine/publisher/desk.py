@@ -14,8 +14,9 @@ from aiohttp import web
 
 from tui.base.errors import RefusedError
 from tui.engine.book import Clock
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.hub import Hub
 from tui.engine.publisher.artifacts import artifacts_of
 from tui.engine.publisher.card import Cards
@@ -24,7 +25,6 @@ from tui.engine.publisher.options import read_speed, wrong
 from tui.engine.publisher.places import Place, Places
 from tui.engine.publisher.queue import TransferQueue
 from tui.engine.publisher.selection import at_top, chosen_files
-from tui.engine.storage_keys import folder_of
 from tui.engine.tasks import TaskOwner
 from tui.publishing.contract import LocalFile
 from tui.publishing.throttle import Throttle

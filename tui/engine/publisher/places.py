@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
-from tui.engine.publisher.bucket_keys import BucketKeys, host_of
+from tui.engine.credentials.bucket_keys import BucketKeys, host_of
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
+from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
 from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong
-from tui.engine.token_box import HOW_TO_SEND_OPENLY
-from tui.engine.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.folder import FolderDestination

@@ -8,8 +8,8 @@ from typing import Any
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, version_row
-from tui.engine.clients import Clients, MissingTokenError, OpenAddressError
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.replicate_clients import Clients, MissingTokenError, OpenAddressError
 from tui.engine.hub import Hub
 from tui.engine.prepare import Preparer
 from tui.replicate.errors import (

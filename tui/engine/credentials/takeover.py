@@ -14,12 +14,12 @@ from itertools import chain, repeat
 from typing import Final, Literal
 
 from tui.base.hosts import is_open
-from tui.engine.clients import Clients
 from tui.engine.config.live import LiveSettings
-from tui.engine.handed_in import HandedIn
+from tui.engine.credentials.handed_in import HandedIn
+from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.token_service import hub_owner
+from tui.engine.credentials.token_store import Kind, Token, hub_meant
 from tui.engine.tasks import TaskOwner
-from tui.engine.token_box import Kind, Token, hub_meant
-from tui.engine.token_service import hub_owner
 from tui.replicate.errors import AuthenticationError, ForbiddenError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings.network import network_of

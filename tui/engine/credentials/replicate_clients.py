@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.handed_in import engine_wide
-from tui.engine.token_box import (
+from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.token_store import (
     DEFAULT_HUB,
     HOW_TO_SEND_OPENLY,
     KINDS,
