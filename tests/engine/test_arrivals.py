@@ -17,8 +17,8 @@ from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine import listening
-from tui.engine.arrivals import DUE
 from tui.engine.credentials.storage_keys import BUCKET
+from tui.engine.delivery.confirm_delivery import DUE
 from tui.listener.storage import StorageLimits
 from tui.sandbox.faults import Fault
 from tui.settings import Home
@@ -186,7 +186,9 @@ async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
 async def test_a_hub_that_does_not_answer_leaves_it_open(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.engine.arrivals._ASK_AGAIN", (0.5, 0.5, 0.5, 0.5, 3600))
+    monkeypatch.setattr(
+        "tui.engine.delivery.confirm_delivery._ASK_AGAIN", (0.5, 0.5, 0.5, 0.5, 3600)
+    )
     await world.use_hub()
     assert world.sandbox.hub is not None
     faults = world.sandbox.hub.hub.faults
@@ -203,7 +205,7 @@ async def test_it_is_looked_up_after_a_restart(
 ) -> None:
     async with running_world(home, project) as world:
         url = await world.use_hub()
-        monkeypatch.setattr("tui.engine.arrivals._ASK_AGAIN", (3600.0,))
+        monkeypatch.setattr("tui.engine.delivery.confirm_delivery._ASK_AGAIN", (3600.0,))
         assert world.sandbox.hub is not None
         world.sandbox.hub.hub.faults.failures["/paths-info"] = 1
         job_id = await world.submit(delivery=HUB)

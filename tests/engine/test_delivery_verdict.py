@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tui.engine.delivery_verdict import Evidence, judge
+from tui.engine.delivery.verdict import Evidence, judge
 from tui.publishing.arrival import Arrival
 from tui.simpletuner.log_delivery import UploadFacts, upload_facts, weights_by_step
 

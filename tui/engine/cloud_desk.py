@@ -20,10 +20,10 @@ from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.credentials.token_service import TokenService, Validate
-from tui.engine.delivery_check import FACT as DELIVERY
-from tui.engine.delivery_check import DeliveryCheck
-from tui.engine.delivery_local import LocalDelivery
-from tui.engine.delivery_s3 import S3Delivery
+from tui.engine.delivery.check import FACT as DELIVERY
+from tui.engine.delivery.check import DeliveryCheck
+from tui.engine.delivery.local import LocalDelivery
+from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
 from tui.engine.network_check import NetworkCheck

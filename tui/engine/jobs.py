@@ -16,6 +16,7 @@ from tui.engine.collector import Collector
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
 from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.delivery.result import Prove
 from tui.engine.delivery_gate import gated
 from tui.engine.draft import read_draft
 from tui.engine.job_life import ceiling_check, longest_life
@@ -23,7 +24,6 @@ from tui.engine.keepable import is_signed, keepable_settings
 from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.prepare import Prepared, Preparer
 from tui.engine.prepare_report import report_of
-from tui.engine.proof import Prove
 from tui.engine.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.spending_service import SpendingService
 from tui.engine.submit import Submitter

@@ -16,8 +16,8 @@ from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, Choice
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.draft import Draft
-from tui.engine.job_delivery import JobDelivery
 from tui.engine.phases import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tui import __version__
-from tui.engine.arrivals import Arrivals
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.claims import Claims
@@ -28,17 +27,18 @@ from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.credentials.takeover import Takeover
+from tui.engine.delivery.confirm_delivery import Arrivals
+from tui.engine.delivery.hub_repositories import HubLookup
+from tui.engine.delivery.resolve import JobDelivery
+from tui.engine.delivery.result import Proof
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.hooks import HookDesk
 from tui.engine.hub import Hub
-from tui.engine.hub_lookup import HubLookup
-from tui.engine.job_delivery import JobDelivery
 from tui.engine.jobs import JobService
 from tui.engine.listening import Listening
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
-from tui.engine.proof import Proof
 from tui.engine.publisher.desk import PublishingDesk
 from tui.engine.settings_desk import SettingsDesk
 from tui.engine.spending_service import SpendingService

@@ -14,10 +14,10 @@ from tui.base.errors import RefusedError
 from tui.engine.book import utc_now
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.token_service import TokenService
-from tui.engine.delivery_local import LocalDelivery
-from tui.engine.delivery_s3 import S3Delivery
+from tui.engine.delivery.local import LocalDelivery
+from tui.engine.delivery.result import Proof
+from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.hub import Hub
-from tui.engine.proof import Proof
 from tui.publishing.hub_write import Effort, prove_write
 from tui.simpletuner.checks import Check
 from tui.simpletuner.config import TrainingConfig, load_config

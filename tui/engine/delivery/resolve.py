@@ -15,8 +15,8 @@ from tui.base.errors import RefusedError
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
+from tui.engine.delivery.hub_repositories import HubLookup
 from tui.engine.draft import DeliveryDraft
-from tui.engine.hub_lookup import HubLookup
 from tui.engine.listening import Listening
 from tui.engine.publisher.places import Place, Places
 from tui.publishing.errors import PublishError

@@ -23,7 +23,7 @@ from tui.engine.book import Book, Clock
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.delivery_verdict import Evidence, judge
+from tui.engine.delivery.verdict import Evidence, judge
 from tui.engine.hub import Hub
 from tui.engine.publisher.places import Places
 from tui.engine.tasks import TaskOwner

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback
-from tui.engine.proof import Proof
+from tui.engine.delivery.result import Proof
 from tui.engine.publisher.places import Places
 from tui.publishing.contract import Step
 from tui.publishing.errors import PublishError

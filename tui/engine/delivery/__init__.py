@@ -1,0 +1,1 @@
+"""Where a job's results go: chosen, checked before the submit, confirmed afterwards."""
