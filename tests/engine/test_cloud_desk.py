@@ -12,7 +12,7 @@ import pytest
 
 from tests.engine.world import World
 from tui.client.client import ControlError
-from tui.engine.onboarding import STEPS, checklist
+from tui.engine.diagnostics.onboarding import STEPS, checklist
 from tui.settings import Home, Settings, load_settings
 from tui.simpletuner.hardware import PROFILES
 

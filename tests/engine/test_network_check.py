@@ -21,8 +21,8 @@ from tests.replicate.proxies import proxying
 from tests.replicate.server import serving
 from tests.support import eventually
 from tui.client.client import ControlError
-from tui.engine.network_check import EGRESS_RANGES
-from tui.engine.network_probe import look
+from tui.engine.diagnostics.network_check import EGRESS_RANGES
+from tui.engine.diagnostics.network_probe import look
 from tui.replicate.network import Network
 from tui.settings import Home
 

@@ -30,8 +30,8 @@ from tests.town import API, API_HOST, HUB_HOST, OWN_HOST, PAGES, STORE_HOST, Tow
 from tui.client.client import ControlClient
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
+from tui.engine.diagnostics.network_probe import look
 from tui.engine.hub import Hub
-from tui.engine.network_probe import look
 from tui.engine.service import Engine
 from tui.engine.tasks import TaskOwner
 from tui.listener.storage import STORAGE_PATH

@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp import web
 
 from tui.base.errors import RefusedError
-from tui.engine import doctor, onboarding
 from tui.engine.catalog import Catalog
 from tui.engine.config import cloud
 from tui.engine.config.live import LiveSettings
@@ -24,12 +23,13 @@ from tui.engine.delivery.check import FACT as DELIVERY
 from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.local import LocalDelivery
 from tui.engine.delivery.s3 import S3Delivery
+from tui.engine.diagnostics import doctor, onboarding
+from tui.engine.diagnostics.network_check import NetworkCheck
+from tui.engine.diagnostics.status_page import StatusPage
 from tui.engine.hub import Hub
 from tui.engine.listening import Listening
-from tui.engine.network_check import NetworkCheck
 from tui.engine.publisher.places import Places
 from tui.engine.spending_service import SpendingService
-from tui.engine.status_page import StatusPage
 from tui.engine.version_service import VersionService
 from tui.settings import Home, SettingsError
 from tui.store.fact_names import scoped

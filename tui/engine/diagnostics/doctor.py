@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.engine.credentials.token_service import TokenService
+from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.listening import Listening
-from tui.engine.network_check import NetworkCheck
 from tui.settings import Home
 
 _LITTLE_SPACE: Final = 2 * 1024**3

@@ -1,0 +1,1 @@
+"""Checks of network, terminal and account, and the status page of Replicate."""
