@@ -15,7 +15,6 @@ from tui import __version__
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.claims import Claims
-from tui.engine.cloud_desk import CloudDesk
 from tui.engine.collecting.places import ResultPlaces
 from tui.engine.collector import Collector
 from tui.engine.config.live import LiveSettings
@@ -34,13 +33,14 @@ from tui.engine.delivery.result import Proof
 from tui.engine.hook_probes import HookProbes
 from tui.engine.hook_secrets import HookSecrets
 from tui.engine.hooks import HookDesk
+from tui.engine.http_api.cloud import CloudDesk
+from tui.engine.http_api.settings import SettingsDesk
+from tui.engine.http_api.transfers import PublishingDesk
 from tui.engine.hub import Hub
 from tui.engine.jobs import JobService
 from tui.engine.listening import Listening
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
-from tui.engine.publisher.desk import PublishingDesk
-from tui.engine.settings_desk import SettingsDesk
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.submit import Submitter
@@ -256,7 +256,7 @@ class Engine:
     async def start(self) -> None:
         """Listen, and take up every job where it was left."""
         self._outputs.mkdir(parents=True, exist_ok=True)
-        from tui.engine.http_api.groups import public_api  # it is made of this engine's calls
+        from tui.engine.http_api.app import public_api  # it is made of this engine's calls
 
         await self._proxy_password.recall()
         await self.listening.start([public_api(self)])

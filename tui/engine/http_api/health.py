@@ -10,7 +10,7 @@ from aiohttp import web
 from tui import __version__
 from tui.engine.book import utc_now
 from tui.engine.http_api.routes import Route, base_of, flag_in_query
-from tui.engine.http_api.shapes import FLAG, NUMBER, TEXT, TIME, WHOLE, choice, many, maybe, shape
+from tui.engine.http_api.schemas import FLAG, NUMBER, TEXT, TIME, WHOLE, choice, many, maybe, shape
 from tui.engine.service import Engine
 from tui.replicate.errors import ReplicateError
 from tui.store.schema import StoreError

@@ -18,7 +18,7 @@ from tui.engine.http_api.routes import (
     read_object,
     wrong,
 )
-from tui.engine.http_api.shapes import (
+from tui.engine.http_api.schemas import (
     ANY_OBJECT,
     FLAG,
     NUMBER,
@@ -31,7 +31,7 @@ from tui.engine.http_api.shapes import (
     maybe,
     shape,
 )
-from tui.engine.http_api.submitted import draft_of, is_simpletuner_body
+from tui.engine.http_api.submit_body import draft_of, is_simpletuner_body
 from tui.engine.service import Engine
 from tui.store.filter import JobFilter
 from tui.store.job_json import job_json

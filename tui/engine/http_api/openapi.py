@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tui import __version__
 from tui.engine.http_api.routes import Route
-from tui.engine.http_api.shapes import ANY_OBJECT, FAILURE
+from tui.engine.http_api.schemas import ANY_OBJECT, FAILURE
 
 _VARIABLE: Final = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _PATH: Final = "/api/openapi.json"

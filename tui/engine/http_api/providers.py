@@ -9,7 +9,7 @@ from aiohttp import web
 from tui.base.errors import RefusedError
 from tui.engine.http_api.provider_settings import advanced_row, config_row, read_changes
 from tui.engine.http_api.routes import Route, Schema, base_of, read_object
-from tui.engine.http_api.shapes import (
+from tui.engine.http_api.schemas import (
     ANY_OBJECT,
     FLAG,
     NUMBER,

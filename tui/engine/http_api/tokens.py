@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tui.base.errors import RefusedError
 from tui.engine.http_api.routes import Route, base_of, read_object
-from tui.engine.http_api.shapes import FLAG, TEXT, TEXTS, maybe, shape
+from tui.engine.http_api.schemas import FLAG, TEXT, TEXTS, maybe, shape
 from tui.engine.service import Engine
 
 _KIND: Final = "replicate"

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tui.base.errors import RefusedError
 from tui.engine.http_api.routes import Route, base_of, flag_of, read_object, text_of, wrong
-from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, choice, maybe, shape
+from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, choice, maybe, shape
 from tui.engine.service import Engine
 from tui.engine.webhook_tests import CHECK_PRICE_MICROS
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tui.base.hosts import is_loopback
 from tui.engine.http_api.routes import Route, base_of, count_in_query
-from tui.engine.http_api.shapes import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, many, maybe, shape
+from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, many, maybe, shape
 from tui.engine.service import Engine
 from tui.store.records import JobStatus
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tui.engine.http_api.engine_calls import EngineCalls
+from tui.engine.http_api.catalog import Planning
+from tui.engine.http_api.engine import EngineCalls
 from tui.engine.http_api.health import Health
 from tui.engine.http_api.jobs import Jobs
-from tui.engine.http_api.numbers import Numbers
+from tui.engine.http_api.metrics import Numbers
 from tui.engine.http_api.openapi import description_route
-from tui.engine.http_api.planning import Planning
 from tui.engine.http_api.providers import Providers
 from tui.engine.http_api.public import PublicApi
 from tui.engine.http_api.publishing import Publishing

@@ -11,7 +11,7 @@ from aiohttp import web
 from tui.base.errors import RefusedError
 from tui.engine.draft import Draft, read_draft
 from tui.engine.http_api.routes import base_of, read_object
-from tui.engine.publisher.desk import TEST_FACT
+from tui.engine.http_api.transfers import TEST_FACT
 from tui.engine.service import Engine
 from tui.publishing.errors import PublishError, Trouble
 from tui.simpletuner.config import TrainingConfig
