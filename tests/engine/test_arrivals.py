@@ -16,9 +16,9 @@ from huggingface_hub import HfApi
 from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
 from tui.base.listener_address import STORAGE_PATH
-from tui.engine import listening
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.delivery.confirm_delivery import DUE
+from tui.engine.listener import service
 from tui.listener.storage import StorageLimits
 from tui.sandbox.faults import Fault
 from tui.settings import Home
@@ -124,7 +124,7 @@ def here(world: World, job_id: str) -> list[str]:
 async def test_what_this_machine_refused_is_written_on_the_job_and_counts(
     home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "StorageLimits", lambda: StorageLimits(max_part_bytes=2048))
+    monkeypatch.setattr(service, "StorageLimits", lambda: StorageLimits(max_part_bytes=2048))
     async with running_world(home, project) as world:
         job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
         delivered = job.submit["delivered"]

@@ -23,7 +23,7 @@ from tests.engine.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import quick_settings
 from tests.support import eventually
 from tui.engine import posting
-from tui.engine.listening import Listening
+from tui.engine.listener.service import Listening
 from tui.engine.service import Engine
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret

@@ -30,22 +30,22 @@ from tui.engine.delivery.confirm_delivery import Arrivals
 from tui.engine.delivery.hub_repositories import HubLookup
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.delivery.result import Proof
-from tui.engine.hook_probes import HookProbes
-from tui.engine.hook_secrets import HookSecrets
-from tui.engine.hooks import HookDesk
 from tui.engine.http_api.cloud import CloudDesk
 from tui.engine.http_api.settings import SettingsDesk
 from tui.engine.http_api.transfers import PublishingDesk
 from tui.engine.hub import Hub
 from tui.engine.jobs import JobService
-from tui.engine.listening import Listening
+from tui.engine.listener.service import Listening
+from tui.engine.listener.webhook_events import HookDesk
+from tui.engine.listener.webhook_probes import HookProbes
+from tui.engine.listener.webhook_secrets import HookSecrets
+from tui.engine.listener.webhook_tests import WebhookTests
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.submit import Submitter
 from tui.engine.tasks import TaskOwner
-from tui.engine.webhook_tests import WebhookTests
 from tui.settings import Home, Settings
 from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.training_config import TrainingConfig

@@ -14,7 +14,7 @@ import httpx
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
 from tui.engine.delivery.result import Proof
-from tui.engine.listening import Listening
+from tui.engine.listener.service import Listening
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_client import make_client
 from tui.publishing.s3_errors import explain

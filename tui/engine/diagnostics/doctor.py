@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.diagnostics.network_check import NetworkCheck
-from tui.engine.listening import Listening
+from tui.engine.listener.service import Listening
 from tui.settings import Home
 
 _LITTLE_SPACE: Final = 2 * 1024**3

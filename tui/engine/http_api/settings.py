@@ -13,7 +13,7 @@ from tui.base.errors import RefusedError
 from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
-from tui.engine.listening import Listening
+from tui.engine.listener.service import Listening
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.words import ABOUT
 

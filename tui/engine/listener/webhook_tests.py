@@ -14,9 +14,9 @@ from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import WEBHOOK_PATH, public_base
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.hook_probes import HookProbes, Probe
-from tui.engine.hook_secrets import HookSecrets
-from tui.engine.listening import Listening
+from tui.engine.listener.service import Listening
+from tui.engine.listener.webhook_probes import HookProbes, Probe
+from tui.engine.listener.webhook_secrets import HookSecrets
 from tui.replicate.errors import NotSentError, SignatureError
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport

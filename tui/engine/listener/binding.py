@@ -14,7 +14,7 @@ from tui.base.listener_address import Bind, bind_for
 from tui.engine.config.listener_fields import check_public_bind, refused
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.handed_in import engine_wide
-from tui.engine.doors import DoorError, Doors
+from tui.engine.listener.sockets import DoorError, Doors
 from tui.listener.app import Part
 from tui.listener.tls import CertificateError, server_context
 from tui.settings import ListenerSettings

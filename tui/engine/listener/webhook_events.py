@@ -12,8 +12,8 @@ from tui.engine.book import Book
 from tui.engine.claims import Claims
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.hook_probes import HookProbes
-from tui.engine.hook_secrets import HookSecrets
+from tui.engine.listener.webhook_probes import HookProbes
+from tui.engine.listener.webhook_secrets import HookSecrets
 from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.syncing import import_prediction
 from tui.listener.webhooks import HookEvent, HookJob, WebhookSecrets

@@ -1,0 +1,1 @@
+"""The listener's life: sockets, settings, and the webhooks it receives."""
