@@ -186,7 +186,7 @@ def test_an_owned_engine_ends_when_its_owner_is_killed(agent_home: Home) -> None
 
 def test_an_idle_agent_ends_and_a_used_one_stays(agent_home: Home) -> None:
     script = (
-        "from tui.engine.main import run_engine\n"
+        "from tui.engine.process.main import run_engine\n"
         "from tui.settings import Home\n"
         "run_engine(Home.resolve(), agent=True, idle_seconds=1.0)\n"
     )

@@ -19,10 +19,10 @@ from tui.engine import monitor
 from tui.engine.book import Book
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.hub import Hub
 from tui.engine.lost import life_ends
 from tui.engine.monitor import ABSENT, Monitor, growing
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
 from tui.store.records import LOST, JobRecord, JobStatus

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
 from tui.engine.book import Book
-from tui.engine.hub import Hub
 from tui.engine.log_keeper import LogKeeper, LogWriteError, former_logs
 from tui.engine.reconcile import Snapshot
+from tui.engine.runtime.event_bus import Hub
 from tui.store.reader import StoreReader
 from tui.store.records import JobStatus
 from tui.store.writer import StoreWriter

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.replicate.server import serving
 from tui.engine.config.live import LiveSettings
 from tui.engine.diagnostics.status_page import PAGE, StatusPage, page_of, read_summary
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, Settings

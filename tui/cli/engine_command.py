@@ -17,6 +17,6 @@ def engine(options: argparse.Namespace) -> int:
     except StoreBusyError:
         say("busy")
         return exit_codes.FINE
-    from tui.engine.main import run_engine
+    from tui.engine.process.main import run_engine
 
     return run_engine(world.home(), until_eof=options.until_eof, agent=options.agent)

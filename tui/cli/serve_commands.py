@@ -21,7 +21,7 @@ _TTL: Final = re.compile(r"(\d{1,7})([smhd]?)")
 def serve(options: argparse.Namespace) -> int:
     """Engine and listener in the foreground, one line for each event."""
     from tui.base.listener_address import public_base
-    from tui.engine.serve import serve as run
+    from tui.engine.process.serve import serve as run
 
     listener: dict[str, Any] = {}
     if options.listen:

@@ -7,7 +7,6 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tui.engine.hub import Hub
 from tui.engine.log_keeper import (
     LogFacts,
     LogKeeper,
@@ -17,6 +16,7 @@ from tui.engine.log_keeper import (
 )
 from tui.engine.lost import changed_fields, found_again
 from tui.engine.reconcile import Known, Snapshot, job_status, reconcile
+from tui.engine.runtime.event_bus import Hub
 from tui.settings import Home
 from tui.simpletuner.diagnosis import diagnose
 from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord

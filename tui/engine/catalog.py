@@ -10,7 +10,7 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.hardware import DEFAULT_PROFILE, LEGACY_MODEL, PROFILES, HardwareProfile

@@ -20,7 +20,7 @@ from tui.engine.collecting.places import Opened, ResultPlaces
 from tui.engine.collecting.source import Remote, Source
 from tui.engine.collecting.wholeness import Wholeness
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.meter import check_name
 from tui.replicate.outputs import NOT_FETCHED_ADVICE

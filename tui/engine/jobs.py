@@ -25,10 +25,10 @@ from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.prepare import Prepared, Preparer
 from tui.engine.prepare_report import report_of
 from tui.engine.run_names import run_name_of, unique_run_name, with_run_name
+from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending_service import SpendingService
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
-from tui.engine.tasks import TaskOwner
 from tui.replicate.errors import NotFoundError
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.redact import redact_url

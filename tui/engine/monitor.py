@@ -17,10 +17,10 @@ from typing import Final
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, Clock, utc_now
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
-from tui.engine.hub import Hub
 from tui.engine.lost import as_lost, life_ends
 from tui.engine.reconcile import Snapshot
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,

@@ -33,7 +33,6 @@ from tui.engine.delivery.result import Proof
 from tui.engine.http_api.cloud import CloudDesk
 from tui.engine.http_api.settings import SettingsDesk
 from tui.engine.http_api.transfers import PublishingDesk
-from tui.engine.hub import Hub
 from tui.engine.jobs import JobService
 from tui.engine.listener.service import Listening
 from tui.engine.listener.webhook_events import HookDesk
@@ -42,10 +41,11 @@ from tui.engine.listener.webhook_secrets import HookSecrets
 from tui.engine.listener.webhook_tests import WebhookTests
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending_service import SpendingService
 from tui.engine.spending_watch import SpendingWatch
 from tui.engine.submit import Submitter
-from tui.engine.tasks import TaskOwner
 from tui.settings import Home, Settings
 from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.training_config import TrainingConfig

@@ -25,11 +25,11 @@ from tui.engine.book import Book, Clock
 from tui.engine.claims import Claims
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.hub import Hub
 from tui.engine.lost import as_lost
 from tui.engine.monitor import Monitor
 from tui.engine.posting import CancelledWhilePostingError, Poster, UnknownOutcomeError
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home

@@ -8,8 +8,8 @@ from typing import Final
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
-from tui.engine.hub import Hub
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.settings import Home, Settings, SettingsError, SettingsProblem
 
 LOG = logging.getLogger(__name__)

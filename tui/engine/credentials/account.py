@@ -10,8 +10,8 @@ from tui.base.hosts import is_loopback
 from tui.engine.catalog import Catalog, version_row
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError, OpenAddressError
-from tui.engine.hub import Hub
 from tui.engine.prepare import Preparer
+from tui.engine.runtime.event_bus import Hub
 from tui.replicate.errors import (
     AuthenticationError,
     ForbiddenError,

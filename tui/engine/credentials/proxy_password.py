@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tui.engine.config.live import LiveSettings
-from tui.engine.hub import Hub
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 from tui.settings import Settings

@@ -19,7 +19,7 @@ from tui.engine.credentials.handed_in import HandedIn
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.token_service import hub_owner
 from tui.engine.credentials.token_store import Kind, Token, hub_meant
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.errors import AuthenticationError, ForbiddenError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings.network import network_of

@@ -13,7 +13,7 @@ from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.token_store import KINDS, Kind
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret

@@ -17,7 +17,7 @@ from tui.engine.credentials.token_service import TokenService
 from tui.engine.delivery.local import LocalDelivery
 from tui.engine.delivery.result import Proof
 from tui.engine.delivery.s3 import S3Delivery
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.publishing.hub_write import Effort, prove_write
 from tui.simpletuner.checks import Check
 from tui.simpletuner.config import TrainingConfig, load_config

@@ -18,7 +18,7 @@ from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.diagnostics.network_probe import Probe, look
 from tui.engine.diagnostics.status_page import page_of
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter

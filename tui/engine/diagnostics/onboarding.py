@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.hub import Hub
+from tui.engine.runtime.event_bus import Hub
 from tui.settings import Settings
 from tui.store.writer import StoreWriter
 

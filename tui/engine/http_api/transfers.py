@@ -17,7 +17,6 @@ from tui.engine.book import Clock
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.hub import Hub
 from tui.engine.publisher.artifacts import artifacts_of
 from tui.engine.publisher.card import Cards
 from tui.engine.publisher.clearing import Clearing
@@ -25,7 +24,8 @@ from tui.engine.publisher.options import read_speed, wrong
 from tui.engine.publisher.places import Place, Places
 from tui.engine.publisher.queue import TransferQueue
 from tui.engine.publisher.selection import at_top, chosen_files
-from tui.engine.tasks import TaskOwner
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.tasks import TaskOwner
 from tui.publishing.contract import LocalFile
 from tui.publishing.throttle import Throttle
 from tui.settings import Home, Settings

@@ -1,0 +1,1 @@
+"""What services share: the event bus and the owner of tasks."""
