@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tui.app.publishing.speed import Moving, sums, time_left
-from tui.engine.publisher import control as module
-from tui.engine.publisher.control import Control
+from tui.engine.transfers import transfer_progress as module
+from tui.engine.transfers.transfer_progress import Control
 
 MIB = 1 << 20
 

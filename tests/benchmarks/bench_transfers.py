@@ -16,7 +16,7 @@ from tests.app.engine import StandInEngine
 from tests.app.terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.benchmarks import Row
-from tui.engine.publisher.control import EVERY
+from tui.engine.transfers.transfer_progress import EVERY
 from tui.settings import Home
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 from tui.store.writer import StoreWriter

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tui.base.errors import RefusedError
-from tui.engine.publisher.options import read_options
+from tui.engine.transfers.destination_options import read_options
 
 
 @pytest.mark.parametrize(

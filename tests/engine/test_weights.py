@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.publishing.test_safetensors_info import real
-from tui.engine.publisher import artifacts
-from tui.engine.publisher.artifacts import weights_of
+from tui.engine.transfers import artifacts
+from tui.engine.transfers.artifacts import weights_of
 
 
 def test_a_header_is_read_once_for_each_state(

@@ -19,7 +19,7 @@ from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlError
 from tui.engine.config.setting_fields import READERS, read_settings
 from tui.engine.http_api.settings import values_of
-from tui.engine.publisher.options import read_speed
+from tui.engine.transfers.destination_options import read_speed
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.editing import changes, save_edited, template
 from tui.settings.reading import read_text, settings_of

@@ -14,7 +14,7 @@ from tui.engine.collecting.far_places import Bucket, Repo
 from tui.engine.collecting.source import Source
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.publisher.places import Place, Places
+from tui.engine.transfers.destinations import Place, Places
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Profile
 from tui.simpletuner.delivery import clean_repo_id

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
-from tui.engine.publisher.options import wrong
+from tui.engine.transfers.destination_options import wrong
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Keys
 from tui.replicate.secret import Secret

@@ -18,7 +18,7 @@ from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
 from tui.engine.delivery.hub_repositories import HubLookup
 from tui.engine.draft import DeliveryDraft
 from tui.engine.listener.service import Listening
-from tui.engine.publisher.places import Place, Places
+from tui.engine.transfers.destinations import Place, Places
 from tui.publishing.errors import PublishError
 from tui.publishing.licence import licence_fields
 from tui.publishing.s3_profile import S3Profile

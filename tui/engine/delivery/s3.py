@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.result import Proof
-from tui.engine.publisher.places import Places
+from tui.engine.transfers.destinations import Places
 from tui.publishing.contract import Step
 from tui.publishing.errors import PublishError
 from tui.simpletuner.checks import Check

@@ -17,15 +17,15 @@ from tui.engine.book import Clock
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.publisher.artifacts import artifacts_of
-from tui.engine.publisher.card import Cards
-from tui.engine.publisher.clearing import Clearing
-from tui.engine.publisher.options import read_speed, wrong
-from tui.engine.publisher.places import Place, Places
-from tui.engine.publisher.queue import TransferQueue
-from tui.engine.publisher.selection import at_top, chosen_files
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.transfers.artifacts import artifacts_of
+from tui.engine.transfers.card import Cards
+from tui.engine.transfers.destination_options import read_speed, wrong
+from tui.engine.transfers.destinations import Place, Places
+from tui.engine.transfers.local_cleanup import Clearing
+from tui.engine.transfers.queue import TransferQueue
+from tui.engine.transfers.selection import at_top, chosen_files
 from tui.publishing.contract import LocalFile
 from tui.publishing.throttle import Throttle
 from tui.settings import Home, Settings

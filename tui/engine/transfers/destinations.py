@@ -17,7 +17,7 @@ from tui.engine.credentials.bucket_keys import BucketKeys, host_of
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
-from tui.engine.publisher.options import KINDS, read_options, whole_path, wrong
+from tui.engine.transfers.destination_options import KINDS, read_options, whole_path, wrong
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.folder import FolderDestination

@@ -11,8 +11,8 @@ from typing import Any
 
 from tui.base.errors import RefusedError
 from tui.engine.book import Clock
-from tui.engine.publisher.artifacts import name_of
-from tui.engine.publisher.places import Places
+from tui.engine.transfers.artifacts import name_of
+from tui.engine.transfers.destinations import Places
 from tui.publishing.contract import Destination, Item
 from tui.publishing.errors import PublishError
 from tui.store.file_names import is_called

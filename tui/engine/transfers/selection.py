@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tui.base.errors import RefusedError
-from tui.engine.publisher.artifacts import checkpoint_of, name_of
-from tui.engine.publisher.checkpoints import compare
-from tui.engine.publisher.options import wrong
+from tui.engine.transfers.artifacts import checkpoint_of, name_of
+from tui.engine.transfers.checkpoints import compare
+from tui.engine.transfers.destination_options import wrong
 from tui.publishing.contract import LocalFile
 from tui.store.file_names import has_hidden, shared_folder
 from tui.store.reader import StoreReader

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from tui.engine.publisher.control import Control
-from tui.engine.publisher.guard import differs, guard
+from tui.engine.transfers.overwrite_guard import differs, guard
+from tui.engine.transfers.transfer_progress import Control
 from tui.publishing.contract import Came, Destination, Item, LocalFile, Resume
 from tui.publishing.errors import MismatchError, TransferCancelledError
 from tui.store.transfer_records import TransferItem, TransferRecord

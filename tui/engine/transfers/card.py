@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from tui.engine.publisher.card_facts import facts_of
-from tui.engine.publisher.run import Companions
+from tui.engine.transfers.attempt import Companions
+from tui.engine.transfers.card_facts import facts_of
 from tui.publishing.contract import Destination, LocalFile
 from tui.publishing.hub import HubDestination
 from tui.publishing.loss_picture import draw_loss
