@@ -20,7 +20,7 @@ from tui.app.publishing.screen import PublishingScreen
 from tui.app.publishing.text import unfetched
 from tui.app.widgets.picker import Page
 from tui.client.client import ControlClient
-from tui.engine.collecting.fetch import PART
+from tui.engine.results.download import PART
 from tui.settings import CloudSettings, Home, Settings
 from tui.store.job_json import unfetched_json
 from tui.store.records import JobRecord

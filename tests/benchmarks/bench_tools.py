@@ -63,7 +63,7 @@ from concurrent.futures import ThreadPoolExecutor
 pool = ThreadPoolExecutor(6)
 
 async def fetch(source, name):
-    from tui.engine.collecting.fetch import Fetch
+    from tui.engine.results.download import Fetch
     remote = next(one for one in await source.list() if one.name == name)
     target = path.parent / "got" / f"{time.monotonic_ns()}"
     started, moved = time.perf_counter(), [0.0]
@@ -88,14 +88,14 @@ async def main():
                                      Secret("hf_write"))
         destination.prepare()
     elif kind == "s3-down":
-        from tui.engine.collecting.far_places import Bucket
+        from tui.engine.results.remote_sources import Bucket
         source = Bucket(profile, keys, NetworkSettings())
     elif kind == "hub-down":
-        from tui.engine.collecting.far_places import Repo
+        from tui.engine.results.remote_sources import Repo
         source = Repo("REPO", "main", endpoint=endpoint, token=Secret("hf_write"),
                       network=NetworkSettings())
     else:
-        from tui.engine.collecting.delivered import DeliveredFiles
+        from tui.engine.results.replicate_outputs import DeliveredFiles
         from tui.replicate.client import ReplicateClient
         client = ReplicateClient(Secret("r8_" + "0" * 37), base_url=endpoint + "/v1")
         async def give():

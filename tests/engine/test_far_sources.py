@@ -17,9 +17,9 @@ from huggingface_hub import HfApi
 from tests.engine.wire import Wire, wire_to
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET, rclone
-from tui.engine.collecting.far_places import Bucket, Repo
-from tui.engine.collecting.fetch import PART, Fetch
-from tui.engine.collecting.source import Source
+from tui.engine.results.download import PART, Fetch
+from tui.engine.results.remote_sources import Bucket, Repo
+from tui.engine.results.source import Source
 from tui.publishing.contract import LocalFile
 from tui.publishing.errors import MismatchError
 from tui.publishing.s3 import S3Destination

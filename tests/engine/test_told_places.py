@@ -14,7 +14,7 @@ from tests.engine.shelf import Shelf, serve_shelf
 from tests.engine.test_collector import Desk, ended_job, running_desk
 from tests.publishing.hosting import BUCKET, Server, rclone
 from tests.support import needs_program
-from tui.engine.collecting.buckets import bucket_of
+from tui.engine.results.buckets import bucket_of
 from tui.publishing.s3_reading import BucketReader
 from tui.settings import Home
 from tui.store.records import JobStatus

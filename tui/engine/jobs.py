@@ -11,8 +11,6 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.book import Book, utc_now
 from tui.engine.claims import Claims
-from tui.engine.collecting.aftercare import after_end
-from tui.engine.collector import Collector
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
 from tui.engine.credentials.replicate_clients import Clients
@@ -24,6 +22,8 @@ from tui.engine.keepable import is_signed, keepable_settings
 from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.prepare import Prepared, Preparer
 from tui.engine.prepare_report import report_of
+from tui.engine.results.collector import Collector
+from tui.engine.results.retry import after_end
 from tui.engine.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending_service import SpendingService

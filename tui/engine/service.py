@@ -15,8 +15,6 @@ from tui import __version__
 from tui.engine.book import Book, utc_now
 from tui.engine.catalog import Catalog
 from tui.engine.claims import Claims
-from tui.engine.collecting.places import ResultPlaces
-from tui.engine.collector import Collector
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatch
 from tui.engine.credentials.account import AccountService
@@ -41,6 +39,8 @@ from tui.engine.listener.webhook_secrets import HookSecrets
 from tui.engine.listener.webhook_tests import WebhookTests
 from tui.engine.monitor import Monitor
 from tui.engine.prepare import Preparer
+from tui.engine.results.collector import Collector
+from tui.engine.results.locations import ResultPlaces
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending_service import SpendingService

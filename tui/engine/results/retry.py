@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from tui.engine.book import Book, Clock
-from tui.engine.collector import Collector
+from tui.engine.results.collector import Collector
 from tui.store.records import JobRecord, JobStatus
 
 _FIRST_PAUSE: Final = 2.0

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from tui.engine.collecting.source import Remote
+from tui.engine.results.source import Remote
 from tui.publishing.errors import MismatchError, disk_error
 from tui.publishing.s3_etag import EtagCheck
 

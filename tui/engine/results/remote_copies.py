@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from tui.engine.collecting.source import Elsewhere, Remote, Source
+from tui.engine.results.source import Elsewhere, Remote, Source
 from tui.publishing.contract import Item
 from tui.store.file_names import visible
 from tui.store.records import FileRecord, JobRecord

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tui.engine.collecting.source import Answer, ContentChangedError, Remote
+from tui.engine.results.source import Answer, ContentChangedError, Remote
 from tui.publishing.errors import PublishError, Trouble
 from tui.replicate.addresses import Base
 from tui.replicate.client import ReplicateClient

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.collecting.digests import Digests
-from tui.engine.collecting.source import PIECE, Answer, ContentChangedError, Remote, Source
+from tui.engine.results.hashing import Digests
+from tui.engine.results.source import PIECE, Answer, ContentChangedError, Remote, Source
 from tui.publishing.errors import MismatchError, PublishError, Trouble, disk_error
 from tui.publishing.hub import git_hash
 from tui.publishing.part_name import part_name

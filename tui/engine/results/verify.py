@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tui.engine.collecting.source import Remote
+from tui.engine.results.source import Remote
 from tui.publishing.errors import PublishError
 from tui.publishing.meter import sha256_of
 from tui.store.records import FileRecord

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from tui.engine.collecting.delivered import texts_of
+from tui.engine.results.replicate_outputs import texts_of
 from tui.store.records import JobRecord
 from tui.store.transfer_records import DestinationRecord
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote
 
-from tui.engine.collecting.source import Answer, Elsewhere, Remote, in_thread
+from tui.engine.results.source import Answer, Elsewhere, Remote, in_thread
 from tui.publishing.hub_reading import RepoReader
 from tui.publishing.reading import FarFile
 from tui.publishing.s3_profile import S3Keys, S3Profile, store_of

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.engine.book import Book, Clock
-from tui.engine.collecting.copies import Copies
-from tui.engine.collecting.fetch import Fetch
-from tui.engine.collecting.places import Opened, ResultPlaces
-from tui.engine.collecting.source import Remote, Source
-from tui.engine.collecting.wholeness import Wholeness
 from tui.engine.credentials.storage_keys import folder_of
+from tui.engine.results.download import Fetch
+from tui.engine.results.locations import Opened, ResultPlaces
+from tui.engine.results.remote_copies import Copies
+from tui.engine.results.source import Remote, Source
+from tui.engine.results.verify import Wholeness
 from tui.engine.runtime.event_bus import Hub
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.meter import check_name

@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from tui.engine.collecting.buckets import bucket_of
-from tui.engine.collecting.delivered import DeliveredFiles, links_of, texts_of
-from tui.engine.collecting.far_places import Bucket, Repo
-from tui.engine.collecting.source import Source
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.results.buckets import bucket_of
+from tui.engine.results.remote_sources import Bucket, Repo
+from tui.engine.results.replicate_outputs import DeliveredFiles, links_of, texts_of
+from tui.engine.results.source import Source
 from tui.engine.transfers.destinations import Place, Places
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.s3_profile import S3Profile
