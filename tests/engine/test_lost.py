@@ -16,7 +16,7 @@ from tests.support import eventually
 from tui.engine import monitor
 from tui.engine.lost import as_lost, found_again, most_it_cost
 from tui.engine.reconcile import Snapshot
-from tui.engine.spending import Limit, accrued, judge, used
+from tui.engine.spending.rules import Limit, accrued, judge, used
 from tui.store.records import LOST, Billed, JobRecord, JobStatus
 
 RATE = 975

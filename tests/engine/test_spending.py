@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.spending import (
+from tui.engine.spending.rules import (
     Limit,
     accrued,
     by_day,

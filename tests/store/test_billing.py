@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tui.engine.spending import accrued
+from tui.engine.spending.rules import accrued
 from tui.settings import Home
 from tui.store import billing
 from tui.store.reader import StoreReader

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tui.engine.prepare import Prepared
-from tui.engine.spending import dollars
-from tui.engine.spending_service import ceiling_seconds
+from tui.engine.spending.rules import dollars
+from tui.engine.spending.service import ceiling_seconds
 from tui.simpletuner.checks import Check
 
 

@@ -26,7 +26,7 @@ from tui.engine.results.collector import Collector
 from tui.engine.results.retry import after_end
 from tui.engine.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.spending_service import SpendingService
+from tui.engine.spending.service import SpendingService
 from tui.engine.submit import Submitter
 from tui.engine.syncing import import_predictions
 from tui.replicate.errors import NotFoundError

@@ -43,8 +43,8 @@ from tui.engine.results.collector import Collector
 from tui.engine.results.locations import ResultPlaces
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.spending_service import SpendingService
-from tui.engine.spending_watch import SpendingWatch
+from tui.engine.spending.service import SpendingService
+from tui.engine.spending.watch import SpendingWatch
 from tui.engine.submit import Submitter
 from tui.settings import Home, Settings
 from tui.simpletuner.delivery import Delivery

@@ -28,7 +28,7 @@ from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.diagnostics.status_page import StatusPage
 from tui.engine.listener.service import Listening
 from tui.engine.runtime.event_bus import Hub
-from tui.engine.spending_service import SpendingService
+from tui.engine.spending.service import SpendingService
 from tui.engine.transfers.destinations import Places
 from tui.engine.version_service import VersionService
 from tui.settings import Home, SettingsError

@@ -17,7 +17,7 @@ from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_limit
 from tui.engine.draft import SHORTEST_LIFE
-from tui.engine.spending import (
+from tui.engine.spending.rules import (
     WARN_AT,
     WINDOW_WORDS,
     WINDOWS,

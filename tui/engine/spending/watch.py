@@ -13,7 +13,7 @@ from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.spending_service import FACT, SpendingService
+from tui.engine.spending.service import FACT, SpendingService
 from tui.replicate.errors import ReplicateError
 from tui.settings import Settings
 from tui.store.records import JobRecord

@@ -1,0 +1,1 @@
+"""Costs, limits and the watch over them."""
