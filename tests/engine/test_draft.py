@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tui.engine.draft import Draft
+from tui.engine.submission.draft import Draft
 from tui.simpletuner import checks, diagnosis
 from tui.simpletuner.overrides import OVERRIDES
 

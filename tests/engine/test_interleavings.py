@@ -22,9 +22,9 @@ import pytest
 from tests.engine.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import quick_settings
 from tests.support import eventually
-from tui.engine import posting
 from tui.engine.listener.service import Listening
 from tui.engine.service import Engine
+from tui.engine.submission import post_once
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
@@ -170,7 +170,7 @@ async def stage(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stage]:
     # The sandbox's list has a prediction at once: there is nothing to wait for.
-    monkeypatch.setattr(posting, "_LOOPBACK_LOOK_UP", 0.0)
+    monkeypatch.setattr(post_once, "_LOOPBACK_LOOK_UP", 0.0)
     config = SandboxConfig(work_dir=tmp_path / "sandbox", faults=(Fault.parse("queue-forever"),))
     sandbox = await serve(config)
     stage = Stage(home, sandbox, write_demo_project(tmp_path / "project"))

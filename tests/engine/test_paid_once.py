@@ -21,7 +21,7 @@ from tests.support import eventually
 from tui.engine.claims import is_imported
 from tui.engine.lost import as_lost
 from tui.engine.monitor import snapshot_of
-from tui.engine.run_names import run_name_of, sent_settings, with_run_name
+from tui.engine.submission.run_names import run_name_of, sent_settings, with_run_name
 from tui.engine.syncing import import_prediction
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.models import Prediction
@@ -403,7 +403,7 @@ async def test_a_job_that_runs_is_not_ended_by_a_cancel_that_fails(
     silent: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be cancelled goes on to be watched; it has not failed, and it costs money."""
-    monkeypatch.setattr("tui.engine.posting.CANCEL_PAUSES", (0.0, None))
+    monkeypatch.setattr("tui.engine.submission.post_once.CANCEL_PAUSES", (0.0, None))
     silent.fault("no-credit@/cancel", "expired-token@/cancel")
     job_id, held = await late(silent)
     await silent.client.cancel(job_id)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from tui.engine.book import Book
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.lost import as_running, changed_fields
-from tui.engine.run_names import job_id_in, run_name_of
+from tui.engine.submission.run_names import job_id_in, run_name_of
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.lookup import CLOCK_MARGIN, is_version
 from tui.replicate.models import Prediction

@@ -13,7 +13,6 @@ from typing import Any
 
 from tui import __version__
 from tui.engine.book import Book, utc_now
-from tui.engine.catalog import Catalog
 from tui.engine.claims import Claims
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatch
@@ -31,21 +30,22 @@ from tui.engine.delivery.result import Proof
 from tui.engine.http_api.cloud import CloudDesk
 from tui.engine.http_api.settings import SettingsDesk
 from tui.engine.http_api.transfers import PublishingDesk
-from tui.engine.jobs import JobService
 from tui.engine.listener.service import Listening
 from tui.engine.listener.webhook_events import HookDesk
 from tui.engine.listener.webhook_probes import HookProbes
 from tui.engine.listener.webhook_secrets import HookSecrets
 from tui.engine.listener.webhook_tests import WebhookTests
 from tui.engine.monitor import Monitor
-from tui.engine.prepare import Preparer
 from tui.engine.results.collector import Collector
 from tui.engine.results.locations import ResultPlaces
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.spending.watch import SpendingWatch
-from tui.engine.submit import Submitter
+from tui.engine.submission.job_service import JobService
+from tui.engine.submission.model_catalog import Catalog
+from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.submit import Submitter
 from tui.settings import Home, Settings
 from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.training_config import TrainingConfig

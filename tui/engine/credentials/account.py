@@ -7,11 +7,11 @@ from typing import Any
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.catalog import Catalog, version_row
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError, OpenAddressError
-from tui.engine.prepare import Preparer
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.submission.model_catalog import Catalog, version_row
+from tui.engine.submission.prepare import Preparer
 from tui.replicate.errors import (
     AuthenticationError,
     ForbiddenError,

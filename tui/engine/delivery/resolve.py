@@ -16,8 +16,8 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
 from tui.engine.delivery.hub_repositories import HubLookup
-from tui.engine.draft import DeliveryDraft
 from tui.engine.listener.service import Listening
+from tui.engine.submission.draft import DeliveryDraft
 from tui.engine.transfers.destinations import Place, Places
 from tui.publishing.errors import PublishError
 from tui.publishing.licence import licence_fields

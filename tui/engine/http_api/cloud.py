@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp import web
 
 from tui.base.errors import RefusedError
-from tui.engine.catalog import Catalog
 from tui.engine.config import cloud
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
@@ -29,8 +28,9 @@ from tui.engine.diagnostics.status_page import StatusPage
 from tui.engine.listener.service import Listening
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.spending.service import SpendingService
+from tui.engine.submission.model_catalog import Catalog
+from tui.engine.submission.version_service import VersionService
 from tui.engine.transfers.destinations import Places
-from tui.engine.version_service import VersionService
 from tui.settings import Home, SettingsError
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader

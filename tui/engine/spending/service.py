@@ -16,7 +16,6 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_limit
-from tui.engine.draft import SHORTEST_LIFE
 from tui.engine.spending.rules import (
     WARN_AT,
     WINDOW_WORDS,
@@ -33,6 +32,7 @@ from tui.engine.spending.rules import (
     tally,
     used,
 )
+from tui.engine.submission.draft import SHORTEST_LIFE
 from tui.settings import SpendingSettings
 from tui.simpletuner.checks import Check
 from tui.store.reader import StoreReader

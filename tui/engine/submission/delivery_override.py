@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from tui.engine.prepare import Prepared
+from tui.engine.submission.prepare import Prepared
 from tui.simpletuner.checks import Check
 
 _PROOFS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")

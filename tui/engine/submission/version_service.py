@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from tui.base.errors import RefusedError
-from tui.engine.catalog import Catalog
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.submission.model_catalog import Catalog
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.schema_diff import missing_inputs, schema_diff

@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 
 from tui.engine.book import Book
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.phases import note_phase, pauses
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.submission.phases import note_phase, pauses
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
     DamagedUploadError,

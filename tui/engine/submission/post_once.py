@@ -13,7 +13,7 @@ from tui.engine.claims import Claims, clock_offset_of, full_version
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.monitor import snapshot_of
-from tui.engine.phases import IMAGES_LATER, note_phase, pauses
+from tui.engine.submission.phases import IMAGES_LATER, note_phase, pauses
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import ReplicateError, UncertainError
 from tui.replicate.models import Prediction

@@ -13,12 +13,12 @@ from typing import Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.catalog import Catalog, Choice
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.delivery.resolve import JobDelivery
-from tui.engine.draft import Draft
-from tui.engine.phases import IMAGES_LATER
+from tui.engine.submission.draft import Draft
+from tui.engine.submission.model_catalog import Catalog, Choice
+from tui.engine.submission.phases import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home
 from tui.simpletuner.checks import Check, check_config

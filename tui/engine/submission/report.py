@@ -6,9 +6,9 @@ from typing import Any
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
-from tui.engine.delivery_gate import acceptable
-from tui.engine.job_life import longest_life
-from tui.engine.prepare import Prepared
+from tui.engine.submission.delivery_override import acceptable
+from tui.engine.submission.lifetime import longest_life
+from tui.engine.submission.prepare import Prepared
 from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
 
 

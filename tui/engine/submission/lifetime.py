@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tui.engine.prepare import Prepared
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
+from tui.engine.submission.prepare import Prepared
 from tui.simpletuner.checks import Check
 
 
