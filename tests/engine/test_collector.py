@@ -24,8 +24,8 @@ from tests.support import eventually
 from tui.client.agent import own_engine
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials.storage_keys import folder_of
+from tui.engine.engine import Engine
 from tui.engine.results.download import PART
-from tui.engine.service import Engine
 from tui.replicate.redact import redact_url
 from tui.settings import Home
 from tui.store.reader import StoreReader

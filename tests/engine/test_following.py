@@ -15,14 +15,14 @@ from tests.engine.world import World
 from tests.replicate.server import QUICK, TOKEN, Handler, Server, prediction, reply, serving
 from tests.store.test_billing import job as a_job
 from tests.support import eventually
-from tui.engine import monitor
-from tui.engine.book import Book
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.lost import life_ends
-from tui.engine.monitor import ABSENT, Monitor, growing
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.tracking import monitor
+from tui.engine.tracking.monitor import ABSENT, Monitor, growing
+from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.unknown_prediction import life_ends
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
 from tui.store.records import LOST, JobRecord, JobStatus

@@ -22,8 +22,8 @@ import pytest
 from tests.engine.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import quick_settings
 from tests.support import eventually
+from tui.engine.engine import Engine
 from tui.engine.listener.service import Listening
-from tui.engine.service import Engine
 from tui.engine.submission import post_once
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret

@@ -13,7 +13,7 @@ from tests.engine.world import World, running_world, written_by_trainer
 from tests.support import eventually
 from tui.app.job.facts import refused_fields
 from tui.client.client import ControlError
-from tui.engine import monitor
+from tui.engine.tracking import monitor
 from tui.settings import Home, load_settings
 from tui.store.records import JobStatus
 
@@ -468,7 +468,7 @@ async def test_a_bug_does_not_leave_a_job_unwatched(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.fault("webhook-lost")
-    monkeypatch.setattr("tui.engine.monitor._STORE_AGAIN", 0.1)
+    monkeypatch.setattr("tui.engine.tracking.monitor._STORE_AGAIN", 0.1)
     job_id = await world.submit(steps=60)
     await eventually(lambda: world.job(job_id).prediction_id)
     tell = world.engine.book.tell

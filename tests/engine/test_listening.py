@@ -17,7 +17,7 @@ from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually, needs_program
 from tui.base.errors import RefusedError
 from tui.base.listener_address import bind_for, public_base
-from tui.engine.service import Engine
+from tui.engine.engine import Engine
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.settings import Home, SettingsError, load_settings
 

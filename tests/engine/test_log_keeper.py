@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
-from tui.engine.book import Book
-from tui.engine.log_keeper import LogKeeper, LogWriteError, former_logs
-from tui.engine.reconcile import Snapshot
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.job_log import LogKeeper, LogWriteError, former_logs
+from tui.engine.tracking.reconcile import Snapshot
+from tui.engine.tracking.recorder import Book
 from tui.store.reader import StoreReader
 from tui.store.records import JobStatus
 from tui.store.writer import StoreWriter

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.engine.world import World
 from tests.store.test_billing import T0, job
 from tests.support import eventually
-from tui.engine import monitor
-from tui.engine.lost import as_lost, found_again, most_it_cost
-from tui.engine.reconcile import Snapshot
 from tui.engine.spending.rules import Limit, accrued, judge, used
+from tui.engine.tracking import monitor
+from tui.engine.tracking.reconcile import Snapshot
+from tui.engine.tracking.unknown_prediction import as_lost, found_again, most_it_cost
 from tui.store.records import LOST, Billed, JobRecord, JobStatus
 
 RATE = 975

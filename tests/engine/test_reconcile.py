@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.reconcile import Known, LogChange, Snapshot, job_status, reconcile, reconcile_log
+from tui.engine.tracking.reconcile import (
+    Known,
+    LogChange,
+    Snapshot,
+    job_status,
+    reconcile,
+    reconcile_log,
+)
 from tui.store.records import JobStatus
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

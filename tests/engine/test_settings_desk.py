@@ -14,7 +14,7 @@ from tests.engine.world import World, running_engine, running_world, write_quick
 from tests.support import eventually
 from tui.client.client import ControlClient, ControlError
 from tui.engine.config.setting_fields import READERS, RISKS
-from tui.engine.service import Engine
+from tui.engine.engine import Engine
 from tui.settings import Home, Settings, load_settings
 from tui.settings.words import ABOUT
 

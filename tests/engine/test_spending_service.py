@@ -17,9 +17,9 @@ from tests.store.test_billing import REAL, done, job
 from tests.support import eventually
 from tui.base.errors import RefusedError
 from tui.client.client import ControlError
-from tui.engine.book import utc_now
 from tui.engine.config.live import LiveSettings
 from tui.engine.spending.service import SpendingService, ceiling_seconds
+from tui.engine.tracking.recorder import utc_now
 from tui.settings import Home, Settings, SpendingSettings
 from tui.store.reader import StoreReader
 from tui.store.records import JobStatus

@@ -19,7 +19,7 @@ from tests.support import eventually
 from tui.cli import exit_codes
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials import token_store
-from tui.engine.service import Engine
+from tui.engine.engine import Engine
 from tui.sandbox.config import SandboxConfig, make_token
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.hub import HubToken

@@ -31,9 +31,9 @@ from tui.client.client import ControlClient
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.diagnostics.network_probe import look
+from tui.engine.engine import Engine
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.service import Engine
 from tui.listener.storage import STORAGE_PATH
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve

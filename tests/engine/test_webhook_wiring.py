@@ -18,7 +18,7 @@ from tests.engine.test_jobs import check_whole
 from tests.engine.world import World, quick_settings, running_world
 from tests.support import eventually
 from tui.client.client import ControlError
-from tui.engine import monitor
+from tui.engine.tracking import monitor
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook

@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.support import eventually
 from tui.client.client import ControlClient
+from tui.engine.engine import Engine
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.engine.service import Engine
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from tui.base.errors import RefusedError
-from tui.engine.book import utc_now
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.delivery.local import LocalDelivery
 from tui.engine.delivery.result import Proof
 from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.recorder import utc_now
 from tui.publishing.hub_write import Effort, prove_write
 from tui.simpletuner.checks import Check
 from tui.simpletuner.config import TrainingConfig, load_config

@@ -19,13 +19,13 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.book import Book, Clock
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.delivery.verdict import Evidence, judge
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.tracking.recorder import Book, Clock
 from tui.engine.transfers.destinations import Places
 from tui.publishing.arrival import Arrival, arrived_at_hub, arrived_in_bucket
 from tui.publishing.errors import PublishError

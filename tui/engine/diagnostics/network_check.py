@@ -11,7 +11,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback
-from tui.engine.book import utc_now
 from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
@@ -19,6 +18,7 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.diagnostics.network_probe import Probe, look
 from tui.engine.diagnostics.status_page import page_of
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.recorder import utc_now
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui.engine.engine import Engine
 from tui.engine.http_api.catalog import Planning
 from tui.engine.http_api.engine import EngineCalls
 from tui.engine.http_api.health import Health
@@ -16,7 +17,6 @@ from tui.engine.http_api.routes import Route
 from tui.engine.http_api.stored_files import StoredFiles
 from tui.engine.http_api.tokens import Tokens
 from tui.engine.http_api.webhook_calls import WebhookCalls
-from tui.engine.service import Engine
 
 _GROUPS = (
     EngineCalls,

@@ -13,9 +13,9 @@ from aiohttp import web
 from tui.base.errors import RefusedError
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.storage_keys import BUCKET
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.schemas import ANY_OBJECT, TEXT, TIME, many, shape
-from tui.engine.service import Engine
 
 _HEARTBEAT: Final = 15.0
 _LOOK: Final = 1.5

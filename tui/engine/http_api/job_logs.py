@@ -9,9 +9,9 @@ from typing import Final
 
 from aiohttp import web
 
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route
 from tui.engine.http_api.schemas import TEXT, maybe, shape
-from tui.engine.service import Engine
 from tui.store.records import JobRecord
 
 _HEARTBEAT: Final = 15.0

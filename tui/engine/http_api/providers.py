@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.engine.engine import Engine
 from tui.engine.http_api.provider_settings import advanced_row, config_row, read_changes
 from tui.engine.http_api.routes import Route, Schema, base_of, read_object
 from tui.engine.http_api.schemas import (
@@ -20,7 +21,6 @@ from tui.engine.http_api.schemas import (
     maybe,
     shape,
 )
-from tui.engine.service import Engine
 from tui.simpletuner.hardware import DEFAULT_PROFILE, PROFILES
 
 _NAME: Final = "replicate"

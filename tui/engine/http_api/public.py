@@ -12,9 +12,9 @@ from aiohttp import web
 from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.api_keys import HOW_TO_MAKE_ONE
+from tui.engine.engine import Engine
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.routes import Handler, Route
-from tui.engine.service import Engine
 
 _LONGEST_KEY: Final = 512
 

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from tui.base.errors import RefusedError
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
-from tui.engine.service import Engine
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.hub_names import check_repo_id
 from tui.publishing.hub_probe import availability

@@ -6,9 +6,9 @@ from typing import Final
 
 from aiohttp import web
 
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of
 from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, TEXT, many, maybe, shape
-from tui.engine.service import Engine
 
 _PATHS: Final = ("/api/cloud/replicate/status", "/api/cloud/system-status")
 

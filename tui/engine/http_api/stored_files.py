@@ -12,9 +12,9 @@ from aiohttp import web
 from tui.base.errors import RefusedError
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.storage_keys import BUCKET
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route
 from tui.engine.http_api.schemas import TEXT, TIME, WHOLE, many, maybe, shape
-from tui.engine.service import Engine
 
 _HIDDEN: Final = "."
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, read_object
 from tui.engine.http_api.schemas import FLAG, TEXT, TEXTS, maybe, shape
-from tui.engine.service import Engine
 
 _KIND: Final = "replicate"
 _PATH: Final = "/api/cloud/providers/replicate/token"

@@ -7,10 +7,10 @@ from typing import Final
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, flag_of, read_object, text_of, wrong
 from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, choice, maybe, shape
 from tui.engine.listener.webhook_tests import CHECK_PRICE_MICROS
-from tui.engine.service import Engine
 
 _REPORT: Final = {
     "success": FLAG, "message": TEXT, "latency_ms": maybe(NUMBER), "status_code": maybe(WHOLE),

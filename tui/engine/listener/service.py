@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH, public_base
-from tui.engine.book import Book
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.listener.binding import ListenerPlace
 from tui.engine.listener.stats import seen_row, stats_row
 from tui.engine.listener.webhook_events import HookDesk
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.recorder import Book
 from tui.listener.app import Part
 from tui.listener.client_address import parse_networks
 from tui.listener.storage import (

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tui.engine.book import Book
-from tui.engine.claims import Claims
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.listener.webhook_probes import HookProbes
 from tui.engine.listener.webhook_secrets import HookSecrets
-from tui.engine.monitor import Monitor, snapshot_of
-from tui.engine.syncing import import_prediction
+from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.monitor import Monitor, snapshot_of
+from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.sync import import_prediction
 from tui.listener.webhooks import HookEvent, HookJob, WebhookSecrets
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord

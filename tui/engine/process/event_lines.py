@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tui.engine.book import utc_now
+from tui.engine.tracking.recorder import utc_now
 from tui.store.reader import StoreReader
 
 

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Final
 
 from tui.client.agent import IDLE_SECONDS
+from tui.engine.engine import Engine
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.engine.service import Engine
 from tui.settings import Home, SettingsError, load_settings
 from tui.store.schema import StoreError
 from tui.store.writer import StoreBusyError

@@ -12,10 +12,10 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.client.agent import session_of
 from tui.client.client import ControlClient, ControlError
+from tui.engine.engine import Engine
 from tui.engine.process.event_lines import EventLines
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.engine.service import Engine
 from tui.settings import API_BASE_VARIABLE, Home, load_settings
 from tui.store.writer import StoreBusyError
 

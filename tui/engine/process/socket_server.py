@@ -12,11 +12,11 @@ from pathlib import Path
 from aiohttp import web
 
 from tui.engine.credentials.handed_in import called_with, from_headers
+from tui.engine.engine import Engine
 from tui.engine.http_api.app import all_routes
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.recommendations import JobDesk
 from tui.engine.http_api.routes import MOST_BODY, Handler, base_of
-from tui.engine.service import Engine
 
 
 def build_control_app(engine: Engine) -> web.Application:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from tui.engine.book import Book, Clock
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.results.download import Fetch
 from tui.engine.results.locations import Opened, ResultPlaces
@@ -21,6 +20,7 @@ from tui.engine.results.remote_copies import Copies
 from tui.engine.results.source import Remote, Source
 from tui.engine.results.verify import Wholeness
 from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.recorder import Book, Clock
 from tui.publishing.errors import PublishError, Trouble
 from tui.publishing.meter import check_name
 from tui.replicate.outputs import NOT_FETCHED_ADVICE

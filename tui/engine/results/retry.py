@@ -6,8 +6,8 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from tui.engine.book import Book, Clock
 from tui.engine.results.collector import Collector
+from tui.engine.tracking.recorder import Book, Clock
 from tui.store.records import JobRecord, JobStatus
 
 _FIRST_PAUSE: Final = 2.0

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tui.engine.book import Book
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.submission.phases import note_phase, pauses
+from tui.engine.tracking.recorder import Book
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
     DamagedUploadError,

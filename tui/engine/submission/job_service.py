@@ -9,14 +9,10 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.book import Book, utc_now
-from tui.engine.claims import Claims
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.delivery.result import Prove
-from tui.engine.keepable import is_signed, keepable_settings
-from tui.engine.monitor import Monitor, snapshot_of
 from tui.engine.results.collector import Collector
 from tui.engine.results.retry import after_end
 from tui.engine.runtime.tasks import TaskOwner
@@ -28,7 +24,11 @@ from tui.engine.submission.prepare import Prepared, Preparer
 from tui.engine.submission.report import report_of
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter
-from tui.engine.syncing import import_predictions
+from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.monitor import Monitor, snapshot_of
+from tui.engine.tracking.recorder import Book, utc_now
+from tui.engine.tracking.redaction import is_signed, keepable_settings
+from tui.engine.tracking.sync import import_predictions
 from tui.replicate.errors import NotFoundError
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.redact import redact_url

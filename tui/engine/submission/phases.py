@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tui.base.hosts import is_loopback
-from tui.engine.book import Book
+from tui.engine.tracking.recorder import Book
 from tui.store.records import JobRecord
 
 IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"

@@ -20,16 +20,16 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from tui.engine.book import Book, Clock
-from tui.engine.claims import Claims
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.lost import as_lost
-from tui.engine.monitor import Monitor
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.submission.archives import Archives
 from tui.engine.submission.post_once import CancelledWhilePostingError, Poster, UnknownOutcomeError
+from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.monitor import Monitor
+from tui.engine.tracking.recorder import Book, Clock
+from tui.engine.tracking.unknown_prediction import as_lost
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home

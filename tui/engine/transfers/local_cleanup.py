@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tui.base.errors import RefusedError
-from tui.engine.book import Clock
+from tui.engine.tracking.recorder import Clock
 from tui.engine.transfers.artifacts import name_of
 from tui.engine.transfers.destinations import Places
 from tui.publishing.contract import Destination, Item

@@ -15,12 +15,12 @@ from datetime import datetime
 from typing import Final
 
 from tui.base.hosts import is_loopback
-from tui.engine.book import Book, Clock, utc_now
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
-from tui.engine.lost import as_lost, life_ends
-from tui.engine.reconcile import Snapshot
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
+from tui.engine.tracking.reconcile import Snapshot
+from tui.engine.tracking.recorder import Book, Clock, utc_now
+from tui.engine.tracking.unknown_prediction import as_lost, life_ends
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tui.engine.reconcile import Snapshot
+from tui.engine.tracking.reconcile import Snapshot
 from tui.store.records import LOST, JobRecord, JobStatus
 
 _TICK: Final = timedelta(microseconds=1)

@@ -18,7 +18,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
-from tui.engine.reconcile import reconcile_log
+from tui.engine.tracking.reconcile import reconcile_log
 from tui.simpletuner.log_model import Progress, Update
 from tui.simpletuner.log_parser import LogParser
 

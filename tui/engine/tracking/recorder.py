@@ -7,16 +7,16 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tui.engine.log_keeper import (
+from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.job_log import (
     LogFacts,
     LogKeeper,
     LogWriteError,
     former_logs,
     former_paths,
 )
-from tui.engine.lost import changed_fields, found_again
-from tui.engine.reconcile import Known, Snapshot, job_status, reconcile
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.tracking.reconcile import Known, Snapshot, job_status, reconcile
+from tui.engine.tracking.unknown_prediction import changed_fields, found_again
 from tui.settings import Home
 from tui.simpletuner.diagnosis import diagnose
 from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord

@@ -6,11 +6,11 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from tui.engine.book import Book, utc_now
-from tui.engine.claims import Claims
-from tui.engine.keepable import keepable_inputs, keepable_settings
-from tui.engine.monitor import snapshot_of
 from tui.engine.submission.run_names import run_name_of, sent_settings
+from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.monitor import snapshot_of
+from tui.engine.tracking.recorder import Book, utc_now
+from tui.engine.tracking.redaction import keepable_inputs, keepable_settings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
 from tui.settings import Settings

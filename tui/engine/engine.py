@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tui import __version__
-from tui.engine.book import Book, utc_now
-from tui.engine.claims import Claims
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatch
 from tui.engine.credentials.account import AccountService
@@ -35,7 +33,6 @@ from tui.engine.listener.webhook_events import HookDesk
 from tui.engine.listener.webhook_probes import HookProbes
 from tui.engine.listener.webhook_secrets import HookSecrets
 from tui.engine.listener.webhook_tests import WebhookTests
-from tui.engine.monitor import Monitor
 from tui.engine.results.collector import Collector
 from tui.engine.results.locations import ResultPlaces
 from tui.engine.runtime.event_bus import Hub
@@ -46,6 +43,9 @@ from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import Catalog
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.submit import Submitter
+from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.monitor import Monitor
+from tui.engine.tracking.recorder import Book, utc_now
 from tui.settings import Home, Settings
 from tui.simpletuner.delivery import Delivery
 from tui.simpletuner.training_config import TrainingConfig

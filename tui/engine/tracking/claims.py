@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from tui.engine.book import Book
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.lost import as_running, changed_fields
 from tui.engine.submission.run_names import job_id_in, run_name_of
+from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.unknown_prediction import as_running, changed_fields
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.lookup import CLOCK_MARGIN, is_version
 from tui.replicate.models import Prediction

@@ -1,0 +1,1 @@
+"""What is learned about a job, joined into its record."""
