@@ -26,8 +26,8 @@ from tui.app.publishing.form import DraftForm
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen
 from tui.app.widgets.confirm import Confirm
-from tui.publishing.errors import PublishError
-from tui.publishing.hub_names import check_repo_id
+from tui.destinations.common.errors import PublishError
+from tui.destinations.hub.names import check_repo_id
 
 
 async def s3_form(pilot: Pilot[int], endpoint: str = "http://127.0.0.1:1") -> DraftForm:

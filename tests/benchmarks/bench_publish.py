@@ -40,7 +40,7 @@ def fresh(data):
     return small
 
 def ours(destination, file, name):
-    from tui.publishing.contract import LocalFile
+    from tui.destinations.common.contract import LocalFile
     known = None
     if kind == "s3-ours":  # a collected file's hash is known already
         with file.open("rb") as opened:
@@ -53,8 +53,8 @@ def ours(destination, file, name):
     return time.perf_counter() - started
 
 if kind.startswith("s3"):
-    from tui.publishing.s3 import S3Destination
-    from tui.publishing.s3_profile import S3Keys, S3Profile
+    from tui.destinations.s3.destination import S3Destination
+    from tui.destinations.s3.profile import S3Keys, S3Profile
     from tui.replicate.secret import Secret
     profile = S3Profile("outputs", endpoint)
     keys = S3Keys("job-key-1", Secret("not-a-real-secret-but-long-enough"))
@@ -72,7 +72,7 @@ if kind.startswith("s3"):
             client.upload_file(str(file), "outputs", name)
             return time.perf_counter() - started
 elif kind == "hub-ours":
-    from tui.publishing.hub import HubDestination, HubTarget
+    from tui.destinations.hub.destination import HubDestination, HubTarget
     from tui.replicate.secret import Secret
     target = HubTarget("sandbox/bench", endpoint=endpoint, xet=False)
     destination = HubDestination(target, Secret("hf_write"))
@@ -165,9 +165,9 @@ def _beside(name: str, peer: str, endpoint: str, folder: Path) -> list[Row]:
 
 
 def _folder(folder: Path) -> Row:
-    from tui.publishing.contract import LocalFile
-    from tui.publishing.folder import FolderDestination
-    from tui.publishing.meter import sha256_of
+    from tui.destinations.common.contract import LocalFile
+    from tui.destinations.common.meter import sha256_of
+    from tui.destinations.folder import FolderDestination
 
     source = folder / "source.bin"
     source.write_bytes(os.urandom(_SIZE))

@@ -41,14 +41,14 @@ kind, endpoint, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 if kind.startswith("s3"):
-    from tui.publishing.s3_profile import S3Keys, S3Profile
+    from tui.destinations.s3.profile import S3Keys, S3Profile
     profile, keys = S3Profile("outputs", endpoint), S3Keys("job-key-1", Secret("SECRET"))
 
 def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 
 def send(destination, file, name):
-    from tui.publishing.contract import LocalFile
+    from tui.destinations.common.contract import LocalFile
     with file.open("rb") as opened:  # of what was collected the hash is known
         known = hashlib.file_digest(opened, "sha256").hexdigest()
     started = time.perf_counter()
@@ -80,10 +80,10 @@ async def fetch(source, name):
 
 async def main():
     if kind == "s3-up":
-        from tui.publishing.s3 import S3Destination
+        from tui.destinations.s3.destination import S3Destination
         destination = S3Destination(profile, keys)
     elif kind == "hub-up":
-        from tui.publishing.hub import HubDestination, HubTarget
+        from tui.destinations.hub.destination import HubDestination, HubTarget
         destination = HubDestination(HubTarget("REPO", endpoint=endpoint, xet=False),
                                      Secret("hf_write"))
         destination.prepare()

@@ -21,7 +21,7 @@ from tests.support import eventually_sync
 from tui.cli.failures import explain
 from tui.cli.log_text import LogText
 from tui.cli.output import table
-from tui.publishing.errors import PublishError, Trouble
+from tui.destinations.common.errors import PublishError, Trouble
 from tui.settings import Home
 from tui.store.records import FileRecord, JobStatus
 from tui.store.transfer_records import TransferRecord, TransferState

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tui.destinations.delivered import Arrival
 from tui.engine.delivery.verdict import Evidence, judge
-from tui.publishing.arrival import Arrival
 from tui.simpletuner.log_delivery import UploadFacts, upload_facts, weights_by_step
 
 RUN = "simpletuner/cog-0a1b2c3d4e"

@@ -17,13 +17,13 @@ from huggingface_hub import HfApi
 from tests.engine.wire import Wire, wire_to
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET, rclone
+from tui.destinations.common.contract import LocalFile
+from tui.destinations.common.errors import MismatchError
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.engine.results.download import PART, Fetch
 from tui.engine.results.remote_sources import Bucket, Repo
 from tui.engine.results.source import Source
-from tui.publishing.contract import LocalFile
-from tui.publishing.errors import MismatchError
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.replicate.secret import Secret
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import serve

@@ -15,9 +15,9 @@ from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET
 from tui.client.client import ControlError
+from tui.destinations.common.meter import sha256_of
 from tui.engine.credentials.storage_keys import folder_of
 from tui.listener.storage import ReceivedObject
-from tui.publishing.meter import sha256_of
 from tui.store.records import FileRecord, JobStatus
 from tui.store.writer import Change
 

@@ -22,10 +22,10 @@ from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET, rclone
 from tests.support import eventually
 from tui.client.agent import OwnedEngine, own_engine
+from tui.destinations.common.contract import LocalFile
+from tui.destinations.common.meter import describe_source
+from tui.destinations.s3.parts import PART_BYTES
 from tui.engine.transfers.attempt import _known_hash
-from tui.publishing.contract import LocalFile
-from tui.publishing.meter import describe_source
-from tui.publishing.s3_parts import PART_BYTES
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import serve
 from tui.settings import Home

@@ -18,8 +18,8 @@ from tests.engine.test_transfers import ended
 from tests.engine.world import World, running_engine, write_quick_settings
 from tests.support import eventually
 from tui.client.client import ControlError
-from tui.publishing.contract import Item, LocalFile
-from tui.publishing.meter import sha256_of
+from tui.destinations.common.contract import Item, LocalFile
+from tui.destinations.common.meter import sha256_of
 from tui.settings import Home
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 from tui.store.writer import StoreWriter

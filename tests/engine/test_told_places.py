@@ -14,8 +14,8 @@ from tests.engine.shelf import Shelf, serve_shelf
 from tests.engine.test_collector import Desk, ended_job, running_desk
 from tests.publishing.hosting import BUCKET, Server, rclone
 from tests.support import needs_program
+from tui.destinations.s3.reading import BucketReader
 from tui.engine.results.buckets import bucket_of
-from tui.publishing.s3_reading import BucketReader
 from tui.settings import Home
 from tui.store.records import JobStatus
 from tui.store.transfer_records import DestinationRecord

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.engine.world import running_engine, running_world
 from tests.replicate.server import serving
 from tui.client.client import ControlClient, ControlError
-from tui.publishing.s3_profile import S3Profile
+from tui.destinations.s3.profile import S3Profile
 from tui.sandbox.config import make_token
 from tui.settings import Home, Settings, load_settings
 

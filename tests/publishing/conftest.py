@@ -12,8 +12,8 @@ import pytest
 
 from tests.listener.conftest import certificate
 from tests.publishing.hosting import Loop, Server, rclone, receiver
-from tui.publishing.contract import Item, LocalFile
-from tui.publishing.s3 import S3Destination
+from tui.destinations.common.contract import Item, LocalFile
+from tui.destinations.s3.destination import S3Destination
 
 __all__ = ["certificate"]
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually_sync
+from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.listener.storage import StorageLimits
-from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 

@@ -9,8 +9,8 @@ from tests.publishing.hosting import BUCKET, Server
 
 _CODE = """
 import sys
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_profile import S3Keys, S3Profile
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.replicate.secret import Secret
 endpoint, bucket, access, secret = sys.argv[1:]
 destination = S3Destination(S3Profile(bucket, endpoint), S3Keys(access, Secret(secret)))

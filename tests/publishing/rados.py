@@ -141,7 +141,7 @@ class Rados:
 
 def make_bucket(server: Server, name: str = BUCKET) -> None:
     """A bucket of the user's own."""
-    from tui.publishing.s3_client import make_client
+    from tui.destinations.s3.client import make_client
 
     with contextlib.closing(make_client(server.profile(), server.keys, server.network)) as client:
         client.create_bucket(Bucket=name)

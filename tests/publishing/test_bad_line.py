@@ -11,10 +11,10 @@ import pytest
 from tests.publishing.conftest import OpenS3, make_files
 from tests.publishing.hosting import Loop, Server
 from tests.replicate.fault_proxy import Cut, End, FaultProxy, Side, fault_proxy
-from tui.publishing.contract import Item, Resume
-from tui.publishing.errors import PublishError
-from tui.publishing.hub import HubDestination, HubTarget
-from tui.publishing.s3_parts import PART_BYTES
+from tui.destinations.common.contract import Item, Resume
+from tui.destinations.common.errors import PublishError
+from tui.destinations.hub.destination import HubDestination, HubTarget
+from tui.destinations.s3.parts import PART_BYTES
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, serve_hub
 from tui.settings import NetworkSettings

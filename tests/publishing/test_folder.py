@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from tests.publishing.conftest import make_files, publish
 from tests.support import small_disk
-from tui.publishing.contract import Item, LocalFile, Resume
-from tui.publishing.errors import (
+from tui.destinations.common.contract import Item, LocalFile, Resume
+from tui.destinations.common.errors import (
     MismatchError,
     PublishError,
     SourceChangedError,
     TransferCancelledError,
     Trouble,
 )
-from tui.publishing.folder import FolderDestination
-from tui.publishing.part_name import part_name
-from tui.publishing.throttle import Throttle
+from tui.destinations.common.part_name import part_name
+from tui.destinations.common.throttle import Throttle
+from tui.destinations.folder import FolderDestination
 
 MIB = 1024 * 1024
 

@@ -16,18 +16,18 @@ from huggingface_hub import constants
 from tests.publishing.conftest import make_files, publish
 from tests.publishing.gate import gate_before
 from tests.publishing.hosting import Loop
-from tui.publishing.contract import Item, LocalFile
-from tui.publishing.errors import (
+from tui.destinations.common.contract import Item, LocalFile
+from tui.destinations.common.errors import (
     MismatchError,
     PublishError,
     SourceChangedError,
     TransferCancelledError,
     Trouble,
 )
-from tui.publishing.hub import HubDestination, HubTarget, git_hash
-from tui.publishing.hub_names import check_repo_id
-from tui.publishing.hub_probe import availability, identity
-from tui.publishing.throttle import Throttle
+from tui.destinations.common.throttle import Throttle
+from tui.destinations.hub.destination import HubDestination, HubTarget, git_hash
+from tui.destinations.hub.names import check_repo_id
+from tui.destinations.hub.probe import availability, identity
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
 from tui.settings import NetworkSettings

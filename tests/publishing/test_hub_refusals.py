@@ -14,9 +14,9 @@ from huggingface_hub import constants
 from tests.publishing.conftest import make_files, publish
 from tests.publishing.gate import Answer, Gate, gate_before
 from tests.publishing.hosting import Loop
-from tui.publishing.contract import LocalFile
-from tui.publishing.errors import PublishError, SourceChangedError, Trouble
-from tui.publishing.hub import HubDestination, HubTarget
+from tui.destinations.common.contract import LocalFile
+from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
+from tui.destinations.hub.destination import HubDestination, HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
 from tui.sandbox.hub.accounts import HubToken, Role

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.publishing.hub_write import Effort, WriteProof, prove_write
+from tui.destinations.hub.write_check import Effort, WriteProof, prove_write
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import (
     Accounts,

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tui.publishing.licence import licence_fields
-from tui.publishing.loss_picture import draw_loss, smooth
-from tui.publishing.model_card import CardFacts, CardState, Sample, card_state, render_card
+from tui.destinations.card.licence import licence_fields
+from tui.destinations.card.loss_chart import draw_loss, smooth
+from tui.destinations.card.model_card import CardFacts, CardState, Sample, card_state, render_card
 from tui.simpletuner.families import families
 
 FACTS = CardFacts(

@@ -17,12 +17,17 @@ from tests.publishing.hosting import BUCKET, Server
 from tests.publishing.other_clock import destination_test_three_hours_ahead
 from tests.publishing.rados import KMS_KEY, MOST_BYTES, Rados, make_bucket, missing_program, rados
 from tests.support import needs_program
-from tui.publishing import s3_copy
-from tui.publishing.contract import LocalFile, Resume
-from tui.publishing.errors import MismatchError, PublishError, TransferCancelledError, Trouble
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_parts import PART_BYTES
-from tui.publishing.s3_profile import S3Keys
+from tui.destinations.common.contract import LocalFile, Resume
+from tui.destinations.common.errors import (
+    MismatchError,
+    PublishError,
+    TransferCancelledError,
+    Trouble,
+)
+from tui.destinations.s3 import copy as s3_copy
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.parts import PART_BYTES
+from tui.destinations.s3.profile import S3Keys
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 

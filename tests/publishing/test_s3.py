@@ -14,20 +14,20 @@ import pytest
 from tests.publishing.conftest import OpenS3, make_files, publish
 from tests.publishing.hosting import BUCKET, Server
 from tests.support import eventually_sync
-from tui.publishing.contract import Item, LocalFile, Resume
-from tui.publishing.errors import (
+from tui.destinations.common.contract import Item, LocalFile, Resume
+from tui.destinations.common.errors import (
     MismatchError,
     PublishError,
     SourceChangedError,
     TransferCancelledError,
     Trouble,
 )
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_errors import code_of
-from tui.publishing.s3_etag import matches
-from tui.publishing.s3_parts import PART_BYTES, part_size, whole_etag
-from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for
-from tui.publishing.throttle import Throttle
+from tui.destinations.common.throttle import Throttle
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.errors import code_of
+from tui.destinations.s3.etag import matches
+from tui.destinations.s3.parts import PART_BYTES, part_size, whole_etag
+from tui.destinations.s3.profile import PRESETS, S3Profile, endpoint_for
 from tui.settings import NetworkSettings
 
 MIB = 1024 * 1024

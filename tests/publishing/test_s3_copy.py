@@ -13,10 +13,10 @@ import pytest
 from tests.publishing.conftest import OpenS3, make_files, publish
 from tests.publishing.gate import Answer, gate_before
 from tests.publishing.hosting import Loop, Server, rclone
-from tui.publishing import s3_copy
-from tui.publishing.contract import LocalFile
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_parts import MIB, PART_BYTES
+from tui.destinations.common.contract import LocalFile
+from tui.destinations.s3 import copy
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.parts import MIB, PART_BYTES
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_a_large_object_is_copied_in_parts(
     copying: Server, open_s3: OpenS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """rclone cannot: it is sent, and nothing is left open. Ceph's gateway can (test_radosgw)."""
-    monkeypatch.setattr(s3_copy, "WHOLE_BYTES", 5 * MIB)
-    monkeypatch.setattr(s3_copy, "PART_BYTES", 5 * MIB)
+    monkeypatch.setattr(copy, "WHOLE_BYTES", 5 * MIB)
+    monkeypatch.setattr(copy, "PART_BYTES", 5 * MIB)
     [file] = make_files(tmp_path, a=11 * MIB)
     destination = open_s3(copying)
     [first] = publish(destination, [file])

@@ -12,9 +12,9 @@ from tests.publishing.hosting import BUCKET, Loop, Server, rclone
 from tests.publishing.test_s3_refusals import gated
 from tests.replicate.proxies import proxying
 from tests.support import needs_program
-from tui.publishing.contract import LocalFile
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_parts import PART_BYTES
+from tui.destinations.common.contract import LocalFile
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.parts import PART_BYTES
 from tui.settings import NetworkSettings
 
 OPTIONS: list[tuple[dict[str, Any], dict[str, str]]] = [

@@ -16,13 +16,18 @@ from tests.publishing.gate import Answer, Gate, gate_before
 from tests.publishing.hosting import BUCKET, Loop, Server, receiver
 from tests.publishing.other_clock import destination_test_three_hours_ahead
 from tests.support import needs_program
+from tui.destinations.common.contract import Item, LocalFile, Resume
+from tui.destinations.common.errors import (
+    MismatchError,
+    PublishError,
+    TransferCancelledError,
+    Trouble,
+)
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.parts import PART_BYTES
+from tui.destinations.s3.profile import S3Keys
 from tui.listener.storage import StorageLimits
 from tui.listener.storage.grants import DiskSpace
-from tui.publishing.contract import Item, LocalFile, Resume
-from tui.publishing.errors import MismatchError, PublishError, TransferCancelledError, Trouble
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_parts import PART_BYTES
-from tui.publishing.s3_profile import S3Keys
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
@@ -410,8 +415,8 @@ def test_what_is_written_beside_an_object_does_not_make_it_whole(
 
 def send_as(destination: S3Destination, item: Item, digest: str) -> None:
     """Send an item whose metadata tell another SHA-256."""
-    from tui.publishing.meter import Meter
-    from tui.publishing.s3_parts import PartedUpload
+    from tui.destinations.common.meter import Meter
+    from tui.destinations.s3.parts import PartedUpload
 
     upload = PartedUpload(
         destination._client, destination._profile, item, Meter(item.size), Resume()

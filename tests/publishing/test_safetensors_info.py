@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
 
-from tui.publishing.safetensors_info import SafetensorsError, read_info
+from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 
 
 def write(path: Path, header: Any, data: bytes = b"", *, length: int | None = None) -> Path:

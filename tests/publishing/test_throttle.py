@@ -6,9 +6,9 @@ import time
 import pytest
 
 from tests.support import eventually_sync
-from tui.publishing.errors import TransferCancelledError
-from tui.publishing.meter import Meter
-from tui.publishing.throttle import Throttle
+from tui.destinations.common.errors import TransferCancelledError
+from tui.destinations.common.meter import Meter
+from tui.destinations.common.throttle import Throttle
 
 
 def test_the_rate_holds_over_threads() -> None:

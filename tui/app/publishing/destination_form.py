@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tui.app.cloud.card import Item, Question, Said
 from tui.app.publishing.form import Draft
 from tui.app.publishing.text import PROVIDERS
-from tui.publishing.s3_profile import PRESETS
+from tui.destinations.s3.profile import PRESETS
 from tui.replicate.secret import Secret
 from tui.store.transfer_records import DestinationRecord
 

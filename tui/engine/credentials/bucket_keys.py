@@ -8,9 +8,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.s3.profile import S3Keys
 from tui.engine.transfers.destination_options import wrong
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.s3_profile import S3Keys
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 

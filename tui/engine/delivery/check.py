@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from tui.base.errors import RefusedError
+from tui.destinations.hub.write_check import Effort, prove_write
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.delivery.local import LocalDelivery
@@ -18,7 +19,6 @@ from tui.engine.delivery.result import Proof
 from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.recorder import utc_now
-from tui.publishing.hub_write import Effort, prove_write
 from tui.simpletuner.checks import Check
 from tui.simpletuner.config import TrainingConfig, load_config
 from tui.simpletuner.delivery import (

@@ -19,6 +19,9 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.destinations.common.errors import PublishError
+from tui.destinations.delivered import Arrival, arrived_at_hub, arrived_in_bucket
+from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
@@ -27,9 +30,6 @@ from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.recorder import Book, Clock
 from tui.engine.transfers.destinations import Places
-from tui.publishing.arrival import Arrival, arrived_at_hub, arrived_in_bucket
-from tui.publishing.errors import PublishError
-from tui.publishing.s3_profile import S3Profile
 from tui.simpletuner.log_delivery import upload_facts
 from tui.store.reader import StoreReader
 from tui.store.records import UNDELIVERED, JobRecord, JobStatus

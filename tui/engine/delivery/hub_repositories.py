@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.hub.errors import TOKENS_PAGE
+from tui.destinations.hub.names import Identity
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.hub_errors import TOKENS_PAGE
-from tui.publishing.hub_names import Identity
 from tui.replicate.secret import Secret
 from tui.simpletuner.checks import Check
 from tui.simpletuner.delivery_fields import read_repo
@@ -72,7 +72,7 @@ class HubLookup:
         network = self._live.now.network
 
         def ask() -> Identity:
-            from tui.publishing.hub_probe import identity
+            from tui.destinations.hub.probe import identity
 
             return identity(token, endpoint=endpoint, network=network)
 
@@ -118,7 +118,7 @@ class HubLookup:
         network = self._live.now.network
 
         def ask() -> State:
-            from tui.publishing.hub_probe import availability
+            from tui.destinations.hub.probe import availability
 
             return availability(repo, token, endpoint=endpoint, network=network)
 

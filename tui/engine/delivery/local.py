@@ -11,14 +11,14 @@ from typing import Final
 
 import httpx
 
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.s3.client import make_client
+from tui.destinations.s3.errors import explain
+from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
 from tui.engine.delivery.result import Proof
 from tui.engine.listener.service import Listening
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.s3_client import make_client
-from tui.publishing.s3_errors import explain
-from tui.publishing.s3_profile import S3Keys, S3Profile
 from tui.replicate.errors import NotSentError
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport

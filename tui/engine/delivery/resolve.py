@@ -12,6 +12,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
+from tui.destinations.card.licence import licence_fields
+from tui.destinations.common.errors import PublishError
+from tui.destinations.s3.profile import S3Profile
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
@@ -19,9 +22,6 @@ from tui.engine.delivery.hub_repositories import HubLookup
 from tui.engine.listener.service import Listening
 from tui.engine.submission.draft import DeliveryDraft
 from tui.engine.transfers.destinations import Place, Places
-from tui.publishing.errors import PublishError
-from tui.publishing.licence import licence_fields
-from tui.publishing.s3_profile import S3Profile
 from tui.replicate.secret import Secret
 from tui.simpletuner.checks import Check
 from tui.simpletuner.delivery import (

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback
+from tui.destinations.common.contract import Step
+from tui.destinations.common.errors import PublishError
 from tui.engine.delivery.result import Proof
 from tui.engine.transfers.destinations import Places
-from tui.publishing.contract import Step
-from tui.publishing.errors import PublishError
 from tui.simpletuner.checks import Check
 from tui.simpletuner.delivery import JOB_ID, Delivery
 

@@ -10,14 +10,14 @@ import httpx
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.destinations.card.licence import licence_name
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.hub.names import check_repo_id
+from tui.destinations.hub.probe import availability
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
 from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.hub_names import check_repo_id
-from tui.publishing.hub_probe import availability
-from tui.publishing.licence import licence_name
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret

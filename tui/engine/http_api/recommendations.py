@@ -9,11 +9,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.errors import PublishError, Trouble
 from tui.engine.engine import Engine
 from tui.engine.http_api.routes import base_of, read_object
 from tui.engine.http_api.transfers import TEST_FACT
 from tui.engine.submission.draft import Draft, read_draft
-from tui.publishing.errors import PublishError, Trouble
 from tui.simpletuner.config import TrainingConfig
 from tui.simpletuner.delivery import validation_enabled
 

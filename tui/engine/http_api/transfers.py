@@ -13,6 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.contract import LocalFile
+from tui.destinations.common.throttle import Throttle
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
@@ -26,8 +28,6 @@ from tui.engine.transfers.destinations import Place, Places
 from tui.engine.transfers.local_cleanup import Clearing
 from tui.engine.transfers.queue import TransferQueue
 from tui.engine.transfers.selection import at_top, chosen_files
-from tui.publishing.contract import LocalFile
-from tui.publishing.throttle import Throttle
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import FileRecord, JobRecord

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.common.meter import check_name
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.results.download import Fetch
 from tui.engine.results.locations import Opened, ResultPlaces
@@ -21,8 +23,6 @@ from tui.engine.results.source import Remote, Source
 from tui.engine.results.verify import Wholeness
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.recorder import Book, Clock
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.meter import check_name
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
 from tui.store.file_names import visible

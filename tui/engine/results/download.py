@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tui.destinations.common.errors import MismatchError, PublishError, Trouble, disk_error
+from tui.destinations.common.part_name import part_name
+from tui.destinations.hub.destination import git_hash
 from tui.engine.results.hashing import Digests
 from tui.engine.results.source import PIECE, Answer, ContentChangedError, Remote, Source
-from tui.publishing.errors import MismatchError, PublishError, Trouble, disk_error
-from tui.publishing.hub import git_hash
-from tui.publishing.part_name import part_name
 
 PART: Final = 8 * 1024 * 1024
 _LOOK_EVERY: Final = PART

@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from tui.destinations.common.errors import MismatchError, disk_error
+from tui.destinations.s3.etag import EtagCheck
 from tui.engine.results.source import Remote
-from tui.publishing.errors import MismatchError, disk_error
-from tui.publishing.s3_etag import EtagCheck
 
 _BLOCK: Final = 1024 * 1024
 

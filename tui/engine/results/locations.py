@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.results.buckets import bucket_of
@@ -15,8 +17,6 @@ from tui.engine.results.remote_sources import Bucket, Repo
 from tui.engine.results.replicate_outputs import DeliveredFiles, links_of, texts_of
 from tui.engine.results.source import Source
 from tui.engine.transfers.destinations import Place, Places
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.s3_profile import S3Profile
 from tui.simpletuner.delivery import clean_repo_id
 from tui.store.records import JobRecord
 from tui.store.transfers import TransferTables

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from tui.destinations.common.contract import Item
 from tui.engine.results.source import Elsewhere, Remote, Source
-from tui.publishing.contract import Item
 from tui.store.file_names import visible
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import HIDDEN, TransferItem, TransferRecord, TransferState

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote
 
+from tui.destinations.common.reading import FarFile
+from tui.destinations.hub.reading import RepoReader
+from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
+from tui.destinations.s3.reading import BucketReader
 from tui.engine.results.source import Answer, Elsewhere, Remote, in_thread
-from tui.publishing.hub_reading import RepoReader
-from tui.publishing.reading import FarFile
-from tui.publishing.s3_profile import S3Keys, S3Profile, store_of
-from tui.publishing.s3_reading import BucketReader
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 

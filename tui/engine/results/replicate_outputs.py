@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from tui.destinations.common.errors import PublishError, Trouble
 from tui.engine.results.source import Answer, ContentChangedError, Remote
-from tui.publishing.errors import PublishError, Trouble
 from tui.replicate.addresses import Base
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (

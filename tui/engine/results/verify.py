@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from tui.destinations.common.errors import PublishError
+from tui.destinations.common.meter import sha256_of
 from tui.engine.results.source import Remote
-from tui.publishing.errors import PublishError
-from tui.publishing.meter import sha256_of
 from tui.store.records import FileRecord
 
 

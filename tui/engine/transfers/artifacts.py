@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.transfers.checkpoints import compare
-from tui.publishing.safetensors_info import SafetensorsError, read_info
 from tui.store.file_names import is_called
 from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader

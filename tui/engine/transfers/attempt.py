@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from tui.destinations.common.contract import Came, Destination, Item, LocalFile, Resume
+from tui.destinations.common.errors import MismatchError, TransferCancelledError
 from tui.engine.transfers.overwrite_guard import differs, guard
 from tui.engine.transfers.transfer_progress import Control
-from tui.publishing.contract import Came, Destination, Item, LocalFile, Resume
-from tui.publishing.errors import MismatchError, TransferCancelledError
 from tui.store.transfer_records import TransferItem, TransferRecord
 from tui.store.transfers import TransferTables
 

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from tui.destinations.card.loss_chart import draw_loss
+from tui.destinations.card.model_card import CARD, card_state, render_card
+from tui.destinations.common.contract import Destination, LocalFile
+from tui.destinations.hub.destination import HubDestination
 from tui.engine.transfers.attempt import Companions
 from tui.engine.transfers.card_facts import facts_of
-from tui.publishing.contract import Destination, LocalFile
-from tui.publishing.hub import HubDestination
-from tui.publishing.loss_picture import draw_loss
-from tui.publishing.model_card import CARD, card_state, render_card
 from tui.settings import Home
 from tui.simpletuner.log_grammar import loaded_model
 from tui.store.reader import StoreReader

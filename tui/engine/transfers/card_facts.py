@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from tui.destinations.card.model_card import CardFacts, Sample
 from tui.engine.transfers.artifacts import weights_of
-from tui.publishing.model_card import CardFacts, Sample
 from tui.simpletuner.trigger_words import configured_words
 from tui.store.records import JobRecord
 

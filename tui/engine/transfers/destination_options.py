@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 from unicodedata import category
 
 from tui.base.errors import RefusedError
-from tui.publishing.errors import PublishError
-from tui.publishing.hub_names import check_repo_id
-from tui.publishing.s3_profile import PRESETS, S3Profile, endpoint_for
+from tui.destinations.common.errors import PublishError
+from tui.destinations.hub.names import check_repo_id
+from tui.destinations.s3.profile import PRESETS, S3Profile, endpoint_for
 
 T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
+from tui.destinations.card.model_card import card_state
+from tui.destinations.common.contract import Destination, LocalFile
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.common.throttle import Throttle
+from tui.destinations.folder import FolderDestination
+from tui.destinations.hub.destination import HubDestination, HubTarget
+from tui.destinations.hub.names import check_repo_id
+from tui.destinations.s3.destination import S3Destination
+from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.bucket_keys import BucketKeys, host_of
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
 from tui.engine.transfers.destination_options import KINDS, read_options, whole_path, wrong
-from tui.publishing.contract import Destination, LocalFile
-from tui.publishing.errors import PublishError, Trouble
-from tui.publishing.folder import FolderDestination
-from tui.publishing.hub import HubDestination, HubTarget
-from tui.publishing.hub_names import check_repo_id
-from tui.publishing.model_card import card_state
-from tui.publishing.s3 import S3Destination
-from tui.publishing.s3_profile import S3Profile
-from tui.publishing.throttle import Throttle
 from tui.store.transfer_records import DestinationRecord, TransferState
 from tui.store.transfers import TransferTables
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.contract import Destination, Item
+from tui.destinations.common.errors import PublishError
 from tui.engine.tracking.recorder import Clock
 from tui.engine.transfers.artifacts import name_of
 from tui.engine.transfers.destinations import Places
-from tui.publishing.contract import Destination, Item
-from tui.publishing.errors import PublishError
 from tui.store.file_names import is_called
 from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import PublishedFile

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tui.publishing.contract import Destination, Item
-from tui.publishing.errors import PublishError, Trouble
+from tui.destinations.common.contract import Destination, Item
+from tui.destinations.common.errors import PublishError, Trouble
 from tui.store.transfer_records import TransferRecord
 from tui.store.transfers import TransferTables
 

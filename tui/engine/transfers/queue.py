@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.contract import LocalFile
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.transfers.attempt import Prepare
 from tui.engine.transfers.destinations import Places
 from tui.engine.transfers.transfer_progress import Control, Stop
 from tui.engine.transfers.worker import STOP, Carrier, without_stop
-from tui.publishing.contract import LocalFile
 from tui.store.transfer_records import (
     HIDDEN,
     TransferItem,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.contract import LocalFile
 from tui.engine.transfers.artifacts import checkpoint_of, name_of
 from tui.engine.transfers.checkpoints import compare
 from tui.engine.transfers.destination_options import wrong
-from tui.publishing.contract import LocalFile
 from tui.store.file_names import has_hidden, shared_folder
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord

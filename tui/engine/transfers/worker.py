@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
+from tui.destinations.common.contract import Resume
+from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.transfers.attempt import Changed, Prepare, Run
 from tui.engine.transfers.destinations import Places
 from tui.engine.transfers.slots import Line
 from tui.engine.transfers.transfer_progress import Control
-from tui.publishing.contract import Resume
-from tui.publishing.errors import PublishError, TransferCancelledError, Trouble
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 

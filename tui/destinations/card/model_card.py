@@ -1,0 +1,221 @@
+"""The model card (README.md) of a published result, from the facts of its job.
+
+The card ends with a hidden line that holds its own hash. A card whose hash is right is ours and
+may be replaced; any other was written or changed by somebody, and is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from tui.destinations.card.licence import licence_fields
+
+CARD = "README.md"
+"""Its name in a repository."""
+_MARK = re.compile(r"\n<!-- written by simpletuner-tui; sha256 ([0-9a-f]{64}) -->\n\Z")
+_ADULT_TAG = "not-for-all-audiences"
+_PRIVATE = "asked to be private: seen by the owner's account or organisation alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture that the model made.
+
+    Attributes:
+        path: in the repository.
+        prompt: what it shows.
+    """
+
+    path: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What is known of a result; None or empty where it is not known.
+
+    Attributes:
+        base_model: repository of the base model on the Hub.
+        weights: the main file's name in the repository.
+        trigger_words: what a prompt has to say.
+        loss_picture: path in the repository.
+        private: whether the publication asked for a private repository. One that was there before
+            stays as it is, so the card tells what was asked for.
+        safe_for_work: False marks the repository as not for all audiences.
+        note: the user's own words, kept as Markdown.
+    """
+
+    title: str
+    kind: Literal["lora", "lycoris", "full"]
+    base_model: str | None = None
+    family: str | None = None
+    flavour: str | None = None
+    weights: str | None = None
+    rank: int | None = None
+    steps: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    learning_rate: str | None = None
+    resolution: str | None = None
+    images: int | None = None
+    final_loss: float | None = None
+    hardware: str | None = None
+    trigger_words: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    loss_picture: str | None = None
+    licence: str | None = None
+    private: bool = True
+    safe_for_work: bool = False
+    note: str = ""
+
+
+class CardState(Enum):
+    """Whose the card at the destination is."""
+
+    MISSING = "missing"
+    OURS = "ours"
+    EDITED = "edited"
+    FOREIGN = "foreign"
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether it can be written without asking."""
+        return self in {CardState.MISSING, CardState.OURS}
+
+
+def card_state(text: str | None) -> CardState:
+    """Whether a card is untouched work of ours. Line ends do not count."""
+    if text is None or not text.strip():
+        return CardState.MISSING
+    text = text.replace("\r\n", "\n")
+    found = _MARK.search(text.rstrip() + "\n")
+    if found is None:
+        return (
+            CardState.EDITED
+            if "written by simpletuner-tui; sha256" in text
+            else (CardState.FOREIGN)
+        )
+    body = text.rstrip() + "\n"
+    same = _hash(body[: found.start()]) == found[1]
+    return CardState.OURS if same else CardState.EDITED
+
+
+def render_card(facts: CardFacts) -> str:
+    """The whole card: metadata, text, and the line that marks it as ours."""
+    parts = [_metadata(facts), f"# {_plain(facts.title)}", _opening(facts)]
+    if facts.trigger_words:
+        words = ", ".join(f"`{_code(word)}`" for word in facts.trigger_words)
+        parts += ["## Trigger words", f"Use {words} in the prompt."]
+    if facts.samples:
+        parts += ["## Samples", _gallery(facts.samples)]
+    parts += ["## Training", _table(facts)]
+    if facts.loss_picture:
+        parts.append(f"![Loss by step]({_address(facts.loss_picture)})")
+    if facts.note.strip():
+        parts += ["## Notes", facts.note.strip()]
+    if _licence(facts):
+        parts += ["## Licence", "It follows the licence of the base model; see the metadata above."]
+    # Half a surrogate pair can be in a text of Python, but in no file.
+    body = ("\n\n".join(parts) + "\n").encode("utf-8", "replace").decode()
+    return f"{body}\n<!-- written by simpletuner-tui; sha256 {_hash(body)} -->\n"
+
+
+def _licence(facts: CardFacts) -> dict[str, str]:
+    if facts.licence:
+        return {"license": facts.licence}
+    return licence_fields(facts.family, facts.flavour)
+
+
+def _metadata(facts: CardFacts) -> str:
+    tags = ["text-to-image", "diffusers", "simpletuner"]
+    if facts.kind != "full":
+        tags += ["lora", "template:sd-lora"] if facts.kind == "lora" else ["lycoris"]
+    if facts.family:
+        tags.append(facts.family)
+    tags.append("safe-for-work" if facts.safe_for_work else _ADULT_TAG)
+    lines = ["---", *(f"{name}: {_yaml(value)}" for name, value in _licence(facts).items())]
+    lines += ["library_name: diffusers", "pipeline_tag: text-to-image"]
+    if facts.base_model:
+        lines.append(f"base_model: {_yaml(facts.base_model)}")
+        if facts.kind != "full":
+            lines.append("base_model_relation: adapter")
+    if facts.trigger_words:
+        lines.append(f"instance_prompt: {_yaml(', '.join(facts.trigger_words))}")
+    lines += ["tags:", *(f"- {_yaml(tag)}" for tag in tags)]
+    if facts.samples:
+        lines.append("widget:")
+        for sample in facts.samples:
+            lines += [f"- text: {_yaml(sample.prompt)}", "  output:"]
+            lines.append(f"    url: {_yaml(sample.path)}")
+    return "\n".join([*lines, "---"])
+
+
+def _opening(facts: CardFacts) -> str:
+    what = {"lora": "a LoRA", "lycoris": "a LyCORIS adapter", "full": "a fine-tuned model"}
+    text = f"This is {what[facts.kind]}"
+    if facts.base_model:
+        place = f"https://huggingface.co/{facts.base_model}"
+        text += f" for [{_plain(facts.base_model)}]({place})"
+    text += ", trained with [SimpleTuner](https://github.com/bghira/SimpleTuner)."
+    if facts.weights:
+        text += f" The weights are in `{_code(facts.weights)}`."
+    return text
+
+
+def _table(facts: CardFacts) -> str:
+    rows = [
+        ("Model family", " ".join(part for part in (facts.family, facts.flavour) if part)),
+        ("Rank", facts.rank),
+        ("Steps", f"{facts.steps:,}" if facts.steps is not None else None),
+        ("Epochs", facts.epochs),
+        ("Batch size", facts.batch),
+        ("Learning rate", facts.learning_rate),
+        ("Resolution", facts.resolution),
+        ("Training images", f"{facts.images:,}" if facts.images is not None else None),
+        ("Final loss", f"{facts.final_loss:.4g}" if facts.final_loss is not None else None),
+        ("Hardware", facts.hardware),
+        ("Visibility", _PRIVATE if facts.private else None),
+    ]
+    lines = ["| Setting | Value |", "| --- | --- |"]
+    lines += [f"| {name} | {_plain(str(value))} |" for name, value in rows if value]
+    return "\n".join(lines)
+
+
+def _gallery(samples: Sequence[Sample]) -> str:
+    lines = ["| Prompt | Picture |", "| --- | --- |"]
+    lines += [
+        f"| {_plain(sample.prompt)} | ![sample]({_address(sample.path)}) |" for sample in samples
+    ]
+    return "\n".join(lines)
+
+
+def _yaml(text: str) -> str:
+    """A text as one of YAML's double-quoted ones, in one line."""
+    flat = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    shown = "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in flat)
+    return f'"{shown}"'
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown and HTML show as it is, in one line."""
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|#!>~])", r"\\\1", flat)
+
+
+def _code(text: str) -> str:
+    return " ".join(text.split()).replace("`", "'").replace("|", "¦")
+
+
+def _address(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path, safe="/")
+
+
+def _hash(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What all destinations share: the interface, errors, meters, and readers of weights."""

@@ -1,0 +1,169 @@
+"""Counting bytes on their way: progress, bandwidth limit and stop in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from tui.destinations.common.contract import Item, LocalFile, Progress
+from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble, disk_error
+from tui.destinations.common.throttle import Throttle
+from tui.store.file_names import has_hidden
+
+PIECE = 1024 * 1024
+_SECONDS_BETWEEN = 0.05
+
+
+class Meter:
+    """The account of one transfer; several threads may add to it."""
+
+    def __init__(
+        self,
+        total: int,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.cancel = cancel or threading.Event()
+        self._total = total
+        self._progress = progress
+        self._throttle = throttle
+        self._lock = threading.Lock()
+        self._done = 0
+        self._told = float("-inf")
+
+    @property
+    def done(self) -> int:
+        """Bytes so far."""
+        with self._lock:
+            return self._done
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a bandwidth limit is in force now."""
+        return self._throttle is not None and self._throttle.limit is not None
+
+    def check(self) -> None:
+        """TransferCancelledError when the transfer shall stop."""
+        if self.cancel.is_set():
+            raise TransferCancelledError
+
+    def add(self, count: int, *, limited: bool = True) -> None:
+        """Account for bytes; waits for the bandwidth limit unless they did not use the line."""
+        self.check()
+        if limited and self._throttle is not None:
+            self._throttle.take(count, self.cancel)
+        with self._lock:
+            self._done += count
+            now = time.monotonic()
+            due = now - self._told >= _SECONDS_BETWEEN or self._done >= self._total
+            if due:
+                self._told = now
+            done = self._done
+        if due and self._progress is not None:
+            self._progress(min(done, self._total), self._total)
+
+    def back(self, count: int) -> None:
+        """Take bytes off again: they will be sent once more."""
+        with self._lock:
+            self._done -= count
+
+    def restart(self) -> None:
+        """Everything is sent once more."""
+        with self._lock:
+            self._done = 0
+
+    def finish(self) -> None:
+        """All is there."""
+        with self._lock:
+            self._done = self._total
+        if self._progress is not None:
+            self._progress(self._total, self._total)
+
+
+def pieces(path: Path, cancel: threading.Event | None = None) -> Iterator[bytes]:
+    """A file in blocks of 1 MiB.
+
+    Raises:
+        PublishError: it cannot be read, or `cancel` was set.
+    """
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                if cancel is not None and cancel.is_set():
+                    raise TransferCancelledError
+                yield piece
+    except OSError as error:
+        raise disk_error(error, f"{path} cannot be read") from error
+
+
+def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
+    """The SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    for piece in pieces(path, cancel):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def describe_source(file: LocalFile, target: str, cancel: threading.Event | None = None) -> Item:
+    """The item for a file: its state now, and its hash if nobody knew it."""
+    try:
+        before = file.path.stat()
+    except OSError as error:
+        raise disk_error(error, f"{file.path} cannot be read") from error
+    if not file.path.is_file():
+        raise PublishError(f"{file.path} is not a file.", "Choose files only.", Trouble.LOCAL)
+    digest = file.sha256 or sha256_of(file.path, cancel)
+    item = Item(
+        file.name, target, file.path, before.st_size, before.st_mtime_ns, digest.lower(),
+        ctime_ns=before.st_ctime_ns, inode=before.st_ino,
+    )  # fmt: skip
+    item.check_source()
+    return item
+
+
+def check_name(name: str) -> None:
+    """PublishError for a name that leaves its folder, or that no file should have."""
+    parts = name.split("/")
+    strange = {unicodedata.category(letter) for letter in name} & {"Cc", "Cs"}
+    if strange:
+        # Cs is half a letter: what Python makes of a file name's bytes that are no UTF-8.
+        what = "bytes that are no UTF-8" if "Cs" in strange else "control characters"
+        raise PublishError(
+            f"{name!r} cannot be the name of a published file: it has {what}.",
+            "Rename the file, then publish it again.",
+            Trouble.NAME,
+        )
+    bad = not name or name.startswith("/") or any(part in {"", ".", ".."} for part in parts)
+    if bad or "\\" in name:
+        raise PublishError(
+            f"{name!r} cannot be the name of a published file.",
+            "Use a relative name without empty parts or '..'.",
+            Trouble.NAME,
+        )
+
+
+def check_names(files: list[LocalFile] | tuple[LocalFile, ...]) -> None:
+    """PublishError for names that cannot be, that are hidden, or that occur twice.
+
+    Programs act on hidden files: whoever downloads a `.git` folder and runs git in it runs its
+    hooks.
+    """
+    seen: set[str] = set()
+    for file in files:
+        check_name(file.name)
+        if has_hidden(file.name):
+            raise PublishError(
+                f"{file.name} is a hidden file, and those are not published.",
+                "Leave it out, or rename it here and publish it again.",
+                Trouble.NAME,
+            )
+        if file.name in seen:
+            raise PublishError(
+                f"{file.name} would be published twice in one go.", "Name each once.", Trouble.NAME
+            )
+        seen.add(file.name)

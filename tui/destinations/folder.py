@@ -1,0 +1,318 @@
+"""A folder of this machine, or one that is mounted from elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from tui.destinations.common.contract import (
+    Item,
+    LocalFile,
+    Progress,
+    Resume,
+    Step,
+    TestReport,
+    Verified,
+)
+from tui.destinations.common.errors import (
+    MismatchError,
+    PublishError,
+    SourceChangedError,
+    TransferCancelledError,
+    Trouble,
+    disk_error,
+)
+from tui.destinations.common.meter import PIECE, Meter, check_names, describe_source, sha256_of
+from tui.destinations.common.part_name import part_name, part_stem
+from tui.destinations.common.throttle import Throttle
+
+_SYNC_EVERY = 64 * 1024 * 1024
+_FORGOTTEN_AFTER = 7 * 24 * 3600.0
+_PROBE = b"simpletuner-tui probe\n"
+
+
+class FolderDestination:
+    """Copies files below one folder; a file appears there only when it is whole."""
+
+    kind = "folder"
+    keeps_history = False
+
+    def __init__(self, root: Path, prefix: str = "", *, throttle: Throttle | None = None) -> None:
+        self._base = root.expanduser().absolute()
+        self._root = self._base / prefix.strip("/") if prefix.strip("/") else self._base
+        self._throttle = throttle
+
+    def describe(self) -> str:
+        """The folder's name."""
+        return str(self._root)
+
+    def test(self, cancel: threading.Event | None = None) -> TestReport:
+        """Write a small file, read it back, delete it; say how much room there is."""
+        del cancel  # nothing here takes long
+        there = self._existing()
+        probe = there / f".simpletuner-probe-{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            with probe.open("xb") as file:
+                file.write(_PROBE)
+                file.flush()
+                os.fsync(file.fileno())
+            intact = probe.read_bytes() == _PROBE
+            probe.unlink()
+            free = shutil.disk_usage(there).free
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+            problem = disk_error(error, f"{there} cannot be used")
+            return TestReport((Step("write", "error", problem.message, problem.advice),))
+        if not intact:
+            text = f"{there} gave back something else than was written."
+            return TestReport((Step("read", "error", text, "Do not use this folder."),))
+        steps = [
+            Step("write", "ok", f"{there} can be written, read and deleted from."),
+            Step("space", "ok", f"{free // 2**20} MiB are free."),
+        ]
+        if there != self._root:
+            steps.append(Step("folder", "ok", f"{self._root} will be made."))
+        return TestReport(tuple(steps))
+
+    def _existing(self) -> Path:
+        place = self._root
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        return place
+
+    def prepare(self) -> None:
+        """Make the folder."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, f"{self._root} cannot be made") from error
+
+    def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
+        """Hash files, and those of the same size that are there already."""
+        check_names(tuple(files))
+        items = [describe_source(file, str(self._root / file.name), cancel) for file in files]
+        return [self._compare(item, cancel) for item in items]
+
+    def _compare(self, item: Item, cancel: threading.Event | None) -> Item:
+        target = Path(item.target)
+        if not target.exists():
+            return item
+        if target.is_dir():
+            raise PublishError(
+                f"{target} is a folder.", "Publish under another name.", Trouble.TAKEN
+            )
+        same = target.stat().st_size == item.size and sha256_of(target, cancel) == item.sha256
+        return replace(item, present=same, replaces=not same)
+
+    def send(
+        self,
+        item: Item,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        resume: Resume | None = None,
+    ) -> None:
+        """Copy to a hidden file beside the target, sync, then rename.
+
+        The hidden file's name is this transfer's own: another one to the same folder, under another
+        spelling or from another machine, must not write into it.
+        """
+        item.check_source()
+        own = resume or Resume()
+        try:
+            self._send(item, Meter(item.size, progress, cancel, self._throttle), own)
+        except PublishError:
+            if resume is None:  # nobody would find it again
+                self.abandon(item, own)
+            raise
+
+    def _send(self, item: Item, meter: Meter, resume: Resume) -> None:
+        try:
+            Path(item.target).parent.mkdir(parents=True, exist_ok=True)
+            part, start = self._begin(item, resume)
+            self._check_space(item, part, start)
+            digest = self._copy(item, part, start, meter, resume)
+            item.check_source()
+            _check_content(item, digest)
+            part.replace(item.target)
+            _sync_folder(part.parent)
+        except OSError as error:
+            problem = disk_error(error, f"{item.target} cannot be written")
+            if problem.kind is Trouble.DISK_FULL:
+                self.abandon(item, resume)
+            raise problem from error
+        except (SourceChangedError, MismatchError):
+            self.abandon(item, resume)
+            raise
+        resume.clear()
+        meter.finish()
+
+    def _part(self, item: Item, resume: Resume) -> Path | None:
+        """The half-made copy that is remembered; None when nothing is."""
+        if resume.data.get("target") != item.target:
+            return None
+        # Older versions gave all copies of a file one name, and did not note it.
+        name = str(resume.data.get("part") or part_name(Path(item.target).name))
+        return Path(item.target).with_name(name)
+
+    def _begin(self, item: Item, resume: Resume) -> tuple[Path, int]:
+        """Where to write, and how many bytes of an earlier try can stay."""
+        part = self._part(item, resume)
+        if part is not None:
+            synced = int(resume.data.get("synced", 0))
+            same = resume.data.get("sha256") == item.sha256
+            if same and synced and part.is_file() and part.stat().st_size >= synced:
+                return part, synced
+            part.unlink(missing_ok=True)
+        target = Path(item.target)
+        part = target.with_name(part_name(target.name, os.urandom(6).hex()))
+        resume.data.clear()
+        resume.data.update(sha256=item.sha256, target=item.target, synced=0, part=part.name)
+        resume.changed()  # before the file is made: what is not noted could not be removed
+        part.touch(exist_ok=False)
+        _sweep(part, f"{part_stem(target.name)}.")
+        return part, 0
+
+    def _check_space(self, item: Item, part: Path, start: int) -> None:
+        free = shutil.disk_usage(part.parent).free
+        if free < item.size - start:
+            raise PublishError(
+                f"{item.name} needs {item.size - start:,} bytes, and only {free:,} are free in "
+                f"{part.parent}.",
+                "Free some space there, or choose another folder.",
+                Trouble.DISK_FULL,
+            )
+
+    def _copy(self, item: Item, part: Path, start: int, meter: Meter, resume: Resume) -> str:
+        """Copy from `start` on; the SHA-256 of the whole source."""
+        digest = hashlib.sha256()
+        written = synced = start
+
+        def sync() -> None:
+            os.fsync(target.fileno())
+            resume.data["synced"] = written
+            resume.changed()
+
+        with item.source.open("rb", buffering=0) as source, part.open("ab", buffering=0) as target:
+            target.truncate(start)
+            _hash_head(source, start, digest, meter)
+            buffer = memoryview(bytearray(PIECE))
+            while count := source.readinto(buffer):
+                try:
+                    meter.add(count)
+                except TransferCancelledError:
+                    sync()
+                    raise
+                digest.update(buffer[:count])
+                _write_all(target, buffer[:count])
+                written += count
+                if written - synced >= _SYNC_EVERY:
+                    sync()
+                    synced = written
+            os.fsync(target.fileno())
+        return digest.hexdigest()
+
+    def finish(self, items: Sequence[Item], message: str = "") -> None:
+        """Files are visible as soon as they are sent."""
+
+    def verify(
+        self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
+    ) -> Verified:
+        """Read the file back from the disk, not from memory, and hash it."""
+        del deep  # always
+        target = Path(item.target)
+        try:
+            size = target.stat().st_size
+            _forget(target)
+        except OSError as error:
+            raise MismatchError(item.name, f"{target} is not there") from error
+        if size != item.size:
+            raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
+        found = sha256_of(target, cancel)
+        if found != item.sha256:
+            raise MismatchError(item.name, "its SHA-256 is another")
+        return Verified(size, "read back", found)
+
+    def copy(
+        self,
+        item: Item,  # noqa: ARG002 - the interface's
+        source: str,  # noqa: ARG002
+        cancel: threading.Event | None = None,  # noqa: ARG002
+    ) -> Literal[""]:
+        """A folder is written to from here alone."""
+        return ""
+
+    def abandon(self, item: Item, resume: Resume) -> None:
+        """Remove the half-made copy."""
+        with contextlib.suppress(OSError):
+            if part := self._part(item, resume):
+                part.unlink(missing_ok=True)
+        resume.clear()
+
+    def link(self, item: Item) -> str | None:
+        """A `file://` address."""
+        return Path(item.target).as_uri()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _sweep(part: Path, stem: str) -> None:
+    """Remove copies of the same file that somebody began and forgot.
+
+    That happens when what a transfer remembers is lost with its database. A living transfer writes,
+    or is taken up again, sooner; one that was paused for longer begins anew. Both times are the
+    folder's own, whatever the clocks of the machines that write to it say.
+    """
+    with contextlib.suppress(OSError):  # litter is no reason to fail
+        now = part.stat().st_mtime
+        for other in part.parent.iterdir():
+            alike = other.name.startswith(stem) and other.name.endswith(".part")
+            if alike and other != part and now - other.stat().st_mtime > _FORGOTTEN_AFTER:
+                other.unlink(missing_ok=True)
+
+
+def _check_content(item: Item, digest: str) -> None:
+    if digest != item.sha256:
+        raise SourceChangedError(item.name)
+
+
+def _hash_head(source: BinaryIO, length: int, digest: hashlib._Hash, meter: Meter) -> None:
+    left = length
+    while left and (piece := source.read(min(left, PIECE))):
+        digest.update(piece)
+        meter.add(len(piece), limited=False)
+        left -= len(piece)
+
+
+def _write_all(target: BinaryIO, data: memoryview) -> None:
+    while data:
+        data = data[target.write(data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut; some mounted file systems cannot."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _forget(path: Path) -> None:
+    """Let the system drop its copy in memory, so that reading back reads the disk."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)

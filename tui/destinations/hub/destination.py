@@ -1,0 +1,389 @@
+"""A model repository on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from tui.destinations.card.model_card import CARD
+from tui.destinations.common.contract import Item, LocalFile, Progress, Resume, TestReport, Verified
+from tui.destinations.common.errors import (
+    MismatchError,
+    PublishError,
+    SourceChangedError,
+    TransferCancelledError,
+    Trouble,
+    disk_error,
+)
+from tui.destinations.common.meter import Meter, check_names, describe_source, pieces
+from tui.destinations.common.throttle import Throttle
+from tui.destinations.hub import download
+from tui.destinations.hub import xet as hub_xet
+from tui.destinations.hub.client import open_api
+from tui.destinations.hub.counting_reader import CountingReader
+from tui.destinations.hub.errors import explain
+from tui.destinations.hub.names import check_repo_id
+from tui.replicate.secret import Secret
+from tui.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+HUB = "https://huggingface.co"
+_COMMIT_FILES = 100
+_COMMIT_BYTES = 64 * 1024 * 1024
+_PATHS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class HubTarget:
+    """Where in the Hub.
+
+    Attributes:
+        repo_id: `owner/name`; also takes addresses (see `check_repo_id`).
+        folder: below which files go; empty is the top.
+        private: how the repository is made, if it has to be made.
+        xet: send large files by Xet where that is possible.
+    """
+
+    repo_id: str
+    folder: str = ""
+    private: bool = True
+    endpoint: str = HUB
+    xet: bool = True
+
+
+class HubDestination:
+    """One repository and what may be done with one token."""
+
+    kind = "hub"
+    keeps_history = True
+
+    def __init__(
+        self,
+        target: HubTarget,
+        token: Secret,
+        *,
+        network: NetworkSettings | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self._target = target
+        self._repo = check_repo_id(target.repo_id)
+        self._token = token
+        self._network = network or NetworkSettings()
+        self._throttle = throttle
+        self._found: dict[str, RepoFile] = {}
+        self._card: tuple[str | None] | None = None
+        self._went_by_xet: set[tuple[str, str]] = set()
+
+    @cached_property
+    def _api(self) -> HfApi:
+        return open_api(self._target.endpoint, self._token, self._network)
+
+    @contextlib.contextmanager
+    def _translated(self, cancel: threading.Event | None = None) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if cancel is not None and cancel.is_set():
+                raise TransferCancelledError from None
+            raise explain(error, self._repo, self._target.endpoint) from error
+
+    def describe(self) -> str:
+        """The repository's name."""
+        return f"{self._repo} on the Hugging Face Hub"
+
+    def test(self, cancel: threading.Event | None = None) -> TestReport:
+        """Who the token is, what it may do, and whether the name is free, ours or taken."""
+        from tui.destinations.hub.probe import probe
+
+        return probe(self._api, self._repo, self._target, cancel)
+
+    def prepare(self) -> None:
+        """Make the repository if it is not there; an existing one keeps its visibility."""
+        from huggingface_hub.errors import HfHubHTTPError
+
+        with self._translated():
+            try:
+                self._api.create_repo(self._repo, private=self._target.private)
+            except HfHubHTTPError as error:
+                # Who may not make repositories may still write to one that is there. The library's
+                # own `exist_ok` does not look, and knows no Hub but the public one there.
+                if error.response.status_code == 403:
+                    self._may_write(error)
+                elif error.response.status_code != 409:
+                    raise
+
+    def _may_write(self, refusal: Exception) -> None:
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            self._api.auth_check(self._repo, write=True)
+        except HfHubHTTPError:
+            raise refusal from None
+
+    def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
+        """Compare with what the repository holds; a missing repository holds nothing."""
+        check_names(tuple(files))
+        folder = self._target.folder.strip("/")
+        prefix = f"{folder}/" if folder else ""
+        store = f"{self._target.endpoint} {self._repo}"
+        items = [
+            replace(describe_source(file, prefix + file.name, cancel), store=store)
+            for file in files
+        ]
+        try:
+            there = self._look_up([item.target for item in items])
+        except PublishError as error:
+            if error.kind is not Trouble.MISSING:
+                raise
+            there = {}
+        return [self._compare(item, there.get(item.target), cancel) for item in items]
+
+    def _look_up(self, paths: Sequence[str]) -> dict[str, RepoFile]:
+        from huggingface_hub.hf_api import RepoFile
+
+        found: dict[str, RepoFile] = {}
+        for start in range(0, len(paths), _PATHS_AT_ONCE):
+            with self._translated():
+                batch = self._api.get_paths_info(
+                    self._repo, list(paths[start : start + _PATHS_AT_ONCE])
+                )
+            found |= {item.path: item for item in batch if isinstance(item, RepoFile)}
+        return found
+
+    def _compare(self, item: Item, there: RepoFile | None, cancel: threading.Event | None) -> Item:
+        if there is None:
+            return item
+        same = there.size == item.size and _checksum_of(there) == _own_checksum(item, there, cancel)
+        return replace(item, present=same, replaces=not same)
+
+    def send(
+        self,
+        item: Item,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        resume: Resume | None = None,
+    ) -> None:
+        """Bring a large file's content into the Hub's storage; small ones travel in the commit.
+
+        Nothing is visible before `finish`. Content that the Hub has already is not sent.
+        """
+        item.check_source()
+        self._found.pop(item.target, None)
+        meter = Meter(item.size, progress, cancel, self._throttle)
+        meter.check()
+        if self._by_xet(item):
+            try:
+                hub_xet.send(self._api, self._repo, item.source, item.sha256, meter)
+                self._went_by_xet.add((item.target, item.sha256))
+            except TransferCancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever ails it, plain HTTP is the other way; it
+                # keeps to a limit that came into force, too.
+                meter.restart()
+                self._by_http(item, meter)
+        else:
+            self._by_http(item, meter)
+        item.check_source()
+        (resume or Resume()).clear()
+        meter.finish()
+
+    def _by_xet(self, item: Item) -> bool:
+        limit = self._throttle.limit if self._throttle is not None else None
+        large = item.size >= hub_xet.XET_FROM_BYTES
+        return large and self._target.xet and hub_xet.is_usable(self._network, limit)
+
+    def _by_http(self, item: Item, meter: Meter) -> None:
+        with self._reading(item, meter) as operation, self._translated(meter.cancel):
+            self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
+
+    def copy(
+        self,
+        item: Item,
+        source: str,  # noqa: ARG002 - the interface's
+        cancel: threading.Event | None = None,
+    ) -> Literal["", "there"]:
+        """Large content belongs to a repository, not to a name: ask whether it is needed still."""
+        item.check_source()
+        meter = Meter(item.size, None, cancel, self._throttle)
+        with self._reading(item, meter) as operation, self._translated(cancel):
+            self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
+            large = operation._upload_mode == "lfs"  # noqa: SLF001  nothing public tells it
+        return "there" if large and not meter.done else ""
+
+    @contextlib.contextmanager
+    def _reading(self, item: Item, meter: Meter) -> Iterator[CommitOperationAdd]:
+        """An addition whose bytes we see passing, with the hash that is known already."""
+        from huggingface_hub import CommitOperationAdd
+
+        try:
+            reader = CountingReader(item.source, meter)
+        except OSError as error:
+            raise disk_error(error, f"{item.source} cannot be read") from error
+        with reader:
+            with self._translated(meter.cancel):
+                operation = CommitOperationAdd(item.target, str(item.source))
+            operation.upload_info.sha256 = bytes.fromhex(item.sha256)
+            if operation.upload_info.size != item.size:
+                raise SourceChangedError(item.name)
+            operation.path_or_fileobj = reader
+            yield operation
+
+    def finish(self, items: Sequence[Item], message: str = "") -> None:
+        """Commit what was sent, a hundred files at a time; nothing is committed twice."""
+        batch: list[Item] = []
+        size = 0
+        for item in items:
+            if item.present:
+                continue
+            item.check_source()
+            if batch and (len(batch) >= _COMMIT_FILES or size + item.size > _COMMIT_BYTES):
+                self._commit(batch, message)
+                batch, size = [], 0
+            batch.append(item)
+            size += item.size
+        if batch:
+            self._commit(batch, message)
+        self._found |= self._look_up([item.target for item in items])
+
+    def _commit(self, batch: Sequence[Item], message: str) -> None:
+        from huggingface_hub import CommitOperationAdd
+
+        title = message or f"Publish {len(batch)} files"
+        with contextlib.ExitStack() as stack:
+            operations: list[CommitOperationAdd] = []
+            for item in batch:
+                if (item.target, item.sha256) in self._went_by_xet:
+                    # The library finds by itself that the storage has all of it, so nothing large
+                    # goes past a limit that is in force by now.
+                    with self._translated():
+                        operation = CommitOperationAdd(item.target, str(item.source))
+                    operation.upload_info.sha256 = bytes.fromhex(item.sha256)
+                else:
+                    operation = stack.enter_context(self._reading(item, Meter(item.size)))
+                operations.append(operation)
+            with self._translated():
+                parent = self._card_parent(batch)
+                self._commit_kinds(operations, title, parent)
+
+    def _card_parent(self, batch: Sequence[Item]) -> str | None:
+        """The commit that a model card may follow: one in which it is still as it was read.
+
+        Hours may lie between reading a card and replacing it.
+
+        Raises:
+            PublishError: somebody has written it meanwhile (`Trouble.BUSY`: the next try decides).
+        """
+        if self._card is None or all(item.target != CARD for item in batch):
+            return None
+        head = self._api.repo_info(self._repo).sha
+        if download.read_text(self._api, self._repo, CARD, revision=head) != self._card[0]:
+            raise PublishError(
+                f"The model card of {self._repo} was changed while files were sent.",
+                "It is looked at again before anything is written.",
+                Trouble.BUSY,
+            )
+        return head
+
+    def _commit_kinds(
+        self, operations: list[CommitOperationAdd], title: str, parent: str | None
+    ) -> None:
+        """One commit; where both ways are needed the library takes only one at a time."""
+        by_path = [item for item in operations if isinstance(item.path_or_fileobj, str)]
+        if by_path and len(by_path) < len(operations):
+            self._api.preupload_lfs_files(self._repo, by_path)
+        self._api.create_commit(self._repo, operations, commit_message=title, parent_commit=parent)
+
+    def verify(
+        self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
+    ) -> Verified:
+        """Compare size and SHA-256 (large files) or git hash (small ones) with the Hub's."""
+        there = self._found.get(item.target) or self._look_up([item.target]).get(item.target)
+        if there is None:
+            raise MismatchError(item.name, "the repository does not have it")
+        if there.size != item.size:
+            raise MismatchError(item.name, f"{there.size:,} bytes instead of {item.size:,}")
+        if deep:
+            found = self._read_back(item, cancel)
+            if found != item.sha256:
+                raise MismatchError(item.name, "reading it back gives other bytes")
+            return Verified(item.size, "read back", found)
+        theirs = _checksum_of(there)
+        if theirs != _own_checksum(item, there, cancel):
+            raise MismatchError(item.name, "its checksum is another")
+        return Verified(item.size, "sha256" if there.lfs else "git", theirs)
+
+    def _read_back(self, item: Item, cancel: threading.Event | None) -> str:
+        meter, digest = Meter(item.size, None, cancel, self._throttle), hashlib.sha256()
+        with (
+            self._translated(cancel),
+            download.opened(self._api, self._repo, item.target) as answer,
+        ):
+            for piece in answer.iter_bytes(1024 * 1024):
+                meter.add(len(piece))
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def abandon(self, item: Item, resume: Resume) -> None:  # noqa: ARG002 - the interface's
+        """Content without a commit is invisible and the Hub clears it away by itself."""
+        resume.clear()
+
+    def link(self, item: Item) -> str | None:
+        """The file's page."""
+        return f"{self._target.endpoint}/{self._repo}/blob/main/{quote(item.target)}"
+
+    def close(self) -> None:
+        """The library keeps one pool of connections for the whole program."""
+
+    def read_text(self, path: str) -> str | None:
+        """A small text file of the repository, such as its card; None when it is not there."""
+        with self._translated():
+            text = download.read_text(self._api, self._repo, path)
+        if path == CARD:
+            self._card = (text,)
+        return text
+
+
+def _checksum_of(there: RepoFile) -> str:
+    return str(there.lfs.sha256 if there.lfs else there.blob_id)
+
+
+def _own_checksum(item: Item, there: RepoFile, cancel: threading.Event | None) -> str:
+    """The planned content's value of the kind that the Hub keeps for it.
+
+    Raises:
+        SourceChangedError: it had to be computed, and the file has other content now: equal to the
+            Hub's is what was there when it was sent, which nobody planned.
+    """
+    if there.lfs:
+        return item.sha256
+    whole = hashlib.sha256()
+    name = git_hash(item.source, item.size, cancel, whole=whole)
+    if whole.hexdigest() != item.sha256:
+        raise SourceChangedError(item.name)
+    return name
+
+
+def git_hash(
+    path: Path,
+    size: int,
+    cancel: threading.Event | None = None,
+    *,
+    whole: hashlib._Hash | None = None,
+) -> str:
+    """Git's name of a file's content; it is read once, for `whole` too."""
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    for piece in pieces(path, cancel):
+        digest.update(piece)
+        if whole is not None:
+            whole.update(piece)
+    return digest.hexdigest()

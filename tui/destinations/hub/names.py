@@ -1,0 +1,104 @@
+"""Names on the Hub: what people paste, and who may write where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.common.safe_text import tame
+from tui.simpletuner.delivery import clean_repo_id
+
+_WRITE = frozenset({"repo.write", "repo.content.write"})
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A user or an organisation that the token's owner belongs to.
+
+    Attributes:
+        writable: whether this token may write there; None when the Hub does not say.
+    """
+
+    name: str
+    kind: Literal["user", "org"]
+    writable: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a token belongs to and what it may do.
+
+    Attributes:
+        role: `read`, `write` or `fineGrained`.
+        repos: repositories that a fine-grained token may write to, by id.
+    """
+
+    user: str
+    role: str
+    namespaces: tuple[Namespace, ...]
+    repos: frozenset[str] = frozenset()
+
+    def may_write(self, repo_id: str) -> bool | None:
+        """Whether this token can write to a repository; None when only trying will tell."""
+        if repo_id in self.repos:
+            return True
+        owner = repo_id.partition("/")[0]
+        found = next((item for item in self.namespaces if item.name == owner), None)
+        return False if found is None else found.writable
+
+
+def read_identity(answer: Mapping[str, Any]) -> Identity:
+    """The identity in an answer of `GET /api/whoami-v2`."""
+    token = answer.get("auth", {}).get("accessToken", {})
+    role = tame(token.get("role", ""))
+    user = tame(answer.get("name", ""))
+    scoped = token.get("fineGrained", {}).get("scoped", [])
+    allowed = {
+        str(item.get("entity", {}).get("name", ""))
+        for item in scoped
+        if _WRITE & set(item.get("permissions", []))
+    }
+
+    def writable(name: str, membership: str) -> bool | None:
+        if role == "read" or membership == "read":
+            return False
+        if role == "fineGrained":
+            return name in allowed
+        if role == "write":
+            return None if membership == "contributor" else True
+        return None
+
+    names = [Namespace(user, "user", writable(user, ""))]
+    for org in answer.get("orgs", []):
+        name = tame(org.get("name", ""))
+        names.append(Namespace(name, "org", writable(name, str(org.get("roleInOrg", "")))))
+    repos = frozenset(name for name in allowed if "/" in name)
+    return Identity(user, role, tuple(names), repos)
+
+
+def check_repo_id(text: str) -> str:
+    """`owner/name` from what people type or paste.
+
+    Raises:
+        PublishError: it is no repository's name, or names no owner, or is a dataset's address.
+    """
+    if "/datasets/" in f"/{text}" or "/spaces/" in f"/{text}":
+        raise PublishError(
+            f"{text} is the address of a dataset or a Space.",
+            "Give a model repository, as owner/name.",
+            Trouble.NAME,
+        )
+    found = clean_repo_id(text)
+    if found is None:
+        raise PublishError(
+            f"{text!r} is no name of a repository.",
+            "Use owner/name: letters, digits, '-', '_' and '.', at most 96 each, without '--'.",
+            Trouble.NAME,
+        )
+    if "/" not in found:
+        raise PublishError(
+            f"{text!r} names no owner.", f"Write it as your-name/{found}.", Trouble.NAME
+        )
+    return found

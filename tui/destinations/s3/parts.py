@@ -1,0 +1,238 @@
+"""Sending one file to S3 in parts, several at once, in a way that can be taken up again.
+
+The caller keeps a small dictionary: the upload's id, the size of its parts, and for each part that
+arrived its ETag and the MD5 of what was sent. After a crash the same dictionary goes on where it
+stopped, even from another process.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from tui.destinations.common.contract import Item, Resume
+from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
+from tui.destinations.common.meter import Meter
+from tui.destinations.s3.body import Body
+from tui.destinations.s3.client import S3Client
+from tui.destinations.s3.errors import code_of, explain, no_s3
+from tui.destinations.s3.profile import S3Profile
+
+MIB = 1024 * 1024
+PART_BYTES = 8 * MIB
+"""Also the size below which a file goes up in one request; S3 wants at least 5 MiB."""
+PARTS_AT_ONCE = 6
+_MOST_PARTS = 9_000  # S3 allows 10 000
+_TRIES = 3
+_FIRST_PAUSE = 0.5
+_FORGOTTEN = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
+"""What a server says of an upload, or of parts, that it does not have."""
+_T = TypeVar("_T")
+
+
+def part_size(size: int) -> int:
+    """Bytes of each part of a file: 8 MiB, more only where the number of parts is limited."""
+    return max(PART_BYTES, math.ceil(size / _MOST_PARTS / MIB) * MIB)
+
+
+def insist(
+    call: Callable[[], _T], profile: S3Profile, meter: Meter, body: Body | None = None
+) -> _T:
+    """Call, and call again after passing troubles, with pauses that end when asked.
+
+    Raises:
+        PublishError: it did not work.
+    """
+    pause = _FIRST_PAUSE
+    for left in reversed(range(_TRIES)):
+        try:
+            meter.check()
+            return call()
+        except Exception as error:
+            if meter.cancel.is_set():
+                raise TransferCancelledError from None
+            problem = explain(error, profile)
+            if body is not None:
+                body.rewind()
+            if not problem.retryable or not left or code_of(error) == "NoSuchUpload":
+                raise problem from error
+            meter.cancel.wait(max(pause, min(problem.retry_after or 0, 10)))
+            pause *= 2
+    raise AssertionError("unreachable")  # pragma: no cover - the last try returns or raises
+
+
+class PartedUpload:
+    """One multipart upload."""
+
+    def __init__(
+        self, client: S3Client, profile: S3Profile, item: Item, meter: Meter, resume: Resume
+    ) -> None:
+        self._client = client
+        self._profile = profile
+        self._item = item
+        self._meter = meter
+        self._resume = resume
+        self._lock = threading.Lock()
+        self._where = {"Bucket": profile.bucket, "Key": item.target}
+
+    def run(self, options: dict[str, Any]) -> str:
+        """Send what is missing and put it together; the MD5-based ETag the whole should have."""
+        if self._go_on():
+            try:
+                return self._rest()
+            except PublishError as error:
+                if error.__cause__ is None or code_of(error.__cause__) not in _FORGOTTEN:
+                    raise
+            # What is remembered is not what the server has.
+            with contextlib.suppress(Exception):
+                self._client.abort_multipart_upload(
+                    **self._where, UploadId=self._resume.data["upload_id"]
+                )
+            self._meter.restart()
+        self._start(options)
+        return self._rest()
+
+    def _rest(self) -> str:
+        size, parts = int(self._resume.data["part"]), self._resume.data["parts"]
+        count = math.ceil(self._item.size / size)
+        missing = [number for number in range(1, count + 1) if str(number) not in parts]
+        for number in set(range(1, count + 1)) - set(missing):
+            self._meter.add(self._length(number, size), limited=False)
+        self._send_all(missing, size)
+        self._item.check_source()
+        ordered = [
+            {"PartNumber": number, "ETag": parts[str(number)]["etag"]}
+            for number in range(1, count + 1)
+        ]
+        insist(
+            lambda: self._client.complete_multipart_upload(
+                **self._where,
+                UploadId=self._resume.data["upload_id"],
+                MultipartUpload={"Parts": ordered},
+            ),
+            self._profile,
+            self._meter,
+        )
+        return whole_etag([parts[str(number)]["md5"] for number in range(1, count + 1)])
+
+    def _go_on(self) -> bool:
+        """Whether the remembered upload is of this very file and still known to the server.
+
+        Keys that may put but not list parts are a usual kind: for them what is remembered counts
+        until the server contradicts it.
+        """
+        data = self._resume.data
+        if data.get("sha256") != self._item.sha256 or data.get("key") != self._item.target:
+            return False
+        if not data.get("upload_id"):
+            return False
+        try:
+            known = self._listed(data["upload_id"])
+        except Exception as error:
+            if code_of(error) in {"NoSuchUpload", "404", "NoSuchKey"}:
+                return False
+            problem = explain(error, self._profile)
+            if problem.kind is not Trouble.PERMISSION:
+                raise problem from error
+            return True
+        kept = {
+            number: part
+            for number, part in data["parts"].items()
+            if known.get(int(number)) == part["etag"].strip('"')
+        }
+        data["parts"] = kept
+        return True
+
+    def _listed(self, upload_id: str) -> dict[int, str]:
+        found: dict[int, str] = {}
+        marker = 0
+        while True:
+            page = self._client.list_parts(
+                **self._where, UploadId=upload_id, PartNumberMarker=marker
+            )
+            for part in page.get("Parts", []):
+                found[int(part["PartNumber"])] = str(part["ETag"]).strip('"')
+            if not page.get("IsTruncated"):
+                return found
+            marker = int(page["NextPartNumberMarker"])
+
+    def _start(self, options: dict[str, Any]) -> None:
+        answer = insist(
+            lambda: self._client.create_multipart_upload(**self._where, **options),
+            self._profile,
+            self._meter,
+        )
+        if "UploadId" not in answer:
+            raise no_s3(self._profile)
+        self._resume.data.clear()
+        self._resume.data.update(
+            key=self._item.target,
+            sha256=self._item.sha256,
+            upload_id=answer["UploadId"],
+            part=part_size(self._item.size),
+            parts={},
+        )
+        self._resume.changed()
+
+    def _length(self, number: int, size: int) -> int:
+        return min(size, self._item.size - (number - 1) * size)
+
+    def _send_all(self, missing: list[int], size: int) -> None:
+        stop = threading.Event()
+        with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="s3-part") as pool:
+            waiting = [pool.submit(self._send_part, number, size, stop) for number in missing]
+            done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
+            stop.set()
+            if any(future.exception() for future in done) and not self._meter.cancel.is_set():
+                self._item.check_source()  # a part of a changed file does not fit its checksum
+            _raise_first(list(done), self._meter)
+
+    def _send_part(self, number: int, size: int, stop: threading.Event) -> None:
+        if stop.is_set():
+            return
+        self._meter.check()
+        length = self._length(number, size)
+        with self._item.source.open("rb") as file:
+            body = Body(self._item.name, file.fileno(), (number - 1) * size, length, self._meter)
+            md5 = body.md5()
+            self._item.check_source()
+            answer = insist(
+                lambda: self._client.upload_part(
+                    **self._where,
+                    UploadId=self._resume.data["upload_id"],
+                    PartNumber=number,
+                    Body=body,
+                    ContentLength=length,
+                    ContentMD5=base64.b64encode(md5.digest()).decode(),
+                ),
+                self._profile,
+                self._meter,
+                body,
+            )
+        with self._lock:
+            part = {"etag": str(answer["ETag"]), "md5": md5.hexdigest()}
+            self._resume.data["parts"][str(number)] = part
+            self._resume.changed()
+
+
+def _raise_first(done: list[Future[None]], meter: Meter) -> None:
+    errors = [error for future in done if (error := future.exception()) is not None]
+    if meter.cancel.is_set():
+        raise TransferCancelledError
+    for error in errors:
+        if not isinstance(error, TransferCancelledError):
+            raise error
+    if errors:
+        raise errors[0]
+
+
+def whole_etag(md5s: list[str]) -> str:
+    """The ETag that S3 gives to an object made of parts with these MD5s."""
+    together = hashlib.md5(b"".join(map(bytes.fromhex, md5s)), usedforsecurity=False)
+    return f"{together.hexdigest()}-{len(md5s)}"
