@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from tui.listener.storage.assembly import Whole, assemble
-from tui.listener.storage.call import Call, xml_response
 from tui.listener.storage.checksums import ALGORITHMS, HEADER, decode_any, element_name, encode
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import StoredObject
 from tui.listener.storage.grants import MIB
 from tui.listener.storage.multipart import MAX_PARTS, Part, Upload, no_such_upload
+from tui.listener.storage.request import Call, xml_response
 from tui.listener.storage.writes import check_conditions, publish
 from tui.listener.storage.xml import DECLARATION, Node, XmlError, element, parse
 

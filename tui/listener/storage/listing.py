@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from tui.listener.storage.call import Call, xml_response
 from tui.listener.storage.checksums import element_name
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import StoredObject
 from tui.listener.storage.grants import MIB
 from tui.listener.storage.keys import check_key
 from tui.listener.storage.multipart import MAX_PARTS
+from tui.listener.storage.request import Call, xml_response
 from tui.listener.storage.xml import Field, XmlError, document, parse
 
 _MOST = 1000

@@ -9,10 +9,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 from aiohttp import web
 
-from tui.listener.storage.call import Call
 from tui.listener.storage.checksums import HEADER
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import StoredObject
+from tui.listener.storage.request import Call
 
 _BLOCK = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from aiohttp import web
 
 from tui.listener.storage import listing, reads, writes
-from tui.listener.storage.call import Call, Desk
 from tui.listener.storage.claims import SignedRequest, parse_query, read_claim
 from tui.listener.storage.completion import complete_upload
 from tui.listener.storage.errors import S3Error
@@ -28,8 +27,9 @@ from tui.listener.storage.grants import (
 )
 from tui.listener.storage.keys import check_key, is_bucket_name, split_path
 from tui.listener.storage.multipart import Uploads, stale_before
+from tui.listener.storage.quota import Guard, JobSpace
+from tui.listener.storage.request import Call, Desk
 from tui.listener.storage.sigv4 import verify
-from tui.listener.storage.space import Guard, JobSpace
 
 STORAGE_PATH = "/api/cloud/storage"
 

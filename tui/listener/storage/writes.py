@@ -9,14 +9,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tui.listener.storage.call import Call, xml_response
 from tui.listener.storage.checksums import ALGORITHMS, HEADER
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import StoredObject, sync_file
 from tui.listener.storage.grants import ReceivedObject
 from tui.listener.storage.intake import BodyPlan, Intake, Taken, file_writer, plan_body
 from tui.listener.storage.multipart import MAX_PARTS, Part, PartTarget, Upload
-from tui.listener.storage.space import Reservation
+from tui.listener.storage.quota import Reservation
+from tui.listener.storage.request import Call, xml_response
 from tui.listener.storage.xml import document
 
 _log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from tui.listener.storage.claims import SignedRequest
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.grants import ReceivedObject, StorageGrant, StorageLimits
 from tui.listener.storage.intake import Intake, plan_body
+from tui.listener.storage.quota import Guard, JobSpace
 from tui.listener.storage.sigv4 import Verified
-from tui.listener.storage.space import Guard, JobSpace
 
 T = TypeVar("T")
 
