@@ -13,7 +13,7 @@ from tui.app.new_job.command import command_line
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
 from tui.engine.submission.draft import Draft, Overrides
-from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
+from tui.simpletuner.config.overrides import OVERRIDES, override_text, parse_override
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.benchmarks import Row
 from tests.simpletuner.log_samples import mixed_lines, realistic_lines, training_bar
-from tui.simpletuner.log_classify import classify_line
-from tui.simpletuner.log_parser import LogParser
+from tui.simpletuner.log.classify import classify_line
+from tui.simpletuner.log.parser import LogParser
 
 LINES = 300_000
 READ = 1 << 16

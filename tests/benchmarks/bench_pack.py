@@ -14,9 +14,9 @@ from pathlib import Path
 from PIL import Image
 
 from tests.benchmarks import Row
-from tui.simpletuner.config import load_config
-from tui.simpletuner.pack import pack
-from tui.simpletuner.scan import scan
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.pack import pack
+from tui.simpletuner.datasets.scan import scan
 
 _ROUNDS = 7
 _LIMIT = 4 * 1024**3
@@ -25,9 +25,9 @@ _LIMIT = 4 * 1024**3
 _PEAK = """
 import sys
 from pathlib import Path
-from tui.simpletuner.config import load_config
-from tui.simpletuner.pack import pack
-from tui.simpletuner.scan import scan
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.pack import pack
+from tui.simpletuner.datasets.scan import scan
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 from tests.benchmarks import Row
-from tui.simpletuner.config import load_config
-from tui.simpletuner.scan import scan
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.scan import scan
 
 _COUNT = 10_000
 _ROUNDS = 3

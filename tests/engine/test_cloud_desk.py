@@ -14,7 +14,7 @@ from tests.engine.world import World
 from tui.client.client import ControlError
 from tui.engine.diagnostics.onboarding import STEPS, checklist
 from tui.settings import Home, Settings, load_settings
-from tui.simpletuner.hardware import PROFILES
+from tui.simpletuner.request.hardware import PROFILES
 
 
 async def refused(call: Any) -> dict[str, str]:

@@ -254,7 +254,7 @@ async def test_a_bucket_is_written_to_read_and_cleaned(world: World) -> None:
 async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World) -> None:
     await bucket(world)
     check = world.engine.cloud.delivery._s3
-    from tui.simpletuner.delivery import Delivery
+    from tui.simpletuner.request.delivery import Delivery
 
     proof = await check.prove("https://api.replicate.com/v1", Delivery("s3"))
     assert [step.id for step in proof.steps] == ["s3-reach"]

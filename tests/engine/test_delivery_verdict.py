@@ -8,7 +8,7 @@ import pytest
 
 from tui.destinations.delivered import Arrival
 from tui.engine.delivery.verdict import Evidence, judge
-from tui.simpletuner.log_delivery import UploadFacts, upload_facts, weights_by_step
+from tui.simpletuner.log.delivery import UploadFacts, upload_facts, weights_by_step
 
 RUN = "simpletuner/cog-0a1b2c3d4e"
 LORA = "pytorch_lora_weights.safetensors"

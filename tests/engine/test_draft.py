@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from tui.engine.submission.draft import Draft
-from tui.simpletuner import checks, diagnosis
-from tui.simpletuner.overrides import OVERRIDES
+from tui.simpletuner.checks import checks, diagnosis
+from tui.simpletuner.config.overrides import OVERRIDES
 
 
 def settings_changed_by(module: ModuleType) -> Iterator[tuple[str, str]]:

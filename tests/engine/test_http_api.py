@@ -23,7 +23,7 @@ from tui.engine.http_api.openapi import describe
 from tui.engine.http_api.routes import Route
 from tui.replicate.secret import Secret
 from tui.settings import Home
-from tui.simpletuner.families import families
+from tui.simpletuner.config.families import families
 from tui.store.records import JobStatus
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tui.destinations.card.licence import licence_fields
 from tui.destinations.card.loss_chart import draw_loss, smooth
 from tui.destinations.card.model_card import CardFacts, CardState, Sample, card_state, render_card
-from tui.simpletuner.families import families
+from tui.simpletuner.config.families import families
 
 FACTS = CardFacts(
     title="cat-lora", kind="lora", base_model="black-forest-labs/FLUX.1-dev", family="flux",

@@ -10,8 +10,8 @@ from tests.sandbox.conftest import FAST
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import RunningSandbox, run_forever
-from tui.simpletuner.config import load_config
-from tui.simpletuner.scan import scan
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.scan import scan
 
 
 def test_the_example_is_a_project_that_can_be_trained(tmp_path: Path) -> None:

@@ -17,19 +17,19 @@ from tests.simpletuner.projects import (
     write_image,
     write_project,
 )
-from tui.simpletuner.checks import Check, check_config
-from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.delivery import Delivery
-from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.checks.checks import Check, check_config
+from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.checks.estimate import estimate, steps_per_epoch, total_steps
+from tui.simpletuner.checks.memory import guess_memory
+from tui.simpletuner.config.families import families, family
+from tui.simpletuner.config.load import TrainingConfig, load_config
+from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.starters import STARTERS, write_starter
+from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import ConfigError
-from tui.simpletuner.estimate import estimate, steps_per_epoch, total_steps
-from tui.simpletuner.families import families, family
-from tui.simpletuner.hardware import PROFILES, normalise_profile, profile_for_model
-from tui.simpletuner.inputs import build_inputs
-from tui.simpletuner.memory import guess_memory
-from tui.simpletuner.options import with_options
-from tui.simpletuner.scan import scan
-from tui.simpletuner.starters import STARTERS, write_starter
+from tui.simpletuner.request.delivery import Delivery
+from tui.simpletuner.request.hardware import PROFILES, normalise_profile, profile_for_model
+from tui.simpletuner.request.inputs import build_inputs
 
 LOCAL = Delivery("local", bucket="outputs")
 
@@ -194,7 +194,7 @@ def test_notes_of_the_request_are_checks(tmp_path: Path) -> None:
     epochs=st.integers(1, 20),
 )
 def test_epochs_cover_every_sample(images: int, batch: int, repeats: int, epochs: int) -> None:
-    from tui.simpletuner.dataloader import read_entries
+    from tui.simpletuner.config.dataloader import read_entries
 
     entries = [{"id": "x", "type": "local", "repeats": repeats}]
     values = {"train_batch_size": batch, "num_train_epochs": epochs}

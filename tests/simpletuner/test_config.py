@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner.projects import HOSTED, local_entry, write_dataset, write_project
-from tui.simpletuner.config import discover_configs, load_config
-from tui.simpletuner.config_files import read_env_file, values_from_env
+from tui.simpletuner.config.files import read_env_file, values_from_env
+from tui.simpletuner.config.load import discover_configs, load_config
+from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.values import as_bool, as_float, as_int, plain_key, plain_keys
 from tui.simpletuner.errors import ConfigError
-from tui.simpletuner.options import with_options
-from tui.simpletuner.values import as_bool, as_float, as_int, plain_key, plain_keys
 
 words = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 names = st.lists(words, min_size=1, max_size=4).map("_".join)

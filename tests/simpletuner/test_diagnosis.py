@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner import log_samples as samples
-from tui.simpletuner.diagnosis import TAIL_BYTES, diagnose
-from tui.simpletuner.diagnosis_rules import RULES, DiagnosisKind
+from tui.simpletuner.checks.diagnosis import TAIL_BYTES, diagnose
+from tui.simpletuner.checks.diagnosis_rules import RULES, DiagnosisKind
 
 K = DiagnosisKind
 RUN = samples.whole_run(steps=30)[0].partition(b"[STAGE] \xe2\x8f\xb3 Running Final")[0]

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner.projects import HOSTED, TEXT_CACHE, local_entry, write_project
-from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.container import UPLOAD_ROOT
-from tui.simpletuner.delivery import Delivery, clean_repo_id, default_delivery_kind
-from tui.simpletuner.inputs import PredictorInputs, build_inputs, hf_token_reason
-from tui.simpletuner.schema import KNOWN_FIELDS, input_fields, misfit
-from tui.simpletuner.secrets_found import without_secrets
+from tui.simpletuner.config.load import TrainingConfig, load_config
+from tui.simpletuner.config.secrets_found import without_secrets
+from tui.simpletuner.request.container import UPLOAD_ROOT
+from tui.simpletuner.request.delivery import Delivery, clean_repo_id, default_delivery_kind
+from tui.simpletuner.request.inputs import PredictorInputs, build_inputs, hf_token_reason
+from tui.simpletuner.request.schema import KNOWN_FIELDS, input_fields, misfit
 
 
 class Key:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner import log_samples as samples
-from tui.simpletuner.log_classify import LineKind, classify_line
-from tui.simpletuner.log_text import safe_text
+from tui.simpletuner.log.classify import LineKind, classify_line
+from tui.simpletuner.log.text import safe_text
 
 SUMMARY = samples.SUMMARY.format(
     step=100, total=1000, loss=0.0873, epoch=1, epochs=5, train_loss=0.0912

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simpletuner import log_samples as samples
-from tui.simpletuner.log_model import MetricPoint, Update
-from tui.simpletuner.log_parser import LINE_LIMIT, LogParser, parse_log
+from tui.simpletuner.log.model import MetricPoint, Update
+from tui.simpletuner.log.parser import LINE_LIMIT, LogParser, parse_log
 
 
 def series(update: Update, name: str) -> dict[int, float]:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.simpletuner.projects import write_project
 from tests.simpletuner.test_inputs import HUB, LOCAL, build, options
-from tui.simpletuner.config import load_config
-from tui.simpletuner.delivery import Delivery
-from tui.simpletuner.inputs import PredictorInputs
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.request.delivery import Delivery
+from tui.simpletuner.request.inputs import PredictorInputs
 
 AZURE = {"provider": "azure_blob", "container": "runs", "base_path": "cats"}
 DROPBOX = {"provider": "dropbox", "base_path": "/cats"}

@@ -24,10 +24,10 @@ from tests.simpletuner.projects import (
     write_image,
     write_project,
 )
-from tui.simpletuner.config import load_config
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.pack import MANIFEST_NAME, pack, stored_size
+from tui.simpletuner.datasets.scan import DataReport, scan
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
-from tui.simpletuner.pack import MANIFEST_NAME, pack, stored_size
-from tui.simpletuner.scan import DataReport, scan
 
 
 def report_of(root: Path, *folders: Path) -> DataReport:

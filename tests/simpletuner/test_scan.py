@@ -18,10 +18,10 @@ from tests.simpletuner.projects import (
     write_image,
     write_project,
 )
-from tui.simpletuner.config import load_config
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.safety import folder_names, refused_folder
+from tui.simpletuner.datasets.scan import DataReport, DatasetReport, scan
 from tui.simpletuner.errors import CancelledByUser
-from tui.simpletuner.safety import folder_names, refused_folder
-from tui.simpletuner.scan import DataReport, DatasetReport, scan
 
 
 def look(root: Path, *entries: dict[str, Any], cache: Path | None = None) -> DataReport:
@@ -294,7 +294,7 @@ def test_the_cache_is_used_and_notices_every_change(
     cache = tmp_path / "state" / "cache.json"
     first = look(tmp_path, local_entry(folder), cache=cache)
     looked: list[str] = []
-    from tui.simpletuner import images, scan_folder
+    from tui.simpletuner.datasets import images, scan_folder
 
     monkeypatch.setattr(
         scan_folder,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tui.simpletuner.config import load_config
-from tui.simpletuner.log_grammar import loaded_model
-from tui.simpletuner.scan import scan
-from tui.simpletuner.trigger_words import caption_words, configured_words, leading_words
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.scan import scan
+from tui.simpletuner.datasets.trigger_words import caption_words, configured_words, leading_words
+from tui.simpletuner.log.grammar import loaded_model
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def overrides_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def _reader(name: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        from tui.simpletuner.delivery_fields import read_field
+        from tui.simpletuner.request.delivery_fields import read_field
 
         try:
             return read_field(name, text)
@@ -79,7 +79,7 @@ def _reader(name: str) -> Callable[[str], str]:
 
 def _prose(name: str) -> Callable[[str], Any]:
     def read(text: str) -> Any:
-        from tui.simpletuner.overrides import parse_override
+        from tui.simpletuner.config.overrides import parse_override
 
         try:
             return parse_override(name, text)

@@ -11,7 +11,7 @@ from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlClient
-from tui.simpletuner.hardware import TRAINERS
+from tui.simpletuner.request.hardware import TRAINERS
 
 _STATES = {
     "operational": "up", "degraded_performance": "degraded", "partial_outage": "partly down",

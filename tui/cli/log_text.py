@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from tui.base.formatting import plain
-from tui.simpletuner.log_grammar import clean
+from tui.simpletuner.log.grammar import clean
 
 _KEPT: Final = re.compile(r"([\r\n\t])")
 _BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4000}\x1b?|[ -/]*)\Z")

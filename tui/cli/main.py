@@ -261,7 +261,7 @@ def _count(text: str) -> int:
 
 
 def _setting(text: str) -> tuple[str, object]:
-    from tui.simpletuner.overrides import parse_override
+    from tui.simpletuner.config.overrides import parse_override
 
     name, equals, value = text.partition("=")
     name = name.strip().lstrip("-").replace("-", "_")

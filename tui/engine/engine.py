@@ -47,8 +47,8 @@ from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.recorder import Book, utc_now
 from tui.settings import Home, Settings
-from tui.simpletuner.delivery import Delivery
-from tui.simpletuner.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.request.delivery import Delivery
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tui.simpletuner.log_text import safe_text
+from tui.simpletuner.log.text import safe_text
 
 if TYPE_CHECKING:
     from tui.store.log_source import Source

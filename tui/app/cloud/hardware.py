@@ -8,7 +8,7 @@ from tui.app.cloud.card import Card, Item, Said
 from tui.app.cloud.text import LABEL, Words, row, wrapped
 from tui.app.terminal.text_lines import fit
 from tui.base import formatting
-from tui.simpletuner.hardware import PROFILES, TRAINERS, HardwareProfile
+from tui.simpletuner.request.hardware import PROFILES, TRAINERS, HardwareProfile
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient

@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import Palette
-from tui.simpletuner.log_classify import LineKind, classify_line
+from tui.simpletuner.log.classify import LineKind, classify_line
 
 _TAG: Final = re.compile(r"\[(?:STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG)\]")
 _HIT: Final = Style(reverse=True)

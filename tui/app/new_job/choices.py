@@ -27,7 +27,7 @@ def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str
 
 
 def _hardware(settings: Settings) -> Choices:
-    from tui.simpletuner.hardware import PROFILES
+    from tui.simpletuner.request.hardware import PROFILES
 
     found: Choices = []
     for one in PROFILES.values():
@@ -49,15 +49,15 @@ def config_choices(found: Sequence[dict[str, Any]]) -> Choices:
 
 def starter_choices() -> Choices:
     """Starters by family."""
-    from tui.simpletuner.starters import STARTERS
+    from tui.simpletuner.config.starters import STARTERS
 
     return [(one.id, one.title, f"{one.family} {one.flavour}") for one in STARTERS.values()]
 
 
 def write_starter_config(starter: str, root: str, name: str, images: str) -> tuple[str, str]:
     """Write a starter below `root`; its path and an empty text, or what went wrong."""
+    from tui.simpletuner.config.starters import write_starter
     from tui.simpletuner.errors import ConfigError
-    from tui.simpletuner.starters import write_starter
 
     try:
         folder = Path(images).expanduser() if images else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tui.simpletuner.overrides import override_text
+from tui.simpletuner.config.overrides import override_text
 
 _OPTIONS: Final = (
     ("name", "--name"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tui.app.new_job import limits, publishing
 from tui.base import formatting
-from tui.simpletuner.overrides import OVERRIDES, override_text, parse_override
+from tui.simpletuner.config.overrides import OVERRIDES, override_text, parse_override
 
 Draft = dict[str, Any]
 Answer = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.safe_text import tame
-from tui.simpletuner.delivery import clean_repo_id
+from tui.simpletuner.request.delivery import clean_repo_id
 
 _WRITE = frozenset({"repo.write", "repo.content.write"})
 

@@ -11,7 +11,7 @@ from tui.base.text_fields import FieldError
 from tui.engine.config.live import LiveSettings
 from tui.replicate.secret import MASK, Secret
 from tui.settings.network import split_password, with_password
-from tui.simpletuner.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
+from tui.simpletuner.request.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
 
 Reader = Callable[[Any], Any]
 DELIVERIES: Final = ("local", "hub", "s3", "none")

@@ -12,7 +12,7 @@ from tui.base.hosts import is_loopback_host
 from tui.base.text_fields import FieldError
 from tui.engine.config import listener_fields
 from tui.settings.values import CHOICES, RANGES
-from tui.simpletuner.hardware import PROFILES, normalise_profile
+from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
 Reader = Callable[[Any], Any]
 _ON: Final = ("true", "on", "yes", "1")

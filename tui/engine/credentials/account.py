@@ -19,7 +19,7 @@ from tui.replicate.errors import (
     RateLimitedError,
     ReplicateError,
 )
-from tui.simpletuner.config import discover_configs
+from tui.simpletuner.config.load import discover_configs
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 

@@ -19,16 +19,16 @@ from tui.engine.delivery.result import Proof
 from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.recorder import utc_now
-from tui.simpletuner.checks import Check
-from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.delivery import (
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.load import TrainingConfig, load_config
+from tui.simpletuner.config.values import as_bool
+from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.request.delivery import (
     Delivery,
     DeliveryKind,
     default_delivery_kind,
     validation_enabled,
 )
-from tui.simpletuner.errors import SimpleTunerError
-from tui.simpletuner.values import as_bool
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 

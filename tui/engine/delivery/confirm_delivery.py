@@ -30,7 +30,7 @@ from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.recorder import Book, Clock
 from tui.engine.transfers.destinations import Places
-from tui.simpletuner.log_delivery import upload_facts
+from tui.simpletuner.log.delivery import upload_facts
 from tui.store.reader import StoreReader
 from tui.store.records import UNDELIVERED, JobRecord, JobStatus
 from tui.store.writer import Change

@@ -25,7 +25,7 @@ from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 from tui.settings.network import network_of
-from tui.simpletuner.checks import Check
+from tui.simpletuner.checks.checks import Check
 
 _KNOCK_SECONDS: Final = 15.0
 _KEY_LIFE: Final = timedelta(minutes=2)

@@ -23,8 +23,11 @@ from tui.engine.listener.service import Listening
 from tui.engine.submission.draft import DeliveryDraft
 from tui.engine.transfers.destinations import Place, Places
 from tui.replicate.secret import Secret
-from tui.simpletuner.checks import Check
-from tui.simpletuner.delivery import (
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_bool, as_text
+from tui.simpletuner.errors import SimpleTunerError
+from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,
     default_delivery_kind,
@@ -32,9 +35,6 @@ from tui.simpletuner.delivery import (
     job_prefix,
     publishing_targets,
 )
-from tui.simpletuner.errors import SimpleTunerError
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_bool, as_text
 from tui.store.records import JobRecord
 
 REGION: Final = "us-east-1"

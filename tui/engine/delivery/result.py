@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from tui.simpletuner.checks import Check
-from tui.simpletuner.delivery import Delivery
-from tui.simpletuner.training_config import TrainingConfig
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.request.delivery import Delivery
 
 Verdict = Literal["works", "fails", "unknown"]
 

@@ -13,8 +13,8 @@ from tui.destinations.common.contract import Step
 from tui.destinations.common.errors import PublishError
 from tui.engine.delivery.result import Proof
 from tui.engine.transfers.destinations import Places
-from tui.simpletuner.checks import Check
-from tui.simpletuner.delivery import JOB_ID, Delivery
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.request.delivery import JOB_ID, Delivery
 
 _ADD = "Add one on the Publishing screen, or: simpletuner-tui destinations add NAME s3 …"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tui.destinations.delivered import Arrival, State
-from tui.simpletuner.log_delivery import UploadFacts, weights_by_step
+from tui.simpletuner.log.delivery import UploadFacts, weights_by_step
 
 _ADVICE: Final = "The job's log says why; what did not arrive is lost with the trainer's container."
 

@@ -14,7 +14,7 @@ from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, read_json, wrong
 from tui.engine.http_api.schemas import FLAG, NUMBER, TEXT, TEXTS, WHOLE, many, maybe, shape
 from tui.engine.tracking.recorder import utc_now
-from tui.simpletuner.hardware import PROFILES, HardwareProfile
+from tui.simpletuner.request.hardware import PROFILES, HardwareProfile
 from tui.store.filter import JobFilter
 
 _LOOK_BACK: Final = timedelta(days=90)

@@ -15,7 +15,7 @@ from tui.engine.config.setting_fields import RISKS, read_web_address
 from tui.engine.http_api.routes import wrong
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
-from tui.simpletuner.hardware import PROFILES, normalise_profile
+from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
 _PERIODS: Final = ("daily", "weekly", "monthly")
 _ACTIONS: Final = ("warn", "block")

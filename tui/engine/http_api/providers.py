@@ -21,7 +21,7 @@ from tui.engine.http_api.schemas import (
     maybe,
     shape,
 )
-from tui.simpletuner.hardware import DEFAULT_PROFILE, PROFILES
+from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES
 
 _NAME: Final = "replicate"
 _ROOT: Final = "/api/cloud/providers"

@@ -14,8 +14,8 @@ from tui.engine.engine import Engine
 from tui.engine.http_api.routes import base_of, read_object
 from tui.engine.http_api.transfers import TEST_FACT
 from tui.engine.submission.draft import Draft, read_draft
-from tui.simpletuner.config import TrainingConfig
-from tui.simpletuner.delivery import validation_enabled
+from tui.simpletuner.config.load import TrainingConfig
+from tui.simpletuner.request.delivery import validation_enabled
 
 _NO_LETTER: Final = re.compile(r"[^a-z0-9._]+")
 _MOST_TRIES: Final = 20

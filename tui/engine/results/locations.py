@@ -17,7 +17,7 @@ from tui.engine.results.remote_sources import Bucket, Repo
 from tui.engine.results.replicate_outputs import DeliveredFiles, links_of, texts_of
 from tui.engine.results.source import Source
 from tui.engine.transfers.destinations import Place, Places
-from tui.simpletuner.delivery import clean_repo_id
+from tui.simpletuner.request.delivery import clean_repo_id
 from tui.store.records import JobRecord
 from tui.store.transfers import TransferTables
 

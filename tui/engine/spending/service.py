@@ -34,7 +34,7 @@ from tui.engine.spending.rules import (
 )
 from tui.engine.submission.draft import SHORTEST_LIFE
 from tui.settings import SpendingSettings
-from tui.simpletuner.checks import Check
+from tui.simpletuner.checks.checks import Check
 from tui.store.reader import StoreReader
 from tui.store.records import Billed
 from tui.store.schema import StoreError

@@ -25,9 +25,9 @@ from tui.replicate.errors import (
 )
 from tui.replicate.models import File
 from tui.settings import Home
-from tui.simpletuner.config import load_config
-from tui.simpletuner.pack import pack
-from tui.simpletuner.scan import DataReport, scan
+from tui.simpletuner.config.load import load_config
+from tui.simpletuner.datasets.pack import pack
+from tui.simpletuner.datasets.scan import DataReport, scan
 from tui.store.records import JobRecord, JobStatus
 
 _T = TypeVar("_T")

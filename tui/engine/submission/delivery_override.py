@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from tui.engine.submission.prepare import Prepared
-from tui.simpletuner.checks import Check
+from tui.simpletuner.checks.checks import Check
 
 _PROOFS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
 _NO_PROOFS: Final = ("s3-destination",)

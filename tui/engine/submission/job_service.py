@@ -33,8 +33,8 @@ from tui.replicate.errors import NotFoundError
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
-from tui.simpletuner.delivery import JOB_ID
-from tui.simpletuner.trigger_words import caption_words
+from tui.simpletuner.datasets.trigger_words import caption_words
+from tui.simpletuner.request.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord, JobStatus
 from tui.store.writer import StoreWriter

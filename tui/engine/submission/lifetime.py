@@ -5,7 +5,7 @@ from __future__ import annotations
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.submission.prepare import Prepared
-from tui.simpletuner.checks import Check
+from tui.simpletuner.checks.checks import Check
 
 
 def longest_life(prepared: Prepared) -> int | None:

@@ -13,7 +13,12 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.runtime.event_bus import Hub
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
-from tui.simpletuner.hardware import DEFAULT_PROFILE, LEGACY_MODEL, PROFILES, HardwareProfile
+from tui.simpletuner.request.hardware import (
+    DEFAULT_PROFILE,
+    LEGACY_MODEL,
+    PROFILES,
+    HardwareProfile,
+)
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 

@@ -21,15 +21,15 @@ from tui.engine.submission.model_catalog import Catalog, Choice
 from tui.engine.submission.phases import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home
-from tui.simpletuner.checks import Check, check_config
-from tui.simpletuner.config import TrainingConfig, load_config
-from tui.simpletuner.delivery import Delivery
-from tui.simpletuner.estimate import Estimate, estimate
-from tui.simpletuner.hardware import PROFILES, HardwareProfile, normalise_profile
-from tui.simpletuner.inputs import PredictorInputs, build_inputs
-from tui.simpletuner.modes import DatasetMode
-from tui.simpletuner.options import with_options
-from tui.simpletuner.scan import DataReport, scan
+from tui.simpletuner.checks.checks import Check, check_config
+from tui.simpletuner.checks.estimate import Estimate, estimate
+from tui.simpletuner.config.load import TrainingConfig, load_config
+from tui.simpletuner.config.options import with_options
+from tui.simpletuner.datasets.scan import DataReport, scan
+from tui.simpletuner.request.delivery import Delivery
+from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
+from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
+from tui.simpletuner.request.modes import DatasetMode
 from tui.store.reader import StoreReader
 
 UNPACKS_MARK: Final = "x-unpacks-archives"

@@ -9,7 +9,7 @@ from tui.engine.delivery.resolve import delivery_data
 from tui.engine.submission.delivery_override import acceptable
 from tui.engine.submission.lifetime import longest_life
 from tui.engine.submission.prepare import Prepared
-from tui.simpletuner.describe import describe_checks, describe_config, describe_datasets
+from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
 
 
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:

@@ -33,8 +33,8 @@ from tui.engine.tracking.unknown_prediction import as_lost
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home
+from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
-from tui.simpletuner.scan import DataReport
 from tui.store.records import JobRecord, JobStatus
 from tui.store.schema import DuplicateError, StoreError
 

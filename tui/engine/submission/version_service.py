@@ -11,7 +11,7 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.submission.model_catalog import Catalog
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
-from tui.simpletuner.schema_diff import missing_inputs, schema_diff
+from tui.simpletuner.request.schema_diff import missing_inputs, schema_diff
 
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")

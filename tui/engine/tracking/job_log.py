@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tui.engine.tracking.reconcile import reconcile_log
-from tui.simpletuner.log_model import Progress, Update
-from tui.simpletuner.log_parser import LogParser
+from tui.simpletuner.log.model import Progress, Update
+from tui.simpletuner.log.parser import LogParser
 
 
 class LogWriteError(Exception):

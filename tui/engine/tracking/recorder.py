@@ -18,7 +18,7 @@ from tui.engine.tracking.job_log import (
 from tui.engine.tracking.reconcile import Known, Snapshot, job_status, reconcile
 from tui.engine.tracking.unknown_prediction import changed_fields, found_again
 from tui.settings import Home
-from tui.simpletuner.diagnosis import diagnose
+from tui.simpletuner.checks.diagnosis import diagnose
 from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.replicate.redact import redact_text, redact_url
-from tui.simpletuner.secrets_found import without_secrets
+from tui.simpletuner.config.secrets_found import without_secrets
 
 SECRET_INPUTS: Final = frozenset({"hf_token", "s3_access_key", "s3_secret_key"})
 """The trainer's inputs that hold credentials."""

@@ -14,7 +14,7 @@ from tui.engine.tracking.redaction import keepable_inputs, keepable_settings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
 from tui.settings import Settings
-from tui.simpletuner.hardware import LEGACY_MODEL, profile_for_model
+from tui.simpletuner.request.hardware import LEGACY_MODEL, profile_for_model
 from tui.store.records import LOST, JobRecord
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"

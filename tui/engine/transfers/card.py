@@ -13,7 +13,7 @@ from tui.destinations.hub.destination import HubDestination
 from tui.engine.transfers.attempt import Companions
 from tui.engine.transfers.card_facts import facts_of
 from tui.settings import Home
-from tui.simpletuner.log_grammar import loaded_model
+from tui.simpletuner.log.grammar import loaded_model
 from tui.store.reader import StoreReader
 from tui.store.transfer_records import TransferRecord
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from tui.destinations.card.model_card import CardFacts, Sample
 from tui.engine.transfers.artifacts import weights_of
-from tui.simpletuner.trigger_words import configured_words
+from tui.simpletuner.datasets.trigger_words import configured_words
 from tui.store.records import JobRecord
 
 _KINDS: Final[dict[str, Literal["lora", "lycoris", "full"]]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tui.sandbox.trainer.plan import Plan
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.config.values import as_bool, as_text
 
 CARD: Final = "README.md"
 _REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)

@@ -11,7 +11,7 @@ from typing import Any
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.archive import fetch, unpack
 from tui.sandbox.trainer.plan import Plan
-from tui.simpletuner.values import as_float, as_int, as_text
+from tui.simpletuner.config.values import as_float, as_int, as_text
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jxl"})
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif"})

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tui.sandbox.run_context import ProgramError
-from tui.simpletuner.values import as_bool, as_float, as_int, as_text, first_present, plain_keys
+from tui.simpletuner.config.values import (
+    as_bool,
+    as_float,
+    as_int,
+    as_text,
+    first_present,
+    plain_keys,
+)
 
 DEFAULT_STEPS = 1000
 

@@ -15,7 +15,7 @@ from tui.base.hosts import is_loopback
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.plan import Plan
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.config.values import as_bool, as_text
 
 DEFAULT_BASE_PATH = "simpletuner"
 

@@ -19,7 +19,7 @@ from tui.sandbox.trainer.plan import Plan, read_plan
 from tui.sandbox.trainer.publish import Publisher
 from tui.sandbox.trainer.steps import Loop, OutOfMemoryError, Schedule, WorkerCrashError
 from tui.sandbox.trainer.weights import parameters, shapes_for, weight_file, write_weights
-from tui.simpletuner.values import as_bool, as_int
+from tui.simpletuner.config.values import as_bool, as_int
 
 _BASE_MODELS = {
     "flux": "black-forest-labs/FLUX.1-dev",

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tui.simpletuner.config_files import (
+from tui.simpletuner.config.dataloader import find_path, read_entries
+from tui.simpletuner.config.files import (
     read_env_file,
     read_json_file,
     split_secrets,
     values_from_env,
 )
-from tui.simpletuner.dataloader import find_path, read_entries
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_text, plain_keys
 from tui.simpletuner.errors import ConfigError
 from tui.simpletuner.notes import Note
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_text, plain_keys
 
 __all__ = ["ConfigRef", "TrainingConfig", "discover_configs", "load_config"]
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from tui.simpletuner.dataloader import DatasetSpec
-from tui.simpletuner.errors import CancelledByUser
-from tui.simpletuner.images import (
+from tui.simpletuner.config.dataloader import DatasetSpec
+from tui.simpletuner.datasets.images import (
     AUDIO_SUFFIXES,
     FOREIGN_SUFFIXES,
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     probe_image,
 )
-from tui.simpletuner.safety import is_secret_name, skipped_folder, unsafe_name
-from tui.simpletuner.scan_cache import ScanCache
+from tui.simpletuner.datasets.safety import is_secret_name, skipped_folder, unsafe_name
+from tui.simpletuner.datasets.scan_cache import ScanCache
+from tui.simpletuner.errors import CancelledByUser
 
 _CAPTION_LIMIT = 1024 * 1024
 _REPORT_EVERY = 64

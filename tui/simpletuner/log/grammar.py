@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tui.simpletuner.log_model import StageStatus
+    from tui.simpletuner.log.model import StageStatus
 
 TAIL_MARK: Final = b"=== debug.log tail ==="
 RESULT_PREFIXES: Final = (

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tui.simpletuner.schema import input_fields
-from tui.simpletuner.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.request.schema import input_fields
 
 DatasetMode = Literal["remote", "images", "both"]
 """`remote`: only the dataloader, all data hosted. `images`: only the archive. `both`: both."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_bool, as_text
 
 DeliveryKind = Literal["local", "hub", "s3", "none"]
 

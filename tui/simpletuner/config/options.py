@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tui.simpletuner.dataloader import MEGAPIXELS_BELOW
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_float, as_int, plain_keys
+from tui.simpletuner.config.dataloader import MEGAPIXELS_BELOW
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_float, as_int, plain_keys
 
 
 def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> TrainingConfig:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tui.simpletuner.scan import DataReport
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.config.values import as_bool, as_text
+from tui.simpletuner.datasets.scan import DataReport
 
 _LONGEST: Final = 60
 _FEWEST: Final = 3

@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tui.simpletuner.checks_data import data_checks
-from tui.simpletuner.delivery import (
+from tui.simpletuner.checks.data import data_checks
+from tui.simpletuner.checks.estimate import Estimate, estimate, total_steps
+from tui.simpletuner.checks.memory import guess_memory
+from tui.simpletuner.config.families import family, title
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_bool, as_text
+from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.notes import Level
+from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,
     default_delivery_kind,
     validation_enabled,
 )
-from tui.simpletuner.estimate import Estimate, estimate, total_steps
-from tui.simpletuner.families import family, title
-from tui.simpletuner.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
-from tui.simpletuner.inputs import PredictorInputs, hf_token_reason
-from tui.simpletuner.memory import guess_memory
-from tui.simpletuner.modes import DatasetMode, default_mode
-from tui.simpletuner.notes import Level
-from tui.simpletuner.scan import DataReport
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES, HardwareProfile
+from tui.simpletuner.request.inputs import PredictorInputs, hf_token_reason
+from tui.simpletuner.request.modes import DatasetMode, default_mode
 
 RUN_LIMIT_SECONDS = 30 * 60
 """Replicate's default limit of one run; a model's owner can have it raised."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tui.simpletuner.log_grammar import metric_name, number, postfix_values, text_of
-from tui.simpletuner.log_model import MetricPoint
+from tui.simpletuner.log.grammar import metric_name, number, postfix_values, text_of
+from tui.simpletuner.log.model import MetricPoint
 
 # A third of the time of `MetricPoint(...)`, and made twice per step.
 _new = tuple.__new__

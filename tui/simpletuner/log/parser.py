@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from tui.simpletuner import log_grammar as grammar
-from tui.simpletuner.log_lines import LineReader
-from tui.simpletuner.log_model import Outcome, Progress, Update
-from tui.simpletuner.log_series import Series
-from tui.simpletuner.log_stages import StageTracker
-from tui.simpletuner.log_text import safe_text
+from tui.simpletuner.log import grammar
+from tui.simpletuner.log.lines import LineReader
+from tui.simpletuner.log.model import Outcome, Progress, Update
+from tui.simpletuner.log.series import Series
+from tui.simpletuner.log.stages import StageTracker
+from tui.simpletuner.log.text import safe_text
 
 # A line is looked at up to here; the rest of a longer one is counted and dropped.
 LINE_LIMIT: Final = 1 << 15

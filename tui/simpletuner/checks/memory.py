@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tui.simpletuner.families import family
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.config.families import family
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_bool, as_text
 
 # Bytes per parameter of the frozen base model, by what stands in `base_model_precision`.
 _BASE_BYTES = (("int2", 0.35), ("int4", 0.65), ("nf4", 0.65), ("fp4", 0.65), ("int8", 1.1))

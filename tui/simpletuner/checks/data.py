@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tui.simpletuner.modes import DatasetMode, mode_support
-from tui.simpletuner.pack import UPLOAD_LIMIT, stored_size
-from tui.simpletuner.scan import DataReport, DatasetReport
-from tui.simpletuner.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.datasets.pack import UPLOAD_LIMIT, stored_size
+from tui.simpletuner.datasets.scan import DataReport, DatasetReport
+from tui.simpletuner.request.modes import DatasetMode, mode_support
 
 Found = tuple[Any, ...]
 

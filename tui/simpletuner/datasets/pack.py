@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.datasets.scan_folder import SourceFile
 from tui.simpletuner.errors import ArchiveTooLargeError, CancelledByUser, PackError
-from tui.simpletuner.scan import DataReport
-from tui.simpletuner.scan_folder import SourceFile
 
 UPLOAD_LIMIT = 100 * 1024 * 1024
 """Replicate's limit for one uploaded file: 104 857 600 bytes."""

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from tui.simpletuner.delivery import Delivery, clean_repo_id, is_s3, publishing_targets
+from tui.simpletuner.config.overrides import secret_variables
+from tui.simpletuner.config.secrets_found import without_secrets
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.notes import Note
-from tui.simpletuner.overrides import secret_variables
-from tui.simpletuner.secrets_found import without_secrets
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_bool, as_text
+from tui.simpletuner.request.delivery import Delivery, clean_repo_id, is_s3, publishing_targets
 
 SCRIPTS: Final = ("post_upload_script", "post_checkpoint_script")
 _SIGNED: Final = re.compile(r"[?&](?:sig|[\w-]*signature|[\w-]*token)=", re.IGNORECASE)

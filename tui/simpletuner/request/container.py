@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from tui.simpletuner.dataloader import DatasetSpec
+from tui.simpletuner.config.dataloader import DatasetSpec
+from tui.simpletuner.config.secrets_found import without_secrets
+from tui.simpletuner.config.values import as_text
 from tui.simpletuner.notes import Note
-from tui.simpletuner.secrets_found import without_secrets
-from tui.simpletuner.values import as_text
 
 UPLOAD_ROOT = "datasets/cog/images"
 """Where the dataloader of a job with an archive looks for it; one folder per dataset below it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tui.simpletuner.checks import Check
-from tui.simpletuner.delivery import clean_repo_id
-from tui.simpletuner.scan import DataReport, DatasetReport
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_text
+from tui.simpletuner.checks.checks import Check
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_text
+from tui.simpletuner.datasets.scan import DataReport, DatasetReport
+from tui.simpletuner.request.delivery import clean_repo_id
 
 
 def describe_config(config: TrainingConfig) -> dict[str, Any]:

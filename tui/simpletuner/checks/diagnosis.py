@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tui.simpletuner.diagnosis_rules import RULES, UNKNOWN, DiagnosisKind, Rule
-from tui.simpletuner.log_classify import LineKind, classify_line
-from tui.simpletuner.log_grammar import STAGE_KEYS, TrainingBar, stage_parts, training_bar
-from tui.simpletuner.log_text import safe_text
+from tui.simpletuner.checks.diagnosis_rules import RULES, UNKNOWN, DiagnosisKind, Rule
+from tui.simpletuner.log.classify import LineKind, classify_line
+from tui.simpletuner.log.grammar import STAGE_KEYS, TrainingBar, stage_parts, training_bar
+from tui.simpletuner.log.text import safe_text
 
 # How much of a line is looked at and shown; how much of a log is enough.
 _LINE_LIMIT: Final = 2000

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from tui.simpletuner import log_grammar as grammar
-from tui.simpletuner.log_model import Checkpoint, Level, Notice, Update
-from tui.simpletuner.log_series import Series
-from tui.simpletuner.log_stages import StageTracker
+from tui.simpletuner.log import grammar
+from tui.simpletuner.log.model import Checkpoint, Level, Notice, Update
+from tui.simpletuner.log.series import Series
+from tui.simpletuner.log.stages import StageTracker
 
 # A quarter of the time of `Notice(...)`.
 _new = tuple.__new__

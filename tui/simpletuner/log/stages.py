@@ -11,8 +11,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from tui.simpletuner import log_grammar as grammar
-from tui.simpletuner.log_model import Outcome, Stage, StageStatus, Update
+from tui.simpletuner.log import grammar
+from tui.simpletuner.log.model import Outcome, Stage, StageStatus, Update
 
 TRAINING: Final = "training"
 # Stages that happen between two optimisation steps and leave the training stage open.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tui.simpletuner.values import as_bool, as_float, as_int, as_text
+from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text
 
 Kind = Literal["local", "remote", "cache"]
 

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tui.simpletuner.container import (
+from tui.simpletuner.config.families import is_gated
+from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_int
+from tui.simpletuner.datasets.safety import folder_names
+from tui.simpletuner.notes import Note
+from tui.simpletuner.request.container import (
     container_dataloader,
     container_options,
     dashed,
     reaches_outside,
 )
-from tui.simpletuner.delivery import Delivery
-from tui.simpletuner.families import is_gated
-from tui.simpletuner.input_delivery import deliver
-from tui.simpletuner.modes import DatasetMode, default_mode
-from tui.simpletuner.notes import Note
-from tui.simpletuner.options import with_options
-from tui.simpletuner.safety import folder_names
-from tui.simpletuner.schema import InputField, input_fields, misfit
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_int
+from tui.simpletuner.request.delivery import Delivery
+from tui.simpletuner.request.delivery_inputs import deliver
+from tui.simpletuner.request.modes import DatasetMode, default_mode
+from tui.simpletuner.request.schema import InputField, input_fields, misfit
 
 SECRET_INPUTS = ("hf_token", "s3_access_key", "s3_secret_key")
 """Inputs that carry a credential."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from tui.simpletuner.log_grammar import TAIL_MARK, text_of
+from tui.simpletuner.log.grammar import TAIL_MARK, text_of
 
 WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
 _STATE: Final = (

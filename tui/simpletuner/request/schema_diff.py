@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tui.simpletuner.schema import InputField, input_fields
+from tui.simpletuner.request.schema import InputField, input_fields
 
 ESSENTIAL_INPUTS = ("config_json", "dataloader_json")
 """Without these a version cannot be told what to train."""

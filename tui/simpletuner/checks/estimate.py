@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tui.simpletuner.delivery import validation_enabled
-from tui.simpletuner.families import family
-from tui.simpletuner.hardware import HardwareProfile
-from tui.simpletuner.scan import DataReport
-from tui.simpletuner.training_config import TrainingConfig
-from tui.simpletuner.values import as_bool, as_int, as_text
+from tui.simpletuner.config.families import family
+from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.values import as_bool, as_int, as_text
+from tui.simpletuner.datasets.scan import DataReport
+from tui.simpletuner.request.delivery import validation_enabled
+from tui.simpletuner.request.hardware import HardwareProfile
 
 # Speed of one card against an L40S in bf16 training of transformers.
 _CARD_SPEED = {"l40s": 1.0, "a100": 1.35, "h100": 2.3}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tui.simpletuner.delivery import JOB_ID, clean_repo_id
+from tui.simpletuner.request.delivery import JOB_ID, clean_repo_id
 
 MOST_PREFIX: Final = 512
 """Bytes; a key may have 1024 with the run's own folders and names behind it (S3's limit)."""

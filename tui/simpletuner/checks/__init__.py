@@ -1,0 +1,1 @@
+"""What a configuration costs, needs and gets wrong, and why a run failed."""

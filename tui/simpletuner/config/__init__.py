@@ -1,0 +1,1 @@
+"""Training configurations: files, options and starters."""

@@ -1,0 +1,1 @@
+"""Folders of images: scanned, judged and packed."""

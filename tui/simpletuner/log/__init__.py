@@ -1,0 +1,1 @@
+"""The trainer's log: lines, stages and metrics."""
