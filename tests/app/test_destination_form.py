@@ -18,7 +18,7 @@ from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
     world,
 )
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.test_transfers import a_job
+from tests.engine.transfers.test_queue import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET

@@ -15,7 +15,7 @@ from tests.app.cloud_world import done, go_to, on_cloud, open_form, said, type_i
 from tests.app.conftest import text_of, wait_for
 from tests.app.test_cloud_screen import quiet  # noqa: F401  no proxies and tokens of ours
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
-from tests.engine.test_listening import free_port, make_certificate, status
+from tests.engine.listener.test_service import free_port, make_certificate, status
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import needs_program
 from tui.app.cloud.card_form import CardForm

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from tests.app.cloud_world import settings_of
 from tests.app.conftest import text_of, wait_for
 from tests.engine.conftest import project  # noqa: F401  a fixture
-from tests.engine.test_transfers import a_job, ended
+from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.app import SimpleTunerApp
 from tui.app.publishing.form import DraftForm

@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.app.conftest import lines_of, text_of, wait_for
-from tests.engine.shelf import TOKEN, Shelf, serve_shelf
-from tests.engine.test_collector import Desk, ended_job
+from tests.engine.file_host import TOKEN, Shelf, serve_shelf
+from tests.engine.results.test_collector import Desk, ended_job
 from tests.engine.world import running_engine
 from tui.app.app import SimpleTunerApp
 from tui.app.job.screen import JobScreen

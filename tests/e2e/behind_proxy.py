@@ -19,7 +19,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from tests.canary import OUTSIDE
-from tests.engine.test_jobs import check_whole
+from tests.engine.submission.test_job_service import check_whole
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.settings import Home, load_settings

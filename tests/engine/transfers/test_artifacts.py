@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.test_transfers import a_job, ended
+from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.app.world import job as record
-from tests.engine.shelf import TOKEN, Shelf, serve_shelf
+from tests.engine.file_host import TOKEN, Shelf, serve_shelf
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
 from tui.client.agent import own_engine

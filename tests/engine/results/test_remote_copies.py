@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from tests.engine.test_artifacts import artifacts
+from tests.engine.transfers.test_artifacts import artifacts
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.held_answers import HeldAnswers, hold_answers
+from tests.engine.submission.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import quick_settings
 from tests.support import eventually
 from tui.engine.engine import Engine

@@ -162,8 +162,8 @@ def test_a_full_disk_while_a_log_grows(tmp_path: Path) -> None:
     script = f"""
 import resource, signal, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from tests.engine.test_log_keeper import *
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from tests.engine.tracking.test_job_log import *
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 book = open_book(Path({str(tmp_path)!r}))
 told = []

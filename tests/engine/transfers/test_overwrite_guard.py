@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import job as job_record
-from tests.engine.test_transfers import ended
+from tests.engine.transfers.test_queue import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.publishing.hosting import BUCKET

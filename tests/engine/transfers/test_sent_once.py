@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.engine.keyrings import secret_service
-from tests.engine.test_transfers import ended
+from tests.engine.transfers.test_queue import ended
 from tests.engine.wire import Wire, wire_to
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from tests.engine.test_jobs import check_whole
+from tests.engine.submission.test_job_service import check_whole
 from tests.engine.world import World, quick_settings, running_world
 from tests.support import eventually
 from tui.client.client import ControlError

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.app.world import job as record
-from tests.engine.shelf import Shelf, serve_shelf
-from tests.engine.test_collector import Desk, ended_job, running_desk
+from tests.engine.file_host import Shelf, serve_shelf
+from tests.engine.results.test_collector import Desk, ended_job, running_desk
 from tests.publishing.hosting import BUCKET, Server, rclone
 from tests.support import needs_program
 from tui.destinations.s3.reading import BucketReader

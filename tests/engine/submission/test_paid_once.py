@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.held_answers import HeldAnswers, hold_answers
-from tests.engine.test_webhook_wiring import send
+from tests.engine.listener.test_webhook_events import send
+from tests.engine.submission.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.engine.submission.run_names import run_name_of, sent_settings, with_run_name

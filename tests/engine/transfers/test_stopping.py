@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.test_sent_once import add, random_file
-from tests.engine.test_transfers import ended
+from tests.engine.transfers.test_queue import ended
+from tests.engine.transfers.test_sent_once import add, random_file
 from tests.engine.world import World, running_engine, write_quick_settings
 from tests.support import eventually
 from tui.client.client import ControlError

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.shelf import Shelf, serve_shelf
-from tests.engine.test_collector import MIB, Desk, ended_job, running_desk
+from tests.engine.file_host import Shelf, serve_shelf
+from tests.engine.results.test_collector import MIB, Desk, ended_job, running_desk
 from tests.support import small_disk
 from tui.settings import Home
 from tui.store.records import JobRecord

@@ -42,8 +42,14 @@ def test_an_amount_loses_nothing(micros: int) -> None:
 
 @given(st.text() | st.floats() | st.integers() | st.none())
 def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
-    for read in (text_fields.read_amount, text_fields.read_rate, text_fields.read_proxy, text_fields.read_seconds,
-                 text_fields.read_names, text_fields.read_switch):  # fmt: skip
+    for read in (
+        text_fields.read_amount,
+        text_fields.read_rate,
+        text_fields.read_proxy,
+        text_fields.read_seconds,
+        text_fields.read_names,
+        text_fields.read_switch,
+    ):
         with contextlib.suppress(FieldError):  # and nothing else
             read(value)
 
