@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.engine import StandInEngine
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at
 from tui.app.app import SimpleTunerApp
 from tui.client.client import ControlClient

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.check_answer import answer
 from tests.app.conftest import wait_for
-from tests.app.engine import StandInEngine
-from tests.app.job_world import FAILED, RUNNING, fill_jobs
+from tests.app.job.world import FAILED, RUNNING, fill_jobs
+from tests.app.new_job.check_answer import answer
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
 from tui.app.job.screen import JobScreen

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.app.conftest import wait_for
-from tests.app.engine import StandInEngine
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.app import SimpleTunerApp
 from tui.app.publishing.screen import PublishingScreen

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.app.engine import StandInEngine
-from tests.app.terminal import Terminal
+from tests.app.stand_in_engine import StandInEngine
+from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.benchmarks import Row
 from tui.store.writer import Change, StoreWriter

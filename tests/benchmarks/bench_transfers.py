@@ -12,8 +12,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.app.engine import StandInEngine
-from tests.app.terminal import Terminal
+from tests.app.stand_in_engine import StandInEngine
+from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.benchmarks import Row
 from tui.engine.transfers.transfer_progress import EVERY

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.cloud_world import done, go_to, on_cloud, open_form, said, settled, type_in
+from tests.app.cloud.world import done, go_to, on_cloud, open_form, said, settled, type_in
 from tests.app.conftest import text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
 from tests.engine.world import World, running_world, write_quick_settings

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.app.check_answer import answer
+from tests.app.new_job.check_answer import answer
 from tui.app.new_job import check_text
 from tui.app.new_job.form import fields_of, set_field
 from tui.app.new_job.limits import parse_duration

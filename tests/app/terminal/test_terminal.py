@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.terminal import Terminal
+from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import NOW, fill, home_at
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 from tui.store.writer import StoreWriter

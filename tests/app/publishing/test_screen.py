@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.cloud_world import settings_of
+from tests.app.cloud.world import settings_of
 from tests.app.conftest import text_of, wait_for
 from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.test_queue import a_job, ended

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.app.check_answer import answer
 from tests.app.conftest import opened, text_of, wait_for
-from tests.app.engine import StandInEngine
-from tests.app.job_world import RUNNING, fill_jobs
+from tests.app.job.world import RUNNING, fill_jobs
+from tests.app.new_job.check_answer import answer
+from tests.app.stand_in_engine import StandInEngine
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.screen import NewJobScreen
 from tui.settings import CloudSettings, Home, Settings

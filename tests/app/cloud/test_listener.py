@@ -11,9 +11,9 @@ import httpx
 import pytest
 from textual.pilot import Pilot
 
-from tests.app.cloud_world import done, go_to, on_cloud, open_form, said, type_in
+from tests.app.cloud.test_screen import quiet  # noqa: F401  no proxies and tokens of ours
+from tests.app.cloud.world import done, go_to, on_cloud, open_form, said, type_in
 from tests.app.conftest import text_of, wait_for
-from tests.app.test_cloud_screen import quiet  # noqa: F401  no proxies and tokens of ours
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
 from tests.engine.listener.test_service import free_port, make_certificate, status
 from tests.engine.world import World, running_world, write_quick_settings

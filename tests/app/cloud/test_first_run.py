@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tests.app.conftest import opened, text_of, wait_for
-from tests.app.engine import StandInEngine
+from tests.app.stand_in_engine import StandInEngine
 from tui.app.cloud.card_form import CardForm
 from tui.app.cloud.first_run import PAGES, FirstRun
 from tui.app.cloud.screen import CloudScreen

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.app.conftest import lines_of, wait_for
-from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
+from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
     LONG,
     known,
     on_publishing,

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
-from tests.app.engine import StandInEngine
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.job.screen import JobScreen
 from tui.app.jobs.screen import JobsScreen

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.app.conftest import text_of, wait_for
-from tests.app.test_publishing_screen import (  # noqa: F401  one is a fixture
+from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
     LONG,
     fill_in,
     known,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.app.check_answer import answer
 from tests.app.conftest import opened, text_of, wait_for
-from tests.app.engine import StandInEngine
-from tests.app.test_new_job_screen import CHECK, CONFIG, asked, open_form
+from tests.app.new_job.check_answer import answer
+from tests.app.new_job.test_screen import CHECK, CONFIG, asked, open_form
+from tests.app.stand_in_engine import StandInEngine
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.settings import Home
 

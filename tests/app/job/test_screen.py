@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
-from tests.app.engine import StandInEngine
-from tests.app.job_world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
+from tests.app.job.world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
+from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
