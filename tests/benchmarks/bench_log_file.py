@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import Row
-from tests.simpletuner.log_samples import realistic_lines
+from tests.simpletuner.log.samples import realistic_lines
 from tui.store.log_file import LogFile
 from tui.store.log_search import LogSearch
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import Row
-from tests.simpletuner.log_samples import mixed_lines, realistic_lines, training_bar
+from tests.simpletuner.log.samples import mixed_lines, realistic_lines, training_bar
 from tui.simpletuner.log.classify import classify_line
 from tui.simpletuner.log.parser import LogParser
 

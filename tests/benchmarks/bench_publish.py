@@ -198,7 +198,7 @@ def _folder(folder: Path) -> Row:
 
 def run() -> list[Row]:
     """Ours and the peer in turns, so that both see the same machine."""
-    from tests.publishing.hosting import rclone
+    from tests.destinations.hosting import rclone
 
     rows = []
     with tempfile.TemporaryDirectory() as name:

@@ -237,7 +237,7 @@ def _s3_words(program: str, endpoint: str, folder: Path, down: bool) -> Callable
 
 
 def _s3(folder: Path, *, slow: bool = False) -> list[Row]:
-    from tests.publishing.hosting import rclone
+    from tests.destinations.hosting import rclone
 
     environ = {
         "AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET,

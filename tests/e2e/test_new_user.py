@@ -21,9 +21,9 @@ import pytest
 
 from tests.canary import MARK, OUTSIDE, assert_clean
 from tests.cli.shell import end_engine, engine_of
+from tests.destinations.hosting import Loop
 from tests.e2e.screen import Screen, needs
 from tests.e2e.sshd import ssh_line
-from tests.publishing.hosting import Loop
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually_sync
 from tests.town import API_HOST, HUB_HOST, PAGES, Town, town

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simpletuner.log_samples import whole_run
+from tests.simpletuner.log.samples import whole_run
 from tui.store.log_file import Change, LogFile
 from tui.store.log_line import LINE_BYTES, LINE_CELLS
 from tui.store.log_source import BLOCK

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simpletuner.log_samples import mixed_lines
+from tests.simpletuner.log.samples import mixed_lines
 from tui.store.log_file import LogFile
 from tui.store.log_search import Hit, LogSearch, SearchError, required_text
 

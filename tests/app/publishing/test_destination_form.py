@@ -17,11 +17,11 @@ from tests.app.publishing.test_screen import (  # noqa: F401  one is a fixture
     top,
     world,
 )
+from tests.destinations.hosting import BUCKET
 from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.test_queue import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tui.app.publishing.form import DraftForm
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen

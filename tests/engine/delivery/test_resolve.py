@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.canary import MARK, assert_clean
+from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, edit_config, running_world, sha256, written_by_trainer
 from tests.listener.conftest import Storage, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tui.client.agent import session_of
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls

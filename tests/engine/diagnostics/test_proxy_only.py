@@ -19,10 +19,10 @@ import pytest
 
 from tests.authority import Authority
 from tests.canary import MARK, assert_clean
+from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.world import running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tests.replicate.proxies import proxying
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.app.world import job as record
+from tests.destinations.hosting import BUCKET, Server, rclone
 from tests.engine.file_host import Shelf, serve_shelf
 from tests.engine.results.test_collector import Desk, ended_job, running_desk
-from tests.publishing.hosting import BUCKET, Server, rclone
 from tests.support import needs_program
 from tui.destinations.s3.reading import BucketReader
 from tui.engine.results.buckets import bucket_of

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
+from tests.destinations.hosting import BUCKET
 from tests.engine.transfers.test_artifacts import artifacts
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tests.support import eventually
 from tui.store.filter import parse_filter
 from tui.store.records import JobStatus

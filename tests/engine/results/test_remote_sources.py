@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
+from tests.destinations.hosting import BUCKET, rclone
 from tests.engine.wire import Wire, wire_to
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET, rclone
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import MismatchError
 from tui.destinations.s3.destination import S3Destination

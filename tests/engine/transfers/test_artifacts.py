@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.destinations.hosting import BUCKET
 from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tui.client.client import ControlError
 from tui.store.file_names import shared_folder
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import job as job_record
+from tests.destinations.hosting import BUCKET
 from tests.engine.transfers.test_queue import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tui.client.client import ControlError
 from tui.destinations.common.meter import sha256_of
 from tui.engine.credentials.storage_keys import folder_of

@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.destinations.hosting import BUCKET
+from tests.destinations.s3_gate import Answer, gate_before
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.gate import Answer, gate_before
-from tests.publishing.hosting import BUCKET
 from tests.support import eventually
 from tui.client.client import ControlError
 from tui.listener.storage import ReceivedObject

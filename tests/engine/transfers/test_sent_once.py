@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests.destinations.hosting import BUCKET, rclone
 from tests.engine.keyrings import secret_service
 from tests.engine.transfers.test_queue import ended
 from tests.engine.wire import Wire, wire_to
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tests.publishing.hosting import BUCKET, rclone
 from tests.support import eventually
 from tui.client.agent import OwnedEngine, own_engine
 from tui.destinations.common.contract import LocalFile

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
+from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.watcher import Watcher, watching
 from tests.engine.wire import Wire, wire_to
 from tests.engine.world import sha256
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
-from tests.publishing.hosting import BUCKET
 from tests.support import eventually
 from tui.client.agent import OwnedEngine, own_engine
 from tui.client.client import ControlClient

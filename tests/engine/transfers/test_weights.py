@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.publishing.test_safetensors_info import real
+from tests.destinations.common.test_safetensors_info import real
 from tui.engine.transfers import artifacts
 from tui.engine.transfers.artifacts import weights_of
 

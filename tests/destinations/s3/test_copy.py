@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.publishing.conftest import OpenS3, make_files, publish
-from tests.publishing.gate import Answer, gate_before
-from tests.publishing.hosting import Loop, Server, rclone
+from tests.destinations.conftest import OpenS3, make_files, publish
+from tests.destinations.hosting import Loop, Server, rclone
+from tests.destinations.s3_gate import Answer, gate_before
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.s3 import copy
 from tui.destinations.s3.destination import S3Destination

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.publishing.conftest import OpenS3, make_files
-from tests.publishing.hosting import Loop, Server
+from tests.destinations.conftest import OpenS3, make_files
+from tests.destinations.hosting import Loop, Server
 from tests.replicate.fault_proxy import Cut, End, FaultProxy, Side, fault_proxy
 from tui.destinations.common.contract import Item, Resume
 from tui.destinations.common.errors import PublishError

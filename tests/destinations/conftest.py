@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.destinations.hosting import Loop, Server, rclone, receiver
 from tests.listener.conftest import certificate
-from tests.publishing.hosting import Loop, Server, rclone, receiver
 from tui.destinations.common.contract import Item, LocalFile
 from tui.destinations.s3.destination import S3Destination
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.publishing.conftest import make_files, publish
+from tests.destinations.conftest import make_files, publish
 from tests.support import small_disk
 from tui.destinations.common.contract import Item, LocalFile, Resume
 from tui.destinations.common.errors import (

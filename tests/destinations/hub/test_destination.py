@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from tests.publishing.conftest import make_files, publish
-from tests.publishing.gate import gate_before
-from tests.publishing.hosting import Loop
+from tests.destinations.conftest import make_files, publish
+from tests.destinations.hosting import Loop
+from tests.destinations.s3_gate import gate_before
 from tui.destinations.common.contract import Item, LocalFile
 from tui.destinations.common.errors import (
     MismatchError,

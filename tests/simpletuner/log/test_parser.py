@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.simpletuner import log_samples as samples
+from tests.simpletuner.log import samples
 from tui.simpletuner.log.model import MetricPoint, Update
 from tui.simpletuner.log.parser import LINE_LIMIT, LogParser, parse_log
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simpletuner import log_samples as samples
+from tests.simpletuner.log import samples
 from tui.simpletuner.checks.diagnosis import TAIL_BYTES, diagnose
 from tui.simpletuner.checks.diagnosis_rules import RULES, DiagnosisKind
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.publishing.hosting import BUCKET, Server, free_port, is_open
+from tests.destinations.hosting import BUCKET, Server, free_port, is_open
 from tests.support import eventually_sync
 
 PROGRAMS = (

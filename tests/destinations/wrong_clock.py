@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.publishing.hosting import BUCKET, Server
+from tests.destinations.hosting import BUCKET, Server
 
 _CODE = """
 import sys

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.publishing.conftest import OpenS3, make_files, publish
-from tests.publishing.gate import Answer, Gate, gate_before
-from tests.publishing.hosting import BUCKET, Loop, Server, receiver
-from tests.publishing.other_clock import destination_test_three_hours_ahead
+from tests.destinations.conftest import OpenS3, make_files, publish
+from tests.destinations.hosting import BUCKET, Loop, Server, receiver
+from tests.destinations.s3_gate import Answer, Gate, gate_before
+from tests.destinations.wrong_clock import destination_test_three_hours_ahead
 from tests.support import needs_program
 from tui.destinations.common.contract import Item, LocalFile, Resume
 from tui.destinations.common.errors import (

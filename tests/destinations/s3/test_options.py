@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.publishing.conftest import OpenS3, make_files, publish
-from tests.publishing.hosting import BUCKET, Loop, Server, rclone
-from tests.publishing.test_s3_refusals import gated
+from tests.destinations.conftest import OpenS3, make_files, publish
+from tests.destinations.hosting import BUCKET, Loop, Server, rclone
+from tests.destinations.s3.test_refusals import gated
 from tests.replicate.proxies import proxying
 from tests.support import needs_program
 from tui.destinations.common.contract import LocalFile

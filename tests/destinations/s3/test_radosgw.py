@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.publishing.conftest import OpenS3, make_files, publish
-from tests.publishing.hosting import BUCKET, Server
-from tests.publishing.other_clock import destination_test_three_hours_ahead
-from tests.publishing.rados import KMS_KEY, MOST_BYTES, Rados, make_bucket, missing_program, rados
+from tests.destinations.conftest import OpenS3, make_files, publish
+from tests.destinations.hosting import BUCKET, Server
+from tests.destinations.radosgw import (
+    KMS_KEY,
+    MOST_BYTES,
+    Rados,
+    make_bucket,
+    missing_program,
+    rados,
+)
+from tests.destinations.wrong_clock import destination_test_three_hours_ahead
 from tests.support import needs_program
 from tui.destinations.common.contract import LocalFile, Resume
 from tui.destinations.common.errors import (

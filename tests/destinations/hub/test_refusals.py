@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from tests.publishing.conftest import make_files, publish
-from tests.publishing.gate import Answer, Gate, gate_before
-from tests.publishing.hosting import Loop
+from tests.destinations.conftest import make_files, publish
+from tests.destinations.hosting import Loop
+from tests.destinations.s3_gate import Answer, Gate, gate_before
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
 from tui.destinations.hub.destination import HubDestination, HubTarget

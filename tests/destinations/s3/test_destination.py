@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.publishing.conftest import OpenS3, make_files, publish
-from tests.publishing.hosting import BUCKET, Server
+from tests.destinations.conftest import OpenS3, make_files, publish
+from tests.destinations.hosting import BUCKET, Server
 from tests.support import eventually_sync
 from tui.destinations.common.contract import Item, LocalFile, Resume
 from tui.destinations.common.errors import (
