@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+from tui.base.formatting import plain
 from tui.cli import exit_codes, world
 from tui.cli.output import say, say_json, table, tell
+from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
 from tui.store.reader import StoreReader
@@ -130,7 +135,6 @@ def _log_writer() -> Callable[[bytes], object]:
     """Where a log goes: into a pipe as it is, to a terminal without what would take it over."""
     if not sys.stdout.isatty():
         return sys.stdout.buffer.write
-    from tui.cli.log_text import LogText
 
     text, encoding = LogText(), sys.stdout.encoding or "utf-8"
     return lambda piece: sys.stdout.buffer.write(text.feed(piece).encode(encoding, "replace"))
@@ -215,3 +219,31 @@ _FOLLOWED = frozenset(status for status in JobStatus if status.is_active)
 
 def _utf8() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" and os.name == "posix"
+
+
+_KEPT: Final = re.compile(r"([\r\n\t])")
+_BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4000}\x1b?|[ -/]*)\Z")
+"""An escape sequence of which the end has not come yet; longer ones are shown as text."""
+
+
+class LogText:
+    """Cleans a log that comes in pieces, as the app's log does.
+
+    A trainer prints what is in other people's files; a sequence in there could rename the window,
+    write to the clipboard, or draw over lines that were read already. Carriage returns stay: they
+    draw progress bars.
+    """
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._held = b""
+
+    def feed(self, piece: bytes) -> str:
+        """What can be shown of the next piece."""
+        data = self._held + piece
+        begun = _BEGUN.search(data)
+        self._held = data[begun.start() :] if begun else b""
+        text = self._decode(clean(data[: begun.start()] if begun else data))
+        return "".join(
+            part if part in "\r\n\t" else plain(part) for part in _KEPT.split(text) if part
+        )

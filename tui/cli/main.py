@@ -15,9 +15,9 @@ from tui.cli.output import forgive_streams
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "app": ("tui.cli.open_app", "open_app"),
-    "demo": ("tui.cli.app_commands", "demo"),
+    "demo": ("tui.cli.open_app", "demo"),
     "sandbox": ("tui.cli.sandbox_command", "sandbox"),
-    "engine": ("tui.cli.engine_command", "engine"),
+    "engine": ("tui.cli.serve_commands", "engine"),
     "check": ("tui.cli.submit_commands", "check"),
     "submit": ("tui.cli.submit_commands", "submit"),
     "jobs": ("tui.cli.job_reading", "jobs"),
@@ -32,9 +32,9 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "api-key": ("tui.cli.serve_commands", "api_key"),
     "storage-key": ("tui.cli.serve_commands", "storage_key"),
     "token": ("tui.cli.token_command", "token"),
-    "limit": ("tui.cli.money_commands", "limit"),
-    "rates": ("tui.cli.money_commands", "rates"),
-    "spending": ("tui.cli.money_commands", "spending"),
+    "limit": ("tui.cli.hardware_commands", "limit"),
+    "rates": ("tui.cli.hardware_commands", "rates"),
+    "spending": ("tui.cli.hardware_commands", "spending"),
     "hardware": ("tui.cli.hardware_commands", "hardware"),
     "versions": ("tui.cli.hardware_commands", "versions"),
     "publish": ("tui.cli.publish_commands", "publish"),
@@ -166,7 +166,7 @@ def _add_settings(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_publishing(add: Callable[..., argparse.ArgumentParser]) -> None:
-    from tui.cli.publish_grammar import add_parsers
+    from tui.cli.destination_grammar import add_parsers
 
     add_parsers(add)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from tui.base import formatting
 from tui.base.errors import SpokenError
 from tui.cli import destination_edits, exit_codes, world
+from tui.cli.destination_grammar import TARGETS, full_path
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.cli.publish_grammar import TARGETS, full_path
 from tui.client.client import ControlError
 
 if TYPE_CHECKING:

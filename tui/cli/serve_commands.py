@@ -123,3 +123,17 @@ def ttl(text: str) -> str:
 def _seconds(text: str) -> int:
     found = _TTL.fullmatch(text)
     return int(found[1]) * _UNITS[found[2] or "s"] if found else 0
+
+
+def engine(options: argparse.Namespace) -> int:
+    """Run the engine in this process."""
+    from tui.store.writer import StoreBusyError, check_free
+
+    try:
+        check_free(world.home())  # before anything heavy is imported
+    except StoreBusyError:
+        say("busy")
+        return exit_codes.FINE
+    from tui.engine.process.main import run_engine
+
+    return run_engine(world.home(), until_eof=options.until_eof, agent=options.agent)
