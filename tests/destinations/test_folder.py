@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.destinations.conftest import make_files, publish
 from tests.support import small_disk
-from tui.destinations.common.contract import Item, LocalFile, Resume
+from tui.destinations.common.contract import Item, LocalFile, Resume, part_name
 from tui.destinations.common.errors import (
     MismatchError,
     PublishError,
@@ -23,8 +23,7 @@ from tui.destinations.common.errors import (
     TransferCancelledError,
     Trouble,
 )
-from tui.destinations.common.part_name import part_name
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Throttle
 from tui.destinations.folder import FolderDestination
 
 MIB = 1024 * 1024

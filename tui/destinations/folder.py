@@ -20,6 +20,8 @@ from tui.destinations.common.contract import (
     Step,
     TestReport,
     Verified,
+    part_name,
+    part_stem,
 )
 from tui.destinations.common.errors import (
     MismatchError,
@@ -29,9 +31,14 @@ from tui.destinations.common.errors import (
     Trouble,
     disk_error,
 )
-from tui.destinations.common.meter import PIECE, Meter, check_names, describe_source, sha256_of
-from tui.destinations.common.part_name import part_name, part_stem
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import (
+    PIECE,
+    Meter,
+    Throttle,
+    check_names,
+    describe_source,
+    sha256_of,
+)
 
 _SYNC_EVERY = 64 * 1024 * 1024
 _FORGOTTEN_AFTER = 7 * 24 * 3600.0

@@ -12,9 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tui.destinations.card.licence import licence_fields
 from tui.destinations.card.loss_chart import draw_loss, smooth
-from tui.destinations.card.model_card import CardFacts, CardState, Sample, card_state, render_card
+from tui.destinations.card.model_card import (
+    CardFacts,
+    CardState,
+    Sample,
+    card_state,
+    licence_fields,
+    render_card,
+)
 from tui.simpletuner.config.families import families
 
 FACTS = CardFacts(

@@ -7,8 +7,7 @@ import pytest
 
 from tests.support import eventually_sync
 from tui.destinations.common.errors import TransferCancelledError
-from tui.destinations.common.meter import Meter
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Meter, Throttle
 
 
 def test_the_rate_holds_over_threads() -> None:

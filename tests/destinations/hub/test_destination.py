@@ -24,7 +24,7 @@ from tui.destinations.common.errors import (
     TransferCancelledError,
     Trouble,
 )
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Throttle
 from tui.destinations.hub.destination import HubDestination, HubTarget, git_hash
 from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.probe import availability, identity

@@ -22,7 +22,7 @@ from tui.destinations.common.errors import (
     TransferCancelledError,
     Trouble,
 )
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Throttle
 from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.errors import code_of
 from tui.destinations.s3.etag import matches

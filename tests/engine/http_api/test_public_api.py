@@ -17,7 +17,7 @@ import pytest
 from tests.engine.json_shapes import misfits
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
-from tui.destinations.card.licence import licence_fields
+from tui.destinations.card.model_card import licence_fields
 from tui.engine.http_api.app import all_routes
 from tui.engine.http_api.openapi import describe
 from tui.engine.http_api.routes import Route

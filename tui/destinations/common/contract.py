@@ -6,12 +6,13 @@ runs of the program is plain data: `Item.to_dict()` and the dictionary inside `R
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from tui.destinations.common.errors import SourceChangedError, disk_error
 
@@ -240,3 +241,56 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+_HEAD_BYTES: Final = 100
+"""Enough to recognise it; the limit of 255 (eCryptfs: 143) is in bytes, not in letters."""
+
+
+def part_stem(name: str) -> str:
+    """What the names of all unfinished copies of a file begin with."""
+    raw = os.fsencode(name)
+    head = raw[:_HEAD_BYTES].decode(errors="ignore")  # not half a letter at its end
+    return f".{head}.{hashlib.sha256(raw).hexdigest()[:8]}"
+
+
+def part_name(name: str, own: str = "") -> str:
+    """The hidden name of an unfinished copy.
+
+    Args:
+        name: what it will be called when it is whole.
+        own: what sets it apart from unfinished copies of the same file that others make.
+    """
+    return f"{part_stem(name)}{own and f'.{own}'}.part"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An opened file.
+
+    Attributes:
+        start: the first byte that comes; 0 when the far end takes no ranges.
+        read: the next bytes, at most as many as asked for; empty at the end. Raises PublishError.
+    """
+
+    start: int
+    read: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FarFile:
+    """A file at a far end.
+
+    Attributes:
+        name: relative to what was listed.
+        size: bytes.
+        mark: changes when the content does.
+        sha256: in hex; "" where the far end does not tell.
+        git: git's hash; "" where the far end does not tell.
+    """
+
+    name: str
+    size: int
+    mark: str
+    sha256: str = ""
+    git: str = ""

@@ -22,14 +22,13 @@ from tui.destinations.common.errors import (
     Trouble,
     disk_error,
 )
-from tui.destinations.common.meter import Meter, check_names, describe_source, pieces
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Meter, Throttle, check_names, describe_source, pieces
 from tui.destinations.hub import download
 from tui.destinations.hub import xet as hub_xet
 from tui.destinations.hub.client import open_api
-from tui.destinations.hub.counting_reader import CountingReader
 from tui.destinations.hub.errors import explain
 from tui.destinations.hub.names import check_repo_id
+from tui.destinations.hub.xet import CountingReader
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 

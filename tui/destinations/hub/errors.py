@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tui.destinations.common.errors import PublishError, Trouble
-from tui.destinations.common.safe_text import tame
+from tui.destinations.common.errors import PublishError, Trouble, tame
 from tui.destinations.hub.client import PassingTroubleError
 from tui.replicate.network import BundleError
 

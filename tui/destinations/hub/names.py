@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tui.destinations.common.errors import PublishError, Trouble
-from tui.destinations.common.safe_text import tame
+from tui.destinations.common.errors import PublishError, Trouble, tame
 from tui.simpletuner.request.delivery import clean_repo_id
 
 _WRITE = frozenset({"repo.write", "repo.content.write"})

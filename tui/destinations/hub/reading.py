@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tui.destinations.common.contract import FarFile, Reading
 from tui.destinations.common.errors import PublishError, Trouble
-from tui.destinations.common.reading import FarFile, Reading
 from tui.destinations.hub import download
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain

@@ -7,6 +7,8 @@ of these is set, and given up when a limit comes into force on the way.
 
 from __future__ import annotations
 
+import io
+import os
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,3 +83,33 @@ def _watch(handle: Any, whole: Future[Any], meter: Meter) -> None:
             meter.add(now - done, limited=False)
             done = now
         wait([whole], _LOOK_EVERY)
+
+
+class CountingReader(io.BufferedReader):
+    """What `CommitOperationAdd` takes as a file.
+
+    The library reads a little of it to guess its kind, then seeks back and sends it; a broken
+    request seeks back to where that part begins. What lies behind the position is not sent.
+    """
+
+    def __init__(self, path: Path, meter: Meter) -> None:
+        super().__init__(io.FileIO(path, "rb"), 1024 * 1024)
+        self._meter = meter
+        self._counted = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        piece = super().read(size)
+        ahead = self.tell() - self._counted
+        if ahead > 0:
+            self._counted += ahead
+            self._meter.add(ahead)
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move; looking up the end is no progress, going back takes progress off."""
+        place = super().seek(offset, whence)
+        if whence == os.SEEK_SET and place < self._counted:
+            self._meter.back(self._counted - place)
+            self._counted = place
+        return place

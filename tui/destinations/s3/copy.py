@@ -12,9 +12,9 @@ from tui.destinations.common.contract import Item
 from tui.destinations.common.errors import PublishError
 from tui.destinations.common.meter import Meter
 from tui.destinations.s3.client import S3Client
-from tui.destinations.s3.head import head
 from tui.destinations.s3.parts import insist
 from tui.destinations.s3.profile import S3Profile
+from tui.destinations.s3.reading import head
 
 WHOLE_BYTES: Final = 5 * 1024**3
 """What one CopyObject may copy

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tui.destinations.common.errors import PublishError, Trouble
-from tui.destinations.common.safe_text import tame
+from tui.destinations.common.errors import PublishError, Trouble, tame
 from tui.destinations.s3.profile import S3Profile
 from tui.replicate.network import BundleError, name_proxy
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
-from tui.destinations.card.licence import licence_fields
+from tui.destinations.card.model_card import licence_fields
 from tui.destinations.common.errors import PublishError
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.credentials.replicate_clients import Clients

@@ -10,7 +10,7 @@ import httpx
 from aiohttp import web
 
 from tui.base.errors import RefusedError
-from tui.destinations.card.licence import licence_name
+from tui.destinations.card.model_card import licence_name
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.probe import availability

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Throttle
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tui.destinations.common.contract import part_name
 from tui.destinations.common.errors import MismatchError, PublishError, Trouble, disk_error
-from tui.destinations.common.part_name import part_name
 from tui.destinations.hub.destination import git_hash
 from tui.engine.results.hashing import Digests
 from tui.engine.results.source import PIECE, Answer, ContentChangedError, Remote, Source

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote
 
-from tui.destinations.common.reading import FarFile
+from tui.destinations.common.contract import FarFile
 from tui.destinations.hub.reading import RepoReader
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
 from tui.destinations.s3.reading import BucketReader

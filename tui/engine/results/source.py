@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from dataclasses import dataclass
 from typing import Protocol
 
+from tui.destinations.common.contract import Reading
 from tui.destinations.common.errors import PublishError, Trouble
-from tui.destinations.common.reading import Reading
 
 PIECE = 1024 * 1024
 """Bytes that are read at a time."""

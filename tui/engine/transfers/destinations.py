@@ -15,7 +15,7 @@ from tui.base.errors import RefusedError
 from tui.destinations.card.model_card import card_state
 from tui.destinations.common.contract import Destination, LocalFile
 from tui.destinations.common.errors import PublishError, Trouble
-from tui.destinations.common.throttle import Throttle
+from tui.destinations.common.meter import Throttle
 from tui.destinations.folder import FolderDestination
 from tui.destinations.hub.destination import HubDestination, HubTarget
 from tui.destinations.hub.names import check_repo_id
