@@ -21,8 +21,8 @@ from tests.support import eventually
 from tui.engine.submission.run_names import run_name_of, sent_settings, with_run_name
 from tui.engine.tracking.claims import is_imported
 from tui.engine.tracking.monitor import snapshot_of
+from tui.engine.tracking.reconcile import as_lost
 from tui.engine.tracking.sync import import_prediction
-from tui.engine.tracking.unknown_prediction import as_lost
 from tui.replicate.fingerprint import input_fingerprint
 from tui.replicate.models import Prediction
 from tui.sandbox.record import Record

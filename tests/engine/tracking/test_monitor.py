@@ -21,8 +21,8 @@ from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking import monitor
 from tui.engine.tracking.monitor import ABSENT, Monitor, growing
+from tui.engine.tracking.reconcile import life_ends
 from tui.engine.tracking.recorder import Book
-from tui.engine.tracking.unknown_prediction import life_ends
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
 from tui.store.records import LOST, JobRecord, JobStatus

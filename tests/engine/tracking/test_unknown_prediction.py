@@ -15,8 +15,7 @@ from tests.store.test_billing import T0, job
 from tests.support import eventually
 from tui.engine.spending.rules import Limit, accrued, judge, used
 from tui.engine.tracking import monitor
-from tui.engine.tracking.reconcile import Snapshot
-from tui.engine.tracking.unknown_prediction import as_lost, found_again, most_it_cost
+from tui.engine.tracking.reconcile import Snapshot, as_lost, found_again, most_it_cost
 from tui.store.records import LOST, Billed, JobRecord, JobStatus
 
 RATE = 975

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tui.destinations.card.model_card import CardFacts, render_card
-from tui.engine.transfers.card_facts import facts_of
+from tui.engine.transfers.card import facts_of
 from tui.store.records import JobRecord
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.transfers.checkpoints import compare
+from tui.engine.transfers.artifacts import compare
 
 
 def file(step: int | None, name: str = "pytorch_lora_weights.safetensors") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tests.support import eventually
 from tui.client.client import ControlError
-from tui.engine.transfers.slots import Line
+from tui.engine.transfers.worker import Line
 
 
 async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> None:

@@ -16,12 +16,12 @@ from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.listener.binding import ListenerPlace
-from tui.engine.listener.stats import seen_row, stats_row
 from tui.engine.listener.webhook_events import HookDesk
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.recorder import Book
 from tui.listener.app import Part
 from tui.listener.client_address import parse_networks
+from tui.listener.stats import ListenerStats, Seen
 from tui.listener.storage import (
     ReceivedObject,
     RefusedObject,
@@ -248,3 +248,37 @@ def _networks(name: str, texts: Sequence[str]) -> Any:
     except ValueError as error:
         LOG.warning("%s: %s", name, error)
         return None
+
+
+def stats_row(stats: ListenerStats) -> dict[str, Any]:
+    """The counters as plain data."""
+    last = stats.last_rejection
+    return {
+        "accepted": stats.accepted,
+        "duplicates": stats.duplicates,
+        "failed": stats.failed,
+        "rejected": dict(stats.rejected),
+        "rejected_total": sum(stats.rejected.values()),
+        "last_accepted_at": stats.last_accepted_at.isoformat() if stats.last_accepted_at else None,
+        "last_rejection": {
+            "reason": last.reason,
+            "message": last.message,
+            "address": last.address,
+            "at": last.at.isoformat(),
+        }
+        if last
+        else None,
+    }
+
+
+def seen_row(seen: Seen) -> dict[str, Any]:
+    """One event as plain data."""
+    return {
+        "outcome": seen.outcome,
+        "at": seen.at.isoformat(),
+        "address": seen.address,
+        "job": seen.job,
+        "event": seen.event,
+        "reason": seen.reason,
+        "message": seen.message,
+    }

@@ -13,10 +13,11 @@ from tui.base.errors import RefusedError
 from tui.client.agent import session_of
 from tui.client.client import ControlClient, ControlError
 from tui.engine.engine import Engine
-from tui.engine.process.event_lines import EventLines
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
+from tui.engine.tracking.recorder import utc_now
 from tui.settings import API_BASE_VARIABLE, Home, load_settings
+from tui.store.reader import StoreReader
 from tui.store.writer import StoreBusyError
 
 _TAKE_OVER: Final = 20.0
@@ -146,3 +147,61 @@ def _ready(engine: Engine) -> dict[str, Any]:
         "warning": state["warning"],
         "socket": str(engine.home.socket),
     }
+
+
+class EventLines:
+    """Turns the engine's messages into the events behind them, each told once."""
+
+    def __init__(self, reader: StoreReader, say: Callable[[dict[str, Any]], None]) -> None:
+        self._reader = reader
+        self._say = say
+        self._seen: dict[str, int] = {}
+        self._begin = utc_now()
+        self._rejected = 0
+
+    def take(self, kind: str, data: dict[str, Any]) -> None:
+        """Say what a message stands for; many stand for nothing new."""
+        if kind == "job":
+            self._history(str(data["job_id"]), str(data.get("status", "")))
+        elif kind == "notice":
+            self._say({"event": "notice", "at": utc_now().isoformat(), **data})
+        elif kind == "fact" and data.get("name") == "listener":
+            self._listener()
+
+    def _history(self, job_id: str, status: str) -> None:
+        if status == "deleted":
+            self._say({"event": "deleted", "at": utc_now().isoformat(), "job_id": job_id})
+            return
+        job = self._reader.job(job_id)
+        for item in self._reader.events(job_id, self._seen.get(job_id, 0)):
+            self._seen[job_id] = item.seq
+            if item.at < self._begin:  # before our time
+                continue
+            self._say(
+                {
+                    "event": item.kind,
+                    "at": item.at.isoformat(),
+                    "job_id": job_id,
+                    "name": job.name if job else "",
+                    "status": job.status.value if job else status,
+                    "source": item.source,
+                    "message": item.message,
+                }
+            )
+
+    def _listener(self) -> None:
+        fact = self._reader.fact("listener")
+        hooks = fact.value.get("webhooks", {}) if fact else {}
+        total, last = hooks.get("rejected_total", 0), hooks.get("last_rejection")
+        if total > self._rejected and last:
+            self._say(
+                {
+                    "event": "rejected",
+                    "at": last["at"],
+                    "count": total - self._rejected,
+                    "reason": last["reason"],
+                    "address": last["address"],
+                    "message": last["message"],
+                }
+            )
+        self._rejected = total

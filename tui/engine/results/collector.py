@@ -17,10 +17,10 @@ from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import check_name
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.results.download import Fetch
+from tui.engine.results.hashing import Wholeness
 from tui.engine.results.locations import Opened, ResultPlaces
 from tui.engine.results.remote_copies import Copies
 from tui.engine.results.source import Remote, Source
-from tui.engine.results.verify import Wholeness
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.recorder import Book, Clock
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
@@ -364,3 +364,30 @@ def _existing(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
+
+
+_FIRST_PAUSE: Final = 2.0
+_LONGEST_PAUSE: Final = 300.0
+_LONGEST: Final = timedelta(hours=24)
+"""What stays where it is can wait for the next start of the engine, or for somebody to ask."""
+
+
+async def after_end(collector: Collector, book: Book, job: JobRecord, now: Clock) -> None:
+    """Fetch a job's results, trying again with growing pauses, and note what is missing."""
+    told: set[str] = set()
+    pause, began = _FIRST_PAUSE, now()
+    while True:
+        result = await collector.collect(job)
+        for item in result["missing"] if job.status is JobStatus.COMPLETED else ():
+            words = f"{item['what']}: {item['why']}"
+            if words not in told:
+                told.add(words)
+                book.note(job.job_id, "local", "missing", words)
+        if not any(item["again"] for item in result["missing"]) or now() - began > _LONGEST:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+        try:
+            job = book.writer.job(job.job_id)
+        except KeyError:
+            return

@@ -12,8 +12,7 @@ from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.results.buckets import bucket_of
-from tui.engine.results.remote_sources import Bucket, Repo
+from tui.engine.results.remote_sources import Bucket, Repo, bucket_of
 from tui.engine.results.replicate_outputs import DeliveredFiles, links_of, texts_of
 from tui.engine.results.source import Source
 from tui.engine.transfers.destinations import Place, Places

@@ -13,14 +13,11 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.delivery.result import Prove
-from tui.engine.results.collector import Collector
-from tui.engine.results.retry import after_end
+from tui.engine.results.collector import Collector, after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
-from tui.engine.submission.delivery_override import gated
 from tui.engine.submission.draft import read_draft
-from tui.engine.submission.lifetime import ceiling_check, longest_life
-from tui.engine.submission.prepare import Prepared, Preparer
+from tui.engine.submission.prepare import Prepared, Preparer, ceiling_check, gated, longest_life
 from tui.engine.submission.report import report_of
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter

@@ -16,6 +16,8 @@ from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.delivery.resolve import JobDelivery
+from tui.engine.spending.rules import dollars
+from tui.engine.spending.service import ceiling_seconds
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Catalog, Choice
 from tui.engine.submission.phases import IMAGES_LATER
@@ -242,3 +244,57 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     if draft.data == "hosted":
         return "both"
     return "both" if config.local_datasets else "remote"
+
+
+def longest_life(prepared: Prepared) -> int | None:
+    """Seconds after which Replicate shall end the job: the shorter of the time and the ceiling."""
+    draft = prepared.draft
+    given = [] if draft.cancel_after is None else [draft.cancel_after]
+    if draft.cost_ceiling_micros is not None:
+        given.append(ceiling_seconds(draft.cost_ceiling_micros, prepared.rate_micros))
+    return min(given, default=None)
+
+
+def ceiling_check(prepared: Prepared) -> list[Check]:
+    """The line about a job's own cost ceiling, if it has one."""
+    ceiling, guess = prepared.draft.cost_ceiling_micros, prepared.estimate
+    if ceiling is None:
+        return []
+    minutes = ceiling_seconds(ceiling, prepared.rate_micros) / 60
+    words = f"never more than {dollars(ceiling)}: Replicate ends it after {minutes:.0f} min"
+    if guess.micros > ceiling:
+        advice = f"About {dollars(guess.micros)} are estimated; raise the ceiling or train less."
+        return [Check("ceiling", "warn", f"{words}, probably before it is done", advice)]
+    return [Check("ceiling", "ok", words)]
+
+
+_PROOFS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
+_NO_PROOFS: Final = ("s3-destination",)
+_ALL_THE_SAME: Final = "You can start it all the same (--accept-delivery)."
+
+
+def gated(prepared: Prepared) -> Prepared:
+    """The checks, with a failed delivery as a warning where the user accepts it."""
+    accepts = prepared.draft.accept_delivery
+    checks = []
+    for check in prepared.checks:
+        if check.level != "error" or not is_proof(check):
+            checks.append(check)
+        elif accepts:
+            checks.append(replace(check, level="warn"))
+        elif _ALL_THE_SAME in check.advice:
+            checks.append(check)
+        else:
+            checks.append(replace(check, advice=f"{check.advice} {_ALL_THE_SAME}".strip()))
+    return replace(prepared, checks=()).with_checks(*checks)
+
+
+def acceptable(prepared: Prepared) -> bool:
+    """Whether only failed proofs stand in the way, so that a user may start all the same."""
+    errors = [check for check in prepared.checks if check.level == "error"]
+    return bool(errors) and all(map(is_proof, errors))
+
+
+def is_proof(check: Check) -> bool:
+    """Whether a check tried the delivery from here, so that a user may overrule it."""
+    return check.id.startswith(_PROOFS) and check.id not in _NO_PROOFS

@@ -6,9 +6,7 @@ from typing import Any
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
-from tui.engine.submission.delivery_override import acceptable
-from tui.engine.submission.lifetime import longest_life
-from tui.engine.submission.prepare import Prepared
+from tui.engine.submission.prepare import Prepared, acceptable, longest_life
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
 
 

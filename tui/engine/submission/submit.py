@@ -28,8 +28,8 @@ from tui.engine.submission.archives import Archives
 from tui.engine.submission.post_once import CancelledWhilePostingError, Poster, UnknownOutcomeError
 from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import Monitor
+from tui.engine.tracking.reconcile import as_lost
 from tui.engine.tracking.recorder import Book, Clock
-from tui.engine.tracking.unknown_prediction import as_lost
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home

@@ -18,9 +18,8 @@ from tui.base.hosts import is_loopback
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.tracking.reconcile import Snapshot
+from tui.engine.tracking.reconcile import Snapshot, as_lost, life_ends
 from tui.engine.tracking.recorder import Book, Clock, utc_now
-from tui.engine.tracking.unknown_prediction import as_lost, life_ends
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,

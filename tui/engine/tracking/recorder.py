@@ -15,8 +15,14 @@ from tui.engine.tracking.job_log import (
     former_logs,
     former_paths,
 )
-from tui.engine.tracking.reconcile import Known, Snapshot, job_status, reconcile
-from tui.engine.tracking.unknown_prediction import changed_fields, found_again
+from tui.engine.tracking.reconcile import (
+    Known,
+    Snapshot,
+    changed_fields,
+    found_again,
+    job_status,
+    reconcile,
+)
 from tui.settings import Home
 from tui.simpletuner.checks.diagnosis import diagnose
 from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord

@@ -9,8 +9,7 @@ from typing import Any
 
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
-from tui.engine.transfers.artifacts import checkpoint_of, name_of
-from tui.engine.transfers.checkpoints import compare
+from tui.engine.transfers.artifacts import checkpoint_of, compare, name_of
 from tui.engine.transfers.destination_options import wrong
 from tui.store.file_names import has_hidden, shared_folder
 from tui.store.reader import StoreReader
