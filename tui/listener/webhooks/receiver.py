@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import ClientError, web
 
-from tui.listener.client_address import Address, client_address, is_in
-from tui.listener.rate import RateLimit
+from tui.listener.client_address import Address, RateLimit, client_address, is_in
 from tui.listener.stats import ListenerStats, Rejection
 from tui.listener.webhooks.events import SIMPLETUNER, BodyError, HookEvent, event_name, kind_of
 from tui.listener.webhooks.events import parse_body as parse
@@ -23,7 +23,6 @@ from tui.listener.webhooks.refusal import (
     check_time,
     signature_headers,
 )
-from tui.listener.webhooks.replay import ReplayCache
 from tui.listener.webhooks.secrets import WebhookSecrets
 from tui.listener.webhooks.settings import HookJob, JobKeys, WebhookSettings
 from tui.replicate.errors import SignatureError
@@ -281,3 +280,32 @@ async def _expect(_request: web.Request) -> None:
 
 def _answer(fields: Mapping[str, Any], status: int = 200) -> web.Response:
     return web.json_response(fields, status=status)
+
+
+_MOST = 50_000
+
+
+class ReplayCache:
+    """Message ids of the tolerance window.
+
+    Args:
+        seconds: how long an id is remembered. A message is refused for its age after the tolerance
+            on either side, so twice the tolerance covers every message that could be accepted.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._keep = timedelta(seconds=seconds)
+        self._seen: OrderedDict[str, datetime] = OrderedDict()
+
+    def has(self, message_id: str, now: datetime) -> bool:
+        """Whether this message has been remembered."""
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if self._seen[oldest] + self._keep > now and len(self._seen) <= _MOST:
+                break
+            del self._seen[oldest]
+        return message_id in self._seen
+
+    def remember(self, message_id: str, now: datetime) -> None:
+        """Know this message from now on."""
+        self._seen[message_id] = now
