@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.replicate.fingerprint import input_fingerprint, secret_input_names
+from tui.replicate.lookup import input_fingerprint, secret_input_names
 from tui.replicate.secret import Secret
 
 VALUES = st.recursive(

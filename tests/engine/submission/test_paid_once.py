@@ -23,7 +23,7 @@ from tui.engine.tracking.claims import is_imported
 from tui.engine.tracking.monitor import snapshot_of
 from tui.engine.tracking.reconcile import as_lost
 from tui.engine.tracking.sync import import_prediction
-from tui.replicate.fingerprint import input_fingerprint
+from tui.replicate.lookup import input_fingerprint
 from tui.replicate.models import Prediction
 from tui.sandbox.record import Record
 from tui.settings import Home

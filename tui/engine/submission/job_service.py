@@ -27,7 +27,7 @@ from tui.engine.tracking.recorder import Book, utc_now
 from tui.engine.tracking.redaction import is_signed, keepable_settings
 from tui.engine.tracking.sync import import_predictions
 from tui.replicate.errors import NotFoundError
-from tui.replicate.fingerprint import input_fingerprint
+from tui.replicate.lookup import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
 from tui.simpletuner.datasets.trigger_words import caption_words

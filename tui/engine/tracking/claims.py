@@ -15,8 +15,7 @@ from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.run_names import job_id_in, run_name_of
 from tui.engine.tracking.reconcile import as_running, changed_fields
 from tui.engine.tracking.recorder import Book
-from tui.replicate.fingerprint import input_fingerprint
-from tui.replicate.lookup import CLOCK_MARGIN, is_version
+from tui.replicate.lookup import CLOCK_MARGIN, input_fingerprint, is_version
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
