@@ -11,12 +11,11 @@ from aiohttp import web
 
 from tui.sandbox.clock import Clock
 from tui.sandbox.config import SandboxConfig
-from tui.sandbox.deployments import Deployment
 from tui.sandbox.faults import FaultBox
 from tui.sandbox.files import FileShelf
 from tui.sandbox.jobs import Jobs
 from tui.sandbox.limits import RateLimits
-from tui.sandbox.registry import Registry
+from tui.sandbox.registry import Deployment, Registry
 from tui.sandbox.views import Views
 from tui.sandbox.webhooks import WebhookSender
 

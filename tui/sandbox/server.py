@@ -20,10 +20,9 @@ from tui.sandbox.config import SandboxConfig
 from tui.sandbox.core import CORE, Core, readable_inputs
 from tui.sandbox.faults import FaultBox
 from tui.sandbox.files import FileShelf
-from tui.sandbox.history import add_history
 from tui.sandbox.http_tools import BODY_LIMIT
 from tui.sandbox.hub import Accounts, HubConfig, RunningHub, serve_hub
-from tui.sandbox.jobs import Jobs
+from tui.sandbox.jobs import Jobs, add_history
 from tui.sandbox.limits import RateLimits
 from tui.sandbox.registry import Registry
 from tui.sandbox.routes import (

@@ -16,8 +16,8 @@ from aiohttp import web
 
 from tui.sandbox.core import Core
 from tui.sandbox.faults import Fault, FaultKind
-from tui.sandbox.history import add_history
 from tui.sandbox.http_tools import answer, core_of, json_object
+from tui.sandbox.jobs import add_history
 from tui.sandbox.problems import ProblemError
 
 _MOST = 200_000

@@ -9,10 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tui.sandbox.deployments import Deployment
 from tui.sandbox.http_tools import answer, core_of, json_object, only_known, page, text_problems
 from tui.sandbox.problems import invalid_version, not_found, validation_failed
-from tui.sandbox.registry import HARDWARE
+from tui.sandbox.registry import HARDWARE, Deployment
 from tui.sandbox.routes.predictions import REQUEST_KEYS, start_prediction
 
 _SETTINGS = frozenset({"version", "hardware", "min_instances", "max_instances"})

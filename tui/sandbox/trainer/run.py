@@ -11,10 +11,9 @@ from pathlib import Path
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.archive import free
-from tui.sandbox.trainer.card import write_card
+from tui.sandbox.trainer.card import draw_validation, write_card
 from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.data import UNPACK_ROOT, Data, find_data, unpack_images
-from tui.sandbox.trainer.pictures import draw_validation
 from tui.sandbox.trainer.plan import Plan, read_plan
 from tui.sandbox.trainer.publish import Publisher
 from tui.sandbox.trainer.steps import Loop, OutOfMemoryError, Schedule, WorkerCrashError
