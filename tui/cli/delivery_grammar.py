@@ -67,7 +67,7 @@ def overrides_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def _reader(name: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        from tui.simpletuner.request.delivery_fields import read_field
+        from tui.simpletuner.request.delivery import read_field
 
         try:
             return read_field(name, text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 class SimpleTunerError(Exception):
@@ -62,3 +64,21 @@ class ArchiveTooLargeError(PackError):
         super().__init__(message, advice)
         self.size = size
         self.limit = limit
+
+
+Level = Literal["ok", "warn", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One remark.
+
+    Attributes:
+        level: `ok` for information, `warn` for a likely waste, `error` for what cannot work.
+        message: what is the case.
+        advice: what to do about it; may be empty.
+    """
+
+    level: Level
+    message: str
+    advice: str = ""

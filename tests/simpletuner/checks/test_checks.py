@@ -19,11 +19,10 @@ from tests.simpletuner.projects import (
 )
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
-from tui.simpletuner.checks.estimate import estimate, steps_per_epoch, total_steps
-from tui.simpletuner.checks.memory import guess_memory
+from tui.simpletuner.checks.estimate import estimate, guess_memory, steps_per_epoch, total_steps
 from tui.simpletuner.config.families import families, family
 from tui.simpletuner.config.load import TrainingConfig, load_config
-from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.starters import STARTERS, write_starter
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import ConfigError

@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.simpletuner.projects import HOSTED, local_entry, write_dataset, write_project
-from tui.simpletuner.config.files import read_env_file, values_from_env
-from tui.simpletuner.config.load import discover_configs, load_config
-from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.load import (
+    discover_configs,
+    load_config,
+    read_env_file,
+    values_from_env,
+)
+from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.values import as_bool, as_float, as_int, plain_key, plain_keys
 from tui.simpletuner.errors import ConfigError
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.simpletuner.request.delivery import clean_repo_id
-from tui.simpletuner.request.delivery_fields import READERS, read_field, read_repo
+from tui.simpletuner.request.delivery import READERS, clean_repo_id, read_field, read_repo
 
 _ENDS = string.ascii_letters + string.digits
 _PART = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,20}[A-Za-z0-9])?", fullmatch=True).filter(

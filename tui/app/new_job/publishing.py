@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tui.simpletuner.request.delivery_fields import READERS, read_field
+from tui.simpletuner.request.delivery import READERS, read_field
 
 Draft = dict[str, Any]
 Answer = Mapping[str, Any]

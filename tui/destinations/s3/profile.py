@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from tui.base.hosts import LOCALHOST, is_open
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.replicate.secret import Secret
-from tui.simpletuner.request.delivery_fields import public_url
+from tui.simpletuner.request.delivery import public_url
 
 Addressing = Literal["auto", "path", "virtual"]
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

@@ -20,8 +20,8 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.replicate.secret import Secret
 from tui.simpletuner.checks.checks import Check
-from tui.simpletuner.notes import Level
-from tui.simpletuner.request.delivery_fields import read_repo
+from tui.simpletuner.errors import Level
+from tui.simpletuner.request.delivery import read_repo
 
 T = TypeVar("T")
 State = Literal["free", "ours", "taken", "unknown"]

@@ -15,7 +15,7 @@ from pydantic import (
 
 from tui.base.errors import RefusedError
 from tui.simpletuner.config.overrides import read_prose
-from tui.simpletuner.request.delivery_fields import READERS, read_field
+from tui.simpletuner.request.delivery import READERS, read_field
 
 SHORTEST_LIFE: int = 5
 """Least seconds of `cancel_after`, by Replicate's API."""

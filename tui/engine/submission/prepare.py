@@ -26,7 +26,7 @@ from tui.settings import Home
 from tui.simpletuner.checks.checks import Check, check_config
 from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
-from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.datasets.scan import DataReport, scan
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tui.simpletuner.checks.data import data_checks
-from tui.simpletuner.checks.estimate import Estimate, estimate, total_steps
-from tui.simpletuner.checks.memory import guess_memory
+from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
 from tui.simpletuner.config.families import family, title
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.datasets.scan import DataReport
-from tui.simpletuner.notes import Level
+from tui.simpletuner.errors import Level
 from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,

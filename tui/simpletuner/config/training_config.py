@@ -9,7 +9,7 @@ from typing import Any
 
 from tui.simpletuner.config.dataloader import DatasetSpec, edge_pixels
 from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text, first_present
-from tui.simpletuner.notes import Note
+from tui.simpletuner.errors import Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,14 @@ from pathlib import Path
 from tui.simpletuner.config.dataloader import DatasetSpec, Kind
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
-from tui.simpletuner.datasets.scan_cache import ScanCache
-from tui.simpletuner.datasets.scan_folder import FolderScan, Skipped, SourceFile, scan_folder
-from tui.simpletuner.notes import Note
+from tui.simpletuner.datasets.scan_folder import (
+    FolderScan,
+    ScanCache,
+    Skipped,
+    SourceFile,
+    scan_folder,
+)
+from tui.simpletuner.errors import Note
 
 Progress = Callable[[int, int], None]
 """Called with (files looked at, files known so far)."""

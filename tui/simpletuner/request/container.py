@@ -15,7 +15,7 @@ from typing import Any
 from tui.simpletuner.config.dataloader import DatasetSpec
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.values import as_text
-from tui.simpletuner.notes import Note
+from tui.simpletuner.errors import Note
 
 UPLOAD_ROOT = "datasets/cog/images"
 """Where the dataloader of a job with an archive looks for it; one folder per dataset below it."""

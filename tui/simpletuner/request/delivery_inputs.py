@@ -14,7 +14,7 @@ from tui.simpletuner.config.overrides import secret_variables
 from tui.simpletuner.config.secrets_found import without_secrets
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
-from tui.simpletuner.notes import Note
+from tui.simpletuner.errors import Note
 from tui.simpletuner.request.delivery import Delivery, clean_repo_id, is_s3, publishing_targets
 
 SCRIPTS: Final = ("post_upload_script", "post_checkpoint_script")

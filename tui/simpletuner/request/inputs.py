@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tui.simpletuner.config.families import is_gated
-from tui.simpletuner.config.options import with_options
+from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_int
 from tui.simpletuner.datasets.safety import folder_names
-from tui.simpletuner.notes import Note
+from tui.simpletuner.errors import Note
 from tui.simpletuner.request.container import (
     container_dataloader,
     container_options,
