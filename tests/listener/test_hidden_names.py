@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.listener.conftest import ACCESS_KEY, Storage, grant, serve_storage
 from tests.listener.test_storage_boto3 import call
 from tests.listener.wire import request
-from tui.store.file_names import has_hidden, visible
+from tui.store.records import has_hidden, visible
 
 KEYS = {
     ".git/config": "_.git/config",

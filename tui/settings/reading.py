@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -127,7 +128,6 @@ class _Reading:
         return replace(found, problems=tuple(self._problems))
 
     def _wrong(self, name: str, message: str) -> None:
-        from tui.settings.places import line_of
 
         self._problems.append(SettingsProblem(name, line_of(self._text, name), message))
 
@@ -152,7 +152,6 @@ class _Reading:
                 self._unknown(name, "setting", meant_key("", name, known))
 
     def _unknown(self, name: str, kind: str, meant: str) -> None:
-        from tui.settings.places import line_of
 
         hint = f" (did you mean {meant if '.' in meant else f'[{meant}]'}?)" if meant else ""
         shown = "".join(one if one.isprintable() else "\ufffd" for one in name)
@@ -232,3 +231,37 @@ def _short(value: object) -> str:
     text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value)
     text = str(text)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+_HEADER: Final = re.compile(r"\s*\[\[?\s*([^\]]*?)\s*\]\]?\s*(?:#.*)?$")
+_KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_\-.\s]|"[^"]*"|'[^']*')+?)\s*=""")
+
+
+def line_of(text: str, name: str) -> int:
+    """The line (from 1) that sets `section.key`; the section's own when the key has none; else 0.
+
+    Args:
+        text: the file.
+        name: names joined by points.
+    """
+    table, found = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            table = _plain(header[1])
+            if table == name or table.startswith(f"{name}."):
+                return number
+            if not found and name.startswith(f"{table}."):
+                found = number
+            continue
+        key = _KEY.match(line)
+        if key is None:
+            continue
+        here = _plain(f"{table}.{key[1]}" if table else key[1])
+        if here == name or name.startswith(f"{here}.") or here.startswith(f"{name}."):
+            return number
+    return found
+
+
+def _plain(name: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in name.split("."))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -114,3 +116,22 @@ def stage_record(row: tuple[Any, ...]) -> StageRecord:
     return StageRecord(
         row[0], row[1], row[2], row[3], _moment(row[4]), _moment(row[5]), row[6], row[7]
     )
+
+
+Query = Callable[[str, Sequence[Any]], list[Any]]
+"""Runs a statement with its values and returns its rows."""
+
+
+class Tables:
+    """The writing half of some tables."""
+
+    def __init__(
+        self,
+        execute: Callable[[str, Sequence[Any]], object],
+        transaction: Callable[[], AbstractContextManager[None]],
+        query: Query,
+    ) -> None:
+        """Args: how to run a statement, how to make several one, how to read."""
+        self._execute = execute
+        self._transaction = transaction
+        self._query = query

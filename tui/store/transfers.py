@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from tui.store.columns import from_micros, to_micros
-from tui.store.tables import Query, Tables
+from tui.store.columns import Query, Tables, from_micros, to_micros
 from tui.store.transfer_records import (
     DestinationRecord,
     PublishedFile,

@@ -15,7 +15,7 @@ from tests.engine.world import World
 from tui.app.app import SimpleTunerApp
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page
-from tui.store.file_names import shared_folder
+from tui.store.records import shared_folder
 
 
 async def test_a_job_that_was_never_unfolded_is_known_from_the_store(

@@ -8,7 +8,7 @@ from tests.app.conftest import opened, text_of, wait_for
 from tests.app.world import fill
 from tui.app.terminal.theme import THEMES
 from tui.settings import Home, Settings, UiSettings
-from tui.store.file_names import shared_folder
+from tui.store.records import shared_folder
 
 
 async def test_numbers_go_to_screens_and_keep_what_was_open(world: Home) -> None:

@@ -12,7 +12,7 @@ from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tui.client.client import ControlError
-from tui.store.file_names import shared_folder
+from tui.store.records import shared_folder
 
 
 async def artifacts(world: World, job_id: str) -> dict[str, Any]:

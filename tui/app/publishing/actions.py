@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.app.publishing.text import destination, is_safe, place
 from tui.base import formatting
-from tui.store.file_names import shared_folder
+from tui.store.records import shared_folder
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tui.store.file_names import is_called
 from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader
+from tui.store.records import is_called
 
 
 def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tui.app.publishing.text import checkpoint_name
-from tui.store.file_names import shared_folder
+from tui.store.records import shared_folder
 
 Key = tuple[str, str]
 """A job's id, with a checkpoint's name below it, or none for the job itself."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.publishing.offline import files_known
 from tui.app.publishing.speed import Moving
-from tui.store.file_names import is_called
+from tui.store.records import is_called
 from tui.store.schema import StoreError
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState, is_hidden
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tui.destinations.common.contract import Item, LocalFile, Progress
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble, disk_error
-from tui.store.file_names import has_hidden
+from tui.store.records import has_hidden
 
 PIECE = 1024 * 1024
 _SECONDS_BETWEEN = 0.05

@@ -25,9 +25,8 @@ from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.recorder import Book, Clock
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
-from tui.store.file_names import visible
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, JobStatus
+from tui.store.records import FileRecord, JobRecord, JobStatus, visible
 from tui.store.transfer_records import FetchRecord
 from tui.store.writer import Change
 

@@ -10,8 +10,7 @@ from typing import Final
 
 from tui.destinations.common.contract import Item
 from tui.engine.results.source import Elsewhere, Remote, Source
-from tui.store.file_names import visible
-from tui.store.records import FileRecord, JobRecord
+from tui.store.records import FileRecord, JobRecord, visible
 from tui.store.transfer_records import HIDDEN, TransferItem, TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 

@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 from tui.engine.credentials.storage_keys import folder_of
-from tui.store.file_names import is_called
 from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord
+from tui.store.records import FileRecord, JobRecord, is_called
 from tui.store.transfer_records import PublishedFile
 
 _MOST_METADATA: Final = 40

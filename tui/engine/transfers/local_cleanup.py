@@ -15,8 +15,7 @@ from tui.destinations.common.errors import PublishError
 from tui.engine.tracking.recorder import Clock
 from tui.engine.transfers.artifacts import name_of
 from tui.engine.transfers.destinations import Places
-from tui.store.file_names import is_called
-from tui.store.records import FileRecord, JobRecord
+from tui.store.records import FileRecord, JobRecord, is_called
 from tui.store.transfer_records import PublishedFile
 from tui.store.transfers import TransferTables
 from tui.store.writer import Change

@@ -11,9 +11,8 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
 from tui.engine.transfers.artifacts import checkpoint_of, compare, name_of
 from tui.engine.transfers.destination_options import wrong
-from tui.store.file_names import has_hidden, shared_folder
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord
+from tui.store.records import FileRecord, JobRecord, has_hidden, shared_folder
 
 
 def chosen_files(

@@ -23,7 +23,7 @@ from typing import Any
 
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.keys import check_key
-from tui.store.file_names import visible
+from tui.store.records import visible
 
 INCOMING = ".incoming"
 
