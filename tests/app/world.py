@@ -6,9 +6,10 @@ import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tui.base.job_status import JobStatus
 from tui.settings import Home
 from tui.store.fact_names import scoped
-from tui.store.records import FileRecord, JobRecord, JobStatus
+from tui.store.records import FileRecord, JobRecord
 from tui.store.writer import Change, StoreWriter
 
 NOW = datetime(2026, 11, 23, 14, 2, 10, tzinfo=UTC)

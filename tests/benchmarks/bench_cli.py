@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.app.world import home_at, job
 from tests.benchmarks import Row
-from tui.store.records import FileRecord, JobStatus
+from tui.base.job_status import JobStatus
+from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
 _JOBS = 1000

@@ -18,9 +18,10 @@ import pytest
 from tests.app.world import job
 from tests.cli.test_serve import home, tui, tui_json
 from tests.support import eventually_sync
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.settings import Home
-from tui.store.records import FileRecord, JobStatus
+from tui.store.records import FileRecord
 from tui.store.writer import Change, StoreWriter
 
 __all__ = ["home"]

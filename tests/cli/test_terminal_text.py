@@ -18,12 +18,13 @@ from tests.app.world import job
 from tests.cli.test_publish import client
 from tests.cli.test_serve import home, tui, tui_json
 from tests.support import eventually_sync
+from tui.base.job_status import JobStatus
 from tui.cli.failures import explain
 from tui.cli.job_reading import LogText
 from tui.cli.output import table
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.settings import Home
-from tui.store.records import FileRecord, JobStatus
+from tui.store.records import FileRecord
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.writer import Change, StoreWriter
 

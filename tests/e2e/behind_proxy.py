@@ -22,8 +22,9 @@ from tests.canary import OUTSIDE
 from tests.engine.submission.test_job_service import check_whole
 from tests.engine.world import World, running_world
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.settings import Home, load_settings
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 
 MIB = 1024 * 1024
 DOCUMENT = Path(__file__).parents[2] / "REVERSE-PROXIES.md"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.engine.engine import Engine
 from tui.engine.process.socket_server import serve_control, shut_down
@@ -21,7 +22,7 @@ from tui.sandbox.record import Record
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, Settings
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 
 SPEED = 40.0
 

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tui.base.job_status import JobStatus
 from tui.engine.spending.rules import accrued
 from tui.settings import Home
 from tui.store import billing
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import StoreWriter
 

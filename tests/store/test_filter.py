@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
+from tui.base.job_status import JobStatus
 from tui.store.filter import parse_filter
 from tui.store.reader import StoreReader
-from tui.store.records import JobStatus
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import StoreWriter
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import NOW, home_at, job
+from tui.base.job_status import JobStatus
 from tui.cli.quick import quick
 from tui.store import records
 from tui.store.job_json import job_json
 from tui.store.quick_jobs import FORMAT, LOST, jobs_json
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobStatus
+from tui.store.records import FileRecord
 from tui.store.schema import MIGRATIONS
 from tui.store.writer import Change, StoreWriter
 

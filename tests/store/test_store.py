@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import NOW, home_at, job
+from tui.base.job_status import JobStatus
 from tui.settings import Home
 from tui.store import schema
 from tui.store.reader import StoreReader, UnknownJobError
-from tui.store.records import FileRecord, JobStatus, StageRecord
+from tui.store.records import FileRecord, StageRecord
 from tui.store.schema import MIGRATIONS, DuplicateError, StoreError, schema_version
 from tui.store.writer import Change, StoreBusyError, StoreWriter, check_free
 

@@ -6,36 +6,10 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
-from tui.store.records import UNDELIVERED, JobStatus
+from tui.base.job_status import STATUS_WORDS, JobStatus, status_label
+from tui.store.records import UNDELIVERED
 from tui.store.unheard import Unheard
 
-STATUS_WORDS: Final = {
-    JobStatus.PENDING: "preparing",
-    JobStatus.UPLOADING: "uploading",
-    JobStatus.QUEUED: "queued",
-    JobStatus.RUNNING: "running",
-    JobStatus.COMPLETED: "done",
-    JobStatus.FAILED: "failed",
-    JobStatus.CANCELLED: "canceled",
-}
-STATUS_GLYPHS: Final = {
-    JobStatus.PENDING: "○",
-    JobStatus.UPLOADING: "▲",
-    JobStatus.QUEUED: "◌",
-    JobStatus.RUNNING: "●",
-    JobStatus.COMPLETED: "✓",
-    JobStatus.FAILED: "✗",
-    JobStatus.CANCELLED: "⊘",
-}
-STATUS_ASCII: Final = {
-    JobStatus.PENDING: ".",
-    JobStatus.UPLOADING: "^",
-    JobStatus.QUEUED: "~",
-    JobStatus.RUNNING: ">",
-    JobStatus.COMPLETED: "+",
-    JobStatus.FAILED: "x",
-    JobStatus.CANCELLED: "-",
-}
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -144,12 +118,6 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def status(state: JobStatus, ascii_only: bool = False) -> str:
-    """Glyph and word of a state: `● running`."""
-    glyphs = STATUS_ASCII if ascii_only else STATUS_GLYPHS
-    return f"{glyphs[state]} {STATUS_WORDS[state]}"
-
-
 def in_doubt(state: JobStatus, stage: str) -> bool:
     """Whether a job is done, but its results are not known to be where they were to go."""
     return state is JobStatus.COMPLETED and stage.startswith(UNDELIVERED)
@@ -159,4 +127,4 @@ def ended(state: JobStatus, stage: str, ascii_only: bool = False) -> str:
     """Glyph and word of a state; the tick of a finished job promises its results."""
     if in_doubt(state, stage):
         return f"! {STATUS_WORDS[state]}"
-    return status(state, ascii_only)
+    return status_label(state, ascii_only)

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from tui.base.formatting import plain
+from tui.base.job_status import JobStatus
 from tui.cli import exit_codes, world
 from tui.cli.output import say, say_json, table, tell
 from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, JobStatus
+from tui.store.records import FileRecord, JobRecord
 
 
 def jobs(options: argparse.Namespace) -> int:

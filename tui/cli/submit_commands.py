@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tui.base import formatting
+from tui.base.job_status import JobStatus, status_label
 from tui.cli import exit_codes, world
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
 from tui.client.client import ControlClient, ControlError
 from tui.store.job_json import job_json
-from tui.store.records import UNDELIVERED, JobRecord, JobStatus
+from tui.store.records import UNDELIVERED, JobRecord
 
 _LOOK_SECONDS = 300.0
 """So long `submit --wait` waits for the look at the place of the results; a place whose listing
@@ -175,8 +176,8 @@ def _ended(job: JobRecord | None) -> bool:
 def _line(job: JobRecord) -> str:
     if job.status is JobStatus.RUNNING and job.step is not None:
         done = f"{job.step}/{job.total_steps}"
-        return f"{formatting.status(job.status)}  {done}  loss {formatting.number(job.loss)}"
-    return f"{formatting.status(job.status)}  {job.stage}".rstrip()
+        return f"{status_label(job.status)}  {done}  loss {formatting.number(job.loss)}"
+    return f"{status_label(job.status)}  {job.stage}".rstrip()
 
 
 def _job(job_id: str) -> JobRecord:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from tui.base.job_status import LOST
 from tui.store.columns import from_micros, to_micros
-from tui.store.records import LOST, Billed
+from tui.store.records import Billed
 
 _COLUMNS: Final = "api_base, status, started_at, completed_at, cost_micros, rate_micros, created_at"
 _ENDED: Final = (

@@ -10,7 +10,8 @@ from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, JobStatus, StageRecord
+from tui.base.job_status import JobStatus
+from tui.store.records import EventRecord, FileRecord, JobRecord, JobRow, StageRecord
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

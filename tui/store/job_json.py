@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from tui.store.records import LOST, FileRecord, JobRecord
+from tui.base.job_status import LOST
+from tui.store.records import FileRecord, JobRecord
 from tui.store.transfer_records import FetchRecord, PublishedFile
 
 

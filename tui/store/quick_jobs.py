@@ -13,7 +13,7 @@ FORMAT = 5
 """The schema version that the query is written for, which a test holds to the newest: importing
 `tui.store.schema` to ask takes as long as half the query."""
 LOST = "lost"
-"""`tui.store.records.LOST`, which is not imported for the same reason."""
+"""`tui.base.job_status.LOST`, which is not imported for the same reason."""
 
 
 def _iso(column: str) -> str:

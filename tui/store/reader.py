@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.hosts import is_loopback
+from tui.base.job_status import JobStatus
 from tui.store.billing import read_billed, read_lost
 from tui.store.columns import (
     JOB_COLUMNS,
@@ -29,16 +30,7 @@ from tui.store.columns import (
 )
 from tui.store.fetches import read_fetches
 from tui.store.filter import JobFilter
-from tui.store.records import (
-    Billed,
-    EventRecord,
-    Fact,
-    FileRecord,
-    JobRecord,
-    JobRow,
-    JobStatus,
-    StageRecord,
-)
+from tui.store.records import Billed, EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
 from tui.store.transfer_records import (
     DestinationRecord,

@@ -10,38 +10,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
+from tui.base.job_status import ACTIVE, JobStatus
 
-class JobStatus(StrEnum):
-    """Where a job stands; the values are those of SimpleTuner's job model."""
-
-    PENDING = "pending"
-    UPLOADING = "uploading"
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing can follow."""
-        return self in TERMINAL
-
-    @property
-    def is_active(self) -> bool:
-        """Whether something still happens."""
-        return self not in TERMINAL
-
-
-LOST = "lost"
-"""`provider_status` of a job that Replicate does not know any more: its cost is an upper bound."""
 UNDELIVERED = "delivered: "
 """The stage of a finished job begins so while its results are not known to have arrived."""
-TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
-ACTIVE = frozenset(JobStatus) - TERMINAL
 
 
 @dataclass(frozen=True, slots=True)

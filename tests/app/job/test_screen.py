@@ -16,8 +16,8 @@ from tui.app.job.log_panel import LogPanel
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen
+from tui.base.job_status import JobStatus
 from tui.settings import Home
-from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter
 
 

@@ -14,9 +14,9 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at, job
 from tui.app.job.screen import JobScreen
 from tui.app.jobs.screen import JobsScreen
+from tui.base.job_status import JobStatus
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
-from tui.store.records import JobStatus
 from tui.store.unheard import FACT, Unheard
 from tui.store.writer import Change, StoreWriter
 

@@ -14,8 +14,8 @@ from tests.app.new_job.check_answer import answer
 from tests.app.stand_in_engine import StandInEngine
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.screen import NewJobScreen
+from tui.base.job_status import JobStatus
 from tui.settings import CloudSettings, Home, Settings
-from tui.store.records import JobStatus
 from tui.store.writer import Change, StoreWriter
 
 CHECK = ("POST", "/api/cloud/check")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import home_at, job
+from tui.base.job_status import JobStatus
 from tui.engine.credentials.storage_keys import GRACE, StorageKeys, folder_of
-from tui.store.records import JobStatus
 from tui.store.writer import StoreWriter
 
 NOW = datetime.now(UTC)

@@ -16,6 +16,7 @@ import pytest
 from tests.engine.keyrings import Keyring, secret_service
 from tests.engine.world import SPEED, World, running_engine, running_world
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.cli import exit_codes
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials import token_store
@@ -27,7 +28,6 @@ from tui.sandbox.server import serve
 from tui.secrets.keyring import StoredToken, read_token
 from tui.settings import Home
 from tui.store.fact_names import scoped
-from tui.store.records import JobStatus
 
 BOB, SECOND = make_token(), make_token()
 LONG = 20_000

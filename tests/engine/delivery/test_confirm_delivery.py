@@ -15,6 +15,7 @@ from huggingface_hub import HfApi
 
 from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.delivery.confirm_delivery import DUE
@@ -23,7 +24,7 @@ from tui.listener.storage import StorageLimits
 from tui.sandbox.faults import Fault
 from tui.settings import Home
 from tui.store.job_json import job_json
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 
 REPO = "sandbox/cat-lora"
 HUB = {"kind": "hub", "hub_model_id": REPO}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.world import World
+from tui.base.job_status import JobStatus
 from tui.client.agent import session_of
 from tui.client.client import ControlError
 from tui.store.log_file import LogFile
-from tui.store.records import JobStatus
 
 HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
 

@@ -15,11 +15,11 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, edit_config, running_world, sha256, written_by_trainer
 from tests.listener.conftest import Storage, grant, serve_storage
+from tui.base.job_status import JobStatus
 from tui.client.agent import session_of
 from tui.client.client import ControlError
 from tui.client.jobs import JobCalls
 from tui.settings import Home
-from tui.store.records import JobStatus
 
 ACCESS = f"AK{MARK}"
 SECRET = f"{MARK}/secret+with/odd=letters"

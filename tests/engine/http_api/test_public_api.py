@@ -17,6 +17,7 @@ import pytest
 from tests.engine.json_shapes import misfits
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.destinations.card.model_card import licence_fields
 from tui.engine.http_api.app import all_routes
 from tui.engine.http_api.openapi import describe
@@ -24,7 +25,6 @@ from tui.engine.http_api.routes import Route
 from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.config.families import families
-from tui.store.records import JobStatus
 
 
 @pytest.fixture

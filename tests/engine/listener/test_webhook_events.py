@@ -17,13 +17,13 @@ from aiohttp import web
 from tests.engine.submission.test_job_service import check_whole
 from tests.engine.world import World, quick_settings, running_world
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.engine.tracking import monitor
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
 from tui.settings import Home
-from tui.store.records import JobStatus
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.app.world import job as record
 from tests.engine.file_host import TOKEN, Shelf, serve_shelf
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.client.agent import own_engine
 from tui.client.client import ControlClient, ControlError
 from tui.engine.credentials.storage_keys import folder_of
@@ -29,7 +30,7 @@ from tui.engine.results.download import PART
 from tui.replicate.redact import redact_url
 from tui.settings import Home
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, JobStatus
+from tui.store.records import FileRecord, JobRecord
 from tui.store.writer import StoreWriter
 
 MIB = 1024 * 1024

@@ -14,10 +14,10 @@ from tests.destinations.hosting import BUCKET, Server, rclone
 from tests.engine.file_host import Shelf, serve_shelf
 from tests.engine.results.test_collector import Desk, ended_job, running_desk
 from tests.support import needs_program
+from tui.base.job_status import JobStatus
 from tui.destinations.s3.reading import BucketReader
 from tui.engine.results.remote_sources import bucket_of
 from tui.settings import Home
-from tui.store.records import JobStatus
 from tui.store.transfer_records import DestinationRecord
 
 pytestmark = needs_program("rclone")

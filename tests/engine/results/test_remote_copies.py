@@ -15,8 +15,8 @@ from tests.engine.transfers.test_artifacts import artifacts
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.store.filter import parse_filter
-from tui.store.records import JobStatus
 
 
 async def collected(world: World, delivery: dict[str, str]) -> str:

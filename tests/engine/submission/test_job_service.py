@@ -12,10 +12,10 @@ import pytest
 from tests.engine.world import World, running_world, written_by_trainer
 from tests.support import eventually
 from tui.app.job.facts import refused_fields
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.engine.tracking import monitor
 from tui.settings import Home, load_settings
-from tui.store.records import JobStatus
 
 REFUSED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
 

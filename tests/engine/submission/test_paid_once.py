@@ -18,6 +18,7 @@ from tests.engine.listener.test_webhook_events import send
 from tests.engine.submission.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import World, running_world
 from tests.support import eventually
+from tui.base.job_status import LOST, JobStatus
 from tui.engine.submission.run_names import run_name_of, sent_settings, with_run_name
 from tui.engine.tracking.claims import is_imported
 from tui.engine.tracking.monitor import snapshot_of
@@ -27,7 +28,7 @@ from tui.replicate.lookup import input_fingerprint
 from tui.replicate.models import Prediction
 from tui.sandbox.record import Record
 from tui.settings import Home
-from tui.store.records import LOST, JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
 
 POST, LIST = "POST /v1/predictions", "GET /v1/predictions"

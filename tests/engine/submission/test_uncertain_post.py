@@ -12,12 +12,12 @@ import pytest
 from tests.engine.world import SPEED, World, running_engine, running_world
 from tests.replicate.fault_proxy import Cut, End, FaultProxy, Side, fault_proxy
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import serve
 from tui.settings import Home
-from tui.store.records import JobStatus
 
 
 @pytest.fixture

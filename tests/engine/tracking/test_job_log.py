@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
+from tui.base.job_status import JobStatus
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.job_log import LogKeeper, LogWriteError, former_logs
 from tui.engine.tracking.reconcile import Snapshot
 from tui.engine.tracking.recorder import Book
 from tui.store.reader import StoreReader
-from tui.store.records import JobStatus
 from tui.store.writer import StoreWriter
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -15,6 +15,7 @@ from tests.engine.world import World
 from tests.replicate.server import QUICK, TOKEN, Handler, Server, prediction, reply, serving
 from tests.store.test_billing import job as a_job
 from tests.support import eventually
+from tui.base.job_status import LOST, JobStatus
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.runtime.event_bus import Hub
@@ -25,7 +26,7 @@ from tui.engine.tracking.reconcile import life_ends
 from tui.engine.tracking.recorder import Book
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
-from tui.store.records import LOST, JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.unheard import FACT, Unheard, read_unheard
 from tui.store.writer import StoreWriter
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.base.job_status import JobStatus
 from tui.engine.tracking.reconcile import (
     Known,
     LogChange,
@@ -16,7 +17,6 @@ from tui.engine.tracking.reconcile import (
     reconcile,
     reconcile_log,
 )
-from tui.store.records import JobStatus
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 times = st.none() | st.integers(0, 10**6).map(lambda s: T0 + timedelta(milliseconds=s))

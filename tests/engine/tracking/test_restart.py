@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.world import edit_config, write_quick_settings
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.client.agent import OwnedEngine, own_engine
 from tui.client.client import ControlClient, ControlError
 from tui.sandbox.config import SandboxConfig
@@ -23,7 +24,7 @@ from tui.sandbox.faults import Fault
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home
 from tui.store.reader import StoreReader
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 
 PHASES = ("new", "packed", "uploaded", "posting", "accepted")
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.engine.world import World
 from tests.store.test_billing import T0, job
 from tests.support import eventually
+from tui.base.job_status import LOST, JobStatus
 from tui.engine.spending.rules import Limit, accrued, judge, used
 from tui.engine.tracking import monitor
 from tui.engine.tracking.reconcile import Snapshot, as_lost, found_again, most_it_cost
-from tui.store.records import LOST, Billed, JobRecord, JobStatus
+from tui.store.records import Billed, JobRecord
 
 RATE = 975
 seconds = st.integers(0, 3 * 86_400)

@@ -14,11 +14,12 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.transfers.test_queue import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.destinations.common.meter import sha256_of
 from tui.engine.credentials.storage_keys import folder_of
 from tui.listener.storage import ReceivedObject
-from tui.store.records import FileRecord, JobStatus
+from tui.store.records import FileRecord
 from tui.store.writer import Change
 
 NAME = "pytorch_lora_weights.safetensors"

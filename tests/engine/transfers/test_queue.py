@@ -15,10 +15,10 @@ from tests.engine.keyrings import secret_service
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.listener.storage import ReceivedObject
 from tui.settings import Home
-from tui.store.records import JobStatus
 
 ENDS = ("done", "failed", "cancelled", "paused")
 

@@ -13,8 +13,9 @@ from tui.app.shell.messages import UploadProgress
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.piece_list import Entry, entry
 from tui.base import formatting
+from tui.base.job_status import LOST, JobStatus
 from tui.simpletuner.config.overrides import OVERRIDES
-from tui.store.records import LOST, EventRecord, JobRecord, JobStatus, StageRecord
+from tui.store.records import EventRecord, JobRecord, StageRecord
 from tui.store.unheard import Unheard
 
 _WAITING: Final = "Waiting for a GPU"

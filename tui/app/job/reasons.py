@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tui.base.formatting import STATUS_WORDS
+from tui.base.job_status import STATUS_WORDS
 from tui.store.records import JobRecord
 
 _NO_ENGINE = "The engine is still starting; try again in a moment."

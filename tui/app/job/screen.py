@@ -25,8 +25,9 @@ from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient, ControlError
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 
 _TICK: Final = 1.0

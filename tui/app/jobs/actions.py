@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.app.jobs.job_list import cost_now
 from tui.base import formatting
-from tui.base.formatting import STATUS_WORDS
+from tui.base.job_status import STATUS_WORDS
 from tui.store.records import JobRow
 
 if TYPE_CHECKING:

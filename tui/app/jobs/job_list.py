@@ -15,7 +15,8 @@ from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
-from tui.store.records import JobRow, JobStatus
+from tui.base.job_status import JobStatus
+from tui.store.records import JobRow
 
 Clock = Callable[[], datetime]
 

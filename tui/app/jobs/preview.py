@@ -17,7 +17,8 @@ from tui.app.terminal.text_lines import fit, strip_of
 from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.base import formatting
-from tui.store.records import JobRecord, JobStatus
+from tui.base.job_status import JobStatus, status_label
+from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def headline(job: JobRecord) -> tuple[str, ...]:
         if job.seconds_per_step:
             parts.append(formatting.speed(job.seconds_per_step))
     else:
-        parts.append(formatting.status(job.status))
+        parts.append(status_label(job.status))
         if job.stage and job.status is not JobStatus.COMPLETED:
             parts.append(job.stage)
         if job.completed_at:

@@ -19,8 +19,7 @@ from tui.app.shell.messages import JobsChanged
 from tui.app.shell.screen import AppScreen
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
-from tui.base.formatting import STATUS_WORDS
-from tui.store.records import JobStatus
+from tui.base.job_status import STATUS_WORDS, JobStatus
 
 if TYPE_CHECKING:
     from tui.app.widgets.filter_line import FilterLine

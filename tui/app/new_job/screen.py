@@ -28,8 +28,8 @@ from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.virtual_list import VirtualList
+from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
-from tui.store.records import JobStatus
 from tui.store.schema import StoreError
 
 _WIDE: Final = 100

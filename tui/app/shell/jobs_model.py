@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tui.base.job_status import JobStatus
 from tui.store.filter import JobFilter, parse_filter
 from tui.store.reader import SORT_COLUMNS, StoreReader
-from tui.store.records import JobRow, JobStatus
+from tui.store.records import JobRow
 from tui.store.schema import StoreError
 from tui.store.unheard import FACT, Unheard, read_unheard
 

@@ -14,8 +14,7 @@ from rich.style import Style
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from tui.base.formatting import STATUS_ASCII, STATUS_GLYPHS
-from tui.store.records import JobStatus
+from tui.base.job_status import STATUS_ASCII, STATUS_GLYPHS, JobStatus
 
 if TYPE_CHECKING:
     from textual.app import App

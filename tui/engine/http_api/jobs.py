@@ -8,6 +8,7 @@ from aiohttp import web
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.base.job_status import JobStatus
 from tui.engine.engine import Engine
 from tui.engine.http_api.job_logs import JobLogs
 from tui.engine.http_api.routes import (
@@ -35,7 +36,7 @@ from tui.engine.http_api.schemas import (
 from tui.engine.http_api.submit_body import draft_of, is_simpletuner_body
 from tui.store.filter import JobFilter
 from tui.store.job_json import job_json
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 
 _MOST: Final = 500
 _STATES: Final = tuple(status.value for status in JobStatus)

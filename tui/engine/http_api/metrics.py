@@ -7,10 +7,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.base.hosts import is_loopback
+from tui.base.job_status import JobStatus
 from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, count_in_query
 from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, many, maybe, shape
-from tui.store.records import JobStatus
 
 _NO_BALANCE: Final = "Replicate does not tell the balance over its API."
 

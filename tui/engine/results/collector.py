@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.job_status import JobStatus
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import check_name
 from tui.engine.credentials.storage_keys import folder_of
@@ -26,7 +27,7 @@ from tui.engine.tracking.recorder import Book, Clock
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
 from tui.store.reader import StoreReader
-from tui.store.records import FileRecord, JobRecord, JobStatus, visible
+from tui.store.records import FileRecord, JobRecord, visible
 from tui.store.transfer_records import FetchRecord
 from tui.store.writer import Change
 

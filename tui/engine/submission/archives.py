@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.submission.phases import note_phase, pauses
@@ -28,7 +29,7 @@ from tui.settings import Home
 from tui.simpletuner.config.load import load_config
 from tui.simpletuner.datasets.pack import pack
 from tui.simpletuner.datasets.scan import DataReport, scan
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 
 _T = TypeVar("_T")
 

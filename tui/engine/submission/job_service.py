@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.base.job_status import JobStatus
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
 from tui.engine.credentials.replicate_clients import Clients
@@ -33,7 +34,7 @@ from tui.replicate.secret import Secret
 from tui.simpletuner.datasets.trigger_words import caption_words
 from tui.simpletuner.request.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"

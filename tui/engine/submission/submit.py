@@ -20,6 +20,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.runtime.event_bus import Hub
@@ -35,7 +36,7 @@ from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import CancelledByUser, SimpleTunerError
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError, StoreError
 
 LOG = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from tui.base.hosts import is_loopback
+from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
@@ -27,7 +28,7 @@ from tui.replicate.errors import (
     ReplicateError,
 )
 from tui.replicate.models import Prediction
-from tui.store.records import JobRecord, JobStatus
+from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 from tui.store.unheard import FACT, Unheard, read_unheard
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from tui.store.records import LOST, JobRecord, JobStatus
+from tui.base.job_status import LOST, JobStatus
+from tui.store.records import JobRecord
 
 _RANK: Final = {
     "": 0,

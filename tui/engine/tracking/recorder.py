@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from tui.base.job_status import JobStatus
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.job_log import (
     LogFacts,
@@ -25,7 +26,7 @@ from tui.engine.tracking.reconcile import (
 )
 from tui.settings import Home
 from tui.simpletuner.checks.diagnosis import diagnose
-from tui.store.records import FileRecord, JobRecord, JobStatus, StageRecord
+from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 

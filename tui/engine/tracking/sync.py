@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from tui.base.job_status import LOST
 from tui.engine.submission.run_names import run_name_of, sent_settings
 from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import snapshot_of
@@ -15,7 +16,7 @@ from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
 from tui.settings import Settings
 from tui.simpletuner.request.hardware import LEGACY_MODEL, profile_for_model
-from tui.store.records import LOST, JobRecord
+from tui.store.records import JobRecord
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 

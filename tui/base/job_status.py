@@ -1,0 +1,67 @@
+"""The status of a job, with the word and the glyph it is shown by."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; the values are those of SimpleTuner's job model."""
+
+    PENDING = "pending"
+    UPLOADING = "uploading"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self in TERMINAL
+
+    @property
+    def is_active(self) -> bool:
+        """Whether something still happens."""
+        return self not in TERMINAL
+
+
+LOST = "lost"
+"""`provider_status` of a job that Replicate does not know any more: its cost is an upper bound."""
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+ACTIVE = frozenset(JobStatus) - TERMINAL
+STATUS_WORDS: Final = {
+    JobStatus.PENDING: "preparing",
+    JobStatus.UPLOADING: "uploading",
+    JobStatus.QUEUED: "queued",
+    JobStatus.RUNNING: "running",
+    JobStatus.COMPLETED: "done",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "canceled",
+}
+STATUS_GLYPHS: Final = {
+    JobStatus.PENDING: "○",
+    JobStatus.UPLOADING: "▲",
+    JobStatus.QUEUED: "◌",
+    JobStatus.RUNNING: "●",
+    JobStatus.COMPLETED: "✓",
+    JobStatus.FAILED: "✗",
+    JobStatus.CANCELLED: "⊘",
+}
+STATUS_ASCII: Final = {
+    JobStatus.PENDING: ".",
+    JobStatus.UPLOADING: "^",
+    JobStatus.QUEUED: "~",
+    JobStatus.RUNNING: ">",
+    JobStatus.COMPLETED: "+",
+    JobStatus.FAILED: "x",
+    JobStatus.CANCELLED: "-",
+}
+
+
+def status_label(state: JobStatus, ascii_only: bool = False) -> str:
+    """Glyph and word of a state: `● running`."""
+    glyphs = STATUS_ASCII if ascii_only else STATUS_GLYPHS
+    return f"{glyphs[state]} {STATUS_WORDS[state]}"
