@@ -17,7 +17,6 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from tui.app.jobs.actions import Deeds
-from tui.app.jobs.job_list import utc_now
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
@@ -32,6 +31,7 @@ from tui.app.terminal.frame_diff import TerminalCells
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
+from tui.base.clock import utc_now
 from tui.settings import Home, Settings
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tui import __version__
+from tui.base.clock import utc_now
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatch
 from tui.engine.credentials.account import AccountService
@@ -45,7 +46,7 @@ from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.submit import Submitter
 from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import Monitor
-from tui.engine.tracking.recorder import Book, utc_now
+from tui.engine.tracking.recorder import Book
 from tui.settings import Home, Settings
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery

@@ -15,12 +15,12 @@ import pytest
 from tests.engine.world import World, quick_settings, running_engine, running_world
 from tests.store.test_billing import REAL, done, job
 from tests.support import eventually
+from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.engine.config.live import LiveSettings
 from tui.engine.spending.service import SpendingService, ceiling_seconds
-from tui.engine.tracking.recorder import utc_now
 from tui.settings import Home, Settings, SpendingSettings
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter

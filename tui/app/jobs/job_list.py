@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -15,15 +14,9 @@ from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
+from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
 from tui.store.records import JobRow
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The present."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

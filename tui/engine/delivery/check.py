@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
+from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.destinations.hub.write_check import Effort, prove_write
 from tui.engine.config.live import LiveSettings
@@ -18,7 +19,6 @@ from tui.engine.delivery.local import LocalDelivery
 from tui.engine.delivery.result import Proof
 from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.recorder import utc_now
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.values import as_bool

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
@@ -29,7 +30,7 @@ from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.delivery.verdict import Evidence, judge
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.tracking.recorder import Book, Clock
+from tui.engine.tracking.recorder import Book
 from tui.engine.transfers.destinations import Places
 from tui.simpletuner.log.delivery import upload_facts
 from tui.store.reader import StoreReader

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tui.base.clock import utc_now
 from tui.base.hosts import is_loopback
 from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
@@ -18,7 +19,6 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.diagnostics.network_probe import Probe, look
 from tui.engine.diagnostics.status_page import page_of
 from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.recorder import utc_now
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tui.base.clock import utc_now
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.recorder import utc_now
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.settings.network import network_of

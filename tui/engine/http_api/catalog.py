@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.clock import utc_now
 from tui.engine.diagnostics.git_state import git_state
 from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, read_json, wrong
 from tui.engine.http_api.schemas import FLAG, NUMBER, TEXT, TEXTS, WHOLE, many, maybe, shape
-from tui.engine.tracking.recorder import utc_now
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile
 from tui.store.filter import JobFilter
 

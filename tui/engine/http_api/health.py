@@ -8,10 +8,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui import __version__
+from tui.base.clock import utc_now
 from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of, flag_in_query
 from tui.engine.http_api.schemas import FLAG, NUMBER, TEXT, TIME, WHOLE, choice, many, maybe, shape
-from tui.engine.tracking.recorder import utc_now
 from tui.replicate.errors import ReplicateError
 from tui.store.schema import StoreError
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.meter import Throttle
@@ -20,7 +21,6 @@ from tui.engine.credentials.replicate_clients import Clients
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.tracking.recorder import Clock
 from tui.engine.transfers.artifacts import artifacts_of
 from tui.engine.transfers.card import Cards
 from tui.engine.transfers.destination_options import read_speed, wrong

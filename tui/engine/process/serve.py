@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.client.agent import session_of
 from tui.client.client import ControlClient, ControlError
 from tui.engine.engine import Engine
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
-from tui.engine.tracking.recorder import utc_now
 from tui.settings import API_BASE_VARIABLE, Home, load_settings
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreBusyError

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tui.base.clock import Clock
 from tui.base.job_status import JobStatus
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import check_name
@@ -23,7 +24,7 @@ from tui.engine.results.locations import Opened, ResultPlaces
 from tui.engine.results.remote_copies import Copies
 from tui.engine.results.source import Remote, Source
 from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.recorder import Book, Clock
+from tui.engine.tracking.recorder import Book
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
 from tui.store.reader import StoreReader

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final, cast
 
+from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
@@ -44,8 +44,6 @@ LOG = logging.getLogger(__name__)
 FACT: Final = "spending"
 _LONGEST: Final = timedelta(days=30)
 MOST_DAYS: Final = 366
-
-Clock = Callable[[], datetime]
 
 
 class SpendingService:

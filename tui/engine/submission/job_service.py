@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
@@ -24,7 +25,7 @@ from tui.engine.submission.run_names import run_name_of, unique_run_name, with_r
 from tui.engine.submission.submit import Submitter
 from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
-from tui.engine.tracking.recorder import Book, utc_now
+from tui.engine.tracking.recorder import Book
 from tui.engine.tracking.redaction import is_signed, keepable_settings
 from tui.engine.tracking.sync import import_predictions
 from tui.replicate.errors import NotFoundError

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from tui.base.clock import Clock
 from tui.base.hosts import is_loopback
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.phases import IMAGES_LATER, note_phase, pauses
 from tui.engine.tracking.claims import Claims, clock_offset_of, full_version
 from tui.engine.tracking.monitor import snapshot_of
-from tui.engine.tracking.recorder import Book, Clock
+from tui.engine.tracking.recorder import Book
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import ReplicateError, UncertainError
 from tui.replicate.models import Prediction

@@ -20,6 +20,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from tui.base.clock import Clock
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.credentials.storage_keys import StorageKeys
@@ -30,7 +31,7 @@ from tui.engine.submission.post_once import CancelledWhilePostingError, Poster, 
 from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.reconcile import as_lost
-from tui.engine.tracking.recorder import Book, Clock
+from tui.engine.tracking.recorder import Book
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home

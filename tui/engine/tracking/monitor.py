@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from tui.base.clock import Clock, utc_now
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.reconcile import Snapshot, as_lost, life_ends
-from tui.engine.tracking.recorder import Book, Clock, utc_now
+from tui.engine.tracking.recorder import Book
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
 from tui.engine.runtime.event_bus import Hub
 from tui.engine.tracking.job_log import (
@@ -39,13 +40,6 @@ _KNOWN_TO_RECORD: Final = {
 }
 _STAGE_STATES: Final = {"completed": "done"}
 _TAIL: Final = 256 * 1024
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The time, aware."""
-    return datetime.now(UTC)
 
 
 class Book:

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from tui.base.clock import utc_now
 from tui.base.job_status import LOST
 from tui.engine.submission.run_names import run_name_of, sent_settings
 from tui.engine.tracking.claims import Claims
 from tui.engine.tracking.monitor import snapshot_of
-from tui.engine.tracking.recorder import Book, utc_now
+from tui.engine.tracking.recorder import Book
 from tui.engine.tracking.redaction import keepable_inputs, keepable_settings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction

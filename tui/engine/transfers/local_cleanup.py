@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import Destination, Item
 from tui.destinations.common.errors import PublishError
-from tui.engine.tracking.recorder import Clock
 from tui.engine.transfers.artifacts import name_of
 from tui.engine.transfers.destinations import Places
 from tui.store.records import FileRecord, JobRecord, is_called

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from tui.base.clock import utc_now
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -87,11 +89,6 @@ def disk_space(path: Path) -> DiskSpace:
     """The file system that holds `path`."""
     usage = shutil.disk_usage(path)
     return DiskSpace(total=usage.total, free=usage.free)
-
-
-def utc_now() -> datetime:
-    """The present moment, aware."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
+from tui.base.clock import utc_now
 from tui.listener.client_address import Network
 
 MIB = 1024 * 1024
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +59,4 @@ class WebhookSettings:
     body_seconds: float = 20.0
     per_second: float = 100.0
     burst: int = 500
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = utc_now
