@@ -25,9 +25,10 @@ from tui.destinations.common.errors import (
     Trouble,
 )
 from tui.destinations.common.meter import Throttle
-from tui.destinations.hub.destination import HubDestination, HubTarget, git_hash
+from tui.destinations.hub.destination import HubDestination, git_hash
 from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.probe import availability, identity
+from tui.destinations.hub.target import HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
 from tui.settings import NetworkSettings

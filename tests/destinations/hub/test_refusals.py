@@ -16,7 +16,8 @@ from tests.destinations.hosting import Loop
 from tests.destinations.s3_gate import Answer, Gate, gate_before
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
-from tui.destinations.hub.destination import HubDestination, HubTarget
+from tui.destinations.hub.destination import HubDestination
+from tui.destinations.hub.target import HubTarget
 from tui.replicate.secret import Secret
 from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
 from tui.sandbox.hub.accounts import HubToken, Role

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +28,7 @@ from tui.destinations.hub import xet as hub_xet
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain
 from tui.destinations.hub.names import check_repo_id
+from tui.destinations.hub.target import HubTarget
 from tui.destinations.hub.xet import CountingReader
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
@@ -36,28 +37,9 @@ if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.hf_api import RepoFile
 
-HUB = "https://huggingface.co"
 _COMMIT_FILES = 100
 _COMMIT_BYTES = 64 * 1024 * 1024
 _PATHS_AT_ONCE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class HubTarget:
-    """Where in the Hub.
-
-    Attributes:
-        repo_id: `owner/name`; also takes addresses (see `check_repo_id`).
-        folder: below which files go; empty is the top.
-        private: how the repository is made, if it has to be made.
-        xet: send large files by Xet where that is possible.
-    """
-
-    repo_id: str
-    folder: str = ""
-    private: bool = True
-    endpoint: str = HUB
-    xet: bool = True
 
 
 class HubDestination:

@@ -17,8 +17,9 @@ from tui.destinations.common.contract import Destination, LocalFile
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import Throttle
 from tui.destinations.folder import FolderDestination
-from tui.destinations.hub.destination import HubDestination, HubTarget
+from tui.destinations.hub.destination import HubDestination
 from tui.destinations.hub.names import check_repo_id
+from tui.destinations.hub.target import HubTarget
 from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
