@@ -25,7 +25,7 @@ from tui.base.errors import SpokenError
 from tui.client.cloud import CloudCalls
 from tui.client.peer import peer_uid
 from tui.client.publishing import PublishingCalls
-from tui.engine.credentials.handed_in import to_headers
+from tui.client.session_headers import to_headers
 from tui.settings import HOME_VARIABLE, folder_problem
 
 _FINE_STATUS: Final = 200

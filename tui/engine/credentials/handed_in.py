@@ -13,19 +13,10 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
+from tui.client.session_headers import HEADERS
 from tui.replicate.secret import Secret
-
-HEADERS: Final[Mapping[str, str]] = {
-    "replicate_token": "X-Replicate-Token",
-    "hf_token": "X-Hub-Token",
-    "hf_endpoint": "X-Hub-Endpoint",
-}
-"""The header of each value of a session. Read on the socket alone, never over TCP."""
-
-_LONGEST: Final = 8000
-"""aiohttp refuses longer headers; a token that was cut is refused by its service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +58,6 @@ def called_with(handed: HandedIn | None) -> Iterator[None]:
 def engine_wide() -> AbstractContextManager[None]:
     """Run work that is nobody's call; tasks started inside are nobody's either."""
     return called_with(None)
-
-
-def to_headers(session: Mapping[str, str]) -> dict[str, str]:
-    """A session's values as headers; quoted, because an environment holds any character."""
-    told = {header: session.get(name, "") for name, header in HEADERS.items()}
-    return {header: quote(text, safe="")[:_LONGEST] for header, text in told.items() if text}
 
 
 def from_headers(api_base: str, headers: Mapping[str, str]) -> HandedIn | None:

@@ -1,0 +1,22 @@
+"""The headers by which a client names the tokens of its environment with each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+HEADERS: Final[Mapping[str, str]] = {
+    "replicate_token": "X-Replicate-Token",
+    "hf_token": "X-Hub-Token",
+    "hf_endpoint": "X-Hub-Endpoint",
+}
+"""The header of each value of a session. Read on the socket alone, never over TCP."""
+_LONGEST: Final = 8000
+"""aiohttp refuses longer headers; a token that was cut is refused by its service."""
+
+
+def to_headers(session: Mapping[str, str]) -> dict[str, str]:
+    """A session's values as headers; quoted, because an environment holds any character."""
+    told = {header: session.get(name, "") for name, header in HEADERS.items()}
+    return {header: quote(text, safe="")[:_LONGEST] for header, text in told.items() if text}
