@@ -6,9 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
-from tui.base.job_status import STATUS_WORDS, JobStatus, status_label
-from tui.store.records import UNDELIVERED
-from tui.store.unheard import Unheard
+from tui.base.job_status import STATUS_WORDS, UNDELIVERED, JobStatus, status_label
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -82,9 +80,9 @@ def clock(moment: datetime | None) -> str:
     return "—" if moment is None else moment.astimezone().strftime("%H:%M")
 
 
-def unheard(mark: Unheard) -> str:
+def unheard(why: str, since: datetime) -> str:
     """A job that cannot be followed: `token refused, not heard from since 21:04`."""
-    return f"{mark.why}, not heard from since {clock(mark.since)}"
+    return f"{why}, not heard from since {clock(since)}"
 
 
 def stamp(moment: datetime | None) -> str:

@@ -65,3 +65,7 @@ def status_label(state: JobStatus, ascii_only: bool = False) -> str:
     """Glyph and word of a state: `● running`."""
     glyphs = STATUS_ASCII if ascii_only else STATUS_GLYPHS
     return f"{glyphs[state]} {STATUS_WORDS[state]}"
+
+
+UNDELIVERED = "delivered: "
+"""The stage of a finished job begins so while its results are not known to have arrived."""

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tui.base import formatting
-from tui.base.job_status import JobStatus, status_label
+from tui.base.job_status import UNDELIVERED, JobStatus, status_label
 from tui.cli import exit_codes, world
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
 from tui.client.client import ControlClient, ControlError
 from tui.store.job_json import job_json
-from tui.store.records import UNDELIVERED, JobRecord
+from tui.store.records import JobRecord
 
 _LOOK_SECONDS = 300.0
 """So long `submit --wait` waits for the look at the place of the results; a place whose listing

@@ -14,9 +14,6 @@ from typing import Any, Final
 
 from tui.base.job_status import ACTIVE, JobStatus
 
-UNDELIVERED = "delivered: "
-"""The stage of a finished job begins so while its results are not known to have arrived."""
-
 
 @dataclass(frozen=True, slots=True)
 class JobRow:

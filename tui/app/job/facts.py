@@ -56,7 +56,7 @@ def head(
         tone = "warn"
     found = [(formatting.ended(job.status, job.stage), tone)]
     if unheard is not None and job.status.is_active:
-        found.append((formatting.unheard(unheard), "warn"))
+        found.append((formatting.unheard(unheard.why, unheard.since), "warn"))
     if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
         found.append((upload_words(upload), "base"))
     elif job.status is JobStatus.QUEUED and job.queued_at is not None:

@@ -237,7 +237,7 @@ class JobList(VirtualList):
         """What a job without a progress bar says instead."""
         now = self._clock()
         if row.status.is_active and (mark := self.model.unheard.get(row.job_id)) is not None:
-            return formatting.unheard(mark), colors.warn
+            return formatting.unheard(mark.why, mark.since), colors.warn
         if formatting.in_doubt(row.status, row.stage):
             return row.stage, colors.warn
         if row.status is JobStatus.COMPLETED:

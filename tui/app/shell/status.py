@@ -120,7 +120,9 @@ def _unheard(marks: Mapping[str, Unheard]) -> Light | None:
     if mark is None:
         return None
     return Light(
-        "bad", formatting.unheard(mark), f"{mark.why} since {formatting.clock(mark.since)}"
+        "bad",
+        formatting.unheard(mark.why, mark.since),
+        f"{mark.why} since {formatting.clock(mark.since)}",
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.base.job_status import JobStatus
+from tui.base.job_status import UNDELIVERED, JobStatus
 from tui.destinations.common.errors import PublishError
 from tui.destinations.delivered import Arrival, arrived_at_hub, arrived_in_bucket
 from tui.destinations.s3.profile import S3Profile
@@ -34,7 +34,7 @@ from tui.engine.tracking.recorder import Book
 from tui.engine.transfers.destinations import Places
 from tui.simpletuner.log.delivery import upload_facts
 from tui.store.reader import StoreReader
-from tui.store.records import UNDELIVERED, JobRecord
+from tui.store.records import JobRecord
 from tui.store.writer import Change
 
 DUE: Final = "arrivals_due"
