@@ -13,7 +13,7 @@ import pytest
 from tests.app.world import NOW, home_at, job
 from tui.base.job_status import JobStatus
 from tui.cli.quick import quick
-from tui.store import records
+from tui.base import job_status
 from tui.store.job_json import job_json
 from tui.store.quick_jobs import FORMAT, LOST, jobs_json
 from tui.store.reader import StoreReader
@@ -24,7 +24,7 @@ from tui.store.writer import Change, StoreWriter
 
 def test_it_knows_the_newest_schema() -> None:
     assert len(MIGRATIONS) == FORMAT
-    assert records.LOST == LOST
+    assert job_status.LOST == LOST
 
 
 def test_both_lists_are_the_same(tmp_path: Path) -> None:
