@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.app.world import NOW, home_at, job
+from tui.base import job_status
 from tui.base.job_status import JobStatus
 from tui.cli.quick import quick
-from tui.base import job_status
 from tui.store.job_json import job_json
 from tui.store.quick_jobs import FORMAT, LOST, jobs_json
 from tui.store.reader import StoreReader
