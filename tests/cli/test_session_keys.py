@@ -40,13 +40,13 @@ async def test_a_paused_transfer_keeps_its_keys(home: Home) -> None:
             "0123456789", "job", "http://127.0.0.1:1/v1", "s3:mine-too/runs", datetime.now(UTC),
             state=TransferState.PAUSED, options={"files": [], "card": False},
         )  # fmt: skip
-        engine.book.writer.transfers.insert(record, [])
+        engine.recorder.writer.transfers.insert(record, [])
         assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
         await client.publishing.remove_destination("mine")
         assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
-        engine.book.writer.transfers.update(record.transfer_id, state=TransferState.CANCELLED)
+        engine.recorder.writer.transfers.update(record.transfer_id, state=TransferState.CANCELLED)
         await grows()
-        engine.book.writer.transfers.update(record.transfer_id, state=TransferState.PAUSED)
+        engine.recorder.writer.transfers.update(record.transfer_id, state=TransferState.PAUSED)
         assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
         await client.publishing.remove_destination("mine-too")
         await grows()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
-class SpokenError(Exception):
+class ApiError(Exception):
     """An error of the control API, in the user's words, on either side of the socket.
 
     Attributes:
@@ -36,7 +36,7 @@ class SpokenError(Exception):
         self.details = details or {}
 
 
-class RefusedError(SpokenError):
+class RefusedError(ApiError):
     """A request that the engine understands and does not carry out."""
 
     STATUS: ClassVar = 400

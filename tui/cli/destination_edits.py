@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
-from tui.base.errors import SpokenError
+from tui.base.errors import ApiError
 from tui.cli.destination_grammar import CLEARED, KINDS, OPTIONS, full_path, option
 from tui.cli.failures import wrong_usage
 from tui.cli.output import tell
@@ -60,7 +60,7 @@ def edit(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
     if not keys_too:
         try:
             return _sent(lambda: _put(engine, options.name, body))
-        except SpokenError as error:
+        except ApiError as error:
             if not {"access_key", "secret_key"} & set(error.details.get("fields", {})):
                 raise
             tell("Keys belong to one server, and this is another one: it needs its own.")
@@ -124,7 +124,7 @@ def _given(options: argparse.Namespace, kind: str) -> dict[str, Any]:
     return body
 
 
-def _foreign(typed: str, kind: str) -> SpokenError:
+def _foreign(typed: str, kind: str) -> ApiError:
     return wrong_usage(f"{typed} means nothing for a destination of kind {kind}.", _HELP)
 
 
@@ -143,7 +143,7 @@ def _known(engine: ControlClient, name: str) -> dict[str, Any] | None:
 def _must_know(engine: ControlClient, name: str) -> dict[str, Any]:
     found = _known(engine, name)
     if found is None:
-        raise SpokenError(
+        raise ApiError(
             f"There is no destination {name!r}.",
             "`simpletuner-tui destinations list` shows them.",
             status=404,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tui.base.errors import SpokenError
+from tui.base.errors import ApiError
 from tui.cli import exit_codes
 from tui.cli.output import say_json, tell
 
 
-def wrong_usage(message: str, advice: str = "") -> SpokenError:
+def wrong_usage(message: str, advice: str = "") -> ApiError:
     """A command line that cannot be carried out as it stands."""
-    return SpokenError(message, advice, status=400, code="validation")
+    return ApiError(message, advice, status=400, code="validation")
 
 
 def explain(error: Exception, *, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.base import formatting
-from tui.base.errors import SpokenError
+from tui.base.errors import ApiError
 from tui.cli import destination_edits, exit_codes, world
 from tui.cli.destination_grammar import TARGETS, full_path
 from tui.cli.failures import wrong_usage
@@ -82,11 +82,11 @@ def _target(text: str) -> str:
     return f"dir:{full_path(text[4:])}"
 
 
-def _would_replace(ahead: dict[str, Any]) -> SpokenError:
+def _would_replace(ahead: dict[str, Any]) -> ApiError:
     """What lies there; nothing is queued."""
     names = ahead["replaces"]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return SpokenError(
+    return ApiError(
         f"Other files of the same names lie at {ahead['target']}: {', '.join(names[:5])}{more}.",
         "Nothing was sent. Publish to another folder, or let them be replaced: --overwrite",
         status=409,

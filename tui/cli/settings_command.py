@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from tui.base.errors import SpokenError
+from tui.base.errors import ApiError
 from tui.cli import exit_codes, world
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
@@ -55,7 +55,7 @@ def settings(options: argparse.Namespace) -> int:
     return exit_codes.FINE
 
 
-def _unknown(name: str) -> SpokenError:
+def _unknown(name: str) -> ApiError:
     near = difflib.get_close_matches(name, ABOUT, n=1)
     advice = f"Did you mean {near[0]}?" if near else "All of them: simpletuner-tui settings get"
     return wrong_usage(f"There is no setting {name}.", advice)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from tui.base.errors import SpokenError
+from tui.base.errors import ApiError
 from tui.client.cloud import CloudCalls
 from tui.client.peer import peer_uid
 from tui.client.publishing import PublishingCalls
@@ -34,7 +34,7 @@ _TIMEOUT: Final = 120.0
 _SILENCE: Final = 45.0  # the engine sends a comment every 15 s, so this much silence is a dead line
 
 
-class ControlError(SpokenError):
+class ControlError(ApiError):
     """The engine refused or failed."""
 
 

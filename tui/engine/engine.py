@@ -14,39 +14,39 @@ from typing import Any
 from tui import __version__
 from tui.base.clock import utc_now
 from tui.engine.config.live import LiveSettings
-from tui.engine.config.watch import SettingsWatch
+from tui.engine.config.watch import SettingsWatcher
 from tui.engine.credentials.account import AccountService
 from tui.engine.credentials.api_keys import ApiKeys
 from tui.engine.credentials.handed_in import engine_wide
 from tui.engine.credentials.proxy_password import ProxyPassword
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.credentials.takeover import Takeover
-from tui.engine.delivery.confirm_delivery import Arrivals
-from tui.engine.delivery.hub_repositories import HubLookup
+from tui.engine.delivery.confirm_delivery import DeliveryConfirmation
+from tui.engine.delivery.hub_repositories import HubRepositories
 from tui.engine.delivery.resolve import JobDelivery
-from tui.engine.delivery.result import Proof
-from tui.engine.http_api.cloud import CloudDesk
-from tui.engine.http_api.settings import SettingsDesk
-from tui.engine.http_api.transfers import PublishingDesk
-from tui.engine.listener.service import Listening
-from tui.engine.listener.webhook_events import HookDesk
-from tui.engine.listener.webhook_probes import HookProbes
-from tui.engine.listener.webhook_secrets import HookSecrets
+from tui.engine.delivery.result import DeliveryResult
+from tui.engine.http_api.cloud import CloudRoutes
+from tui.engine.http_api.settings import SettingsRoutes
+from tui.engine.http_api.transfers import TransferRoutes
+from tui.engine.listener.service import ListenerService
+from tui.engine.listener.webhook_events import WebhookEvents
+from tui.engine.listener.webhook_probes import WebhookProbes
+from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
 from tui.engine.listener.webhook_tests import WebhookTests
 from tui.engine.results.collector import Collector
-from tui.engine.results.locations import ResultPlaces
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.results.locations import ResultLocations
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.spending.watch import SpendingWatch
 from tui.engine.submission.job_service import JobService
-from tui.engine.submission.model_catalog import Catalog
+from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.submit import Submitter
-from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.settings import Home, Settings
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery
@@ -84,30 +84,30 @@ class Engine:
         self._api_base = api_base
         self._mode = mode
         self.live = LiveSettings(home, settings, given)
-        self.hub = Hub()
-        self._settings_watch = SettingsWatch(home, self.live, self.hub)
+        self.bus = EventBus()
+        self._settings_watch = SettingsWatcher(home, self.live, self.bus)
         self.started_at = utc_now()
         self._stop = asyncio.Event()
         self._calls = 0
         self._needed_at = time.monotonic()
         self._tasks = TaskOwner()
-        self._proxy_password = ProxyPassword(self.live, self.hub, self._tasks)
+        self._proxy_password = ProxyPassword(self.live, self.bus, self._tasks)
         self._writer = StoreWriter(home)
         self.reader = StoreReader(home.database)
-        self.book = Book(self._writer, home, self.hub)
+        self.recorder = JobRecorder(self._writer, home, self.bus)
         self.keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now)
-        self.clients = Clients(self.live, self._token_came)
-        claims = Claims(self.book, self.keys, self.clients.clock_offset)
+        self.clients = ReplicateClients(self.live, self._token_came)
+        claims = PredictionClaims(self.recorder, self.keys, self.clients.clock_offset)
         outputs = Path(settings.cloud.outputs_dir).expanduser()
         self._outputs = outputs if settings.cloud.outputs_dir else home.outputs
         self.monitor = Monitor(
-            self.book, self.clients, self.hub, self._tasks, lambda: self.live.now.cloud.polling
+            self.recorder, self.clients, self.bus, self._tasks, lambda: self.live.now.cloud.polling
         )
-        self.probes = HookProbes()
+        self.probes = WebhookProbes()
         self.api_keys = ApiKeys(self._writer, utc_now)
-        self.hook_secrets = HookSecrets(self.clients)
-        hooks = HookDesk(
-            book=self.book,
+        self.hook_secrets = AccountWebhookSecrets(self.clients)
+        hooks = WebhookEvents(
+            recorder=self.recorder,
             claims=claims,
             keys=self.keys,
             live=self.live,
@@ -116,29 +116,29 @@ class Engine:
             secrets=self.hook_secrets,
             default_base=lambda: self.api_base,
         )
-        self.listening = Listening(
+        self.listening = ListenerService(
             live=self.live,
             outputs=self._outputs,
-            book=self.book,
+            recorder=self.recorder,
             keys=self.keys,
-            hub=self.hub,
+            bus=self.bus,
             hooks=hooks,
         )
-        self.settings_desk = SettingsDesk(home, self.live, self.listening)
-        self.catalog = Catalog(self.clients, self._writer, self.hub, self.live)
-        self.publishing = PublishingDesk(
+        self.settings_desk = SettingsRoutes(home, self.live, self.listening)
+        self.catalog = ModelCatalog(self.clients, self._writer, self.bus, self.live)
+        self.publishing = TransferRoutes(
             clients=self.clients,
             default_base=lambda: self.api_base,
             home=home,
-            hub=self.hub,
+            bus=self.bus,
             live=self.live,
             now=utc_now,
             outputs=self._outputs,
             tasks=self._tasks,
-            write=self.book.write,
+            write=self.recorder.write,
             writer=self._writer,
         )
-        self.hub_lookup = HubLookup(self.clients, self.live)
+        self.hub_lookup = HubRepositories(self.clients, self.live)
         self.job_delivery = JobDelivery(
             clients=self.clients,
             listening=self.listening,
@@ -154,20 +154,20 @@ class Engine:
             reader=self.reader,
         )
         self._collector = Collector(
-            book=self.book,
-            hub=self.hub,
+            recorder=self.recorder,
+            bus=self.bus,
             now=utc_now,
             outputs=self._outputs,
-            places=ResultPlaces(
+            places=ResultLocations(
                 self.clients, self.live, self._writer.transfers, lambda: self.publishing.places
             ),
             reader=self.reader,
         )
         self._submitter = Submitter(
-            book=self.book,
+            recorder=self.recorder,
             claims=claims,
             clients=self.clients,
-            hub=self.hub,
+            bus=self.bus,
             monitor=self.monitor,
             tasks=self._tasks,
             keys=self.keys,
@@ -179,7 +179,7 @@ class Engine:
         claims.on_given = self._submitter.follow
         self.spending = SpendingService(self.reader, self.live, self._service_time)
         self.jobs = JobService(
-            book=self.book,
+            recorder=self.recorder,
             claims=claims,
             clients=self.clients,
             collector=self._collector,
@@ -192,10 +192,10 @@ class Engine:
             submitter=self._submitter,
             tasks=self._tasks,
         )
-        self.arrivals = Arrivals(
-            book=self.book,
+        self.arrivals = DeliveryConfirmation(
+            recorder=self.recorder,
             clients=self.clients,
-            hub=self.hub,
+            bus=self.bus,
             live=self.live,
             places=self.publishing.places,
             reader=self.reader,
@@ -203,14 +203,14 @@ class Engine:
             tasks=self._tasks,
             now=utc_now,
         )
-        self.book.on_end = self._job_ended
+        self.recorder.on_end = self._job_ended
         self._spending_watch = SpendingWatch(
             self.spending,
             writer=self._writer,
-            hub=self.hub,
+            bus=self.bus,
             live=self.live,
             cancel=self.jobs.cancel,
-            note=lambda job_id, words: self.book.note(job_id, "local", "limit", words),
+            note=lambda job_id, words: self.recorder.note(job_id, "local", "limit", words),
         )
         self.webhook_tests = WebhookTests(
             clients=self.clients,
@@ -222,7 +222,7 @@ class Engine:
         self.account = AccountService(
             catalog=self.catalog,
             clients=self.clients,
-            hub=self.hub,
+            bus=self.bus,
             live=self.live,
             preparer=self.preparer,
             writer=self._writer,
@@ -234,12 +234,12 @@ class Engine:
             tasks=self._tasks,
             remembered_owner=self.account.remembered_owner,
         )
-        self.cloud = CloudDesk(
+        self.cloud = CloudRoutes(
             catalog=self.catalog,
             clients=self.clients,
             default_base=lambda: self.api_base,
             home=home,
-            hub=self.hub,
+            bus=self.bus,
             keys=self.keys,
             listening=self.listening,
             live=self.live,
@@ -355,7 +355,7 @@ class Engine:
 
     async def _prove_delivery(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
-    ) -> Proof:
+    ) -> DeliveryResult:
         return await self.cloud.delivery.for_job(api_base, delivery, config, submit=submit)
 
     def _is_busy(self, api_base: str) -> bool:

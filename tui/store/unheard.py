@@ -13,7 +13,7 @@ FACT: Final = "unheard"
 
 
 @dataclass(frozen=True, slots=True)
-class Unheard:
+class LostContact:
     """A job that cannot be followed.
 
     Attributes:
@@ -29,12 +29,12 @@ class Unheard:
         return {"why": self.why, "since": self.since.isoformat()}
 
 
-def read_unheard(value: Any) -> dict[str, Unheard]:
+def read_unheard(value: Any) -> dict[str, LostContact]:
     """The fact's value by job id; what cannot be read is left out."""
-    found: dict[str, Unheard] = {}
+    found: dict[str, LostContact] = {}
     for job_id, row in value.items() if isinstance(value, dict) else ():
         try:
-            found[job_id] = Unheard(str(row["why"]), datetime.fromisoformat(row["since"]))
+            found[job_id] = LostContact(str(row["why"]), datetime.fromisoformat(row["since"]))
         except (KeyError, TypeError, ValueError):
             continue
     return found

@@ -17,7 +17,7 @@ from tui.app.jobs.screen import JobsScreen
 from tui.base.job_status import JobStatus
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
-from tui.store.unheard import FACT, Unheard
+from tui.store.unheard import FACT, LostContact
 from tui.store.writer import Change, StoreWriter
 
 
@@ -383,7 +383,7 @@ async def test_a_job_that_cannot_be_followed_says_so_in_row_and_bar_and_page(
 
         assert words not in text_of(app)
         writer = StoreWriter(world)
-        writer.set_fact(FACT, {"job00000": Unheard("token refused", since).row()})
+        writer.set_fact(FACT, {"job00000": LostContact("token refused", since).row()})
         engine.send("fact", {"name": FACT})
         await wait_for(pilot, lambda: words in row("cat-lora-0"))
         assert f"✗ {words}" in lines_of(app)[0]

@@ -6,7 +6,7 @@ import pytest
 
 from tui.app.publishing.speed import Moving, sums, time_left
 from tui.engine.transfers import transfer_progress as module
-from tui.engine.transfers.transfer_progress import Control
+from tui.engine.transfers.transfer_progress import TransferProgress
 
 MIB = 1 << 20
 
@@ -22,7 +22,7 @@ class Clock:
 async def test_a_limited_speed_is_never_said_to_be_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, control = Clock(monkeypatch), Control(lambda: None)
+    clock, control = Clock(monkeypatch), TransferProgress(lambda: None)
     control.total = 100 * MIB
     control.settle(0, 0)
     control.settle(1, 5 * MIB)  # it was there already
@@ -39,7 +39,7 @@ async def test_a_limited_speed_is_never_said_to_be_beyond_the_limit(
 async def test_what_another_name_was_copied_from_is_no_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, control = Clock(monkeypatch), Control(lambda: None)
+    clock, control = Clock(monkeypatch), TransferProgress(lambda: None)
     for number in range(10):
         control.settle(number, MIB)
         clock.now += 1

@@ -138,7 +138,7 @@ async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, shel
     hostile = FetchRecord(
         job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"
     )
-    desk.engine.book.writer.fetches.put([hostile])
+    desk.engine.recorder.writer.fetches.put([hostile])
     async with app_of(desk, shelf) as (app, pilot):
         await pilot.press("3")
         await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen), LONG)

@@ -45,4 +45,4 @@ async def test_a_late_answer_by_the_old_way_out_does_not_stand(
     assert (await account.validate(base))["valid"] is True
     late.set()
     assert (await first)["valid"] is True
-    assert world.engine.book.writer.fact(scoped("account", base))["valid"] is True
+    assert world.engine.recorder.writer.fact(scoped("account", base))["valid"] is True

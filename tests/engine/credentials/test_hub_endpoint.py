@@ -12,7 +12,7 @@ from tests.replicate.server import serving
 from tui.client.agent import engine_environment, session_of
 from tui.client.client import ControlClient
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import DEFAULT_HUB, clean_endpoint
 from tui.settings import Home, Settings
 
@@ -21,11 +21,11 @@ LOCAL = "http://127.0.0.1:5/v1"
 
 
 @pytest.fixture
-def clients(home: Home) -> Clients:
-    return Clients(LiveSettings(home, Settings()), lambda _base: None)
+def clients(home: Home) -> ReplicateClients:
+    return ReplicateClients(LiveSettings(home, Settings()), lambda _base: None)
 
 
-def shown(clients: Clients, base: str) -> str:
+def shown(clients: ReplicateClients, base: str) -> str:
     token = clients.hub_token(base)
     return token.reveal() if token is not None else ""
 
@@ -36,7 +36,7 @@ def test_the_session_carries_the_hub_and_the_engine_forgets_the_shells() -> None
     assert engine_environment(environ) == {"LANG": "C"}
 
 
-def test_each_api_has_a_hub_of_its_own(clients: Clients) -> None:
+def test_each_api_has_a_hub_of_its_own(clients: ReplicateClients) -> None:
     clients.set_hub(LOCAL, "http://127.0.0.1:7/", "hf_sandbox")
     clients.set_hub(LIVE, "", "hf_real")
     assert (clients.hub_endpoint(LOCAL), shown(clients, LOCAL)) == (
@@ -46,7 +46,7 @@ def test_each_api_has_a_hub_of_its_own(clients: Clients) -> None:
     assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == (DEFAULT_HUB, "hf_real")
 
 
-def test_a_token_stays_with_the_hub_that_it_was_given_for(clients: Clients) -> None:
+def test_a_token_stays_with_the_hub_that_it_was_given_for(clients: ReplicateClients) -> None:
     clients.set_hub(LIVE, "https://mirror.example", "hf_mirror")
     clients.set_hub(LIVE, "", "hf_real")  # a window without HF_ENDPOINT
     assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == (DEFAULT_HUB, "hf_real")
@@ -58,14 +58,14 @@ def test_a_token_stays_with_the_hub_that_it_was_given_for(clients: Clients) -> N
     assert shown(clients, LIVE) == "hf_mirror"
 
 
-def test_a_real_token_is_not_for_a_server_on_this_machine(clients: Clients) -> None:
+def test_a_real_token_is_not_for_a_server_on_this_machine(clients: ReplicateClients) -> None:
     clients.set_hub(LOCAL, "", "hf_real")
     assert (clients.hub_endpoint(LOCAL), shown(clients, LOCAL)) == ("", "")
     clients.set_hub(LOCAL, DEFAULT_HUB, "hf_real")  # unless somebody says exactly that
     assert shown(clients, LOCAL) == "hf_real"
 
 
-def test_an_address_that_cannot_be_one_sends_a_token_nowhere(clients: Clients) -> None:
+def test_an_address_that_cannot_be_one_sends_a_token_nowhere(clients: ReplicateClients) -> None:
     clients.set_hub(LIVE, "mirror.example", "hf_mirror")
     assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == ("", "")
 

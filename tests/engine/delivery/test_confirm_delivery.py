@@ -36,7 +36,7 @@ async def notices(world: World) -> AsyncIterator[list[dict[str, Any]]]:
     heard: list[dict[str, Any]] = []
 
     async def listen() -> None:
-        with world.engine.hub.subscribe() as queue:
+        with world.engine.bus.subscribe() as queue:
             while True:
                 kind, data = await queue.get()
                 if kind == "notice":
@@ -70,7 +70,7 @@ async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
     assert delivered["files"] > 0
     assert "delivered" in world.kinds(job.job_id)
     assert job_json(job)["delivered"] == delivered
-    await eventually(lambda: world.engine.book.writer.fact(DUE) == [])
+    await eventually(lambda: world.engine.recorder.writer.fact(DUE) == [])
 
 
 async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
@@ -80,7 +80,7 @@ async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
     assert (delivered["missing"], job.stage) == ([], "")
     assert delivered["files"] > 0
     assert "delivered" in world.kinds(job.job_id)
-    await eventually(lambda: world.engine.book.writer.fact(DUE) == [])
+    await eventually(lambda: world.engine.recorder.writer.fact(DUE) == [])
 
 
 async def test_uploads_to_this_machine_that_all_failed_are_told(world: World) -> None:
@@ -211,7 +211,7 @@ async def test_it_is_looked_up_after_a_restart(
         world.sandbox.hub.hub.faults.failures["/paths-info"] = 1
         job_id = await world.submit(delivery=HUB)
         await known(world, job_id, "unknown")
-        assert world.engine.book.writer.fact(DUE) == [job_id]
+        assert world.engine.recorder.writer.fact(DUE) == [job_id]
         arrivals = world.engine.arrivals
         arrivals.take_up()  # as a new engine does
         job = await known(world, job_id, "yes")

@@ -32,7 +32,7 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.diagnostics.network_probe import look
 from tui.engine.engine import Engine
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.listener.storage import STORAGE_PATH
 from tui.sandbox.config import SandboxConfig
@@ -319,7 +319,7 @@ async def test_the_password_lives_in_the_keyring_and_comes_back_with_the_engine(
             assert shown == way.replace(LOGIN.partition(":")[2], "***")
             await cloud.set_network(proxy=shown)  # as a form sends back what it was given
             again = LiveSettings(home, load_settings(home, {}))
-            password = ProxyPassword(again, Hub(), TaskOwner())
+            password = ProxyPassword(again, EventBus(), TaskOwner())
             await password.recall()
             assert password.kept == "keyring"
             probe = await look(API, network_of(again.now.network), 10)

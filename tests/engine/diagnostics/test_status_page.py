@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.replicate.server import serving
 from tui.engine.config.live import LiveSettings
 from tui.engine.diagnostics.status_page import PAGE, StatusPage, page_of, read_summary
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve
 from tui.settings import Home, Settings
@@ -33,7 +33,7 @@ async def reading(home: Home, address: str = "") -> AsyncIterator[StatusPage]:
     settings = replace(settings, network=replace(settings.network, status_page=address))
     writer = StoreWriter(home)
     try:
-        yield StatusPage(LiveSettings(home, settings), writer, Hub())
+        yield StatusPage(LiveSettings(home, settings), writer, EventBus())
     finally:
         writer.close()
 

@@ -126,7 +126,7 @@ async def test_streams_say_goodbye_and_end(home: Home) -> None:
 
     async with running_engine(home) as (engine, client):
         listener = asyncio.create_task(listen(client))
-        await eventually(lambda: engine.hub.listeners)
+        await eventually(lambda: engine.bus.listeners)
         await eventually(lambda: events)
         assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
     await asyncio.wait_for(listener, 5)
@@ -135,9 +135,9 @@ async def test_streams_say_goodbye_and_end(home: Home) -> None:
 
 async def test_a_window_that_does_not_read_is_told_to_read_anew(home: Home) -> None:
     async with running_engine(home) as (engine, _):
-        with engine.hub.subscribe() as queue:
+        with engine.bus.subscribe() as queue:
             for number in range(1500):
-                engine.hub.publish("notice", number=number)
+                engine.bus.publish("notice", number=number)
             kinds = [queue.get_nowait()[0] for _ in range(queue.qsize())]
     assert kinds[0] == "resync"
     assert len(kinds) < 1000

@@ -96,7 +96,7 @@ async def test_both_headers_are_taken_and_revoked_keys_are_not(
 
 
 async def test_keys_are_kept_as_hashes(world: World, key: str) -> None:
-    stored = json.dumps(world.engine.book.writer.fact("api_keys"))
+    stored = json.dumps(world.engine.recorder.writer.fact("api_keys"))
     assert key not in stored
     assert key.rpartition("_")[2] not in stored
     assert key.encode() not in world.home.database.read_bytes()

@@ -143,7 +143,7 @@ async def test_a_hand_edit_is_in_force_and_windows_are_told(
     pair: tuple[Engine, ControlClient], home: Home
 ) -> None:
     engine, client = pair
-    with engine.hub.subscribe() as queue:
+    with engine.bus.subscribe() as queue:
         text = home.settings_file.read_text()
         home.settings_file.write_text(f"{text}[cloud]\npolling = false\n[network]\ntimeout = 'x'\n")
         await eventually(lambda: not engine.live.now.cloud.polling, within=30)
@@ -165,7 +165,7 @@ async def test_a_file_that_is_no_toml_leaves_the_settings_as_they_were(
     engine, client = pair
     await client.cloud.change_settings({"cloud.consent": "never"})
     good = home.settings_file.read_text()
-    with engine.hub.subscribe() as queue:
+    with engine.bus.subscribe() as queue:
         home.settings_file.write_text(f"{good}\n[cloud\n")
         kind, data = await queue.get()
         while kind != "notice":

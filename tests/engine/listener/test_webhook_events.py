@@ -86,9 +86,9 @@ async def test_an_end_told_by_a_webhook_is_collected_once(
     unpolled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[str] = []
-    told = unpolled.engine.book.on_end
+    told = unpolled.engine.recorder.on_end
     monkeypatch.setattr(
-        unpolled.engine.book, "on_end", lambda job: (ended.append(job.job_id), told(job))
+        unpolled.engine.recorder, "on_end", lambda job: (ended.append(job.job_id), told(job))
     )
     unpolled.fault("webhook-duplicate*1")
     job_id = await unpolled.submit()
@@ -142,13 +142,13 @@ async def test_an_unknown_prediction_of_a_trainer_is_brought_in(world: World) ->
     }
     assert (await send(world, body)).status_code == 200
     base = world.sandbox.base_url
-    job = await eventually(lambda: world.engine.book.writer.by_prediction(base, "elsewhere1"))
+    job = await eventually(lambda: world.engine.recorder.writer.by_prediction(base, "elsewhere1"))
     assert job.name == "from the web"
     assert (await send(world, body | {"id": "other", "model": "black-forest/flux"})).is_success
     assert (await send(world, body | {"id": "forged"}, signed=False)).status_code == 401
     await eventually(lambda: world.engine.listening.stats["accepted"] == 2)
     for unwanted in ("other", "forged"):
-        assert world.engine.book.writer.by_prediction(base, unwanted) is None
+        assert world.engine.recorder.writer.by_prediction(base, unwanted) is None
 
 
 async def test_a_body_may_not_claim_another_job(world: World) -> None:
@@ -175,7 +175,7 @@ async def test_bodies_that_simpletuner_composes(world: World) -> None:
     await send(world, body, key=key, signed=False)
     await eventually(lambda: world.engine.listening.stats["accepted"] >= 1)
     job = world.job(job_id)
-    world.engine.book.note(
+    world.engine.recorder.note(
         job_id, "local", "config", "webhooks on", config={**job.config, "webhook_config": "x"}
     )
     await send(world, body | {"message": "caching images"}, key=key, signed=False)

@@ -70,7 +70,7 @@ class Desk:
         return self.engine.home.outputs / folder_of(job)
 
     def insert(self, job: JobRecord) -> JobRecord:
-        return self.engine.book.insert(job)
+        return self.engine.recorder.insert(job)
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ async def test_files_come_in_parts_and_whole(desk: Desk, shelf: Shelf) -> None:
     assert here == {**shelf.files, "2-small.txt": b"hello"}
     assert shelf.asked["big.bin"] == 7  # a look and six parts
     assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
-    assert desk.engine.book.writer.job(job.job_id).data_expires_at is None
+    assert desk.engine.recorder.writer.job(job.job_id).data_expires_at is None
     again = await desk.client.collect(job.job_id)
     assert len(again["files"]) == 4
     assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
@@ -154,7 +154,7 @@ async def test_a_secret_of_the_account_is_no_output(desk: Desk, shelf: Shelf) ->
         assert words in line
     assert not any("word@" in text or "abcdef" in text for text in before)
     # Nothing that could be fetched is about to be deleted, and a second look tells nothing new.
-    assert desk.engine.book.writer.job(job.job_id).data_expires_at is None
+    assert desk.engine.recorder.writer.job(job.job_id).data_expires_at is None
     await desk.client.collect(job.job_id)
     assert written() == before
 
@@ -280,7 +280,7 @@ async def test_what_cannot_be_had_says_why_and_how_long(desk: Desk, shelf: Shelf
     assert rows["gone.bin"]["state"] == "failed"
     assert rows["gone.bin"]["origin"] == "replicate"
     assert not (desk.folder(job) / "cut.bin").exists()
-    assert desk.engine.book.writer.job(job.job_id).data_expires_at is not None
+    assert desk.engine.recorder.writer.job(job.job_id).data_expires_at is not None
     shelf.short.clear()
     shelf.missing.clear()
     assert (await desk.client.collect(job.job_id))["missing"] == []
@@ -384,7 +384,7 @@ async def test_what_an_earlier_version_stored_hidden_is_not_published(
     path = old.relative_to(desk.engine.home.outputs).as_posix()
     digest = hashlib.sha256(b"x").hexdigest()
     file = FileRecord(path, 1, digest, "delivered", datetime.now(UTC))
-    desk.engine.book.add_file(job.job_id, file)
+    desk.engine.recorder.add_file(job.job_id, file)
     assert await published(desk, job, tmp_path / "all") == {"good.bin"}
     with pytest.raises(ControlError, match="is not here"):
         await published(desk, job, tmp_path / "one", files=["sub/.GIT/config"])

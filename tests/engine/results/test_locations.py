@@ -89,7 +89,7 @@ async def test_an_address_that_is_none_of_the_destinations_is_not_asked(
         f"http://127.0.0.1:99999/{BUCKET}/runs",
     ):
         job = ended_job(shelf, output)
-        assert bucket_of(job, desk.engine.book.writer.transfers.destinations()) is None, output
+        assert bucket_of(job, desk.engine.recorder.writer.transfers.destinations()) is None, output
 
 
 def test_a_prefix_that_is_a_key_is_that_object(server: Server) -> None:

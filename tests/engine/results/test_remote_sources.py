@@ -21,7 +21,7 @@ from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import MismatchError
 from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.profile import S3Keys, S3Profile
-from tui.engine.results.download import PART, Fetch
+from tui.engine.results.download import PART, Download
 from tui.engine.results.remote_sources import Bucket, Repo
 from tui.engine.results.source import Source
 from tui.replicate.secret import Secret
@@ -91,7 +91,7 @@ FAR = pytest.mark.parametrize("far", [bucket, repo], ids=["s3", "hub"])
 async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
     [remote] = await source.list()
     with ThreadPoolExecutor(2) as pool:
-        work = Fetch(
+        work = Download(
             source, remote, target, notes, lambda _: None, lambda _: None, lambda _: None,
             asyncio.Semaphore(2), pool,
         )  # fmt: skip

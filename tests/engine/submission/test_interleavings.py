@@ -23,7 +23,7 @@ from tests.engine.submission.held_answers import HeldAnswers, hold_answers
 from tests.engine.world import quick_settings
 from tests.support import eventually
 from tui.engine.engine import Engine
-from tui.engine.listener.service import Listening
+from tui.engine.listener.service import ListenerService
 from tui.engine.submission import post_once
 from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
@@ -76,8 +76,8 @@ class Stage:
     @property
     def jobs(self) -> list[JobRecord]:
         """Records of this script's jobs, and of of every other active record."""
-        active = {job.job_id for job in self.engine.book.writer.active()}
-        return [self.engine.book.writer.job(one) for one in sorted({*active, *self.submitted})]
+        active = {job.job_id for job in self.engine.recorder.writer.active()}
+        return [self.engine.recorder.writer.job(one) for one in sorted({*active, *self.submitted})]
 
     async def play(self, dice: random.Random) -> None:
         for number in range(dice.randint(3, 6)):
@@ -140,7 +140,7 @@ class Stage:
         """Everything that was held comes, nothing breaks any more, and a last sync looks."""
         self.sandbox.core.faults.clear()
         self.sandbox.core.faults.add(Fault.parse("queue-forever"))
-        writer = self.engine.book.writer
+        writer = self.engine.recorder.writer
 
         def known() -> bool:
             self.held.release()
@@ -160,7 +160,7 @@ class Stage:
         for record in self.predictions:
             self.sandbox.core.jobs.cancel(record)
         self.engine.monitor.wake()
-        await eventually(lambda: not self.engine.book.writer.active(), every=0.002)
+        await eventually(lambda: not self.engine.recorder.writer.active(), every=0.002)
         self.predictions.clear()
         self.submitted.clear()
 
@@ -189,7 +189,7 @@ async def test_whatever_happens_predictions_are_submits_and_jobs_are_predictions
     stage: Stage, monkeypatch: pytest.MonkeyPatch, *, webhooks: bool, first: int
 ) -> None:
     if not webhooks:
-        monkeypatch.setattr(Listening, "webhook_url", lambda _self, _job: None)
+        monkeypatch.setattr(ListenerService, "webhook_url", lambda _self, _job: None)
     for seed in range(first, first + SLICE):
         await stage.play(random.Random(seed))
         await stage.settle()

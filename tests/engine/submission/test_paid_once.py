@@ -99,7 +99,7 @@ async def test_a_webhook_without_a_key_gives_it_to_the_job_being_posted(silent: 
 async def test_a_sync_after_a_restart_finds_the_job_that_was_being_posted(silent: World) -> None:
     """The engine ends while the answer is late; the next one syncs before it can look up."""
     job_id, held = await late(silent)
-    writer, base = silent.engine.book.writer, silent.sandbox.base_url
+    writer, base = silent.engine.recorder.writer, silent.sandbox.base_url
     await silent.engine._tasks.aclose()  # what a kill leaves: a record that says "posting"
     assert (await silent.client.sync())["synced"] == 0
     check_one(silent, job_id)
@@ -130,7 +130,7 @@ async def test_twins_whose_answers_are_lost_find_their_own(silent: World) -> Non
 
 def forget_mark(world: World, job_id: str) -> None:
     """Make a job like one that was posted before requests carried a run name of their own."""
-    job = world.engine.book.writer.job(job_id)
+    job = world.engine.recorder.writer.job(job_id)
     prediction = world.predictions[-1]
     config = json.dumps(
         {f"--{k}": v for k, v in sent_settings(job.inputs).items() if k != "tracker_run_name"}
@@ -140,17 +140,19 @@ def forget_mark(world: World, job_id: str) -> None:
     prediction.encoded.clear()
     submit = {k: v for k, v in job.submit.items() if k not in ("mark", "clock_offset")}
     submit["fingerprint"] = input_fingerprint(inputs, submit["secret_names"])
-    world.engine.book.note(job_id, "local", "old", "As before.", inputs=inputs, submit=submit)
+    world.engine.recorder.note(job_id, "local", "old", "As before.", inputs=inputs, submit=submit)
 
 
 def import_it(world: World, record: Record, logs: str = "") -> str:
     """The record that a former version made of a prediction it did not recognise."""
     row = Prediction.read(world.sandbox.core.views.record(record, "list"))
-    book = world.engine.book
-    job = import_prediction(row, world.sandbox.base_url, book, world.engine.live.now, "sync")
+    recorder = world.engine.recorder
+    job = import_prediction(row, world.sandbox.base_url, recorder, world.engine.live.now, "sync")
     assert job is not None
     assert is_imported(job)
-    book.tell(job.job_id, replace(snapshot_of(row), status="processing", logs=logs), "sync")
+    recorder.apply_snapshot(
+        job.job_id, replace(snapshot_of(row), status="processing", logs=logs), "sync"
+    )
     return job.job_id
 
 
@@ -189,12 +191,12 @@ async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: Wo
     job_id, held = await late(silent)
     await silent.engine._tasks.aclose()
     other = import_it(silent, silent.predictions[0])
-    silent.engine.book.forget(other)
+    silent.engine.recorder.forget(other)
     silent.engine._take_up()
     await posted(silent, job_id)
     held.release()
     check_one(silent, job_id)
-    spent = silent.engine.book.writer._read("SELECT COUNT(*) FROM ledger")
+    spent = silent.engine.recorder.writer._read("SELECT COUNT(*) FROM ledger")
     assert spent == [(0,)]  # the job's own record counts it now
 
 
@@ -211,8 +213,8 @@ async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
     mine = silent.predictions.pop()  # the second POST did not arrive, as it turns out
     silent.sandbox.core.jobs.by_id.pop(mine.id)
     since = silent.predictions[0].created_at.isoformat()
-    job = silent.engine.book.writer.job(second)
-    silent.engine.book.note(
+    job = silent.engine.recorder.writer.job(second)
+    silent.engine.recorder.note(
         second, "local", "old", "At the same time.", submit={**job.submit, "since": since}
     )
     silent.engine._take_up()
@@ -229,12 +231,12 @@ async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
 async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: World) -> None:
     """The answer names what another submit's record has already: a fact, no full disk."""
     job_id, held = await late(silent)
-    writer = silent.engine.book.writer
+    writer = silent.engine.recorder.writer
     other = replace(
         writer.job(job_id), job_id="another", prediction_id=silent.predictions[0].id,
         status=JobStatus.RUNNING,
     )  # fmt: skip
-    silent.engine.book.insert(other)
+    silent.engine.recorder.insert(other)
     held.release()
     job = await posted(silent, job_id)
     assert (job.status, job.provider_status) == (JobStatus.FAILED, LOST)
@@ -243,7 +245,7 @@ async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: Wor
     assert job.completed_at is not None
     assert job.cost_micros == as_lost(job, job.completed_at)["cost_micros"] > 0
     with pytest.raises(DuplicateError):
-        silent.engine.book.note(job_id, "local", "x", "x", prediction_id=other.prediction_id)
+        silent.engine.recorder.note(job_id, "local", "x", "x", prediction_id=other.prediction_id)
 
 
 async def test_a_page_that_cannot_be_had_is_no_proof(silent: World) -> None:
@@ -301,8 +303,8 @@ async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) 
     """The first POST is carried out unseen; the second one's look-up finds it."""
     silent.fault(f"cut=0*1@{POST}")
     hidden: list[Record] = []
-    book = silent.engine.book
-    noted = book.note
+    recorder = silent.engine.recorder
+    noted = recorder.note
 
     def note(job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
         if kind == "uncertain" and not hidden:  # a list that lags behind
@@ -310,7 +312,7 @@ async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) 
             hidden[0].created_at -= timedelta(seconds=30)
             hidden[0].encoded.clear()
             silent.fault(f"cut-request*1@{POST}")
-            job = book.writer.job(job_id)
+            job = recorder.writer.job(job_id)
             since = job.submit["since"]
             back = (hidden[0].created_at - timedelta(seconds=1)).isoformat()
             values["submit"] = {**job.submit, "since": back}
@@ -319,7 +321,7 @@ async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) 
             silent.predictions.append(hidden[0])
         return noted(job_id, source, kind, message, **values)
 
-    book.note = note  # type: ignore[method-assign]
+    recorder.note = note  # type: ignore[method-assign]
     job_id = await silent.submit()
     job = await posted(silent, job_id)
     assert silent.kinds(job_id).count("uncertain") == 2
@@ -330,12 +332,12 @@ async def test_a_look_up_knows_what_our_clock_said_when_it_was_posted(silent: Wo
     """Our clock was an hour ahead at the POST and has been set since."""
     job_id, held = await late(silent)
     await silent.engine._tasks.aclose()
-    job = silent.engine.book.writer.job(job_id)
+    job = silent.engine.recorder.writer.job(job_id)
     since = datetime.fromisoformat(job.submit["since"])
     assert abs(since - silent.predictions[0].created_at) < timedelta(seconds=60)
     assert abs(job.submit["clock_offset"]) < 60
     ahead = {"since": (since + timedelta(hours=1)).isoformat(), "clock_offset": -3600.0}
-    silent.engine.book.note(job_id, "local", "clock", "Set.", submit={**job.submit, **ahead})
+    silent.engine.recorder.note(job_id, "local", "clock", "Set.", submit={**job.submit, **ahead})
     silent.engine._take_up()
     held.release()
     await posted(silent, job_id)
@@ -347,8 +349,8 @@ async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
     held = hold_answers(silent.sandbox)
     silent.fault(f"cut=0*1@{POST}")
     hidden: list[Record] = []
-    book = silent.engine.book
-    noted = book.note
+    recorder = silent.engine.recorder
+    noted = recorder.note
 
     def note(job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
         if kind == "uncertain":
@@ -356,7 +358,7 @@ async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
             silent.fault(f"slow*1@{POST}")
         return noted(job_id, source, kind, message, **values)
 
-    book.note = note  # type: ignore[method-assign]
+    recorder.note = note  # type: ignore[method-assign]
     job_id = await silent.submit()
     await eventually(lambda: hidden and silent.predictions, within=20)
     silent.predictions.insert(0, hidden[0])
@@ -381,12 +383,12 @@ async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
     held = hold_answers(silent.sandbox)
     job_id, _ = await late(silent)
     await silent.engine._tasks.aclose()
-    job = silent.engine.book.writer.job(job_id)
+    job = silent.engine.recorder.writer.job(job_id)
     ended: dict[str, Any] = as_lost(job, job.created_at)
     if cancelled:
         ended = {"status": JobStatus.CANCELLED, "cost_micros": 0, "completed_at": job.created_at,
                  "cancel_requested": True}  # fmt: skip
-    silent.engine.book.note(job_id, "local", "state", "It ended.", **ended)
+    silent.engine.recorder.note(job_id, "local", "state", "It ended.", **ended)
     assert (await silent.client.sync())["synced"] == 0
     held.release()
     await posted(silent, job_id)
@@ -425,7 +427,7 @@ async def test_a_cancel_that_was_not_passed_on_is_passed_on_after_a_restart(
     async with running_world(home, project, faults=faults) as world:
         job_id = await world.submit()
         await posted(world, job_id)
-        world.engine.book.note(job_id, "local", "cancel", "Asked.", cancel_requested=True)
+        world.engine.recorder.note(job_id, "local", "cancel", "Asked.", cancel_requested=True)
         await world.engine._tasks.aclose()
         world.engine.monitor._followed.clear()
         world.engine._take_up()

@@ -36,7 +36,7 @@ async def behind_proxy(home: Home, project: Path) -> AsyncIterator[tuple[World, 
 async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
     """Submit, and arm the cut for the bytes of the order itself."""
     armed = asyncio.Event()
-    original = world.engine.book.note
+    original = world.engine.recorder.note
 
     def note(job_id: str, source: str, kind: str, message: str, **values: object) -> object:
         if kind == "posting" and not armed.is_set():
@@ -44,7 +44,7 @@ async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
             armed.set()
         return original(job_id, source, kind, message, **values)  # type: ignore[arg-type]
 
-    world.engine.book.note = note  # type: ignore[assignment, method-assign]
+    world.engine.recorder.note = note  # type: ignore[assignment, method-assign]
     job_id = await world.submit()
     await armed.wait()
     return job_id

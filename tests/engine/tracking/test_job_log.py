@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
-from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.job_log import LogKeeper, LogWriteError, former_logs
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.tracking.job_log import JobLog, LogWriteError, former_logs
 from tui.engine.tracking.reconcile import Snapshot
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
 
@@ -38,19 +38,19 @@ def bars(count: int, start: int = 1) -> str:
     )
 
 
-def open_book(folder: Path) -> Book:
+def open_book(folder: Path) -> JobRecorder:
     home = home_at(folder)
     writer = StoreWriter(home)
-    book = Book(writer, home, Hub())
+    recorder = JobRecorder(writer, home, EventBus())
     try:
         writer.job(JOB)
     except KeyError:
         writer.insert(job(1, JobStatus.QUEUED))
-    return book
+    return recorder
 
 
-def tell(book: Book, logs: str | None, status: str = "processing") -> None:
-    book.tell(JOB, Snapshot(status=status, logs=logs), "poll")
+def tell(recorder: JobRecorder, logs: str | None, status: str = "processing") -> None:
+    recorder.apply_snapshot(JOB, Snapshot(status=status, logs=logs), "poll")
 
 
 def steps(folder: Path) -> list[int]:
@@ -66,93 +66,93 @@ def test_any_tellings_and_restarts_end_with_the_whole_log(cuts: list[int], data:
     text = bars(40) + "[STAGE] done\n"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        book = open_book(folder)
+        recorder = open_book(folder)
         for cut in cuts:
-            tell(book, text[:cut])
+            tell(recorder, text[:cut])
             if data.draw(st.booleans()):
-                book.writer.close()
-                book = open_book(folder)
-        tell(book, text, "succeeded")
-        tell(book, None, "succeeded")
-        tell(book, text[:100], "processing")
-        book.writer.close()
+                recorder.writer.close()
+                recorder = open_book(folder)
+        tell(recorder, text, "succeeded")
+        tell(recorder, None, "succeeded")
+        tell(recorder, text[:100], "processing")
+        recorder.writer.close()
         assert home_at(folder).log_file(JOB).read_bytes() == text.encode()
         assert steps(folder) == list(range(1, 41))
 
 
 def test_dying_between_file_and_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
     text = bars(60)
-    book = open_book(tmp_path)
-    tell(book, text[:2000])
-    book.writer.close()
+    recorder = open_book(tmp_path)
+    tell(recorder, text[:2000])
+    recorder.writer.close()
     log = home_at(tmp_path).log_file(JOB)
     log.write_bytes(text[:3000].encode())  # written, and then the engine was killed
-    book = open_book(tmp_path)
-    tell(book, text, "succeeded")
-    book.writer.close()
+    recorder = open_book(tmp_path)
+    tell(recorder, text, "succeeded")
+    recorder.writer.close()
     assert log.read_bytes() == text.encode()
     assert steps(tmp_path) == list(range(1, 61))
 
 
 def test_dying_after_a_rewrite_reads_the_new_log_anew(tmp_path: Path) -> None:
-    book = open_book(tmp_path)
-    tell(book, bars(30))
-    book.writer.close()
+    recorder = open_book(tmp_path)
+    tell(recorder, bars(30))
+    recorder.writer.close()
     log = home_at(tmp_path).log_file(JOB)
     other = bars(90, start=1000)
     log.write_bytes(other.encode())  # replaced, and the database has not heard of it
-    book = open_book(tmp_path)
-    tell(book, other, "succeeded")
-    assert book.writer.job(JOB).log_replaced
-    book.writer.close()
+    recorder = open_book(tmp_path)
+    tell(recorder, other, "succeeded")
+    assert recorder.writer.job(JOB).log_replaced
+    recorder.writer.close()
     assert steps(tmp_path) == list(range(1000, 1090))
 
 
 def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None:
-    book = open_book(tmp_path)
+    recorder = open_book(tmp_path)
     first, second = bars(20), bars(40, start=500)
-    tell(book, first)
-    tell(book, second)
+    tell(recorder, first)
+    tell(recorder, second)
     log = home_at(tmp_path).log_file(JOB)
     assert log.read_bytes() == second.encode()
     assert [path.read_bytes() for path in former_logs(log)] == [first.encode()]
-    tell(book, "x" * len(second) + "\n" + bars(60, start=2000), "succeeded")
+    tell(recorder, "x" * len(second) + "\n" + bars(60, start=2000), "succeeded")
     assert len(former_logs(log)) == 2
     assert steps(tmp_path) == list(range(2000, 2060))
-    book.forget(JOB)
+    recorder.forget(JOB)
     assert not list(log.parent.iterdir())
-    book.writer.close()
+    recorder.writer.close()
 
 
 def test_notes_of_another_version_mean_reading_it_all_again(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     text = bars(20)
-    keeper = LogKeeper(log, {})
+    keeper = JobLog(log, {})
     first = keeper.take(text, NOW, final=False)
     assert first is not None
     for notes in ({"parser": {"version": 99}, "crc32": 0}, {"odd": 1}, {"parser": 3, "crc32": "x"}):
-        facts = LogKeeper(log, notes).take(text, NOW, final=True)
+        facts = JobLog(log, notes).take(text, NOW, final=True)
         assert facts is not None
         found = [point.step for point in facts.update.metrics if point.name == "loss"]
         assert found == list(range(1, 21))
 
 
 def test_a_log_cut_by_somebody_grows_back(tmp_path: Path) -> None:
-    book = open_book(tmp_path)
+    recorder = open_book(tmp_path)
     text = bars(30)
-    tell(book, text[:2500])
+    tell(recorder, text[:2500])
     log = home_at(tmp_path).log_file(JOB)
     os.truncate(log, 100)
-    tell(book, None)
-    tell(book, text, "succeeded")
-    book.writer.close()
+    tell(recorder, None)
+    tell(recorder, text, "succeeded")
+    recorder.writer.close()
     assert log.read_bytes() == text.encode()
     assert steps(tmp_path) == list(range(1, 31))
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(LogWriteError) as caught:
-        LogKeeper(tmp_path / "none" / "x.log", {}).take("text", NOW, final=False)
+        JobLog(tmp_path / "none" / "x.log", {}).take("text", NOW, final=False)
     assert "x.log" in caught.value.message
     assert caught.value.advice
 
@@ -167,7 +167,7 @@ from tests.engine.tracking.test_job_log import *
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 book = open_book(Path({str(tmp_path)!r}))
 told = []
-with book._hub.subscribe() as queue:
+with book._bus.subscribe() as queue:
     text = bars(20000)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     tell(book, text[:300_000])

@@ -17,17 +17,17 @@ from tests.store.test_billing import job as a_job
 from tests.support import eventually
 from tui.base.job_status import LOST, JobStatus
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking import monitor
 from tui.engine.tracking.monitor import ABSENT, Monitor, growing
 from tui.engine.tracking.reconcile import life_ends
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
 from tui.store.records import JobRecord
-from tui.store.unheard import FACT, Unheard, read_unheard
+from tui.store.unheard import FACT, LostContact, read_unheard
 from tui.store.writer import StoreWriter
 
 T0 = datetime(2026, 11, 29, 21, 4, tzinfo=UTC)
@@ -55,10 +55,10 @@ class Following:
     """
 
     server: Server
-    book: Book
-    clients: Clients
+    recorder: JobRecorder
+    clients: ReplicateClients
     tasks: TaskOwner
-    hub: Hub
+    bus: EventBus
     polling: bool = True
     pauses: list[float] = field(default_factory=list)
     now: datetime = T0
@@ -68,7 +68,7 @@ class Following:
 
     def __post_init__(self) -> None:
         self.monitor = Monitor(
-            self.book, self.clients, self.hub, self.tasks, lambda: self.polling,
+            self.recorder, self.clients, self.bus, self.tasks, lambda: self.polling,
             now=lambda: self.now, wait=self.wait,
         )  # fmt: skip
 
@@ -85,32 +85,32 @@ class Following:
         """Begin to follow a job about which the service gives these answers, the last for good."""
         self.server.on(ROUTE, *answers)
         values = {"prediction_id": ID, "api_base": self.server.base, "created_at": T0} | more
-        self.monitor.follow(self.book.insert(a_job("j", **values)))
+        self.monitor.follow(self.recorder.insert(a_job("j", **values)))
 
     @property
     def job(self) -> JobRecord:
-        return self.book.writer.job("j")
+        return self.recorder.writer.job("j")
 
     async def ended(self) -> JobRecord:
         await eventually(lambda: self.job.status.is_terminal and not self.monitor.following)
         return self.job
 
-    def unheard(self) -> dict[str, Unheard]:
+    def unheard(self) -> dict[str, LostContact]:
         """What the windows read."""
-        return read_unheard(self.book.writer.fact(FACT))
+        return read_unheard(self.recorder.writer.fact(FACT))
 
 
 @asynccontextmanager
 async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
-    server, tasks, hub, writer = Server(), TaskOwner(), Hub(), StoreWriter(home)
-    clients = Clients(LiveSettings(home, Settings()), lambda _: None)
+    server, tasks, bus, writer = Server(), TaskOwner(), EventBus(), StoreWriter(home)
+    clients = ReplicateClients(LiveSettings(home, Settings()), lambda _: None)
     async with serving(server.handle) as port:
         server.port = port
         clients.set_token(server.base, TOKEN.reveal(), "environment")
         clients._clients[server.base] = ReplicateClient(
             TOKEN, base_url=server.base, network=QUICK
         )  # one that repeats nothing for a minute
-        found = Following(server, Book(writer, home, hub), clients, tasks, hub, **more)
+        found = Following(server, JobRecorder(writer, home, bus), clients, tasks, bus, **more)
         try:
             yield found
         finally:
@@ -152,12 +152,12 @@ async def test_after_an_answer_the_pauses_begin_anew(home: Home) -> None:
 
 
 async def test_windows_read_since_when_a_job_was_not_heard_from(home: Home) -> None:
-    seen: list[dict[str, Unheard]] = []
+    seen: list[dict[str, LostContact]] = []
     async with following(home) as desk:
         desk.before_wait = lambda: seen.append(desk.unheard())
         desk.follow(RUNS, REFUSED, REFUSED, RUNS, DONE)
         await desk.ended()
-        mark = {"j": Unheard("token refused", T0)}
+        mark = {"j": LostContact("token refused", T0)}
         assert seen == [{}, mark, mark, {}]
 
 
@@ -199,15 +199,15 @@ async def test_what_could_not_be_followed_is_known_after_a_restart(home: Home) -
         await desk.tasks.aclose()
         desk.now += timedelta(hours=2)
         desk.__post_init__()  # as a new engine does
-        assert desk.unheard() == {"j": Unheard("token refused", T0)}
+        assert desk.unheard() == {"j": LostContact("token refused", T0)}
         desk.monitor.follow(desk.job)
         await eventually(lambda: len(desk.pauses) == 3)
-        assert desk.unheard() == {"j": Unheard("token refused", T0)}
+        assert desk.unheard() == {"j": LostContact("token refused", T0)}
 
 
 async def test_a_job_that_has_ended_is_not_missed(home: Home) -> None:
     async with following(home) as desk:
-        desk.book.writer.set_fact(FACT, {"gone": Unheard("token refused", T0).row()})
+        desk.recorder.writer.set_fact(FACT, {"gone": LostContact("token refused", T0).row()})
         desk.__post_init__()  # as a new engine does
         assert desk.unheard() == {}
 
@@ -283,7 +283,7 @@ async def test_windows_read_that_a_running_job_is_not_found(home: Home) -> None:
     async with following(home, most=ABSENT + 1) as desk:
         desk.follow(RUNS, GONE)
         await eventually(lambda: len(desk.pauses) == ABSENT + 1)
-        assert desk.unheard() == {"j": Unheard("not found at Replicate", T0)}
+        assert desk.unheard() == {"j": LostContact("not found at Replicate", T0)}
 
 
 def test_a_longest_life_is_never_too_short() -> None:

@@ -31,7 +31,7 @@ def a_job_with(world: World, number: int, **files: bytes) -> str:
         job_record(number, JobStatus.COMPLETED), api_base=world.sandbox.base_url, file_count=0,
         file_bytes=0,
     )  # fmt: skip
-    job = world.engine.book.insert(record)
+    job = world.engine.recorder.insert(record)
     kept = []
     for name, data in files.items():
         path = world.home.outputs / folder_of(job) / name.replace("_dot_", ".")
@@ -41,7 +41,7 @@ def a_job_with(world: World, number: int, **files: bytes) -> str:
         kept.append(
             FileRecord(relative, len(data), sha256_of(path), "delivered", datetime.now(UTC))
         )
-    world.engine.book.write(job.job_id, Change(files=kept))
+    world.engine.recorder.write(job.job_id, Change(files=kept))
     return job.job_id
 
 

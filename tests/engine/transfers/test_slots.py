@@ -11,12 +11,12 @@ from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tests.support import eventually
 from tui.client.client import ControlError
-from tui.engine.transfers.worker import Line
+from tui.engine.transfers.worker import TransferSlots
 
 
 async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> None:
     order = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
-    line, log, stop = Line(2, lambda name: order[name]), [], asyncio.Event()
+    line, log, stop = TransferSlots(2, lambda name: order[name]), [], asyncio.Event()
     ends = {name: asyncio.Event() for name in order}
 
     async def go(name: str, place: str) -> None:
@@ -40,7 +40,7 @@ async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> Non
 
 
 async def test_who_is_stopped_while_waiting_goes_away_at_once() -> None:
-    line, first = Line(1, lambda _name: 0), asyncio.Event()
+    line, first = TransferSlots(1, lambda _name: 0), asyncio.Event()
     stop, never = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:

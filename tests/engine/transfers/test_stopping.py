@@ -118,7 +118,7 @@ async def test_an_engine_that_was_killed_meanwhile_does_as_was_asked(
     half_sent(writer, random_file(tmp_path / "a.bin", 100), state, stop=wish)
     writer.close()
     async with running_engine(home) as (engine, _):
-        queue = engine.book.writer.transfers
+        queue = engine.recorder.writer.transfers
         await eventually(lambda: queue.get("0123456789").state.value == end)
         assert "stop" not in queue.get("0123456789").options
 
@@ -127,7 +127,7 @@ async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
     world: World, tmp_path: Path
 ) -> None:
     source = random_file(tmp_path / "a.bin", 1000)
-    tables = world.engine.book.writer.transfers
+    tables = world.engine.recorder.writer.transfers
     async with bucket() as made:
         await keep(world, made)
         name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
@@ -149,10 +149,10 @@ async def test_nothing_is_done_with_a_transfer_while_it_is_being_cancelled(
     world: World, tmp_path: Path
 ) -> None:
     source = random_file(tmp_path / "a.bin", 100)
-    tables = world.engine.book.writer.transfers
+    tables = world.engine.recorder.writer.transfers
     async with bucket() as made:
         await keep(world, made)
-        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         await world.client.publishing.act("0123456789", "cancel")
         await eventually(lambda: made.seen)
         for action in ("resume", "retry", "pause"):
@@ -176,7 +176,7 @@ async def test_parts_that_could_not_be_removed_can_be_removed_later(
         made.let.set()
         made.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
         await keep(world, made)
-        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         await calls.act("0123456789", "cancel")
         row = await ended(world, "0123456789", "cancelled")
         assert "could not be removed" in row["notes"][0]
@@ -209,7 +209,7 @@ async def test_a_destination_with_parts_goes_when_that_is_said(
     async with bucket() as made:
         await keep(world, made)
         source = random_file(tmp_path / "a.bin", 100)
-        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         await world.client.publishing.remove_destination("mine", force=True)
         assert await world.client.publishing.destinations() == []
 
@@ -224,7 +224,7 @@ async def test_bytes_that_are_refused_in_the_end_are_no_progress(
         made.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
         await keep(world, made)
         name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
-        tables = world.engine.book.writer.transfers
+        tables = world.engine.recorder.writer.transfers
         await eventually(lambda: tables.get(name).attempts >= 3, within=40)
         record = tables.get(name)
         assert record.retry_at is not None
@@ -239,7 +239,7 @@ async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: 
         made.let.set()
         made.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         await keep(world, made)
-        half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+        half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         source.write_bytes(b"another")
         await world.client.publishing.act("0123456789", "resume")
         row = await ended(world, "0123456789", "failed")
@@ -247,7 +247,7 @@ async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: 
             "changed", True,
         )  # fmt: skip
         assert "DELETE /buck/runs/a.bin" in [one.partition("?")[0] for one in made.seen]
-        items = world.engine.book.writer.transfers.items("0123456789")
+        items = world.engine.recorder.writer.transfers.items("0123456789")
         assert [one.resume for one in items] == [{}]
 
 
@@ -257,14 +257,14 @@ async def test_ended_transfers_leave_the_list_and_what_arrived_stays_known(
     calls, source = world.client.publishing, random_file(tmp_path / "a.bin", 100)
     done = add(world, f"dir:{tmp_path}/one", LocalFile(source, "a.bin"))
     await ended(world, done, "done")
-    half_sent(world.engine.book.writer, source, TransferState.PAUSED)
+    half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
     with pytest.raises(ControlError, match="cannot be taken off"):
         await calls.clear_list("0123456789")
     assert await calls.clear_list() == [done]
     assert [row["transfer_id"] for row in await calls.transfers()] == ["0123456789"]
     assert await calls.clear_list() == []
-    (there,) = world.engine.book.writer.transfers.published("job")
+    (there,) = world.engine.recorder.writer.transfers.published("job")
     assert there.name == "a.bin"
     # One with something half sent stays, or nobody could remove it.
-    world.engine.book.writer.transfers.update("0123456789", state=TransferState.CANCELLED)
+    world.engine.recorder.writer.transfers.update("0123456789", state=TransferState.CANCELLED)
     assert await calls.clear_list() == []

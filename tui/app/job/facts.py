@@ -16,7 +16,7 @@ from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
 from tui.simpletuner.config.overrides import OVERRIDES
 from tui.store.records import EventRecord, JobRecord, StageRecord
-from tui.store.unheard import Unheard
+from tui.store.unheard import LostContact
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}
@@ -48,7 +48,7 @@ def head(
     job: JobRecord,
     now: datetime,
     upload: UploadProgress | None = None,
-    unheard: Unheard | None = None,
+    unheard: LostContact | None = None,
 ) -> list[tuple[str, str]]:
     """State and figures of a job, the most important first, each with its tone."""
     tone = _TONES.get(job.status, "accent")

@@ -15,7 +15,7 @@ from tui.store.filter import JobFilter, parse_filter
 from tui.store.reader import SORT_COLUMNS, StoreReader
 from tui.store.records import JobRow
 from tui.store.schema import StoreError
-from tui.store.unheard import FACT, Unheard, read_unheard
+from tui.store.unheard import FACT, LostContact, read_unheard
 
 SORTS: Final = ("created", "name", "model", "state", "progress", "step", "loss", "eta", "cost")
 SORT_WORDS: Final = {
@@ -53,7 +53,7 @@ class JobsModel:
         self.counts: dict[JobStatus, int] = {}
         self.marks: set[str] = set()
         self.problem: StoreError | None = None
-        self.unheard: dict[str, Unheard] = {}
+        self.unheard: dict[str, LostContact] = {}
         """Active jobs that cannot be followed at the moment, by id."""
         self._rev = 0
         self._rows: dict[str, JobRow] = {}

@@ -15,7 +15,7 @@ from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.schema import StoreError
 from tui.store.unheard import FACT as UNHEARD
-from tui.store.unheard import Unheard, read_unheard
+from tui.store.unheard import LostContact, read_unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _api(account: dict[str, Any], engine: EngineState) -> Light:
     return Light("bad", "api")
 
 
-def _unheard(marks: Mapping[str, Unheard]) -> Light | None:
+def _unheard(marks: Mapping[str, LostContact]) -> Light | None:
     """The job that was not heard from for the longest; None while all are followed."""
     mark = min(marks.values(), key=lambda one: one.since, default=None)
     if mark is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.settings import Home, Settings, SettingsError, SettingsProblem
 
@@ -20,17 +20,19 @@ _SETTLE: Final = 0.1
 """An editor may write in two steps; the second is waited for before anything is called wrong."""
 
 
-class SettingsWatch:
+class SettingsWatcher:
     """One task, its own and not the engine's: watching a file is no reason for an engine to stay.
 
     Whatever changes the settings, by this watch or by a call, windows are told by `settings`.
     """
 
-    def __init__(self, home: Home, live: LiveSettings, hub: Hub, *, look: float = _LOOK) -> None:
+    def __init__(
+        self, home: Home, live: LiveSettings, bus: EventBus, *, look: float = _LOOK
+    ) -> None:
         """Args: whose file, where the settings go, who is told, seconds between two looks."""
         self._home = home
         self._live = live
-        self._hub = hub
+        self._bus = bus
         self._look = look
         self._tasks = TaskOwner()
         self._seen = self._stamp()
@@ -46,7 +48,7 @@ class SettingsWatch:
         await self._tasks.aclose()
 
     def _changed(self, _before: Settings, after: Settings) -> None:
-        self._hub.publish("settings")
+        self._bus.publish("settings")
         self._tell(after.problems)
 
     async def _watch(self) -> None:
@@ -78,7 +80,7 @@ class SettingsWatch:
         self._told = error.message
         LOG.warning("settings: %s", error.message)
         advice = f"The settings from before hold. {error.advice}"
-        self._hub.publish("notice", level="error", message=error.message, advice=advice)
+        self._bus.publish("notice", level="error", message=error.message, advice=advice)
 
     def _tell(self, problems: tuple[SettingsProblem, ...]) -> None:
         known = self._told if isinstance(self._told, tuple) else ()
@@ -86,7 +88,7 @@ class SettingsWatch:
         for problem in problems:
             if problem not in known:
                 LOG.warning("settings: %s", problem.words())
-                self._hub.publish(
+                self._bus.publish(
                     "notice",
                     level="warning",
                     message=problem.words(),

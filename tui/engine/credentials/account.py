@@ -8,9 +8,13 @@ from typing import Any
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients, MissingTokenError, OpenAddressError
-from tui.engine.runtime.event_bus import Hub
-from tui.engine.submission.model_catalog import Catalog, version_row
+from tui.engine.credentials.replicate_clients import (
+    MissingTokenError,
+    OpenAddressError,
+    ReplicateClients,
+)
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.submission.model_catalog import ModelCatalog, version_row
 from tui.engine.submission.prepare import Preparer
 from tui.replicate.errors import (
     AuthenticationError,
@@ -30,16 +34,16 @@ class AccountService:
     def __init__(
         self,
         *,
-        catalog: Catalog,
-        clients: Clients,
-        hub: Hub,
+        catalog: ModelCatalog,
+        clients: ReplicateClients,
+        bus: EventBus,
         live: LiveSettings,
         preparer: Preparer,
         writer: StoreWriter,
     ) -> None:
         self._catalog = catalog
         self._clients = clients
-        self._hub = hub
+        self._bus = bus
         self._live = live
         self._preparer = preparer
         self._writer = writer
@@ -96,7 +100,7 @@ class AccountService:
         self._told[api_base] = (number, answer)
         fact = scoped("account", api_base)
         self._writer.set_fact(fact, answer)
-        self._hub.publish("fact", name=fact)
+        self._bus.publish("fact", name=fact)
         return answer
 
     def remembered_owner(self, api_base: str) -> str:

@@ -20,7 +20,7 @@ from tui.replicate.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
-class HandedIn:
+class CallerTokens:
     """What a caller's environment holds.
 
     Attributes:
@@ -36,17 +36,17 @@ class HandedIn:
     hub_endpoint: str = ""
 
 
-_CALLER: Final[ContextVar[HandedIn | None]] = ContextVar("handed_in", default=None)
+_CALLER: Final[ContextVar[CallerTokens | None]] = ContextVar("handed_in", default=None)
 
 
-def caller(api_base: str) -> HandedIn | None:
+def caller(api_base: str) -> CallerTokens | None:
     """What came with the call that this code runs for, if it is about `api_base`."""
     found = _CALLER.get()
     return found if found is not None and found.api_base == api_base else None
 
 
 @contextmanager
-def called_with(handed: HandedIn | None) -> Iterator[None]:
+def called_with(handed: CallerTokens | None) -> Iterator[None]:
     """Run a call, and the tasks it starts, with the tokens that came with it."""
     mark = _CALLER.set(handed)
     try:
@@ -60,12 +60,12 @@ def engine_wide() -> AbstractContextManager[None]:
     return called_with(None)
 
 
-def from_headers(api_base: str, headers: Mapping[str, str]) -> HandedIn | None:
+def from_headers(api_base: str, headers: Mapping[str, str]) -> CallerTokens | None:
     """The opposite of `to_headers`; None when no value came."""
     told = {name: unquote(headers.get(header, "")).strip() for name, header in HEADERS.items()}
     if not any(told.values()):
         return None
-    return HandedIn(
+    return CallerTokens(
         api_base,
         Secret(told["replicate_token"]) if told["replicate_token"] else None,
         Secret(told["hf_token"]) if told["hf_token"] else None,

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tui.engine.config.live import LiveSettings
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
@@ -28,10 +28,10 @@ class ProxyPassword:
         problem: why the keyring has not got it.
     """
 
-    def __init__(self, live: LiveSettings, hub: Hub, tasks: TaskOwner) -> None:
+    def __init__(self, live: LiveSettings, bus: EventBus, tasks: TaskOwner) -> None:
         """Args: the settings, who is told, who owns what runs behind."""
         self._live = live
-        self._hub = hub
+        self._bus = bus
         self._tasks = tasks
         self._kept: dict[str, Secret] = {}
         self.kept = ""
@@ -75,7 +75,7 @@ class ProxyPassword:
             await store_token(KIND, _whose(bare), password)
         except KeyringError as error:
             self.problem = error.message
-            self._hub.publish(
+            self._bus.publish(
                 "notice",
                 level="warning",
                 message=f"The proxy's password is kept for this session only: {error.message}.",
@@ -84,7 +84,7 @@ class ProxyPassword:
             return
         self._kept[bare] = password
         self.kept, self.problem = "keyring", ""
-        self._hub.publish("settings")
+        self._bus.publish("settings")
 
     async def _forget(self, bare: str) -> None:
         try:

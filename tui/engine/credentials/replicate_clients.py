@@ -15,7 +15,7 @@ from tui.engine.credentials.token_store import (
     Kind,
     Source,
     Token,
-    TokenBox,
+    TokenStore,
 )
 from tui.replicate.budget import Circuit, RateBudget
 from tui.replicate.client import ReplicateClient
@@ -51,7 +51,7 @@ class OpenAddressError(AuthenticationError):
         super().__init__(reason, advice=HOW_TO_SEND_OPENLY)
 
 
-class Clients:
+class ReplicateClients:
     """Tokens and clients by API base."""
 
     def __init__(self, live: LiveSettings, on_token: Callable[[str], None]) -> None:
@@ -59,7 +59,7 @@ class Clients:
         self._live = live
         live.on_change(self._settings_changed)
         self._on_token = on_token
-        self.tokens = TokenBox(
+        self.tokens = TokenStore(
             self._token_changed,
             may_send_openly=lambda: self.may_send_openly,
         )

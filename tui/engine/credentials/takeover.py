@@ -15,8 +15,8 @@ from typing import Final, Literal
 
 from tui.base.hosts import is_open
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.handed_in import HandedIn
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.handed_in import CallerTokens
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import hub_owner
 from tui.engine.credentials.token_store import Kind, Token, hub_meant
 from tui.engine.runtime.tasks import TaskOwner
@@ -29,7 +29,7 @@ _PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TokenVerdict:
     """What a service says about a token.
 
     Attributes:
@@ -57,7 +57,7 @@ class Takeover:
     def __init__(
         self,
         *,
-        clients: Clients,
+        clients: ReplicateClients,
         is_busy: Callable[[str], bool],
         live: LiveSettings,
         tasks: TaskOwner,
@@ -95,7 +95,7 @@ class Takeover:
         if token:
             self._look_at(_Offer("replicate", api_base, Secret(token)))
         secret = Secret(hub_token) if hub_token else None
-        hub = hub_meant(HandedIn(api_base, None, secret, endpoint))
+        hub = hub_meant(CallerTokens(api_base, None, secret, endpoint))
         if hub is None:
             return
         if secret is not None and hub:
@@ -158,7 +158,7 @@ class Takeover:
         moves = bool(offer.hub) and offer.hub != hub
         if not moves:
             self._clients.tokens.learn_owner(offer.kind, offer.api_base, offer.secret, found.owner)
-        before = Verdict("unknown") if moves else await self._owner_of(offer, used)
+        before = TokenVerdict("unknown") if moves else await self._owner_of(offer, used)
         if self._used(offer.kind, offer.api_base) != used:  # replaced by hand meanwhile
             return False
         fits = before.state == "refused" or (before.owner != "" and before.owner == found.owner)
@@ -167,35 +167,39 @@ class Takeover:
             return True
         return moves or before.state != "unknown"
 
-    async def _owner_of(self, offer: _Offer, used: Token | None) -> Verdict:
+    async def _owner_of(self, offer: _Offer, used: Token | None) -> TokenVerdict:
         """Whose jobs are under way, as far as the token in use tells.
 
         `refused` where that is not known and need not be: the token in use works no more.
         """
         remembered = self._remembered_owner(offer.api_base) if not offer.hub else ""
         if used is None:
-            return Verdict("accepted", remembered) if remembered else Verdict("refused")
+            return TokenVerdict("accepted", remembered) if remembered else TokenVerdict("refused")
         if owner := self._clients.tokens.owner(offer.kind, offer.api_base, used.secret):
-            return Verdict("accepted", owner)
+            return TokenVerdict("accepted", owner)
         found = await self._ask(_Offer(offer.kind, offer.api_base, used.secret, offer.hub))
         if found.state == "accepted":
             self._clients.tokens.learn_owner(offer.kind, offer.api_base, used.secret, found.owner)
-        return Verdict("accepted", remembered) if found.state == "refused" and remembered else found
+        return (
+            TokenVerdict("accepted", remembered)
+            if found.state == "refused" and remembered
+            else found
+        )
 
-    async def _ask(self, offer: _Offer) -> Verdict:
+    async def _ask(self, offer: _Offer) -> TokenVerdict:
         """Whose a token is, by the service itself."""
         if offer.hub:
             answer = await hub_owner(offer.hub, offer.secret, network_of(self._live.now.network))
             if answer["valid"]:
-                return Verdict("accepted", str(answer["username"]))
-            return Verdict("refused" if answer["reason"] == "rejected" else "unknown")
+                return TokenVerdict("accepted", str(answer["username"]))
+            return TokenVerdict("refused" if answer["reason"] == "rejected" else "unknown")
         try:
             client = self._clients.client_with(offer.api_base, offer.secret)
             try:
-                return Verdict("accepted", (await client.account()).username)
+                return TokenVerdict("accepted", (await client.account()).username)
             finally:
                 await client.aclose()
         except (AuthenticationError, ForbiddenError):
-            return Verdict("refused")
+            return TokenVerdict("refused")
         except (ReplicateError, OSError):
-            return Verdict("unknown")
+            return TokenVerdict("unknown")

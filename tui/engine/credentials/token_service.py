@@ -11,9 +11,9 @@ import httpx
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import KINDS, Kind
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret
@@ -43,17 +43,17 @@ class TokenService:
 
     def __init__(
         self,
-        clients: Clients,
+        clients: ReplicateClients,
         live: LiveSettings,
         writer: StoreWriter,
-        hub: Hub,
+        bus: EventBus,
         validate: Validate,
     ) -> None:
         """Args: where tokens live, whom to tell, and how a Replicate token is validated."""
         self._clients = clients
         self._live = live
         self._writer = writer
-        self._hub = hub
+        self._bus = bus
         self._validate_replicate = validate
 
     async def states(self, api_base: str, *, fresh: bool = True) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class TokenService:
             return answer  # of this call alone, so nothing for the windows
         fact = scoped(FACT, api_base)
         self._writer.set_fact(fact, {"api_base": api_base, **answer})
-        self._hub.publish("fact", name=fact)
+        self._bus.publish("fact", name=fact)
         return answer
 
     async def set(

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback, is_open
-from tui.engine.credentials.handed_in import HandedIn, called_with, caller
+from tui.engine.credentials.handed_in import CallerTokens, called_with, caller
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import StoredToken, read_token
 from tui.settings import DEFAULT_API_BASE
@@ -64,7 +64,7 @@ class TokenState:
         return self.in_use == "environment" and bool(self.keyring or self.session)
 
 
-class TokenBox:
+class TokenStore:
     """Tokens in memory, and what the keyring said when it was last asked."""
 
     def __init__(
@@ -169,7 +169,7 @@ class TokenBox:
         same = used.secret == secret or (owner and owner == self.owner(kind, api_base, used.secret))
         return None if same else secret
 
-    def foreign(self, handed: HandedIn | None) -> HandedIn | None:
+    def foreign(self, handed: CallerTokens | None) -> CallerTokens | None:
         """The part of what came with a call that is not the engine's own; None without any.
 
         Decided when the call comes: a job that the engine's own token starts stays with whatever
@@ -185,8 +185,8 @@ class TokenBox:
         with called_with(None):
             moves = hub != self.hub(base)
         if hub_secret is None and not moves:
-            return HandedIn(base, secret) if secret is not None else None
-        return HandedIn(base, secret, hub_secret or handed.hub, handed.hub_endpoint)
+            return CallerTokens(base, secret) if secret is not None else None
+        return CallerTokens(base, secret, hub_secret or handed.hub, handed.hub_endpoint)
 
     def known(self, kind: Kind, api_base: str) -> Token | None:
         """The token of the present call as far as it is known without asking the keyring.
@@ -260,7 +260,7 @@ class TokenBox:
         )
 
 
-def hub_meant(handed: HandedIn) -> str | None:
+def hub_meant(handed: CallerTokens) -> str | None:
     """The Hub that a caller's environment means, "" for an address that cannot be one.
 
     None when it means none: no address was named, and a token without an address is

@@ -16,9 +16,9 @@ from tui.destinations.hub.write_check import Effort, prove_write
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.delivery.local import LocalDelivery
-from tui.engine.delivery.result import Proof
+from tui.engine.delivery.result import DeliveryResult
 from tui.engine.delivery.s3 import S3Delivery
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.values import as_bool
@@ -48,7 +48,7 @@ class DeliveryCheck:
     def __init__(
         self,
         *,
-        hub: Hub,
+        bus: EventBus,
         local: LocalDelivery,
         s3: S3Delivery,
         live: LiveSettings,
@@ -57,14 +57,14 @@ class DeliveryCheck:
         writer: StoreWriter,
     ) -> None:
         """Args: the ways and services; `config_roots` says where configs are looked for."""
-        self._hub = hub
+        self._bus = bus
         self._local = local
         self._s3 = s3
         self._live = live
         self._config_roots = config_roots
         self._tokens = tokens
         self._writer = writer
-        self._known: dict[tuple[object, ...], tuple[float, Proof]] = {}
+        self._known: dict[tuple[object, ...], tuple[float, DeliveryResult]] = {}
 
     # -- for the screen -----------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class DeliveryCheck:
         }
         name = scoped(f"{FACT}:{kind}", api_base)
         self._writer.set_fact(name, answer)
-        self._hub.publish("fact", name=name)
+        self._bus.publish("fact", name=name)
         return answer
 
     async def _config(self, name: object) -> TrainingConfig | None:
@@ -127,7 +127,7 @@ class DeliveryCheck:
 
     async def for_job(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
-    ) -> Proof:
+    ) -> DeliveryResult:
         """Whether a job's results would arrive.
 
         Args:
@@ -138,13 +138,13 @@ class DeliveryCheck:
                 trainer would do, and what did not work a moment ago is tried again.
         """
         if delivery.kind == "none":  # the user wants it so; the job's own checks warn
-            return Proof()
+            return DeliveryResult()
         if (delivery.kind == "hub" and not delivery.hub_model_id) or (
             delivery.kind == "s3" and not delivery.destination
         ):
-            return Proof()  # nothing to try yet: the job's own checks refuse it
+            return DeliveryResult()  # nothing to try yet: the job's own checks refuse it
         key = await self._key(api_base, delivery)
-        at, known = self._known.get(key, (0.0, Proof()))
+        at, known = self._known.get(key, (0.0, DeliveryResult()))
         lasts = _GOOD_SECONDS if known.verdict == "works" else 0.0 if submit else _BAD_SECONDS
         if at and time.monotonic() - at < lasts and not (submit and delivery.kind == "hub"):
             return known
@@ -172,8 +172,8 @@ class DeliveryCheck:
 
     async def _prove(
         self, api_base: str, delivery: Delivery, private: bool, effort: Effort
-    ) -> Proof:
-        ways: dict[str, Callable[[], Awaitable[Proof]]] = {
+    ) -> DeliveryResult:
+        ways: dict[str, Callable[[], Awaitable[DeliveryResult]]] = {
             "local": lambda: self._local.prove(api_base),
             "hub": lambda: self._to_hub(api_base, delivery.hub_model_id or "", private, effort),
             "s3": lambda: self._s3.prove(api_base, delivery),
@@ -181,23 +181,25 @@ class DeliveryCheck:
         if delivery.kind not in ways:
             words = "results would stay in the container and be lost"
             advice = "Choose the Hub, an S3 bucket or this machine."
-            return Proof([Check("nowhere", "error", words, advice)])
+            return DeliveryResult([Check("nowhere", "error", words, advice)])
         try:
             async with asyncio.timeout(_LIMIT):
                 return await ways[delivery.kind]()
         except TimeoutError:
             words = f"no answer within {_LIMIT:.0f} s: whether results would arrive is not known"
-            return Proof(
+            return DeliveryResult(
                 [Check("delivery-proof", "warn", words, "Check the network.")], unknown=True
             )
 
-    async def _to_hub(self, api_base: str, repo: str, private: bool, effort: Effort) -> Proof:
+    async def _to_hub(
+        self, api_base: str, repo: str, private: bool, effort: Effort
+    ) -> DeliveryResult:
         token = await self._tokens.hub_token(api_base)
         endpoint = self._tokens.hub_endpoint(api_base)
         if token is None or not endpoint:
             known = await self._tokens.validate("huggingface", api_base)
             words, advice = str(known["error"]).rstrip("."), str(known["advice"])
-            return Proof([Check("hub-token", "error", words, advice)], where=repo)
+            return DeliveryResult([Check("hub-token", "error", words, advice)], where=repo)
         found = await asyncio.to_thread(
             partial(
                 prove_write, repo, token, endpoint=endpoint, network=self._live.now.network,
@@ -205,7 +207,7 @@ class DeliveryCheck:
             )
         )  # fmt: skip
         steps = [Check(one.name, one.level, one.message, one.advice) for one in found.steps]
-        return Proof(steps, found.unknown, found.repo_id or repo)
+        return DeliveryResult(steps, found.unknown, found.repo_id or repo)
 
 
 _SUMMARIES: Final = {

@@ -25,13 +25,13 @@ from tui.destinations.common.errors import PublishError
 from tui.destinations.delivered import Arrival, arrived_at_hub, arrived_in_bucket
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.delivery.verdict import Evidence, judge
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.tracking.recorder import Book
-from tui.engine.transfers.destinations import Places
+from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.log.delivery import upload_facts
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
@@ -59,26 +59,26 @@ _STAGES: Final = {
 Look = Callable[[], Arrival]
 
 
-class Arrivals:
+class DeliveryConfirmation:
     """Looks where results were to go."""
 
     def __init__(
         self,
         *,
-        book: Book,
-        clients: Clients,
-        hub: Hub,
+        recorder: JobRecorder,
+        clients: ReplicateClients,
+        bus: EventBus,
         live: LiveSettings,
-        places: Places,
+        places: Destinations,
         reader: StoreReader,
         log_file: Callable[[str], Path],
         tasks: TaskOwner,
         now: Clock,
     ) -> None:
         """Args: the services it works with, and where the log of a job is."""
-        self._book = book
+        self._recorder = recorder
         self._clients = clients
-        self._hub = hub
+        self._bus = bus
         self._live = live
         self._places = places
         self._reader = reader
@@ -90,9 +90,11 @@ class Arrivals:
         """A job has come to its end: look for its results, if they are elsewhere."""
         if job.status is not JobStatus.COMPLETED or job.delivery not in _PLACES:
             return
-        self._book.write(job.job_id, Change(values={"stage": f"{UNDELIVERED}not known yet"}))
+        self._recorder.write(job.job_id, Change(values={"stage": f"{UNDELIVERED}not known yet"}))
         due = self._due()
-        self._book.writer.set_fact(DUE, [*(one for one in due if one != job.job_id), job.job_id])
+        self._recorder.writer.set_fact(
+            DUE, [*(one for one in due if one != job.job_id), job.job_id]
+        )
         self._tasks.start(self._until_known(job.job_id), f"arrival {job.job_id}")
 
     def take_up(self) -> None:
@@ -101,15 +103,15 @@ class Arrivals:
             self._tasks.start(self._until_known(job_id), f"arrival {job_id}")
 
     def _due(self) -> list[str]:
-        known = self._book.writer.fact(DUE)
+        known = self._recorder.writer.fact(DUE)
         return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
 
     def _done(self, job_id: str) -> None:
-        self._book.writer.set_fact(DUE, [one for one in self._due() if one != job_id])
+        self._recorder.writer.set_fact(DUE, [one for one in self._due() if one != job_id])
 
     async def _until_known(self, job_id: str) -> None:
         try:
-            job = self._book.writer.job(job_id)
+            job = self._recorder.writer.job(job_id)
         except KeyError:
             self._done(job_id)
             return
@@ -133,14 +135,14 @@ class Arrivals:
         if found.state in ("no", "partly"):
             what = "nothing of it arrived" if found.state == "no" else "not all of it arrived"
             words = f"{job.name} has ended, and {what}: {found.words}."
-            self._hub.publish(
+            self._bus.publish(
                 "notice", level="error", message=words, advice=found.advice, job_id=job_id
             )
 
     async def _judged(self, job_id: str, place: Arrival) -> Arrival:
         """What a place holds, beside what the log and our own receiver say."""
         try:
-            job = self._book.writer.job(job_id)
+            job = self._recorder.writer.job(job_id)
         except KeyError:  # deleted meanwhile
             return place
         try:
@@ -212,7 +214,7 @@ class Arrivals:
     def _note(self, job: JobRecord, found: Arrival) -> None:
         """Into the job's record and history."""
         try:
-            fresh = self._book.writer.job(job.job_id)
+            fresh = self._recorder.writer.job(job.job_id)
         except KeyError:  # deleted meanwhile
             return
         delivered: dict[str, Any] = {
@@ -221,7 +223,7 @@ class Arrivals:
             "at": self._now().isoformat(),
         }  # fmt: skip
         stage = " · ".join(filter(None, (_STAGES[found.state], ", ".join(found.missing))))
-        self._book.note(
+        self._recorder.note(
             job.job_id, "local", _KINDS[found.state], f"{_BEGIN[found.state]}: {found.words}.",
             submit={**fresh.submit, "delivered": delivered}, stage=stage,
         )  # fmt: skip

@@ -16,7 +16,7 @@ from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.hub.errors import TOKENS_PAGE
 from tui.destinations.hub.names import Identity
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.replicate.secret import Secret
 from tui.simpletuner.checks.checks import Check
@@ -32,7 +32,7 @@ _MOST_KNOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class RepoLook:
+class RepositoryState:
     """What is known of a repository's name.
 
     Attributes:
@@ -54,10 +54,10 @@ class RepoLook:
         return Check("hub-repo", self.level, self.words, self.advice)
 
 
-class HubLookup:
+class HubRepositories:
     """Asks the Hub, at most once a minute for each thing."""
 
-    def __init__(self, clients: Clients, live: LiveSettings) -> None:
+    def __init__(self, clients: ReplicateClients, live: LiveSettings) -> None:
         self._clients = clients
         self._live = live
         self._known: dict[tuple[object, ...], tuple[float, Any]] = {}
@@ -91,7 +91,7 @@ class HubLookup:
         ]  # fmt: skip
         return {"user": who.user, "role": who.role, "namespaces": names}
 
-    async def look(self, api_base: str, text: str, *, private: bool = True) -> RepoLook:
+    async def look(self, api_base: str, text: str, *, private: bool = True) -> RepositoryState:
         """What is known of a repository; what goes wrong is said, never raised.
 
         Args:
@@ -102,7 +102,7 @@ class HubLookup:
         try:
             repo = read_repo(text)
         except ValueError as error:
-            return RepoLook(text, "unknown", "error", f"{text!r} {error}")
+            return RepositoryState(text, "unknown", "error", f"{text!r} {error}")
         try:
             who = await self.identity(api_base)
             full = repo if "/" in repo else f"{who.user}/{repo}"
@@ -110,7 +110,9 @@ class HubLookup:
         except PublishError as error:
             sure = error.kind in (Trouble.CREDENTIALS, Trouble.PERMISSION)
             words = f"write access to {repo} is not proved: {error.message}".rstrip(".")
-            return RepoLook(repo, "unknown", "error" if sure else "warn", words, error.advice)
+            return RepositoryState(
+                repo, "unknown", "error" if sure else "warn", words, error.advice
+            )
         return _judged(full, state, who, private=private)
 
     async def _state(self, api_base: str, repo: str) -> State:
@@ -150,23 +152,29 @@ class HubLookup:
         return found
 
 
-def _judged(repo: str, state: State, who: Identity, *, private: bool) -> RepoLook:
+def _judged(repo: str, state: State, who: Identity, *, private: bool) -> RepositoryState:
     owner = repo.partition("/")[0]
     allowed = who.may_write(repo)
     if state == "ours":
-        return RepoLook(repo, state, "ok", f"{repo} is yours; write access proved, files are added")
+        return RepositoryState(
+            repo, state, "ok", f"{repo} is yours; write access proved, files are added"
+        )
     if owner not in {one.name for one in who.namespaces} and allowed is not True:
         mine = ", ".join(one.name for one in who.namespaces)
         words = f"{repo} is not yours: @{who.user} does not belong to {owner}"
-        return RepoLook(repo, "taken", "error", words, f"Publish under one of: {mine}.")
+        return RepositoryState(repo, "taken", "error", words, f"Publish under one of: {mine}.")
     if state == "taken" or allowed is False:
         what = "exists, and" if state == "taken" else "is free, but"
         words = f"{repo} {what} the token may not write to it"
-        return RepoLook(
+        return RepositoryState(
             repo, state, "error", words, f"Give it write access to {owner}: {TOKENS_PAGE}"
         )
     if allowed is None:
         words = f"{repo} is free; whether the token may make it is not told"
-        return RepoLook(repo, state, "warn", words, "It will turn out when the trainer makes it.")
+        return RepositoryState(
+            repo, state, "warn", words, "It will turn out when the trainer makes it."
+        )
     how = "private" if private else "public"
-    return RepoLook(repo, state, "ok", f"{repo} is free and will be made, {how}; token may write")
+    return RepositoryState(
+        repo, state, "ok", f"{repo} is free and will be made, {how}; token may write"
+    )

@@ -17,8 +17,8 @@ from tui.destinations.s3.errors import explain
 from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair, StorageKeys
-from tui.engine.delivery.result import Proof
-from tui.engine.listener.service import Listening
+from tui.engine.delivery.result import DeliveryResult
+from tui.engine.listener.service import ListenerService
 from tui.replicate.errors import NotSentError
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
@@ -38,7 +38,7 @@ _FORWARD: Final = (
 class LocalDelivery:
     """Knows whether a trainer's files would come here."""
 
-    def __init__(self, listening: Listening, keys: StorageKeys, live: LiveSettings) -> None:
+    def __init__(self, listening: ListenerService, keys: StorageKeys, live: LiveSettings) -> None:
         """Args: the listener, who makes keys for it, and the way out."""
         self._listening = listening
         self._keys = keys
@@ -48,25 +48,27 @@ class LocalDelivery:
         """What a proof is about: with another address it says nothing any more."""
         return f"{self._listening.address} {self._listening.storage_url(api_base)}"
 
-    async def prove(self, api_base: str) -> Proof:
+    async def prove(self, api_base: str) -> DeliveryResult:
         """Whether the listener listens, the public URL leads to it, and a file comes through."""
         where = str(self._listening.outputs)
         if not self._listening.address:
             why = self._listening.problem or "it is off"
             advice = "Free its port, or set listener.listen to another one."
             steps = [Check("listener", "error", f"the listener does not listen: {why}", advice)]
-            return Proof(steps, where=where)
+            return DeliveryResult(steps, where=where)
         steps = [Check("listener", "ok", f"listening on {self._listening.address}")]
         url = self._listening.storage_url(api_base)
         if url is None:
             advice = "Start a tunnel and set listener.public_url to its https address."
             words = "the trainer cannot reach this machine: no public https URL is set"
-            return Proof([*steps, Check("public-url", "error", words, advice)], where=where)
+            return DeliveryResult(
+                [*steps, Check("public-url", "error", words, advice)], where=where
+            )
         problem = await self._knock(url)
         way = network_of(self._live.now.network).proxy_for(httpx.URL(url)) or ""
         if problem is None and way.startswith("socks"):  # the S3 library does not speak it
             words = f"the storage receiver answers at {url}"
-            return Proof([*steps, Check("receiver-reach", "ok", words)], where=where)
+            return DeliveryResult([*steps, Check("receiver-reach", "ok", words)], where=where)
         if problem is None:
             pair = self._keys.personal_pair(_KEY_LIFE)
             folder, network = self._listening.outputs / PERSONAL_FOLDER, self._live.now.network
@@ -74,7 +76,7 @@ class LocalDelivery:
         if problem is None:
             words = f"a file sent to {url} came in here, and was removed again"
             problem = Check("receiver-reach", "ok", words)
-        return Proof([*steps, problem], where=where)
+        return DeliveryResult([*steps, problem], where=where)
 
     async def _knock(self, url: str) -> Check | None:
         """What else there may be at the address; only our receiver answers like this."""

@@ -15,13 +15,13 @@ from tui.base.errors import RefusedError
 from tui.destinations.card.model_card import licence_fields
 from tui.destinations.common.errors import PublishError
 from tui.destinations.s3.profile import S3Profile
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
-from tui.engine.delivery.hub_repositories import HubLookup
-from tui.engine.listener.service import Listening
+from tui.engine.delivery.hub_repositories import HubRepositories
+from tui.engine.listener.service import ListenerService
 from tui.engine.submission.draft import DeliveryDraft
-from tui.engine.transfers.destinations import Place, Places
+from tui.engine.transfers.destinations import Destinations, Target
 from tui.replicate.secret import Secret
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -46,7 +46,12 @@ class JobDelivery:
     """Reads the way of a job's results, and finds its keys."""
 
     def __init__(
-        self, *, clients: Clients, listening: Listening, places: Places, lookup: HubLookup
+        self,
+        *,
+        clients: ReplicateClients,
+        listening: ListenerService,
+        places: Destinations,
+        lookup: HubRepositories,
     ) -> None:
         self._clients = clients
         self._listening = listening
@@ -147,7 +152,7 @@ class JobDelivery:
                 return str(row["name"])
         return ""
 
-    def _place(self, name: str, wanted: DeliveryDraft, bucket: str) -> Place:
+    def _place(self, name: str, wanted: DeliveryDraft, bucket: str) -> Target:
         """A destination with the job's own bucket, region, prefix and address for links."""
         place = self._places.read(f"s3:{name}")
         own = {

@@ -14,7 +14,7 @@ Verdict = Literal["works", "fails", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DeliveryResult:
     """The findings of one way.
 
     Attributes:
@@ -35,11 +35,11 @@ class Proof:
         return "unknown" if self.unknown else "works"
 
 
-class Prove(Protocol):
+class CheckDelivery(Protocol):
     """Proves the delivery of a job; see `DeliveryCheck.for_job`."""
 
     async def __call__(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, /, *, submit: bool
-    ) -> Proof:
+    ) -> DeliveryResult:
         """The proof."""
         ...

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from tui.base.hosts import is_loopback
 from tui.destinations.common.contract import Step
 from tui.destinations.common.errors import PublishError
-from tui.engine.delivery.result import Proof
-from tui.engine.transfers.destinations import Places
+from tui.engine.delivery.result import DeliveryResult
+from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.request.delivery import JOB_ID, Delivery
 
@@ -22,7 +22,7 @@ _ADD = "Add one on the Publishing screen, or: simpletuner-tui destinations add N
 class S3Delivery:
     """Knows whether a trainer could write to the user's buckets."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Destinations) -> None:
         """Args: the user's destinations."""
         self._places = places
 
@@ -30,7 +30,7 @@ class S3Delivery:
         """The user's buckets: options by name."""
         return {one["name"]: one["options"] for one in self._places.list() if one["kind"] == "s3"}
 
-    async def prove(self, api_base: str, delivery: Delivery) -> Proof:
+    async def prove(self, api_base: str, delivery: Delivery) -> DeliveryResult:
         """Try one bucket, or every one there is when no destination is named.
 
         Args:
@@ -40,9 +40,9 @@ class S3Delivery:
         known, name = self.destinations(), delivery.destination or ""
         if name and name not in known:
             words = f"there is no S3 destination called {name}"
-            return Proof([Check("s3", "error", words, _ADD)], where=name)
+            return DeliveryResult([Check("s3", "error", words, _ADD)], where=name)
         if not known:
-            return Proof([Check("s3", "error", "no S3 destination is set up", _ADD)])
+            return DeliveryResult([Check("s3", "error", "no S3 destination is set up", _ADD)])
         wanted = [name] if name else list(known)
         steps: list[Check] = []
         for one in wanted:
@@ -52,7 +52,7 @@ class S3Delivery:
                 for step in await self._one(api_base, one, known[one] | _changes(delivery))
             ]
         where = ", ".join(f"s3://{delivery.bucket or known[one]['bucket']}" for one in wanted)
-        return Proof(steps, where=where)
+        return DeliveryResult(steps, where=where)
 
     async def _one(self, api_base: str, name: str, options: dict[str, Any]) -> list[Check]:
         endpoint = str(options.get("endpoint") or "")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.diagnostics.network_check import NetworkCheck
-from tui.engine.listener.service import Listening
+from tui.engine.listener.service import ListenerService
 from tui.settings import Home
 
 _LITTLE_SPACE: Final = 2 * 1024**3
@@ -18,7 +18,7 @@ _NO_SPACE: Final = 100 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DoctorLine:
     """One finding.
 
     Attributes:
@@ -35,8 +35,12 @@ class Line:
 
 
 async def examine(
-    api_base: str, home: Home, listening: Listening, network: NetworkCheck, tokens: TokenService
-) -> list[Line]:
+    api_base: str,
+    home: Home,
+    listening: ListenerService,
+    network: NetworkCheck,
+    tokens: TokenService,
+) -> list[DoctorLine]:
     """Everything the engine can tell; the terminal is the caller's to judge. Never fails."""
     states, wires = await asyncio.gather(tokens.states(api_base), network.run(api_base))
     return [
@@ -49,30 +53,30 @@ async def examine(
     ]
 
 
-def keyring_line(state: dict[str, Any]) -> Line:
+def keyring_line(state: dict[str, Any]) -> DoctorLine:
     """Whether a token can be kept."""
     if state["problem"]:
         advice = (
             "Use REPLICATE_API_TOKEN or a token for this session; or start a keyring "
             "(gnome-keyring, KWallet) and unlock it."
         )
-        return Line("keyring", "warn", state["problem"], advice)
-    return Line("keyring", "ok", state["backend"] or "there")
+        return DoctorLine("keyring", "warn", state["problem"], advice)
+    return DoctorLine("keyring", "ok", state["backend"] or "there")
 
 
-def token_line(state: dict[str, Any]) -> Line:
+def token_line(state: dict[str, Any]) -> DoctorLine:
     """Whether there is a token."""
     if state["in_use"] is None:
-        return Line("token", "error", "there is no Replicate token",
+        return DoctorLine("token", "error", "there is no Replicate token",
                     "simpletuner-tui token set, or set REPLICATE_API_TOKEN.")  # fmt: skip
     shadow = ", which hides the stored one" if state["shadowed"] else ""
-    return Line("token", "ok", f"from the {state['in_use']}{shadow}")
+    return DoctorLine("token", "ok", f"from the {state['in_use']}{shadow}")
 
 
-def network_lines(wires: dict[str, Any]) -> list[Line]:
+def network_lines(wires: dict[str, Any]) -> list[DoctorLine]:
     """What cannot be reached, or one line saying that all can."""
     lines = [
-        Line(
+        DoctorLine(
             "network",
             "error" if row["required"] else "warn",
             f"{row['name']}: {row['error']['message']}",
@@ -85,10 +89,12 @@ def network_lines(wires: dict[str, Any]) -> list[Line]:
         return lines
     slowest = max((row["milliseconds"] for row in wires["endpoints"]), default=0.0)
     count = len(wires["endpoints"])
-    return [Line("network", "ok", f"{count} addresses answer, the slowest in {slowest:.0f} ms")]
+    return [
+        DoctorLine("network", "ok", f"{count} addresses answer, the slowest in {slowest:.0f} ms")
+    ]
 
 
-def proxy_line(wires: dict[str, Any]) -> Line:
+def proxy_line(wires: dict[str, Any]) -> DoctorLine:
     """The way out."""
     proxy, ca = wires["proxy"], wires["ca"]
     words = f"{proxy['address']} ({proxy['from']})" if proxy["address"] else "none, direct"
@@ -96,37 +102,41 @@ def proxy_line(wires: dict[str, Any]) -> Line:
         words += f"; CA {ca['bundle']}"
     if not wires["tls_verified"]:
         advice = "Set network.ssl_verify = true, and name your proxy's CA in network.ca_bundle."
-        return Line("proxy", "warn", f"{words}; certificates are not checked", advice)
-    return Line("proxy", "ok", words)
+        return DoctorLine("proxy", "warn", f"{words}; certificates are not checked", advice)
+    return DoctorLine("proxy", "ok", words)
 
 
-def listener_line(state: dict[str, Any]) -> Line:
+def listener_line(state: dict[str, Any]) -> DoctorLine:
     """Whether results and webhooks can come in."""
     if not state["address"]:
         why = state.get("problem") or "it is off"
-        return Line("listener", "error", f"does not listen: {why}",
+        return DoctorLine("listener", "error", f"does not listen: {why}",
                     "Free the port, or set listener.listen to another one.")  # fmt: skip
     trouble = state.get("problem") or state.get("warning")
     if trouble:
         advice = "Set listener.listen to a free port, or stop the other program."
-        return Line("listener", "warn", f"{state['address']}; {trouble}", advice)
+        return DoctorLine("listener", "warn", f"{state['address']}; {trouble}", advice)
     public = state.get("public_url")
-    return Line("listener", "ok", f"{state['address']}{f', public {public}' if public else ''}")
+    return DoctorLine(
+        "listener", "ok", f"{state['address']}{f', public {public}' if public else ''}"
+    )
 
 
-def disk_line(home: Home) -> Line:
+def disk_line(home: Home) -> DoctorLine:
     """Room for logs and results, and whether the folders can be written."""
     for folder in (home.root, home.outputs):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            return Line("disk", "error", f"{folder} cannot be written", "Correct its permissions.")
+            return DoctorLine(
+                "disk", "error", f"{folder} cannot be written", "Correct its permissions."
+            )
     place = next(path for path in (home.outputs, *home.outputs.parents) if path.exists())
     try:
         free = min(shutil.disk_usage(path).free for path in (home.root, place))
     except OSError as error:
-        return Line("disk", "error", f"{place}: {error.strerror}", "Is the disk still there?")
+        return DoctorLine("disk", "error", f"{place}: {error.strerror}", "Is the disk still there?")
     words = f"{free / 1024**3:.1f} GiB free for {home.outputs}"
     if free < _NO_SPACE:
-        return Line("disk", "error", words, "Make room: logs and results need it.")
+        return DoctorLine("disk", "error", words, "Make room: logs and results need it.")
     if free < _LITTLE_SPACE:
-        return Line("disk", "warn", words, "A checkpoint may be larger; make room.")
-    return Line("disk", "ok", words)
+        return DoctorLine("disk", "warn", words, "A checkpoint may be larger; make room.")
+    return DoctorLine("disk", "ok", words)

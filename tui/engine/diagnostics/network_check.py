@@ -15,10 +15,10 @@ from tui.base.hosts import is_loopback
 from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.diagnostics.network_probe import Probe, look
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.diagnostics.network_probe import NetworkProbe, look
 from tui.engine.diagnostics.status_page import page_of
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter
@@ -68,17 +68,17 @@ class NetworkCheck:
 
     def __init__(
         self,
-        clients: Clients,
+        clients: ReplicateClients,
         live: LiveSettings,
         writer: StoreWriter,
-        hub: Hub,
+        bus: EventBus,
         password: ProxyPassword,
     ) -> None:
         self._password = password
         self._clients = clients
         self._live = live
         self._writer = writer
-        self._hub = hub
+        self._bus = bus
 
     def endpoints(self, api_base: str) -> list[Endpoint]:
         """What is looked at for an API base: a server on this machine has no further hosts."""
@@ -113,7 +113,7 @@ class NetworkCheck:
             "checked_at": utc_now().isoformat(),
         }
         self._writer.set_fact(FACT, answer)
-        self._hub.publish("fact", name=FACT)
+        self._bus.publish("fact", name=FACT)
         return answer
 
     def ways(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class NetworkCheck:
             "tls_verified": settings.ssl_verify,
         }
 
-    async def _row(self, place: Endpoint, looking: Awaitable[Probe]) -> dict[str, Any]:
+    async def _row(self, place: Endpoint, looking: Awaitable[NetworkProbe]) -> dict[str, Any]:
         probe = await looking
         error = probe.error
         return {

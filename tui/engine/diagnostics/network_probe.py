@@ -41,7 +41,7 @@ class ProbeError(Exception):
 
 
 @dataclass(slots=True)
-class Probe:
+class NetworkProbe:
     """What a look found.
 
     Attributes:
@@ -64,7 +64,7 @@ class Probe:
         return round(sum(self.phases.values()), 1)
 
 
-async def look(url: str, network: Network, limit: float) -> Probe:
+async def look(url: str, network: Network, limit: float) -> NetworkProbe:
     """Look at an address; never fails, never takes longer than `limit` seconds.
 
     Args:
@@ -72,7 +72,7 @@ async def look(url: str, network: Network, limit: float) -> Probe:
         network: proxy, certificates and so on, as every client of the program uses them.
         limit: seconds for everything.
     """
-    probe = Probe()
+    probe = NetworkProbe()
     walk = _Walk(url, network, probe)
     try:
         async with asyncio.timeout(limit):
@@ -103,7 +103,7 @@ _SILENCE_ADVICE: Final = (
 class _Walk:
     """The way to one address."""
 
-    def __init__(self, url: str, network: Network, probe: Probe) -> None:
+    def __init__(self, url: str, network: Network, probe: NetworkProbe) -> None:
         self.phase = "dns"
         self._target = urlsplit(url)
         self._url = url

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.settings import Settings
 from tui.store.writer import StoreWriter
 
@@ -84,7 +84,7 @@ def checklist(
     return steps
 
 
-def change(writer: StoreWriter, hub: Hub, body: Mapping[str, Any]) -> dict[str, Any]:
+def change(writer: StoreWriter, bus: EventBus, body: Mapping[str, Any]) -> dict[str, Any]:
     """Remember how far the user has come.
 
     Names: `done`, `skipped`, `reopened` (lists of steps), `finished` (the path is not shown again).
@@ -113,5 +113,5 @@ def change(writer: StoreWriter, hub: Hub, body: Mapping[str, Any]) -> dict[str, 
         "finished": finished is True,
     }
     writer.set_fact(FACT, answer)
-    hub.publish("fact", name=FACT)
+    bus.publish("fact", name=FACT)
     return answer

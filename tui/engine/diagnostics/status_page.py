@@ -18,7 +18,7 @@ import httpx
 from tui.base.clock import utc_now
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.settings.network import network_of
@@ -42,10 +42,10 @@ _INDICATORS: Final = {
 class StatusPage:
     """Reads the page, at most once a minute unless told to."""
 
-    def __init__(self, live: LiveSettings, writer: StoreWriter, hub: Hub) -> None:
+    def __init__(self, live: LiveSettings, writer: StoreWriter, bus: EventBus) -> None:
         self._live = live
         self._writer = writer
-        self._hub = hub
+        self._bus = bus
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
     async def read(self, api_base: str, *, fresh: bool = False) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class StatusPage:
         answer = {**await self._fetch(address), "api_base": api_base}
         self._known[address] = (time.monotonic(), answer)
         self._writer.set_fact(FACT, answer)
-        self._hub.publish("fact", name=FACT)
+        self._bus.publish("fact", name=FACT)
         return answer
 
     async def _fetch(self, address: str) -> dict[str, Any]:

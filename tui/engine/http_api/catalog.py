@@ -25,7 +25,7 @@ _HARDWARE: Final = shape(
 )  # fmt: skip
 
 
-class Planning:
+class CatalogRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

@@ -15,7 +15,7 @@ from tui.base.errors import RefusedError
 from tui.engine.config import cloud
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.credentials.token_service import TokenService, Validate
 from tui.engine.delivery.check import FACT as DELIVERY
@@ -25,34 +25,34 @@ from tui.engine.delivery.s3 import S3Delivery
 from tui.engine.diagnostics import doctor, onboarding
 from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.diagnostics.status_page import StatusPage
-from tui.engine.listener.service import Listening
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.listener.service import ListenerService
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.spending.service import SpendingService
-from tui.engine.submission.model_catalog import Catalog
+from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.version_service import VersionService
-from tui.engine.transfers.destinations import Places
+from tui.engine.transfers.destinations import Destinations
 from tui.settings import Home, SettingsError
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
 
 
-class CloudDesk:
+class CloudRoutes:
     """The services behind the screen; made by the engine, which owns what they work with."""
 
     def __init__(
         self,
         *,
-        catalog: Catalog,
-        clients: Clients,
+        catalog: ModelCatalog,
+        clients: ReplicateClients,
         default_base: Callable[[], str],
         home: Home,
-        hub: Hub,
+        bus: EventBus,
         keys: StorageKeys,
-        listening: Listening,
+        listening: ListenerService,
         live: LiveSettings,
         config_roots: Callable[[], list[Path]],
-        places: Places,
+        places: Destinations,
         proxy_password: ProxyPassword,
         reader: StoreReader,
         spending: SpendingService,
@@ -61,17 +61,17 @@ class CloudDesk:
     ) -> None:
         self.live = live
         self.spending = spending
-        self.tokens = TokenService(clients, live, writer, hub, validate)
+        self.tokens = TokenService(clients, live, writer, bus, validate)
         self.versions = VersionService(clients, catalog, live)
-        self.network = NetworkCheck(clients, live, writer, hub, proxy_password)
-        self.status_page = StatusPage(live, writer, hub)
+        self.network = NetworkCheck(clients, live, writer, bus, proxy_password)
+        self.status_page = StatusPage(live, writer, bus)
         self.delivery = DeliveryCheck(
-            hub=hub, local=LocalDelivery(listening, keys, live), s3=S3Delivery(places), live=live,
+            bus=bus, local=LocalDelivery(listening, keys, live), s3=S3Delivery(places), live=live,
             config_roots=config_roots, tokens=self.tokens, writer=writer,
         )  # fmt: skip
         self._default_base = default_base
         self._home = home
-        self._hub = hub
+        self._bus = bus
         self._listening = listening
         self._reader = reader
         self._writer = writer
@@ -224,7 +224,7 @@ class CloudDesk:
         return _answer(self.onboarding(self._base(request)))
 
     async def _change_onboarding(self, request: web.Request) -> web.Response:
-        onboarding.change(self._writer, self._hub, await _body(request))
+        onboarding.change(self._writer, self._bus, await _body(request))
         return _answer(self.onboarding(self._base(request)))
 
     def onboarding(self, api_base: str) -> dict[str, Any]:

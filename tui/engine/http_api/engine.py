@@ -23,7 +23,7 @@ _LONGEST_TTL: Final = 7 * 24 * 3600
 _REGION: Final = "us-east-1"
 
 
-class EngineCalls:
+class EngineRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:
@@ -91,7 +91,7 @@ class EngineCalls:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        with self._engine.hub.subscribe() as queue, contextlib.suppress(ConnectionResetError):
+        with self._engine.bus.subscribe() as queue, contextlib.suppress(ConnectionResetError):
             await response.write(b": attached\n\n")
             quiet = 0.0
             while True:

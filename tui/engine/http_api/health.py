@@ -22,7 +22,7 @@ _COMPONENT: Final = shape(
 _WORST: Final = ("healthy", "degraded", "unhealthy")
 
 
-class Health:
+class HealthRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:
@@ -70,7 +70,7 @@ class Health:
     def _store(self) -> dict[str, Any]:
         begin = time.perf_counter()
         try:
-            self._engine.book.writer.fact("engine")
+            self._engine.recorder.writer.fact("engine")
         except StoreError as error:
             return _part("database", "unhealthy", begin, error.message)
         return _part("database", "healthy", begin)

@@ -24,7 +24,7 @@ _STREAM_HEADERS: Final = {
 }
 
 
-class JobLogs:
+class LogRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:
@@ -80,10 +80,10 @@ class JobLogs:
         response = web.StreamResponse(headers=_STREAM_HEADERS)
         await response.prepare(request)
         lines = _Lines(self._engine.home.log_file(job.job_id), _offset(request))
-        with self._engine.hub.subscribe() as queue, contextlib.suppress(ConnectionResetError):
+        with self._engine.bus.subscribe() as queue, contextlib.suppress(ConnectionResetError):
             while True:
                 try:
-                    job = self._engine.book.writer.job(job.job_id)
+                    job = self._engine.recorder.writer.job(job.job_id)
                 except KeyError:  # deleted meanwhile
                     break
                 while text := await asyncio.to_thread(lines.more, job.status.is_terminal):

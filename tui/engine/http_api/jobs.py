@@ -10,7 +10,7 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
 from tui.engine.engine import Engine
-from tui.engine.http_api.job_logs import JobLogs
+from tui.engine.http_api.job_logs import LogRoutes
 from tui.engine.http_api.routes import (
     Route,
     Schema,
@@ -62,7 +62,7 @@ _SUBMITTED: Final = shape(
 )  # fmt: skip
 
 
-class Jobs:
+class JobRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:
@@ -70,7 +70,7 @@ class Jobs:
 
     def routes(self) -> list[Route]:
         """The group's routes."""
-        logs = JobLogs(self._engine)
+        logs = LogRoutes(self._engine)
         one = "/api/cloud/jobs/{job_id}"
         return [
             Route(
@@ -121,7 +121,7 @@ class Jobs:
 
     async def _refresh(self) -> None:
         """Look at every active job now. One that cannot be asked about stays as it stands."""
-        for job in self._engine.book.writer.active():
+        for job in self._engine.recorder.writer.active():
             if job.prediction_id:
                 self._engine.monitor.wake(job.job_id)
 
@@ -143,7 +143,7 @@ class Jobs:
         theirs = is_simpletuner_body(body)
         draft = draft_of(body, self._engine.home) if theirs else body
         answer = await self._engine.jobs.submit(base_of(request, self._engine.api_base), draft)
-        job = self._engine.book.writer.job(answer["job_id"])
+        job = self._engine.recorder.writer.job(answer["job_id"])
         full = {
             "error": None,
             "data_uploaded": bool(job.submit.get("pack")),

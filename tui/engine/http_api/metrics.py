@@ -15,7 +15,7 @@ from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, m
 _NO_BALANCE: Final = "Replicate does not tell the balance over its API."
 
 
-class Numbers:
+class MetricRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

@@ -58,7 +58,7 @@ _BILLING: Final[Schema] = shape(
 _MONTH: Final = 30
 
 
-class Providers:
+class ProviderRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

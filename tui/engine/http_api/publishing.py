@@ -34,7 +34,7 @@ _STATES: Final = {
 }
 
 
-class Publishing:
+class PublishingRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

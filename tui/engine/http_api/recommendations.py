@@ -30,7 +30,7 @@ _VALIDATION: Final = {"validation_disable": False, "validation_prompt": "a photo
 """By the S3 protocol the trainer sends no final files without a validation."""
 
 
-class JobDesk:
+class RecommendationRoutes:
     """Routes for forms; none of them changes anything."""
 
     def __init__(self, engine: Engine) -> None:

@@ -13,7 +13,7 @@ from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, TEXT, many, maybe, sha
 _PATHS: Final = ("/api/cloud/replicate/status", "/api/cloud/system-status")
 
 
-class ReplicateStatus:
+class StatusRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

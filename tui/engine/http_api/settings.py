@@ -13,15 +13,15 @@ from tui.base.errors import RefusedError
 from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
-from tui.engine.listener.service import Listening
+from tui.engine.listener.service import ListenerService
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.words import ABOUT
 
 
-class SettingsDesk:
+class SettingsRoutes:
     """Reads and changes settings; a change is in force when it is answered."""
 
-    def __init__(self, home: Home, live: LiveSettings, listening: Listening) -> None:
+    def __init__(self, home: Home, live: LiveSettings, listening: ListenerService) -> None:
         """Args: whose settings, and the listener, which takes its own only if it can."""
         self._home = home
         self._live = live

@@ -19,7 +19,7 @@ from tui.engine.http_api.schemas import TEXT, TIME, WHOLE, many, maybe, shape
 _HIDDEN: Final = "."
 
 
-class StoredFiles:
+class StoredFileRoutes:
     """The group's handlers. Over TCP, requests with an S3 signature are the receiver's."""
 
     def __init__(self, engine: Engine) -> None:

@@ -16,7 +16,7 @@ _PATH: Final = "/api/cloud/providers/replicate/token"
 _ANSWER: Final = shape({"success": FLAG, "file_path": maybe(TEXT), "error": maybe(TEXT)})
 
 
-class Tokens:
+class TokenRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

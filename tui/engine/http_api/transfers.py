@@ -17,15 +17,15 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.meter import Throttle
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.transfers.artifacts import artifacts_of
-from tui.engine.transfers.card import Cards
+from tui.engine.transfers.card import ModelCards
 from tui.engine.transfers.destination_options import read_speed, wrong
-from tui.engine.transfers.destinations import Place, Places
-from tui.engine.transfers.local_cleanup import Clearing
+from tui.engine.transfers.destinations import Destinations, Target
+from tui.engine.transfers.local_cleanup import LocalCleanup
 from tui.engine.transfers.queue import TransferQueue
 from tui.engine.transfers.selection import at_top, chosen_files
 from tui.settings import Home, Settings
@@ -38,16 +38,16 @@ TEST_FACT: Final = "destination_test:"
 """Beginning of the fact that holds a destination's last test."""
 
 
-class PublishingDesk:
+class TransferRoutes:
     """The publisher's services; made by the engine, which owns what they work with."""
 
     def __init__(
         self,
         *,
-        clients: Clients,
+        clients: ReplicateClients,
         default_base: Callable[[], str],
         home: Home,
-        hub: Hub,
+        bus: EventBus,
         live: LiveSettings,
         now: Clock,
         outputs: Path,
@@ -63,15 +63,15 @@ class PublishingDesk:
         self._throttle = Throttle(live.now.publishing.bandwidth or None)
         self._live = live
         live.on_change(self._settings_changed)
-        self.places = Places(self._tables, clients, live, self._throttle, now)
-        self._cards = Cards(home)
+        self.places = Destinations(self._tables, clients, live, self._throttle, now)
+        self._cards = ModelCards(home)
         self.queue = TransferQueue(
-            tables=self._tables, places=self.places, hub=hub, tasks=tasks, now=now,
+            tables=self._tables, places=self.places, bus=bus, tasks=tasks, now=now,
             prepare=self._cards.prepare, forget=self._cards.forget,
         )  # fmt: skip
-        self._clearing = Clearing(self._tables, self.places, outputs, write, now)
+        self._clearing = LocalCleanup(self._tables, self.places, outputs, write, now)
         self._writer = writer
-        self._hub = hub
+        self._bus = bus
         self._now = now
 
     def _settings_changed(self, _before: Settings, after: Settings) -> None:
@@ -119,7 +119,7 @@ class PublishingDesk:
     def _forget_test(self, name: str, value: dict[str, Any] | None = None) -> None:
         """A test of a place that is another one now says nothing; a new one replaces it."""
         self._writer.set_fact(f"{TEST_FACT}{name}", value)
-        self._hub.publish("fact", name=f"{TEST_FACT}{name}")
+        self._bus.publish("fact", name=f"{TEST_FACT}{name}")
 
     async def _add(self, request: web.Request) -> web.Response:
         answer = await self.places.add(await _body(request))
@@ -164,7 +164,7 @@ class PublishingDesk:
         """Change how fast all transfers together may be; `{bandwidth}` in bytes per second."""
         limit = read_speed((await _body(request)).get("bandwidth"))
         self._live.change("publishing", {"bandwidth": limit})
-        self._hub.publish("settings")
+        self._bus.publish("settings")
         return web.json_response({"bandwidth": limit})
 
     async def _act(self, request: web.Request) -> web.Response:
@@ -198,7 +198,7 @@ class PublishingDesk:
         )  # fmt: skip
         return web.json_response(self.row(made), status=201)
 
-    async def _chosen(self, body: dict[str, Any]) -> tuple[JobRecord, list[LocalFile], Place]:
+    async def _chosen(self, body: dict[str, Any]) -> tuple[JobRecord, list[LocalFile], Target]:
         """The job that a request is about, its files that are to go, and where to."""
 
         def find(reader: StoreReader, text: str) -> tuple[JobRecord, list[LocalFile]]:

@@ -21,7 +21,7 @@ _METHODS: Final = ("direct", "replicate_cog")
 _LONGEST: Final = 60
 
 
-class WebhookCalls:
+class WebhookRoutes:
     """The group's handlers."""
 
     def __init__(self, engine: Engine) -> None:

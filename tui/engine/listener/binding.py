@@ -14,7 +14,7 @@ from tui.base.listener_address import Bind, bind_for
 from tui.engine.config.listener_fields import check_public_bind, refused
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.handed_in import engine_wide
-from tui.engine.listener.sockets import DoorError, Doors
+from tui.engine.listener.sockets import BindError, Sockets
 from tui.listener.app import Part
 from tui.listener.tls import CertificateError, server_context
 from tui.settings import ListenerSettings
@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 _PORT_FACT: Final = "listener_port"
 
 
-class ListenerPlace:
+class Binding:
     """Opens the listener's sockets, moves them, and takes changes that need others.
 
     Attributes:
@@ -36,7 +36,7 @@ class ListenerPlace:
 
     def __init__(self, live: LiveSettings, writer: StoreWriter, tell: Callable[[], None]) -> None:
         """Args: the settings, where the last port is kept, and who is told of changes."""
-        self.doors = Doors()
+        self.doors = Sockets()
         self.problem = ""
         self.warning = ""
         self._live = live
@@ -70,7 +70,7 @@ class ListenerPlace:
         for port in self._ports(bind.port):
             try:
                 await self.doors.open(bind.host, port, tls)
-            except DoorError as error:
+            except BindError as error:
                 LOG.info("%s:%s: %s", bind.host, port, error.message)
                 self.problem = f"{bind.host}: {error.message}"
                 continue
@@ -169,7 +169,7 @@ class ListenerPlace:
         bind = bind_for(settings.listen, allow_public=settings.allow_public_bind)
         try:
             await self.doors.open(bind.host, bind.port, tls)
-        except DoorError as error:
+        except BindError as error:
             raise refused("listener.listen", f"{bind.host}: {error.message}") from None
         self._meant = _socket_of(settings)
         self._note(bind)

@@ -15,10 +15,10 @@ from tui.base.hosts import is_loopback
 from tui.base.listener_address import STORAGE_PATH, WEBHOOK_PATH, public_base
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.listener.binding import ListenerPlace
-from tui.engine.listener.webhook_events import HookDesk
-from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.recorder import Book
+from tui.engine.listener.binding import Binding
+from tui.engine.listener.webhook_events import WebhookEvents
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.tracking.recorder import JobRecorder
 from tui.listener.app import Part
 from tui.listener.client_address import parse_networks
 from tui.listener.stats import ListenerStats, Seen
@@ -41,7 +41,7 @@ _REFUSED_KEPT: Final = 200
 _HERE: Final = "127.0.0.1"
 
 
-class Listening:
+class ListenerService:
     """Runs the listener, knows its addresses, and follows the settings without a restart.
 
     Attributes:
@@ -54,16 +54,16 @@ class Listening:
         *,
         live: LiveSettings,
         outputs: Path,
-        book: Book,
+        recorder: JobRecorder,
         keys: StorageKeys,
-        hub: Hub,
-        hooks: HookDesk,
+        bus: EventBus,
+        hooks: WebhookEvents,
     ) -> None:
         self.outputs = outputs
         self._live = live
-        self._book = book
+        self._recorder = recorder
         self._keys = keys
-        self._hub = hub
+        self._bus = bus
         self._storage = StorageReceiver(
             outputs,
             keys,
@@ -73,7 +73,7 @@ class Listening:
         )
         self._webhooks = WebhookReceiver(hooks.secrets_for, hooks.take, jobs=hooks)
         self._webhooks.stats.on_change = self._tell_soon
-        self.place = ListenerPlace(live, book.writer, self._tell)
+        self.place = Binding(live, recorder.writer, self._tell)
         self._telling: asyncio.TimerHandle | None = None
         self._settle(live.now)
         live.on_change(self._changed)
@@ -204,7 +204,7 @@ class Listening:
         """A file is complete: into the job's record with it."""
         if not item.job_id:  # from a person's own tools
             return
-        self._book.add_file(
+        self._recorder.add_file(
             item.job_id,
             FileRecord(
                 path=item.path.relative_to(self.outputs).as_posix(),
@@ -219,12 +219,12 @@ class Listening:
         """A file was not taken: into the job's record, each file and reason once."""
         if not item.job_id:
             return
-        job = self._book.writer.job(item.job_id)
+        job = self._recorder.writer.job(item.job_id)
         known = job.submit.get("refused") or {}
         if known.get(item.key, {}).get("code") == item.code or len(known) >= _REFUSED_KEPT:
             return
         told = {**known, item.key: {"code": item.code, "why": item.message}}
-        self._book.note(
+        self._recorder.note(
             job.job_id, "storage", "refused", f"{item.key} was refused: {item.message}",
             submit={**job.submit, "refused": told},
         )  # fmt: skip
@@ -238,8 +238,8 @@ class Listening:
     def _tell(self) -> None:
         self._telling = None
         with contextlib.suppress(StoreError):  # told again with the next change
-            self._book.writer.set_fact("listener", self.state())
-        self._hub.publish("fact", name="listener")
+            self._recorder.writer.set_fact("listener", self.state())
+        self._bus.publish("fact", name="listener")
 
 
 def _networks(name: str, texts: Sequence[str]) -> Any:

@@ -22,7 +22,7 @@ _HERE: Final = "127.0.0.1"
 _RESOLVE_SECONDS: Final = 10.0
 
 
-class DoorError(Exception):
+class BindError(Exception):
     """An address cannot be listened on.
 
     Attributes:
@@ -49,7 +49,7 @@ class _Door:
     sites: list[web.TCPSite] = field(default_factory=list)
 
 
-class Doors:
+class Sockets:
     """One address for the world, and with TLS a second one, without, for this machine alone."""
 
     def __init__(self) -> None:
@@ -110,13 +110,13 @@ class Doors:
             return
         try:
             self._door = await self._opened(runner, host, port, tls)
-        except DoorError as error:
+        except BindError as error:
             if before is None or not (error.taken and port == before.found_port):
                 raise
             await self.close()
             try:
                 self._door = await self._opened(runner, host, port, tls)
-            except DoorError:
+            except BindError:
                 self._door = await self._opened(runner, before.host, before.found_port, before.tls)
                 raise
             return
@@ -146,7 +146,7 @@ class Doors:
             raise _why(error, port) from error
         except TimeoutError:
             await self._close(door)
-            raise DoorError("cannot be resolved in time; give an address instead") from None
+            raise BindError("cannot be resolved in time; give an address instead") from None
         return door
 
     async def _close(self, door: _Door) -> None:
@@ -173,13 +173,13 @@ async def _serve(
     return str(found[0]), int(found[1])
 
 
-def _why(error: OSError, port: int) -> DoorError:
+def _why(error: OSError, port: int) -> BindError:
     if isinstance(error, socket.gaierror):
-        return DoorError("names no address of this machine")
+        return BindError("names no address of this machine")
     if error.errno == errno.EADDRINUSE:
-        return DoorError(f"port {port} is taken by another program", taken=True)
+        return BindError(f"port {port} is taken by another program", taken=True)
     if error.errno == errno.EADDRNOTAVAIL:
-        return DoorError("is no address of this machine")
+        return BindError("is no address of this machine")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return DoorError(f"port {port} is for the system's own programs; take one from 1024 on")
-    return DoorError(f"cannot be listened on ({error.strerror or error})")
+        return BindError(f"port {port} is for the system's own programs; take one from 1024 on")
+    return BindError(f"cannot be listened on ({error.strerror or error})")

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.listener.webhook_probes import HookProbes
-from tui.engine.listener.webhook_secrets import HookSecrets
-from tui.engine.tracking.claims import Claims
+from tui.engine.listener.webhook_probes import WebhookProbes
+from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
+from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.sync import import_prediction
 from tui.listener.webhooks import HookEvent, HookJob, WebhookSecrets
 from tui.replicate.models import Prediction
@@ -43,22 +43,22 @@ class _Logged:
     since: int = 0
 
 
-class HookDesk:
+class WebhookEvents:
     """Takes in events, and knows the keys that jobs' webhook addresses carry."""
 
     def __init__(
         self,
         *,
-        book: Book,
-        claims: Claims,
+        recorder: JobRecorder,
+        claims: PredictionClaims,
         keys: StorageKeys,
         live: LiveSettings,
         monitor: Monitor,
-        probes: HookProbes,
-        secrets: HookSecrets,
+        probes: WebhookProbes,
+        secrets: AccountWebhookSecrets,
         default_base: Callable[[], str],
     ) -> None:
-        self._book = book
+        self._recorder = recorder
         self._claims = claims
         self._keys = keys
         self._live = live
@@ -90,7 +90,7 @@ class HookDesk:
         if (base := self._probes.base_of(job.job_id)) is not None:
             return base
         try:
-            return self._book.writer.job(job.job_id).api_base
+            return self._recorder.writer.job(job.job_id).api_base
         except KeyError:
             return self._default_base()
 
@@ -119,7 +119,7 @@ class HookDesk:
         self._tell(job, event, prediction)
 
     def _job(self, event: HookEvent) -> JobRecord | None:
-        writer = self._book.writer
+        writer = self._recorder.writer
         base = self._default_base()
         for job_id in filter(None, (event.job_id, "" if event.job_id else event.subject)):
             try:
@@ -129,7 +129,7 @@ class HookDesk:
         return None if event.job_id else writer.by_prediction(base, event.subject)
 
     def _tell(self, job: JobRecord, event: HookEvent, prediction: Prediction) -> None:
-        told = self._book.tell(
+        told = self._recorder.apply_snapshot(
             job.job_id, snapshot_of(prediction), "webhook", self._happened(job.job_id, event)
         )
         if prediction.is_terminal and not told.status.is_terminal:
@@ -159,9 +159,9 @@ class HookDesk:
         if not event.verified:
             return
         base = self._default_base()
-        if self._book.writer.by_prediction(base, prediction.id) is not None:
+        if self._recorder.writer.by_prediction(base, prediction.id) is not None:
             return
-        job = import_prediction(prediction, base, self._book, self._live.now, "webhook")
+        job = import_prediction(prediction, base, self._recorder, self._live.now, "webhook")
         if job is not None and job.status.is_active:
             self._monitor.follow(job)
             self._monitor.heard(job.job_id)
@@ -175,7 +175,7 @@ class HookDesk:
         if not _uses_own_bodies(job):
             LOG.info("job %s has no webhook of SimpleTuner's own; its event is ignored", job.job_id)
             return
-        self._book.note(job.job_id, "webhook", event.event, _own_words(event.body))
+        self._recorder.note(job.job_id, "webhook", event.event, _own_words(event.body))
         self._monitor.wake(job.job_id)
 
 

@@ -15,7 +15,7 @@ _PREFIX: Final = "test-"
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class WebhookProbe:
     """One test event on its way.
 
     Attributes:
@@ -33,17 +33,19 @@ class Probe:
     believed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class HookProbes:
+class WebhookProbes:
     """The test events that are awaited now."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, Probe] = {}
-        self._by_name: dict[str, Probe] = {}
+        self._by_key: dict[str, WebhookProbe] = {}
+        self._by_name: dict[str, WebhookProbe] = {}
 
     @contextmanager
-    def expect(self, api_base: str) -> Iterator[Probe]:
+    def expect(self, api_base: str) -> Iterator[WebhookProbe]:
         """A new test event; it is known while the context is open."""
-        probe = Probe(_PREFIX + secrets.token_hex(8), _PREFIX + secrets.token_hex(16), api_base)
+        probe = WebhookProbe(
+            _PREFIX + secrets.token_hex(8), _PREFIX + secrets.token_hex(16), api_base
+        )
         self._by_key[probe.key] = self._by_name[probe.name] = probe
         try:
             yield probe

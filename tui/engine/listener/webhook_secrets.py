@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from tui.engine.credentials.handed_in import engine_wide
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.listener.webhooks import WebhookSecrets
 from tui.replicate.errors import ReplicateError
 from tui.replicate.secret import Secret
@@ -14,14 +14,14 @@ from tui.replicate.secret import Secret
 LOG = logging.getLogger(__name__)
 
 
-class HookSecrets:
+class AccountWebhookSecrets:
     """Keeps one `WebhookSecrets` for each API base, asking with that base's own token.
 
     Attributes:
         problem: why a base's secret could not be fetched, by base.
     """
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: ReplicateClients) -> None:
         self._clients = clients
         self._by_base: dict[str, WebhookSecrets] = {}
         self.problem: dict[str, str] = {}

@@ -13,10 +13,10 @@ from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback_host
 from tui.base.listener_address import WEBHOOK_PATH, public_base
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.listener.service import Listening
-from tui.engine.listener.webhook_probes import HookProbes, Probe
-from tui.engine.listener.webhook_secrets import HookSecrets
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.listener.service import ListenerService
+from tui.engine.listener.webhook_probes import WebhookProbe, WebhookProbes
+from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
 from tui.replicate.errors import NotSentError, SignatureError
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
@@ -43,11 +43,11 @@ class WebhookTests:
     def __init__(
         self,
         *,
-        clients: Clients,
-        listening: Listening,
+        clients: ReplicateClients,
+        listening: ListenerService,
         live: LiveSettings,
-        probes: HookProbes,
-        secrets: HookSecrets,
+        probes: WebhookProbes,
+        secrets: AccountWebhookSecrets,
     ) -> None:
         self.arrival_seconds = _ARRIVAL_SECONDS
         self._clients = clients
@@ -148,7 +148,9 @@ class WebhookTests:
             )
         return base
 
-    async def _post(self, base: str, probe: Probe, secret: Secret, limit: float) -> httpx.Response:
+    async def _post(
+        self, base: str, probe: WebhookProbe, secret: Secret, limit: float
+    ) -> httpx.Response:
         body = json.dumps({"id": probe.name, "status": "starting", "input": {}}).encode()
         stamp = int(time.time())
         headers = {
@@ -172,7 +174,7 @@ class WebhookTests:
         return f"{lost.message} Is the {'listener' if local else 'tunnel'} running?"
 
 
-def _address(base: str, probe: Probe) -> str:
+def _address(base: str, probe: WebhookProbe) -> str:
     return f"{base}{WEBHOOK_PATH}?key={probe.key}"
 
 

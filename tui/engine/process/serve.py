@@ -60,7 +60,7 @@ async def _serve(
     runner = None
     try:
         lines = EventLines(engine.reader, say)
-        with engine.hub.subscribe() as queue:
+        with engine.bus.subscribe() as queue:
             await engine.start()
             if problem := engine.listening.problem:
                 raise RefusedError(

@@ -15,7 +15,7 @@ from tui.engine.credentials.handed_in import called_with, from_headers
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import all_routes
 from tui.engine.http_api.failures import answered, failure
-from tui.engine.http_api.recommendations import JobDesk
+from tui.engine.http_api.recommendations import RecommendationRoutes
 from tui.engine.http_api.routes import MOST_BODY, Handler, base_of
 
 
@@ -39,14 +39,14 @@ def build_control_app(engine: Engine) -> web.Application:
     app.add_routes(engine.cloud.routes())
     app.add_routes(engine.settings_desk.routes())
     app.add_routes(engine.publishing.routes())
-    app.add_routes(JobDesk(engine).routes())
+    app.add_routes(RecommendationRoutes(engine).routes())
     return app
 
 
 async def shut_down(engine: Engine, runner: web.AppRunner) -> None:
     """End the calls under way, then the engine below them: no call finds a closed store."""
     engine.request_stop()
-    engine.hub.publish("bye")
+    engine.bus.publish("bye")
     await runner.cleanup()
     await engine.aclose()
 

@@ -18,13 +18,13 @@ from tui.base.job_status import JobStatus
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.common.meter import check_name
 from tui.engine.credentials.storage_keys import folder_of
-from tui.engine.results.download import Fetch
-from tui.engine.results.hashing import Wholeness
-from tui.engine.results.locations import Opened, ResultPlaces
-from tui.engine.results.remote_copies import Copies
+from tui.engine.results.download import Download
+from tui.engine.results.hashing import FileVerifier
+from tui.engine.results.locations import Opened, ResultLocations
+from tui.engine.results.remote_copies import RemoteCopies
 from tui.engine.results.source import Remote, Source
-from tui.engine.runtime.event_bus import Hub
-from tui.engine.tracking.recorder import Book
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.outputs import NOT_FETCHED_ADVICE
 from tui.replicate.redact import redact_url
 from tui.store.reader import StoreReader
@@ -52,23 +52,23 @@ class Collector:
     def __init__(
         self,
         *,
-        book: Book,
-        hub: Hub,
+        recorder: JobRecorder,
+        bus: EventBus,
         now: Clock,
         outputs: Path,
-        places: ResultPlaces,
+        places: ResultLocations,
         reader: StoreReader,
     ) -> None:
         """Args: the services it works with, and the folder for results."""
-        self._book = book
-        self._hub = hub
+        self._recorder = recorder
+        self._bus = bus
         self._now = now
         self._outputs = outputs
         self._places = places
         self._reader = reader
-        self._table = book.writer.fetches
-        self._whole = Wholeness(outputs)
-        self._copies = Copies(book.writer.transfers)
+        self._table = recorder.writer.fetches
+        self._whole = FileVerifier(outputs)
+        self._copies = RemoteCopies(recorder.writer.transfers)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._streams = asyncio.Semaphore(STREAMS)
         # Of its own: a slow line must not keep the threads that windows wait for.
@@ -124,7 +124,7 @@ class Collector:
             rows.append(_nothing(job))
         unfetched = [one for one in self._table.of(job.job_id) if one.name not in refused]
         if not unfetched and self._reader.files(job.job_id) and job.data_expires_at is not None:
-            self._book.write(job.job_id, Change(values={"data_expires_at": None}))
+            self._recorder.write(job.job_id, Change(values={"data_expires_at": None}))
         return rows
 
     def _refuse(self, job: JobRecord, before: Collection[str]) -> set[str]:
@@ -146,7 +146,7 @@ class Collector:
         for one in records:
             if one.name not in before:
                 words = f"{one.name} of the output: {one.message}"
-                self._book.note(job.job_id, "local", "file", words)
+                self._recorder.note(job.job_id, "local", "file", words)
         if records:
             self._tell(job)
         return {one.name for one in records}
@@ -265,7 +265,7 @@ class Collector:
             self._reserved += need
 
         target = self._outputs / relative
-        fetch = Fetch(
+        fetch = Download(
             source, remote, target, notes, keep, progress, room, self._streams, self._pool
         )
         try:
@@ -275,7 +275,7 @@ class Collector:
         kept = FileRecord(relative, got.size, got.sha256, "downloaded", self._now())
         self._whole.is_whole(kept)
         words = f"{relative} fetched, {got.size:,} bytes"
-        self._book.write(
+        self._recorder.write(
             job.job_id, Change(files=[kept], events=[(self._now(), "local", "file", words)])
         )
         self._note_copy(job, source, fetch.remote, kept)
@@ -321,7 +321,7 @@ class Collector:
         self, job: JobRecord, name: str = "", done: int = 0, total: int | None = None
     ) -> None:
         """A file moves; without a name, what is known of the job's files is another."""
-        self._hub.publish("fetch", job_id=job.job_id, name=name, done=done, total=total)
+        self._bus.publish("fetch", job_id=job.job_id, name=name, done=done, total=total)
 
 
 def _path_of(job: JobRecord, remote: Remote) -> str:
@@ -373,7 +373,9 @@ _LONGEST: Final = timedelta(hours=24)
 """What stays where it is can wait for the next start of the engine, or for somebody to ask."""
 
 
-async def after_end(collector: Collector, book: Book, job: JobRecord, now: Clock) -> None:
+async def after_end(
+    collector: Collector, recorder: JobRecorder, job: JobRecord, now: Clock
+) -> None:
     """Fetch a job's results, trying again with growing pauses, and note what is missing."""
     told: set[str] = set()
     pause, began = _FIRST_PAUSE, now()
@@ -383,12 +385,12 @@ async def after_end(collector: Collector, book: Book, job: JobRecord, now: Clock
             words = f"{item['what']}: {item['why']}"
             if words not in told:
                 told.add(words)
-                book.note(job.job_id, "local", "missing", words)
+                recorder.note(job.job_id, "local", "missing", words)
         if not any(item["again"] for item in result["missing"]) or now() - began > _LONGEST:
             return
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
         try:
-            job = book.writer.job(job.job_id)
+            job = recorder.writer.job(job.job_id)
         except KeyError:
             return

@@ -78,7 +78,7 @@ class _Sink:
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
+class Downloaded:
     """A whole file, checked and in its place."""
 
     size: int
@@ -86,7 +86,7 @@ class Got:
 
 
 @dataclass(slots=True)
-class Fetch:
+class Download:
     """One file on its way here.
 
     Attributes:
@@ -123,7 +123,7 @@ class Fetch:
         """Where the half-fetched file is."""
         return self.target.with_name(part_name(self.target.name))
 
-    async def run(self) -> Got:
+    async def run(self) -> Downloaded:
         """Fetch what is missing, check it, put it into its place.
 
         Raises:
@@ -309,7 +309,7 @@ class Fetch:
 
     # -- the end ------------------------------------------------------------------------------
 
-    def _finish(self, digests: Digests) -> Got:
+    def _finish(self, digests: Digests) -> Downloaded:
         """Check what came by everything that the source told, then put it into its place."""
         size = self.part.stat().st_size
         name = self.remote.name
@@ -324,4 +324,4 @@ class Fetch:
             os.fsync(handle)
         finally:
             os.close(handle)
-        return Got(size, found)
+        return Downloaded(size, found)

@@ -105,7 +105,7 @@ class Digests:
             self._etag.update(piece)
 
 
-class Wholeness:
+class FileVerifier:
     """Remembers what was hashed, by name, size and time of change."""
 
     def __init__(self, outputs: Path) -> None:

@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.results.remote_sources import Bucket, Repo, bucket_of
-from tui.engine.results.replicate_outputs import DeliveredFiles, links_of, texts_of
+from tui.engine.results.replicate_outputs import ReplicateOutputs, links_of, texts_of
 from tui.engine.results.source import Source
-from tui.engine.transfers.destinations import Place, Places
+from tui.engine.transfers.destinations import Destinations, Target
 from tui.simpletuner.request.delivery import clean_repo_id
 from tui.store.records import JobRecord
 from tui.store.transfers import TransferTables
@@ -28,15 +28,15 @@ Opened = tuple[str, str, Callable[[], Awaitable[Source]]]
 """Origin, place for people, and how to get at it."""
 
 
-class ResultPlaces:
+class ResultLocations:
     """Finds the sources of a job's results."""
 
     def __init__(
         self,
-        clients: Clients,
+        clients: ReplicateClients,
         live: LiveSettings,
         tables: TransferTables,
-        places: Callable[[], Places],
+        places: Callable[[], Destinations],
     ) -> None:
         """Args: `places` knows the user's destinations and their keys."""
         self._clients = clients
@@ -48,7 +48,7 @@ class ResultPlaces:
         """All places of a job, each still to be opened (PublishError when it cannot be)."""
         found: list[Opened] = []
         if links := links_of(job.output, job.api_base).files:
-            files = DeliveredFiles(links, lambda: self._clients.get(job.api_base))
+            files = ReplicateOutputs(links, lambda: self._clients.get(job.api_base))
             found.append(("replicate", files.place, _ready(files)))
         if bucket := bucket_of(job, self._tables.destinations()):
             where = f"s3://{bucket['bucket']}/{bucket['prefix']}"
@@ -91,7 +91,7 @@ class ResultPlaces:
         target = _below(place.profile, known, profile)
         return Bucket(profile, keys, self._live.now.network, since, target)
 
-    def _destination(self, told: dict[str, str]) -> Place | None:
+    def _destination(self, told: dict[str, str]) -> Target | None:
         """The user's destination with the job's bucket; keys go to its own endpoint alone."""
         named = told["destination"]
         records = [one for one in self._tables.destinations() if one.kind == "s3"]

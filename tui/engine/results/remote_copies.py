@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tui.destinations.common.contract import Item
-from tui.engine.results.source import Elsewhere, Remote, Source
+from tui.engine.results.source import Remote, RemoteLocation, Source
 from tui.store.records import FileRecord, JobRecord, visible
 from tui.store.transfer_records import HIDDEN, TransferItem, TransferRecord, TransferState
 from tui.store.transfers import TransferTables
@@ -17,7 +17,7 @@ from tui.store.transfers import TransferTables
 _COLLECTED: Final = "collected"
 
 
-class Copies:
+class RemoteCopies:
     """Files that lie at a far end without our having sent them, kept as publications are."""
 
     def __init__(self, tables: TransferTables) -> None:
@@ -59,7 +59,7 @@ class Copies:
         self._put(transfer_id, job, there, kept, place=source.place, now=now)
 
     def _put(
-        self, transfer_id: str, job: JobRecord, there: Elsewhere, kept: TransferItem,
+        self, transfer_id: str, job: JobRecord, there: RemoteLocation, kept: TransferItem,
         *, place: str, now: datetime,
     ) -> None:  # fmt: skip
         try:

@@ -15,7 +15,7 @@ from tui.destinations.hub.reading import RepoReader
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
 from tui.destinations.s3.reading import BucketReader
 from tui.engine.results.replicate_outputs import texts_of
-from tui.engine.results.source import Answer, Elsewhere, Remote, in_thread
+from tui.engine.results.source import Answer, Remote, RemoteLocation, in_thread
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 from tui.store.records import JobRecord
@@ -68,12 +68,14 @@ class Bucket:
             remote.name, start, self._reader.opened(remote.key, remote.mark, start, stop)
         )
 
-    def kept_at(self, remote: Remote) -> Elsewhere | None:
+    def kept_at(self, remote: Remote) -> RemoteLocation | None:
         """In the bucket, where a destination of the user's leads to it."""
         if not self._target:
             return None
         key = self._profile.key(remote.key)
-        return Elsewhere(self._target, key, store_of(self._profile), self._profile.url(key) or "")
+        return RemoteLocation(
+            self._target, key, store_of(self._profile), self._profile.url(key) or ""
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -117,11 +119,11 @@ class Repo:
             remote.name, start, self._reader.opened(remote.key, self._revision, start, stop)
         )
 
-    def kept_at(self, remote: Remote) -> Elsewhere:
+    def kept_at(self, remote: Remote) -> RemoteLocation:
         """In the repository."""
         repo_id, endpoint = self._repo
         link = f"{endpoint}/{repo_id}/blob/main/{quote(remote.key)}"
-        return Elsewhere(f"hub:{repo_id}", remote.key, f"{endpoint} {repo_id}", link)
+        return RemoteLocation(f"hub:{repo_id}", remote.key, f"{endpoint} {repo_id}", link)
 
     async def aclose(self) -> None:
         """The library keeps its connections for the whole program."""

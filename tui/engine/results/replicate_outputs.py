@@ -31,7 +31,7 @@ _WEB: Final = re.compile("https?:", re.IGNORECASE)
 _BUSY = (RateLimitedError, ServiceError, CircuitOpenError)
 
 
-class DeliveredFiles:
+class ReplicateOutputs:
     """What a job's output names; addresses that may be signed stay in memory."""
 
     origin = "replicate"

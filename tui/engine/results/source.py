@@ -41,7 +41,7 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class RemoteLocation:
     """Where a source keeps a file for good, in the terms of a publication.
 
     Attributes:
@@ -99,7 +99,7 @@ class Source(Protocol):
             PublishError: it cannot be read.
         """
 
-    def kept_at(self, remote: Remote) -> Elsewhere | None:
+    def kept_at(self, remote: Remote) -> RemoteLocation | None:
         """Where the file stays; None where it will be deleted, or nobody could find it again."""
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 _BACKLOG: Final = 1000
 
 
-class Hub:
+class EventBus:
     """Hands each message to every subscriber; a subscriber that does not keep up is told to resync.
 
     A message is a kind and plain data. Nothing secret goes in.

@@ -47,7 +47,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SpendingVerdict:
     """How a limit stands.
 
     Attributes:
@@ -120,7 +120,9 @@ def used(jobs: Iterable[Billed], since: datetime, now: datetime) -> int:
     return sum(accrued(job, max(now, job.ended_at or now)) - accrued(job, since) for job in jobs)
 
 
-def judge(limit: Limit, jobs: Sequence[Billed], estimate_micros: int, now: datetime) -> Verdict:
+def judge(
+    limit: Limit, jobs: Sequence[Billed], estimate_micros: int, now: datetime
+) -> SpendingVerdict:
     """Whether a job of that price fits the limit, counting what runs.
 
     A blocking limit of zero blocks everything that costs something.
@@ -130,7 +132,7 @@ def judge(limit: Limit, jobs: Sequence[Billed], estimate_micros: int, now: datet
     projected = gone + rest + estimate_micros
     over = max(0, projected - limit.amount_micros) if limit.enabled else 0
     near = projected * 100 >= limit.amount_micros * WARN_AT
-    return Verdict(
+    return SpendingVerdict(
         spent_micros=gone,
         running_micros=rest,
         estimate_micros=estimate_micros,

@@ -23,7 +23,7 @@ from tui.engine.spending.rules import (
     Action,
     Limit,
     Period,
-    Verdict,
+    SpendingVerdict,
     burn_rate,
     by_day,
     day_borders,
@@ -65,7 +65,7 @@ class SpendingService:
 
     # -- before a job -------------------------------------------------------------------------
 
-    def verdict(self, api_base: str, estimate_micros: int) -> Verdict:
+    def verdict(self, api_base: str, estimate_micros: int) -> SpendingVerdict:
         """How a job of that price stands to the limit.
 
         Raises:
@@ -284,7 +284,7 @@ def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:
     return seconds
 
 
-def sum_words(verdict: Verdict) -> str:
+def sum_words(verdict: SpendingVerdict) -> str:
     """`$31.20 + $3.70 of $50 / 7 d`; what is running stands between the two."""
     parts = [verdict.spent_micros]
     if verdict.running_micros:
@@ -297,7 +297,7 @@ def sum_words(verdict: Verdict) -> str:
     return f"{words} of {dollars(verdict.limit.amount_micros)} / {window}"
 
 
-def warning_words(verdict: Verdict) -> str:
+def warning_words(verdict: SpendingVerdict) -> str:
     """Why the user must look at the money."""
     if verdict.over_micros:
         return f"{dollars(verdict.over_micros)} over the cost limit: {sum_words(verdict)}."
@@ -305,7 +305,7 @@ def warning_words(verdict: Verdict) -> str:
     return f"{share:.0f} % of the cost limit with this job: {sum_words(verdict)}."
 
 
-def verdict_data(verdict: Verdict) -> dict[str, Any]:
+def verdict_data(verdict: SpendingVerdict) -> dict[str, Any]:
     """A verdict for scripts."""
     return {
         "spent_micros": verdict.spent_micros,

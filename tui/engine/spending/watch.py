@@ -11,7 +11,7 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import FACT, SpendingService
 from tui.replicate.errors import ReplicateError
@@ -42,7 +42,7 @@ class SpendingWatch:
         spending: SpendingService,
         *,
         writer: StoreWriter,
-        hub: Hub,
+        bus: EventBus,
         live: LiveSettings,
         cancel: Cancel,
         note: Note,
@@ -50,7 +50,7 @@ class SpendingWatch:
         """Args: what it works with; `cancel(job_id)` ends a job, `note(job_id, words)` says why."""
         self._spending = spending
         self._writer = writer
-        self._hub = hub
+        self._bus = bus
         self._cancel = cancel
         self._note = note
         self._tasks = TaskOwner()
@@ -75,7 +75,7 @@ class SpendingWatch:
 
     async def _listen(self) -> None:
         """Ring when a job's state changes; its progress alone changes no sum."""
-        with self._hub.subscribe() as queue:
+        with self._bus.subscribe() as queue:
             while True:
                 kind, data = await queue.get()
                 if kind == "resync":
@@ -110,7 +110,7 @@ class SpendingWatch:
             before = self._told.get(name)
             if before is None or _content(before) != _content(fact) or fact["burn_micros"]:
                 self._writer.set_fact(name, fact)
-                self._hub.publish("fact", name=name)
+                self._bus.publish("fact", name=name)
             self._told[name] = fact
             if fact["burn_micros"]:
                 left = fact["limit_micros"] - fact["spent_micros"]
@@ -152,7 +152,7 @@ class SpendingWatch:
         if f"{job.job_id} {what}" in self._stopped:
             return
         self._stopped.add(f"{job.job_id} {what}")
-        self._hub.publish("notice", level=level, message=message, advice=advice, job_id=job.job_id)
+        self._bus.publish("notice", level=level, message=message, advice=advice, job_id=job.job_id)
 
     def _settings_changed(self, before: Settings, after: Settings) -> None:
         if before.spending != after.spending:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.submission.phases import note_phase, pauses
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
     DamagedUploadError,
@@ -40,10 +40,12 @@ _UPLOADS: Final = 5
 class Archives:
     """Makes archives, sends them, and removes them."""
 
-    def __init__(self, *, book: Book, clients: Clients, hub: Hub, home: Home) -> None:
-        self._book = book
+    def __init__(
+        self, *, recorder: JobRecorder, clients: ReplicateClients, bus: EventBus, home: Home
+    ) -> None:
+        self._recorder = recorder
         self._clients = clients
-        self._hub = hub
+        self._bus = bus
         self._home = home
 
     async def pack(
@@ -55,7 +57,7 @@ class Archives:
             SimpleTunerError: it cannot be packed, or was cancelled.
             OSError: the disk is full.
         """
-        self._book.note(
+        self._recorder.note(
             job.job_id, "local", "state", "Packing the datasets.",
             status=JobStatus.UPLOADING, stage="packing",
         )  # fmt: skip
@@ -71,7 +73,7 @@ class Archives:
         )
         archive = await _in_thread(cancel, work)
         note_phase(
-            self._book, job, "packed",
+            self._recorder, job, "packed",
             f"Packed {archive.entries} files into {archive.size:,} bytes.",
             size=archive.size, sha256=archive.sha256,
         )  # fmt: skip
@@ -84,19 +86,23 @@ class Archives:
         """
         path = self._archive(job.job_id)
         if not path.exists():  # swept away while we were down
-            note_phase(self._book, job, "new", "The packed archive is gone; packing again.")
-            await self.pack(self._book.writer.job(job.job_id), None, cancel)
-            job = self._book.writer.job(job.job_id)
+            note_phase(self._recorder, job, "new", "The packed archive is gone; packing again.")
+            await self.pack(self._recorder.writer.job(job.job_id), None, cancel)
+            job = self._recorder.writer.job(job.job_id)
         client = await self._clients.get(job.api_base)
-        self._book.note(
+        self._recorder.note(
             job.job_id, "local", "state", "Uploading the archive.",
             status=JobStatus.UPLOADING, stage="uploading",
         )  # fmt: skip
         file = await self._send(client, job, path)
         note_phase(
-            self._book, self._book.writer.job(job.job_id), "uploaded", "The archive is uploaded.",
-            file_url=file.url, file_id=file.id,
-        )  # fmt: skip
+            self._recorder,
+            self._recorder.writer.job(job.job_id),
+            "uploaded",
+            "The archive is uploaded.",
+            file_url=file.url,
+            file_id=file.id,
+        )
         self.remove(job.job_id)
 
     async def _send(self, client: ReplicateClient, job: JobRecord, path: Path) -> File:
@@ -120,14 +126,14 @@ class Archives:
                 if left <= 0:
                     raise
                 words = f"The upload broke off: {error.message} Trying again."
-                self._book.note(job.job_id, "local", "trouble", words)
+                self._recorder.note(job.job_id, "local", "trouble", words)
                 await asyncio.sleep(max(next(waits), error.retry_after or 0))
             except DamagedUploadError as error:
                 if damaged:
                     raise
                 damaged = True
                 words = f"The upload was damaged: {error.message} Sending it once more."
-                self._book.note(job.job_id, "local", "trouble", words)
+                self._recorder.note(job.job_id, "local", "trouble", words)
 
     def _archive(self, job_id: str) -> Path:
         return self._home.archives / f"{job_id}.zip"
@@ -151,7 +157,7 @@ class Archives:
             loop.call_soon_threadsafe(publish, done, total)
 
         def publish(done: int, total: int) -> None:
-            self._hub.publish("upload", job_id=job_id, phase=phase, done=done, total=total)
+            self._bus.publish("upload", job_id=job_id, phase=phase, done=done, total=total)
 
         return report
 

@@ -13,8 +13,8 @@ from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
 from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.delivery.result import Prove
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.delivery.result import CheckDelivery
 from tui.engine.results.collector import Collector, after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
@@ -23,9 +23,9 @@ from tui.engine.submission.prepare import Prepared, Preparer, ceiling_check, gat
 from tui.engine.submission.report import report_of
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter
-from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import is_signed, keepable_settings
 from tui.engine.tracking.sync import import_predictions
 from tui.replicate.errors import NotFoundError
@@ -47,20 +47,20 @@ class JobService:
     def __init__(
         self,
         *,
-        book: Book,
-        claims: Claims,
-        clients: Clients,
+        recorder: JobRecorder,
+        claims: PredictionClaims,
+        clients: ReplicateClients,
         collector: Collector,
         live: LiveSettings,
         monitor: Monitor,
         preparer: Preparer,
-        prove: Prove,
+        prove: CheckDelivery,
         reader: StoreReader,
         spending: SpendingService,
         submitter: Submitter,
         tasks: TaskOwner,
     ) -> None:
-        self._book = book
+        self._recorder = recorder
         self._claims = claims
         self._clients = clients
         self._collector = collector
@@ -75,7 +75,7 @@ class JobService:
 
     @property
     def _writer(self) -> StoreWriter:
-        return self._book.writer
+        return self._recorder.writer
 
     async def check(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
         """The preparation of a draft, as plain data."""
@@ -106,7 +106,7 @@ class JobService:
         # one's sum has the first in it.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
         record, held = self._record(prepared, api_base, words)
-        job = self._book.insert(
+        job = self._recorder.insert(
             record,
             ("created", f"Made from {prepared.config.path}."),
             facts={key: record.job_id} if key else {},
@@ -253,8 +253,10 @@ class JobService:
             if not self._monitor.give_up(job.job_id):
                 raise
             return {"success": True, "job_id": job.job_id, "status": JobStatus.FAILED.value}
-        self._book.note(job.job_id, "local", "cancel", "Cancel asked for.", cancel_requested=True)
-        job = self._book.tell(job.job_id, snapshot_of(answer), "local")
+        self._recorder.note(
+            job.job_id, "local", "cancel", "Cancel asked for.", cancel_requested=True
+        )
+        job = self._recorder.apply_snapshot(job.job_id, snapshot_of(answer), "local")
         self._monitor.wake(job.job_id)
         return {"success": True, "job_id": job.job_id, "status": job.status.value}
 
@@ -279,14 +281,14 @@ class JobService:
                 status=400,
                 code="invalid_job_state",
             )
-        self._book.forget(job.job_id)
+        self._recorder.forget(job.job_id)
         return {"success": True, "job_id": job.job_id}
 
     async def sync(self, api_base: str) -> dict[str, Any]:
         """Bring in jobs of this account that were started elsewhere."""
         client = await self._clients.get(api_base)
         count = 0
-        found = import_predictions(client, api_base, self._book, self._live.now, self._claims)
+        found = import_predictions(client, api_base, self._recorder, self._live.now, self._claims)
         async for job in found:
             count += 1
             if job.status.is_active:
@@ -314,7 +316,7 @@ class JobService:
         """
         if not job.delivery and job.data_expires_at is None:
             return
-        work = after_end(self._collector, self._book, job, utc_now)
+        work = after_end(self._collector, self._recorder, job, utc_now)
         self._tasks.start(work, f"collect {job.job_id}")
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.request.hardware import (
@@ -44,13 +44,15 @@ class Choice:
     schema: dict[str, Any] | None
 
 
-class Catalog:
+class ModelCatalog:
     """Looks up versions, at most once in two minutes for each model."""
 
-    def __init__(self, clients: Clients, writer: StoreWriter, hub: Hub, live: LiveSettings) -> None:
+    def __init__(
+        self, clients: ReplicateClients, writer: StoreWriter, bus: EventBus, live: LiveSettings
+    ) -> None:
         self._clients = clients
         self._writer = writer
-        self._hub = hub
+        self._bus = bus
         self._live = live
         self._known: dict[tuple[str, str], tuple[float, list[Version]]] = {}
 
@@ -75,7 +77,7 @@ class Catalog:
         rows = [version_row(model, version) for version in versions[:_SHOWN]]
         fact = scoped(f"versions:{model}", api_base)
         self._writer.set_fact(fact, {"versions": rows, "api_base": api_base})
-        self._hub.publish("fact", name=fact)
+        self._bus.publish("fact", name=fact)
         return versions
 
     async def choose(

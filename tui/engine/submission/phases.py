@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tui.base.hosts import is_loopback
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.store.records import JobRecord
 
 IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"
 """Stands in a request for what is not known before the upload."""
 
 
-def note_phase(book: Book, job: JobRecord, phase: str, words: str, **more: Any) -> None:
+def note_phase(recorder: JobRecorder, job: JobRecord, phase: str, words: str, **more: Any) -> None:
     """Write down a phase before the step that it names."""
-    book.note(job.job_id, "local", phase, words, submit={**job.submit, "phase": phase, **more})
+    recorder.note(job.job_id, "local", phase, words, submit={**job.submit, "phase": phase, **more})
 
 
 def pauses(job: JobRecord) -> Iterator[float]:

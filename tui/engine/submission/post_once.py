@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from tui.base.clock import Clock
 from tui.base.hosts import is_loopback
-from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
+from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.phases import IMAGES_LATER, note_phase, pauses
-from tui.engine.tracking.claims import Claims, clock_offset_of, full_version
+from tui.engine.tracking.claims import PredictionClaims, clock_offset_of, full_version
 from tui.engine.tracking.monitor import snapshot_of
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import ReplicateError, UncertainError
 from tui.replicate.models import Prediction
@@ -39,21 +39,21 @@ class UnknownOutcomeError(ReplicateError):
     """The job may have been started, and nobody can tell."""
 
 
-class Poster:
+class PredictionPoster:
     """Starts predictions and finds those that may have been started."""
 
     def __init__(
         self,
         *,
-        book: Book,
-        claims: Claims,
-        clients: Clients,
+        recorder: JobRecorder,
+        claims: PredictionClaims,
+        clients: ReplicateClients,
         keys: StorageKeys,
         now: Clock,
         webhook_for: Callable[[JobRecord], str | None],
         keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
     ) -> None:
-        self._book = book
+        self._recorder = recorder
         self._claims = claims
         self._clients = clients
         self._keys = keys
@@ -96,7 +96,7 @@ class Poster:
                 )
             await self._accept(client, job, prediction)
         self._held.pop(job.job_id, None)
-        return self._book.writer.job(job.job_id)
+        return self._recorder.writer.job(job.job_id)
 
     async def pass_on_cancel(self, job: JobRecord) -> None:
         """Cancel a prediction whose job was cancelled while nobody knew its id."""
@@ -105,20 +105,25 @@ class Poster:
             try:
                 answer = await client.cancel_prediction(job.prediction_id)
             except ReplicateError as error:
-                self._book.note(job.job_id, "local", "trouble", f"Not cancelled: {error.message}")
+                self._recorder.note(
+                    job.job_id, "local", "trouble", f"Not cancelled: {error.message}"
+                )
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
             else:
-                self._book.tell(job.job_id, snapshot_of(answer), "local")
+                self._recorder.apply_snapshot(job.job_id, snapshot_of(answer), "local")
                 return
 
     async def _post_once(
         self, client: ReplicateClient, job: JobRecord, attempt: int
     ) -> Prediction | None:
         # Keys of the user's own bucket are read now and let go at once.
-        values = {**self._values(self._book.writer.job(job.job_id)), **await self._keys_for(job)}
-        fresh = self._book.writer.job(job.job_id)
+        values = {
+            **self._values(self._recorder.writer.job(job.job_id)),
+            **await self._keys_for(job),
+        }
+        fresh = self._recorder.writer.job(job.job_id)
         if fresh.prediction_id:  # somebody has seen what an earlier POST started
             return await self._look_up(fresh)
         if fresh.cancel_requested:
@@ -132,7 +137,7 @@ class Poster:
             first["clock_offset"] = offset.total_seconds()
         if "since" in fresh.submit:
             first = {}
-        note_phase(self._book, fresh, "posting", words, webhook=hook is not None, **first)
+        note_phase(self._recorder, fresh, "posting", words, webhook=hook is not None, **first)
         try:
             return await client.create_prediction(
                 version=full_version(job),
@@ -142,11 +147,11 @@ class Poster:
                 cancel_after=job.submit.get("cancel_after"),
             )
         except UncertainError as error:
-            self._book.note(
+            self._recorder.note(
                 job.job_id, "local", "uncertain",
                 f"{error.message} Looking it up before anything else.",
             )  # fmt: skip
-            return await self._look_up(self._book.writer.job(job.job_id))
+            return await self._look_up(self._recorder.writer.job(job.job_id))
 
     async def _look_up(self, job: JobRecord) -> Prediction | None:
         """What became of a POST without an answer. Asks until it is known: money may be running."""
@@ -154,7 +159,7 @@ class Poster:
         while True:
             try:
                 client = await self._clients.get(job.api_base)  # a new token makes a new one
-                if told := self._book.writer.job(job.job_id).prediction_id:
+                if told := self._recorder.writer.job(job.job_id).prediction_id:
                     return await client.get_prediction(told)  # a webhook or a sync was quicker
                 found = await client.find_submitted(
                     version=full_version(job),
@@ -166,15 +171,15 @@ class Poster:
                         self._claims.is_of(job, row) and self._claims.is_free(job, row)
                     ),
                 )
-                if not self._book.writer.job(job.job_id).prediction_id:
+                if not self._recorder.writer.job(job.job_id).prediction_id:
                     return await self._chosen(client, job, found)
             except (MissingTokenError, UnknownOutcomeError):
                 raise
             except ReplicateError as error:
                 words = f"It is not known yet whether Replicate took the job. {error.message}"
-                known = self._book.writer.job(job.job_id).prediction_id
+                known = self._recorder.writer.job(job.job_id).prediction_id
                 stage = {} if known else {"stage": "looking for it at Replicate"}
-                self._book.note(job.job_id, "local", "trouble", words, **stage)
+                self._recorder.note(job.job_id, "local", "trouble", words, **stage)
                 await asyncio.sleep(max(next(waits), error.retry_after or 0))
 
     async def _chosen(
@@ -198,7 +203,7 @@ class Poster:
             if ours
             else "It was not accepted: no such job at Replicate."
         )
-        self._book.note(job.job_id, "local", "looked-up", words)
+        self._recorder.note(job.job_id, "local", "looked-up", words)
         if job.submit.get("mark"):  # more than one with our mark: one submit, carried out twice
             for surplus in ours[1:]:
                 await self._end_surplus(client, job, surplus)
@@ -207,14 +212,14 @@ class Poster:
     async def _accept(
         self, client: ReplicateClient, job: JobRecord, prediction: Prediction
     ) -> None:
-        known = self._book.writer.job(job.job_id).prediction_id
+        known = self._recorder.writer.job(job.job_id).prediction_id
         if known and known != prediction.id:
             # What an earlier POST started has been seen meanwhile; this one was posted in vain.
             await self._end_surplus(client, job, prediction)
             return
         words = f"Replicate accepted it as {prediction.id}."
         self._claims.give(job, prediction.id, "local", words)
-        self._book.tell(job.job_id, snapshot_of(prediction), "local")
+        self._recorder.apply_snapshot(job.job_id, snapshot_of(prediction), "local")
 
     async def _end_surplus(
         self, client: ReplicateClient, job: JobRecord, surplus: Prediction
@@ -230,14 +235,14 @@ class Poster:
                 f"Replicate started it twice, and {surplus.id} could not be cancelled: "
                 f"{error.message} Cancel it on replicate.com/predictions."
             )
-        self._book.note(job.job_id, "local", "surplus", words)
+        self._recorder.note(job.job_id, "local", "surplus", words)
 
     def _values(self, job: JobRecord) -> dict[str, Any]:
         """The inputs to send: what was fixed when the job was made, with secrets put back."""
         values = dict(job.inputs)
         if values.get("images") == IMAGES_LATER:
             values["images"] = job.submit["file_url"]
-            self._book.note(
+            self._recorder.note(
                 job.job_id, "local", "inputs", "The request is complete.", inputs=values
             )
         own_bucket = bool(job.submit.get("destination"))

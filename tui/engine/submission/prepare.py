@@ -14,12 +14,12 @@ from typing import Final
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.submission.draft import Draft
-from tui.engine.submission.model_catalog import Catalog, Choice
+from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.engine.submission.phases import IMAGES_LATER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home
@@ -86,8 +86,8 @@ class Preparer:
     def __init__(
         self,
         *,
-        clients: Clients,
-        catalog: Catalog,
+        clients: ReplicateClients,
+        catalog: ModelCatalog,
         delivery: JobDelivery,
         live: LiveSettings,
         home: Home,

@@ -22,16 +22,20 @@ from typing import Final
 
 from tui.base.clock import Clock
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
+from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.submission.archives import Archives
-from tui.engine.submission.post_once import CancelledWhilePostingError, Poster, UnknownOutcomeError
-from tui.engine.tracking.claims import Claims
+from tui.engine.submission.post_once import (
+    CancelledWhilePostingError,
+    PredictionPoster,
+    UnknownOutcomeError,
+)
+from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.reconcile import as_lost
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
 from tui.settings import Home
@@ -51,10 +55,10 @@ class Submitter:
     def __init__(
         self,
         *,
-        book: Book,
-        claims: Claims,
-        clients: Clients,
-        hub: Hub,
+        recorder: JobRecorder,
+        claims: PredictionClaims,
+        clients: ReplicateClients,
+        bus: EventBus,
         monitor: Monitor,
         tasks: TaskOwner,
         keys: StorageKeys,
@@ -68,16 +72,21 @@ class Submitter:
         `keys_for` reads the keys of a job's own bucket when it is posted; `webhook_for` is the
         address that shall hear of a job, if any.
         """
-        self._book = book
-        self._hub = hub
+        self._recorder = recorder
+        self._bus = bus
         self._monitor = monitor
         self._tasks = tasks
         self._now = now
-        self._archives = Archives(book=book, clients=clients, hub=hub, home=home)
-        self._poster = Poster(
-            book=book, claims=claims, clients=clients, keys=keys, now=now, webhook_for=webhook_for,
+        self._archives = Archives(recorder=recorder, clients=clients, bus=bus, home=home)
+        self._poster = PredictionPoster(
+            recorder=recorder,
+            claims=claims,
+            clients=clients,
+            keys=keys,
+            now=now,
+            webhook_for=webhook_for,
             keys_for=keys_for,
-        )  # fmt: skip
+        )
         self._running: dict[str, asyncio.Task[None]] = {}
         self._cancels: dict[str, threading.Event] = {}
 
@@ -128,7 +137,7 @@ class Submitter:
         """
         phase = job.submit.get("phase")
         if phase in ("posting", "accepted"):
-            self._book.note(
+            self._recorder.note(
                 job.job_id, "local", "cancel", "Cancel asked for.", cancel_requested=True
             )
             return False
@@ -139,18 +148,18 @@ class Submitter:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(asyncio.gather(task, return_exceptions=True))
-        fresh = self._book.writer.job(job.job_id)
+        fresh = self._recorder.writer.job(job.job_id)
         if fresh.submit.get("phase") in ("posting", "accepted"):
             await self.cancel(fresh)
             # Its task has ended without having seen the cancel: another one passes it on.
-            self.start(self._book.writer.job(job.job_id))
+            self.start(self._recorder.writer.job(job.job_id))
             return False
         self._cancelled(job.job_id)
         return True
 
     def _cancelled(self, job_id: str) -> None:
         self._archives.remove(job_id)
-        self._book.note(
+        self._recorder.note(
             job_id, "local", "state", "Cancelled before anything was started at Replicate.",
             status=JobStatus.CANCELLED, stage="", completed_at=self._now(), cost_micros=0,
             cancel_requested=True,
@@ -164,7 +173,7 @@ class Submitter:
                 return await self._try(job_id, report)
             except StoreError as error:  # a full disk: go on from the last step written down
                 LOG.warning("job %s waits: %s", job_id, error.message)
-                self._hub.publish(
+                self._bus.publish(
                     "notice", level="error", message=error.message, advice=error.advice,
                     job_id=job_id,
                 )  # fmt: skip
@@ -174,7 +183,7 @@ class Submitter:
         try:
             await self._steps(job_id, report)
         except MissingTokenError as error:
-            self._book.note(
+            self._recorder.note(
                 job_id, "local", "waiting", error.message, stage="waiting for a Replicate token"
             )
         except InvalidInputError as error:
@@ -201,16 +210,16 @@ class Submitter:
 
     async def _steps(self, job_id: str, report: DataReport | None) -> None:
         cancel = self._cancels[job_id]
-        job = self._book.writer.job(job_id)
+        job = self._recorder.writer.job(job_id)
         if job.prediction_id:  # known already: only a cancel may be left to be passed on
             await self._see_to(job)
             return
         if job.submit.get("phase") == "new" and job.submit.get("pack"):
             await self._archives.pack(job, report, cancel)
-            job = self._book.writer.job(job_id)
+            job = self._recorder.writer.job(job_id)
         if job.submit.get("phase") == "packed":
             await self._archives.upload(job, cancel)
-            job = self._book.writer.job(job_id)
+            job = self._recorder.writer.job(job_id)
         await self._see_to(await self._poster.post(job))
 
     async def _see_to(self, job: JobRecord) -> None:
@@ -233,11 +242,11 @@ class Submitter:
         prediction was started: it ends when that ends.
         """
         self._archives.remove(job_id)
-        job = self._book.writer.job(job_id)
+        job = self._recorder.writer.job(job_id)
         if job.prediction_id:
-            self._book.note(job_id, "local", "trouble", message)
+            self._recorder.note(job_id, "local", "trouble", message)
             self._monitor.follow(job)
-            self._hub.publish(
+            self._bus.publish(
                 "notice", level="error", message=message, advice=advice, job_id=job_id
             )
             return
@@ -245,7 +254,7 @@ class Submitter:
         ending = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
         if lost:
             ending = as_lost(job, now)
-        self._book.note(
+        self._recorder.note(
             job_id, "local", "state", message,
             **ending, stage=message, error=message,
             diagnosis={
@@ -253,4 +262,4 @@ class Submitter:
                 "advice": [advice] if advice else [], "changes": {}, "inputs": dict(refused or {}),
             },
         )  # fmt: skip
-        self._hub.publish("notice", level="error", message=message, advice=advice, job_id=job_id)
+        self._bus.publish("notice", level="error", message=message, advice=advice, job_id=job_id)

@@ -7,8 +7,8 @@ from typing import Any
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.replicate_clients import Clients
-from tui.engine.submission.model_catalog import Catalog
+from tui.engine.credentials.replicate_clients import ReplicateClients
+from tui.engine.submission.model_catalog import ModelCatalog
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.request.schema_diff import missing_inputs, schema_diff
@@ -20,7 +20,9 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class VersionService:
     """The engine's calls about versions."""
 
-    def __init__(self, clients: Clients, catalog: Catalog, live: LiveSettings) -> None:
+    def __init__(
+        self, clients: ReplicateClients, catalog: ModelCatalog, live: LiveSettings
+    ) -> None:
         self._clients = clients
         self._catalog = catalog
         self._live = live

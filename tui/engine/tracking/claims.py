@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.run_names import job_id_in, run_name_of
 from tui.engine.tracking.reconcile import as_running, changed_fields
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.lookup import CLOCK_MARGIN, input_fingerprint, is_version
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
@@ -29,7 +29,7 @@ _LEARNED: Final = (
 """What a record holds that was learned from its prediction and its log."""
 
 
-class Claims:
+class PredictionClaims:
     """Knows which job a prediction belongs to, and gives it to that job.
 
     Attributes:
@@ -37,10 +37,10 @@ class Claims:
     """
 
     def __init__(
-        self, book: Book, keys: StorageKeys, clock_offset: Callable[[str], timedelta]
+        self, recorder: JobRecorder, keys: StorageKeys, clock_offset: Callable[[str], timedelta]
     ) -> None:
         """Args: the record of jobs, the keys of webhooks, how far an API's clock is ahead."""
-        self._book = book
+        self._recorder = recorder
         self._keys = keys
         self._clock_offset = clock_offset
         self.on_given: Callable[[JobRecord], None] = _nothing
@@ -54,7 +54,7 @@ class Claims:
             return None
         job = self._marked(api_base, prediction)
         if job is None:
-            waiting = self._book.writer.unanswered(api_base)
+            waiting = self._recorder.writer.unanswered(api_base)
             job = next((one for one in waiting if self.is_of(one, prediction)), None)
         if job is None or job.prediction_id or not self.is_free(job, prediction):
             return None
@@ -88,12 +88,12 @@ class Claims:
         """A prediction's input, from its imported record when Replicate has removed it."""
         if prediction.input or not prediction.data_removed:
             return prediction.input
-        owner = self._book.writer.by_prediction(api_base, prediction.id)
+        owner = self._recorder.writer.by_prediction(api_base, prediction.id)
         return owner.inputs if owner is not None else {}
 
     def is_free(self, job: JobRecord, prediction: Prediction) -> bool:
         """Whether no other job has posted a prediction; an imported record of it is no posting."""
-        owner = self._book.writer.by_prediction(job.api_base, prediction.id)
+        owner = self._recorder.writer.by_prediction(job.api_base, prediction.id)
         return owner is None or owner.job_id == job.job_id or is_imported(owner)
 
     def give(self, job: JobRecord, prediction_id: str, source: str, words: str) -> JobRecord:
@@ -108,10 +108,10 @@ class Claims:
         Raises:
             DuplicateError: the job has another prediction, or another job has posted this one.
         """
-        fresh = self._book.writer.job(job.job_id)
+        fresh = self._recorder.writer.job(job.job_id)
         if fresh.prediction_id == prediction_id:
             return fresh
-        owner = self._book.writer.by_prediction(fresh.api_base, prediction_id)
+        owner = self._recorder.writer.by_prediction(fresh.api_base, prediction_id)
         if fresh.prediction_id or (owner is not None and not is_imported(owner)):
             raise DuplicateError(
                 f"Replicate runs {prediction_id}, which belongs to another job here.",
@@ -123,7 +123,9 @@ class Claims:
         if owner is not None:
             values |= {name: getattr(owner, name) for name in _LEARNED}
             values["cancel_requested"] = fresh.cancel_requested or owner.cancel_requested
-        given = self._book.claim(fresh, prediction_id, (source, "accepted", words), values, owner)
+        given = self._recorder.claim(
+            fresh, prediction_id, (source, "accepted", words), values, owner
+        )
         self.on_given(given)
         return given
 
@@ -141,7 +143,7 @@ class Claims:
         if not run_name:
             return None
         try:
-            job = self._book.writer.job(job_id_in(run_name))
+            job = self._recorder.writer.job(job_id_in(run_name))
         except KeyError:
             return None
         return job if job.submit.get("mark") == run_name else None

@@ -70,7 +70,7 @@ class LogFacts:
     replaced: bool
 
 
-class LogKeeper:
+class JobLog:
     """Owner of one log file and its parser."""
 
     def __init__(self, path: Path, notes: dict[str, Any]) -> None:

@@ -17,11 +17,11 @@ from typing import Final
 from tui.base.clock import Clock, utc_now
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.replicate_clients import Clients, MissingTokenError
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.reconcile import Snapshot, as_lost, life_ends
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import (
     AuthenticationError,
     CircuitOpenError,
@@ -31,7 +31,7 @@ from tui.replicate.errors import (
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
-from tui.store.unheard import FACT, Unheard, read_unheard
+from tui.store.unheard import FACT, LostContact, read_unheard
 
 LOG = logging.getLogger(__name__)
 
@@ -83,9 +83,9 @@ class Monitor:
 
     def __init__(
         self,
-        book: Book,
-        clients: Clients,
-        hub: Hub,
+        recorder: JobRecorder,
+        clients: ReplicateClients,
+        bus: EventBus,
         tasks: TaskOwner,
         polling: Callable[[], bool] = lambda: True,
         *,
@@ -95,17 +95,17 @@ class Monitor:
         """Take the services to work with.
 
         Args:
-            book: where what is learned goes.
+            recorder: where what is learned goes.
             clients: the API clients.
-            hub: whom notices go to.
+            bus: where notices are published.
             tasks: who owns the tasks.
             polling: whether to poll jobs that have a webhook.
             now: the time of day.
             wait: waits until an event is set, for so many seconds at most.
         """
-        self._book = book
+        self._recorder = recorder
         self._clients = clients
-        self._hub = hub
+        self._bus = bus
         self._tasks = tasks
         self._polling = polling
         self._followed: dict[str, _Followed] = {}
@@ -117,8 +117,8 @@ class Monitor:
         self._refused: dict[str, int] = {}
         self._heard: dict[str, float] = {}
         self._heard_at: dict[str, datetime] = {}
-        self._unheard = read_unheard(book.writer.fact(FACT))
-        active = {job.job_id for job in book.writer.active()}
+        self._unheard = read_unheard(recorder.writer.fact(FACT))
+        active = {job.job_id for job in recorder.writer.active()}
         if ended := self._unheard.keys() - active:  # the engine died before it could say so
             self._heard_from(*ended)
 
@@ -168,11 +168,11 @@ class Monitor:
         Raises:
             ReplicateError: it could not be asked.
         """
-        job = self._book.writer.job(job_id)
+        job = self._recorder.writer.job(job_id)
         client = await self._clients.get(job.api_base)
         prediction = await client.get_prediction(job.prediction_id)
         self._heard_at[job_id] = self._now()
-        return self._book.tell(job_id, snapshot_of(prediction), source)
+        return self._recorder.apply_snapshot(job_id, snapshot_of(prediction), source)
 
     async def _run(self, job_id: str, bell: asyncio.Event) -> None:
         try:
@@ -201,7 +201,7 @@ class Monitor:
     async def _once(self, job_id: str) -> float | None:
         """One look; returns seconds until the next, or None when there is nothing more to see."""
         try:
-            job = self._book.writer.job(job_id)
+            job = self._recorder.writer.job(job_id)
         except KeyError:
             return None
         if job.status.is_terminal:  # a webhook has told the end
@@ -264,16 +264,16 @@ class Monitor:
         """
         if self._absent.get(job_id, 0) < ABSENT:
             return False
-        self._lost(self._book.writer.job(job_id))
+        self._lost(self._recorder.writer.job(job_id))
         self.wake(job_id)
         return True
 
     def _lost(self, job: JobRecord) -> None:
-        self._book.note(
+        self._recorder.note(
             job.job_id, "poll", "lost", "Replicate does not know this prediction any more.",
             stage="unknown to Replicate",
             error="Replicate does not know this prediction (wrong account, or removed).",
-            **as_lost(self._book.writer.job(job.job_id), self._now()),
+            **as_lost(self._recorder.writer.job(job.job_id), self._now()),
         )  # fmt: skip
 
     def _left_to_webhooks(self, job: JobRecord) -> bool:
@@ -299,7 +299,7 @@ class Monitor:
         known = self._unheard.get(job_id)
         # After a restart nobody knows when that was: it is at least since now.
         since = self._heard_at.get(job_id) or (known.since if known else self._now())
-        told = Unheard(why, since)
+        told = LostContact(why, since)
         if told != known:
             self._unheard[job_id] = told
             self._tell_unheard()
@@ -310,14 +310,16 @@ class Monitor:
             self._tell_unheard()
 
     def _tell_unheard(self) -> None:
-        self._book.writer.set_fact(FACT, {one: mark.row() for one, mark in self._unheard.items()})
-        self._hub.publish("fact", name=FACT)
+        self._recorder.writer.set_fact(
+            FACT, {one: mark.row() for one, mark in self._unheard.items()}
+        )
+        self._bus.publish("fact", name=FACT)
 
     def _cannot_write(self, job_id: str, error: StoreError) -> None:
         if self._troubles.get(job_id) != error.message:
             self._troubles[job_id] = error.message
             LOG.warning("job %s: %s", job_id, error.message)
-            self._hub.publish(
+            self._bus.publish(
                 "notice", level="error", message=error.message, advice=error.advice, job_id=job_id
             )
 
@@ -327,8 +329,8 @@ class Monitor:
             return
         self._troubles[job.job_id] = message
         LOG.warning("job %s: %s", job.job_id, message)
-        self._book.note(job.job_id, "poll", "trouble", message)
-        self._hub.publish(
+        self._recorder.note(job.job_id, "poll", "trouble", message)
+        self._bus.publish(
             "notice", level="warn", message=f"{job.name}: {message}", advice=advice,
             job_id=job.job_id,
         )  # fmt: skip

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.job_log import (
+    JobLog,
     LogFacts,
-    LogKeeper,
     LogWriteError,
     former_logs,
     former_paths,
@@ -42,7 +42,7 @@ _STAGE_STATES: Final = {"completed": "done"}
 _TAIL: Final = 256 * 1024
 
 
-class Book:
+class JobRecorder:
     """The engine's record of all jobs: single writer of the store and of the log files.
 
     Attributes:
@@ -50,18 +50,20 @@ class Book:
         on_end: told once of every job that comes to its end, whoever said so.
     """
 
-    def __init__(self, writer: StoreWriter, home: Home, hub: Hub, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, writer: StoreWriter, home: Home, bus: EventBus, clock: Clock = utc_now
+    ) -> None:
         self.writer = writer
         self._home = home
-        self._hub = hub
+        self._bus = bus
         self._now = clock
-        self._logs: dict[str, LogKeeper] = {}
+        self._logs: dict[str, JobLog] = {}
         self._complaints: set[str] = set()
         self.on_end: Callable[[JobRecord], None] = _nobody
 
     # -- telling ------------------------------------------------------------------------------
 
-    def tell(
+    def apply_snapshot(
         self,
         job_id: str,
         snapshot: Snapshot,
@@ -140,7 +142,7 @@ class Book:
         """Apply a change and tell the windows."""
         self.writer.apply(job_id, change)
         record = self.writer.job(job_id)
-        self._hub.publish("job", job_id=job_id, rev=record.rev, status=record.status.value)
+        self._bus.publish("job", job_id=job_id, rev=record.rev, status=record.status.value)
         return record
 
     def insert(
@@ -151,7 +153,7 @@ class Book:
         stored = self.writer.insert(
             record, Change(events=[(now, "local", kind, text) for kind, text in events]), facts
         )
-        self._hub.publish("job", job_id=stored.job_id, rev=stored.rev, status=stored.status.value)
+        self._bus.publish("job", job_id=stored.job_id, rev=stored.rev, status=stored.status.value)
         return stored
 
     def note(self, job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
@@ -184,9 +186,9 @@ class Book:
         self._logs.pop(job.job_id, None)
         if other is not None:
             self._drop_log(other.job_id)
-            self._hub.publish("job", job_id=other.job_id, rev=-1, status="deleted")
+            self._bus.publish("job", job_id=other.job_id, rev=-1, status="deleted")
         record = self.writer.job(job.job_id)
-        self._hub.publish("job", job_id=job.job_id, rev=record.rev, status=record.status.value)
+        self._bus.publish("job", job_id=job.job_id, rev=record.rev, status=record.status.value)
         if other is not None and record.status.is_terminal:
             self.on_end(record)
         return record
@@ -202,7 +204,7 @@ class Book:
         """Drop a job's record and log; delivered files stay."""
         self.writer.delete(job_id)
         self._drop_log(job_id)
-        self._hub.publish("job", job_id=job_id, rev=-1, status="deleted")
+        self._bus.publish("job", job_id=job_id, rev=-1, status="deleted")
 
     def _drop_log(self, job_id: str) -> None:
         self._logs.pop(job_id, None)
@@ -239,7 +241,7 @@ class Book:
     ) -> LogFacts | None:
         keeper = self._logs.get(record.job_id)
         if keeper is None:
-            keeper = LogKeeper(self._home.log_file(record.job_id), record.parser)
+            keeper = JobLog(self._home.log_file(record.job_id), record.parser)
             self._logs[record.job_id] = keeper
         try:
             facts = keeper.take(told, now, final=final)
@@ -257,7 +259,7 @@ class Book:
         """
         if record.job_id not in self._complaints:
             self._complaints.add(record.job_id)
-            self._hub.publish(
+            self._bus.publish(
                 "notice", level="error", message=error.message, advice=error.advice,
                 job_id=record.job_id,
             )  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, Final
 from tui.base.clock import utc_now
 from tui.base.job_status import LOST
 from tui.engine.submission.run_names import run_name_of, sent_settings
-from tui.engine.tracking.claims import Claims
+from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import snapshot_of
-from tui.engine.tracking.recorder import Book
+from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import keepable_inputs, keepable_settings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
@@ -23,7 +23,11 @@ _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 async def import_predictions(
-    client: ReplicateClient, api_base: str, book: Book, settings: Settings, claims: Claims
+    client: ReplicateClient,
+    api_base: str,
+    recorder: JobRecorder,
+    settings: Settings,
+    claims: PredictionClaims,
 ) -> AsyncIterator[JobRecord]:
     """Add every trainer prediction that is not known yet, all pages; yields the new jobs.
 
@@ -35,38 +39,38 @@ async def import_predictions(
     async for row in client.predictions():
         if (posted := claims.job_of(api_base, row)) is not None:
             claims.give(posted, row.id, "sync", f"Found on the account as {row.id}.")
-        known = book.writer.by_prediction(api_base, row.id)
+        known = recorder.writer.by_prediction(api_base, row.id)
         if known is not None:
             lost = known.provider_status == LOST
             if known.status.is_active or lost:
-                told = book.tell(known.job_id, snapshot_of(row), "sync")
+                told = recorder.apply_snapshot(known.job_id, snapshot_of(row), "sync")
                 if lost:
                     yield told
             continue
-        job = import_prediction(row, api_base, book, settings, "sync")
+        job = import_prediction(row, api_base, recorder, settings, "sync")
         if job is not None:
             yield job
 
 
 def import_prediction(
-    row: Prediction, api_base: str, book: Book, settings: Settings, source: str
+    row: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
 ) -> JobRecord | None:
     """Add a prediction that is not known yet; None when it is none of a trainer, or was deleted.
 
     Args:
         row: the prediction.
         api_base: where it runs.
-        book: the record of jobs.
+        recorder: the record of jobs.
         settings: for the rates.
         source: who told of it: `sync` or `webhook`.
     """
     if not row.id or not row.model.startswith(LEGACY_MODEL):
         return None
-    if book.writer.was_deleted(api_base, row.id):
+    if recorder.writer.was_deleted(api_base, row.id):
         return None
     words = "Found on the account." if source == "sync" else "Replicate sent an event of it."
-    job = book.insert(_record(row, api_base, settings), (source, words))
-    return book.tell(job.job_id, snapshot_of(row), source)
+    job = recorder.insert(_record(row, api_base, settings), (source, words))
+    return recorder.apply_snapshot(job.job_id, snapshot_of(row), source)
 
 
 def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:

@@ -17,7 +17,7 @@ from tui.destinations.common.errors import (
     TransferCancelledError,
     Trouble,
 )
-from tui.engine.transfers.transfer_progress import Control
+from tui.engine.transfers.transfer_progress import TransferProgress
 from tui.store.transfer_records import TransferItem, TransferRecord
 from tui.store.transfers import TransferTables
 
@@ -56,12 +56,12 @@ class Changed:
 
 
 @dataclass(slots=True)
-class Run:
+class Attempt:
     """Everything of one try."""
 
     record: TransferRecord
     destination: Destination
-    control: Control
+    control: TransferProgress
     tables: TransferTables
     pool: ThreadPoolExecutor
     prepare: Prepare
@@ -126,7 +126,7 @@ class Run:
         files = [LocalFile(Path(one.source), one.name, _known_hash(one)) for one in known]
         plan = partial(self.destination.plan, [*files, *along.files], self.control.cancel)
         items = await self._thread(plan)
-        before = {one.name: Run.item_of(one).came for one in stored if one.plan}
+        before = {one.name: Attempt.item_of(one).came for one in stored if one.plan}
         items = [
             replace(item, came=before.get(item.name) or "there") if item.present else item
             for item in items
@@ -262,7 +262,7 @@ def _known_hash(one: TransferItem) -> str | None:
         state = Path(one.source).stat()
     except OSError:
         return None
-    return one.sha256 if Run.item_of(one).is_still(state) else None
+    return one.sha256 if Attempt.item_of(one).is_still(state) else None
 
 
 def guard(

@@ -27,7 +27,7 @@ _BEGINNING = 4 * 1024 * 1024
 """Bytes of a log in which the base model is named: before the first step."""
 
 
-class Cards:
+class ModelCards:
     """Writes the files that we add to a publication. Blocking; each call opens the store anew."""
 
     def __init__(self, home: Home) -> None:

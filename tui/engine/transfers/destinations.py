@@ -24,7 +24,7 @@ from tui.destinations.s3.destination import S3Destination
 from tui.destinations.s3.profile import S3Profile
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.bucket_keys import BucketKeys, host_of
-from tui.engine.credentials.replicate_clients import Clients
+from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
 from tui.engine.transfers.destination_options import KINDS, read_options, whole_path, wrong
@@ -37,7 +37,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """A target as it was named, read.
 
     Attributes:
@@ -55,7 +55,7 @@ class Place:
     below: str = ""
 
 
-class Places:
+class Destinations:
     """The user's destinations, and the way in.
 
     Attributes:
@@ -65,7 +65,7 @@ class Places:
     def __init__(
         self,
         tables: TransferTables,
-        clients: Clients,
+        clients: ReplicateClients,
         live: LiveSettings,
         throttle: Throttle,
         now: Callable[[], datetime],
@@ -222,7 +222,7 @@ class Places:
 
     # -- one place ----------------------------------------------------------------------------
 
-    def read(self, text: str, usual: str = "") -> Place:
+    def read(self, text: str, usual: str = "") -> Target:
         """The place that a text names.
 
         Args:
@@ -238,7 +238,7 @@ class Places:
         try:
             if kind == "hub" and colon:
                 repo = check_repo_id(rest)
-                return Place(f"hub:{repo}", "hub", {"repo": repo, "private": True})
+                return Target(f"hub:{repo}", "hub", {"repo": repo, "private": True})
         except PublishError as error:
             raise RefusedError(
                 error.message, error.advice, details={"fields": {"to": error.message}}
@@ -247,27 +247,27 @@ class Places:
             path = whole_path(rest)
             if not path:
                 raise wrong("to", "needs the folder's whole path: dir:/path")
-            return Place(f"dir:{path}", "folder", {"path": path})
+            return Target(f"dir:{path}", "folder", {"path": path})
         if kind == "s3" and colon:
             name, _, prefix = rest.partition("/")
             record = self._find(name)
             if record.kind != "s3":
                 raise wrong("to", f"{name} is no S3 destination")
             below = prefix.strip("/") or usual
-            return Place(f"s3:{name}/{below}", "s3", record.options, name, below)
+            return Target(f"s3:{name}/{below}", "s3", record.options, name, below)
         if colon:
             raise wrong("to", "must be hub:owner/name, s3:profile/prefix, dir:PATH or a name")
         if "/" in text:
             raise wrong("to", f"a repository is written with hub: before it: hub:{text}")
         record = self._find(text)
         if record.kind == "hub":
-            return Place(f"hub:{record.options['repo']}", "hub", record.options)
+            return Target(f"hub:{record.options['repo']}", "hub", record.options)
         if record.kind == "s3":
-            return Place(f"s3:{text}/{usual}", "s3", record.options, text, usual)
+            return Target(f"s3:{text}/{usual}", "s3", record.options, text, usual)
         path = str(Path(record.options["path"]) / usual)
-        return Place(f"dir:{path}", "folder", {"path": path})
+        return Target(f"dir:{path}", "folder", {"path": path})
 
-    async def open(self, place: Place, api_base: str) -> Destination:
+    async def open(self, place: Target, api_base: str) -> Destination:
         """The destination, with its keys.
 
         Raises:
@@ -297,7 +297,7 @@ class Places:
             replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
         )
 
-    async def card_at(self, place: Place, api_base: str) -> dict[str, str]:
+    async def card_at(self, place: Target, api_base: str) -> dict[str, str]:
         """Whose model card is there: `{card, card_problem}`.
 
         `card` is `missing`, `ours`, `edited` (ours, changed since), `foreign` (somebody else's),
@@ -318,7 +318,7 @@ class Places:
         return {"card": card_state(text).value, "card_problem": ""}
 
     async def replaced_at(
-        self, place: Place, api_base: str, files: Sequence[LocalFile]
+        self, place: Target, api_base: str, files: Sequence[LocalFile]
     ) -> Sequence[str]:
         """Names of files that would replace others which cannot be had again then."""
         if place.kind == "hub":

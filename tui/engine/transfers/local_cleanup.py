@@ -14,20 +14,20 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.contract import Destination, Item
 from tui.destinations.common.errors import PublishError
 from tui.engine.transfers.artifacts import name_of
-from tui.engine.transfers.destinations import Places
+from tui.engine.transfers.destinations import Destinations
 from tui.store.records import FileRecord, JobRecord, is_called
 from tui.store.transfer_records import PublishedFile
 from tui.store.transfers import TransferTables
 from tui.store.writer import Change
 
 
-class Clearing:
+class LocalCleanup:
     """Deletes a file here only after its copy elsewhere was looked at again, and was right."""
 
     def __init__(
         self,
         tables: TransferTables,
-        places: Places,
+        places: Destinations,
         outputs: Path,
         write: Callable[[str, Change], object],
         now: Clock,

@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import LocalFile
-from tui.engine.runtime.event_bus import Hub
+from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.transfers.attempt import Prepare
-from tui.engine.transfers.destinations import Places
-from tui.engine.transfers.transfer_progress import Control, Stop
-from tui.engine.transfers.worker import STOP, Carrier, without_stop
+from tui.engine.transfers.destinations import Destinations
+from tui.engine.transfers.transfer_progress import Stop, TransferProgress
+from tui.engine.transfers.worker import STOP, TransferWorker, without_stop
 from tui.store.transfer_records import (
     HIDDEN,
     TransferItem,
@@ -40,8 +40,8 @@ class TransferQueue:
         self,
         *,
         tables: TransferTables,
-        places: Places,
-        hub: Hub,
+        places: Destinations,
+        bus: EventBus,
         tasks: TaskOwner,
         now: Callable[[], datetime],
         prepare: Prepare,
@@ -51,10 +51,10 @@ class TransferQueue:
         self._tables = tables
         self._tasks = tasks
         self._now = now
-        self._controls: dict[str, Control] = {}
+        self._controls: dict[str, TransferProgress] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._carrier = Carrier(
-            tables=tables, places=places, hub=hub, now=now, prepare=prepare, forget=forget
+        self._carrier = TransferWorker(
+            tables=tables, places=places, bus=bus, now=now, prepare=prepare, forget=forget
         )
 
     def start(self) -> None:
@@ -156,7 +156,9 @@ class TransferQueue:
         self._abandon(record)
         return record
 
-    def _stop(self, record: TransferRecord, control: Control, reason: Stop) -> TransferRecord:
+    def _stop(
+        self, record: TransferRecord, control: TransferProgress, reason: Stop
+    ) -> TransferRecord:
         """Write down what was asked for, then do it: a far end that is silent may take long."""
         before = record.options.get(STOP)
         wish = "cancelled" if before == "cancelled" else reason
@@ -252,13 +254,13 @@ class TransferQueue:
 
     def _begin(self, record: TransferRecord) -> None:
         name = record.transfer_id
-        control = Control(lambda: self._report(name))
+        control = TransferProgress(lambda: self._report(name))
         self._controls[name] = control
         task = self._tasks.start(self._carry(name, control), f"transfer {name}")
         self._running[name] = task
         self._carrier.tell(record)
 
-    async def _carry(self, name: str, control: Control) -> None:
+    async def _carry(self, name: str, control: TransferProgress) -> None:
         try:
             await self._carrier.carry(name, control)
         finally:

@@ -17,7 +17,7 @@ _LEAST: Final = 2.0
 Stop = Literal["paused", "cancelled", "closing"]
 
 
-class Control:
+class TransferProgress:
     """Shared between the event loop and the threads that send.
 
     Attributes:

@@ -14,10 +14,10 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.destinations.common.contract import Resume
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
-from tui.engine.runtime.event_bus import Hub
-from tui.engine.transfers.attempt import Changed, Prepare, Run
-from tui.engine.transfers.destinations import Places
-from tui.engine.transfers.transfer_progress import Control
+from tui.engine.runtime.event_bus import EventBus
+from tui.engine.transfers.attempt import Attempt, Changed, Prepare
+from tui.engine.transfers.destinations import Destinations
+from tui.engine.transfers.transfer_progress import TransferProgress
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 
@@ -40,15 +40,15 @@ def without_stop(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != STOP}
 
 
-class Carrier:
+class TransferWorker:
     """Does what the queue asks for, one transfer at a time for each place."""
 
     def __init__(
         self,
         *,
         tables: TransferTables,
-        places: Places,
-        hub: Hub,
+        places: Destinations,
+        bus: EventBus,
         now: Callable[[], datetime],
         prepare: Prepare,
         forget: Callable[[str], None],
@@ -56,18 +56,18 @@ class Carrier:
         """Args: the services it works with, how files of our own are made, and removed again."""
         self._tables = tables
         self._places = places
-        self._hub = hub
+        self._bus = bus
         self._now = now
         self._prepare = prepare
         self._forget = forget
-        self.line = Line(AT_ONCE, lambda name: tables.get(name).position)
+        self.line = TransferSlots(AT_ONCE, lambda name: tables.get(name).position)
         self._pool = ThreadPoolExecutor(_THREADS, "publish")
 
     def close(self) -> None:
         """No more threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def carry(self, name: str, control: Control) -> None:
+    async def carry(self, name: str, control: TransferProgress) -> None:
         """One transfer until it has come to an end, is stopped, or cannot go on."""
         while not control.reason:
             record = self._tables.get(name)
@@ -105,7 +105,7 @@ class Carrier:
             )
         )  # fmt: skip
 
-    async def _try(self, record: TransferRecord, control: Control) -> bool:
+    async def _try(self, record: TransferRecord, control: TransferProgress) -> bool:
         """One try; False when another one is due."""
         name = record.transfer_id
         record = self._tables.update(
@@ -118,7 +118,7 @@ class Carrier:
             place = self._places.read(record.target)
             place.options.update(record.options.get("place", {}))
             destination = await self._places.open(place, record.api_base)
-            run = Run(record, destination, control, self._tables, self._pool, self._prepare)
+            run = Attempt(record, destination, control, self._tables, self._pool, self._prepare)
             changed = await run.go()
         except TransferCancelledError:
             return True
@@ -185,7 +185,7 @@ class Carrier:
             destination = await self._places.open(place, record.api_base)
             try:
                 for one in half:
-                    item = Run.item_of(one)
+                    item = Attempt.item_of(one)
                     await asyncio.to_thread(destination.abandon, item, Resume(dict(one.resume)))
                     self._tables.update_item(record.transfer_id, one.seq, resume={})
             finally:
@@ -194,15 +194,15 @@ class Carrier:
             return [f"{_STAYS}: {error.message} Cancel it again to try once more."]
         return []
 
-    def report(self, name: str, control: Control) -> None:
+    def report(self, name: str, control: TransferProgress) -> None:
         """Tell how far a transfer is."""
         self.tell(self._tables.update(name, done_bytes=control.done), control)
 
-    def tell(self, record: TransferRecord, control: Control | None = None) -> None:
+    def tell(self, record: TransferRecord, control: TransferProgress | None = None) -> None:
         """An event for the windows."""
         speed = control.speed() if control is not None else 0.0
         left = record.total_bytes - record.done_bytes
-        self._hub.publish(
+        self._bus.publish(
             "transfer",
             transfer_id=record.transfer_id, job_id=record.job_id, state=record.state.value,
             done=record.done_bytes, total=record.total_bytes, bytes_per_second=int(speed),
@@ -222,7 +222,7 @@ def _pause(tries: int) -> float:
     return min(2.0 ** (min(tries, 10) - 1), _USUAL_WAIT if tries < _SHORT_TRIES else _LONGEST_WAIT)
 
 
-class Line:
+class TransferSlots:
     """A line of transfers that wait for their turn."""
 
     def __init__(self, at_once: int, position: Callable[[str], int]) -> None:

@@ -25,7 +25,7 @@ from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import StoredObject
 from tui.listener.storage.grants import MIB
 from tui.listener.storage.multipart import DATA, MAX_PARTS, Part, Upload, no_such_upload
-from tui.listener.storage.request import Call, xml_response
+from tui.listener.storage.request import StorageRequest, xml_response
 from tui.listener.storage.writes import check_conditions, publish
 from tui.listener.storage.xml import DECLARATION, Node, XmlError, element, parse
 
@@ -34,7 +34,7 @@ _MAX_DOCUMENT = 4 * MIB  # 10 000 parts with a checksum each
 _PATIENCE = 5.0
 
 
-async def complete_upload(call: Call) -> web.StreamResponse:
+async def complete_upload(call: StorageRequest) -> web.StreamResponse:
     """POST ?uploadId: make an object of the parts."""
     data = await call.read_small(_MAX_DOCUMENT, checksums=False)
     listed = _read_list(data)
@@ -52,7 +52,9 @@ async def complete_upload(call: Call) -> web.StreamResponse:
             job.exception()
 
 
-async def _answer_slowly(call: Call, job: asyncio.Future[dict[str, str]]) -> web.StreamResponse:
+async def _answer_slowly(
+    call: StorageRequest, job: asyncio.Future[dict[str, str]]
+) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/xml"})
     await response.prepare(call.web)
     await response.write(DECLARATION)
@@ -86,7 +88,7 @@ def _read_list(data: bytes) -> list[Node]:
     return listed
 
 
-async def _complete(call: Call, listed: Sequence[Node]) -> dict[str, str]:
+async def _complete(call: StorageRequest, listed: Sequence[Node]) -> dict[str, str]:
     uploads = call.space.uploads
     upload_id = call.query["uploadId"]
     try:
@@ -114,7 +116,7 @@ async def _complete(call: Call, listed: Sequence[Node]) -> dict[str, str]:
     return answer
 
 
-async def _earlier_answer(call: Call, upload_id: str) -> dict[str, str]:
+async def _earlier_answer(call: StorageRequest, upload_id: str) -> dict[str, str]:
     """The answer a client missed: it asks again for what is done already."""
     answer = await call.work(call.space.uploads.answer_of, upload_id, call.key)
     if answer is None:
@@ -122,7 +124,7 @@ async def _earlier_answer(call: Call, upload_id: str) -> dict[str, str]:
     return answer
 
 
-def _answer_after_crash(call: Call, listed: Sequence[Node]) -> dict[str, str] | None:
+def _answer_after_crash(call: StorageRequest, listed: Sequence[Node]) -> dict[str, str] | None:
     """The answer when the file took its place and we died before we could say so."""
     there = call.space.folder.find(call.key)
     try:
@@ -134,7 +136,7 @@ def _answer_after_crash(call: Call, listed: Sequence[Node]) -> dict[str, str] | 
     return _answer(call, there)
 
 
-def _answer(call: Call, stored: StoredObject) -> dict[str, str]:
+def _answer(call: StorageRequest, stored: StoredObject) -> dict[str, str]:
     answer = {
         "Location": f"/{call.grant.bucket}/{stored.key}",
         "Bucket": call.grant.bucket,
@@ -178,7 +180,7 @@ def _chosen_parts(upload: Upload, listed: Sequence[Node], smallest: int) -> list
     return chosen
 
 
-def _check_size(call: Call, parts: Sequence[Part]) -> None:
+def _check_size(call: StorageRequest, parts: Sequence[Part]) -> None:
     size = sum(part.size for part in parts)
     most = call.desk.limits.max_object_bytes
     if size > most:
@@ -188,7 +190,7 @@ def _check_size(call: Call, parts: Sequence[Part]) -> None:
         raise S3Error("InvalidRequest", f"The object has {size} bytes, not {announced}.")
 
 
-async def _assemble(call: Call, upload: Upload, parts: Sequence[Part]) -> dict[str, str]:
+async def _assemble(call: StorageRequest, upload: Upload, parts: Sequence[Part]) -> dict[str, str]:
     whole = await call.work(assemble, upload, parts)
     etag = _object_etag([part.etag for part in parts])
     checksums = _object_checksum(call, upload, parts, whole)
@@ -226,7 +228,7 @@ def _composite(algorithm: str, digests: Sequence[bytes]) -> str:
 
 
 def _object_checksum(
-    call: Call, upload: Upload, parts: Sequence[Part], whole: Whole
+    call: StorageRequest, upload: Upload, parts: Sequence[Part], whole: AssembledObject
 ) -> dict[str, str]:
     """The object's checksum, compared with the one that the client may have sent."""
     algorithm = upload.checksum_algorithm
@@ -249,7 +251,7 @@ _STEP = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class AssembledObject:
     """The assembled file, still under a temporary name.
 
     Attributes:
@@ -265,7 +267,7 @@ class Whole:
     checksum: str | None
 
 
-def assemble(upload: Upload, parts: Sequence[Part]) -> Whole:
+def assemble(upload: Upload, parts: Sequence[Part]) -> AssembledObject:
     """Put `parts` in order into one file and hash it, in one pass over the bytes.
 
     Raises:
@@ -292,7 +294,9 @@ def assemble(upload: Upload, parts: Sequence[Part]) -> Whole:
                     "InvalidPart", f"Part {part.number} was damaged on our disk. Send it again."
                 )
         handle.truncate(size)
-    return Whole(path, size, sha256.hexdigest(), None if whole is None else encode(whole.digest()))
+    return AssembledObject(
+        path, size, sha256.hexdigest(), None if whole is None else encode(whole.digest())
+    )
 
 
 def _pieces(handle: BinaryIO, size: int, buffer: memoryview) -> Iterator[memoryview]:

@@ -17,7 +17,7 @@ from tui.listener.storage.folder import StoredObject
 from tui.listener.storage.grants import MIB
 from tui.listener.storage.keys import check_key
 from tui.listener.storage.multipart import MAX_PARTS
-from tui.listener.storage.request import Call, xml_response
+from tui.listener.storage.request import StorageRequest, xml_response
 from tui.listener.storage.xml import Field, XmlError, document, parse
 
 _MOST = 1000
@@ -66,14 +66,14 @@ def page_of(
     return Page(chosen, prefixes, last, truncated=False)
 
 
-async def list_buckets(call: Call) -> web.Response:
+async def list_buckets(call: StorageRequest) -> web.Response:
     """GET of the endpoint itself: the one bucket of this key."""
     created = moment(datetime.fromtimestamp(0, UTC))
     bucket: Field = ("Bucket", [("Name", call.grant.bucket), ("CreationDate", created)])
     return xml_response(document("ListAllMyBucketsResult", [_OWNER, ("Buckets", [bucket])]))
 
 
-async def list_objects(call: Call) -> web.Response:
+async def list_objects(call: StorageRequest) -> web.Response:
     """GET of the bucket: ListObjects, version 1 or 2."""
     query = call.query
     second = query.get("list-type") == "2"
@@ -156,7 +156,7 @@ def _from_token(token: str) -> str:
         raise S3Error("InvalidArgument", "The continuation token is not one of ours.") from None
 
 
-async def list_uploads(call: Call) -> web.Response:
+async def list_uploads(call: StorageRequest) -> web.Response:
     """GET ?uploads: unfinished multipart uploads."""
     query = call.query
     most = _number(query, "max-uploads")
@@ -203,7 +203,7 @@ async def list_uploads(call: Call) -> web.Response:
     return xml_response(document("ListMultipartUploadsResult", fields))
 
 
-async def list_parts(call: Call) -> web.Response:
+async def list_parts(call: StorageRequest) -> web.Response:
     """GET ?uploadId: the parts that have arrived, so that a client can go on where it stopped."""
     upload = call.space.uploads.get(call.query["uploadId"], call.key)
     most = _number(call.query, "max-parts")
@@ -234,12 +234,12 @@ async def list_parts(call: Call) -> web.Response:
     return xml_response(document("ListPartsResult", fields))
 
 
-def _check_may_delete(call: Call) -> None:
+def _check_may_delete(call: StorageRequest) -> None:
     if not call.grant.may_delete:
         raise S3Error("AccessDenied", "This key delivers files; it may not delete any.")
 
 
-async def delete_object(call: Call) -> web.Response:
+async def delete_object(call: StorageRequest) -> web.Response:
     """DELETE of an object, for keys that may."""
     _check_may_delete(call)
     async with call.space.publishing:
@@ -247,7 +247,7 @@ async def delete_object(call: Call) -> web.Response:
     return web.Response(status=204)
 
 
-async def delete_many(call: Call) -> web.Response:
+async def delete_many(call: StorageRequest) -> web.Response:
     """POST ?delete: up to 1 000 objects at once, for keys that may."""
     _check_may_delete(call)
     data = await call.read_small(2 * MIB, checksums=True)
@@ -277,7 +277,7 @@ async def delete_many(call: Call) -> web.Response:
     return xml_response(document("DeleteResult", rows))
 
 
-async def bucket_location(call: Call) -> web.Response:
+async def bucket_location(call: StorageRequest) -> web.Response:
     """GET ?location: clients ask where to sign for; empty means us-east-1."""
     region = call.desk.limits.region
     body = document("LocationConstraint", [])
@@ -286,12 +286,12 @@ async def bucket_location(call: Call) -> web.Response:
     return xml_response(body)
 
 
-async def bucket_versioning(_call: Call) -> web.Response:
+async def bucket_versioning(_call: StorageRequest) -> web.Response:
     """GET ?versioning: never switched on."""
     return xml_response(document("VersioningConfiguration", []))
 
 
-async def bucket_there(call: Call) -> web.Response:
+async def bucket_there(call: StorageRequest) -> web.Response:
     """HEAD of the bucket, and PUT by clients that make sure it exists."""
     await call.read_small(64 * 1024, checksums=True)
     return web.Response(headers={"x-amz-bucket-region": call.desk.limits.region})

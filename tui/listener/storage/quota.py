@@ -17,7 +17,7 @@ _LOOK_EVERY = 64 * MIB
 
 
 @dataclass(slots=True)
-class JobSpace:
+class JobQuota:
     """The folder of one job while the receiver runs.
 
     Attributes:
@@ -42,7 +42,7 @@ class JobSpace:
 class Reservation:
     """Room for one body; see `Guard.admit`."""
 
-    def __init__(self, guard: Guard, space: JobSpace, grant: StorageGrant, spare: int) -> None:
+    def __init__(self, guard: Guard, space: JobQuota, grant: StorageGrant, spare: int) -> None:
         self._guard = guard
         self._space = space
         self._grant = grant
@@ -108,7 +108,7 @@ class Guard:
 
     @contextmanager
     def admit(
-        self, space: JobSpace, grant: StorageGrant, size: int | None, *, replaces: int = 0
+        self, space: JobQuota, grant: StorageGrant, size: int | None, *, replaces: int = 0
     ) -> Iterator[Reservation]:
         """Room for a body of `size` bytes that takes the place of `replaces` bytes.
 

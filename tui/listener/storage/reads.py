@@ -12,7 +12,7 @@ from aiohttp import web
 from tui.listener.storage.checksums import HEADER
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import StoredObject
-from tui.listener.storage.request import Call
+from tui.listener.storage.request import StorageRequest
 
 _BLOCK = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -23,7 +23,7 @@ def no_such_key() -> S3Error:
     return S3Error("NoSuchKey", "The specified key does not exist.")
 
 
-async def get_object(call: Call) -> web.StreamResponse:
+async def get_object(call: StorageRequest) -> web.StreamResponse:
     """GET and HEAD of an object."""
     if "partNumber" in call.query:
         raise S3Error("InvalidArgument", "Objects are not kept in parts here.")
@@ -51,7 +51,7 @@ async def get_object(call: Call) -> web.StreamResponse:
 
 
 async def _send(
-    call: Call, response: web.StreamResponse, stored: StoredObject, first: int, count: int
+    call: StorageRequest, response: web.StreamResponse, stored: StoredObject, first: int, count: int
 ) -> web.StreamResponse:
     try:
         descriptor = await call.work(
@@ -76,7 +76,7 @@ async def _send(
     return response
 
 
-def _headers(call: Call, stored: StoredObject) -> dict[str, str]:
+def _headers(call: StorageRequest, stored: StoredObject) -> dict[str, str]:
     headers = {
         "ETag": f'"{stored.etag}"',
         "Last-Modified": format_datetime(stored.received_at, usegmt=True),
@@ -93,7 +93,7 @@ def _headers(call: Call, stored: StoredObject) -> dict[str, str]:
     return headers
 
 
-def _condition(call: Call, stored: StoredObject) -> int | None:
+def _condition(call: StorageRequest, stored: StoredObject) -> int | None:
     """The status that a conditional header asks for, in the order of RFC 9110 §13.2.2."""
     header = call.signed.header
     match, none_match = header("if-match"), header("if-none-match")

@@ -27,14 +27,14 @@ from tui.listener.storage.grants import (
 )
 from tui.listener.storage.keys import check_key, is_bucket_name, split_path
 from tui.listener.storage.multipart import Uploads, stale_before
-from tui.listener.storage.quota import Guard, JobSpace
-from tui.listener.storage.request import Call, Desk
+from tui.listener.storage.quota import Guard, JobQuota
+from tui.listener.storage.request import RequestContext, StorageRequest
 from tui.listener.storage.sigv4 import verify
 
 STORAGE_PATH = "/api/cloud/storage"
 
 _log = logging.getLogger(__name__)
-_Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+_Handler = Callable[[StorageRequest], Awaitable[web.StreamResponse]]
 
 # Parameters that choose an operation. One that is not in the tables below is not offered here.
 _SUBRESOURCE_NAMES = (
@@ -104,11 +104,11 @@ class StorageReceiver:
         self._on_refused = on_refused
         self._limits = limits or StorageLimits()
         self.public_hosts = self._limits.public_hosts
-        self._spaces: dict[str, JobSpace] = {}
+        self._spaces: dict[str, JobQuota] = {}
         self._opening = asyncio.Lock()
         self._guard = Guard(root, self._limits)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
-        self._desk = Desk(self._limits, self._guard, self._executor, on_object)
+        self._desk = RequestContext(self._limits, self._guard, self._executor, on_object)
 
     def add_routes(self, app: web.Application) -> None:
         """Serve under STORAGE_PATH of `app`, until `app` is cleaned up."""
@@ -141,7 +141,7 @@ class StorageReceiver:
             for stored in found
         ]
 
-    async def _space_of(self, grant: StorageGrant) -> JobSpace:
+    async def _space_of(self, grant: StorageGrant) -> JobQuota:
         space = self._spaces.get(grant.prefix)
         if space is not None:
             return space
@@ -155,7 +155,7 @@ class StorageReceiver:
                 await loop.run_in_executor(
                     self._executor, lambda: uploads.load(stale_before=oldest)
                 )
-                self._spaces[grant.prefix] = JobSpace(folder, uploads)
+                self._spaces[grant.prefix] = JobQuota(folder, uploads)
             return self._spaces[grant.prefix]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -218,7 +218,7 @@ class StorageReceiver:
         if signed.header("x-amz-copy-source") is not None:
             raise S3Error("MethodNotAllowed", "Copying is not offered by this endpoint.")
         space = await self._space_of(grant)
-        call = Call(
+        call = StorageRequest(
             web=request,
             signed=signed,
             payload=claim.payload,
@@ -241,7 +241,7 @@ class StorageReceiver:
             self._tell_refused(call, refusal)
             raise refusal from problem
 
-    def _tell_refused(self, call: Call, error: S3Error) -> None:
+    def _tell_refused(self, call: StorageRequest, error: S3Error) -> None:
         sent = call.web.method in ("PUT", "POST") and call.key
         if not sent or error.code not in _OWN_REFUSALS:
             return

@@ -17,14 +17,14 @@ from tui.listener.storage.claims import SignedRequest
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.grants import ReceivedObject, StorageGrant, StorageLimits
 from tui.listener.storage.intake import Intake, plan_body
-from tui.listener.storage.quota import Guard, JobSpace
+from tui.listener.storage.quota import Guard, JobQuota
 from tui.listener.storage.sigv4 import Verified
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RequestContext:
     """What all requests share."""
 
     limits: StorageLimits
@@ -34,7 +34,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class StorageRequest:
     """One request whose signature holds.
 
     Attributes:
@@ -54,8 +54,8 @@ class Call:
     payload: str
     verified: Verified
     grant: StorageGrant
-    space: JobSpace
-    desk: Desk
+    space: JobQuota
+    desk: RequestContext
     query: Mapping[str, str]
     key: str
 

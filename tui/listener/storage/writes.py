@@ -16,7 +16,7 @@ from tui.listener.storage.grants import ReceivedObject
 from tui.listener.storage.intake import BodyPlan, Intake, Taken, file_writer, plan_body
 from tui.listener.storage.multipart import MAX_PARTS, Part, PartTarget, Upload
 from tui.listener.storage.quota import Reservation
-from tui.listener.storage.request import Call, xml_response
+from tui.listener.storage.request import StorageRequest, xml_response
 from tui.listener.storage.xml import document
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _MAX_METADATA = 2048  # bytes, S3's own limit
 _PLAIN = "binary/octet-stream"  # S3's own default
 
 
-def client_metadata(call: Call) -> tuple[str, dict[str, str]]:
+def client_metadata(call: StorageRequest) -> tuple[str, dict[str, str]]:
     """Content type and the client's own metadata."""
     found: dict[str, str] = {}
     for name, value in call.signed.headers:
@@ -41,7 +41,7 @@ def client_metadata(call: Call) -> tuple[str, dict[str, str]]:
     return content_type, found
 
 
-def check_conditions(call: Call) -> None:
+def check_conditions(call: StorageRequest) -> None:
     """`If-None-Match: *` and `If-Match: ETAG`, as S3 has them for writes."""
     there = call.space.folder.find(call.key)
     none_match, match = call.signed.header("if-none-match"), call.signed.header("if-match")
@@ -53,7 +53,7 @@ def check_conditions(call: Call) -> None:
         raise S3Error("PreconditionFailed", "The object there is another one.")
 
 
-async def put_object(call: Call) -> web.Response:
+async def put_object(call: StorageRequest) -> web.Response:
     """PUT of a whole object."""
     content_type, metadata = client_metadata(call)
     plan = plan_body(call.signed, call.payload)
@@ -91,7 +91,7 @@ async def put_object(call: Call) -> web.Response:
     return web.Response(headers={"ETag": f'"{stored.etag}"', **headers})
 
 
-async def _take_body(call: Call, body: Path, plan: BodyPlan, room: Reservation) -> Taken:
+async def _take_body(call: StorageRequest, body: Path, plan: BodyPlan, room: Reservation) -> Taken:
     descriptor = await call.work(os.open, body, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         intake = Intake(
@@ -115,7 +115,7 @@ def _checksum_headers(checksums: Mapping[str, str]) -> dict[str, str]:
     return {f"{HEADER}{name}": value for name, value in checksums.items()}
 
 
-async def publish(call: Call, body: Path, stored: StoredObject) -> StoredObject:
+async def publish(call: StorageRequest, body: Path, stored: StoredObject) -> StoredObject:
     """Flush a finished body, give it its name, and tell that it is there."""
     await call.work(sync_file, body)
     async with call.space.publishing:
@@ -137,14 +137,14 @@ async def publish(call: Call, body: Path, stored: StoredObject) -> StoredObject:
     return stored
 
 
-async def _tell(call: Call, received: ReceivedObject) -> None:
+async def _tell(call: StorageRequest, received: ReceivedObject) -> None:
     try:
         await call.desk.on_object(received)
     except Exception:  # noqa: BLE001 - the file is there; whoever listens can look it up again
         _log.exception("nobody could be told of a delivered file")
 
 
-async def create_upload(call: Call) -> web.Response:
+async def create_upload(call: StorageRequest) -> web.Response:
     """POST ?uploads: begin a multipart upload."""
     content_type, metadata = client_metadata(call)
     await call.read_small(0, checksums=False)
@@ -194,7 +194,7 @@ def part_number(text: str) -> int:
     raise S3Error("InvalidArgument", f"Part number must be an integer between 1 and {MAX_PARTS}.")
 
 
-async def put_part(call: Call) -> web.Response:
+async def put_part(call: StorageRequest) -> web.Response:
     """PUT ?partNumber&uploadId: one part, in any order, as often as the client likes."""
     number = part_number(call.query["partNumber"])
     upload = call.space.uploads.get(call.query["uploadId"], call.key)
@@ -214,7 +214,7 @@ async def put_part(call: Call) -> web.Response:
 
 
 async def _take_part(
-    call: Call, upload: Upload, target: PartTarget, plan: BodyPlan, room: Reservation
+    call: StorageRequest, upload: Upload, target: PartTarget, plan: BodyPlan, room: Reservation
 ) -> Part:
     """Write a part where it belongs; what does not become a part is removed."""
     descriptor = await call.work(os.open, target.path, os.O_WRONLY | os.O_CREAT, 0o644)
@@ -241,7 +241,7 @@ async def _take_part(
             await call.work(_forget, target.path)
 
 
-async def abort_upload(call: Call) -> web.Response:
+async def abort_upload(call: StorageRequest) -> web.Response:
     """DELETE ?uploadId: forget an upload."""
     upload = call.space.uploads.get(call.query["uploadId"], call.key)
     async with upload.completing:
