@@ -87,7 +87,7 @@ def marked_secrets(patch: pytest.MonkeyPatch) -> Iterator[None]:
     from tui.sandbox import server
     from tui.sandbox.core import Core
 
-    letters = iter(())
+    letters: Iterator[str] = iter(())
 
     def choice(alphabet: str) -> str:
         nonlocal letters

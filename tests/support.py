@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast, overload
 
 import pytest
 
@@ -35,6 +35,14 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@overload
+async def eventually(
+    probe: Callable[[], Awaitable[T | None]], *, within: float = ..., every: float = ...
+) -> T: ...
+@overload
+async def eventually(
+    probe: Callable[[], T | None], *, within: float = ..., every: float = ...
+) -> T: ...
 async def eventually(
     probe: Callable[[], T | None] | Callable[[], Awaitable[T | None]],
     *,
@@ -44,11 +52,10 @@ async def eventually(
     """Wait until `probe` answers something true and return it; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
-        value = probe()
-        if asyncio.iscoroutine(value):
-            value = await value
+        answer = probe()
+        value = cast("T | None", await answer if asyncio.iscoroutine(answer) else answer)
         if value:
-            return value  # type: ignore[return-value]  # narrowed by the truth test
+            return value
         if time.monotonic() > deadline:
             raise AssertionError(f"still not true after {within:g} s: {probe!r} gave {value!r}")
         await asyncio.sleep(every)

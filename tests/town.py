@@ -73,7 +73,7 @@ async def town(sandbox: RunningSandbox, folder: Path) -> AsyncIterator[Town]:
         task.add_done_callback(lines.discard)
         name = getattr(writer.get_extra_info("ssl_object"), "wanted", None)
         with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-            await _join(made.ports.get(name, 9), reader, writer)
+            await _join(made.ports.get(str(name), 9), reader, writer)
         writer.transport.abort()
 
     async with serving(_pages(sandbox.base_url)) as port:

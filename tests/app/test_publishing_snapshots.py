@@ -76,14 +76,15 @@ def fill(home: Home) -> None:
     writer.set_fact("destination_test:hub", {"at": at, "ok": True, "steps": []})
     wrong = {"name": "write", "level": "error", "message": "The secret key is wrong.", "advice": ""}
     writer.set_fact("destination_test:nas", {"at": at, "ok": False, "steps": [wrong]})
-    for number, (state, target, done, more) in enumerate((
+    transfers: tuple[tuple[TransferState, str, int, dict[str, Any]], ...] = (
         (TransferState.RUNNING, "hub:alice/cat-lora", 143, {}),
         (TransferState.QUEUED, "s3:nas/runs", 0, {}),
         (TransferState.FAILED, "s3:nas/runs", 12, {
             "message": "The secret key is wrong.", "advice": "Give it again.",
             "ended_at": NOW - timedelta(minutes=9)}),
         (TransferState.DONE, "dir:/srv/models/cat", 231, {"ended_at": NOW - timedelta(hours=1)}),
-    )):  # fmt: skip
+    )  # fmt: skip
+    for number, (state, target, done, more) in enumerate(transfers):
         record = TransferRecord(
             f"{number}" * 10, JOB, BASE, target, NOW - timedelta(hours=1), state=state,
             done_bytes=done * MIB, total_bytes=231 * MIB, **more,

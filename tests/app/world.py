@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tui.base.job_status import JobStatus
 from tui.settings import Home
@@ -37,7 +38,7 @@ def job(
     created = now - timedelta(minutes=7 * number + 20)
     started = created + timedelta(minutes=2)
     total = 1000 + 500 * (number % 3)
-    base = {
+    base: dict[str, Any] = {
         "job_id": f"job{number:05d}", "api_base": api_base,
         "prediction_id": f"p{number:025d}",
         "name": f"{NAMES[number % len(NAMES)]}-{number}", "config_name": f"config-{number % 5}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -98,6 +99,7 @@ def nothing() -> None:
 
 
 if __name__ == "__main__":
-    {"app": app, "skeleton": skeleton, "table": table, "nothing": nothing}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    children: dict[str, Callable[..., None]] = {
+        "app": app, "skeleton": skeleton, "table": table, "nothing": nothing,
+    }  # fmt: skip
+    children[sys.argv[1]](*sys.argv[2:])

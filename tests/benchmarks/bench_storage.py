@@ -37,7 +37,7 @@ ROUNDS = 3
 GOAL = ">= 70 % of the bare handler"
 
 
-class _Auth(S3SigV4Auth):  # type: ignore[misc]
+class _Auth(S3SigV4Auth):
     def payload(self, request: Any) -> str:
         return "UNSIGNED-PAYLOAD"
 
@@ -129,7 +129,7 @@ def _peak_mib(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def _timed(work: Callable[[], None]) -> float:
+def _timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -163,7 +163,7 @@ def _run(folder: Path) -> list[Row]:
             root.mkdir()
             sign = kind == "ours"
             with _server(kind, root) as (port, pid):
-                alone = _timed(lambda p=port, s=sign: _single(p, source, sign=s))  # type: ignore[misc]
+                alone = _timed(lambda p=port, s=sign: _single(p, source, sign=s))
                 figures.setdefault(f"{kind} one", []).append(alone)
                 if sign:
                     work = lambda n, p=port: _multipart(p, source, n, each)  # noqa: E731
@@ -171,7 +171,7 @@ def _run(folder: Path) -> list[Row]:
                     work = lambda n, p=port: _single(  # noqa: E731
                         p, source, sign=False, name=str(n), size=each
                     )
-                figures.setdefault(f"{kind} many", []).append(_timed(lambda w=work: _parallel(w)))  # type: ignore[misc]
+                figures.setdefault(f"{kind} many", []).append(_timed(lambda w=work: _parallel(w)))
                 peak = max(peak, _peak_mib(pid)) if sign else peak
             shutil.rmtree(root)
         copy = [
@@ -179,7 +179,7 @@ def _run(folder: Path) -> list[Row]:
             "-c",
             f"cat {source} > {folder}/copy && sync {folder}/copy && rm {folder}/copy",
         ]
-        figures.setdefault("cat", []).append(_timed(lambda c=copy: subprocess.check_call(c)))  # type: ignore[misc]
+        figures.setdefault("cat", []).append(_timed(lambda c=copy: subprocess.check_call(c)))
     best = {name: statistics.median(values) for name, values in figures.items()}
     cat = f"cat to disk {_speed(best['cat'])}"
     return [

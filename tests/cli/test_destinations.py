@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,13 @@ from tui.cli.destination_grammar import add_destinations
 
 MINIO = ("--kind", "s3", "--bucket", "cat-models", "--endpoint", "http://127.0.0.1:9")
 AMAZON = ("--kind", "s3", "--bucket", "cat-models")
-ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "envsecret"}
+ENVIRON: dict[str, Any] = {"AWS_ACCESS_KEY_ID": "AKIAENV", "AWS_SECRET_ACCESS_KEY": "envsecret"}
 PAIR = "AKIAPIPED\npipedsecret\n"
 
 
-def add(shell: Shell, name: str, *words: str, status: int = 0, given: str = "", **environ: str):
+def add(
+    shell: Shell, name: str, *words: str, status: int = 0, given: str = "", **environ: Any
+) -> subprocess.CompletedProcess[str]:
     return shell.run(
         "destinations", "add", name, *words, "--session-only", status=status, given=given, **environ
     )

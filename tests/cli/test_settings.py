@@ -139,7 +139,7 @@ def test_an_edit_while_another_program_writes_loses_nothing(shell: Shell, tmp_pa
         "path.write_text(text + '[publishing]\\nbandwidth = 7\\n')"
     )
     running = shell.start("settings", "edit", EDITOR=editor(tmp_path, script))
-    deadline = 60
+    deadline = 60.0
     try:
         while not gate.exists():
             try:

@@ -29,7 +29,7 @@ def full(home: Home) -> socket.socket:  # noqa: F811  the fixture
 
 def fill(path: str) -> list[socket.socket]:
     """Callers until no more are taken."""
-    callers = []
+    callers: list[socket.socket] = []
     while True:
         caller = socket.socket(socket.AF_UNIX)
         caller.setblocking(False)

@@ -52,7 +52,7 @@ async def _settle() -> None:
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     if others:
         await asyncio.wait(others, timeout=5)
-    loop = asyncio.get_running_loop()
+    loop: Any = asyncio.get_running_loop()  # what follows is not public
     for key in list(loop._selector.get_map().values()):
         # A broken TLS line can outlive its protocol; nothing but its socket is left of it.
         transport = loop._transports.get(key.fd)

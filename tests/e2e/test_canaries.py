@@ -98,8 +98,13 @@ def test_nothing_that_is_said_kept_or_shown_holds_a_secret(
             for keys in (("2",), ("Enter",), ("Escape",), ("3",), ("1",), ("n",), ("Escape",)):
                 screen.press(*keys)
                 assert_clean([screen.wait(r"\S")])
+
             # A key right after escape would be another key.
-            eventually_sync(lambda: screen.press("q") or "ENDED 0" in screen.text(), within=30)
+            def ended() -> bool:
+                screen.press("q")
+                return "ENDED 0" in screen.text()
+
+            eventually_sync(ended, within=30)
         wrong = environment | {"REPLICATE_API_TOKEN": f"r8_{MARK}wrong{'x' * 22}"}
         run(wrong, "submit", config, "--yes", "--json")
     finally:

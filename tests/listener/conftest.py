@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -41,6 +41,9 @@ def grant(**changes: Any) -> StorageGrant:
         expires_at=datetime.now(UTC) + timedelta(hours=1),
     )
     return replace(usual, **changes)
+
+
+Checksums = Literal["when_supported", "when_required"]
 
 
 @dataclass
@@ -77,7 +80,12 @@ class Storage:
     def port(self) -> int:
         return int(self.origin.rpartition(":")[2])
 
-    def client(self, *, checksums: str = "when_supported", **changes: Any) -> Any:
+    def client(
+        self,
+        *,
+        checksums: Checksums = "when_supported",
+        **changes: Any,
+    ) -> Any:
         options: dict[str, Any] = {
             "endpoint_url": self.endpoint,
             "aws_access_key_id": ACCESS_KEY,

@@ -15,7 +15,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from tests.listener.conftest import ACCESS_KEY, Storage, grant, serve_storage
+from tests.listener.conftest import ACCESS_KEY, Checksums, Storage, grant, serve_storage
 from tui.listener.storage import DiskSpace, StorageLimits
 
 MIB = 1024 * 1024
@@ -33,7 +33,7 @@ async def call(function: Any, **arguments: Any) -> Any:
 @pytest.mark.parametrize("checksums", ["when_supported", "when_required"])
 @pytest.mark.parametrize("size", [0, 1, 65_537, 5 * MIB])
 async def test_a_body_of_any_size_arrives_as_it_was(
-    any_storage: Storage, size: int, checksums: str
+    any_storage: Storage, size: int, checksums: Checksums
 ) -> None:
     data = os.urandom(size)
     client = any_storage.client(checksums=checksums)
@@ -65,7 +65,7 @@ async def test_every_checksum_is_verified_and_echoed(any_storage: Storage, algor
 
 @pytest.mark.parametrize("checksums", ["when_supported", "when_required"])
 async def test_200_mib_in_parallel_parts(
-    any_storage: Storage, tmp_path: Path, checksums: str
+    any_storage: Storage, tmp_path: Path, checksums: Checksums
 ) -> None:
     source = tmp_path / "big.safetensors"
     block = os.urandom(MIB)
@@ -253,10 +253,11 @@ async def test_a_key_that_may_delete(tmp_path: Path) -> None:
 
 
 async def test_wrong_keys_and_clocks(storage: Storage) -> None:
-    for changes, wanted in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"aws_secret_access_key": "wrong"}, "SignatureDoesNotMatch"),
         ({"aws_access_key_id": "unknown"}, "InvalidAccessKeyId"),
-    ]:
+    ]
+    for changes, wanted in wrong:
         with pytest.raises(ClientError) as error:
             await call(storage.client(**changes).put_object, Bucket="outputs", Key="a", Body=b"x")
         assert code_of(error) == wanted

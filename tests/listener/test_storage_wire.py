@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.listener.conftest import Storage, serve_storage
+from tests.listener.conftest import SECRET, Storage, serve_storage
 from tests.listener.wire import (
     SIGNED,
     SIGNED_TRAILER,
@@ -327,8 +327,7 @@ async def test_damage_on_the_disk_is_noticed(storage: Storage) -> None:
 
 async def test_a_client_that_waits_is_asked_only_after_it_was_let_in(storage: Storage) -> None:
     for secret, continued in [("wrong", False), ("", True)]:
-        options = {"secret": secret} if secret else {}
-        signed = sign(storage, "PUT", "/outputs/x.bin", **options)
+        signed = sign(storage, "PUT", "/outputs/x.bin", secret=secret or SECRET)
         headers = signed.headers | {"Content-Length": "5", "Expect": "100-continue"}
         answer = await exchange(storage, "PUT", TARGET, headers, [b"hello"], wait_for_continue=True)
         assert answer.continued is continued

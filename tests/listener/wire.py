@@ -21,7 +21,7 @@ SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
-class _Auth(S3SigV4Auth):  # type: ignore[misc]
+class _Auth(S3SigV4Auth):
     declared = "UNSIGNED-PAYLOAD"
 
     def payload(self, request: Any) -> str:

@@ -132,14 +132,14 @@ def prediction(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(handler: Handler, **site: Any) -> AsyncIterator[int]:
+async def serving(handler: Handler, *, port: int = 0, **site: Any) -> AsyncIterator[int]:
     """Run an aiohttp server on loopback; gives its port."""
     app = web.Application(client_max_size=2**30)
     app.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        tcp = web.TCPSite(runner, "127.0.0.1", 0, **site)
+        tcp = web.TCPSite(runner, "127.0.0.1", port, **site)
         await tcp.start()
         yield runner.addresses[0][1]
     finally:

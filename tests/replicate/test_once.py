@@ -331,11 +331,8 @@ async def test_a_service_that_comes_back_gets_the_create(server):
         await asyncio.sleep(0)
         later = Server()
         later.on("POST /predictions", store.create)
-        runner = web.ServerRunner(web.Server(later.handle))
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        job = await task
-        await runner.cleanup()
+        async with serving(later.handle, port=port):
+            job = await task
     assert [row["id"] for row in store.jobs] == [job.id]
 
 

@@ -54,7 +54,7 @@ async def test_all_recorded_rows_together_make_one_list(
     server: Server, client: ReplicateClient
 ) -> None:
     rows = [row["body"] for row in recorded("Prediction")]
-    odd = [None, 7, "x", [], {}, {"id": None, "status": None}]
+    odd: list[Any] = [None, 7, "x", [], {}, {"id": None, "status": None}]
     server.on("GET /predictions", {"next": None, "previous": None, "results": rows + odd})
     read = [item async for item in client.predictions()]
     assert [item.id for item in read[: len(rows)]] == [row["id"] for row in rows]

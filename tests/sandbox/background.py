@@ -21,7 +21,8 @@ class Background:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        config = SandboxConfig(**FAST | {"speed": 1e5, "work_dir": work_dir} | settings)
+        values: dict[str, Any] = {"speed": 1e5, "work_dir": work_dir}
+        config = SandboxConfig(**FAST | values | settings)
         self.sandbox = self._run(serve(config))
         self.http = httpx.Client(
             base_url=self.sandbox.base_url,

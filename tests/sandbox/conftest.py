@@ -24,7 +24,7 @@ from tui.sandbox.server import RunningSandbox, serve
 
 PHOTOS = Path(__file__).parents[2] / "tui/sandbox/demo/project/datasets/photographs"
 TRAINER = "simpletuner/advanced-trainer-l40s"
-FAST = {"speed": 2000.0, "run_limit_seconds": 1e6, "retention_seconds": 1e6}
+FAST: dict[str, Any] = {"speed": 2000.0, "run_limit_seconds": 1e6, "retention_seconds": 1e6}
 """Fast enough that nothing waits, with limits that slow test machines do not reach."""
 
 Start = Callable[..., Awaitable[RunningSandbox]]
@@ -50,6 +50,12 @@ class Desk:
 
     sandbox: RunningSandbox
     http: httpx.AsyncClient
+
+    @property
+    def work_dir(self) -> Path:
+        found = self.sandbox.core.config.work_dir
+        assert found is not None
+        return found
 
     def version(self, release: Release = MENDED, model: str = TRAINER) -> str:
         versions = self.sandbox.core.registry.models[model].versions
@@ -77,7 +83,9 @@ class Desk:
 
         return await eventually(look, within=within)
 
-    async def reaches(self, prediction: dict[str, Any], test: Callable[[dict], bool]) -> dict:
+    async def reaches(
+        self, prediction: dict[str, Any], test: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
         async def look() -> dict[str, Any] | None:
             now = await self.get(prediction["id"])
             return now if test(now) else None

@@ -90,7 +90,7 @@ async def test_the_size_limit(desk: Desk, declared: bool, monkeypatch: Any) -> N
         answer = await desk.http.post("files", files={"content": ("a.zip", b"x" * size)})
         assert answer.status_code == status
     assert answer.json()["detail"] == "Files must be less than 100MB in size"
-    folder = desk.sandbox.core.config.work_dir / "files"
+    folder = desk.work_dir / "files"
     assert len(list(folder.iterdir())) == 1
 
 

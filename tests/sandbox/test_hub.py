@@ -203,7 +203,9 @@ async def test_private_gated_and_missing_things_are_refused_as_the_library_knows
     assert (await run(own.repo_info, "sandbox/secret")).private
     with pytest.raises(GatedRepoError):
         await run(own.auth_check, "somebody/flux")
-    repos.get("model", "somebody/flux").accepted.add("sandbox")
+    gated = repos.get("model", "somebody/flux")
+    assert gated is not None
+    gated.accepted.add("sandbox")
     await run(own.auth_check, "somebody/flux")
     with pytest.raises(RevisionNotFoundError):
         await run(own.repo_info, "sandbox/secret", revision="nope")
@@ -239,7 +241,9 @@ async def test_deleting_files_and_folders(open_hub: Open, tmp_path: Path) -> Non
     await run(hub.upload_folder, repo_id="sandbox/cat", folder_path=tmp_path / "run")
     await run(hub.delete_file, "README.md", "sandbox/cat")
     await run(hub.delete_folder, "checkpoint-10", "sandbox/cat")
-    tree = running.hub.repos.get("model", "sandbox/cat").head.tree
+    repo = running.hub.repos.get("model", "sandbox/cat")
+    assert repo is not None
+    tree = repo.head.tree
     assert sorted(tree) == ["assets/a b+c.png", "empty.txt", "pytorch_lora_weights.safetensors"]
     with pytest.raises(EntryNotFoundError):
         await run(hub.delete_file, "README.md", "sandbox/cat")
@@ -269,5 +273,7 @@ async def test_quota_and_changed_bytes_are_refused(
         await run(
             hub.upload_file, path_or_fileobj=b"x" * 11, path_in_repo="b.bin", repo_id="sandbox/cat"
         )
-    assert not running.hub.repos.get("model", "sandbox/cat").head.tree
+    repo = running.hub.repos.get("model", "sandbox/cat")
+    assert repo is not None
+    assert not repo.head.tree
     assert not list((running.hub.config.root / "incoming").iterdir())

@@ -7,6 +7,7 @@ import random
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors
@@ -91,7 +92,7 @@ def test_a_token_is_not_in_the_repr() -> None:
         ({"webhook_config": "[]"}, []),
     ],
 )
-def test_inputs_are_checked_against_the_schema(values: dict, kinds: list[str]) -> None:
+def test_inputs_are_checked_against_the_schema(values: dict[str, Any], kinds: list[str]) -> None:
     found = check_input(trainer_schema(MENDED), values)
     assert [problem["type"] for problem in found] == kinds
     assert all(problem["field"].startswith("input.") for problem in found)
@@ -214,7 +215,7 @@ def test_a_step_summary() -> None:
     ],
 )
 def test_weights_are_real_safetensors(
-    tmp_path: Path, options: dict, expected: dict[str, tuple[int, int]]
+    tmp_path: Path, options: dict[str, Any], expected: dict[str, tuple[int, int]]
 ) -> None:
     config = json.dumps({"model_family": "flux", **options})
     plan = read_plan({"config_json": config, "images": "https://x/y.zip"}, "cog-1")

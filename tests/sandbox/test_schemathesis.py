@@ -100,8 +100,12 @@ def _read_nullable(part: Any) -> None:
             _read_nullable(inner)
 
 
+def _readable(result: Any) -> Any:
+    return result.ok()
+
+
 SCHEMA = schemathesis.openapi.from_dict(corrected())
-OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operations()}
+OPERATIONS = {one.label: one for one in map(_readable, SCHEMA.get_all_operations())}
 NEVER_DONE = {
     # Models of others and versions in use are not deleted, this model has no readme, and the
     # address of a download must be signed.
@@ -153,7 +157,9 @@ def test_every_answer_is_as_described(world: Background, label: str, mode: Gener
     def ask(data: st.DataObject) -> None:
         real = data.draw(st.booleans())
         there = {name: known[name] for name in names} if real else None
-        case: Case = data.draw(operation.as_strategy(generation_mode=mode, path_parameters=there))
+        case: Case[Any] = data.draw(
+            operation.as_strategy(generation_mode=mode, path_parameters=there)
+        )
         if real and mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
             case.body = _that_can_work(case.body, known)
         answer = case.call_and_validate(

@@ -8,7 +8,7 @@ import json
 import re
 import tarfile
 import zipfile
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import safetensors
@@ -138,7 +138,7 @@ async def test_the_summer_release_delivers_only_after_validations(
 ) -> None:
     hosted = json.dumps([{"id": "hosted", "type": "huggingface", "dataset_name": "a/b"}])
     given = {"dataloader_json": hosted} | bucket.inputs()
-    silent = {"config_json": training(**{"--validation_prompt": ""})}
+    silent = {"config_json": training(6, **{"--validation_prompt": ""})}
     assert (await finish(desk, given | silent, SUMMER))["status"] == "succeeded"
     assert bucket.objects == []
     assert (await finish(desk, given | {"config_json": training()}, SUMMER))[
@@ -197,7 +197,9 @@ async def test_the_machines_own_aws_settings_do_not_matter(
 
 
 @pytest.mark.parametrize("form", ["w", "w:gz", "w:xz"])
-async def test_tar_archives_of_any_compression(desk: Desk, form: str) -> None:
+async def test_tar_archives_of_any_compression(
+    desk: Desk, form: Literal["w", "w:gz", "w:xz"]
+) -> None:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=form) as file:
         with zipfile.ZipFile(io.BytesIO(archive())) as source:
@@ -242,7 +244,7 @@ async def test_bad_archives(desk: Desk, data: bytes, error: str) -> None:
     assert error in done["error"]
     assert "[ERROR] Fatal Error: Failed to run training: " in done["logs"]
     assert "Traceback (most recent call last):" in done["logs"]
-    runs = desk.sandbox.core.config.work_dir / "runs"
+    runs = desk.work_dir / "runs"
     assert not [path for path in runs.rglob("*") if path.is_file()]
 
 
@@ -374,7 +376,7 @@ async def test_old_checkpoints_make_room(desk: Desk) -> None:
     options = {"--checkpoints_total_limit": 2, "--checkpoint_step_interval": 2}
     given = {"config_json": training(8, **options), "images": await desk.upload(archive())}
     done = await finish(desk, given)
-    runs = desk.sandbox.core.config.work_dir / "runs" / done["id"]
+    runs = desk.work_dir / "runs" / done["id"]
     assert {path.name for path in runs.rglob("checkpoint-*")} == {"checkpoint-6", "checkpoint-8"}
 
 

@@ -28,7 +28,7 @@ class Listener:
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, headers={"Location": "/other"})
 
-    def bodies(self) -> list[dict]:
+    def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _, body in self.got]
 
     def states(self) -> list[str]:

@@ -21,7 +21,7 @@ import pytest_asyncio
 
 from tests.sandbox.conftest import Bucket, Desk, archive, open_bucket, training
 from tests.support import eventually
-from tui.sandbox.cog_worker.worker import CogMissingError
+from tui.sandbox.cog_worker.worker import CogMissingError, CogWorker
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.releases import EARLY, SUMMER
 from tui.sandbox.server import serve
@@ -206,7 +206,9 @@ only_cog = pytest.mark.parametrize("desk", ["cog"], indirect=True)
 async def test_a_cog_server_that_dies_fails_its_run_and_is_replaced(desk: Desk) -> None:
     made = await desk.create(desk.version(), long_run())
     await desk.reaches(made, lambda now: "Steps:" in now["logs"])
-    for server in list(desk.sandbox.core.jobs._worker._all):
+    worker = desk.sandbox.core.jobs._worker
+    assert isinstance(worker, CogWorker)
+    for server in list(worker._all):
         server.kill()
     done = await desk.ended(made)
     assert done["status"] == "failed"
@@ -220,7 +222,9 @@ async def test_a_cog_server_that_dies_fails_its_run_and_is_replaced(desk: Desk) 
 async def test_nobody_else_can_speak_for_cog(desk: Desk) -> None:
     made = await desk.create(desk.version(), long_run())
     await desk.reaches(made, lambda now: "Steps:" in now["logs"])
-    hook = desk.sandbox.core.jobs._worker._hook
+    worker = desk.sandbox.core.jobs._worker
+    assert isinstance(worker, CogWorker)
+    hook = worker._hook
     async with httpx.AsyncClient(trust_env=False) as http:
         forged = {"id": made["id"], "status": "succeeded", "logs": "x" * 10**6}
         assert (await http.post(f"{hook}/{made['id']}", json=forged)).status_code == 401

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,10 @@ async def world(home: Home, project: Path) -> AsyncIterator[World]:  # noqa: F81
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy and no tokens of whoever runs the tests."""
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HF_TOKEN", "REPLICATE_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    return
 
 
 # -- the screen ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tui.app.widgets.metrics_panel import MetricsPanel
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
@@ -27,7 +28,7 @@ def jobs(home: Home) -> Home:
     return home
 
 
-async def open_job(app, pilot, job_id: str) -> JobScreen:  # type: ignore[no-untyped-def]
+async def open_job(app, pilot, job_id: str) -> JobScreen:
     app.model.reload()
     app.open_job(job_id)
     screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
@@ -56,7 +57,9 @@ async def test_every_tab_opens_and_is_made_only_then(jobs: Home) -> None:
             await wait_for(pilot, lambda name=name: f"[{name}]" in text_of(app))
             seen[name] = text_of(app)
         assert "[INFO] Checkpoint: Step 200 of 2000" in seen["Log"]
-        await wait_for(pilot, lambda: screen.tabs.panels["Metrics"]._mine is not None)
+        metrics = screen.tabs.panels["Metrics"]
+        assert isinstance(metrics, MetricsPanel)
+        await wait_for(pilot, lambda: metrics._mine is not None)
         assert "✓ Loading base model" in seen["Stages"]
         assert "$0.12" in seen["Stages"]  # 2 minutes of an L40S
         assert "hf_token                 ***" in seen["Config"]
@@ -197,11 +200,13 @@ async def test_log_keys_search_save_and_step_back(jobs: Home, tmp_path: Path) ->
         await wait_for(pilot, lambda: "/captions 1 of 1" in text_of(app))
         await pilot.press("S")
         target = tmp_path / "copy.log"
-        await wait_for(pilot, lambda: screen.tabs.panel.prompting)
+        panel = screen.tabs.panel
+        assert isinstance(panel, LogPanel)
+        await wait_for(pilot, lambda: panel.prompting)
         await pilot.press(*str(target), "enter")
         await wait_for(pilot, target.exists)
         assert target.read_bytes() == jobs.log_file(RUNNING).read_bytes()
-        await wait_for(pilot, lambda: not screen.tabs.panel.prompting)
+        await wait_for(pilot, lambda: not panel.prompting)
         await pilot.press("escape")
         assert app.screen is screen
         await pilot.press("escape")

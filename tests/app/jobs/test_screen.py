@@ -64,7 +64,7 @@ async def test_only_lines_on_screen_are_read(home: Home, monkeypatch: pytest.Mon
         read: list[str] = []
         rows = app.reader.rows
 
-        def counted(ids):  # type: ignore[no-untyped-def]
+        def counted(ids):
             read.extend(ids)
             return rows(ids)
 
@@ -427,7 +427,7 @@ async def test_a_finished_job_without_its_results_has_no_tick(
         await wait_for(pilot, lambda: f"! done · {head}" in lines_of(app)[2])
 
 
-def test_worlds_are_the_same_every_time(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_worlds_are_the_same_every_time(tmp_path) -> None:
     for name in ("one", "two"):
         fill(home_at(tmp_path / name), 5)
     from tui.store.reader import StoreReader

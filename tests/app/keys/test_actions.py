@@ -45,7 +45,7 @@ def test_ids_are_unique_and_every_action_explains_itself() -> None:
 
 
 @pytest.mark.parametrize("action", [one for one in REGISTRY if one.command], ids=lambda one: one.id)
-def test_equivalent_command_lines_are_real_ones(action) -> None:  # type: ignore[no-untyped-def]
+def test_equivalent_command_lines_are_real_ones(action) -> None:
     words = action.command.format(job="job00001").split()
     assert words[0] == PROGRAM
     build_parser().parse_args(words[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from tests.app.conftest import opened, text_of, wait_for
 from tests.app.new_job.check_answer import answer
@@ -77,6 +78,7 @@ async def test_a_name_is_looked_up_while_typed_and_a_wrong_one_stays_to_be_mende
         await pilot.press("ctrl+a", "ctrl+k", "a", "space", "b", "enter")
         await wait_for(pilot, lambda: "is no repository's name" in text_of(app))
         assert app.focused is not sheet.form
+        assert isinstance(app.focused, Input)
         assert app.focused.value == "a b"
         assert draft(ready)["delivery"] == HUB
         await pilot.press("escape")

@@ -73,7 +73,7 @@ async def test_submit_asks_shows_bytes_and_ends_on_the_jobs_page(
 ) -> None:
     status(home, RUNNING, JobStatus.UPLOADING)
     async with opened(home, ready) as (app, pilot):
-        await open_form(app, pilot)
+        screen = await open_form(app, pilot)
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
         assert "Leaves this machine: 24 images" in text_of(app)
@@ -85,7 +85,7 @@ async def test_submit_asks_shows_bytes_and_ends_on_the_jobs_page(
         assert body["config"] == CONFIG
         assert body["idempotency_key"]
         progress = {"job_id": RUNNING, "phase": "uploading", "done": 3 << 20, "total": 6 << 20}
-        await wait_for(pilot, lambda: app.screen.flow.job_id)
+        await wait_for(pilot, lambda: screen.flow.job_id)
         ready.send("upload", progress)
         await wait_for(pilot, lambda: "uploading 3.0 MiB of 6.0 MiB · 50 %" in text_of(app))
         status(home, RUNNING, JobStatus.QUEUED)

@@ -34,6 +34,7 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
         await known(screen, pilot, newer)
         await pilot.press("G")
         row = screen.artifacts.row
+        assert row is not None
         assert (row.kind, row.job_id) == ("job", job_id)
         assert job_id not in screen.data.artifacts
         await wait_for(pilot, lambda: "d delete" in text_of(screen.owner))

@@ -219,6 +219,7 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
         await wait_for(
             pilot, lambda: [one.transfer_id for one in screen.data.transfers] != rows, LONG
         )
+        assert screen.transfers.transfer is not None
         assert screen.transfers.transfer.transfer_id == last.transfer_id  # the cursor stays on it
         await pilot.press("g", "g")
         first = screen.transfers.transfer
@@ -272,9 +273,10 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
         assert "lowest loss" in " ".join(line.text for line in page._lines)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
-        while screen.artifacts.row.kind != "file":
+        while (row := screen.artifacts.row) is None or row.kind != "file":
             await pilot.press("j")
-            if screen.artifacts.row.kind == "checkpoint" and not screen.artifacts.row.open:
+            row = screen.artifacts.row
+            if row is not None and row.kind == "checkpoint" and not row.open:
                 await pilot.press("l")
             await pilot.pause()
         await pilot.press("enter")

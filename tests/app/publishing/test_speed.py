@@ -16,7 +16,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("tui.engine.publisher.control.time.monotonic", lambda: self.now)
 
 
 async def test_a_limited_speed_is_never_said_to_be_beyond_the_limit(

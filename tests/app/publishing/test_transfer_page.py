@@ -33,11 +33,13 @@ async def test_keys_that_a_files_page_names_work_on_it(
     await ended(world, made["transfer_id"], "done")
     async with on_publishing(world) as (screen, pilot):
         await known(screen, pilot, job_id)
-        while screen.artifacts.row.kind != "file":
+        while (row := screen.artifacts.row) is None or row.kind != "file":
             await pilot.press("j")
-            if screen.artifacts.row.kind == "checkpoint":
+            row = screen.artifacts.row
+            if row is not None and row.kind == "checkpoint":
                 await pilot.press("l")
-        name = screen.artifacts.row.item["name"]
+        assert row.item is not None
+        name = row.item["name"]
         await pilot.press("enter")
         await top(pilot, Page)
         foot = lines_of(screen.owner)[-1]

@@ -4,6 +4,7 @@ import io
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -32,7 +33,7 @@ FACTS = CardFacts(
 )  # fmt: skip
 
 
-def metadata(card: str) -> dict:
+def metadata(card: str) -> dict[str, Any]:
     return yaml.safe_load(card.split("---\n")[1])
 
 
@@ -164,16 +165,17 @@ def test_the_picture() -> None:
     points = [(step, 0.3 / (1 + step / 300) + dice.random() * 0.05) for step in range(1, 2001)]
     data = draw_loss(points)
     assert data == draw_loss(list(reversed(points)))
+    assert data is not None
     image = Image.open(io.BytesIO(data))
     assert image.size == (960, 360)
-    assert len(image.getcolors(1 << 24)) > 10
+    assert len(image.getcolors(1 << 24) or ()) > 10
     assert len(data) < 60_000
 
 
 @pytest.mark.parametrize(
     "points", [[], [(1, 0.5)], [(1, 0.5), (1, 0.6)], [(1, float("nan")), (2, float("inf"))]]
 )
-def test_no_picture_without_a_curve(points: list) -> None:
+def test_no_picture_without_a_curve(points: list[tuple[int, float]]) -> None:
     assert draw_loss(points) is None
 
 

@@ -25,7 +25,9 @@ def write(path: Path, header: Any, data: bytes = b"", *, length: int | None = No
     return path
 
 
-def tensor(begin: int, end: int, dtype: str = "U8", shape: list[int] | None = None) -> dict:
+def tensor(
+    begin: int, end: int, dtype: Any = "U8", shape: list[int] | None = None
+) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape or [end - begin], "data_offsets": [begin, end]}
 
 

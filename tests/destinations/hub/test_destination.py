@@ -86,6 +86,7 @@ def tree(hub: RunningHub, repo: str = REPO) -> dict[str, Any]:
 def content(hub: RunningHub, path: str) -> bytes:
     entry = tree(hub)[path]
     place = hub.hub.blobs.large(entry.sha256) if entry.sha256 else hub.hub.blobs.small(entry.oid)
+    assert place is not None
     return place.read_bytes()
 
 
@@ -102,6 +103,7 @@ def test_files_arrive_whole_once_and_in_one_commit(
         assert destination.verify(item).size == item.size
         assert destination.verify(item, deep=True).checksum == item.sha256
     repo = any_hub.hub.repos.get("model", REPO)
+    assert repo is not None
     assert repo.private
     assert len(repo.commits) == 2
     received = any_hub.hub.received_bytes
@@ -295,7 +297,9 @@ def test_the_test_writes_where_nothing_stays_of_it(
     report = open_hub(hub, repo_id="sandbox/known").test()
     assert report.ok
     assert "write" not in {step.name for step in report.steps}
-    assert len(hub.hub.repos.get("model", "sandbox/known").commits) == 1
+    repo = hub.hub.repos.get("model", "sandbox/known")
+    assert repo is not None
+    assert len(repo.commits) == 1
 
 
 def test_rights_that_only_writing_shows(hub: RunningHub, open_hub: Open) -> None:
@@ -379,7 +383,9 @@ def test_many_files_go_in_several_commits(hub: RunningHub, open_hub: Open, tmp_p
     destination = open_hub(hub)
     items = publish(destination, files)
     assert len(tree(hub)) == 205
-    assert len(hub.hub.repos.get("model", REPO).commits) == 4
+    repo = hub.hub.repos.get("model", REPO)
+    assert repo is not None
+    assert len(repo.commits) == 4
     assert all(destination.verify(item).how == "git" for item in items)
 
 

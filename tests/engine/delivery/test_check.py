@@ -56,7 +56,7 @@ async def test_delivery_to_this_machine_is_proved_by_sending_a_file(world: World
 def behind(world: World, port: int) -> None:
     """Make that port the public address."""
     url = f"http://127.0.0.1:{port}{STORAGE_PATH}"
-    world.engine.listening.storage_url = lambda _base: url  # type: ignore[method-assign]
+    world.engine.listening.storage_url = lambda api_base: url  # type: ignore[method-assign]
 
 
 async def test_something_else_behind_the_public_url_is_noticed(world: World) -> None:

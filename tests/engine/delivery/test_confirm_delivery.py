@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,13 @@ async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
     repo.commits[:] = early
     await world.use_hub("hf_read")
     job_id = await world.submit(delivery=HUB, accept_delivery=True)
-    card = {"path_or_fileobj": b"# hello\n", "path_in_repo": "README.md", "repo_id": REPO}
-    await asyncio.to_thread(HfApi(endpoint=url, token="hf_write").upload_file, **card)
+    card: dict[str, Any] = {
+        "path_or_fileobj": b"# hello\n",
+        "path_in_repo": "README.md",
+        "repo_id": REPO,
+    }
+    upload = partial(HfApi(endpoint=url, token="hf_write").upload_file, **card)
+    await asyncio.to_thread(upload)
     job = await known(world, job_id, "yes", "no")
     assert job.submit["delivered"]["state"] == "no"
     assert "no weights newer than the run" in job.submit["delivered"]["words"]

@@ -267,7 +267,12 @@ async def test_a_provider_is_set_up_with_the_documented_call(
     assert tried.stdout.endswith(b"403")  # this machine is not in Replicate's ranges
     await http.put("/api/cloud/providers/replicate/config", json={"webhook_allowed_ips": []})
     assert (await http.post("/api/webhooks/replicate", content=b"{}")).status_code == 401
-    await eventually(lambda: world.reader.fact("listener").value["webhooks"]["rejected_total"] == 2)
+
+    def counted() -> bool:
+        fact = world.reader.fact("listener")
+        return fact is not None and fact.value["webhooks"]["rejected_total"] == 2
+
+    await eventually(counted)
 
 
 async def test_settings_by_the_names_of_simpletuner(world: World, http: httpx.AsyncClient) -> None:

@@ -147,7 +147,7 @@ async def test_a_hand_edit_is_in_force_and_windows_are_told(
         text = home.settings_file.read_text()
         home.settings_file.write_text(f"{text}[cloud]\npolling = false\n[network]\ntimeout = 'x'\n")
         await eventually(lambda: not engine.live.now.cloud.polling, within=30)
-        kinds = {}
+        kinds: dict[str, Any] = {}
         while not {"settings", "notice"} <= set(kinds):
             kind, data = await queue.get()
             kinds[kind] = data

@@ -278,4 +278,6 @@ async def test_who_may_send_changes_while_it_runs(engine: Engine) -> None:
         return fact is not None and fact.value["webhooks"]["rejected_total"] == 5
 
     await eventually(told)
-    assert engine.reader.fact("listener").value["verify_signatures"] is False
+    fact = engine.reader.fact("listener")
+    assert fact is not None
+    assert fact.value["verify_signatures"] is False

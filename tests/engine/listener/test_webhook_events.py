@@ -24,6 +24,7 @@ from tui.listener.webhooks import WEBHOOK_PATH
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
 from tui.settings import Home
+from tui.store.records import JobRecord
 
 
 @pytest.fixture
@@ -87,9 +88,12 @@ async def test_an_end_told_by_a_webhook_is_collected_once(
 ) -> None:
     ended: list[str] = []
     told = unpolled.engine.recorder.on_end
-    monkeypatch.setattr(
-        unpolled.engine.recorder, "on_end", lambda job: (ended.append(job.job_id), told(job))
-    )
+
+    def note(job: JobRecord) -> None:
+        ended.append(job.job_id)
+        told(job)
+
+    monkeypatch.setattr(unpolled.engine.recorder, "on_end", note)
     unpolled.fault("webhook-duplicate*1")
     job_id = await unpolled.submit()
     await unpolled.ended(job_id)

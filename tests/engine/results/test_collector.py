@@ -212,6 +212,7 @@ async def test_killed_in_the_middle_it_goes_on(home: Home, shelf: Shelf, tmp_pat
         await eventually(noted, within=60)
         first.process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(first.process.wait)
+        assert first.process.stdin is not None
         first.process.stdin.close()
         kept = reader.fetches(job.job_id)[0]
         parts = [n for n in kept.notes["parts"].values() if n == PART]

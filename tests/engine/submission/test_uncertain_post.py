@@ -42,7 +42,7 @@ async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
         if kind == "posting" and not armed.is_set():
             proxy.arm(cut)
             armed.set()
-        return original(job_id, source, kind, message, **values)  # type: ignore[arg-type]
+        return original(job_id, source, kind, message, **values)
 
     world.engine.recorder.note = note  # type: ignore[assignment, method-assign]
     job_id = await world.submit()

@@ -74,7 +74,9 @@ def test_a_lost_job_uses_up_the_limit(
     now = lost_at + timedelta(seconds=wait)
     since = T0 - timedelta(days=1)
     true_cost = int(ran.total_seconds()) * RATE
-    assert used([row], since, now) == ended.cost_micros >= true_cost
+    assert used([row], since, now) == ended.cost_micros
+    assert ended.cost_micros is not None
+    assert ended.cost_micros >= true_cost
     assert accrued(row, lost_at) == ended.cost_micros
     verdict = judge(Limit(True, true_cost, "monthly", "block"), [row], 1, lost_at)
     assert verdict.blocks  # what was really spent is never given out again

@@ -50,6 +50,7 @@ async def test_one_checkpoint_the_best_and_the_final_result_alone(
         assert sorted(file["name"] for file in row["files"]) == there(found, names)
     row = await publish(world, job_id, f"dir:{tmp_path}/one", files=[found["files"][0]["name"]])
     assert len(row["files"]) == 1
+    wrong: dict[str, Any]
     for wrong in ({"files": []}, {"files": ["no"]}, {"checkpoint": 999}, {"checkpoint": True}):
         with pytest.raises(ControlError):
             await world.client.publishing.publish(job_id, f"dir:{tmp_path}/x", **wrong)

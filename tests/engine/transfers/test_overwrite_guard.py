@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def a_job_with(world: World, number: int, **files: bytes) -> str:
     return job.job_id
 
 
-async def publish(world: World, job_id: str, to: str, **options: object) -> dict[str, object]:
+async def publish(world: World, job_id: str, to: str, **options: Any) -> dict[str, Any]:
     made = await world.client.publishing.publish(job_id, to, **options)
     return await ended(world, made["transfer_id"])
 

@@ -37,10 +37,10 @@ class Bucket:
     """
 
     seen: list[str] = field(default_factory=list)
-    bytes: int = 0
     let: asyncio.Event = field(default_factory=asyncio.Event)
     answer: bytes = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
     port: int = 0
+    bytes: int = 0
 
     @property
     def endpoint(self) -> str:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tui.publishing.safetensors_info import SafetensorsInfo, read_info
 
 from tests.destinations.common.test_safetensors_info import real
 from tui.engine.transfers import artifacts
@@ -16,8 +17,12 @@ def test_a_header_is_read_once_for_each_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Path] = []
-    honest = artifacts.read_info
-    monkeypatch.setattr(artifacts, "read_info", lambda path: (read.append(path), honest(path))[1])
+
+    def counted(path: Path) -> SafetensorsInfo:
+        read.append(path)
+        return read_info(path)
+
+    monkeypatch.setattr(artifacts, "read_info", counted)
     path = real(tmp_path / "a.safetensors", {"x.lora_A.w": ("F32", [4, 2], bytes(32))})
     first = weights_of(path)
     first["kind"] = "changed by whoever got it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -89,18 +90,16 @@ def test_a_single_file_layout(tmp_path: Path) -> None:
 
 
 def test_typed_reading(tmp_path: Path) -> None:
-    path = write_project(
-        tmp_path,
-        **{
-            "--train_batch_size": "4",
-            "train_batch_size": None,
-            "push_to_hub": "true",
-            "max_train_steps": "2000",
-            "learning_rate": "8e-5",
-            "model_flavour": None,
-            "model_flavor": "krea",
-        },
-    )
+    given: dict[str, Any] = {
+        "--train_batch_size": "4",
+        "train_batch_size": None,
+        "push_to_hub": "true",
+        "max_train_steps": "2000",
+        "learning_rate": "8e-5",
+        "model_flavour": None,
+        "model_flavor": "krea",
+    }
+    path = write_project(tmp_path, **given)
     config = load_config(path)
     assert config.train_batch_size == 4
     assert config.push_to_hub

@@ -296,11 +296,11 @@ def test_the_cache_is_used_and_notices_every_change(
     looked: list[str] = []
     from tui.simpletuner.datasets import images, scan_folder
 
-    monkeypatch.setattr(
-        scan_folder,
-        "probe_image",
-        lambda p: (looked.append(Path(p).name), images.probe_image(p))[1],
-    )
+    def counted(path: str) -> images.ImageFacts:
+        looked.append(Path(path).name)
+        return images.probe_image(path)
+
+    monkeypatch.setattr(scan_folder, "probe_image", counted)
     again = look(tmp_path, local_entry(folder), cache=cache)
     assert looked == []
     assert again == first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ def test_any_captions(captions: list[str]) -> None:
 
 
 def test_prompts_that_reach_the_captions() -> None:
-    data = [
+    data: list[dict[str, Any]] = [
         {"instance_prompt": "prepended", "caption_strategy": "textfile",
          "prepend_instance_prompt": "true"},
         {"instance_prompt": "alone", "caption_strategy": "textfile", "only_instance_prompt": True},

@@ -181,6 +181,7 @@ def test_stages_of_a_whole_run_have_a_beginning_and_an_end() -> None:
     training = stages[8]
     assert training.key == "training"
     assert stages[9].started_offset > training.started_offset
+    assert training.finished_offset is not None
     assert training.finished_offset > (stages[12].finished_offset or 0) - 1
     assert parser.outcome == "completed"
     assert parser.progress.stage == "Training Complete"

@@ -71,7 +71,7 @@ def dataloader(inputs: PredictorInputs) -> list[dict[str, Any]]:
 
 
 def build(config: TrainingConfig, **changes: Any) -> PredictorInputs:
-    given = {
+    given: dict[str, Any] = {
         "delivery": LOCAL,
         "schema": schema(),
         "images_url": "https://files/x.zip",
@@ -96,9 +96,11 @@ def test_local_delivery(config: TrainingConfig) -> None:
 
 
 def test_every_option_is_dashed_and_none_that_the_trainer_sets_is_sent(tmp_path: Path) -> None:
-    path = write_project(
-        tmp_path, **{"--webhook_config": {"callback_url": "http://x"}, "--output_dir": "elsewhere"}
-    )
+    given: dict[str, Any] = {
+        "--webhook_config": {"callback_url": "http://x"},
+        "--output_dir": "elsewhere",
+    }
+    path = write_project(tmp_path, **given)
     inputs = build(load_config(path))
     sent = options(inputs)
     assert all(name.startswith("--") for name in sent)
