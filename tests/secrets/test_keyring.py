@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from tests.engine.keyrings import secret_service
 from tests.engine.prompter import unanswered_prompts
 from tui.replicate.secret import Secret
+from tui.secrets import NO_KEYRING, has_session_bus
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 
 pytestmark = pytest.mark.needs_system("gnome-keyring")
@@ -99,6 +101,25 @@ async def test_no_bus(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     await nothing_works("no keyring", "keyring service")
 
 
+async def test_without_a_bus_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    found = await read_token("replicate", "api.test")
+    assert found.problem == NO_KEYRING
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+    with pytest.raises(FileNotFoundError):
+        await read_token("replicate", "api.test")
+
+
+def test_where_a_bus_can_be(tmp_path: Path) -> None:
+    assert not has_session_bus("linux", {})
+    assert not has_session_bus("linux", {"XDG_RUNTIME_DIR": str(tmp_path)})
+    (tmp_path / "bus").touch()
+    assert has_session_bus("linux", {"XDG_RUNTIME_DIR": str(tmp_path)})
+    assert has_session_bus("linux", {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/x"})
+    assert has_session_bus("linux", {"DISPLAY": ":0"})
+    assert has_session_bus("darwin", {})
+
+
 async def test_a_bus_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     with secret_service() as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
@@ -120,6 +141,7 @@ async def test_a_plain_file_is_no_keyring(monkeypatch: pytest.MonkeyPatch, tmp_p
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "plain.Keyring")
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
     await nothing_works("no keyring that can be trusted")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
+from tui.secrets import NO_KEYRING
 from tui.secrets.keyring import TRUSTED_BACKENDS
 
 
@@ -52,16 +53,15 @@ def _why_none() -> str:
     """A bus that is there and does not answer is another trouble than a machine without keyring."""
     from keyring.backends import SecretService
 
-    nothing = "there is no keyring that can be trusted with a token on this machine"
     if not sys.platform.startswith("linux"):
-        return nothing
+        return NO_KEYRING
     try:
         _ = SecretService.Keyring.priority
     except TimeoutError:
         return "the D-Bus session does not answer, so no keyring can be asked"
     except Exception:  # noqa: BLE001  whatever it is, there is none
-        return nothing
-    return nothing
+        return NO_KEYRING
+    return NO_KEYRING
 
 
 def _name(backend: object) -> str:

@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from tui.replicate.secret import Secret
@@ -21,6 +24,7 @@ SERVICE: Final = "simpletuner-tui"
 """Service name of our entries; the user name is `<kind>@<host>`, such as
 `replicate@api.replicate.com`."""
 _LIMIT: Final = 4.0
+NO_KEYRING: Final = "there is no keyring that can be trusted with a token on this machine"
 TRUSTED_BACKENDS: Final = (
     "keyring.backends.SecretService.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
@@ -92,8 +96,26 @@ async def delete_token(kind: str, host: str) -> bool:
     return answer.get("deleted") == "yes"
 
 
+def has_session_bus(platform: str, environ: Mapping[str, str]) -> bool:
+    """Whether a keyring can be there at all: both of Linux's answer on the session's D-Bus alone.
+
+    Where it is follows the D-Bus specification ("Finding the session bus"): a variable, else the
+    socket in the runtime folder, else the one that an X display knows.
+    """
+    if not platform.startswith("linux"):
+        return True
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    return bool(
+        environ.get("DBUS_SESSION_BUS_ADDRESS")
+        or environ.get("DISPLAY")
+        or (runtime and Path(runtime, "bus").exists())
+    )
+
+
 async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
     """Ask the helper process. The token goes through its input, never through its arguments."""
+    if not has_session_bus(sys.platform, os.environ):  # spares a process that would find nothing
+        raise KeyringError(NO_KEYRING)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tui.secrets.helper", action, SERVICE, user,
         stdin=asyncio.subprocess.PIPE,
