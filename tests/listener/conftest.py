@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +45,12 @@ def grant(**changes: Any) -> StorageGrant:
 
 
 Checksums = Literal["when_supported", "when_required"]
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for all clients: each session reads botocore's descriptions of services again."""
+    return boto3.session.Session()
 
 
 @dataclass
@@ -100,7 +107,7 @@ class Storage:
                 response_checksum_validation=checksums,
             ),
         }
-        client = boto3.session.Session().client("s3", **(options | changes))
+        client = _session().client("s3", **(options | changes))
         self.clients.append(client)
         return client
 

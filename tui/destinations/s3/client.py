@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import httpx
@@ -43,6 +44,7 @@ def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S
             "ca_bundle": (None, None, None, None),
         }
     )
+    bare.register_component("data_loader", service_descriptions())
     # Over TLS botocore's default checksums travel in a trailer that several servers other than
     # AWS refuse or store as part of the object. We send Content-MD5, which all of them check.
     checksums = "when_required"
@@ -69,6 +71,19 @@ def make_client(profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> S
         config=Config(**options),
     )
     return client
+
+
+@cache
+def service_descriptions() -> Any:
+    """The loader of botocore's service descriptions, shared by all clients of this process.
+
+    Each session has one of its own otherwise and reads megabytes of JSON again for every client,
+    which takes longer than all the rest of opening a destination. boto3 adds its own folder to the
+    loader's paths for each session; they are looked at for what has not been read yet alone.
+    """
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _way(profile: S3Profile, network: Network) -> dict[str, Any]:

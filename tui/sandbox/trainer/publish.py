@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tui.base.hosts import is_loopback
+from tui.publishing.s3_client import service_descriptions
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.plan import Plan
@@ -224,6 +225,7 @@ def _client(target: S3Target, ca_bundle: Path | None) -> S3Client:
             "credentials_file": nowhere,
         }
     )
+    bare.register_component("data_loader", service_descriptions())
     if not (target.access_key and target.secret_key):
         raise ValueError("Unable to locate credentials")
     local = target.endpoint is not None and is_loopback(target.endpoint)
