@@ -20,6 +20,7 @@ _SCRUBBED = (
     "SIMPLETUNER_TUI_API_BASE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN",
     "HUGGINGFACEHUB_API_TOKEN", "HF_API_TOKEN", "HF_ENDPOINT", "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
+    "XDG_RUNTIME_DIR",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
     "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSH_CONNECTION",
 )  # fmt: skip
@@ -34,6 +35,21 @@ def pytest_configure(config: pytest.Config) -> None:
     # How long an example takes is the machine's affair; what hangs is stopped by pytest-timeout.
     settings.register_profile("no-deadline", deadline=None)
     settings.load_profile("no-deadline")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a fixture of their module in one worker, so that it is made once."""
+    for item in items:
+        if shares_a_module_fixture(item) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def shares_a_module_fixture(item: pytest.Item) -> bool:
+    """Whether a fixture that lives as long as a module, and is ours, is used by a test."""
+    known = getattr(item, "_fixtureinfo", None)  # what pytest itself orders tests by
+    used = known.name2fixturedefs.values() if known is not None else ()
+    return any(made.scope == "module" and made.baseid for makers in used for made in makers)
 
 
 @pytest.fixture(autouse=True, scope="session")

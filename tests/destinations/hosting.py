@@ -48,10 +48,7 @@ class Loop:
 
 
 async def _settle() -> None:
-    """Let what is being closed come to its end."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    if others:
-        await asyncio.wait(others, timeout=5)
+    """End what outlived its server: lines that broke, and who still waits for them."""
     loop: Any = asyncio.get_running_loop()  # what follows is not public
     for key in list(loop._selector.get_map().values()):
         # A broken TLS line can outlive its protocol; nothing but its socket is left of it.
@@ -60,6 +57,10 @@ async def _settle() -> None:
             transport.abort()
     for _ in range(50):
         await asyncio.sleep(0)
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 @dataclass
