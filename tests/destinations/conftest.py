@@ -58,7 +58,13 @@ def open_s3() -> Iterator[OpenS3]:
     def go(server: Server, *, throttle: Any = None, keys: Any = None, **changes: Any) -> Any:
         profile = server.profile(**changes)
         made.append(
-            S3Destination(profile, keys or server.keys, network=server.network, throttle=throttle)
+            S3Destination(
+                profile,
+                keys or server.keys,
+                network=server.network,
+                throttle=throttle,
+                pause=0.01,
+            )
         )
         return made[-1]
 

@@ -8,6 +8,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from tui.destinations.common.contract import Item, LocalFile, Progress
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble, disk_error
@@ -15,6 +16,8 @@ from tui.store.records import has_hidden
 
 PIECE = 1024 * 1024
 _SECONDS_BETWEEN = 0.05
+FIRST_PAUSE: Final = 0.5
+"""Seconds before a call that met a passing trouble is made again; each further pause is longer."""
 
 
 class Meter:
@@ -26,7 +29,10 @@ class Meter:
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
         throttle: Throttle | None = None,
+        pause: float = FIRST_PAUSE,
     ) -> None:
+        """Args: the bytes to come, whom to tell, what stops and slows it, and the first pause."""
+        self.pause = pause
         self.cancel = cancel or threading.Event()
         self._total = total
         self._progress = progress

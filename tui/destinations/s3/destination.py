@@ -38,6 +38,7 @@ from tui.destinations.s3.etag import matches
 from tui.destinations.s3.parts import PART_BYTES, PartedUpload, insist
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
 from tui.destinations.s3.reading import ABSENT, etag_of, head, head_before_sending
+from tui.publishing.meter import FIRST_PAUSE
 from tui.settings import NetworkSettings
 
 LOG = logging.getLogger(__name__)
@@ -58,8 +59,10 @@ class S3Destination:
         *,
         network: NetworkSettings | None = None,
         throttle: Throttle | None = None,
+        pause: float = FIRST_PAUSE,
     ) -> None:
         self._profile = profile
+        self._pause = pause
         self._keys = keys
         self._network = network or NetworkSettings()
         self._throttle = throttle
@@ -153,7 +156,7 @@ class S3Destination:
         """Send a file: small ones in one request, others in parts, several at a time."""
         item.check_source()
         own = Resume()
-        meter = Meter(item.size, progress, cancel, self._throttle)
+        meter = Meter(item.size, progress, cancel, self._throttle, self._pause)
         meter.check()
         try:
             etag = self._send(item, meter, resume or own)
@@ -185,7 +188,7 @@ class S3Destination:
     ) -> Literal["", "copied"]:
         """Have the bucket copy an object whose ETag proves that it is this content."""
         item.check_source()
-        meter = Meter(item.size, None, cancel)
+        meter = Meter(item.size, None, cancel, pause=self._pause)
         meter.check()
         if not self._copies:
             return ""
@@ -268,7 +271,7 @@ class S3Destination:
         return Verified(size, "read back", digest)
 
     def _read_back(self, item: Item, cancel: threading.Event | None) -> str:
-        meter = Meter(item.size, None, cancel, self._throttle)
+        meter = Meter(item.size, None, cancel, self._throttle, self._pause)
         digest = hashlib.sha256()
 
         def read() -> str:

@@ -30,7 +30,6 @@ PART_BYTES = 8 * MIB
 PARTS_AT_ONCE = 6
 _MOST_PARTS = 9_000  # S3 allows 10 000
 _TRIES = 3
-_FIRST_PAUSE = 0.5
 _FORGOTTEN = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
 """What a server says of an upload, or of parts, that it does not have."""
 _T = TypeVar("_T")
@@ -49,7 +48,7 @@ def insist(
     Raises:
         PublishError: it did not work.
     """
-    pause = _FIRST_PAUSE
+    pause = meter.pause
     for left in reversed(range(_TRIES)):
         try:
             meter.check()
