@@ -1,20 +1,21 @@
-"""Runs the tests: `python -m tests fast | all | ui | release`, and what pytest shall have besides.
+"""Runs the tests: `python -m tests fast | all | ui | release`; further arguments are pytest's.
 
-`fast` is for the minute between two edits, `all` is what every change has to pass and what the
-README's command runs, `ui` is the app alone, and `release` adds what takes too long for every
-change: more examples of the same properties, longer lines, cleaner environments. What a release
-tries at length, `all` tries in short.
+`fast` is for the minute between two edits: what starts nothing, with few generated examples.
+`all` is what every change has to pass, and what the README's command runs. `ui` is the app alone.
+`release` adds what takes too long for every change: more examples, more kills, larger files. What
+it tries at length, `all` tries in short.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TIERS: dict[str, tuple[str, list[str]]] = {
-    "fast": ("pure logic and quick tests, within a minute", ["-m", "not slow and not release"]),
+    "fast": ("what starts no server, process or screen", ["-m", "quick and not release"]),
     "all": ("what every change has to pass", []),
     "ui": ("the app's screens and their snapshots", ["tests/app"]),
     "release": ("everything, and what is too long for every change", ["-m", ""]),
@@ -33,7 +34,9 @@ def main(arguments: list[str]) -> int:
         for name, (words, _) in TIERS.items():
             print(f"  {name:8} {words}", file=sys.stderr)
         return 2
-    return subprocess.run(command(arguments[0], arguments[1:]), cwd=ROOT, check=False).returncode
+    tier, *more = arguments
+    environ = os.environ | {"SIMPLETUNER_TUI_TESTS": tier if tier in {"fast", "release"} else "all"}
+    return subprocess.run(command(tier, more), cwd=ROOT, env=environ, check=False).returncode
 
 
 if __name__ == "__main__":

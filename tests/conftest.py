@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.canary import Watch, marked_secrets
 
 NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
 """With this set, a skipped test counts as failed: every system part is meant to be installed."""
+TIER = "SIMPLETUNER_TUI_TESTS"
+"""Which tier of `python -m tests` runs: how many examples Hypothesis tries follows it."""
 
 _SCRUBBED = (
     "NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "REPLICATE_API_TOKEN", "REPLICATE_BASE_URL",
@@ -26,6 +29,10 @@ _SCRUBBED = (
 )  # fmt: skip
 
 
+_STARTS_NOTHING = frozenset({"own_world", "recognisable_secrets", "plain_terminal", "home"})
+_WHOLE_PROGRAMS = frozenset({"benchmarks", "clients", "e2e"})
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Search everything that the tests leave behind for their secrets."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -33,23 +40,43 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Watch(), "canary-watch")
     # How long an example takes is the machine's affair; what hangs is stopped by pytest-timeout.
-    settings.register_profile("no-deadline", deadline=None)
-    settings.load_profile("no-deadline")
+    settings.register_profile("all", deadline=None)
+    settings.register_profile("fast", deadline=None, max_examples=20)
+    settings.register_profile("release", deadline=None, max_examples=500)
+    settings.load_profile(os.environ.get(TIER, "all"))
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups, and pytest the markers, in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a fixture of their module in one worker, so that it is made once."""
+    """Mark what is quick, and keep tests that share a fixture of their module in one worker."""
     for item in items:
-        if shares_a_module_fixture(item) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        fixtures = fixtures_of_ours(item)
+        if "module" in fixtures.values() and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))  # so that it is made once
+        if is_quick(item, fixtures):
+            item.add_marker(pytest.mark.quick)
 
 
-def shares_a_module_fixture(item: pytest.Item) -> bool:
-    """Whether a fixture that lives as long as a module, and is ours, is used by a test."""
+def fixtures_of_ours(item: pytest.Item) -> dict[str, str]:
+    """The fixtures below `tests/` that a test uses, with the scope of each."""
     known = getattr(item, "_fixtureinfo", None)  # what pytest itself orders tests by
-    used = known.name2fixturedefs.values() if known is not None else ()
-    return any(made.scope == "module" and made.baseid for makers in used for made in makers)
+    used = known.name2fixturedefs.items() if known is not None else ()
+    return {name: made.scope for name, makers in used for made in makers if made.baseid}
+
+
+def is_quick(item: pytest.Item, fixtures: Iterable[str]) -> bool:
+    """Whether a test starts nothing: no server, no process, no screen.
+
+    Those need an event loop, or a fixture that keeps them, or lie in folders of their own.
+    """
+    function = getattr(item, "function", None)
+    folder = item.path.parent.name
+    return (
+        function is not None
+        and not inspect.iscoroutinefunction(function)
+        and _STARTS_NOTHING.issuperset(fixtures)
+        and folder not in _WHOLE_PROGRAMS
+    )
 
 
 @pytest.fixture(autouse=True, scope="session")

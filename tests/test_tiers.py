@@ -1,0 +1,56 @@
+"""The runner of the tests, and which of them are quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.__main__ import TIERS, command, main
+from tests.conftest import fixtures_of_ours
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_arguments_go_on_to_pytest() -> None:
+    assert command("all", ["-x", "tests/store"])[1:] == ["-m", "pytest", "-x", "tests/store"]
+    assert command("fast", ["-x"])[-3:] == ["-m", "quick and not release", "-x"]
+
+
+@pytest.mark.parametrize("words", [[], ["quick"], ["-x"]])
+def test_without_a_tier_it_names_them(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    shown = capsys.readouterr().err
+    assert all(f"  {name}" in shown for name in TIERS)
+
+
+def test_the_readmes_command_leaves_out_what_is_for_a_release(tmp_path: Path) -> None:
+    """And so does every tier but `release`, which leaves out nothing."""
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_it.py").write_text(
+        "import pytest\n@pytest.mark.release\ndef test_long(): pass\n"
+        "@pytest.mark.quick\ndef test_short(): pass\n"
+    )
+    for tier in ("all", "fast", "release"):
+        words = [*command(tier, ["-n", "0", "--collect-only"]), "tests/test_it.py"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "test_short" in done.stdout
+        assert ("test_long" in done.stdout) is (tier == "release")
+
+
+def test_what_is_quick(request: pytest.FixtureRequest, own_world: Path) -> None:
+    """This one uses only a fixture that starts nothing."""
+    assert "own_world" in fixtures_of_ours(request.node)
+    assert "tmp_path" not in fixtures_of_ours(request.node)
+    assert request.node.get_closest_marker("quick") is not None
+
+
+async def test_what_needs_an_event_loop_is_not_quick(request: pytest.FixtureRequest) -> None:
+    assert request.node.get_closest_marker("quick") is None
+
+
+def test_pytest_runs_the_tests_in_this_interpreter() -> None:
+    assert all(command(tier, [])[0] == sys.executable for tier in TIERS)
