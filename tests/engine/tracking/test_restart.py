@@ -118,8 +118,9 @@ async def keeping(home: Home, tmp_path: Path, *faults: str) -> AsyncIterator[Kee
 
 
 @pytest.mark.timeout(170)
+@pytest.mark.parametrize("most", [8, pytest.param(20, marks=pytest.mark.release)])
 async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
-    home: Home, tmp_path: Path
+    home: Home, tmp_path: Path, most: int
 ) -> None:
     dice = random.Random(20261123)
     slow = ("slow=6@POST /v1/files", "slow=6@POST /v1/predictions")
@@ -127,7 +128,7 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
     steps = 1500
     async with keeping(home, tmp_path, *slow) as keeper:
         jobs: list[str] = []
-        while sum(kills.values()) < 20:
+        while sum(kills.values()) < most:
             key = f"job {len(jobs)}"
             job_id = await keeper.submit(steps, key)
             jobs.append(job_id)
@@ -145,7 +146,9 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
             keeper.check_whole(await keeper.ended(job_id), steps)
             made = [one.id for one in keeper.sandbox.core.jobs.order["prediction"]]
             assert made == [keeper.job(one).prediction_id for one in jobs]
-        assert set(kills) >= {"new", "packed", "posting", "accepted"}, kills
+        assert set(kills) >= {"packed", "posting", "accepted"}, kills
+        # The first phase is over so soon that a few kills may all come after it.
+        assert "new" in kills or most < 20, kills
 
 
 async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
