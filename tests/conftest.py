@@ -67,15 +67,16 @@ def fixtures_of_ours(item: pytest.Item) -> dict[str, str]:
 def is_quick(item: pytest.Item, fixtures: Iterable[str]) -> bool:
     """Whether a test starts nothing: no server, no process, no screen.
 
-    Those need an event loop, or a fixture that keeps them, or lie in folders of their own.
+    Those need an event loop, a fixture that keeps them or a module that starts processes, or they
+    lie in folders of their own.
     """
-    function = getattr(item, "function", None)
-    folder = item.path.parent.name
+    function, module = getattr(item, "function", None), getattr(item, "module", None)
     return (
         function is not None
-        and not inspect.iscoroutinefunction(function)
+        and not inspect.iscoroutinefunction(inspect.unwrap(function))
         and _STARTS_NOTHING.issuperset(fixtures)
-        and folder not in _WHOLE_PROGRAMS
+        and not hasattr(module, "subprocess")
+        and item.path.parent.name not in _WHOLE_PROGRAMS
     )
 
 
@@ -95,6 +96,8 @@ def own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(home / "state"))
     monkeypatch.setenv("TERM", "xterm-256color")
+    # A keyring that answers does so in time; on a machine with other work its helper starts slowly.
+    monkeypatch.setattr("tui.secrets._LIMIT", 60.0)
     return home
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.__main__ import TIERS, command, main
-from tests.conftest import fixtures_of_ours
+from tests.conftest import fixtures_of_ours, is_quick
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,14 +42,21 @@ def test_the_readmes_command_leaves_out_what_is_for_a_release(tmp_path: Path) ->
 
 
 def test_what_is_quick(request: pytest.FixtureRequest, own_world: Path) -> None:
-    """This one uses only a fixture that starts nothing."""
-    assert "own_world" in fixtures_of_ours(request.node)
-    assert "tmp_path" not in fixtures_of_ours(request.node)
-    assert request.node.get_closest_marker("quick") is not None
+    """A fixture that starts nothing does no harm; this module starts processes."""
+    fixtures = fixtures_of_ours(request.node)
+    assert set(fixtures) == {"own_world", "recognisable_secrets"}
+    assert not is_quick(request.node, fixtures)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(sys.modules[__name__], "subprocess")
+        assert is_quick(request.node, fixtures)
+        assert not is_quick(request.node, {*fixtures, "world"})
 
 
-async def test_what_needs_an_event_loop_is_not_quick(request: pytest.FixtureRequest) -> None:
-    assert request.node.get_closest_marker("quick") is None
+async def test_what_needs_an_event_loop_is_not_quick(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(sys.modules[__name__], "subprocess")
+    assert not is_quick(request.node, ())
 
 
 def test_pytest_runs_the_tests_in_this_interpreter() -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.keyrings import secret_service
+from tests.engine.keyrings import limit_calls, secret_service
 from tests.engine.prompter import unanswered_prompts
 from tui.replicate.secret import Secret
+from tui.secrets import _LIMIT as LIMIT
 from tui.secrets import NO_KEYRING, has_session_bus
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 
@@ -56,9 +57,14 @@ def helpers() -> list[int]:
     return found
 
 
+def test_the_limit_of_a_call_is_a_few_seconds() -> None:
+    assert 2 <= LIMIT <= 5
+
+
 async def test_a_prompt_on_a_desktop_nobody_sits_at(monkeypatch: pytest.MonkeyPatch) -> None:
     with secret_service(unlock=False) as keyring, unanswered_prompts(keyring.address) as prompts:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        limit_calls(monkeypatch, LIMIT)
         await nothing_works("waiting for a prompt")
         assert "BeginPrompting" in prompts
 
@@ -66,6 +72,7 @@ async def test_a_prompt_on_a_desktop_nobody_sits_at(monkeypatch: pytest.MonkeyPa
 async def test_a_locked_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     with secret_service(unlock=False) as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        limit_calls(monkeypatch, LIMIT)
         await nothing_works("locked")
 
 
@@ -74,6 +81,7 @@ async def test_a_keyring_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
         await store_token("replicate", "api.test", Secret("before"))
         keyring.hang()
+        limit_calls(monkeypatch)
         await nothing_works("does not answer")
 
 
@@ -81,6 +89,7 @@ async def test_a_bus_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with secret_service() as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
         os.kill(keyring.bus, signal.SIGSTOP)
+        limit_calls(monkeypatch)
         await nothing_works("does not answer")
 
 
@@ -91,6 +100,7 @@ async def test_a_bus_that_takes_the_line_and_says_nothing(
         silent.bind(str(tmp_path / "bus"))
         silent.listen()
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+        limit_calls(monkeypatch)
         await nothing_works("does not answer")
 
 
@@ -151,6 +161,7 @@ async def test_calls_side_by_side_do_not_wait_for_each_other(
     with secret_service() as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
         keyring.hang()
+        limit_calls(monkeypatch)
         began = time.monotonic()
         found = await asyncio.gather(*(read_token("replicate", f"h{n}") for n in range(4)))
         assert all("does not answer" in one.problem for one in found)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.keyrings import Keyring, secret_service
+from tests.engine.keyrings import Keyring, limit_calls, secret_service
 from tests.engine.prompter import unanswered_prompts
 from tests.engine.world import World, running_engine
 from tui.base.errors import RefusedError
@@ -95,6 +95,7 @@ async def test_a_locked_keyring_is_named_and_the_session_way_is_open(
 ) -> None:
     with secret_service(unlock=False) as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        limit_calls(monkeypatch, 4.0)
         await refused(world, "locked", "dismissed", "refused", "no keyring service")
 
 
@@ -104,17 +105,24 @@ async def test_a_prompt_that_nobody_answers_is_named_and_the_session_way_is_open
     """A locked keyring, a desktop that would ask for its password, and nobody sitting there."""
     with secret_service(unlock=False) as keyring, unanswered_prompts(keyring.address) as prompts:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
+        limit_calls(monkeypatch, 4.0)
         await refused(world, "waiting for a prompt")
         assert "BeginPrompting" in prompts
 
 
-async def test_a_bus_that_hangs_is_named(world: World, keyring: Keyring) -> None:
+async def test_a_bus_that_hangs_is_named(
+    world: World, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.kill(keyring.bus, signal.SIGSTOP)
+    limit_calls(monkeypatch)
     await refused(world, "does not answer")
 
 
-async def test_a_hung_keyring_takes_seconds_and_no_more(world: World, keyring: Keyring) -> None:
+async def test_a_hung_keyring_takes_seconds_and_no_more(
+    world: World, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keyring.hang()
+    limit_calls(monkeypatch, 4.0)
     began = time.monotonic()
     await refused(world, "does not answer")
     assert time.monotonic() - began < 30
