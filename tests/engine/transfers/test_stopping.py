@@ -145,6 +145,28 @@ async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
         assert "stop" not in tables.get(name).options
 
 
+@pytest.mark.parametrize("status", ["204 No Content", "400 Bad Request", "500 Internal Error"])
+async def test_a_failure_that_comes_after_the_cancel_is_not_shown(
+    world: World, tmp_path: Path, status: str
+) -> None:
+    """A cancelled transfer is neither failed nor queued for another try, not for a moment."""
+    source = random_file(tmp_path / "a.bin", 1000)
+    async with bucket() as made:
+        made.answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+        await keep(world, made)
+        with world.engine.hub.subscribe() as events:
+            name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
+            await eventually(lambda: made.seen)
+            await world.client.publishing.act(name, "cancel")
+            made.let.set()
+            states: list[str] = []
+            while states[-1:] != ["cancelled"]:
+                kind, data = await events.get()
+                if kind == "transfer":
+                    states.append(data["state"])
+        assert states == ["queued", "running", "running", "cancelled"]
+
+
 async def test_nothing_is_done_with_a_transfer_while_it_is_being_cancelled(
     world: World, tmp_path: Path
 ) -> None:

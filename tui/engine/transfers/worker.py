@@ -123,6 +123,9 @@ class TransferWorker:
         except TransferCancelledError:
             return True
         except (PublishError, RefusedError) as error:
+            if control.reason == "cancelled":
+                # Cancelled while the answer was under way: a window must not see it fail first.
+                return True
             if control.kept > before:  # the way is open: what failed now is a trouble of its own
                 record = self._tables.update(name, attempts=0)
             return await self._failed(record, error)
