@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at
+from tests.support import PATIENCE
 from tui.app.app import SimpleTunerApp
 from tui.client.client import ControlClient
 from tui.settings import Home, Settings
@@ -84,7 +85,7 @@ async def opened(
 async def wait_for(pilot: Pilot[int], probe: Callable[[], Any], within: float = 10.0) -> Any:
     """Let the app work until `probe` answers something true."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
+    deadline = loop.time() + within * PATIENCE
     while not (found := probe()):
         assert loop.time() < deadline, f"still not true: {probe}"
         await pilot.pause(0.02)
