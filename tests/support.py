@@ -56,26 +56,24 @@ async def eventually(
 
     Fails after `PATIENCE` times `within` seconds.
     """
-    deadline = time.monotonic() + within * PATIENCE
+    limit = within * PATIENCE
+    deadline = time.monotonic() + limit
     while True:
         answer = probe()
         value = cast("T | None", await answer if asyncio.iscoroutine(answer) else answer)
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(
-                f"still not true after {within * PATIENCE:g} s: {probe!r} gave {value!r}"
-            )
+            raise AssertionError(f"still not true after {limit:g} s: {probe!r} gave {value!r}")
         await asyncio.sleep(every)
 
 
 def eventually_sync(probe: Callable[[], T | None], *, within: float = 10.0) -> T:
     """The same for tests without an event loop."""
-    deadline = time.monotonic() + within * PATIENCE
+    limit = within * PATIENCE
+    deadline = time.monotonic() + limit
     while not (value := probe()):
         if time.monotonic() > deadline:
-            raise AssertionError(
-                f"still not true after {within * PATIENCE:g} s: {probe!r} gave {value!r}"
-            )
+            raise AssertionError(f"still not true after {limit:g} s: {probe!r} gave {value!r}")
         time.sleep(0.02)
     return value
