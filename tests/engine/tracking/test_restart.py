@@ -125,10 +125,12 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
     dice = random.Random(20261123)
     slow = ("slow=6@POST /v1/files", "slow=6@POST /v1/predictions")
     kills: Counter[str] = Counter()
+    aimed = {"new", "packed", "posting", "accepted"}
     steps = 1500
     async with keeping(home, tmp_path, *slow) as keeper:
         jobs: list[str] = []
-        while sum(kills.values()) < most:
+        # A kill may come a moment late, in the next phase: then there is one more job.
+        while sum(kills.values()) < most or (not set(kills) >= aimed and len(jobs) < 5):
             key = f"job {len(jobs)}"
             job_id = await keeper.submit(steps, key)
             jobs.append(job_id)
@@ -146,9 +148,7 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
             keeper.check_whole(await keeper.ended(job_id), steps)
             made = [one.id for one in keeper.sandbox.core.jobs.order["prediction"]]
             assert made == [keeper.job(one).prediction_id for one in jobs]
-        assert set(kills) >= {"packed", "posting", "accepted"}, kills
-        # The first phase is over so soon that a few kills may all come after it.
-        assert "new" in kills or most < 20, kills
+        assert set(kills) >= aimed, kills
 
 
 async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
