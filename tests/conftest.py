@@ -97,7 +97,7 @@ def own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(home / "state"))
     monkeypatch.setenv("TERM", "xterm-256color")
     # A keyring that answers does so in time; on a machine with other work its helper starts slowly.
-    monkeypatch.setattr("tui.secrets._LIMIT", 60.0)
+    monkeypatch.setattr("tui.secrets.keyring._LIMIT", 60.0)
     return home
 
 

@@ -78,7 +78,7 @@ def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
 
 def limit_calls(monkeypatch: pytest.MonkeyPatch, seconds: float = 1.0) -> None:
     """Give up on a keyring so soon, where it is known that it will not answer."""
-    monkeypatch.setattr("tui.secrets._LIMIT", seconds)
+    monkeypatch.setattr("tui.secrets.keyring._LIMIT", seconds)
 
 
 def _daemon(address: str, home: Path, password: str | None = "pw") -> subprocess.Popen[bytes]:

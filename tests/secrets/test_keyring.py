@@ -16,9 +16,15 @@ import pytest
 from tests.engine.keyrings import limit_calls, secret_service
 from tests.engine.prompter import unanswered_prompts
 from tui.replicate.secret import Secret
-from tui.secrets import _LIMIT as LIMIT
-from tui.secrets import NO_KEYRING, has_session_bus
-from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
+from tui.secrets.keyring import _LIMIT as LIMIT
+from tui.secrets.keyring import (
+    NO_KEYRING,
+    KeyringError,
+    delete_token,
+    has_session_bus,
+    read_token,
+    store_token,
+)
 
 pytestmark = pytest.mark.needs_system("gnome-keyring")
 BOUND = 30.0

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tui.secrets import NO_KEYRING
-from tui.secrets.keyring import TRUSTED_BACKENDS
+from tui.secrets.keyring import NO_KEYRING, TRUSTED_BACKENDS
 
 
 def main() -> int:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tui.app.widgets.metrics_panel import MetricsPanel
 
 from tests.app.conftest import lines_of, opened, text_of, wait_for
 from tests.app.job.world import DONE, DRAFT, FAILED, RUNNING, fill_jobs
@@ -14,6 +13,7 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW
 from tui.app.job import facts
 from tui.app.job.log_panel import LogPanel
+from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.screen import JobScreen
 from tui.app.new_job.publish_sheet import PublishSheet
 from tui.app.new_job.screen import NewJobScreen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tui.app.publishing.speed import Moving, sums, time_left
-from tui.engine.transfers import transfer_progress as module
 from tui.engine.transfers.transfer_progress import TransferProgress
 
 MIB = 1 << 20
@@ -16,7 +15,9 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr("tui.engine.publisher.control.time.monotonic", lambda: self.now)
+        monkeypatch.setattr(
+            "tui.engine.transfers.transfer_progress.time.monotonic", lambda: self.now
+        )
 
 
 async def test_a_limited_speed_is_never_said_to_be_beyond_the_limit(

@@ -471,10 +471,10 @@ async def test_a_bug_does_not_leave_a_job_unwatched(
     monkeypatch.setattr("tui.engine.tracking.monitor._STORE_AGAIN", 0.1)
     job_id = await world.submit(steps=60)
     await eventually(lambda: world.job(job_id).prediction_id)
-    tell = world.engine.recorder.tell
-    monkeypatch.setattr(world.engine.recorder, "tell", lambda *_: 1 / 0)
+    apply = world.engine.recorder.apply_snapshot
+    monkeypatch.setattr(world.engine.recorder, "apply_snapshot", lambda *_: 1 / 0)
     await eventually(lambda: "could not be looked at" in caplog.text)
-    monkeypatch.setattr(world.engine.recorder, "tell", tell)
+    monkeypatch.setattr(world.engine.recorder, "apply_snapshot", apply)
     await world.ended(job_id)
     check_whole(world, job_id, 60)
 

@@ -110,11 +110,20 @@ async def test_a_sync_after_a_restart_finds_the_job_that_was_being_posted(silent
     assert writer.by_prediction(base, silent.predictions[0].id) is not None
 
 
+TWIN: dict[str, Any] = {
+    "data": "hosted", "images_url": "https://example.com/a.zip", "name": "twin"
+}  # fmt: skip
+
+
 async def test_twins_whose_answers_are_lost_find_their_own(silent: World) -> None:
     """The same draft with the same name, twice at once: two predictions, each job its own."""
     silent.fault(f"cut=0*2@{POST}")
-    more = {"data": "hosted", "images_url": "https://example.com/a.zip", "name": "twin"}
-    jobs = await asyncio.gather(silent.submit(**more), silent.submit(**more))
+    more: dict[str, Any] = {
+        "data": "hosted",
+        "images_url": "https://example.com/a.zip",
+        "name": "twin",
+    }
+    jobs = await asyncio.gather(silent.submit(**TWIN), silent.submit(**TWIN))
     for job_id in jobs:
         await posted(silent, job_id)
     assert len(silent.predictions) == 2
@@ -203,8 +212,12 @@ async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: Wo
 async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
     silent: World,
 ) -> None:
-    more = {"data": "hosted", "images_url": "https://example.com/a.zip", "name": "twin"}
-    first = await silent.submit(**more)
+    more: dict[str, Any] = {
+        "data": "hosted",
+        "images_url": "https://example.com/a.zip",
+        "name": "twin",
+    }
+    first = await silent.submit(**TWIN)
     await posted(silent, first)
     forget_mark(silent, first)
     second, held = await late(silent, **more)
@@ -285,9 +298,9 @@ def answer_by(_world: World, client: Any, answer: Any) -> None:
     async def send(request: httpx.Request, **how: Any) -> httpx.Response:
         answered = await answer(request)
         if answered is None:
-            return await real(request, **how)  # type: ignore[no-any-return]
+            return await real(request, **how)
         answered.request = request
-        return answered  # type: ignore[no-any-return]
+        return answered
 
     http.send = send
 

@@ -107,7 +107,7 @@ async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
     async with serving(server.handle) as port:
         server.port = port
         clients.set_token(server.base, TOKEN.reveal(), "environment")
-        clients._clients[server.base] = ReplicateClient(
+        clients._clients[server.base, TOKEN] = ReplicateClient(
             TOKEN, base_url=server.base, network=QUICK
         )  # one that repeats nothing for a minute
         found = Following(server, JobRecorder(writer, home, bus), clients, tasks, bus, **more)

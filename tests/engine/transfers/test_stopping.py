@@ -154,7 +154,7 @@ async def test_a_failure_that_comes_after_the_cancel_is_not_shown(
     async with bucket() as made:
         made.answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
         await keep(world, made)
-        with world.engine.hub.subscribe() as events:
+        with world.engine.bus.subscribe() as events:
             name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
             await eventually(lambda: made.seen)
             await world.client.publishing.act(name, "cancel")

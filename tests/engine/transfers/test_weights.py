@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tui.publishing.safetensors_info import SafetensorsInfo, read_info
 
 from tests.destinations.common.test_safetensors_info import real
+from tui.destinations.common.safetensors_info import SafetensorsInfo, read_info
 from tui.engine.transfers import artifacts
 from tui.engine.transfers.artifacts import weights_of
 

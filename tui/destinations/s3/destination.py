@@ -29,7 +29,7 @@ from tui.destinations.common.errors import (
     Trouble,
     disk_error,
 )
-from tui.destinations.common.meter import Meter, Throttle, check_names, describe_source
+from tui.destinations.common.meter import FIRST_PAUSE, Meter, Throttle, check_names, describe_source
 from tui.destinations.s3.body import Body, watch_sending
 from tui.destinations.s3.client import S3Client, make_client
 from tui.destinations.s3.copy import Copier
@@ -38,7 +38,6 @@ from tui.destinations.s3.etag import matches
 from tui.destinations.s3.parts import PART_BYTES, PartedUpload, insist
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
 from tui.destinations.s3.reading import ABSENT, etag_of, head, head_before_sending
-from tui.publishing.meter import FIRST_PAUSE
 from tui.settings import NetworkSettings
 
 LOG = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tui.base.hosts import is_loopback
-from tui.publishing.s3_client import service_descriptions
+from tui.destinations.s3.client import service_descriptions
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.plan import Plan
