@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.api import watch as shapes
 from tests.canary import Watch, marked_secrets
 
 NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
@@ -85,6 +86,21 @@ def recognisable_secrets() -> Iterator[None]:
     """Secrets that are made while the suite runs can be searched for."""
     with pytest.MonkeyPatch.context() as patch, marked_secrets(patch):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def watched_shapes() -> Iterator[shapes.Watch]:
+    """Every answer of an engine is held against `tui.api`."""
+    with pytest.MonkeyPatch.context() as patch, shapes.watched(patch) as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def answers_fit(watched_shapes: shapes.Watch) -> Iterator[None]:
+    """What an engine answered in a test had the shape that `tui.api` says."""
+    yield
+    problems = watched_shapes.take()
+    assert problems == [], "\n".join(problems[:20])
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,340 @@
+"""Jobs: the list, one job with its files, its log, and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypeAlias
+
+from tui.api.base import Delivery, JsonObject, Timestamp, TypedDict
+
+JobStatus: TypeAlias = Literal[
+    "pending", "uploading", "queued", "running", "completed", "failed", "cancelled"
+]
+"""Where a job stands; the words of SimpleTuner's job model."""
+
+
+class JobFile(TypedDict):
+    """A file of a job that is on this machine.
+
+    Attributes:
+        path: absolute; relative to the outputs folder where no folder is known.
+        size: bytes.
+        sha256: of its content, in hex; empty where it was not computed yet.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+class JobProgress(TypedDict):
+    """How far a job is, as its log tells.
+
+    Attributes:
+        stage: what happens now, in words; null before anything is known.
+        step: optimisation steps done.
+        total_steps: steps that the run will have.
+        epoch: of the run, from 1.
+        epochs: how many there will be.
+        percent: 0 to 100.
+        seconds_per_step: the present rate.
+        loss: of the last step.
+        learning_rate: of the last step.
+        eta_at: when the steps will be done at the present rate.
+    """
+
+    stage: str | None
+    step: int | None
+    total_steps: int | None
+    epoch: int | None
+    epochs: int | None
+    percent: float | None
+    seconds_per_step: float | None
+    loss: float | None
+    learning_rate: float | None
+    eta_at: Timestamp | None
+
+
+class JobMetadata(TypedDict):
+    """What else is known of a job.
+
+    Attributes:
+        prediction_id: Replicate's id; null before Replicate has accepted the job.
+        model: the trainer, `owner/name`.
+        version: the trainer's version, a hash.
+        hardware_profile: such as `l40s`; empty for jobs of an unknown trainer.
+        tracker_run_name: the job's name, as SimpleTuner calls it.
+        model_family: such as `flux`; empty where it is not known.
+        model_flavour: such as `dev`.
+        model_type: `lora` or `full`.
+        lora_type: `standard` or `lycoris`; empty for others.
+        delivery: where results go; empty for jobs that were started elsewhere.
+        api_base: the API that runs it.
+        web_url: the job's page on Replicate.
+    """
+
+    prediction_id: str | None
+    model: str
+    version: str
+    hardware_profile: str
+    tracker_run_name: str
+    model_family: str
+    model_flavour: str
+    model_type: str
+    lora_type: str
+    delivery: Delivery | Literal[""]
+    api_base: str
+    web_url: str | None
+
+
+class DeliveredState(TypedDict):
+    """Whether a finished job's results are where it was to deliver them.
+
+    Attributes:
+        state: `unknown` where nobody could be asked.
+        words: the same for people, without a full stop.
+        advice: what to do; empty where nothing is wrong.
+        revision: the commit that holds them, for the Hub; empty for others.
+        files: how many weights files of the run there are.
+        at: when this was looked at.
+    """
+
+    state: Literal["yes", "no", "unknown"]
+    words: str
+    advice: str
+    revision: str
+    files: int
+    at: Timestamp
+
+
+class Evidence(TypedDict):
+    """A line of the log that a diagnosis rests on.
+
+    Attributes:
+        offset: bytes from the beginning of the log.
+        text: the line, cut to a reasonable length.
+    """
+
+    offset: int
+    text: str
+
+
+class Diagnosis(TypedDict):
+    """Why a job failed, as far as can be told.
+
+    Attributes:
+        kind: short name for scripts, such as `out-of-memory`; `submit` for a job that Replicate
+            never accepted.
+        title: in a few words.
+        what: in a sentence or two.
+        evidence: lines of the log that show it.
+        error: the error text of the prediction.
+        advice: what to do, the most useful first.
+        changes: options of the config to try in the next run, by plain name.
+        inputs: what Replicate said of single inputs, by name, where it refused some.
+    """
+
+    kind: str
+    title: str
+    what: str
+    evidence: list[Evidence]
+    error: NotRequired[str]
+    advice: list[str]
+    changes: JsonObject
+    inputs: NotRequired[dict[str, str]]
+
+
+class Job(TypedDict):
+    """One job: the fields of SimpleTuner's job model first, then what is known beyond it.
+
+    Attributes:
+        job_id: ten letters and digits, made here.
+        job_type: always `cloud`.
+        provider: always `replicate`.
+        status: where it stands.
+        name: the run's name.
+        config_name: of the training config; empty for jobs that were started elsewhere.
+        created_at: when it was made.
+        queued_at: when Replicate accepted it.
+        started_at: when the trainer began.
+        completed_at: when it ended.
+        duration_seconds: from start to end, or until now; null before it started.
+        cost_usd: what it cost, in dollars; null while that is not known.
+        cost_is_upper_bound: the job was lost, so its cost is the most it can have been.
+        estimated_cost: what it was expected to cost, in dollars.
+        hardware_type: a hardware profile; empty for an unknown trainer.
+        error_message: why it failed.
+        output_url: where its results are.
+        is_terminal: whether nothing can follow.
+        is_active: whether something still happens.
+        progress: how far it is.
+        metadata: what else is known.
+        delivered: whether results arrived; null for jobs whose results come to this machine and
+            for those that were not looked at.
+        diagnosis: why it failed; null for others.
+        files: its files on this machine; only where one job is asked for or a list says so.
+        sandbox: whether its API is a server on this machine; only in answers of the HTTP API.
+    """
+
+    job_id: str
+    job_type: Literal["cloud"]
+    provider: Literal["replicate"]
+    status: JobStatus
+    name: str
+    config_name: str | None
+    created_at: Timestamp
+    queued_at: Timestamp | None
+    started_at: Timestamp | None
+    completed_at: Timestamp | None
+    duration_seconds: float | None
+    cost_usd: float | None
+    cost_is_upper_bound: bool
+    estimated_cost: float | None
+    hardware_type: str
+    error_message: str | None
+    output_url: str | None
+    is_terminal: bool
+    is_active: bool
+    progress: JobProgress
+    metadata: JobMetadata
+    delivered: DeliveredState | None
+    diagnosis: Diagnosis | None
+    files: NotRequired[list[JobFile]]
+    sandbox: NotRequired[bool]
+
+
+class JobsQuery(TypedDict, total=False):
+    """Which jobs are listed.
+
+    Attributes:
+        job_type: `local` lists nothing: there are cloud jobs only.
+        status: only jobs in this state.
+        provider: another one than `replicate` lists nothing.
+        limit: at most so many, 1 to 500; 50 without it.
+        offset: leave out so many of the newest.
+        sync_active: ask Replicate about every active job now.
+    """
+
+    job_type: Literal["local", "cloud"]
+    status: JobStatus
+    provider: str
+    limit: int
+    offset: int
+    sync_active: bool
+
+
+class JobList(TypedDict):
+    """Jobs, newest first.
+
+    Attributes:
+        jobs: those of the page.
+        total: how many there are on all pages.
+    """
+
+    jobs: list[Job]
+    total: int
+
+
+class JobAnswer(TypedDict):
+    """One job with its files."""
+
+    job: Job
+
+
+class JobLogText(TypedDict):
+    """A job's log as far as it is known; undecodable bytes are replaced."""
+
+    job_id: str
+    logs: str
+
+
+class LogStreamQuery(TypedDict, total=False):
+    """Where the stream of a log begins.
+
+    Attributes:
+        offset: bytes of the log to leave out; the header `Last-Event-ID` counts before it.
+    """
+
+    offset: int
+
+
+class InlineProgress(TypedDict):
+    """Where a job stands, in a line.
+
+    Attributes:
+        job_id: the job's whole id.
+        stage: what happens now.
+        last_log: the last line of the log that is not empty.
+        progress: percent.
+    """
+
+    job_id: str
+    stage: str | None
+    last_log: str | None
+    progress: float | None
+
+
+class JobCancelled(TypedDict):
+    """A cancel was carried out or passed on.
+
+    Attributes:
+        success: always true.
+        job_id: the job's whole id.
+        status: where the job stands now; `running` until Replicate has stopped it.
+    """
+
+    success: Literal[True]
+    job_id: str
+    status: JobStatus
+
+
+class JobDeleted(TypedDict):
+    """A job's record and log are gone; delivered files stay."""
+
+    success: Literal[True]
+    job_id: str
+
+
+class JobsSynced(TypedDict):
+    """Jobs of the account that were started elsewhere have been added.
+
+    Attributes:
+        synced: how many are new.
+        message: the same as a sentence.
+    """
+
+    synced: int
+    message: str
+
+
+class MissingResult(TypedDict):
+    """Something a job produced that is not on this machine.
+
+    Attributes:
+        what: the file, or the place that cannot be read.
+        why: the reason.
+        advice: what to do; may be empty.
+        until: when it is deleted where it is; null where nothing says that it will be.
+        again: whether another try makes sense without anyone changing anything.
+    """
+
+    what: str
+    why: str
+    advice: str
+    until: Timestamp | None
+    again: bool
+
+
+class Collected(TypedDict):
+    """What is on this machine of a job's results, and what is missing.
+
+    Attributes:
+        job_id: the job's whole id.
+        folder: the job's folder, absolute.
+        files: what is here.
+        missing: what is not.
+    """
+
+    job_id: str
+    folder: str
+    files: list[JobFile]
+    missing: list[MissingResult]

@@ -1,0 +1,534 @@
+"""Before a job and its start: the draft, what is found out about it, the answer to a submit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired, Required, TypeAlias
+
+from tui.api.base import (
+    Bounds,
+    CheckLevel,
+    Delivery,
+    JsonObject,
+    JsonValue,
+    Micros,
+    Timestamp,
+    TypedDict,
+)
+from tui.api.jobs import JobStatus
+
+# -- what is asked for ---------------------------------------------------------------------------
+
+
+class DraftDelivery(TypedDict, total=False):
+    """Where results shall go; without a kind, where the config says. Keys never stand here.
+
+    Attributes:
+        kind: the way; a repository or a destination alone says it as well.
+        hub_model_id: `owner/name`; web addresses of it are cleaned.
+        destination: name of the user's S3 destination, whose keys the trainer gets.
+        bucket: instead of the destination's, like all that follow.
+        region: the bucket's.
+        prefix: before all keys; `{job_id}` in it is the job's id, which else stands behind it.
+        public_base_url: only for links.
+    """
+
+    kind: Delivery | None
+    hub_model_id: str | None
+    destination: str | None
+    bucket: str | None
+    region: str | None
+    prefix: str | None
+    public_base_url: str | None
+
+
+class DraftOverrides(TypedDict, total=False):
+    """Options that replace the config's for one job, by SimpleTuner's plain names.
+
+    Attributes:
+        max_train_steps: optimisation steps.
+        num_train_epochs: instead of steps.
+        train_batch_size: samples per step and card.
+        lora_rank: of the adapter.
+        learning_rate: greater than 0.
+        gradient_checkpointing: trades time for memory.
+        gradient_accumulation_steps: steps per update.
+        resolution: pixels or megapixels, as the config's `resolution_type` says.
+        base_model_precision: such as `int8-quanto`.
+        vae_batch_size: images per pass of the VAE.
+        checkpoint_step_interval: steps between two checkpoints; 0 makes none.
+        checkpoints_total_limit: how many are kept.
+        validation_disable: without a validation the S3 ways may deliver no final files.
+        validation_prompt: of the pictures.
+        report_to: a tracker.
+        resume_from_checkpoint: `latest` or a checkpoint's name.
+        num_processes: cards in use.
+        push_checkpoints_to_hub: not only the final result.
+        push_to_hub_background: while the training goes on.
+        model_card_private: whether the repository is made private.
+        model_card_safe_for_work: as the card says.
+        model_card_note: text for the card.
+        modelspec_comment: text for the file's metadata.
+    """
+
+    max_train_steps: Annotated[int, Bounds(ge=1)] | None
+    num_train_epochs: Annotated[int, Bounds(ge=0)] | None
+    train_batch_size: Annotated[int, Bounds(ge=1)] | None
+    lora_rank: Annotated[int, Bounds(ge=1)] | None
+    learning_rate: Annotated[float, Bounds(gt=0)] | None
+    gradient_checkpointing: bool | None
+    gradient_accumulation_steps: Annotated[int, Bounds(ge=1)] | None
+    resolution: Annotated[float, Bounds(gt=0)] | None
+    base_model_precision: str | None
+    vae_batch_size: Annotated[int, Bounds(ge=1)] | None
+    checkpoint_step_interval: Annotated[int, Bounds(ge=0)] | None
+    checkpoints_total_limit: Annotated[int, Bounds(ge=1)] | None
+    validation_disable: bool | None
+    validation_prompt: str | None
+    report_to: str | None
+    resume_from_checkpoint: str | None
+    num_processes: Annotated[int, Bounds(ge=1)] | None
+    push_checkpoints_to_hub: bool | None
+    push_to_hub_background: bool | None
+    model_card_private: bool | None
+    model_card_safe_for_work: bool | None
+    model_card_note: str | None
+    modelspec_comment: str | None
+
+
+class Draft(TypedDict, total=False):
+    """A job as somebody wishes it; only the config is needed.
+
+    Attributes:
+        config: path of a config, of its folder, or a name below the config roots.
+        name: run name; suggested from the config when missing.
+        hardware: a hardware profile.
+        model: `owner/name` or `owner/name:version` instead of the profile's model.
+        version: a version of the model instead of the newest (or pinned) one.
+        data: `upload` packs local datasets, `hosted` uses `images_url`, `remote` neither.
+        images_url: https address of an archive, for `hosted`.
+        delivery: where results shall go.
+        overrides: options that replace the config's.
+        cancel_after: seconds after which Replicate ends the job.
+        cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
+        consent: whether the user agreed to what leaves the machine.
+        accept_delivery: start even though results would not arrive, as far as can be told here.
+        idempotency_key: the same key gives the same job back.
+        cwd: folder that relative paths are meant from; the engine's own is another.
+    """
+
+    config: Required[str]
+    name: Annotated[str, Bounds(max_length=200)] | None
+    hardware: str | None
+    model: str | None
+    version: str | None
+    data: Literal["upload", "hosted", "remote"] | None
+    images_url: str | None
+    delivery: DraftDelivery
+    overrides: DraftOverrides
+    cancel_after: Annotated[int, Bounds(ge=5)] | None
+    cost_ceiling_micros: Annotated[int, Bounds(ge=1)] | None
+    consent: bool
+    accept_delivery: bool
+    idempotency_key: Annotated[str, Bounds(max_length=200)] | None
+    cwd: str | None
+
+
+class SimpleTunerSubmit(TypedDict, total=False):
+    """A submit as SimpleTuner's own clients send it; one of the first two is needed.
+
+    Attributes:
+        config_name_to_load: a config by name.
+        config: a whole config.
+        dataloader_config: its data backends.
+        config_name: the run's name where `tracker_run_name` is missing.
+        tracker_run_name: the run's name.
+        hardware_profile: the machine.
+        idempotency_key: the same key gives the same job back.
+        consent: our addition: whether the user agreed to what leaves the machine.
+        webhook_url: taken and not used: each job has an address of its own.
+        snapshot_name: taken and not used.
+        snapshot_message: taken and not used.
+        upload_id: taken and not used: the archive is made here.
+    """
+
+    config_name_to_load: str | None
+    config: JsonObject | None
+    dataloader_config: list[JsonValue] | None
+    config_name: str | None
+    tracker_run_name: str | None
+    hardware_profile: str | None
+    idempotency_key: str | None
+    consent: bool | None
+    webhook_url: JsonValue
+    snapshot_name: JsonValue
+    snapshot_message: JsonValue
+    upload_id: JsonValue
+
+
+SubmitRequest: TypeAlias = Draft | SimpleTunerSubmit
+"""Either form of a submit; a draft is one whose `config` is a text."""
+
+
+class SubmitQuery(TypedDict, total=False):
+    """Who runs the job: `replicate`, which is all there is."""
+
+    provider: Literal["replicate"]
+
+
+# -- what is found out ---------------------------------------------------------------------------
+
+
+class Check(TypedDict):
+    """One line of the check list.
+
+    Attributes:
+        id: stable name for scripts.
+        level: fine, may waste the run, or cannot work.
+        message: what was found.
+        advice: what to do; empty for `ok`.
+    """
+
+    id: str
+    level: CheckLevel
+    message: str
+    advice: str
+
+
+class CheckedConfig(TypedDict):
+    """What a config asks for, under SimpleTuner's names; null where it says nothing.
+
+    Attributes:
+        name: of the config.
+        path: of its file, absolute.
+        model_family: such as `flux`.
+        model_flavour: such as `dev`.
+        model_type: `lora` or `full`, as written.
+        lora_type: `standard` or `lycoris`.
+        lora_rank: of the adapter.
+        max_train_steps: 0 or null where epochs count.
+        num_train_epochs: 0 where steps count.
+        train_batch_size: samples per step and card.
+        gradient_accumulation_steps: steps per update.
+        learning_rate: as read.
+        optimizer: its name.
+        resolution_pixels: edge of the images, in pixels.
+        base_model_precision: such as `int8-quanto`.
+        checkpoint_step_interval: steps between two checkpoints.
+        validation_step_interval: steps between two validations.
+        push_to_hub: whether results go to the Hub by the config.
+        hub_model_id: the repository.
+        tracker_run_name: the run's name in the config.
+        data_backend_config: path of the dataloader's file.
+    """
+
+    name: str
+    path: str
+    model_family: str | None
+    model_flavour: str | None
+    model_type: str
+    lora_type: str | None
+    lora_rank: int | None
+    max_train_steps: int | None
+    num_train_epochs: int | None
+    train_batch_size: int
+    gradient_accumulation_steps: int
+    learning_rate: float | None
+    optimizer: str | None
+    resolution_pixels: int | float | None
+    base_model_precision: str | None
+    checkpoint_step_interval: int | None
+    validation_step_interval: int | None
+    push_to_hub: bool
+    hub_model_id: str | None
+    tracker_run_name: str | None
+    data_backend_config: str | None
+
+
+class SkippedFile(TypedDict):
+    """A file that is not packed, and why."""
+
+    path: str
+    reason: str
+
+
+class DatasetProblem(TypedDict):
+    """Something about a dataset that the user should know."""
+
+    level: CheckLevel
+    message: str
+    advice: str
+
+
+class CheckedDataset(TypedDict):
+    """One data backend of the config, with what was found in its folder.
+
+    Attributes:
+        id: the backend's id.
+        kind: what it holds, such as `local` or `hosted`.
+        type: the backend's type, as written.
+        dataset_type: such as `image` or `text_embeds`.
+        caption_strategy: such as `textfile`.
+        disabled: whether the trainer leaves it out.
+        path: its folder on this machine; null for others.
+        images: how many there are.
+        captions: how many there are.
+        bytes: of what would be packed.
+        missing_captions: images without a caption, by name; the first of them.
+        empty_captions: images whose caption is empty.
+        corrupt_images: images that cannot be read.
+        small_images: images below the resolution.
+        skipped: files that are not packed.
+        problems: what the user should know.
+    """
+
+    id: str
+    kind: str
+    type: str | None
+    dataset_type: str | None
+    caption_strategy: str | None
+    disabled: bool
+    path: str | None
+    images: int
+    captions: int
+    bytes: int
+    missing_captions: list[str]
+    empty_captions: list[str]
+    corrupt_images: list[str]
+    small_images: list[str]
+    skipped: list[SkippedFile]
+    problems: list[DatasetProblem]
+
+
+class CostEstimate(TypedDict):
+    """A guess of a run's length and price, with its range.
+
+    Attributes:
+        steps: optimisation steps; 0 when they cannot be known.
+        seconds: the likeliest length.
+        low_seconds: of a fast run.
+        high_seconds: of a slow one.
+        micros: the likeliest price.
+        low_micros: of a fast run.
+        high_micros: of a slow one.
+        rate_micros: micro-dollars for each second.
+        basis: what the guess rests on, in words.
+    """
+
+    steps: int
+    seconds: int
+    low_seconds: int
+    high_seconds: int
+    micros: Micros
+    low_micros: Micros
+    high_micros: Micros
+    rate_micros: Micros
+    basis: str
+
+
+class LeavingData(TypedDict):
+    """What would leave this machine.
+
+    Attributes:
+        images: how many; 0 without an upload.
+        captions: how many.
+        bytes: all together.
+        destination: who gets it, for people.
+        skipped: files that stay, at most 200 of them.
+        stays_here: the API is a server on this machine.
+    """
+
+    images: int
+    captions: int
+    bytes: int
+    destination: str
+    skipped: list[SkippedFile]
+    stays_here: bool
+
+
+class PlannedRequest(TypedDict):
+    """What would be sent to Replicate.
+
+    Attributes:
+        version: `owner/name:hash`; null when Replicate could not be asked.
+        input: the trainer's inputs, secrets as `***`.
+        dropped: what the config or the draft asked for and the request does not carry, in words.
+    """
+
+    version: str | None
+    input: JsonObject
+    dropped: list[str]
+
+
+class LicenceFields(TypedDict, total=False):
+    """The licence fields of a model card, by the Hub's names; empty when it is not known."""
+
+    license: str
+    license_name: str
+    license_link: str
+
+
+class PlannedDelivery(TypedDict):
+    """Where results would go; null where a field does not belong to the way.
+
+    Attributes:
+        kind: the way.
+        hub_model_id: the repository, as written where it cannot be read.
+        private: whether the repository would be made private.
+        push_checkpoints: whether checkpoints go as well.
+        background: whether uploads go on beside the training.
+        safe_for_work: as the card will say.
+        note: text for the card.
+        comment: text for the file's metadata.
+        licence: what the result inherits from its base model.
+        destination: name of the user's S3 destination.
+        bucket: of the way by S3.
+        region: of the bucket.
+        endpoint: of the bucket's server; null is AWS.
+        base_path: before all keys.
+        public_base_url: what links begin with.
+    """
+
+    kind: Delivery
+    hub_model_id: str | None
+    private: bool | None
+    push_checkpoints: bool | None
+    background: bool | None
+    safe_for_work: bool | None
+    note: str | None
+    comment: str | None
+    licence: LicenceFields
+    destination: str | None
+    bucket: str | None
+    region: str | None
+    endpoint: str | None
+    base_path: str | None
+    public_base_url: str | None
+
+
+class ChosenHardware(TypedDict):
+    """The machine a job would run on.
+
+    Attributes:
+        id: the hardware profile.
+        label: for people.
+        vram_gb: memory of one card, in GB.
+        rate_micros: micro-dollars for each second.
+    """
+
+    id: str
+    label: str
+    vram_gb: int
+    rate_micros: Micros
+
+
+class ChosenVersion(TypedDict):
+    """The trainer's version a job would run on.
+
+    Attributes:
+        id: the hash; null when Replicate could not be asked.
+        model: `owner/name`; null where no trainer runs on the hardware.
+        created_at: when it was pushed.
+    """
+
+    id: str | None
+    model: str | None
+    created_at: Timestamp | None
+
+
+class CheckReport(TypedDict):
+    """Everything that can be known about a job before it costs anything.
+
+    Attributes:
+        config: what the config asks for, the draft's overrides applied.
+        datasets: what it trains on.
+        checks: all findings, the worst first.
+        ok: whether the job could be started.
+        acceptable: whether only failed proofs of the delivery stand in the way, so that
+            `accept_delivery` would let it start.
+        estimate: time and price.
+        leaves: what would leave this machine.
+        request: what would be sent.
+        delivery: where results would go.
+        cancel_after: seconds after which Replicate would end the job; null without a limit.
+        cost_ceiling_micros: as in the draft.
+        run_name: the job's name.
+        hardware: the machine.
+        version: the trainer's version.
+    """
+
+    config: CheckedConfig
+    datasets: list[CheckedDataset]
+    checks: list[Check]
+    ok: bool
+    acceptable: bool
+    estimate: CostEstimate
+    leaves: LeavingData
+    request: PlannedRequest
+    delivery: PlannedDelivery
+    cancel_after: int | None
+    cost_ceiling_micros: Micros | None
+    run_name: str
+    hardware: ChosenHardware
+    version: ChosenVersion
+
+
+class JobSubmitted(TypedDict):
+    """A job was made; packing, upload and the start go on afterwards.
+
+    Attributes:
+        success: always true.
+        job_id: the job's id.
+        status: where it stands.
+        idempotent_hit: an earlier request with the same key has made it.
+        cost_limit_warning: why the user must look at the money.
+        error: always null.
+        data_uploaded: whether local datasets are uploaded.
+        upload_id: the job's id, if they are.
+        quota_warnings: always empty.
+    """
+
+    success: Literal[True]
+    job_id: str
+    status: JobStatus
+    idempotent_hit: bool
+    cost_limit_warning: str | None
+    error: None
+    data_uploaded: bool
+    upload_id: str | None
+    quota_warnings: list[str]
+
+
+# -- sensible choices for a form -----------------------------------------------------------------
+
+
+class RecommendedOverrides(TypedDict, total=False):
+    """Options that the recommended way needs; a part of the draft's overrides."""
+
+    validation_disable: bool
+    validation_prompt: str
+    push_checkpoints_to_hub: bool
+    push_to_hub_background: bool
+    model_card_private: bool
+    model_card_safe_for_work: bool
+
+
+class RecommendedDelivery(TypedDict):
+    """Where to deliver; the kind is always given."""
+
+    kind: Delivery
+    hub_model_id: NotRequired[str]
+    destination: NotRequired[str]
+
+
+class Recommended(TypedDict):
+    """The way for a draft's results that is most likely to work.
+
+    Attributes:
+        delivery: for the draft.
+        overrides: for the draft.
+        words: the choice as a sentence.
+    """
+
+    delivery: RecommendedDelivery
+    overrides: RecommendedOverrides
+    words: str
