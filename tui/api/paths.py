@@ -13,30 +13,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
-from tui.api import (
-    artifacts,
-    credentials,
-    destinations,
-    diagnostics,
-    engine,
-    jobs,
-    network,
-    planning,
-    providers,
-    publishing,
-    settings,
-    spending,
-    storage,
-    submission,
-    transfers,
-    versions,
-    webhooks,
-)
-from tui.api.base import Empty, JsonObject
+if TYPE_CHECKING:  # the shapes themselves are not needed to make a call
+    from tui.api import (
+        artifacts,
+        credentials,
+        destinations,
+        diagnostics,
+        engine,
+        jobs,
+        network,
+        planning,
+        providers,
+        publishing,
+        settings,
+        spending,
+        storage,
+        submission,
+        transfers,
+        versions,
+        webhooks,
+    )
+    from tui.api.base import Empty, JsonObject
 
+BodyT = TypeVar("BodyT")
+QueryT = TypeVar("QueryT")
 AnswerT = TypeVar("AnswerT")
 Method: TypeAlias = Literal["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD"]
 Door: TypeAlias = Literal["socket", "both", "listener"]
@@ -46,7 +49,7 @@ _ANY: Final = (400, 500, 503, 507)
 """What every route may answer: something in the path, the query or a header is wrong; a defect; the
 engine is about to end; the disk is full."""
 _WITH_BODY: Final = (408, 413, 415)
-"""The same of routes that take a body: it is too slow, too large, or no JSON."""
+"""The same of methods that take a body: it is too slow, too large, or no JSON."""
 _WITH_KEY: Final = (401, 403, 421)
 """The same over TCP: no key, a web page of somebody else's, another server's name."""
 _REPLICATE: Final = (401, 402, 403, 404, 413, 429, 502)
@@ -57,16 +60,17 @@ _KEYRING: Final = (409,)
 """The keyring did not do it."""
 
 
-class Endpoint(NamedTuple, Generic[AnswerT]):
-    """One operation of the API.
+class Endpoint(NamedTuple, Generic[BodyT, QueryT, AnswerT]):
+    """One operation of the API: `Endpoint[shape of the body, of the query, of a good answer]`.
+
+    The shapes stand in the annotation alone, for the type checker; `tui.api.schemas` reads them
+    there for who validates. A route that reads no body has None for it, likewise for the query;
+    an answer that is not JSON is `bytes` or `str`.
 
     Attributes:
         method: the HTTP method.
         path: with `{names}` for its variable parts; `{name:.+}` may hold slashes.
         summary: one line.
-        answer: shape of a good answer; `bytes` or `str` for one that is not JSON.
-        body: shape of the request's JSON body; None for a route that reads none.
-        query: shape of the parameters in the query.
         optional: whether the body may be missing.
         status: of a good answer.
         more: further statuses whose answer has the same shape.
@@ -78,9 +82,6 @@ class Endpoint(NamedTuple, Generic[AnswerT]):
     method: Method
     path: str
     summary: str
-    answer: type[AnswerT]
-    body: Any = None
-    query: Any = None
     optional: bool = False
     status: int = 200
     more: tuple[int, ...] = ()
@@ -89,17 +90,17 @@ class Endpoint(NamedTuple, Generic[AnswerT]):
     door: Door = "both"
 
 
-def statuses(endpoint: Endpoint[Any]) -> tuple[int, ...]:
+def statuses(endpoint: Endpoint[Any, Any, Any]) -> tuple[int, ...]:
     """Every status that an operation may answer, ascending."""
     found = {endpoint.status, *endpoint.more, *endpoint.errors, *_ANY}
-    if endpoint.body is not None:
+    if endpoint.method in ("PUT", "POST", "PATCH"):
         found.update(_WITH_BODY)
     if endpoint.door == "both":
         found.update(_WITH_KEY)
     return tuple(sorted(found))
 
 
-def variables(endpoint: Endpoint[Any]) -> list[str]:
+def variables(endpoint: Endpoint[Any, Any, Any]) -> list[str]:
     """Names of the variable parts of an operation's path."""
     return [name for name, _ in _VARIABLE.findall(endpoint.path)]
 
@@ -139,12 +140,14 @@ def path(template: str, /, **values: str) -> str:
     return filled
 
 
-def url(endpoint: Endpoint[Any], query: Mapping[str, Any] | None = None, /, **values: str) -> str:
+def url(
+    endpoint: Endpoint[Any, Any, Any], query: Mapping[str, Any] | None = None, /, **values: str
+) -> str:
     """Path and query of a call.
 
     Args:
         endpoint: the operation.
-        query: its parameters, of the shape `endpoint.query`; None is left out, a truth value is
+        query: its parameters; None is left out, a truth value is
             `true` or `false`.
         values: the variable parts of its path, by name.
 
@@ -166,435 +169,510 @@ def _text(value: Any) -> str:
 
 # -- the engine ----------------------------------------------------------------------------------
 
-ENGINE_INFO: Final = Endpoint(
-    "GET", "/api/engine", "The engine and its listener", engine.EngineInfo, door="socket"
+ENGINE_INFO: Endpoint[None, None, engine.EngineInfo] = Endpoint(
+    "GET", "/api/engine", "The engine and its listener", door="socket"
 )
-SET_SESSION: Final = Endpoint(
-    "PUT", "/api/session", "Hand over what a window's environment holds", engine.EngineInfo,
-    engine.Session, door="socket",
-)  # fmt: skip
-SET_FOCUS: Final = Endpoint(
-    "PUT", "/api/focus", "Name the job that is looked at", Empty, engine.Focus, door="socket"
+SET_SESSION: Endpoint[engine.Session, None, engine.EngineInfo] = Endpoint(
+    "PUT", "/api/session", "Hand over what a window's environment holds", door="socket"
 )
-EVENTS: Final = Endpoint(
-    "GET", "/api/events", "Everything that happens, as it happens", bytes,
-    content="text/event-stream", door="socket",
-)  # fmt: skip
-SHUT_DOWN: Final = Endpoint("POST", "/api/shutdown", "End the engine", Empty, door="socket")
-API_KEYS: Final = Endpoint(
-    "GET", "/api/api-keys", "Keys for the HTTP API", engine.ApiKeys, door="socket"
+SET_FOCUS: Endpoint[engine.Focus, None, Empty] = Endpoint(
+    "PUT", "/api/focus", "Name the job that is looked at", door="socket"
 )
-NEW_API_KEY: Final = Endpoint(
-    "POST", "/api/api-keys", "Make a key; it is shown this once", engine.ApiKeyMade,
-    engine.NewApiKey, optional=True, status=201, door="socket",
-)  # fmt: skip
-REVOKE_API_KEY: Final = Endpoint(
-    "DELETE", "/api/api-keys/{id}", "Revoke a key", engine.ApiKeyRevoked, errors=(404,),
+EVENTS: Endpoint[None, None, bytes] = Endpoint(
+    "GET",
+    "/api/events",
+    "Everything that happens, as it happens",
+    content="text/event-stream",
     door="socket",
-)  # fmt: skip
-NEW_STORAGE_KEY: Final = Endpoint(
-    "POST", "/api/storage-keys", "Make a key pair for the user's own S3 tools",
-    engine.StorageKeyMade, engine.NewStorageKey, optional=True, status=201, errors=(409,),
-    door="socket",
-)  # fmt: skip
-HEALTH: Final = Endpoint(
-    "GET", "/api/cloud/health", "How the parts are", engine.Health, query=engine.HealthQuery,
-    errors=_REPLICATE,
-)  # fmt: skip
-LIVENESS: Final = Endpoint(
-    "GET", "/api/cloud/health/live", "Answers while the process runs", engine.Liveness
 )
-READINESS: Final = Endpoint(
-    "GET", "/api/cloud/health/ready", "503 while jobs cannot be recorded", engine.Readiness,
-    more=(503,),
-)  # fmt: skip
-CIRCUIT_BREAKERS: Final = Endpoint(
-    "GET", "/api/cloud/circuit-breakers", "APIs that are left alone after failures",
-    engine.CircuitBreakers,
-)  # fmt: skip
-OPENAPI: Final = Endpoint("GET", "/api/openapi.json", "This description", JsonObject)
+SHUT_DOWN: Endpoint[None, None, Empty] = Endpoint(
+    "POST", "/api/shutdown", "End the engine", door="socket"
+)
+API_KEYS: Endpoint[None, None, engine.ApiKeys] = Endpoint(
+    "GET", "/api/api-keys", "Keys for the HTTP API", door="socket"
+)
+NEW_API_KEY: Endpoint[engine.NewApiKey, None, engine.ApiKeyMade] = Endpoint(
+    "POST",
+    "/api/api-keys",
+    "Make a key; it is shown this once",
+    optional=True,
+    status=201,
+    door="socket",
+)
+REVOKE_API_KEY: Endpoint[None, None, engine.ApiKeyRevoked] = Endpoint(
+    "DELETE", "/api/api-keys/{id}", "Revoke a key", errors=(404,), door="socket"
+)
+NEW_STORAGE_KEY: Endpoint[engine.NewStorageKey, None, engine.StorageKeyMade] = Endpoint(
+    "POST",
+    "/api/storage-keys",
+    "Make a key pair for the user's own S3 tools",
+    optional=True,
+    status=201,
+    errors=(409,),
+    door="socket",
+)
+HEALTH: Endpoint[None, engine.HealthQuery, engine.Health] = Endpoint(
+    "GET", "/api/cloud/health", "How the parts are", errors=_REPLICATE
+)
+LIVENESS: Endpoint[None, None, engine.Liveness] = Endpoint(
+    "GET", "/api/cloud/health/live", "Answers while the process runs"
+)
+READINESS: Endpoint[None, None, engine.Readiness] = Endpoint(
+    "GET", "/api/cloud/health/ready", "503 while jobs cannot be recorded", more=(503,)
+)
+CIRCUIT_BREAKERS: Endpoint[None, None, engine.CircuitBreakers] = Endpoint(
+    "GET", "/api/cloud/circuit-breakers", "APIs that are left alone after failures"
+)
+OPENAPI: Endpoint[None, None, JsonObject] = Endpoint("GET", "/api/openapi.json", "This description")
 
 # -- jobs ----------------------------------------------------------------------------------------
 
 _JOB: Final = "/api/cloud/jobs/{job_id}"
-JOBS: Final = Endpoint(
-    "GET", "/api/cloud/jobs", "Jobs, newest first", jobs.JobList, query=jobs.JobsQuery
+JOBS: Endpoint[None, jobs.JobsQuery, jobs.JobList] = Endpoint(
+    "GET", "/api/cloud/jobs", "Jobs, newest first"
 )
-CHECK_JOB: Final = Endpoint(
-    "POST", "/api/cloud/check", "Everything that can be known about a job before it costs anything",
-    submission.CheckReport, submission.Draft, errors=(*_REPLICATE, 409, 422),
-)  # fmt: skip
-SUBMIT_JOB: Final = Endpoint(
-    "POST", "/api/cloud/jobs/submit",
-    "Start a job: a draft is answered with 201, SimpleTuner's form with 200",
-    submission.JobSubmitted, submission.SubmitRequest, submission.SubmitQuery, status=201,
-    more=(200,), errors=(*_REPLICATE, 409, 422),
-)  # fmt: skip
-SYNC_JOBS: Final = Endpoint(
-    "POST", "/api/cloud/jobs/sync", "Bring in jobs that were started elsewhere on the account",
-    jobs.JobsSynced, errors=_REPLICATE,
-)  # fmt: skip
-JOB: Final = Endpoint("GET", _JOB, "One job with its files", jobs.JobAnswer, errors=(404,))
-JOB_LOG: Final = Endpoint(
-    "GET", f"{_JOB}/logs", "A job's log as far as it is known", jobs.JobLogText, errors=(404,)
+CHECK_JOB: Endpoint[submission.Draft, None, submission.CheckReport] = Endpoint(
+    "POST",
+    "/api/cloud/check",
+    "Everything that can be known about a job before it costs anything",
+    errors=(*_REPLICATE, 409, 422),
 )
-JOB_LOG_STREAM: Final = Endpoint(
-    "GET", f"{_JOB}/logs/stream",
-    "A job's log line by line while it grows; ends with the event `done`", bytes,
-    query=jobs.LogStreamQuery, errors=(404,), content="text/event-stream",
-)  # fmt: skip
-JOB_PROGRESS: Final = Endpoint(
-    "GET", f"{_JOB}/inline-progress", "Where a job stands, in a line", jobs.InlineProgress,
-    errors=(404,),
-)  # fmt: skip
-CANCEL_JOB: Final = Endpoint(
-    "POST", f"{_JOB}/cancel", "Cancel a job", jobs.JobCancelled, errors=(*_REPLICATE, 409)
+SUBMIT_JOB: Endpoint[submission.SubmitRequest, submission.SubmitQuery, submission.JobSubmitted] = (
+    Endpoint(
+        "POST",
+        "/api/cloud/jobs/submit",
+        "Start a job: a draft is answered with 201, SimpleTuner's form with 200",
+        status=201,
+        more=(200,),
+        errors=(*_REPLICATE, 409, 422),
+    )
 )
-COLLECT_JOB: Final = Endpoint(
-    "POST", f"{_JOB}/collect", "Fetch and verify what a job produced", jobs.Collected,
+SYNC_JOBS: Endpoint[None, None, jobs.JobsSynced] = Endpoint(
+    "POST",
+    "/api/cloud/jobs/sync",
+    "Bring in jobs that were started elsewhere on the account",
     errors=_REPLICATE,
-)  # fmt: skip
-DELETE_JOB: Final = Endpoint(
-    "DELETE", _JOB, "Drop a finished job's record; files stay", jobs.JobDeleted, errors=(404,)
 )
-RECOMMEND: Final = Endpoint(
-    "POST", "/api/engine/recommended", "The way for a draft's results that is most likely to work",
-    submission.Recommended, submission.Draft, errors=(404, 409), door="socket",
-)  # fmt: skip
+JOB: Endpoint[None, None, jobs.JobAnswer] = Endpoint(
+    "GET", _JOB, "One job with its files", errors=(404,)
+)
+JOB_LOG: Endpoint[None, None, jobs.JobLogText] = Endpoint(
+    "GET", f"{_JOB}/logs", "A job's log as far as it is known", errors=(404,)
+)
+JOB_LOG_STREAM: Endpoint[None, jobs.LogStreamQuery, bytes] = Endpoint(
+    "GET",
+    f"{_JOB}/logs/stream",
+    "A job's log line by line while it grows; ends with the event `done`",
+    errors=(404,),
+    content="text/event-stream",
+)
+JOB_PROGRESS: Endpoint[None, None, jobs.InlineProgress] = Endpoint(
+    "GET", f"{_JOB}/inline-progress", "Where a job stands, in a line", errors=(404,)
+)
+CANCEL_JOB: Endpoint[None, None, jobs.JobCancelled] = Endpoint(
+    "POST", f"{_JOB}/cancel", "Cancel a job", errors=(*_REPLICATE, 409)
+)
+COLLECT_JOB: Endpoint[None, None, jobs.Collected] = Endpoint(
+    "POST", f"{_JOB}/collect", "Fetch and verify what a job produced", errors=_REPLICATE
+)
+DELETE_JOB: Endpoint[None, None, jobs.JobDeleted] = Endpoint(
+    "DELETE", _JOB, "Drop a finished job's record; files stay", errors=(404,)
+)
+RECOMMEND: Endpoint[submission.Draft, None, submission.Recommended] = Endpoint(
+    "POST",
+    "/api/engine/recommended",
+    "The way for a draft's results that is most likely to work",
+    errors=(404, 409),
+    door="socket",
+)
 
 # -- before a job --------------------------------------------------------------------------------
 
-HARDWARE_OPTIONS: Final = Endpoint(
-    "GET", "/api/cloud/hardware-options", "Machines and their prices", planning.HardwareOptions
+HARDWARE_OPTIONS: Endpoint[None, None, planning.HardwareOptions] = Endpoint(
+    "GET", "/api/cloud/hardware-options", "Machines and their prices"
 )
-AVAILABLE_CONFIGS: Final = Endpoint(
-    "GET", "/api/cloud/available-configs", "Configs at hand", planning.AvailableConfigs,
-    query=planning.ConfigsQuery,
-)  # fmt: skip
-COST_ESTIMATE: Final = Endpoint(
-    "POST", "/api/cloud/cost-estimate", "What a job may cost, from the jobs of the last 90 days",
-    planning.PastCostEstimate, list[Any], optional=True,
-)  # fmt: skip
-GIT_STATE: Final = Endpoint(
-    "GET", "/api/cloud/pre-submit-check", "Whether the config's folder is in git, and clean",
-    planning.GitState, query=planning.GitQuery,
-)  # fmt: skip
+AVAILABLE_CONFIGS: Endpoint[None, planning.ConfigsQuery, planning.AvailableConfigs] = Endpoint(
+    "GET", "/api/cloud/available-configs", "Configs at hand"
+)
+COST_ESTIMATE: Endpoint[planning.Dataloader, None, planning.PastCostEstimate] = Endpoint(
+    "POST",
+    "/api/cloud/cost-estimate",
+    "What a job may cost, from the jobs of the last 90 days",
+    optional=True,
+)
+GIT_STATE: Endpoint[None, planning.GitQuery, planning.GitState] = Endpoint(
+    "GET", "/api/cloud/pre-submit-check", "Whether the config's folder is in git, and clean"
+)
 
 # -- the provider --------------------------------------------------------------------------------
 
 _PROVIDER: Final = "/api/cloud/providers/{provider}"
 _CHANGE: Final = "Change some settings; ssl_verify false needs confirm true beside it"
-PROVIDERS: Final = Endpoint("GET", "/api/cloud/providers", "Providers", providers.ProviderList)
-PROVIDER: Final = Endpoint(
-    "GET", _PROVIDER, "The provider's settings", providers.ProviderConfigAnswer, errors=(404,)
+PROVIDERS: Endpoint[None, None, providers.ProviderList] = Endpoint(
+    "GET", "/api/cloud/providers", "Providers"
 )
-CHANGE_PROVIDER: Final = Endpoint(
-    "PUT", _PROVIDER, _CHANGE, providers.ProviderConfigAnswer, providers.ProviderConfigChange,
-    errors=(404,),
-)  # fmt: skip
-PROVIDER_CONFIG: Final = PROVIDER._replace(path=f"{_PROVIDER}/config")
-CHANGE_PROVIDER_CONFIG: Final = CHANGE_PROVIDER._replace(path=f"{_PROVIDER}/config")
-PROVIDER_ADVANCED: Final = Endpoint(
-    "GET", f"{_PROVIDER}/advanced", "Network settings", providers.ProviderAdvanced, errors=(404,)
+PROVIDER: Endpoint[None, None, providers.ProviderConfigAnswer] = Endpoint(
+    "GET", _PROVIDER, "The provider's settings", errors=(404,)
 )
-CHANGE_PROVIDER_ADVANCED: Final = Endpoint(
-    "PATCH", f"{_PROVIDER}/advanced", _CHANGE, providers.ProviderAdvanced,
-    providers.ProviderConfigChange, errors=(404,),
-)  # fmt: skip
-MODEL_VERSIONS: Final = Endpoint(
-    "GET", f"{_PROVIDER}/versions", "A trainer's versions, newest first", providers.ModelVersions,
-    query=providers.ModelQuery, errors=_REPLICATE,
-)  # fmt: skip
-VALIDATE_ACCOUNT: Final = Endpoint(
-    "GET", f"{_PROVIDER}/validate", "Whether the token works", providers.AccountValidation,
-    errors=(404,),
-)  # fmt: skip
-BILLING: Final = Endpoint(
-    "GET", f"{_PROVIDER}/billing", "What was spent", providers.Billing, errors=(401, 404)
+CHANGE_PROVIDER: Endpoint[providers.ProviderConfigChange, None, providers.ProviderConfigAnswer] = (
+    Endpoint("PUT", _PROVIDER, _CHANGE, errors=(404,))
+)
+PROVIDER_CONFIG: Endpoint[None, None, providers.ProviderConfigAnswer] = PROVIDER._replace(
+    path=f"{_PROVIDER}/config"
+)
+CHANGE_PROVIDER_CONFIG: Endpoint[
+    providers.ProviderConfigChange, None, providers.ProviderConfigAnswer
+] = CHANGE_PROVIDER._replace(path=f"{_PROVIDER}/config")
+PROVIDER_ADVANCED: Endpoint[None, None, providers.ProviderAdvanced] = Endpoint(
+    "GET", f"{_PROVIDER}/advanced", "Network settings", errors=(404,)
+)
+CHANGE_PROVIDER_ADVANCED: Endpoint[
+    providers.ProviderConfigChange, None, providers.ProviderAdvanced
+] = Endpoint("PATCH", f"{_PROVIDER}/advanced", _CHANGE, errors=(404,))
+MODEL_VERSIONS: Endpoint[None, providers.ModelQuery, providers.ModelVersions] = Endpoint(
+    "GET", f"{_PROVIDER}/versions", "A trainer's versions, newest first", errors=_REPLICATE
+)
+VALIDATE_ACCOUNT: Endpoint[None, None, providers.AccountValidation] = Endpoint(
+    "GET", f"{_PROVIDER}/validate", "Whether the token works", errors=(404,)
+)
+BILLING: Endpoint[None, None, providers.Billing] = Endpoint(
+    "GET", f"{_PROVIDER}/billing", "What was spent", errors=(401, 404)
 )
 _PROVIDER_TOKEN: Final = "/api/cloud/providers/replicate/token"  # noqa: S105  a path
-SAVE_PROVIDER_TOKEN: Final = Endpoint(
-    "PUT", _PROVIDER_TOKEN, "Keep a token in the system's keyring", providers.TokenAnswer,
-    providers.TokenSave, errors=_KEYRING,
-)  # fmt: skip
-DELETE_PROVIDER_TOKEN: Final = Endpoint(
-    "DELETE", _PROVIDER_TOKEN, "Forget the token in the keyring", providers.TokenAnswer,
-    errors=_KEYRING,
-)  # fmt: skip
+SAVE_PROVIDER_TOKEN: Endpoint[providers.TokenSave, None, providers.TokenAnswer] = Endpoint(
+    "PUT", _PROVIDER_TOKEN, "Keep a token in the system's keyring", errors=_KEYRING
+)
+DELETE_PROVIDER_TOKEN: Endpoint[None, None, providers.TokenAnswer] = Endpoint(
+    "DELETE", _PROVIDER_TOKEN, "Forget the token in the keyring", errors=_KEYRING
+)
 
 # -- money ---------------------------------------------------------------------------------------
 
-METRICS: Final = Endpoint(
-    "GET", "/api/cloud/metrics", "Costs and outcomes", spending.Metrics, query=spending.DaysQuery
+METRICS: Endpoint[None, spending.DaysQuery, spending.Metrics] = Endpoint(
+    "GET", "/api/cloud/metrics", "Costs and outcomes"
 )
-PROMETHEUS: Final = Endpoint(
-    "GET", "/api/cloud/metrics/prometheus", "Figures in Prometheus' text format", str,
+PROMETHEUS: Endpoint[None, None, str] = Endpoint(
+    "GET",
+    "/api/cloud/metrics/prometheus",
+    "Figures in Prometheus' text format",
     content="text/plain",
-)  # fmt: skip
-COST_LIMIT_STATUS: Final = Endpoint(
-    "GET", "/api/cloud/cost-limit/status", "How the cost limit stands", spending.CostLimit,
-    query=spending.CostLimitQuery,
-)  # fmt: skip
-REFRESH_BALANCE: Final = Endpoint(
-    "POST", "/api/cloud/billing/refresh", "Ask for the balance", spending.BalanceRefreshed
 )
-SPENDING: Final = Endpoint(
-    "GET", "/api/engine/spending", "The standing, the chart, counts and lengths",
-    spending.SpendingSummary, query=spending.DaysQuery, door="socket",
-)  # fmt: skip
-COST_LIMIT: Final = Endpoint(
-    "GET", "/api/engine/limit", "How the cost limit stands", spending.CostLimit, door="socket"
+COST_LIMIT_STATUS: Endpoint[None, spending.CostLimitQuery, spending.CostLimit] = Endpoint(
+    "GET", "/api/cloud/cost-limit/status", "How the cost limit stands"
 )
-SET_COST_LIMIT: Final = Endpoint(
-    "PUT", "/api/engine/limit", "Change the cost limit", spending.CostLimit,
-    spending.CostLimitChange, optional=True, door="socket",
-)  # fmt: skip
-SET_DEFAULTS: Final = Endpoint(
-    "PUT", "/api/engine/defaults", "Change what jobs take unless they say otherwise",
-    spending.Defaults, spending.DefaultsChange, optional=True, door="socket",
-)  # fmt: skip
-RATES: Final = Endpoint(
-    "GET", "/api/engine/rates", "All machines' rates", spending.Rates, door="socket"
+REFRESH_BALANCE: Endpoint[None, None, spending.BalanceRefreshed] = Endpoint(
+    "POST", "/api/cloud/billing/refresh", "Ask for the balance"
 )
-SET_RATES: Final = Endpoint(
-    "PUT", "/api/engine/rates", "Replace rates", spending.Rates, spending.RatesChange,
-    optional=True, door="socket",
-)  # fmt: skip
-RESET_RATES: Final = Endpoint(
-    "DELETE", "/api/engine/rates", "Bring all published rates back", spending.Rates, door="socket"
+SPENDING: Endpoint[None, spending.DaysQuery, spending.SpendingSummary] = Endpoint(
+    "GET", "/api/engine/spending", "The standing, the chart, counts and lengths", door="socket"
+)
+COST_LIMIT: Endpoint[None, None, spending.CostLimit] = Endpoint(
+    "GET", "/api/engine/limit", "How the cost limit stands", door="socket"
+)
+SET_COST_LIMIT: Endpoint[spending.CostLimitChange, None, spending.CostLimit] = Endpoint(
+    "PUT", "/api/engine/limit", "Change the cost limit", optional=True, door="socket"
+)
+SET_DEFAULTS: Endpoint[spending.DefaultsChange, None, spending.Defaults] = Endpoint(
+    "PUT",
+    "/api/engine/defaults",
+    "Change what jobs take unless they say otherwise",
+    optional=True,
+    door="socket",
+)
+RATES: Endpoint[None, None, spending.Rates] = Endpoint(
+    "GET", "/api/engine/rates", "All machines' rates", door="socket"
+)
+SET_RATES: Endpoint[spending.RatesChange, None, spending.Rates] = Endpoint(
+    "PUT", "/api/engine/rates", "Replace rates", optional=True, door="socket"
+)
+RESET_RATES: Endpoint[None, None, spending.Rates] = Endpoint(
+    "DELETE", "/api/engine/rates", "Bring all published rates back", door="socket"
 )
 
 # -- tokens and versions -------------------------------------------------------------------------
 
 _TOKEN: Final = "/api/engine/tokens/{kind}"  # noqa: S105  a path
-TOKENS: Final = Endpoint(
-    "GET", "/api/engine/tokens", "What is known of each token", credentials.TokenStates,
+TOKENS: Endpoint[None, None, credentials.TokenStates] = Endpoint(
+    "GET", "/api/engine/tokens", "What is known of each token", door="socket"
+)
+SET_TOKEN: Endpoint[credentials.TokenChange, None, credentials.TokenStored] = Endpoint(
+    "PUT", _TOKEN, "Keep a token, and see whether it works", errors=(404, *_KEYRING), door="socket"
+)
+DELETE_TOKEN: Endpoint[None, None, credentials.TokenDeleted] = Endpoint(
+    "DELETE", _TOKEN, "Forget a token", errors=(404, *_KEYRING), door="socket"
+)
+VALIDATE_TOKEN: Endpoint[None, None, credentials.TokenValidation] = Endpoint(
+    "GET", f"{_TOKEN}/validate", "Whether a token works", errors=(404,), door="socket"
+)
+COMPARE_VERSIONS: Endpoint[None, versions.CompareQuery, versions.VersionComparison] = Endpoint(
+    "GET",
+    "/api/engine/versions/compare",
+    "What changed in the inputs between two versions",
+    errors=_REPLICATE,
     door="socket",
-)  # fmt: skip
-SET_TOKEN: Final = Endpoint(
-    "PUT", _TOKEN, "Keep a token, and see whether it works", credentials.TokenStored,
-    credentials.TokenChange, errors=(404, *_KEYRING), door="socket",
-)  # fmt: skip
-DELETE_TOKEN: Final = Endpoint(
-    "DELETE", _TOKEN, "Forget a token", credentials.TokenDeleted, errors=(404, *_KEYRING),
+)
+PIN_VERSION: Endpoint[versions.PinRequest, None, versions.Pinned] = Endpoint(
+    "PUT",
+    "/api/engine/versions/pin",
+    "Use a certain version from now on, or the newest",
+    errors=_REPLICATE,
     door="socket",
-)  # fmt: skip
-VALIDATE_TOKEN: Final = Endpoint(
-    "GET", f"{_TOKEN}/validate", "Whether a token works", credentials.TokenValidation,
-    errors=(404,), door="socket",
-)  # fmt: skip
-COMPARE_VERSIONS: Final = Endpoint(
-    "GET", "/api/engine/versions/compare", "What changed in the inputs between two versions",
-    versions.VersionComparison, query=versions.CompareQuery, errors=_REPLICATE, door="socket",
-)  # fmt: skip
-PIN_VERSION: Final = Endpoint(
-    "PUT", "/api/engine/versions/pin", "Use a certain version from now on, or the newest",
-    versions.Pinned, versions.PinRequest, errors=_REPLICATE, door="socket",
-)  # fmt: skip
+)
 
 # -- connections ---------------------------------------------------------------------------------
 
-NETWORK: Final = Endpoint(
-    "GET", "/api/engine/network", "The network settings, and the ways in use",
-    network.NetworkState, door="socket",
-)  # fmt: skip
-SET_NETWORK: Final = Endpoint(
-    "PUT", "/api/engine/network", "Change the way out; ssl_verify false needs confirm true",
-    network.NetworkState, network.NetworkChange, optional=True, door="socket",
-)  # fmt: skip
-CHECK_NETWORK: Final = Endpoint(
-    "POST", "/api/engine/network/check", "Look at every address", network.NetworkReport,
+NETWORK: Endpoint[None, None, network.NetworkState] = Endpoint(
+    "GET", "/api/engine/network", "The network settings, and the ways in use", door="socket"
+)
+SET_NETWORK: Endpoint[network.NetworkChange, None, network.NetworkState] = Endpoint(
+    "PUT",
+    "/api/engine/network",
+    "Change the way out; ssl_verify false needs confirm true",
+    optional=True,
     door="socket",
-)  # fmt: skip
-STATUS_PAGE: Final = Endpoint(
-    "GET", "/api/engine/status-page", "What Replicate's status page says", network.StatusPage,
-    query=network.StatusPageQuery, door="socket",
-)  # fmt: skip
-REPLICATE_STATUS: Final = Endpoint(
-    "GET", "/api/cloud/replicate/status", "What Replicate's status page says",
-    network.ReplicateStatus,
-)  # fmt: skip
-SYSTEM_STATUS: Final = REPLICATE_STATUS._replace(path="/api/cloud/system-status")
-CHECK_DELIVERY: Final = Endpoint(
-    "POST", "/api/engine/delivery/check", "Prove a way of delivery", diagnostics.DeliveryReport,
-    diagnostics.DeliveryCheckRequest, optional=True, door="socket",
-)  # fmt: skip
-DOCTOR: Final = Endpoint(
-    "GET", "/api/engine/doctor", "A line about each thing the program stands on",
-    diagnostics.DoctorReport, door="socket",
-)  # fmt: skip
-ONBOARDING: Final = Endpoint(
-    "GET", "/api/engine/onboarding", "A new user's first steps", diagnostics.Onboarding,
+)
+CHECK_NETWORK: Endpoint[None, None, network.NetworkReport] = Endpoint(
+    "POST", "/api/engine/network/check", "Look at every address", door="socket"
+)
+STATUS_PAGE: Endpoint[None, network.StatusPageQuery, network.StatusPage] = Endpoint(
+    "GET", "/api/engine/status-page", "What Replicate's status page says", door="socket"
+)
+REPLICATE_STATUS: Endpoint[None, None, network.ReplicateStatus] = Endpoint(
+    "GET", "/api/cloud/replicate/status", "What Replicate's status page says"
+)
+SYSTEM_STATUS: Endpoint[None, None, network.ReplicateStatus] = REPLICATE_STATUS._replace(
+    path="/api/cloud/system-status"
+)
+CHECK_DELIVERY: Endpoint[diagnostics.DeliveryCheckRequest, None, diagnostics.DeliveryReport] = (
+    Endpoint(
+        "POST",
+        "/api/engine/delivery/check",
+        "Prove a way of delivery",
+        optional=True,
+        door="socket",
+    )
+)
+DOCTOR: Endpoint[None, None, diagnostics.DoctorReport] = Endpoint(
+    "GET", "/api/engine/doctor", "A line about each thing the program stands on", door="socket"
+)
+ONBOARDING: Endpoint[None, None, diagnostics.Onboarding] = Endpoint(
+    "GET", "/api/engine/onboarding", "A new user's first steps", door="socket"
+)
+CHANGE_ONBOARDING: Endpoint[diagnostics.OnboardingChange, None, diagnostics.Onboarding] = Endpoint(
+    "PUT",
+    "/api/engine/onboarding",
+    "Remember how far the user has come",
+    optional=True,
     door="socket",
-)  # fmt: skip
-CHANGE_ONBOARDING: Final = Endpoint(
-    "PUT", "/api/engine/onboarding", "Remember how far the user has come",
-    diagnostics.Onboarding, diagnostics.OnboardingChange, optional=True, door="socket",
-)  # fmt: skip
+)
 
 # -- settings ------------------------------------------------------------------------------------
 
-SETTINGS: Final = Endpoint(
-    "GET", "/api/engine/settings", "Every setting", settings.AllSettings, door="socket"
+SETTINGS: Endpoint[None, None, settings.AllSettings] = Endpoint(
+    "GET", "/api/engine/settings", "Every setting", door="socket"
 )
-CHANGE_SETTINGS: Final = Endpoint(
-    "PUT", "/api/engine/settings", "Change settings by name, all or none", settings.AllSettings,
-    settings.SettingsChange, door="socket",
-)  # fmt: skip
+CHANGE_SETTINGS: Endpoint[settings.SettingsChange, None, settings.AllSettings] = Endpoint(
+    "PUT", "/api/engine/settings", "Change settings by name, all or none", door="socket"
+)
 
 # -- webhooks ------------------------------------------------------------------------------------
 
-WEBHOOK: Final = Endpoint(
-    "POST", "/api/webhooks/replicate", "Where Replicate sends webhooks; signed, once each",
-    cast("type[webhooks.WebhookAnswer]", webhooks.WebhookAnswer), webhooks.WebhookBody,
-    webhooks.WebhookQuery, errors=(401, 403, 429), door="listener",
-)  # fmt: skip
-WEBHOOK_EVENTS: Final = Endpoint(
-    "GET", "/api/engine/webhooks", "The last webhooks", webhooks.WebhookEvents, door="socket"
+WEBHOOK: Endpoint[webhooks.WebhookBody, webhooks.WebhookQuery, webhooks.WebhookAnswer] = Endpoint(
+    "POST",
+    "/api/webhooks/replicate",
+    "Where Replicate sends webhooks; signed, once each",
+    errors=(401, 403, 429),
+    door="listener",
 )
-TEST_WEBHOOK: Final = Endpoint(
-    "POST", f"{_PROVIDER}/test-webhook", "Send a signed event through the public URL, and wait",
-    webhooks.WebhookTestReport, webhooks.WebhookTestRequest, optional=True,
-)  # fmt: skip
-TEST_WEBHOOK_EXTERNAL: Final = Endpoint(
-    "POST", f"{_PROVIDER}/test-webhook-external",
+WEBHOOK_EVENTS: Endpoint[None, None, webhooks.WebhookEvents] = Endpoint(
+    "GET", "/api/engine/webhooks", "The last webhooks", door="socket"
+)
+TEST_WEBHOOK: Endpoint[webhooks.WebhookTestRequest, None, webhooks.WebhookTestReport] = Endpoint(
+    "POST",
+    f"{_PROVIDER}/test-webhook",
+    "Send a signed event through the public URL, and wait",
+    optional=True,
+)
+TEST_WEBHOOK_EXTERNAL: Endpoint[
+    webhooks.ExternalWebhookTestRequest, None, webhooks.ExternalWebhookTestReport
+] = Endpoint(
+    "POST",
+    f"{_PROVIDER}/test-webhook-external",
     'Let Replicate call the address; costs a CPU second, so needs {"confirm": true}',
-    webhooks.ExternalWebhookTestReport, webhooks.ExternalWebhookTestRequest, optional=True,
+    optional=True,
     errors=_REPLICATE,
-)  # fmt: skip
-TEST_WEBHOOK_EITHER: Final = Endpoint(
-    "POST", "/api/webhooks/test", "Either of the two tests", webhooks.EitherWebhookTestReport,
-    webhooks.EitherWebhookTestRequest, optional=True, errors=_REPLICATE,
-)  # fmt: skip
-POLLING: Final = Endpoint(
-    "GET", "/api/cloud/polling/status", "Whether jobs are polled", webhooks.Polling
 )
-SET_POLLING: Final = Endpoint(
-    "PUT", "/api/cloud/polling/setting",
-    "Poll jobs that have a webhook as well, or leave them to it", webhooks.Polling,
-    webhooks.PollingChange,
-)  # fmt: skip
+TEST_WEBHOOK_EITHER: Endpoint[
+    webhooks.EitherWebhookTestRequest, None, webhooks.EitherWebhookTestReport
+] = Endpoint(
+    "POST", "/api/webhooks/test", "Either of the two tests", optional=True, errors=_REPLICATE
+)
+POLLING: Endpoint[None, None, webhooks.Polling] = Endpoint(
+    "GET", "/api/cloud/polling/status", "Whether jobs are polled"
+)
+SET_POLLING: Endpoint[webhooks.PollingChange, None, webhooks.Polling] = Endpoint(
+    "PUT",
+    "/api/cloud/polling/setting",
+    "Poll jobs that have a webhook as well, or leave them to it",
+)
 
 # -- publishing ----------------------------------------------------------------------------------
 
-PUBLISHING_STATUS: Final = Endpoint(
-    "GET", "/api/cloud/publishing/status", "Where results can go", publishing.PublishingStatus
+PUBLISHING_STATUS: Endpoint[None, None, publishing.PublishingStatus] = Endpoint(
+    "GET", "/api/cloud/publishing/status", "Where results can go"
 )
-PUBLISHING_STATUS_OLD: Final = PUBLISHING_STATUS._replace(path="/api/cloud/publishing-status")
-LOCAL_UPLOAD: Final = Endpoint(
-    "GET", "/api/cloud/local-upload/config", "Delivery to this machine",
-    publishing.LocalUploadConfig,
-)  # fmt: skip
-VALIDATE_HUB_TOKEN: Final = Endpoint(
-    "GET", "/api/publishing/token/validate", "Whether the Hub takes the token",
-    publishing.HubTokenValidation,
-)  # fmt: skip
-SAVE_HUB_TOKEN: Final = Endpoint(
-    "POST", "/api/publishing/token/save", "Keep a Hub token in the system's keyring",
-    publishing.HubTokenAnswer, publishing.HubTokenSave, errors=_KEYRING,
-)  # fmt: skip
-DELETE_HUB_TOKEN: Final = Endpoint(
-    "POST", "/api/publishing/token/logout", "Forget the Hub token in the keyring",
-    publishing.HubTokenAnswer, errors=_KEYRING,
-)  # fmt: skip
-HUB_NAMESPACES: Final = Endpoint(
-    "GET", "/api/publishing/namespaces", "Where the token's owner may publish",
-    publishing.HubNamespaces, errors=_HUB,
-)  # fmt: skip
-CHECK_REPOSITORY: Final = Endpoint(
-    "POST", "/api/publishing/repository/check", "Whether a repository is there",
-    publishing.RepositoryState, publishing.RepositoryCheck, errors=_HUB,
-)  # fmt: skip
-LICENCE: Final = Endpoint(
-    "POST", "/api/publishing/license",
-    "The licence that a family's results inherit; empty when it is not known", publishing.Licence,
-    publishing.LicenceQuestion,
-)  # fmt: skip
-HUB_IDENTITY: Final = Endpoint(
-    "GET", "/api/engine/hub/namespaces", "Whose the Hub token is, and where it may publish",
-    publishing.HubIdentity, errors=_HUB, door="socket",
-)  # fmt: skip
-LOOK_AT_REPOSITORY: Final = Endpoint(
-    "GET", "/api/engine/hub/repository", "What is known of a repository's name",
-    publishing.RepositoryLook, query=publishing.RepositoryQuery, door="socket",
-)  # fmt: skip
+PUBLISHING_STATUS_OLD: Endpoint[None, None, publishing.PublishingStatus] = (
+    PUBLISHING_STATUS._replace(path="/api/cloud/publishing-status")
+)
+LOCAL_UPLOAD: Endpoint[None, None, publishing.LocalUploadConfig] = Endpoint(
+    "GET", "/api/cloud/local-upload/config", "Delivery to this machine"
+)
+VALIDATE_HUB_TOKEN: Endpoint[None, None, publishing.HubTokenValidation] = Endpoint(
+    "GET", "/api/publishing/token/validate", "Whether the Hub takes the token"
+)
+SAVE_HUB_TOKEN: Endpoint[publishing.HubTokenSave, None, publishing.HubTokenAnswer] = Endpoint(
+    "POST",
+    "/api/publishing/token/save",
+    "Keep a Hub token in the system's keyring",
+    errors=_KEYRING,
+)
+DELETE_HUB_TOKEN: Endpoint[None, None, publishing.HubTokenAnswer] = Endpoint(
+    "POST", "/api/publishing/token/logout", "Forget the Hub token in the keyring", errors=_KEYRING
+)
+HUB_NAMESPACES: Endpoint[None, None, publishing.HubNamespaces] = Endpoint(
+    "GET", "/api/publishing/namespaces", "Where the token's owner may publish", errors=_HUB
+)
+CHECK_REPOSITORY: Endpoint[publishing.RepositoryCheck, None, publishing.RepositoryState] = Endpoint(
+    "POST", "/api/publishing/repository/check", "Whether a repository is there", errors=_HUB
+)
+LICENCE: Endpoint[publishing.LicenceQuestion, None, publishing.Licence] = Endpoint(
+    "POST",
+    "/api/publishing/license",
+    "The licence that a family's results inherit; empty when it is not known",
+)
+HUB_IDENTITY: Endpoint[None, None, publishing.HubIdentity] = Endpoint(
+    "GET",
+    "/api/engine/hub/namespaces",
+    "Whose the Hub token is, and where it may publish",
+    errors=_HUB,
+    door="socket",
+)
+LOOK_AT_REPOSITORY: Endpoint[None, publishing.RepositoryQuery, publishing.RepositoryLook] = (
+    Endpoint(
+        "GET", "/api/engine/hub/repository", "What is known of a repository's name", door="socket"
+    )
+)
 
 _DESTINATION: Final = "/api/engine/destinations/{name}"
-DESTINATIONS: Final = Endpoint(
-    "GET", "/api/engine/destinations", "Places to publish to", destinations.DestinationList,
+DESTINATIONS: Endpoint[None, None, destinations.DestinationList] = Endpoint(
+    "GET", "/api/engine/destinations", "Places to publish to", door="socket"
+)
+ADD_DESTINATION: Endpoint[destinations.NewDestination, None, destinations.Destination] = Endpoint(
+    "POST",
+    "/api/engine/destinations",
+    "Keep a destination; its keys go to the keyring",
+    errors=(*_KEYRING,),
     door="socket",
-)  # fmt: skip
-ADD_DESTINATION: Final = Endpoint(
-    "POST", "/api/engine/destinations", "Keep a destination; its keys go to the keyring",
-    cast("type[destinations.Destination]", destinations.Destination),
-    destinations.NewDestination, errors=(*_KEYRING,), door="socket",
-)  # fmt: skip
-CHANGE_DESTINATION: Final = Endpoint(
-    "PUT", _DESTINATION, "Change a destination; what is left out stays",
-    cast("type[destinations.Destination]", destinations.Destination),
-    destinations.DestinationChange, errors=(404, *_KEYRING), door="socket",
-)  # fmt: skip
-REMOVE_DESTINATION: Final = Endpoint(
-    "DELETE", _DESTINATION, "Forget a destination and its keys; what was published there stays",
-    destinations.DestinationRemoved, query=destinations.ForceQuery, errors=(404, 409),
+)
+CHANGE_DESTINATION: Endpoint[destinations.DestinationChange, None, destinations.Destination] = (
+    Endpoint(
+        "PUT",
+        _DESTINATION,
+        "Change a destination; what is left out stays",
+        errors=(404, *_KEYRING),
+        door="socket",
+    )
+)
+REMOVE_DESTINATION: Endpoint[None, destinations.ForceQuery, destinations.DestinationRemoved] = (
+    Endpoint(
+        "DELETE",
+        _DESTINATION,
+        "Forget a destination and its keys; what was published there stays",
+        errors=(404, 409),
+        door="socket",
+    )
+)
+TEST_DESTINATION: Endpoint[None, None, destinations.DestinationTested] = Endpoint(
+    "POST",
+    f"{_DESTINATION}/test",
+    "Try whether publishing there would work",
+    errors=(404,),
     door="socket",
-)  # fmt: skip
-TEST_DESTINATION: Final = Endpoint(
-    "POST", f"{_DESTINATION}/test", "Try whether publishing there would work",
-    destinations.DestinationTested, errors=(404,), door="socket",
-)  # fmt: skip
-TRANSFERS: Final = Endpoint(
-    "GET", "/api/engine/transfers", "All transfers in their order, with their files",
-    transfers.TransferList, door="socket",
-)  # fmt: skip
-PUBLISH: Final = Endpoint(
-    "POST", "/api/engine/transfers", "Queue a job's files for a destination", transfers.Transfer,
-    transfers.PublishRequest, status=201, errors=(404, 409), door="socket",
-)  # fmt: skip
-PREVIEW_PUBLISH: Final = Endpoint(
-    "POST", "/api/engine/transfers/look", "What publishing would do", transfers.PublishPreview,
-    transfers.PublishRequest, errors=(404, 409), door="socket",
-)  # fmt: skip
-CLEAR_TRANSFERS: Final = Endpoint(
-    "POST", "/api/engine/transfers/clear", "Take ended transfers off the list",
-    transfers.ListCleared, transfers.ClearListRequest, errors=(404, 409), door="socket",
-)  # fmt: skip
-ACT_ON_TRANSFER: Final = Endpoint(
-    "POST", "/api/engine/transfers/{id}/{action}",
-    "Pause, resume, cancel or retry a transfer, or move it in the order", transfers.Transfer,
-    errors=(404, 409), door="socket",
-)  # fmt: skip
-SET_BANDWIDTH: Final = Endpoint(
-    "PUT", "/api/engine/transfers/limit", "Change how fast all transfers together may be",
-    transfers.Bandwidth, transfers.BandwidthChange, door="socket",
-)  # fmt: skip
-ARTIFACTS: Final = Endpoint(
-    "GET", "/api/engine/artifacts", "What jobs produced and where it is published",
-    artifacts.ArtifactList, query=artifacts.ArtifactsQuery, errors=(404,), door="socket",
-)  # fmt: skip
-CLEAR_FILES: Final = Endpoint(
-    "POST", "/api/engine/artifacts/clear", "Delete local copies that are safe elsewhere",
-    artifacts.FilesCleared, artifacts.ClearFilesRequest, errors=(404,), door="socket",
-)  # fmt: skip
+)
+TRANSFERS: Endpoint[None, None, transfers.TransferList] = Endpoint(
+    "GET", "/api/engine/transfers", "All transfers in their order, with their files", door="socket"
+)
+PUBLISH: Endpoint[transfers.PublishRequest, None, transfers.Transfer] = Endpoint(
+    "POST",
+    "/api/engine/transfers",
+    "Queue a job's files for a destination",
+    status=201,
+    errors=(404, 409),
+    door="socket",
+)
+PREVIEW_PUBLISH: Endpoint[transfers.PublishRequest, None, transfers.PublishPreview] = Endpoint(
+    "POST",
+    "/api/engine/transfers/look",
+    "What publishing would do",
+    errors=(404, 409),
+    door="socket",
+)
+CLEAR_TRANSFERS: Endpoint[transfers.ClearListRequest, None, transfers.ListCleared] = Endpoint(
+    "POST",
+    "/api/engine/transfers/clear",
+    "Take ended transfers off the list",
+    errors=(404, 409),
+    door="socket",
+)
+ACT_ON_TRANSFER: Endpoint[None, None, transfers.Transfer] = Endpoint(
+    "POST",
+    "/api/engine/transfers/{id}/{action}",
+    "Pause, resume, cancel or retry a transfer, or move it in the order",
+    errors=(404, 409),
+    door="socket",
+)
+SET_BANDWIDTH: Endpoint[transfers.BandwidthChange, None, transfers.Bandwidth] = Endpoint(
+    "PUT",
+    "/api/engine/transfers/limit",
+    "Change how fast all transfers together may be",
+    door="socket",
+)
+ARTIFACTS: Endpoint[None, artifacts.ArtifactsQuery, artifacts.ArtifactList] = Endpoint(
+    "GET",
+    "/api/engine/artifacts",
+    "What jobs produced and where it is published",
+    errors=(404,),
+    door="socket",
+)
+CLEAR_FILES: Endpoint[artifacts.ClearFilesRequest, None, artifacts.FilesCleared] = Endpoint(
+    "POST",
+    "/api/engine/artifacts/clear",
+    "Delete local copies that are safe elsewhere",
+    errors=(404,),
+    door="socket",
+)
 
 # -- delivered files -----------------------------------------------------------------------------
 
 _STORAGE: Final = "/api/cloud/storage"
 _BUCKET: Final = f"{_STORAGE}/{{bucket}}"
 _OBJECT: Final = f"{_BUCKET}/{{key:.+}}"
-STORED_BUCKETS: Final = Endpoint(
-    "GET", _STORAGE, "The bucket that jobs deliver to", storage.StoredBuckets
+STORED_BUCKETS: Endpoint[None, None, storage.StoredBuckets] = Endpoint(
+    "GET", _STORAGE, "The bucket that jobs deliver to"
 )
-STORED_OBJECTS: Final = Endpoint(
-    "GET", _BUCKET, "Delivered files", storage.StoredObjects, query=storage.PrefixQuery,
-    errors=(404,),
-)  # fmt: skip
-STORED_OBJECT: Final = Endpoint(
-    "GET", _OBJECT, "One delivered file", bytes, more=(206,), errors=(404, 416),
+STORED_OBJECTS: Endpoint[None, storage.PrefixQuery, storage.StoredObjects] = Endpoint(
+    "GET", _BUCKET, "Delivered files", errors=(404,)
+)
+STORED_OBJECT: Endpoint[None, None, bytes] = Endpoint(
+    "GET",
+    _OBJECT,
+    "One delivered file",
+    more=(206,),
+    errors=(404, 416),
     content="application/octet-stream",
-)  # fmt: skip
+)
 
-ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(
+ENDPOINTS: Final[tuple[Endpoint[Any, Any, Any], ...]] = tuple(
     value for value in list(globals().values()) if isinstance(value, Endpoint)
 )
 """Every operation that answers JSON, text or a stream; more specific paths stand first."""
@@ -603,45 +681,77 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = tuple(
 
 _XML: Final = "application/xml"
 _S3_ERRORS: Final = (403, 404, 405, 409, 411, 412, 413, 416, 501)
-S3_LIST: Final = Endpoint(
-    "GET", _BUCKET, "S3: list objects or uploads, or tell location or versioning", bytes,
-    query=storage.S3ListQuery, errors=_S3_ERRORS, content=_XML, door="listener",
-)  # fmt: skip
-S3_HEAD_BUCKET: Final = Endpoint(
-    "HEAD", _BUCKET, "S3: whether the bucket is there", bytes, errors=_S3_ERRORS, content=_XML,
+S3_LIST: Endpoint[None, storage.S3ListQuery, bytes] = Endpoint(
+    "GET",
+    _BUCKET,
+    "S3: list objects or uploads, or tell location or versioning",
+    errors=_S3_ERRORS,
+    content=_XML,
     door="listener",
-)  # fmt: skip
-S3_MAKE_BUCKET: Final = Endpoint(
-    "PUT", _BUCKET, "S3: the bucket is there already", bytes, errors=_S3_ERRORS, content=_XML,
+)
+S3_HEAD_BUCKET: Endpoint[None, None, bytes] = Endpoint(
+    "HEAD",
+    _BUCKET,
+    "S3: whether the bucket is there",
+    errors=_S3_ERRORS,
+    content=_XML,
     door="listener",
-)  # fmt: skip
-S3_DELETE_MANY: Final = Endpoint(
-    "POST", _BUCKET, "S3: delete several objects", bytes, query=storage.S3DeleteQuery,
-    errors=_S3_ERRORS, content=_XML, door="listener",
-)  # fmt: skip
-S3_GET: Final = Endpoint(
-    "GET", _OBJECT, "S3: read an object, or list an upload's parts", bytes,
-    query=storage.S3GetQuery, more=(206,), errors=(*_S3_ERRORS, 304),
-    content="application/octet-stream", door="listener",
-)  # fmt: skip
-S3_HEAD: Final = Endpoint(
-    "HEAD", _OBJECT, "S3: an object's headers", bytes, more=(206,), errors=(*_S3_ERRORS, 304),
-    content="application/octet-stream", door="listener",
-)  # fmt: skip
-S3_PUT: Final = Endpoint(
-    "PUT", _OBJECT, "S3: put an object, or a part of an upload", bytes, query=storage.S3PutQuery,
-    errors=_S3_ERRORS, content=_XML, door="listener",
-)  # fmt: skip
-S3_POST: Final = Endpoint(
-    "POST", _OBJECT, "S3: begin or complete an upload", bytes, query=storage.S3PostQuery,
-    errors=_S3_ERRORS, content=_XML, door="listener",
-)  # fmt: skip
-S3_DELETE: Final = Endpoint(
-    "DELETE", _OBJECT, "S3: delete an object, or abort an upload", bytes,
-    query=storage.S3DeleteObjectQuery, status=204, errors=_S3_ERRORS, content=_XML,
+)
+S3_MAKE_BUCKET: Endpoint[None, None, bytes] = Endpoint(
+    "PUT",
+    _BUCKET,
+    "S3: the bucket is there already",
+    errors=_S3_ERRORS,
+    content=_XML,
     door="listener",
-)  # fmt: skip
-S3_ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
+)
+S3_DELETE_MANY: Endpoint[None, storage.S3DeleteQuery, bytes] = Endpoint(
+    "POST", _BUCKET, "S3: delete several objects", errors=_S3_ERRORS, content=_XML, door="listener"
+)
+S3_GET: Endpoint[None, storage.S3GetQuery, bytes] = Endpoint(
+    "GET",
+    _OBJECT,
+    "S3: read an object, or list an upload's parts",
+    more=(206,),
+    errors=(*_S3_ERRORS, 304),
+    content="application/octet-stream",
+    door="listener",
+)
+S3_HEAD: Endpoint[None, None, bytes] = Endpoint(
+    "HEAD",
+    _OBJECT,
+    "S3: an object's headers",
+    more=(206,),
+    errors=(*_S3_ERRORS, 304),
+    content="application/octet-stream",
+    door="listener",
+)
+S3_PUT: Endpoint[None, storage.S3PutQuery, bytes] = Endpoint(
+    "PUT",
+    _OBJECT,
+    "S3: put an object, or a part of an upload",
+    errors=_S3_ERRORS,
+    content=_XML,
+    door="listener",
+)
+S3_POST: Endpoint[None, storage.S3PostQuery, bytes] = Endpoint(
+    "POST",
+    _OBJECT,
+    "S3: begin or complete an upload",
+    errors=_S3_ERRORS,
+    content=_XML,
+    door="listener",
+)
+S3_DELETE: Endpoint[None, storage.S3DeleteObjectQuery, bytes] = Endpoint(
+    "DELETE",
+    _OBJECT,
+    "S3: delete an object, or abort an upload",
+    status=204,
+    errors=_S3_ERRORS,
+    content=_XML,
+    door="listener",
+)
+S3_ENDPOINTS: Final[tuple[Endpoint[Any, Any, Any], ...]] = (
     S3_LIST, S3_HEAD_BUCKET, S3_MAKE_BUCKET, S3_DELETE_MANY, S3_GET, S3_HEAD, S3_PUT, S3_POST,
     S3_DELETE,
 )  # fmt: skip

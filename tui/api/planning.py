@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tui.api.base import TypedDict
+from typing import TypeAlias
+
+from tui.api.base import JsonValue, TypedDict
+
+Dataloader: TypeAlias = list[JsonValue]
+"""A config's data backends, as SimpleTuner writes them in `multidatabackend.json`."""
 
 
 class HardwareOption(TypedDict):
