@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias
+from typing import Annotated, Literal, NotRequired, TypeAlias
 
-from tui.api.base import Delivery, JsonObject, Timestamp, TypedDict
+from tui.api.base import Bounds, Delivery, JsonObject, Timestamp, TypedDict
 
 JobStatus: TypeAlias = Literal[
     "pending", "uploading", "queued", "running", "completed", "failed", "cancelled"
@@ -217,8 +217,8 @@ class JobsQuery(TypedDict, total=False):
     job_type: Literal["local", "cloud"]
     status: JobStatus
     provider: str
-    limit: int
-    offset: int
+    limit: Annotated[int, Bounds(ge=1, le=500)]
+    offset: Annotated[int, Bounds(ge=0, le=100_000_000)]
     sync_active: bool
 
 

@@ -1,0 +1,85 @@
+"""The OpenAPI document that is made of the table: valid, whole, and true for real answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import schemathesis
+
+from tests.engine.world import World
+from tui.api import paths
+from tui.engine.http_api.description import describe
+from tui.engine.http_api.groups import all_routes
+from tui.engine.http_api.openapi import describe as describe_routes
+
+DOCUMENT = describe("socket", "both", "listener")
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method.upper(), path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_operation_is_described_and_no_other() -> None:
+    table = (*paths.ENDPOINTS, *paths.S3_ENDPOINTS)
+    assert set(operations(DOCUMENT)) == {(one.method, paths.plain(one.path)) for one in table}
+    behind_a_key = operations(describe("both"))
+    assert set(behind_a_key) == {
+        (one.method, paths.plain(one.path)) for one in table if one.door == "both"
+    }
+    assert all(one["security"] == [{"bearer": []}, {"key": []}] for one in behind_a_key.values())
+
+
+async def test_it_describes_what_the_served_document_does(world: World) -> None:
+    served = operations(describe_routes(all_routes(world.engine)))
+    made = operations(describe("both"))
+    assert set(served) == set(made)
+    for name, operation in served.items():
+        known = {one["name"] for one in made[name]["parameters"]}
+        assert {one["name"] for one in operation["parameters"]} <= known, name
+        assert ("requestBody" in operation) == ("requestBody" in made[name]), name
+        assert set(operation["responses"]) - {"default"} <= set(made[name]["responses"]), name
+
+
+def test_a_tool_understands_it() -> None:
+    schema = schemathesis.openapi.from_dict(json.loads(json.dumps(DOCUMENT)))
+    schema.validate()
+    found = {(one.ok().method.upper(), one.ok().path) for one in schema.get_all_operations()}
+    assert found == set(operations(DOCUMENT))
+
+
+def test_every_name_leads_to_a_schema() -> None:
+    text = json.dumps(DOCUMENT)
+    names = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    schemas = DOCUMENT["components"]["schemas"]
+    assert names <= set(schemas)
+    assert len(names) > 150
+    for schema in schemas.values():
+        assert "Attributes:" not in schema["description"]
+
+
+def test_attributes_bounds_and_formats_are_described() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    created = schemas["Job"]["properties"]["created_at"]
+    assert (created["type"], created["format"]) == ("string", "date-time")
+    assert created["description"] == "when it was made."
+    rank = schemas["DraftOverrides"]["properties"]["lora_rank"]
+    assert {"type": "integer", "minimum": 1} in rank["anyOf"]
+    assert schemas["Draft"]["required"] == ["config"]
+    limit = next(
+        one for one in operations(DOCUMENT)["GET", "/api/cloud/jobs"]["parameters"]
+        if one["name"] == "limit"
+    )  # fmt: skip
+    assert limit["schema"] | {"minimum": 1, "maximum": 500} == limit["schema"]
+
+
+def test_one_path_of_two_servers_has_both_answers() -> None:
+    listed = operations(DOCUMENT)["GET", "/api/cloud/storage/{bucket}"]
+    assert set(listed["responses"]["200"]["content"]) == {"application/json", "application/xml"}
+    assert listed["security"] == [{"bearer": []}, {"key": []}, {"s3": []}]
+    assert {"prefix", "list-type"} <= {one["name"] for one in listed["parameters"]}
