@@ -53,11 +53,9 @@ async def serving(runner_of: Runner) -> AsyncIterator[str]:
     app.router.add_get("/query", query)
     runner = runner_of(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        assert site._server is not None
-        yield f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 
