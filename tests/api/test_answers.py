@@ -104,12 +104,11 @@ async def _about_the_engine(call: Caller) -> None:
 
 
 async def _what_is_set(call: Caller) -> None:
-    provider = {"provider": "replicate"}
     for endpoint in (paths.PROVIDER, paths.PROVIDER_CONFIG, paths.PROVIDER_ADVANCED):
-        await call(endpoint, **provider)
-    await call(paths.CHANGE_PROVIDER, {"cost_limit_enabled": True, "more": 1}, **provider)
-    await call(paths.CHANGE_PROVIDER_CONFIG, {"cost_limit_amount": 20}, **provider)
-    await call(paths.CHANGE_PROVIDER_ADVANCED, {"http_timeout": 20}, **provider)
+        await call(endpoint, provider="replicate")
+    await call(paths.CHANGE_PROVIDER, {"cost_limit_enabled": True, "more": 1}, provider="replicate")
+    await call(paths.CHANGE_PROVIDER_CONFIG, {"cost_limit_amount": 20}, provider="replicate")
+    await call(paths.CHANGE_PROVIDER_ADVANCED, {"http_timeout": 20}, provider="replicate")
     await call(paths.COST_LIMIT)
     await call(paths.SET_COST_LIMIT, {"amount": "$12.50", "enabled": True})
     await call(paths.SET_DEFAULTS, {"delivery": "local"})
@@ -155,8 +154,8 @@ async def _about_the_account(call: Caller, world: World) -> None:
     await call(paths.SYSTEM_STATUS)
     await call(paths.CHECK_DELIVERY, {"kind": "hub", "hub_model_id": "sandbox/lora"})
     await call(paths.DOCTOR)
-    for endpoint in (paths.PUBLISHING_STATUS, paths.PUBLISHING_STATUS_OLD):
-        await call(endpoint)
+    await call(paths.PUBLISHING_STATUS)
+    await call(paths.PUBLISHING_STATUS_OLD)
     await call(paths.VALIDATE_HUB_TOKEN)
     await call(paths.HUB_NAMESPACES)
     await call(paths.CHECK_REPOSITORY, {"repo_id": "sandbox/lora"})
@@ -184,8 +183,8 @@ async def _about_jobs(call: Caller, world: World) -> str:
     await call(paths.COLLECT_JOB, job_id=job_id)
     await call(paths.SYNC_JOBS)
     await call(paths.DELETE_JOB, job_id=other)
-    for endpoint in (paths.METRICS, paths.SPENDING):
-        await call(endpoint, query={"days": 7})
+    await call(paths.METRICS, query={"days": 7})
+    await call(paths.SPENDING, query={"days": 7})
     await call(paths.PROMETHEUS)
     await call(paths.COST_LIMIT_STATUS, query={"provider": "replicate"})
     await call(paths.REFRESH_BALANCE)
@@ -208,7 +207,7 @@ async def _about_publishing(call: Caller, world: World, job_id: str, folder: Pat
     made = (await call(paths.PUBLISH, {**wish, "card": True}))["transfer_id"]
     await call(paths.ACT_ON_TRANSFER, {}, id=made, action="cancel")
 
-    async def ended() -> bool:
+    async def ended() -> Any:
         rows = (await call(paths.TRANSFERS))["transfers"]
         return [row["state"] for row in rows] == ["cancelled"]
 
@@ -223,10 +222,11 @@ async def _about_publishing(call: Caller, world: World, job_id: str, folder: Pat
 
 
 async def _about_webhooks(call: Caller) -> None:
-    provider = {"provider": "replicate"}
-    assert (await call(paths.TEST_WEBHOOK, {}, **provider))["success"] is True
+    assert (await call(paths.TEST_WEBHOOK, {}, provider="replicate"))["success"] is True
     agreed = {"confirm": True}
-    assert (await call(paths.TEST_WEBHOOK_EXTERNAL, agreed, **provider))["success"] is True
+    assert (await call(paths.TEST_WEBHOOK_EXTERNAL, agreed, provider="replicate"))[
+        "success"
+    ] is True
     either = {**agreed, "method": "replicate_cog", "timeout": 30}
     assert (await call(paths.TEST_WEBHOOK_EITHER, either))["method"] == "replicate_cog"
     await call(paths.TEST_WEBHOOK_EITHER, {"method": "direct"})

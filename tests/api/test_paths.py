@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from tests.api.shapes import misfits
-from tests.api.watch import Watch
+from tests.api.watch import BY_ROUTE, Watch
 from tests.engine.world import World
 from tui import api
 from tui.api import errors, events, paths
@@ -55,9 +55,8 @@ async def test_the_listener_serves_the_table_and_nothing_else(world: World) -> N
 
 
 async def test_the_table_agrees_with_the_routes_of_the_description(world: World) -> None:
-    by_route = {(one.method, paths.plain(one.path)): one for one in paths.ENDPOINTS}
     for route in all_routes(world.engine):
-        endpoint = by_route[route.method, paths.plain(route.path)]
+        endpoint = BY_ROUTE[route.method, paths.plain(route.path)]
         assert (endpoint.status, endpoint.content) == (route.status, route.content), route.path
         assert (endpoint.door == "socket") == route.private, route.path
         assert set(route.query) <= _names(shapes_of(endpoint).query), route.path

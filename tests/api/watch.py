@@ -22,7 +22,9 @@ from tui.api.events import EVENTS
 from tui.api.paths import ENDPOINTS, Endpoint
 from tui.api.schemas import shapes_of
 
-_BY_ROUTE = {(one.method, paths.plain(one.path)): one for one in ENDPOINTS}
+BY_ROUTE: dict[tuple[str, str], Endpoint[Any, Any, Any]] = {
+    (one.method, paths.plain(one.path)): one for one in ENDPOINTS
+}
 _STORAGE = (paths.STORED_BUCKETS, paths.STORED_OBJECTS, paths.STORED_OBJECT)
 _TOLERANT = {
     paths.CHANGE_PROVIDER, paths.CHANGE_PROVIDER_CONFIG, paths.CHANGE_PROVIDER_ADVANCED
@@ -103,7 +105,7 @@ def endpoint_of(request: web.Request) -> Endpoint[Any, Any, Any] | None:
     if resource.canonical.startswith(paths.STORED_BUCKETS.path):
         rest = request.path.removeprefix(paths.STORED_BUCKETS.path)
         return _STORAGE[min(2, len([part for part in rest.split("/", 2) if part]))]
-    return _BY_ROUTE.get((request.method, resource.canonical))
+    return BY_ROUTE.get((request.method, resource.canonical))
 
 
 def _json_of(response: web.StreamResponse) -> Any:
@@ -132,12 +134,12 @@ class _Copied:
 def watched(patch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """Look at everything that engines in this process answer and publish."""
     from tui.engine import control
-    from tui.engine.http_api import public
+    from tui.engine.http_api import failures, public
     from tui.engine.hub import Hub
     from tui.listener.webhooks import receiver
 
     watch = Watch()
-    answered, webhook_answer, publish = control.answered, receiver._answer, Hub.publish
+    answered, webhook_answer, publish = failures.answered, receiver._answer, Hub.publish
 
     async def looked_at(request: web.Request, handler: Any) -> web.StreamResponse:
         copied = _Copied(request._payload)
