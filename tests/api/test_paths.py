@@ -20,8 +20,8 @@ from tests.engine.world import World
 from tui import api
 from tui.api import errors, events, paths
 from tui.api.schemas import shapes_of
-from tui.engine.control import build_control_app
-from tui.engine.http_api.groups import all_routes
+from tui.engine.http_api.app import all_routes
+from tui.engine.process.socket_server import build_control_app
 from tui.listener.app import build_app
 
 
@@ -45,7 +45,7 @@ async def test_the_control_api_serves_the_table_and_nothing_else(world: World) -
 
 async def test_the_listener_serves_the_table_and_nothing_else(world: World) -> None:
     listening = world.engine.listening
-    from tui.engine.http_api.groups import public_api
+    from tui.engine.http_api.app import public_api
 
     app = build_app([listening._storage, listening._webhooks, public_api(world.engine)])
     # All of the storage's paths are one route: signatures tell S3's requests from the user's own.

@@ -133,9 +133,9 @@ class _Copied:
 @contextmanager
 def watched(patch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """Look at everything that engines in this process answer and publish."""
-    from tui.engine import control
     from tui.engine.http_api import failures, public
-    from tui.engine.hub import Hub
+    from tui.engine.process import socket_server as control
+    from tui.engine.runtime.event_bus import Hub
     from tui.listener.webhooks import receiver
 
     watch = Watch()

@@ -10,8 +10,8 @@ import schemathesis
 
 from tests.engine.world import World
 from tui.api import paths
+from tui.engine.http_api.app import all_routes
 from tui.engine.http_api.description import describe
-from tui.engine.http_api.groups import all_routes
 from tui.engine.http_api.openapi import describe as describe_routes
 
 DOCUMENT = describe("socket", "both", "listener")

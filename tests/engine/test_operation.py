@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.api.shapes import misfits
 from tui.api import errors, jobs, paths, spending, submission
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.http_api.failures import answered
 from tui.engine.http_api.operation import Answered, Call, operation, stream
 

@@ -28,7 +28,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tui.api.paths import Endpoint
 from tui.api.schemas import shapes_of
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 
 MOST_BODY: Final = 8 * 1024 * 1024
 """Bytes of the longest body; a config with a long list of prompts has some ten thousand."""

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tui.api.paths import Endpoint
 from tui.api.schemas import shapes_of
-from tui.engine.errors import RefusedError
+from tui.base.errors import RefusedError
 from tui.engine.http_api.body import Extra, read_body, read_query
 
 BodyT = TypeVar("BodyT")
