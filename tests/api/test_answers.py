@@ -14,8 +14,8 @@ from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
 from tui.api import paths
 from tui.api.paths import Endpoint
+from tui.base.job_status import JobStatus
 from tui.settings import Home
-from tui.store.records import JobStatus
 
 Any3 = Endpoint[Any, Any, Any]
 _KEYRING = {paths.SAVE_PROVIDER_TOKEN, paths.SAVE_HUB_TOKEN}

@@ -163,7 +163,7 @@ async def test_what_does_not_fit_is_told(world: World, watched_shapes: Watch) ->
         "more: Extra inputs are not permitted",
         "pid: Input should be a valid integer",
     ]
-    world.engine.hub.publish("fact", name=3)  # a test's own messages are not looked at
+    world.engine.bus.publish("fact", name=3)  # a test's own messages are not looked at
     assert watched_shapes.take() == []
     watched_shapes.event("fact", {"name": 3})
     watched_shapes.event("odd", {})

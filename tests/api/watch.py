@@ -135,11 +135,11 @@ def watched(patch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """Look at everything that engines in this process answer and publish."""
     from tui.engine.http_api import failures, public
     from tui.engine.process import socket_server as control
-    from tui.engine.runtime.event_bus import Hub
+    from tui.engine.runtime.event_bus import EventBus
     from tui.listener.webhooks import receiver
 
     watch = Watch()
-    answered, webhook_answer, publish = failures.answered, receiver._answer, Hub.publish
+    answered, webhook_answer, publish = failures.answered, receiver._answer, EventBus.publish
 
     async def looked_at(request: web.Request, handler: Any) -> web.StreamResponse:
         copied = _Copied(request._payload)
@@ -155,7 +155,7 @@ def watched(patch: pytest.MonkeyPatch) -> Iterator[Watch]:
         watch.webhook(fields, status)
         return webhook_answer(fields, status)
 
-    def looked_at_event(self: Hub, kind: str, /, **data: Any) -> None:
+    def looked_at_event(self: EventBus, kind: str, /, **data: Any) -> None:
         if sys._getframe(1).f_globals["__name__"].startswith("tui."):
             watch.event(kind, data)
         publish(self, kind, **data)
@@ -163,5 +163,5 @@ def watched(patch: pytest.MonkeyPatch) -> Iterator[Watch]:
     patch.setattr(control, "answered", looked_at)
     patch.setattr(public, "answered", looked_at)
     patch.setattr(receiver, "_answer", looked_at_webhook)
-    patch.setattr(Hub, "publish", looked_at_event)
+    patch.setattr(EventBus, "publish", looked_at_event)
     yield watch

@@ -118,11 +118,6 @@ TWIN: dict[str, Any] = {
 async def test_twins_whose_answers_are_lost_find_their_own(silent: World) -> None:
     """The same draft with the same name, twice at once: two predictions, each job its own."""
     silent.fault(f"cut=0*2@{POST}")
-    more: dict[str, Any] = {
-        "data": "hosted",
-        "images_url": "https://example.com/a.zip",
-        "name": "twin",
-    }
     jobs = await asyncio.gather(silent.submit(**TWIN), silent.submit(**TWIN))
     for job_id in jobs:
         await posted(silent, job_id)
@@ -212,15 +207,10 @@ async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: Wo
 async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
     silent: World,
 ) -> None:
-    more: dict[str, Any] = {
-        "data": "hosted",
-        "images_url": "https://example.com/a.zip",
-        "name": "twin",
-    }
     first = await silent.submit(**TWIN)
     await posted(silent, first)
     forget_mark(silent, first)
-    second, held = await late(silent, **more)
+    second, held = await late(silent, **TWIN)
     await silent.engine._tasks.aclose()
     forget_mark(silent, second)
     mine = silent.predictions.pop()  # the second POST did not arrive, as it turns out
