@@ -96,14 +96,16 @@ class DeliveredState(TypedDict):
         revision: the commit that holds them, for the Hub; empty for others.
         files: how many weights files of the run there are.
         at: when this was looked at.
+        missing: names of what did not arrive; only where the record has them.
     """
 
-    state: Literal["yes", "no", "unknown"]
+    state: Literal["yes", "partly", "no", "unknown"]
     words: str
     advice: str
     revision: str
     files: int
     at: Timestamp
+    missing: NotRequired[list[str]]
 
 
 class Evidence(TypedDict):
