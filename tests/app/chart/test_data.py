@@ -8,8 +8,8 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.app.chart.canvas import Canvas
 from tui.app.chart.data import BLOCK, EXACT_SMOOTHING_POINTS, Series, Span, finite
+from tui.app.chart.paint import Canvas
 from tui.app.chart.scale import Scale, label, on_log, round_ticks
 
 VALUES = st.lists(
