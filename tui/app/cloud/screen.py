@@ -12,8 +12,15 @@ from textual import events
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 
+from tui.app.cloud.account import AccountCard
+from tui.app.cloud.card import Card
 from tui.app.cloud.card_view import CardView
-from tui.app.cloud.registry import make_cards
+from tui.app.cloud.delivery import DeliveryCard
+from tui.app.cloud.hardware import HardwareCard
+from tui.app.cloud.listener import ListenerCard
+from tui.app.cloud.network import NetworkCard
+from tui.app.cloud.settings import SettingsCard
+from tui.app.cloud.setup import SetupCard
 from tui.app.cloud.spending import SpendingCard
 from tui.app.cloud.state import CloudData
 from tui.app.keys.actions import CLOUD, MOVE, Action
@@ -190,3 +197,14 @@ class CloudScreen(AppScreen):
     def do_back(self) -> None:
         """Back."""
         self.owner.pop_screen()
+
+
+_ALL: Final[tuple[type[Card], ...]] = (
+    SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,
+    SettingsCard,
+)  # fmt: skip
+
+
+def make_cards(data: CloudData) -> list[Card]:
+    """All cards, the left column's first."""
+    return sorted((kind(data) for kind in _ALL), key=lambda card: card.COLUMN)
