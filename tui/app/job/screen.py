@@ -11,7 +11,6 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.app.job import facts
-from tui.app.job.head import JobHead
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.reasons import PageState, why_not
@@ -22,7 +21,7 @@ from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.desktop import desktop_opener, show_folder
 from tui.app.terminal.styles import style_sheet
-from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.panel_title import JobHead, PanelTitle
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus

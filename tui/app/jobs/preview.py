@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
@@ -12,12 +13,12 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.app.jobs.log_tail import log_tail
 from tui.app.terminal.text_lines import fit, strip_of
 from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.base import formatting
 from tui.base.job_status import JobStatus, status_label
+from tui.store.log_file import LogFile
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 
@@ -136,3 +137,13 @@ def headline(job: JobRecord) -> tuple[str, ...]:
     if job.hardware:
         parts.append(f"{job.hardware.upper()} {formatting.rate(job.rate_micros)}")
     return tuple(parts)
+
+
+def log_tail(path: Path, lines: int) -> list[str]:
+    """The newest lines that say something, oldest first, safe to show.
+
+    Blank lines between them are left out. A file that is missing or empty gives no lines.
+    """
+    with LogFile(path) as log:
+        texts = [line.text for line in log.tail(2 * lines)]
+    return [text for text in texts if text.strip()][-lines:]

@@ -12,7 +12,6 @@ from textual.containers import Container, Vertical
 from textual.widget import Widget
 
 from tui.app.job.facts import upload_words
-from tui.app.job.head import JobHead
 from tui.app.keys.actions import MOVE, Action
 from tui.app.keys.job_actions import NEW
 from tui.app.new_job import check_text, form
@@ -24,7 +23,7 @@ from tui.app.new_job.reasons import state_words, why_not
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.styles import style_sheet
-from tui.app.widgets.panel_title import PanelTitle
+from tui.app.widgets.panel_title import JobHead, PanelTitle
 from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.virtual_list import VirtualList
