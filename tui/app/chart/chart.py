@@ -33,7 +33,7 @@ from tui.app.chart.paint import (
     empty_chart,
     paint_chart,
 )
-from tui.app.keys.job_actions import CHART
+from tui.app.keys.actions import CHART
 from tui.app.keys.keymap import bindings
 
 __all__ = ["MetricChart", "Series"]

@@ -24,7 +24,7 @@ from tui.app.cloud.setup import SetupCard
 from tui.app.cloud.spending import SpendingCard
 from tui.app.cloud.state import CloudData
 from tui.app.keys.actions import CLOUD, MOVE, Action
-from tui.app.keys.double_press import SecondPress
+from tui.app.keys.keymap import SecondPress
 from tui.app.shell.messages import EngineState
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.styles import style_sheet

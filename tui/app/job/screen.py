@@ -15,8 +15,7 @@ from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.reasons import PageState, why_not
 from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
-from tui.app.keys.actions import APP, MOVE, Action
-from tui.app.keys.job_actions import CHART, JOB, LOG
+from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.desktop import desktop_opener, show_folder

@@ -14,10 +14,8 @@ from textual import events
 from textual.message import Message
 from textual.timer import Timer
 
-from tui.app.keys.actions import MOVE
-from tui.app.keys.double_press import SecondPress
-from tui.app.keys.job_actions import LOG
-from tui.app.keys.keymap import bindings
+from tui.app.keys.actions import LOG, MOVE
+from tui.app.keys.keymap import SecondPress, bindings
 from tui.app.log.canvas import LogCanvas
 from tui.app.log.document import SHOWN
 from tui.app.log.seeker import LogSeeker

@@ -12,8 +12,7 @@ from textual.containers import Container, Vertical
 from textual.widget import Widget
 
 from tui.app.job.facts import upload_words
-from tui.app.keys.actions import MOVE, Action
-from tui.app.keys.job_actions import NEW
+from tui.app.keys.actions import MOVE, NEW, Action
 from tui.app.new_job import check_text, form
 from tui.app.new_job.command import command_line
 from tui.app.new_job.editing import FieldEditor

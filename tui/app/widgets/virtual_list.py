@@ -17,8 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.keys.actions import MOVE
-from tui.app.keys.double_press import SecondPress
-from tui.app.keys.keymap import bindings
+from tui.app.keys.keymap import SecondPress, bindings
 from tui.app.terminal.text_lines import plain, strip_of
 from tui.app.terminal.theme import Palette, palette
 
