@@ -11,15 +11,17 @@ from typing import Final
 from tui.app.log.filter import (
     PROBLEMS,
     STAGES,
+    AllLines,
     Finder,
     Kept,
+    Lines,
+    SomeLines,
     both,
     lines_hit,
     lines_with,
     sift,
     without_bars,
 )
-from tui.app.log.lines import AllLines, Lines, SomeLines
 from tui.store.log_file import Change, LogFile
 from tui.store.log_search import LogSearch
 
