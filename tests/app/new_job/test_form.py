@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from tests.app.new_job.check_answer import answer
 from tui.app.new_job import check_text
-from tui.app.new_job.form import fields_of, set_field
-from tui.app.new_job.limits import parse_duration
+from tui.app.new_job.form import fields_of, parse_duration, set_field
 
 
 @pytest.mark.parametrize(

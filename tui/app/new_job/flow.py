@@ -6,8 +6,17 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.new_job.check_text import stays_here
-from tui.app.new_job.form import Answer, Draft
+from tui.app.new_job.check_text import (
+    Answer,
+    estimate_words,
+    leaves_words,
+    price,
+    skipped_words,
+    stays_here,
+)
+from tui.app.new_job.form import Draft
+from tui.app.widgets.confirm import Confirm
+from tui.base import formatting
 from tui.client.client import ControlError
 
 if TYPE_CHECKING:
@@ -16,6 +25,7 @@ if TYPE_CHECKING:
 
     from tui.app.app import SimpleTunerApp
     from tui.client.client import ControlClient
+
 
 DEBOUNCE: Final = 0.3
 """Seconds without a change before a draft is checked."""
@@ -178,8 +188,6 @@ class NewJobFlow:
             self._changed()
             return
         if self.acceptable:
-            from tui.app.new_job.consent import ask_delivery
-
             ask_delivery(self._owner, self.answer or {}, self.accept)
             return
         if not self.ready:
@@ -187,7 +195,6 @@ class NewJobFlow:
         if not self.asks:
             self.send()
             return
-        from tui.app.new_job.consent import ask_consent
 
         ask_consent(self._owner, self.answer or {}, self.send)
 
@@ -219,3 +226,119 @@ class NewJobFlow:
         else:
             self.job_id = str(answer.get("job_id") or "")
         self._changed()
+
+
+def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None]) -> None:
+    """Show price and what leaves; call `agreed` after a yes."""
+    hardware = (answer.get("hardware") or {}).get("label") or ""
+    version = answer.get("version") or {}
+    warnings = [
+        f"! {check.get('message')}"
+        for check in answer.get("checks") or ()
+        if check.get("level") == "warn"
+    ]
+    details = [
+        ": ".join(leaves_words(answer)) + ".",
+        *filter(None, [skipped_words(answer)]),
+        f"On {hardware}: {estimate_words(answer)}. It is charged by the second.",
+        *_limits(answer),
+        f"Model {version.get('model')}, version {str(version.get('id'))[:8]}.",
+        *(["", *warnings] if warnings else []),
+    ]
+    known = price(answer)
+    yes = f"Yes, start it ({known})" if known else "Yes, start it"
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            agreed()
+
+    owner.push_screen(
+        Confirm(f"Start {answer.get('run_name') or 'this job'}?", details, yes=yes), answered
+    )
+
+
+def ask_delivery(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None]) -> None:
+    """Say why the results would not arrive; call `agreed` when it is to start all the same."""
+    failed = [one for one in answer.get("checks") or () if one.get("level") == "error"]
+    details = [
+        *(f"✗ {one.get('message')}" for one in failed),
+        "",
+        "As far as can be told from here the results would not arrive, and the run is paid for.",
+    ]
+
+    def answered(yes: bool | None) -> None:
+        if yes:
+            agreed()
+
+    owner.push_screen(
+        Confirm("Start it all the same?", details, yes="Yes, I know better", no="No, correct it"),
+        answered,
+    )
+
+
+def _limits(answer: Answer) -> list[str]:
+    """When Replicate ends the job at the latest, and what it then cost."""
+    seconds, ceiling = answer.get("cancel_after"), answer.get("cost_ceiling_micros")
+    if not seconds:
+        return []
+    most = f", never more than {formatting.money(ceiling)}" if ceiling else ""
+    return [f"Replicate ends it after {formatting.duration(seconds)}{most}."]
+
+
+_STARTING = "The engine is starting."
+
+
+def why_not(name: str, flow: NewJobFlow, *, engine: bool, own: bool, forbidden: bool) -> str:
+    """Why an action of the form cannot be done; empty when it can.
+
+    Args:
+        name: the action.
+        flow: the draft and its newest check.
+        engine: whether an engine is there.
+        own: whether the cursor's field says something that was chosen here.
+        forbidden: whether the settings forbid submitting.
+    """
+    if name == "stop":
+        return "" if flow.job_id else "Nothing is being uploaded."
+    busy = flow.submitting or bool(flow.job_id)
+    if busy and name in ("submit", "edit", "starter", "clear", "dry_run", "recommend"):
+        return "The job is being started."
+    if name == "submit":
+        return _no_submit(flow, forbidden=forbidden)
+    if name == "request" and flow.answer is None:
+        return "There is no check yet."
+    if name in ("dry_run", "recommend") and not (flow.draft.get("config") and engine):
+        return "Choose a config first." if engine else _STARTING
+    if name == "clear" and not own:
+        return "This field says what the config says."
+    return ""
+
+
+def _no_submit(flow: NewJobFlow, *, forbidden: bool) -> str:
+    if not flow.draft.get("config") and not flow.checking:
+        return "Choose a config first."
+    if forbidden and flow.answer and flow.asks:
+        return "Your settings forbid submitting (cloud.consent = never)."
+    if flow.checking:
+        return ""
+    if flow.answer is None:
+        return flow.problem.message if flow.problem else "There is no check yet."
+    if not flow.answer.get("ok") and not flow.acceptable:
+        errors = [c for c in flow.answer.get("checks") or () if c.get("level") == "error"]
+        return f"Correct this first: {errors[0].get('message')}" if errors else "Not ready."
+    return ""
+
+
+def state_words(flow: NewJobFlow, *, engine: bool) -> tuple[str, ...]:
+    """Where the check stands, for the title of its pane."""
+    if flow.wanted:
+        return ("checking… then it starts",)
+    if flow.checking:
+        return ("checking…" if engine else "checking… (the engine is starting)",)
+    if flow.answer is None:
+        return ()
+    levels = [check.get("level") for check in flow.answer.get("checks") or ()]
+    errors, warnings = levels.count("error"), levels.count("warn")
+    if errors:
+        return (f"{errors} to correct",)
+    return (f"ready · {warnings} to know" if warnings else "ready",)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
-from tui.app.new_job import limits, publishing
+from tui.app.new_job import publishing
 from tui.base import formatting
+from tui.base.text_fields import FieldError, read_amount
 from tui.simpletuner.config.overrides import OVERRIDES, override_text, parse_override
 
 Draft = dict[str, Any]
@@ -97,10 +100,8 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
         if key not in NUMBERS and key not in publishing.OPTIONS:
             before = ((answer or {}).get("config") or {}).get(key)
             found.append((key, _label(key), _figure(value), _was(before, value), False))
-    found.append(("cancel_after", "Stop after", *limits.stop_words(draft), False))
-    found.append(
-        ("cost_ceiling_micros", "Cost ceiling", *limits.ceiling_words(draft, answer), False)
-    )
+    found.append(("cancel_after", "Stop after", *stop_words(draft), False))
+    found.append(("cost_ceiling_micros", "Cost ceiling", *ceiling_words(draft, answer), False))
     return _as_fields(found, draft, answer, _with_inside(errors))
 
 
@@ -226,7 +227,7 @@ def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
     if key in OVERRIDES and key not in publishing.OPTIONS:
         return _number(key, draft, answer)[0]
     if key in ("cancel_after", "cost_ceiling_micros"):
-        return limits.editable(draft, key)
+        return editable_limit(draft, key)
     if key in publishing.LABELS:
         return publishing.editable(draft, answer, key)
     if key == "name":
@@ -244,9 +245,9 @@ def set_field(draft: Draft, key: str, text: str) -> str:
     if key in OVERRIDES:
         return _set_override(draft, key, text)
     if key == "cancel_after":
-        return limits.set_stop(draft, text)
+        return set_stop(draft, text)
     if key == "cost_ceiling_micros":
-        return limits.set_ceiling(draft, text)
+        return set_ceiling(draft, text)
     if key == "delivery" or key in publishing.LABELS:
         return publishing.set_delivery(draft, key, text)
     if key == "images_url":
@@ -269,3 +270,76 @@ def _set_override(draft: Draft, key: str, text: str) -> str:
             return f"{_label(key)} {error}."
     draft["overrides"] = overrides
     return ""
+
+
+SHORTEST_STOP: Final = 5
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
+
+
+def stop_words(draft: Draft) -> tuple[str, str]:
+    """What the line of the time says."""
+    seconds = draft.get("cancel_after")
+    if not seconds:
+        return "no limit of yours", ""
+    return formatting.duration(seconds), "Replicate cancels it then"
+
+
+def ceiling_words(draft: Draft, answer: Mapping[str, Any] | None) -> tuple[str, str]:
+    """What the line of the money says: the sum, and the time that it becomes."""
+    micros = int(draft.get("cost_ceiling_micros") or 0)
+    if not micros:
+        return "none", ""
+    rate = int(((answer or {}).get("hardware") or {}).get("rate_micros") or 0)
+    if not rate:
+        return formatting.money(micros), ""
+    seconds, shorter = micros // rate, draft.get("cancel_after")
+    if shorter and shorter < seconds:
+        return formatting.money(micros), "Stop after comes first"
+    return formatting.money(micros), f"→ Cancel-After {seconds} s, {formatting.duration(seconds)}"
+
+
+def editable_limit(draft: Draft, key: str) -> str:
+    """What the line to type in begins with."""
+    value = draft.get(key)
+    if not value:
+        return ""
+    if key == "cancel_after":
+        return formatting.duration(value)
+    return f"{Decimal(value) / 1_000_000:f}"
+
+
+def set_stop(draft: Draft, text: str) -> str:
+    """Put a length of time into the draft; what is wrong with it, else empty."""
+    seconds = parse_duration(text) if text else None
+    if text and seconds is None:
+        return "Write a length of time such as 90 m or 2 h."
+    if seconds is not None and seconds < SHORTEST_STOP:
+        return f"Replicate accepts no less than {SHORTEST_STOP} s."
+    draft["cancel_after"] = seconds
+    return ""
+
+
+def set_ceiling(draft: Draft, text: str) -> str:
+    """Put a sum into the draft; what is wrong with it, else empty."""
+    try:
+        micros = read_amount(text) if text else None
+    except FieldError as error:
+        return f"Cost ceiling {error}."
+    if micros == 0:
+        return "Cost ceiling must be more than nothing."
+    draft["cost_ceiling_micros"] = micros
+    return ""
+
+
+def parse_duration(text: str) -> int | None:
+    """Seconds in `2 h`, `90m`, `1 h 30 m`, `45` (minutes); None when it is no length of time."""
+    total, at = 0.0, 0
+    lowered = text.lower().strip()
+    while at < len(lowered):
+        found = _DURATION.match(lowered, at)
+        if found is None or found.end() == at:
+            return None
+        total += float(found[1]) * _UNITS[found[2] or "m"]
+        at = found.end()
+    return round(total) if lowered else None
