@@ -21,7 +21,7 @@ from tui.app.app import SimpleTunerApp
 from tui.app.publishing.form import DraftForm
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen
-from tui.app.publishing.transfer_page import TransferPage
+from tui.app.publishing.transfer_list import TransferPage
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
 from tui.client.client import ControlClient

@@ -18,7 +18,7 @@ from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen
-from tui.app.publishing.transfer_page import TransferPage
+from tui.app.publishing.transfer_list import TransferPage
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page
 from tui.store.transfer_records import TransferState

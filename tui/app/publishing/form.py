@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from tui.app.cloud.card import Card, Item, Question, Said
 from tui.app.cloud.card_form import CardForm
 from tui.app.cloud.text import Words
 from tui.app.widgets.confirm import Confirm
+from tui.base import formatting
 
 if TYPE_CHECKING:
     from tui.app.app import SimpleTunerApp
@@ -147,3 +149,39 @@ class DraftForm(CardForm):
 def _with(said: str, advice: str) -> str:
     """What is wrong with a field, and what to do, where that is not said in it already."""
     return said if not advice or advice in said else f"{said.rstrip('.')}. {advice}"
+
+
+class LimitDraft(Draft):
+    """One line.
+
+    Args:
+        app: settings.
+        after: told when it was changed.
+    """
+
+    TITLE = "Speed limit"
+    SENDS = "limit"
+
+    def __init__(self, app: SimpleTunerApp, after: Callable[[], None]) -> None:
+        super().__init__(app)
+        self._after = after
+
+    def items(self) -> list[Item]:
+        """The limit as it is."""
+        now = self.app.settings.publishing.bandwidth
+        words = f"{formatting.size(now)}/s" if now else "off"
+        note = "all transfers together; like 5 MiB/s or 800k, or off"
+        typed = self.values.get("limit", words)
+        return [Item("limit", "At most", "text", words, note, current=typed)]
+
+    def item_of(self, field: str) -> str:  # noqa: ARG002  there is one
+        """The only one."""
+        return "limit"
+
+    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  there is one
+        """Change it; it counts at once, for what runs as well."""
+        self.put("limit", value)
+        limit = await control.publishing.limit(value)
+        self._after()
+        words = f"at most {formatting.size(limit)}/s" if limit else "as fast as the line"
+        return Said(f"Transfers go {words}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tui.app.keys.actions import Action
-from tui.app.publishing.rows import Row
+from tui.app.publishing.artifact_list import Row
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 NO_CHECKPOINTS: Final = "This job has no checkpoints to compare."

@@ -20,7 +20,7 @@ from tui.store.transfer_records import TransferState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tui.app.publishing.rows import Row
+    from tui.app.publishing.artifact_list import Row
     from tui.app.widgets.filter_line import FilterLine
     from tui.app.widgets.picker import Offers
     from tui.app.widgets.piece_list import Entry
@@ -162,7 +162,7 @@ class PublishingScreen(PublishingDeeds):
             self._page("Not here", pages.missing_page(row.item, self.owner.clock()), "fetch")
 
     def _open_transfer(self) -> None:
-        from tui.app.publishing.transfer_page import TransferPage
+        from tui.app.publishing.transfer_list import TransferPage
 
         one = self.transfers.transfer
         if one is not None:

@@ -64,8 +64,7 @@ class PublishingDeeds(PublishingView):
 
     def do_limit(self) -> None:
         """Ask how fast all together may be."""
-        from tui.app.publishing.form import DraftForm
-        from tui.app.publishing.limit_form import LimitDraft
+        from tui.app.publishing.form import DraftForm, LimitDraft
 
         self.owner.push_screen(DraftForm(LimitDraft(self.owner, self._limited)))
 

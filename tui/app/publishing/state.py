@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.publishing.offline import files_known
 from tui.app.publishing.speed import Moving
+from tui.store.job_json import published_json, unfetched_json
+from tui.store.reader import StoreReader
 from tui.store.records import is_called
 from tui.store.schema import StoreError
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState, is_hidden
@@ -305,3 +307,39 @@ class ShelfData:
 def _stands(one: TransferRecord) -> bool:
     """Whether a transfer is under way, or paused on it."""
     return one.state.is_active or one.state is TransferState.PAUSED
+
+
+def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:
+    """The engine's answer about a job's artifacts, without what the files hold.
+
+    `checkpoints` is None: only the engine can tell them.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    published = reader.published(job_id)
+    files, folder = [], outputs
+    for file in reader.files(job_id):
+        path = outputs / file.path
+        folder = outputs / file.path.partition("/")[0] if "/" in file.path else outputs
+        name = file.path.partition("/")[2] or file.path  # the job's own folder comes first
+        files.append({
+            "name": name, "path": str(path), "size": file.size, "sha256": file.sha256,
+            "here": not file.missing and _size(path) == file.size, "missing": file.missing,
+            "checkpoint": None, "loss": None, "weights": None,
+            "published": [
+                published_json(one) for one in published
+                if one.sha256 == file.sha256 and is_called(name, one.name)
+            ],
+        })  # fmt: skip
+    return {
+        "job_id": job_id, "folder": str(folder), "files": files, "checkpoints": None,
+        "unfetched": [unfetched_json(one) for one in reader.fetches(job_id)],
+    }  # fmt: skip
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from textual.timer import Timer
+
+from tui.app.publishing.pages import transfer_page, wrapped
 from tui.app.publishing.speed import time_left
 from tui.app.publishing.state import ShelfData
 from tui.app.publishing.text import STATES, place, progress
 from tui.app.terminal.text_lines import fit, linked
 from tui.app.terminal.theme import Palette
-from tui.app.widgets.piece_list import padded
+from tui.app.widgets.picker import Offers, Page, page_width
+from tui.app.widgets.piece_list import Entry, padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
+from tui.store.schema import StoreError
 from tui.store.transfer_records import TransferRecord, TransferState
+
+if TYPE_CHECKING:
+    from tui.app.app import SimpleTunerApp
 
 _BAR: Final = 12
 _BOTH: Final = 38
@@ -130,3 +138,54 @@ class TransferList(VirtualList):
     def on_blur(self) -> None:
         """The cursor hides."""
         self.refresh()
+
+
+_PERIOD = 0.5
+
+
+class TransferPage(Page):
+    """Follows one transfer.
+
+    Args:
+        app: its store and what it is told.
+        record: the transfer as it was when the page was opened.
+        job: the job's name.
+        offers: what can be done about it.
+    """
+
+    SCOPED_CSS = False  # the rules are those of the page, and name it
+
+    def __init__(
+        self, app: SimpleTunerApp, record: TransferRecord, job: str, offers: Offers
+    ) -> None:
+        self._transfer, self._job = record, job
+        self._done: dict[int, int] = {}
+        self._due: Timer | None = None
+        super().__init__(f"Transfer {record.transfer_id}", self._read(app), offers)
+
+    def _read(self, app: SimpleTunerApp) -> list[Entry]:
+        name = self._transfer.transfer_id
+        try:
+            self._transfer = next(iter(app.reader.transfers(name)), self._transfer)
+            items = app.reader.transfer_items(name)
+        except StoreError as error:
+            return [Entry(((error.message, "bad"),))]
+        lines = transfer_page(self._transfer, self._job, items, self._done)
+        return wrapped(lines, page_width(app.size.width))
+
+    def on_mount(self) -> None:
+        """Follow it."""
+        super().on_mount()
+        owner = cast("SimpleTunerApp", self.app)
+        owner.transfer_told.subscribe(self, self._told)
+
+    def _told(self, told: Mapping[str, Any]) -> None:
+        if told and told.get("transfer_id") != self._transfer.transfer_id:
+            return
+        self._done.update({int(seq): done for seq, done in (told.get("files") or {}).items()})
+        if self._due is None:
+            self._due = self.set_timer(_PERIOD, self._show)
+
+    def _show(self) -> None:
+        self._due = None
+        self.show(self._read(cast("SimpleTunerApp", self.app)))

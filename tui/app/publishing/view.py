@@ -11,10 +11,8 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.app.keys.actions import MOVE
-from tui.app.publishing.artifact_list import WITH_RESULTS, ArtifactList
+from tui.app.publishing.artifact_list import WITH_RESULTS, ArtifactList, files_of
 from tui.app.publishing.destination_list import DestinationList
-from tui.app.publishing.layout import rooms
-from tui.app.publishing.rows import files_of
 from tui.app.publishing.speed import sums
 from tui.app.publishing.state import TEST_FACT, ShelfData
 from tui.app.publishing.transfer_list import TransferList
@@ -261,3 +259,25 @@ class PublishingView(AppScreen):
             return self.transfers.transfer.job_id
         row = self.artifacts.row
         return row.job_id if row is not None else None
+
+
+def rooms(needs: Mapping[str, int], here: str, space: int, most: int) -> dict[str, int]:
+    """Lines for each panel.
+
+    The one with the keys comes first, the others have at least a few of theirs. What it does not
+    need goes to the others, and what nobody needs stays with it.
+
+    Args:
+        needs: how many lines each could fill.
+        here: the one with the keys.
+        space: lines of all together.
+        most: what the others have at the least, where they could fill it.
+    """
+    found = {name: min(need, most) for name, need in needs.items() if name != here}
+    free = space - sum(found.values()) - needs[here]
+    for name, least in tuple(found.items()):
+        more = max(0, min(free, needs[name] - least))
+        found[name] += more
+        free -= more
+    found[here] = space - sum(found.values())
+    return found
