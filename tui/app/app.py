@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,26 +17,28 @@ from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from tui.app.engine_link import Attach
 from tui.app.jobs.actions import Deeds
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.navigation import Everywhere
 from tui.app.saved_frame import own_driver
-from tui.app.shell.event_feed import Attach
 from tui.app.shell.messages import Notice
 from tui.app.shell.saved_view import Place, load_place, save_place
 from tui.app.terminal import first_frame
-from tui.app.terminal.crash import crash_words
 from tui.app.terminal.frame_diff import TerminalCells
-from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
-from tui.app.terminal.theme import THEMES, AsciiFilter
+from tui.app.terminal.theme import THEMES, AsciiFilter, style_sheet
 from tui.base.clock import utc_now
 from tui.settings import Home, Settings
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from tui.client.client import ControlClient
+    from tui.settings import Home
+
 
 _NOTICES_KEPT: Final = 200
 _SEVERITY: Final[dict[str, SeverityLevel]] = {
@@ -243,3 +246,22 @@ def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False
         app.reader.close()
         first_frame.restore()
     return app.return_code or code or 0
+
+
+def crash_words(home: Home) -> Text:
+    """Write the traceback to `app.log`, without values and so without secrets; what to say."""
+    from rich.text import Text
+
+    path = home.root / "app.log"
+    try:
+        home.create()
+        with path.open("a", encoding="utf-8") as file:
+            path.chmod(0o600)
+            file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
+        where = f"Details are in {path}."
+    except OSError as error:
+        where = f"The details could not be written to {path}: {error.strerror}."
+    return Text(
+        "The window stopped because of an error in simpletuner-tui. Jobs and transfers go on.\n"
+        f"{where} Start it again to go on; please report the error."
+    )

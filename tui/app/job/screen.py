@@ -18,8 +18,8 @@ from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
 from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
-from tui.app.terminal.desktop import desktop_opener, show_folder
-from tui.app.terminal.styles import style_sheet
+from tui.app.terminal.control import desktop_opener, show_folder
+from tui.app.terminal.theme import style_sheet
 from tui.app.widgets.panel_title import JobHead, PanelTitle
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList

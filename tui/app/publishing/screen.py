@@ -13,7 +13,7 @@ from tui.app.publishing.artifact_list import WITH_RESULTS
 from tui.app.publishing.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
 from tui.app.publishing.screen_actions import PublishingDeeds
 from tui.app.publishing.text import is_safe
-from tui.app.terminal.desktop import desktop_opener, show_folder
+from tui.app.terminal.control import desktop_opener, show_folder
 from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import TransferState
 

@@ -13,7 +13,6 @@ from textual.widget import Widget
 
 from tui.app.keys.actions import APP, Action, by_id
 from tui.app.keys.keymap import bindings
-from tui.app.shell.too_small import TooSmall
 from tui.app.shell.top_bar import TopBar
 from tui.app.widgets.footer import KeyFooter
 
@@ -123,3 +122,12 @@ class AppScreen(Screen[Any]):
         tiny = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
         if tiny != self.has_class("-tiny"):
             self.set_class(tiny, "-tiny")
+
+
+class TooSmall(Widget):
+    """One message instead of a broken screen."""
+
+    def render(self) -> str:
+        """How large the terminal is and has to be."""
+        width, height = self.app.size
+        return f"Too small: {width}×{height}\nMake the window at least 60×15."

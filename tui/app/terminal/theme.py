@@ -7,6 +7,7 @@ own lines take styles from `Palette`; the rest uses the same theme through the s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.segment import Segment
@@ -227,3 +228,25 @@ class AsciiFilter(LineFilter):
             )
             for char in text
         )
+
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+
+
+def style_folder() -> Path:
+    """The folder of the `.tcss` files.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+    for folder in (_PACKAGE / "styles", _PACKAGE.parent / "styles"):
+        if (folder / "shared.tcss").is_file():
+            return folder
+    raise FileNotFoundError(
+        f"no style sheets beside {_PACKAGE}; install simpletuner-tui again, it is incomplete"
+    )
+
+
+def style_sheet(name: str) -> str:
+    """The path of one style sheet, `jobs` for `jobs.tcss`."""
+    return str(style_folder() / f"{name}.tcss")
