@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from tests.app.stand_in_engine import StandInEngine
 from tests.app.world import NOW, fill, home_at
@@ -92,11 +94,17 @@ async def wait_for(pilot: Pilot[int], probe: Callable[[], Any], within: float = 
     return found
 
 
-def lines_of(app: SimpleTunerApp) -> list[str]:
+def app_of(screen: Screen[Any]) -> SimpleTunerApp:
+    """The app that a screen is on, with its own type."""
+    assert isinstance(screen.app, SimpleTunerApp)
+    return screen.app
+
+
+def lines_of(app: App[Any]) -> list[str]:
     """The text on screen."""
     return [strip.text for strip in app.screen._compositor.render_strips(app.size)]
 
 
-def text_of(app: SimpleTunerApp) -> str:
+def text_of(app: App[Any]) -> str:
     """The text on screen, as one."""
     return "\n".join(lines_of(app))

@@ -116,7 +116,7 @@ def walk(*keys: str) -> Callable[[Pilot[int]], Any]:
         )
         screen.filter_by("name:chroma-test-3")
         await wait_for(pilot, lambda: (screen.data.artifacts.get(JOB) or {}).get("checkpoints"), 20)
-        app.transfer_told.publish({
+        app.signals.transfer_changed.publish({
             "transfer_id": "0" * 10, "job_id": JOB, "state": "running", "done": 150 * MIB,
             "total": 231 * MIB, "bytes_per_second": 12 * MIB, "eta_seconds": 7, "message": "",
             "position": screen.data.transfers[0].position,

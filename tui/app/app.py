@@ -1,44 +1,44 @@
-"""The application: screens, the line to the engine, and what all screens share."""
+"""The application: what all screens share, and the actions that every screen has."""
 
 from __future__ import annotations
 
 import os
 import time
-import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
+from textual.app import App
 from textual.command import Provider
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from tui.app.engine_link import Attach
-from tui.app.jobs.actions import Deeds
+from tui.app.engine_link import Attach, EngineLink
 from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
-from tui.app.navigation import Everywhere
-from tui.app.saved_frame import own_driver
-from tui.app.shell.messages import Notice
-from tui.app.shell.saved_view import Place, load_place, save_place
+from tui.app.navigation import Navigation
+from tui.app.saved_frame import own_driver, save_frame
+from tui.app.shell.jobs_model import JobsModel
+from tui.app.shell.messages import AppSignals, EngineState, JobsChanged, Notice
+from tui.app.shell.saved_view import SavedView, load_view, save_view
+from tui.app.shell.status import WorldStatus, world_status
 from tui.app.terminal import first_frame
-from tui.app.terminal.frame_diff import TerminalCells
+from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter, style_sheet
 from tui.base.clock import utc_now
-from tui.settings import Home, Settings
+from tui.settings import Home, Settings, SettingsError, load_settings
+from tui.store.reader import StoreReader
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
+    from tui.app.context import EngineCall
     from tui.client.client import ControlClient
-    from tui.settings import Home
-
 
 _NOTICES_KEPT: Final = 200
 _SEVERITY: Final[dict[str, SeverityLevel]] = {
@@ -46,24 +46,41 @@ _SEVERITY: Final[dict[str, SeverityLevel]] = {
     "warning": "warning",
     "error": "error",
 }
+_SAVE_FRAME_EVERY: Final = 60.0
+"""Seconds between two saved frames while jobs change; the last one is saved when leaving."""
 
 
 def _action_commands() -> type[Provider]:
-    """The palette's provider, imported when the palette opens."""
+    """Imports the palette's provider when the palette opens."""
     from tui.app.shell.palette import ActionCommands
 
     return ActionCommands
 
 
-class SimpleTunerApp(Everywhere):
-    """A window on the engine's work.
+class SimpleTunerApp(FrameDiff, App[int]):
+    """A window on the engine's work; it fulfils `AppContext`.
+
+    `FrameDiff` is a mixin because it replaces a private step of Textual's `App`.
+
+    Args:
+        home: the state directory.
+        settings: the user's settings.
+        attach: finds or starts the engine.
+        sandbox: whether this session is a demo, whatever the API base says.
+        clock: returns the present, aware UTC; tests stop it.
 
     Attributes:
-        clock: the present; tests stop it.
-        keymap: the keys after the user's settings.
-        deeds: cancel, delete, collect, sync.
-        notices: what was said so far, the newest last.
-        last_key: monotonic time of the last key press.
+        reader: the store, read-only, for use in the event loop's thread.
+        model: order, filter and marks of the job list.
+        keymap: the keys of all actions, with the user's changes.
+        signals: the signals that screens subscribe to.
+        status: what the top bar shows.
+        saved_view: where the user was in the last run.
+        navigation: opens and closes screens.
+        link: the connection to the engine.
+        notices: the messages so far, the newest last.
+        last_key: monotonic time of the last key press, in seconds.
+        mouse_on: whether the app has the mouse.
     """
 
     TITLE = "simpletuner-tui"
@@ -81,70 +98,75 @@ class SimpleTunerApp(Everywhere):
         sandbox: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        self.home = home
+        self.settings = settings
+        self.sandbox = sandbox
+        self.clock = clock
+        self.reader = StoreReader(home.database)
+        self.model = JobsModel(self.reader)
         self.keymap = KeyMap(settings.ui.keys)
+        self.status = WorldStatus()
         self.notices: list[Notice] = []
         self.last_key = 0.0
-        self._greeted = False
         self.mouse_on = settings.ui.mouse
-        self._ascii = AsciiFilter() if settings.ui.ascii else None
         self.frame_diff_on = settings.ui.frame_diff
         self.terminal_cells = TerminalCells()
-        super().__init__(home, settings, attach=attach, sandbox=sandbox, clock=clock)
+        self._ascii = AsciiFilter() if settings.ui.ascii else None
+        self._frame_saved = time.monotonic()
+        self._welcomed = False
+        super().__init__()
         self.animation_level = "none"
+        self.signals = AppSignals(self)
+        self.navigation = Navigation(self)
+        self.link = EngineLink(self, attach, attached=self._attached)
         for theme in THEMES:
             self.register_theme(theme)
-        self.place = load_place(home)
-        self._resume()
+        self.saved_view = load_view(home)
+        self._restore_view()
         self.set_keymap(self.keymap.textual_keymap())
-        self.deeds = Deeds(self)
 
     # -- start and end ------------------------------------------------------------------------
 
-    def _resume(self) -> None:
-        """Theme, order and filter of the last run."""
-        place, wanted = self.place, self.settings.ui.theme
-        if place.theme in self.available_themes and place.theme_set == wanted:
-            wanted = place.theme
+    def _restore_view(self) -> None:
+        """Takes theme, order and filter over from the last run."""
+        view, wanted = self.saved_view, self.settings.ui.theme
+        if view.theme in self.available_themes and view.theme_set == wanted:
+            wanted = view.theme
         self.theme = wanted if wanted in self.available_themes else THEMES[0].name
-        self.model.resume(place.sort, place.descending, place.filter)
+        self.model.resume(view.sort, view.descending, view.filter)
 
-    def keep_place(self) -> None:
-        """Remember where the user is, for the next run."""
+    def _save_view(self) -> None:
+        """Saves where the user is, for the next run."""
         jobs = self.screen_stack[0] if self.screen_stack else None
-        here = [getattr(screen, "HERE", "") for screen in self.screen_stack]
-        side = next((name for name in reversed(here) if name in ("cloud", "publishing")), "jobs")
-        list_ = getattr(jobs, "list", None)
-        self.place = Place(
-            screen=side,
+        job_list = getattr(jobs, "list", None)
+        self.saved_view = SavedView(
+            screen=self.navigation.main_screen,
             sort=self.model.sort,
             descending=self.model.descending,
             filter=self.model.filter.text,
-            job=str(getattr(list_, "job_id", "") or ""),
+            job=str(getattr(job_list, "job_id", "") or ""),
             theme=str(self.theme),
             theme_set=self.settings.ui.theme,
         )
-        save_place(self.home, self.place)
+        save_view(self.home, self.saved_view)
+
+    def _save_frame(self) -> None:
+        save_frame(self, self.home, self.clock())
 
     def get_default_screen(self) -> Screen[Any]:
-        """Jobs is home."""
+        """Returns the Jobs screen, which lies below all others."""
         self.refresh_status()
         return JobsScreen()
 
-    @property
-    def outputs(self) -> Path:
-        """Where delivered files lie."""
-        moved = self.settings.cloud.outputs_dir
-        return Path(moved).expanduser() if moved else self.home.outputs
-
     def on_mount(self) -> None:
-        """Attach once the first frame is out."""
+        """Attaches to the engine once the first frame is out."""
         self.call_after_refresh(self._begin)
         self.app_resume_signal.subscribe(self, lambda _: self.do_redraw(), immediate=True)
 
     def _begin(self) -> None:
-        self.follow_engine()
-        if self.place.screen != "jobs":
-            self.show(self.place.screen)
+        self.link.start()
+        if self.saved_view.screen != "jobs":
+            self.show(self.saved_view.screen)
         for wrong in self.settings.problems:
             self.tell(wrong.words(), f"Correct it in {self.home.settings_file}.", "warning")
         for problem in self.keymap.problems:
@@ -152,46 +174,100 @@ class SimpleTunerApp(Everywhere):
                       f"Change it in {self.home.settings_file}.", "warning")  # fmt: skip
 
     def get_driver_class(self) -> type[Driver]:
-        """The stock driver, drawing on standard output."""
+        """Returns the stock driver, made to draw on standard output."""
         return own_driver(super().get_driver_class())
 
     def get_line_filters(self) -> list[LineFilter]:
-        """With the ASCII set, every glyph is replaced on its way to the screen."""
+        """Returns the stock filters and, with the ASCII set, one that replaces every glyph."""
         filters = list(super().get_line_filters())
         return [*filters, self._ascii] if self._ascii is not None else filters
 
-    def attached(self, control: ControlClient) -> None:
-        """The engine is there; somebody new is shown the way."""
-        super().attached(control)
-        if not (self.status.sandbox or self.model.total or self._greeted):
-            from tui.app.cloud.first_run import greet
+    def _fatal_error(self) -> None:
+        """Writes the traceback of an unhandled error to a file and tells the user where."""
+        if self.is_headless:
+            super()._fatal_error()
+            return
+        from tui.app.terminal.control import crash_message
 
-            self._greeted = True
-            self.run_worker(greet(self, control), group="greet", exit_on_error=False)
+        self._exit_renderables.append(crash_message(self.home))
+        self._close_messages_no_wait()
 
-    def keys_changed(self) -> None:
-        """Say which keys work now."""
-        if isinstance(self.screen, JobsScreen):
-            self.screen.update_footer()
+    async def on_event(self, event: events.Event) -> None:
+        """Notes when the last key came: lists do not re-sort while keys are being pressed."""
+        if isinstance(event, events.Key):
+            self.last_key = time.monotonic()
+        await super().on_event(event)
+
+    # -- store and settings -------------------------------------------------------------------
+
+    @property
+    def outputs(self) -> Path:
+        """The folder of the delivered files."""
+        moved = self.settings.cloud.outputs_dir
+        return Path(moved).expanduser() if moved else self.home.outputs
+
+    def catch_up(self) -> None:
+        """Reads the jobs that have changed in the store and publishes them."""
+        news = self.model.catch_up()
+        if time.monotonic() - self._frame_saved > _SAVE_FRAME_EVERY:
+            self._frame_saved = time.monotonic()
+            self._save_frame()
+        if news.changed or news.order_stale:
+            self.refresh_status()
+            self.signals.jobs_changed.publish(JobsChanged(news.changed, news.order_stale))
+
+    def refresh_status(self) -> None:
+        """Reads again what the top bar shows."""
+        status = world_status(
+            self.reader, self.settings, self.engine, self.clock(), sandbox=self.sandbox
+        )
+        if status != self.status:
+            self.status = status
+            self.signals.status_changed.publish(None)
 
     def reload_settings(self) -> None:
-        """Also the colours follow the file, when it names others than before."""
-        before = self.settings.ui.theme
-        super().reload_settings()
-        wanted = self.settings.ui.theme
-        if wanted != before and wanted in self.available_themes:
-            self.theme = wanted
+        """Reads the settings file again; one that cannot be used changes nothing.
 
-    async def action_quit(self) -> None:
-        """Ctrl+q leaves as well."""
-        self.do_quit()
+        The API base stays: it was decided when this window opened. The theme follows the file only
+        when the file names another one than before, so that a theme chosen by key stays.
+        """
+        try:
+            fresh = load_settings(self.home, {})
+        except SettingsError:
+            return
+        theme_before = self.settings.ui.theme
+        cloud = replace(fresh.cloud, api_base=self.settings.cloud.api_base)
+        self.settings = replace(fresh, cloud=cloud)
+        self.refresh_status()
+        if fresh.ui.theme != theme_before and fresh.ui.theme in self.available_themes:
+            self.theme = fresh.ui.theme
 
-    def action_help_quit(self) -> None:
-        """Ctrl+c never loses anything: it says how to leave."""
-        self.tell("Press q to leave; jobs and transfers go on.")
+    # -- engine -------------------------------------------------------------------------------
+
+    @property
+    def control(self) -> ControlClient | None:
+        """The client of the engine; None while there is no engine."""
+        return self.link.control
+
+    @property
+    def engine(self) -> EngineState:
+        """Whether the engine is there, and why it is not."""
+        return self.link.state
+
+    def _attached(self, control: ControlClient) -> None:
+        """Shows the introduction to a new user, once."""
+        if not (self.status.sandbox or self.model.total or self._welcomed):
+            self._welcomed = True
+            self.run_worker(self.navigation.welcome(control), group="welcome", exit_on_error=False)
+
+    def call_engine(self, call: EngineCall) -> None:
+        """Makes a call in a worker and shows its message, or the error."""
+        self.link.call(call)
+
+    # -- messages to the user -----------------------------------------------------------------
 
     def tell(self, message: str, advice: str = "", level: str = "info") -> None:
-        """Say something to the user; it is kept in the list of notices."""
+        """Shows a message and keeps it in the list of notices."""
         if level not in _SEVERITY:
             level = "info"
         self.notices.append(Notice(level, message, advice, self.clock()))
@@ -205,32 +281,105 @@ class SimpleTunerApp(Everywhere):
         )
 
     def copy(self, text: str) -> None:
-        """Copy through the terminal (OSC 52, so over ssh as well), and show what was copied."""
+        """Puts text on the terminal's clipboard (OSC 52, so over ssh as well) and shows it."""
         from tui.app.terminal.control import copy_text
 
         copy_text(self, text)
         self.tell(f"Copied: {text}")
 
-    def _fatal_error(self) -> None:
-        """An error nobody handled: the traceback goes to a file, the user is told where."""
-        if self.is_headless:
-            super()._fatal_error()
-            return
-        self._exit_renderables.append(crash_words(self.home))
-        self._close_messages_no_wait()
+    # -- screens ------------------------------------------------------------------------------
 
-    async def on_event(self, event: events.Event) -> None:
-        """Remember when the last key came: lists do not re-sort under busy hands."""
-        if isinstance(event, events.Key):
-            self.last_key = time.monotonic()
-        await super().on_event(event)
+    def show(self, name: str) -> None:
+        """Goes to `cloud`, `jobs` or `publishing`."""
+        self.navigation.show(name)
+
+    def open_job(self, job_id: str, *, replace: bool = False) -> None:
+        """Opens the page of a job, on top of the present screen or in its place."""
+        self.navigation.open_job(job_id, replace=replace)
+
+    def new_job(
+        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+    ) -> None:
+        """Opens the form for a new job."""
+        self.navigation.new_job(draft, refused)
+
+    # -- actions of every screen --------------------------------------------------------------
+
+    async def action_perform(self, action_id: str) -> None:
+        """Does an action that works everywhere, over a dialog that has no actions of its own."""
+        perform = getattr(self.screen, "action_perform", None)
+        if perform is not None:
+            await perform(action_id)
+        else:
+            getattr(self, f"do_{action_id.partition('.')[2]}")()
+
+    def do_cloud(self) -> None:
+        """Goes to the Cloud screen."""
+        self.show("cloud")
+
+    def do_jobs(self) -> None:
+        """Goes to the Jobs screen."""
+        self.show("jobs")
+
+    def do_publishing(self) -> None:
+        """Goes to the Publishing screen."""
+        self.show("publishing")
+
+    def do_palette(self) -> None:
+        """Opens the command palette."""
+        self.navigation.open_palette()
+
+    def do_help(self) -> None:
+        """Opens the list of keys."""
+        self.navigation.open_help()
+
+    def do_notices(self) -> None:
+        """Opens the list of past notices."""
+        self.navigation.open_notices(self.notices)
+
+    def do_theme(self) -> None:
+        """Changes to the next theme."""
+        names = [theme.name for theme in THEMES]
+        here = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(here + 1) % len(names)]
+        self.tell(f"Theme: {self.theme.removeprefix('simpletuner-')}")
+
+    def do_mouse(self) -> None:
+        """Gives the mouse to the terminal, or takes it back."""
+        from tui.app.terminal.control import set_mouse
+
+        self.mouse_on = not self.mouse_on
+        set_mouse(self, self.mouse_on)
+        if self.mouse_on:
+            self.tell("The mouse works in the app again.")
+        else:
+            self.tell("The mouse is the terminal's: select text as usual.", "m takes it back.")
+
+    def do_redraw(self) -> None:
+        """Sends the whole screen again, whatever the terminal shows."""
+        self.terminal_cells.forget()
+        self.refresh()
+
+    def do_quit(self) -> None:
+        """Leaves the app; the engine goes on."""
+        self._save_frame()
+        self._save_view()
+        self.exit(0)
+
+    async def action_quit(self) -> None:
+        """Leaves by ctrl+q as well."""
+        self.do_quit()
+
+    def action_help_quit(self) -> None:
+        """Tells how to leave: ctrl+c never loses anything."""
+        self.tell("Press q to leave; jobs and transfers go on.")
 
 
 def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False) -> int:
-    """Run the app until the user leaves.
+    """Runs the app until the user leaves.
 
     Args:
-        home: where state lives.
+        home: the state directory.
         settings: the user's settings.
         attach: finds or starts the engine.
         sandbox: whether this session is a demo, whatever the API base says.
@@ -246,22 +395,3 @@ def run(home: Home, settings: Settings, *, attach: Attach, sandbox: bool = False
         app.reader.close()
         first_frame.restore()
     return app.return_code or code or 0
-
-
-def crash_words(home: Home) -> Text:
-    """Write the traceback to `app.log`, without values and so without secrets; what to say."""
-    from rich.text import Text
-
-    path = home.root / "app.log"
-    try:
-        home.create()
-        with path.open("a", encoding="utf-8") as file:
-            path.chmod(0o600)
-            file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
-        where = f"Details are in {path}."
-    except OSError as error:
-        where = f"The details could not be written to {path}: {error.strerror}."
-    return Text(
-        "The window stopped because of an error in simpletuner-tui. Jobs and transfers go on.\n"
-        f"{where} Start it again to go on; please report the error."
-    )

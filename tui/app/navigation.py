@@ -1,146 +1,143 @@
-"""What can be done everywhere: going to a screen, and the actions that every screen has."""
+"""Which screen is on top: the three main screens, the pages over them, and the way back."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from textual.screen import Screen
-
-from tui.app.engine_link import AttachedApp
 from tui.app.jobs.screen import JobsScreen
-from tui.app.saved_frame import save_frame
-from tui.app.shell.messages import Notice
-from tui.app.terminal.frame_diff import TerminalCells
-from tui.app.terminal.theme import THEMES
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.screen import Screen
+
+    from tui.app.shell.messages import Notice
+    from tui.client.client import ControlClient
+
+_SIDES = ("cloud", "publishing")
+"""The main screens that lie over Jobs."""
 
 
-class Everywhere(AttachedApp):
-    """An app whose screens can be gone to and whose common actions can be done.
+class Navigation:
+    """Opens and closes the screens of an app.
 
-    Attributes:
-        notices: what was said so far, the newest last.
-        mouse_on: whether the app has the mouse.
-        terminal_cells: what the terminal shows now.
+    Each screen is imported when it is first opened: the first frame must not wait for it.
+
+    Args:
+        app: its stack of screens is changed. Jobs lies at the bottom.
     """
 
-    notices: list[Notice]
-    mouse_on: bool
-    terminal_cells: TerminalCells
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
 
-    def keep_place(self) -> None:
-        """Remember where the user is, for the next run."""
-        raise NotImplementedError  # Textual's metaclass leaves no room for an ABC's
+    # -- the three main screens ---------------------------------------------------------------
 
-    # -- screens ------------------------------------------------------------------------------
+    @property
+    def main_screen(self) -> str:
+        """The main screen that is open: `cloud`, `jobs` or `publishing`."""
+        names = (_name(screen) for screen in reversed(self._app.screen_stack))
+        return next((name for name in names if name in _SIDES), "jobs")
 
     def show(self, name: str) -> None:
-        """Go to one of the three screens; Jobs lies below and keeps what was open on it."""
-        top = self.screen
+        """Goes to a main screen; Jobs keeps the pages that were open over it.
+
+        Args:
+            name: `cloud`, `jobs` or `publishing`.
+        """
+        top = self._app.screen
+        over_jobs = _name(top) in _SIDES
         if name == "jobs":
-            if self._is_side(top):
-                self.pop_screen()
+            if over_jobs:
+                self._app.pop_screen()
+                return
+            while len(self._app.screen_stack) > 1 and not isinstance(self._app.screen, JobsScreen):
+                self._app.pop_screen()
+        elif _name(top) != name:
+            screen = _make_side(name)
+            if over_jobs:
+                self._app.switch_screen(screen)
             else:
-                while len(self.screen_stack) > 1 and not isinstance(self.screen, JobsScreen):
-                    self.pop_screen()
-            return
-        if getattr(top, "HERE", "") == name:
-            return
-        screen = self._side_screen(name)
-        if self._is_side(top):
-            self.switch_screen(screen)
-        else:
-            self.push_screen(screen)
+                self._app.push_screen(screen)
 
-    def _is_side(self, screen: Screen[Any]) -> bool:
-        return getattr(screen, "HERE", "") in ("cloud", "publishing")
+    # -- pages --------------------------------------------------------------------------------
 
-    def _side_screen(self, name: str) -> Screen[Any]:
-        if name == "cloud":
-            from tui.app.cloud.screen import CloudScreen
-
-            return CloudScreen()
-        from tui.app.publishing.screen import PublishingScreen
-
-        return PublishingScreen()
-
-    def open_job(self, job_id: str) -> None:
-        """Open a job's own page."""
+    def open_job(self, job_id: str, *, replace: bool = False) -> None:
+        """Opens the page of a job, on top of the present screen or in its place."""
         from tui.app.job.screen import JobScreen
 
-        self.push_screen(JobScreen(job_id))
+        screen = JobScreen(job_id)
+        if replace:
+            self._app.switch_screen(screen)
+        else:
+            self._app.push_screen(screen)
 
-    def new_job(self) -> None:
-        """Open the form for a new job."""
+    def new_job(
+        self, draft: dict[str, Any] | None = None, refused: Mapping[str, str] | None = None
+    ) -> None:
+        """Opens the form for a new job.
+
+        Args:
+            draft: the values to begin with.
+            refused: messages by field, where an earlier job was refused.
+        """
         from tui.app.new_job.screen import NewJobScreen
 
-        self.push_screen(NewJobScreen())
+        self._app.push_screen(NewJobScreen(draft, refused))
 
-    # -- what every screen can do -------------------------------------------------------------
-
-    async def action_perform(self, action_id: str) -> None:
-        """Keys that work everywhere, where the screen has no way of its own to run actions."""
-        perform = getattr(self.screen, "action_perform", None)
-        if perform is not None:
-            await perform(action_id)
-        else:
-            getattr(self, f"do_{action_id.partition('.')[2]}")()
-
-    def do_cloud(self) -> None:
-        """To the Cloud screen."""
-        self.show("cloud")
-
-    def do_jobs(self) -> None:
-        """To the Jobs screen."""
-        self.show("jobs")
-
-    def do_publishing(self) -> None:
-        """To the Publishing screen."""
-        self.show("publishing")
-
-    def do_palette(self) -> None:
-        """Open the command palette."""
+    def open_palette(self) -> None:
+        """Opens the command palette."""
         from tui.app.shell.palette import ActionPalette
 
-        if not isinstance(self.screen, ActionPalette):
-            self.push_screen(ActionPalette(id="--command-palette"))
+        if not isinstance(self._app.screen, ActionPalette):
+            self._app.push_screen(ActionPalette(id="--command-palette"))
 
-    def do_help(self) -> None:
-        """Open the list of keys."""
+    def open_help(self) -> None:
+        """Opens the list of the keys of the present screen."""
         from tui.app.shell.help import HelpScreen
 
-        self.push_screen(HelpScreen.of(self.screen))
+        self._app.push_screen(HelpScreen.of(self._app.screen))
 
-    def do_notices(self) -> None:
-        """Open the list of past notices."""
+    def open_notices(self, notices: Sequence[Notice]) -> None:
+        """Opens the list of past notices."""
         from tui.app.shell.notices import NoticesScreen
 
-        self.push_screen(NoticesScreen(self.notices))
+        self._app.push_screen(NoticesScreen(notices))
 
-    def do_theme(self) -> None:
-        """The next theme."""
-        names = [theme.name for theme in THEMES]
-        here = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(here + 1) % len(names)]
-        self.tell(f"Theme: {self.theme.removeprefix('simpletuner-')}")
+    async def welcome(self, control: ControlClient) -> None:
+        """Opens the introduction over the Cloud screen, for a user who has done nothing yet.
 
-    def do_mouse(self) -> None:
-        """Let the terminal have the mouse, or take it back."""
-        from tui.app.terminal.control import set_mouse
+        Args:
+            control: the engine; it remembers whether the introduction was finished.
+        """
+        from tui.app.cloud.first_run import FirstRun
+        from tui.app.cloud.screen import CloudScreen
+        from tui.client.client import ControlError
 
-        self.mouse_on = not self.mouse_on
-        set_mouse(self, self.mouse_on)
-        if self.mouse_on:
-            self.tell("The mouse works in the app again.")
-        else:
-            self.tell("The mouse is the terminal's: select text as usual.", "m takes it back.")
+        try:
+            known = await control.cloud.onboarding()
+        except ControlError:
+            return  # the checklist on the Cloud screen offers it as well
+        states = {str(step.get("id")): step.get("state") for step in known.get("steps") or ()}
+        is_new = not known.get("finished") and states.get("first_job") == "open"
+        if not is_new or len(self._app.screen_stack) > 2:
+            return
+        self.show("cloud")
+        screen = self._app.screen
+        if isinstance(screen, CloudScreen):
+            # The screen makes its state when it is composed, which is after this call.
+            self._app.call_after_refresh(lambda: self._app.push_screen(FirstRun(screen.data)))
 
-    def do_redraw(self) -> None:
-        """Send the whole screen again, whatever the terminal shows."""
-        self.terminal_cells.forget()
-        self.refresh()
 
-    def do_quit(self) -> None:
-        """Leave; the engine goes on."""
-        save_frame(self)
-        self.keep_place()
-        self.exit(0)
+def _name(screen: Screen[Any]) -> str:
+    """The main screen that a screen is, or belongs to."""
+    return str(getattr(screen, "HERE", ""))
+
+
+def _make_side(name: str) -> Screen[Any]:
+    if name == "cloud":
+        from tui.app.cloud.screen import CloudScreen
+
+        return CloudScreen()
+    from tui.app.publishing.screen import PublishingScreen
+
+    return PublishingScreen()

@@ -15,7 +15,11 @@ from tui.app.terminal.sgr import change_of_style
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.app.engine_link import AttachedApp
+    from datetime import datetime
+
+    from textual.app import App
+
+    from tui.settings import Home
 
 _ALTERNATE = "\x1b[?1049h"
 
@@ -41,8 +45,14 @@ def own_driver(driver_class: type[Driver]) -> type[Driver]:
     return type("OwnDriver", (driver_class,), {"__init__": start, "write": write})
 
 
-def save_frame(app: AttachedApp) -> None:
-    """Keep what the Jobs screen shows, without the log lines: logs may hold anything."""
+def save_frame(app: App[Any], home: Home, now: datetime) -> None:
+    """Saves what the Jobs screen shows, without the log lines: logs may hold anything.
+
+    Args:
+        app: the app; without a terminal, or on a tiny one, nothing is saved.
+        home: the state directory that the frame is saved in.
+        now: the time that the next start shows beside the frame.
+    """
     from tui.app.jobs.screen import JobsScreen
 
     screen = app.screen_stack[0] if app.screen_stack else None
@@ -61,8 +71,8 @@ def save_frame(app: AttachedApp) -> None:
         else:
             rows.append(_text(strip, colors))
     try:
-        first_frame.save(app.home, rows, (app.size.width, app.size.height),
-                         formatting.clock(app.clock()))  # fmt: skip
+        first_frame.save(home, rows, (app.size.width, app.size.height),
+                         formatting.clock(now))  # fmt: skip
     except OSError:
         return  # a picture for the next start is not worth a message
 

@@ -12,7 +12,7 @@ from tests.app.stand_in_engine import StandInEngine
 from tui.app.cloud.card_form import CardForm
 from tui.app.cloud.first_run import PAGES, FirstRun
 from tui.app.cloud.screen import CloudScreen
-from tui.app.shell.saved_view import Place, load_place, save_place
+from tui.app.shell.saved_view import SavedView, load_view, save_view
 from tui.settings import Home
 
 ONBOARDING = ("GET", "/api/engine/onboarding")
@@ -102,7 +102,7 @@ BROKEN = (
 def test_a_broken_place_is_the_beginning(home: Home, text: str) -> None:
     home.create()
     (home.root / "place.json").write_text(text)
-    found = load_place(home)
+    found = load_view(home)
     assert (found.screen, found.sort, found.filter, found.descending) == (
         "jobs",
         "created",
@@ -113,9 +113,9 @@ def test_a_broken_place_is_the_beginning(home: Home, text: str) -> None:
 
 def test_a_place_is_kept_for_the_user_alone(home: Home) -> None:
     home.create()
-    place = Place("cloud", "cost", False, "flux state:failed", "job1", "simpletuner-light", "x")
-    save_place(home, place)
+    view = SavedView("cloud", "cost", False, "flux state:failed", "job1", "simpletuner-light", "x")
+    save_view(home, view)
     path = home.root / "place.json"
-    assert load_place(home) == place
+    assert load_view(home) == view
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["format"] == 1

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from tests.app.cloud.test_screen import quiet  # noqa: F401  no proxies and tokens of ours
 from tests.app.cloud.world import done, go_to, on_cloud, open_form, said, type_in
-from tests.app.conftest import text_of, wait_for
+from tests.app.conftest import app_of, text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
 from tests.engine.listener.test_service import free_port, make_certificate, status
 from tests.engine.world import World, running_world, write_quick_settings
@@ -88,7 +88,7 @@ async def test_bad_input_stands_at_its_field_and_nothing_is_lost(world: World, k
             assert form.input.has_focus  # to be corrected where it was typed
             assert form.input.value == typed
             assert "geheim" not in form.problems[key]
-            assert words in text_of(screen.owner)
+            assert words in text_of(screen.app)
             await pilot.press("escape")
             await wait_for(pilot, lambda: form.list.has_focus)
             assert form.item is not None
@@ -209,7 +209,7 @@ async def test_what_came_in_is_shown_with_job_sender_and_reason(world: World) ->
         form = await open_form(screen, pilot, "listener", "events")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        page = text_of(screen.owner)
+        page = text_of(screen.app)
         assert "Last webhooks" in page
         assert "The key in the address belongs to no job." in page
         assert "start  cat-lora  from 127.0.0.1" in page
@@ -228,12 +228,12 @@ async def test_what_others_change_is_seen_at_once(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         form = await open_form(screen, pilot, "listener", "listener.public_url")
         await world.client.cloud.change_settings({"listener.public_url": "https://a.example"})
-        await wait_for(pilot, lambda: "https://a.example" in text_of(screen.owner))
+        await wait_for(pilot, lambda: "https://a.example" in text_of(screen.app))
         text = world.home.settings_file.read_text()
         world.home.settings_file.write_text(
             text.replace("a.example", "b.example") + '[cloud]\nconsent = "never"\n'
         )
-        await wait_for(pilot, lambda: "https://b.example" in text_of(screen.owner), 30)
+        await wait_for(pilot, lambda: "https://b.example" in text_of(screen.app), 30)
         assert form.item is not None
         assert form.item.key == "listener.public_url"
         await pilot.press("escape")
@@ -244,5 +244,5 @@ async def test_what_others_change_is_seen_at_once(world: World) -> None:
         assert f"settings.toml line {line}: network.timeout must be a number" in " ".join(
             said(screen, "settings").split()
         )
-        notices: list[Any] = screen.owner.notices
+        notices: list[Any] = app_of(screen).notices
         assert any("network.timeout" in one.message for one in notices)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.cloud.world import done, go_to, on_cloud, open_form, said, settled, type_in
-from tests.app.conftest import text_of, wait_for
+from tests.app.conftest import app_of, text_of, wait_for
 from tests.engine.conftest import home, project  # noqa: F401  short paths for sockets
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.cloud.card_form import CardForm
@@ -101,9 +101,9 @@ async def test_without_an_engine_what_is_known_is_shown_and_nothing_is_offered(
     world: World,
 ) -> None:
     async with on_cloud(world) as (screen, pilot):
-        screen.owner.control = None
+        app_of(screen).link.control = None
         await pilot.press("v")
-        assert "engine is not running" in screen.owner.notices[-1].message
+        assert "engine is not running" in app_of(screen).notices[-1].message
         await pilot.press("e")
         assert not isinstance(pilot.app.screen, CardForm)
         assert "@sandbox" in said(screen, "account")
@@ -122,10 +122,10 @@ async def test_a_token_is_typed_unseen_and_kept_for_the_session_without_a_keyrin
         assert form.input.password
         token = world.sandbox.token
         form.input.value = f"  {token}\n"
-        assert token not in text_of(screen.owner)
+        assert token not in text_of(screen.app)
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Confirm), 20)
-        await wait_for(pilot, lambda: "this session only" in text_of(screen.owner))
+        await wait_for(pilot, lambda: "this session only" in text_of(screen.app))
         await pilot.press("y")
         await wait_for(pilot, lambda: pilot.app.screen is form)
         await done(form, pilot)
@@ -133,7 +133,7 @@ async def test_a_token_is_typed_unseen_and_kept_for_the_session_without_a_keyrin
         assert state["session"] is True
         assert "kept for this session only. Replicate: valid, @sandbox" in form._said
         assert form.input.value == ""
-        assert token not in text_of(screen.owner)
+        assert token not in text_of(screen.app)
         await pilot.press("escape")
         await wait_for(pilot, lambda: "REPLICATE_API_TOKEN of the environment" in said(
             screen, "account"))  # fmt: skip
@@ -197,7 +197,7 @@ async def test_a_limit_from_nothing(world: World) -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert "of $1,250.50 / 30 d, refuses more" in said(screen, "spending")
-        assert "of $1,250.50 / 30 d" in screen.owner.status.spending
+        assert "of $1,250.50 / 30 d" in screen.context.status.spending
 
 
 async def test_stopping_jobs_at_the_limit_asks_once(world: World) -> None:
@@ -238,7 +238,7 @@ async def test_a_version_is_compared_pinned_and_followed_again(world: World) -> 
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Picker))
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page), 20)
-        assert f"Inputs of {model}" in text_of(screen.owner)
+        assert f"Inputs of {model}" in text_of(screen.app)
         await pilot.press("escape")
         await wait_for(pilot, lambda: pilot.app.screen is form)
         await go_to(form, pilot, f"pin {model}")
@@ -378,14 +378,14 @@ async def test_the_test_from_outside_asks_first(world: World) -> None:
         form = await open_form(screen, pilot, "listener", "outside")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "$0.0001" in text_of(screen.owner)
+        assert "$0.0001" in text_of(screen.app)
         await pilot.press("enter")  # the answer that stands first is no
         await wait_for(pilot, lambda: pilot.app.screen is form)
         assert len(world.predictions) == before
         await go_to(form, pilot, "how")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        assert "cloudflared tunnel --url http://127.0.0.1:" in text_of(screen.owner)
+        assert "cloudflared tunnel --url http://127.0.0.1:" in text_of(screen.app)
 
 
 async def test_the_network_is_set_and_what_fails_says_so(world: World) -> None:

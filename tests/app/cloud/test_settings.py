@@ -42,7 +42,7 @@ async def test_consent_and_polling_are_set_and_in_force(world: World) -> None:
         await done(form, pilot)
         assert world.engine.live.now.cloud.consent == "never"
         assert "uploads      never" in said(screen, "settings")
-        assert screen.owner.settings.cloud.consent == "never"
+        assert screen.context.settings.cloud.consent == "never"
         await go_to(form, pilot, "cloud.polling")
         await pilot.press("enter")
         await done(form, pilot)
@@ -55,7 +55,7 @@ async def test_consent_and_polling_are_set_and_in_force(world: World) -> None:
         await go_to(form, pilot, "file")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        assert str(world.home.settings_file) in text_of(screen.owner)
+        assert str(world.home.settings_file) in text_of(screen.app)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_every_period_can_be_chosen(
         assert load_settings(world.home, {}).spending.period == period
         await pilot.press("escape")
         await wait_for(pilot, lambda: f"of $20 / {words}, only warns" in said(screen, "spending"))
-        await wait_for(pilot, lambda: f"of $20 / {words}" in screen.owner.status.spending)
+        await wait_for(pilot, lambda: f"of $20 / {words}" in screen.context.status.spending)
 
 
 async def test_an_unknown_period_is_refused(world: World) -> None:
@@ -89,14 +89,14 @@ async def test_what_a_firewall_has_to_let_out(world: World) -> None:
         await open_form(screen, pilot, "network", "egress")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        page = text_of(screen.owner)
+        page = text_of(screen.app)
         known = screen.data.known["network_check"]["egress"]
         assert known["names"]
         assert known["ranges"]
         assert "replicate.delivery" in page
         assert all(one in page for one in known["names"])
         await pilot.press("y")  # the page is longer than the screen; all of it is copied
-        copied = screen.owner.clipboard.splitlines()
+        copied = screen.app.clipboard.splitlines()
         assert {one.strip() for one in copied} >= {*known["names"], *known["ranges"]}
 
 
@@ -106,7 +106,7 @@ async def test_before_the_first_check_there_is_nothing_to_let_out(world: World) 
         await open_form(screen, pilot, "network", "egress")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        assert "Check the network first." in text_of(screen.owner)
+        assert "Check the network first." in text_of(screen.app)
 
 
 async def test_the_status_page_in_full(world: World) -> None:
@@ -114,7 +114,7 @@ async def test_the_status_page_in_full(world: World) -> None:
         await open_form(screen, pilot, "network", "components")
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        page = text_of(screen.owner)
+        page = text_of(screen.app)
         components = screen.data.known["status_page"]["components"]
         assert components
         assert all(one["name"] in page for one in components)
@@ -130,7 +130,7 @@ async def test_the_status_page_in_full(world: World) -> None:
         }  # fmt: skip
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, Page))
-        page = text_of(screen.owner)
+        page = text_of(screen.app)
         assert "✗ H100" in page
         assert "Slow starts (investigating) 2026-11-23 13:20 We look." in page
         assert "The page cannot be read: no answer." in page

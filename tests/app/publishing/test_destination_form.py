@@ -90,28 +90,28 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
         )  # fmt: skip
         await wait_for(pilot, lambda: screen.data.keys == {"mine": "session"}, LONG)
         await pilot.press("shift+tab", "t")
-        await wait_for(pilot, lambda: "✓ mine" in text_of(screen.owner), LONG)
+        await wait_for(pilot, lambda: "✓ mine" in text_of(screen.app), LONG)
         await pilot.press("e")
         await top(pilot, DraftForm)
-        assert "kept until the engine ends" in text_of(screen.owner)
+        assert "kept until the engine ends" in text_of(screen.app)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
         world.engine.publishing.places.keys._session.clear()  # as another engine begins
         screen.data.read()
         await wait_for(
-            pilot, lambda: "! mine" in text_of(screen.owner)
-            and "keys are gone: press e" in text_of(screen.owner), LONG,
+            pilot, lambda: "! mine" in text_of(screen.app)
+            and "keys are gone: press e" in text_of(screen.app), LONG,
         )  # fmt: skip
         await pilot.press("e")
         form: Any = await top(pilot, DraftForm)
-        assert "gone; type it again" in text_of(screen.owner)
+        assert "gone; type it again" in text_of(screen.app)
         await fill_in(form, pilot, "access_key", ACCESS_KEY)
         await fill_in(form, pilot, "secret_key", SECRET)
         await fill_in(form, pilot, "save", "")
         confirm: Any = await top(pilot, Confirm)
         assert "fail until the keys are given again (e)" in "\n".join(confirm._details)
         await pilot.press("y")
-        await wait_for(pilot, lambda: "✓ mine" in text_of(screen.owner), LONG)
+        await wait_for(pilot, lambda: "✓ mine" in text_of(screen.app), LONG)
 
 
 async def test_a_hub_destination_says_whose_token_it_uses(
@@ -121,7 +121,7 @@ async def test_a_hub_destination_says_whose_token_it_uses(
     async with on_publishing(world) as (screen, pilot):
         await pilot.press("a")
         await top(pilot, DraftForm)
-        await wait_for(pilot, lambda: "deletes, as @sandbox" in text_of(screen.owner), LONG)
+        await wait_for(pilot, lambda: "deletes, as @sandbox" in text_of(screen.app), LONG)
 
 
 async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_full(
@@ -133,11 +133,11 @@ async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_fu
         await wait_for(pilot, lambda: screen.data.destinations, LONG)
         await pilot.press("shift+tab", "e")
         await top(pilot, DraftForm)
-        await wait_for(pilot, lambda: "Destination mine" in text_of(screen.owner))
+        await wait_for(pilot, lambda: "Destination mine" in text_of(screen.app))
         await pilot.press("enter")
-        form: Any = screen.owner.screen
+        form: Any = screen.app.screen
         await wait_for(pilot, lambda: form.input.has_focus)
-        await wait_for(pilot, lambda: "▸   Repository" in text_of(screen.owner))
+        await wait_for(pilot, lambda: "▸   Repository" in text_of(screen.app))
         assert str(form.typed_label.content) == "Repository"
         await pilot.press("escape", "escape")
         await top(pilot, PublishingScreen)

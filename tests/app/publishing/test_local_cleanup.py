@@ -37,8 +37,8 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
         assert row is not None
         assert (row.kind, row.job_id) == ("job", job_id)
         assert job_id not in screen.data.artifacts
-        await wait_for(pilot, lambda: "d delete" in text_of(screen.owner))
-        assert "= compare" in text_of(screen.owner)
+        await wait_for(pilot, lambda: "d delete" in text_of(screen.app))
+        assert "= compare" in text_of(screen.app)
         await pilot.press("y")
         assert copied == [found["folder"]]
         await pilot.press("d")

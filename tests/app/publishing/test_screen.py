@@ -13,7 +13,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.app.cloud.world import settings_of
-from tests.app.conftest import text_of, wait_for
+from tests.app.conftest import app_of, text_of, wait_for
 from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World, running_world, write_quick_settings
@@ -107,7 +107,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
     async with on_publishing(world) as (screen, pilot):
         found = await known(screen, pilot, job_id)
         await pilot.press("d")
-        assert "safe to delete" in screen.owner.notices[-1].message
+        assert "safe to delete" in app_of(screen).notices[-1].message
         await pilot.press("a")
         form = await top(pilot, DraftForm)
         await fill_in(form, pilot, "kind", "folder")
@@ -121,7 +121,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
         await fill_in(form, pilot, "save", "")
         await wait_for(pilot, lambda: screen.data.tested.get("folder", {}).get("ok"), LONG)
         await top(pilot, PublishingScreen)
-        assert "works, tested" in text_of(screen.owner)
+        assert "works, tested" in text_of(screen.app)
         await pilot.press("p")
         form = await top(pilot, PublishForm)
         await wait_for(pilot, lambda: form.draft.found, LONG)
@@ -136,8 +136,8 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
             pilot, lambda: all(one["published"] for one in screen.data.artifacts[job_id]["files"]),
             LONG,
         )  # fmt: skip
-        assert "✓ folder" in text_of(screen.owner)
-        assert any("Transfers shows how far" in one.message for one in screen.owner.notices)
+        assert "✓ folder" in text_of(screen.app)
+        assert any("Transfers shows how far" in one.message for one in app_of(screen).notices)
         await pilot.press("d")
         confirm = await top(pilot, Confirm)
         assert "looked at again" in "\n".join(confirm._details)
@@ -197,7 +197,7 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
         form = await top(pilot, DraftForm)
         await fill_in(form, pilot, "limit", "2 kB")
         await top(pilot, PublishingScreen)
-        await wait_for(pilot, lambda: "limit 2.0 KiB/s" in text_of(screen.owner), LONG)
+        await wait_for(pilot, lambda: "limit 2.0 KiB/s" in text_of(screen.app), LONG)
         names = [
             (await calls.publish(job_id, f"dir:{tmp_path}/{number}"))["transfer_id"]
             for number in range(4)
@@ -226,17 +226,19 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
         assert first is not None
         await pilot.press("enter")
         page = await top(pilot, TransferPage)
-        items = screen.owner.reader.transfer_items(first.transfer_id)
+        items = screen.context.reader.transfer_items(first.transfer_id)
         waiting = next(one for one in items if one.state == "waiting")
         told = {"transfer_id": first.transfer_id, "files": {str(waiting.seq): waiting.size // 2}}
-        screen.owner.transfer_told.publish(told)  # as the engine says it of larger files
+        screen.context.signals.transfer_changed.publish(
+            told
+        )  # as the engine says it of larger files
         await wait_for(pilot, lambda: any(" %" in line.text for line in page._lines), LONG)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
         number = names.index(first.transfer_id)
         await pilot.press("space")
         await wait_for(pilot, lambda: state(number) is TransferState.PAUSED, LONG)
-        await wait_for(pilot, lambda: "paused" in text_of(screen.owner), LONG)
+        await wait_for(pilot, lambda: "paused" in text_of(screen.app), LONG)
         at = [one.transfer_id for one in screen.data.transfers].index(first.transfer_id)
         assert screen.transfers.index == at
         await pilot.press("c")
@@ -260,7 +262,7 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
         assert found["checkpoints"]
         for name in ("artifacts", "transfers", "destinations", "artifacts"):
             assert screen.panel == name
-            text = text_of(screen.owner)
+            text = text_of(screen.app)
             assert f"▸ {name.capitalize()}" in text
             assert all(title in text for title in ("Artifacts", "Transfers", "Destinations"))
             others = [one.size.height for key, one in screen.lists.items() if key != name]
@@ -300,7 +302,7 @@ async def test_ended_transfers_leave_the_list_by_a_key(world: World, tmp_path: P
         await wait_for(pilot, lambda: len(screen.data.transfers) == 2, LONG)
         await pilot.press("Z")
         await wait_for(pilot, lambda: not screen.data.transfers, LONG)
-        assert "taken off the list" in screen.owner.notices[-1].message
+        assert "taken off the list" in app_of(screen).notices[-1].message
         found = await known(screen, pilot, job_id)
         assert all(len(file["published"]) == 3 for file in found["files"])
 
@@ -322,8 +324,8 @@ async def test_other_files_of_the_same_names_are_replaced_after_a_question(
             await fill_in(form, pilot, "place", to)
             await fill_in(form, pilot, "publish", "")
             question = await top(pilot, Confirm)
-            assert "Replace" in text_of(screen.owner)
-            assert "safetensors" in text_of(screen.owner)
+            assert "Replace" in text_of(screen.app)
+            assert "safetensors" in text_of(screen.app)
             await pilot.press(answer)
             await wait_for(pilot, lambda question=question: screen.app.screen is not question)
             if answer == "n":

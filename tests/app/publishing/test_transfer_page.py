@@ -42,7 +42,7 @@ async def test_keys_that_a_files_page_names_work_on_it(
         name = row.item["name"]
         await pilot.press("enter")
         await top(pilot, Page)
-        foot = lines_of(screen.owner)[-1]
+        foot = lines_of(screen.app)[-1]
         assert "p publish" in foot
         assert "d delete" in foot
         assert "y copy all" in foot
@@ -77,7 +77,7 @@ async def test_keys_of_a_transfers_page_are_those_of_its_state(
         await wait_for(pilot, lambda: state() is TransferState.RUNNING, LONG)
         await pilot.press("enter")
         await top(pilot, TransferPage)
-        foot = lines_of(screen.owner)[-1]
+        foot = lines_of(screen.app)[-1]
         assert "space pause" in foot
         assert "c cancel" in foot
         assert "retry" not in foot
@@ -86,7 +86,7 @@ async def test_keys_of_a_transfers_page_are_those_of_its_state(
         await wait_for(pilot, lambda: state() is TransferState.PAUSED, LONG)
         await pilot.press("enter")
         await top(pilot, TransferPage)
-        await wait_for(pilot, lambda: "space go on" in lines_of(screen.owner)[-1], LONG)
+        await wait_for(pilot, lambda: "space go on" in lines_of(screen.app)[-1], LONG)
         await pilot.press("c")
         await top(pilot, Confirm)
         await pilot.press("y")
@@ -94,6 +94,6 @@ async def test_keys_of_a_transfers_page_are_those_of_its_state(
         await pilot.press("enter")
         await top(pilot, TransferPage)
         await calls.limit("off")
-        assert "r retry" in lines_of(screen.owner)[-1]
+        assert "r retry" in lines_of(screen.app)[-1]
         await pilot.press("r")
         await wait_for(pilot, lambda: state() is TransferState.DONE, LONG)

@@ -44,7 +44,7 @@ async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def app_of(
+async def app_on(
     desk: Desk, shelf: Shelf, size: tuple[int, int] = (120, 40)
 ) -> AsyncIterator[tuple[SimpleTunerApp, Pilot[int]]]:
     async def attach() -> ControlClient:
@@ -78,7 +78,7 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
     desk: Desk, shelf: Shelf, size: tuple[int, int]
 ) -> None:
     job = half_way(shelf, desk)
-    async with app_of(desk, shelf, size) as (app, pilot):
+    async with app_on(desk, shelf, size) as (app, pilot):
         await pilot.press("3")
         screen = await wait_for(
             pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen, LONG
@@ -90,7 +90,7 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
         assert "does not have" in gone
         assert "0 files, 2 not here" in text_of(app)
         await pilot.press("p")
-        assert "No file of this job is here" in screen.owner.notices[-1].message
+        assert "No file of this job is here" in app.notices[-1].message
         await pilot.press("G")
         assert screen.artifacts.row.kind == "missing"
         name = screen.artifacts.row.item["name"]
@@ -116,7 +116,7 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
 
 async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, shelf: Shelf) -> None:
     job = half_way(shelf, desk)
-    async with app_of(desk, shelf) as (app, pilot):
+    async with app_on(desk, shelf) as (app, pilot):
         app.model.reload()
         app.open_job(job.job_id)
         screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
@@ -139,7 +139,7 @@ async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, shel
         job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"
     )
     desk.engine.recorder.writer.fetches.put([hostile])
-    async with app_of(desk, shelf) as (app, pilot):
+    async with app_on(desk, shelf) as (app, pilot):
         await pilot.press("3")
         await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen), LONG)
         await wait_for(pilot, lambda: "b.bin" in text_of(app), LONG)

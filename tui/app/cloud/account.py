@@ -62,7 +62,7 @@ class AccountCard(Card):
         return lines
 
     def _engine(self, width: int) -> list[Words]:
-        engine = self.data.app.engine
+        engine = self.data.context.engine
         if engine.state == "ready":
             return []
         if engine.state == "starting":
@@ -77,7 +77,7 @@ class AccountCard(Card):
         label = _KINDS[kind].split()[0] if kind == "replicate" else "Hub"
         name = known.get("username") or username(known)
         at = known.get("_at")
-        checked = f"  checked {formatting.ago(at, self.data.app.clock())}" if at else ""
+        checked = f"  checked {formatting.ago(at, self.data.context.clock())}" if at else ""
         if known.get("valid"):
             said = f" valid{place}"
             room = width - LABEL - len(f"● @{name}{said}{checked}")
@@ -168,7 +168,7 @@ class AccountCard(Card):
 
     def _keep(self, kind: str, checked: dict[str, Any]) -> dict[str, Any]:
         if kind == "huggingface" and checked:
-            self.data.known["hub"] = {**checked, "_at": self.data.app.clock()}
+            self.data.known["hub"] = {**checked, "_at": self.data.context.clock()}
         return checked
 
     def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:

@@ -21,7 +21,7 @@ from tui.app.widgets.piece_list import Entry, PieceList
 from tui.app.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
 _LABEL: Final = 16
@@ -70,9 +70,9 @@ class CardForm(ModalScreen[None]):
         self._instead: dict[str, str] = {}
 
     @property
-    def owner(self) -> SimpleTunerApp:
+    def context(self) -> AppContext:
         """The app, with its own type."""
-        return cast("SimpleTunerApp", self.app)
+        return cast("AppContext", self.app)
 
     # -- what it shows ------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class CardForm(ModalScreen[None]):
         self.app.push_screen(confirm, answered)
 
     def _start_work(self, key: str, value: str) -> None:
-        control = self.owner.control
+        control = self.context.control
         if control is None:
             self._failed(key, "The engine is not running; try again in a moment.")
             return
@@ -247,7 +247,7 @@ class CardForm(ModalScreen[None]):
         for solved in (key, self._instead.pop(key, key)):
             self.problems.pop(solved, None)
         self._tell(said)
-        self.owner.reload_settings()
+        self.context.reload_settings()
         self.card.data.load(self.card.READS)
         self.update()
 
@@ -273,9 +273,9 @@ class CardForm(ModalScreen[None]):
     def _tell(self, said: Said) -> None:
         self._said = said.text
         if said.copy:
-            self.owner.copy(said.copy)
+            self.context.copy(said.copy)
         elif said.level != "info":
-            self.owner.tell(said.text, "", said.level)
+            self.context.tell(said.text, "", said.level)
         if said.page:
             self.app.push_screen(Page(said.title, [Entry(words) for words in said.page]))
 

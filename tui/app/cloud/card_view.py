@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from rich.style import Style
 
     from tui.app.cloud.card import Card
-    from tui.app.cloud.screen import CloudScreen
 
 _FRAME = 4
 
@@ -29,6 +29,17 @@ class CardView(Widget, can_focus=True):
     BINDINGS: ClassVar = bindings(MOVE)
     ALLOW_SELECT = False
     DEFAULT_CSS = "CardView { height: auto; width: 100%; }"
+
+    class MoveWanted(Message):
+        """A key that moves was pressed; the screen that the card is on scrolls.
+
+        Attributes:
+            action_id: the move, such as `move.down`; `home` for the home key.
+        """
+
+        def __init__(self, action_id: str) -> None:
+            super().__init__()
+            self.action_id = action_id
 
     def __init__(self, card: Card) -> None:
         super().__init__(id=f"card-{card.NAME}")
@@ -83,12 +94,12 @@ class CardView(Widget, can_focus=True):
     # -- keys ---------------------------------------------------------------------------------
 
     def action_perform(self, action_id: str) -> None:
-        """The moves scroll the screen that the card is on."""
-        cast("CloudScreen", self.screen).move(action_id)
+        """Asks the screen to scroll."""
+        self.post_message(self.MoveWanted(action_id))
 
     def key_home(self) -> None:
-        """The home key needs no second press."""
-        cast("CloudScreen", self.screen).to_top()
+        """Asks for the top; unlike `g`, the home key needs no second press."""
+        self.post_message(self.MoveWanted("home"))
 
     def on_focus(self) -> None:
         """The mark shows."""

@@ -35,7 +35,7 @@ class DeliveryCard(Card):
     @property
     def usual(self) -> str:
         """The way that jobs take unless they say otherwise."""
-        return self.data.app.settings.cloud.delivery
+        return self.data.context.settings.cloud.delivery
 
     def checks(self) -> tuple[str, ...]:
         """The usual way, and those that were checked before."""
@@ -76,7 +76,7 @@ class DeliveryCard(Card):
         if not known:
             return [row(name, "– not verified", "dim", ("  e verifies it", "dim"))]
         at = known.get("_at")
-        when = f"  {formatting.ago(at, self.data.app.clock())}" if at else ""
+        when = f"  {formatting.ago(at, self.data.context.clock())}" if at else ""
         mark, tone, *_ = VERDICTS[verdict_of(known)]
         lines = [row(name, mark, tone, (when, "dim"))]
         lines += wrapped(str(known.get("summary") or ""), "dim", width, indent=2)
@@ -110,7 +110,7 @@ class DeliveryCard(Card):
             body["hub_model_id"] = self.data.hub_repo = value.strip()
             body["try"] = True
         answer = await control.cloud.check_delivery(**body)
-        self.data.known[f"delivery:{key}"] = {**answer, "_at": self.data.app.clock()}
+        self.data.known[f"delivery:{key}"] = {**answer, "_at": self.data.context.clock()}
         wrong = [str(one.get("message")) for one in answer.get("steps") or ()
                  if one.get("level") == "error"]  # fmt: skip
         name = WAYS[key][0]
@@ -122,7 +122,7 @@ class DeliveryCard(Card):
 
     def copies(self) -> str:
         """The folder that files come to."""
-        return str(self.data.app.outputs)
+        return str(self.data.context.outputs)
 
 
 def verdict_of(known: dict[str, Any]) -> str:

@@ -15,29 +15,10 @@ from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
     from tui.app.cloud.state import CloudData
     from tui.client.client import ControlClient
 
 _LIMIT: Final = "50"
-
-
-async def greet(app: SimpleTunerApp, control: ControlClient) -> None:
-    """Show the pages once, over the Cloud screen, to somebody who has done nothing yet."""
-    from tui.app.cloud.screen import CloudScreen
-    from tui.client.client import ControlError
-
-    try:
-        known = await control.cloud.onboarding()
-    except ControlError:
-        return  # there is always the checklist
-    states = {str(one.get("id")): one.get("state") for one in known.get("steps") or ()}
-    if known.get("finished") or states.get("first_job") != "open" or len(app.screen_stack) > 2:
-        return
-    app.show("cloud")
-    screen = app.screen
-    if isinstance(screen, CloudScreen):
-        app.call_after_refresh(lambda: app.push_screen(FirstRun(screen.data)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +143,7 @@ class FirstRun(ModalScreen[None]):
         limit = ""
         if money.get("enabled"):
             limit = f"Now: {formatting.dollars(int(money.get('limit_micros') or 0))}."
-        return {"outputs": self._data.app.outputs, "hardware": hardware, "rate": rate,
+        return {"outputs": self._data.context.outputs, "hardware": hardware, "rate": rate,
                 "token": token, "limit": limit}  # fmt: skip
 
     # -- keys ---------------------------------------------------------------------------------
@@ -191,7 +172,7 @@ class FirstRun(ModalScreen[None]):
 
             self.app.push_screen(CardForm(AccountCard(self._data), "replicate", typing=True), back)
         elif self._at == _LIMIT_PAGE:
-            self._data.app.deeds.run(self._set_limit)
+            self._data.context.call_engine(self._set_limit)
             self.action_next()
         else:
             self.action_next()
@@ -200,7 +181,7 @@ class FirstRun(ModalScreen[None]):
         answer = await control.cloud.set_limit(
             enabled=True, amount=_LIMIT, period="monthly", action="block"
         )
-        self._data.app.reload_settings()
+        self._data.context.reload_settings()
         self._data.load(("spending", "onboarding"))
         return f"{answer.get('message') or 'The limit is set'}."
 
@@ -213,5 +194,5 @@ class FirstRun(ModalScreen[None]):
             self._data.known["onboarding"] = await control.cloud.change_onboarding(finished=True)
             return ""
 
-        self._data.app.deeds.run(finish)
+        self._data.context.call_engine(finish)
         self.dismiss()

@@ -41,10 +41,12 @@ class HardwareCard(Card):
         return f"{profile.label}, {formatting.rate(self._rate(profile))}", "base"
 
     def _default(self) -> HardwareProfile:
-        return PROFILES.get(self.data.app.settings.cloud.hardware) or next(iter(PROFILES.values()))
+        return PROFILES.get(self.data.context.settings.cloud.hardware) or next(
+            iter(PROFILES.values())
+        )
 
     def _rate(self, profile: HardwareProfile) -> int:
-        return self.data.app.settings.rates_micros.get(profile.id, profile.micros_per_second)
+        return self.data.context.settings.rates_micros.get(profile.id, profile.micros_per_second)
 
     # -- what it says -------------------------------------------------------------------------
 
@@ -54,7 +56,7 @@ class HardwareCard(Card):
         shown = [one for one in PROFILES.values() if one.model or one.gpus == 1]
         lines += [self._profile(profile, width) for profile in shown]
         read_on = max(profile.read_on for profile in PROFILES.values())
-        changed = sum(one in self.data.app.settings.rates_micros for one in PROFILES)
+        changed = sum(one in self.data.context.settings.rates_micros for one in PROFILES)
         own = f", {changed} changed by you" if changed else ""
         lines.append(((f"Prices of {read_on:%Y-%m-%d}{own}. e changes them.", "dim"),))
         for model, label in TRAINERS.items():
@@ -62,7 +64,7 @@ class HardwareCard(Card):
         return lines
 
     def _profile(self, profile: HardwareProfile, width: int) -> Words:
-        settings = self.data.app.settings
+        settings = self.data.context.settings
         mark = "▸ " if profile.id == settings.cloud.hardware else "  "
         changed = profile.id in settings.rates_micros
         price = formatting.rate(self._rate(profile)) + ("*" if changed else "")
@@ -88,7 +90,7 @@ class HardwareCard(Card):
         return str(gpus.get(card, "unknown")) if isinstance(gpus, dict) else "unknown"
 
     def _versions(self, model: str, label: str, width: int) -> list[Words]:
-        pinned = self.data.app.settings.cloud.pinned_versions.get(model, "")
+        pinned = self.data.context.settings.cloud.pinned_versions.get(model, "")
         versions = self.data.versions_of(model)
         error = self.data.failed.get(f"versions:{model}")
         follows = ("pinned", "warn") if pinned else ("newest", "good")
@@ -125,7 +127,7 @@ class HardwareCard(Card):
                         one.best_for) for one in ready), profile.id),
         ]  # fmt: skip
         for model, label in TRAINERS.items():
-            pinned = self.data.app.settings.cloud.pinned_versions.get(model, "")
+            pinned = self.data.context.settings.cloud.pinned_versions.get(model, "")
             versions = self._choices(model)
             value = pinned[:_HASH] if pinned else "follows the newest"
             newest = (("", "follow the newest", ""), *versions)
@@ -176,7 +178,7 @@ class HardwareCard(Card):
     def copies(self) -> str:
         """The trainer that a new job would use, with its version."""
         model = self._default().model or ""
-        pinned = self.data.app.settings.cloud.pinned_versions.get(model)
+        pinned = self.data.context.settings.cloud.pinned_versions.get(model)
         newest = next((str(one.get("id")) for one in self.data.versions_of(model)), "")
         return f"{model}:{pinned or newest}".removesuffix(":")
 

@@ -90,7 +90,7 @@ class ListenerCard(Card):
     def _events(self, stats: dict[str, Any], width: int) -> list[Words]:
         taken, turned = int(stats.get("accepted") or 0), int(stats.get("rejected_total") or 0)
         again = int(stats.get("duplicates") or 0)
-        now = self.data.app.clock()
+        now = self.data.context.clock()
         when = ""
         if stats.get("last_accepted_at"):
             last = datetime.fromisoformat(str(stats["last_accepted_at"]))
@@ -120,7 +120,7 @@ class ListenerCard(Card):
     def seen(self, one: dict[str, Any], *, full: bool = False) -> Words:
         """What came, when, about which job, from where, and why it was turned away."""
         at = datetime.fromisoformat(str(one.get("at")))
-        when = formatting.stamp(at) if full else formatting.ago(at, self.data.app.clock())
+        when = formatting.stamp(at) if full else formatting.ago(at, self.data.context.clock())
         outcome, reason = str(one.get("outcome")), str(one.get("reason") or "")
         mark, tone = _MARKS.get(outcome, ("✗", "warn"))
         what = {
@@ -137,7 +137,7 @@ class ListenerCard(Card):
         if job_id.startswith("test-"):
             return "a test"
         try:
-            job = self.data.app.reader.job(job_id) if job_id else None
+            job = self.data.context.reader.job(job_id) if job_id else None
         except StoreError:
             job = None
         return job.name if job is not None else job_id

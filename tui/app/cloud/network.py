@@ -61,7 +61,7 @@ class NetworkCard(Card):
             lines += self._place(place, width, "" if advice == said else advice)
             said = advice
         if known.get("_at"):
-            ago = formatting.ago(known["_at"], self.data.app.clock())
+            ago = formatting.ago(known["_at"], self.data.context.clock())
             lines.append(((f"Checked {ago}; c checks again.", "dim"),))
         return [*lines, *self._ways(width), *self._page(width)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import events
+from textual import events, on
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 
@@ -46,7 +46,7 @@ class CloudScreen(AppScreen):
 
     def body(self) -> Iterable[Widget]:
         """Two columns of cards, which lie one below the other where there is no room."""
-        self.data = CloudData(self.owner, self, self._data_changed)
+        self.data = CloudData(self.context, self, self._data_changed)
         self.data.from_store()
         self.views = [CardView(card) for card in make_cards(self.data)]
         for view in self.views:
@@ -67,8 +67,8 @@ class CloudScreen(AppScreen):
         """Show what is known; ask for the rest."""
         super().on_mount()
         next(view for view in self.views if view.display).focus(scroll_visible=False)
-        self.owner.fact_changed.subscribe(self, self._fact_changed)
-        self.owner.engine_changed.subscribe(self, self._engine_changed)
+        self.context.signals.fact_changed.subscribe(self, self._fact_changed)
+        self.context.signals.engine_changed.subscribe(self, self._engine_changed)
         self._ask()
 
     def _ask(self) -> None:
@@ -104,7 +104,7 @@ class CloudScreen(AppScreen):
     def _form(self) -> CardForm | None:
         from tui.app.cloud.card_form import CardForm
 
-        top = self.owner.screen
+        top = self.context.screen
         return top if isinstance(top, CardForm) and top.is_mounted else None
 
     def on_screen_resume(self) -> None:
@@ -125,8 +125,10 @@ class CloudScreen(AppScreen):
         here = self.focused
         return here if isinstance(here, CardView) else self.views[0]
 
-    def move(self, action_id: str) -> None:
-        """Scroll by a line, half a page, a page, or to an end."""
+    @on(CardView.MoveWanted)
+    def _move(self, event: CardView.MoveWanted) -> None:
+        """Scrolls by a line, half a page, a page, or to an end."""
+        action_id = event.action_id
         page = max(1, self.scroll.size.height - 1)
         by = {
             "move.down": 1, "move.up": -1, "move.half_down": page // 2,
@@ -136,20 +138,16 @@ class CloudScreen(AppScreen):
             self.scroll.scroll_relative(y=by, animate=False)
         elif action_id == "move.bottom":
             self.scroll.scroll_end(animate=False)
-        elif action_id == "move.top" and self._second_g():
-            self.to_top()
+        elif action_id == "home" or (action_id == "move.top" and self._second_g()):
+            self.scroll.scroll_home(animate=False)
         if action_id != "move.top":
             self._second_g.forget()
-
-    def to_top(self) -> None:
-        """The first card's first line."""
-        self.scroll.scroll_home(animate=False)
 
     def why_not(self, action: Action) -> str:
         """Checks and changes need the engine."""
         if action.group != "cloud":
             return super().why_not(action)
-        if action.name in ("check", "check_all", "days", "edit") and self.owner.control is None:
+        if action.name in ("check", "check_all", "days", "edit") and self.context.control is None:
             return "The engine is not running; this is possible when it is."
         if action.name == "edit" and not self.view.card.items():
             return "There is nothing to change on this card."
@@ -163,7 +161,7 @@ class CloudScreen(AppScreen):
         """The card's form."""
         from tui.app.cloud.card_form import CardForm
 
-        self.owner.push_screen(CardForm(self.view.card))
+        self.context.push_screen(CardForm(self.view.card))
 
     def do_check(self) -> None:
         """This card's checks."""
@@ -192,11 +190,11 @@ class CloudScreen(AppScreen):
 
     def do_copy(self) -> None:
         """What this card has to copy; the path of the settings file where there is nothing."""
-        self.owner.copy(self.view.card.copies() or str(self.owner.home.settings_file))
+        self.context.copy(self.view.card.copies() or str(self.context.home.settings_file))
 
     def do_back(self) -> None:
         """Back."""
-        self.owner.pop_screen()
+        self.context.pop_screen()
 
 
 _ALL: Final[tuple[type[Card], ...]] = (

@@ -28,7 +28,7 @@ class SettingsCard(Card):
     @property
     def problems(self) -> list[str]:
         """What of the file cannot be used, in words."""
-        return [one.words() for one in self.data.app.settings.problems]
+        return [one.words() for one in self.data.context.settings.problems]
 
     def state(self) -> tuple[str, str]:
         """Whether the file can be used."""
@@ -37,7 +37,7 @@ class SettingsCard(Card):
 
     def lines(self, width: int) -> list[Words]:
         """What holds, and where it is kept."""
-        cloud = self.data.app.settings.cloud
+        cloud = self.data.context.settings.cloud
         _, words, what = _consent(cloud.consent)
         lines: list[Words] = []
         for problem in self.problems:
@@ -51,15 +51,15 @@ class SettingsCard(Card):
         if cloud.config_roots:
             lines += wrapped(", ".join(cloud.config_roots), "base", width, label="configs")
         room = width - LABEL
-        lines.append(row("results", fit_end(str(self.data.app.outputs), room)))
-        lines.append(row("file", fit_end(str(self.data.app.home.settings_file), room), "dim"))
+        lines.append(row("results", fit_end(str(self.data.context.outputs), room)))
+        lines.append(row("file", fit_end(str(self.data.context.home.settings_file), room), "dim"))
         return lines
 
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
         """What has no card of its own."""
-        cloud = self.data.app.settings.cloud
+        cloud = self.data.context.settings.cloud
         words = _consent(cloud.consent)[1]
         polling = "on" if cloud.polling else "off"
         roots, folder = ", ".join(cloud.config_roots), cloud.outputs_dir
@@ -95,7 +95,7 @@ class SettingsCard(Card):
     def _file(self) -> tuple[Words, ...]:
         problems = [((f"✗ {one}", "bad"),) for one in self.problems]
         return (
-            ((str(self.data.app.home.settings_file), "accent"),),
+            ((str(self.data.context.home.settings_file), "accent"),),
             (("", "base"),),
             (
                 ("simpletuner-tui settings edit", "accent"),
@@ -113,7 +113,7 @@ class SettingsCard(Card):
 
     def copies(self) -> str:
         """The file's path."""
-        return str(self.data.app.home.settings_file)
+        return str(self.data.context.home.settings_file)
 
 
 def _consent(name: str) -> tuple[str, str, str]:

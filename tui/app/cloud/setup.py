@@ -76,7 +76,7 @@ class SetupCard(Card):
         if action == "again":
             from tui.app.cloud.first_run import FirstRun
 
-            self.data.app.push_screen(FirstRun(self.data))
+            self.data.context.push_screen(FirstRun(self.data))
             return Said()
         self.data.known["onboarding"] = await control.cloud.change_onboarding(**{action: [step]})
         return Said()

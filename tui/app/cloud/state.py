@@ -12,7 +12,7 @@ from tui.store.schema import StoreError
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient, ControlError
 
 Known = dict[str, Any]
@@ -48,8 +48,8 @@ class CloudData:
         hub_repo: the repository that a check of the Hub is about.
     """
 
-    def __init__(self, app: SimpleTunerApp, screen: Screen[Any], changed: Callable[[], None]):
-        self.app = app
+    def __init__(self, context: AppContext, screen: Screen[Any], changed: Callable[[], None]):
+        self.context = context
         self.known: dict[str, Known] = {}
         self.busy: set[str] = set()
         self.failed: dict[str, ControlError] = {}
@@ -64,12 +64,12 @@ class CloudData:
     @property
     def base(self) -> str:
         """The API base that the screen is about."""
-        return self.app.settings.cloud.api_base
+        return self.context.settings.cloud.api_base
 
     @property
     def sandbox(self) -> bool:
         """Whether that is a server on this machine."""
-        return self.app.sandbox or is_loopback(self.base)
+        return self.context.sandbox or is_loopback(self.base)
 
     def from_store(self) -> None:
         """Everything that was known before anybody was asked."""
@@ -81,7 +81,7 @@ class CloudData:
     def read_fact(self, name: str) -> None:
         """Read one fact again; those about another account are not for this screen."""
         try:
-            found = self.app.reader.fact(name)
+            found = self.context.reader.fact(name)
         except StoreError:
             return
         if found is None or not isinstance(found.value, dict):
@@ -104,7 +104,7 @@ class CloudData:
     def versions_of(self, model: str) -> list[Known]:
         """Versions of a trainer, newest first, as last read."""
         try:
-            found = self.app.reader.fact(scoped(f"versions:{model}", self.base))
+            found = self.context.reader.fact(scoped(f"versions:{model}", self.base))
         except StoreError:
             return []
         value = found.value if found is not None and isinstance(found.value, dict) else {}
@@ -117,7 +117,7 @@ class CloudData:
     def is_old(self, name: str) -> bool:
         """Whether an answer is missing, or was given too long ago to be believed unasked."""
         at = self.get(name).get("_at")
-        return at is None or (self.app.clock() - at).total_seconds() > _OLD
+        return at is None or (self.context.clock() - at).total_seconds() > _OLD
 
     # -- from the engine ----------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class CloudData:
 
     def load(self, names: Iterable[str]) -> None:
         """Ask for some of them, side by side; leaving the screen calls it off."""
-        control = self.app.control
+        control = self.context.control
         if control is None:
             return
         for name in names:
@@ -156,7 +156,7 @@ class CloudData:
         try:
             answer = await self._ask(control, name)
             if answer:
-                self.known[name] = {**answer, "_at": self.app.clock()}
+                self.known[name] = {**answer, "_at": self.context.clock()}
             self.failed.pop(name, None)
         except ControlError as error:
             self.failed[name] = error

@@ -23,7 +23,7 @@ from tui.app.widgets.prompt_line import PromptLine
 from tui.base.formatting import plural, size
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
 
 _AT_ONCE: Final = 1_000
 """Lines that are read together."""
@@ -56,8 +56,9 @@ class LogPanel(Vertical):
         self.view.focus()
 
     @property
-    def _owner(self) -> SimpleTunerApp:
-        return cast("SimpleTunerApp", self.app)
+    def context(self) -> AppContext:
+        """The app, with its own type."""
+        return cast("AppContext", self.app)
 
     # -- title --------------------------------------------------------------------------------
 
@@ -120,9 +121,9 @@ class LogPanel(Vertical):
         elif what == "copy":
             self._copy()
         elif what == "no hit":
-            self._owner.tell(f"No more hits for “{plain(query.text if query else '')}” that way.")
+            self.context.tell(f"No more hits for “{plain(query.text if query else '')}” that way.")
         elif what == "no step":
-            self._owner.tell("The log has no line about that step or a later one.")
+            self.context.tell("The log has no line about that step or a later one.")
 
     async def _ask(self, prompt: PromptLine) -> None:
         await self.query(PromptLine).remove()
@@ -133,7 +134,7 @@ class LogPanel(Vertical):
         event.stop()
         problem = self._act(event)
         if problem:
-            self._owner.tell(problem, level="warning")
+            self.context.tell(problem, level="warning")
             return
         await self.query(PromptLine).remove()
         self.view.focus()
@@ -171,7 +172,7 @@ class LogPanel(Vertical):
         copy_text(self.app, "\n".join(lines))
         self.view.window.anchor = None
         self.view.changed()
-        self._owner.tell(f"Copied {plural(len(lines), 'line')}.")
+        self.context.tell(f"Copied {plural(len(lines), 'line')}.")
 
     async def _save(self, target: Path) -> None:
         def copy() -> int:
@@ -183,10 +184,10 @@ class LogPanel(Vertical):
         try:
             written = await asyncio.to_thread(copy)
         except OSError as error:
-            self._owner.tell(f"{target}: {error.strerror or error}.", "Choose another name.",
+            self.context.tell(f"{target}: {error.strerror or error}.", "Choose another name.",
                              "error")  # fmt: skip
         else:
-            self._owner.tell(f"Saved {size(written)} as {target}.")
+            self.context.tell(f"Saved {size(written)} as {target}.")
 
     def _pipe(self, command: str) -> None:
         """Give the shown lines to a command that has the terminal meanwhile."""
@@ -213,9 +214,9 @@ class LogPanel(Vertical):
                 # A shell on purpose: the user typed (or set as $PAGER) a command line.
                 done = subprocess.run(command, shell=True, input=text, check=False)  # noqa: S602
         except SuspendNotSupported:
-            self._owner.tell("This terminal cannot be lent to another program.", level="warning")
+            self.context.tell("This terminal cannot be lent to another program.", level="warning")
             return
-        self._owner.do_redraw()
+        self.context.do_redraw()
         if done.returncode not in (0, 141):  # 141: the reader closed the pipe, as pagers do
-            self._owner.tell(f"“{command}” ended with exit code {done.returncode}.",
+            self.context.tell(f"“{command}” ended with exit code {done.returncode}.",
                              level="warning")  # fmt: skip

@@ -17,7 +17,7 @@ from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
 
 
 class MetricsPanel(Vertical):
@@ -44,7 +44,7 @@ class MetricsPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """The chart."""
-        self.chart = MetricChart(ascii_only=cast("SimpleTunerApp", self.app).settings.ui.ascii)
+        self.chart = MetricChart(ascii_only=cast("AppContext", self.app).settings.ui.ascii)
         yield self.chart
 
     def on_mount(self) -> None:
@@ -69,7 +69,7 @@ class MetricsPanel(Vertical):
             self.run_worker(self._load(), group="metrics")
 
     async def _load(self) -> None:
-        database = cast("SimpleTunerApp", self.app).home.database
+        database = cast("AppContext", self.app).home.database
         try:
             while self._again:
                 self._again = False

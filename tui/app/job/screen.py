@@ -15,6 +15,7 @@ from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.reasons import PageState, why_not
 from tui.app.job.tabs import DIAGNOSIS, TABS, JobTabs
+from tui.app.jobs.actions import JobActions
 from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
@@ -54,6 +55,7 @@ class JobScreen(AppScreen):
 
     def body(self) -> Iterable[Widget]:
         """Head, tabs, and room for one of them."""
+        self._actions = JobActions(self.context)
         self.read()
         self.title_line = PanelTitle()
         self.head = JobHead()
@@ -67,22 +69,22 @@ class JobScreen(AppScreen):
     def read(self) -> None:
         """Read the record again; on a store that cannot be read, keep what is known."""
         try:
-            self.job = self.owner.reader.job(self.job_id)
+            self.job = self.context.reader.job(self.job_id)
         except StoreError as error:
-            self.owner.tell(error.message, error.advice, "error")
+            self.context.tell(error.message, error.advice, "error")
 
     # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """Fill the first tab and follow the job."""
         super().on_mount()
-        self.owner.jobs_changed.subscribe(self, self._jobs_changed)
-        self.owner.upload_progress.subscribe(self, self._uploading)
-        self.owner.fetch_told.subscribe(self, self._fetch_told)
+        self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
+        self.context.signals.upload_progress.subscribe(self, self._uploading)
+        self.context.signals.fetch_changed.subscribe(self, self._fetch_changed)
         self._tell_engine(self.job_id)
         if self.job is None:
-            self.owner.tell("There is no such job any more.")
-            self.owner.call_later(self._leave)
+            self.context.tell("There is no such job any more.")
+            self.context.call_later(self._leave)
             return
         self._show_head()
         self.tabs.begin()
@@ -91,14 +93,14 @@ class JobScreen(AppScreen):
     def _leave(self) -> None:
         """Back to the list. Not awaited: a screen cannot wait for its own end."""
         if self.is_current:
-            self.owner.pop_screen()
+            self.context.pop_screen()
 
     def on_unmount(self) -> None:
         """The job needs no close watch any more."""
         self._tell_engine(None)
 
     def _tell_engine(self, job_id: str | None) -> None:
-        control = self.owner.control
+        control = self.context.control
         if control is None:
             return
 
@@ -108,7 +110,7 @@ class JobScreen(AppScreen):
             except ControlError as error:
                 self.log.debug(error.message)  # the job is polled less often, nothing else
 
-        self.owner.run_worker(tell(control), group="focus", exclusive=True)
+        self.context.run_worker(tell(control), group="focus", exclusive=True)
 
     def _jobs_changed(self, change: JobsChanged) -> None:
         if self.job_id in change.job_ids:
@@ -124,8 +126,8 @@ class JobScreen(AppScreen):
         before = self.job
         self.read()
         if self.job is None:
-            self.owner.tell("This job's record was deleted.")
-            self.owner.pop_screen()
+            self.context.tell("This job's record was deleted.")
+            self.context.pop_screen()
             return
         self._show_head()
         self.tabs.show(self.job)
@@ -133,14 +135,14 @@ class JobScreen(AppScreen):
         self.update_footer()
         failed_now = before is not None and before.status is not JobStatus.FAILED and self._failed
         if failed_now and self.tabs.add_diagnosis():
-            self.owner.tell("The job failed.", "The Diagnosis tab says why.", "error")
+            self.context.tell("The job failed.", "The Diagnosis tab says why.", "error")
 
     def _uploading(self, progress: UploadProgress) -> None:
         if progress.job_id == self.job_id:
             self._upload = progress
             self._show_head()
 
-    def _fetch_told(self, told: Mapping[str, Any]) -> None:
+    def _fetch_changed(self, told: Mapping[str, Any]) -> None:
         """A file of this job is coming: the tab is filled again, a few times a second at most."""
         if told.get("job_id") == self.job_id and self.tabs.tab == "Files" and not self._fetching:
             self._fetching = self.set_timer(_FETCH_PERIOD, self._fetched)
@@ -171,8 +173,8 @@ class JobScreen(AppScreen):
             return
         family = " ".join(part for part in (job.model_family, job.model_flavour) if part)
         self.title_line.set((job.name, family), (job.job_id,))
-        unheard = self.owner.model.unheard.get(self.job_id)
-        self.head.set(facts.head(job, self.owner.clock(), self._upload, unheard))
+        unheard = self.context.model.unheard.get(self.job_id)
+        self.head.set(facts.head(job, self.context.clock(), self._upload, unheard))
 
     # -- what can be done ---------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class JobScreen(AppScreen):
     def actions(self) -> tuple[Action, ...]:
         """The page's actions with those of the open tab."""
         extra = {"Log": LOG, "Metrics": CHART}.get(self.tabs.tab, ())
-        return self.owner.keymap.resolve((*extra, *self.ACTIONS, *APP))
+        return self.context.keymap.resolve((*extra, *self.ACTIONS, *APP))
 
     async def action_perform(self, action_id: str) -> None:
         """Actions of the log and the chart are done by those."""
@@ -210,7 +212,7 @@ class JobScreen(AppScreen):
         if job is None:
             return "The job is gone."
         page = PageState(
-            engine=self.owner.control is not None,
+            engine=self.context.control is not None,
             tab=self.tabs.tab,
             comparing=self.tabs.compared is not None,
             comparable=name == "compare" and self._other() is not None,
@@ -222,7 +224,7 @@ class JobScreen(AppScreen):
         return why_not(name, job, page)
 
     def _has_files(self) -> bool:
-        found = self.owner.reader.rows([self.job_id]).get(self.job_id)
+        found = self.context.reader.rows([self.job_id]).get(self.job_id)
         return found is not None and found.file_count > 0
 
     def _no_hits(self, name: str) -> str:
@@ -242,11 +244,11 @@ class JobScreen(AppScreen):
 
     def do_cancel(self) -> None:
         """Ask, then cancel."""
-        self.owner.deeds.cancel([self.job_id])
+        self._actions.cancel([self.job_id])
 
     def do_collect(self) -> None:
         """Fetch files."""
-        self.owner.deeds.collect([self.job_id])
+        self._actions.collect([self.job_id])
 
     def do_publish(self) -> None:
         """Ask what and where to; from the Files tab, the file of the cursor."""
@@ -254,13 +256,13 @@ class JobScreen(AppScreen):
 
         file = self.tabs.file
         if file is not None and self.job is not None:
-            publish_file(self.owner, self.job_id, file)
+            publish_file(self.context, self.job_id, file)
         else:
-            publish_jobs(self.owner, [self.job_id])
+            publish_jobs(self.context, [self.job_id])
 
     def do_web(self) -> None:
         """Show and copy the address."""
-        self.owner.deeds.web(self.job_id)
+        self._actions.web(self.job_id)
 
     def do_edit(self) -> None:
         """The form with this job's settings, what failed changed."""
@@ -271,20 +273,18 @@ class JobScreen(AppScreen):
         self._open_form(changed=False)
 
     def _open_form(self, *, changed: bool) -> None:
-        from tui.app.new_job.screen import NewJobScreen
-
         if self.job is not None:
             draft = facts.draft_again(self.job, changed=changed)
-            self.owner.push_screen(NewJobScreen(draft, facts.refused_fields(self.job)))
+            self.context.new_job(draft, facts.refused_fields(self.job))
 
     def _other(self) -> JobRecord | None:
         """The job to compare with: a marked one, else the one before this in the list."""
-        model = self.owner.model
+        model = self.context.model
         others = [one for one in model.ids if one in model.marks and one != self.job_id]
         if not others:
             place = model.position(self.job_id)
             others = list(model.ids[place + 1 : place + 2]) if place is not None else []
-        return self.owner.reader.job(others[0]) if others else None
+        return self.context.reader.job(others[0]) if others else None
 
     def do_compare(self) -> None:
         """Begin or end comparing."""
@@ -292,17 +292,17 @@ class JobScreen(AppScreen):
 
     def do_copy(self) -> None:
         """Copy what the cursor is on."""
-        self.owner.copy(self.tabs.copy_text() or self.job_id)
+        self.context.copy(self.tabs.copy_text() or self.job_id)
 
     def do_copy_hash(self) -> None:
         """Copy a file's hash."""
         if self.tabs.file is not None:
-            self.owner.copy(self.tabs.file.sha256)
+            self.context.copy(self.tabs.file.sha256)
 
     def do_copy_command(self) -> None:
         """Copy the command line that shows what the open tab shows."""
         verb = {"Log": "logs", "Metrics": "metrics"}.get(self.tabs.tab, "job")
-        self.owner.copy(f"simpletuner-tui {verb} {self.job_id}")
+        self.context.copy(f"simpletuner-tui {verb} {self.job_id}")
 
     @on(VirtualList.Opened)
     async def do_line(self) -> None:
@@ -315,7 +315,7 @@ class JobScreen(AppScreen):
 
             width = max(40, self.size.width - 12)
             parts = textwrap.wrap((current.copy or current.text).strip(), width)
-            self.owner.push_screen(Page(self.tabs.tab, [entry(part) for part in parts]))
+            self.context.push_screen(Page(self.tabs.tab, [entry(part) for part in parts]))
             return
         await self.tabs.open("Log")
         panel = self.tabs.panel
@@ -325,10 +325,10 @@ class JobScreen(AppScreen):
     def do_open(self) -> None:
         """Show the file's folder on the desktop."""
         if self.tabs.file is not None:
-            folder = (self.owner.outputs / self.tabs.file.path).parent
-            self.owner.tell(show_folder(folder) or f"Opening {folder}.")
+            folder = (self.context.outputs / self.tabs.file.path).parent
+            self.context.tell(show_folder(folder) or f"Opening {folder}.")
 
     def do_back(self) -> None:
         """One step back inside the tab, then back to the list."""
         if not self.tabs.step_back():
-            self.owner.pop_screen()
+            self.context.pop_screen()

@@ -22,7 +22,7 @@ from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
 
 TABS: Final = ("Log", "Metrics", "Stages", "Config", "Files", "Events")
 DIAGNOSIS: Final = "Diagnosis"
@@ -65,8 +65,9 @@ class JobTabs(Vertical):
         self._opened(self.tab)
 
     @property
-    def _owner(self) -> SimpleTunerApp:
-        return cast("SimpleTunerApp", self.app)
+    def context(self) -> AppContext:
+        """The app, with its own type."""
+        return cast("AppContext", self.app)
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -104,11 +105,11 @@ class JobTabs(Vertical):
 
     def _make(self, name: str, job: JobRecord) -> Widget:
         if name == "Log":
-            return LogPanel(self._owner.home.log_file(job.job_id), job.name)
+            return LogPanel(self.context.home.log_file(job.job_id), job.name)
         if name == "Metrics":
             return MetricsPanel(job)
         if name == "Files":
-            return FileList(self._owner.clock, "No file has arrived yet.")
+            return FileList(self.context.clock, "No file has arrived yet.")
         return PieceList(_EMPTY.get(name, ""))
 
     # -- filling ------------------------------------------------------------------------------
@@ -136,12 +137,12 @@ class JobTabs(Vertical):
                 words = [f"with {compared.name}"] if compared else []
                 self._say(self.tab, (*words, plural(panel.count, "line")))
         except StoreError as error:
-            self._owner.tell(error.message, error.advice, "error")
+            self.context.tell(error.message, error.advice, "error")
 
     def _entries(self, job: JobRecord) -> list[Entry]:
-        reader = self._owner.reader
+        reader = self.context.reader
         if self.tab == "Stages":
-            return facts.stage_entries(job, reader.stages(job.job_id), self._owner.clock())
+            return facts.stage_entries(job, reader.stages(job.job_id), self.context.clock())
         if self.tab == "Events":
             return facts.event_entries(reader.events(job.job_id))
         if self.tab == DIAGNOSIS:
@@ -151,12 +152,12 @@ class JobTabs(Vertical):
         return facts.config_entries(job)
 
     def _fill_files(self, panel: FileList, job: JobRecord) -> None:
-        files = self._owner.reader.files(job.job_id)
-        missing = self._owner.reader.fetches(job.job_id)
+        files = self.context.reader.files(job.job_id)
+        missing = self.context.reader.fetches(job.job_id)
         if list(panel.files) != files or list(panel.missing) != missing:
             panel.set(files, missing)
         total = sum(file.size for file in files)
-        where = str(self._owner.outputs)
+        where = str(self.context.outputs)
         away = (f"{len(missing)} not here",) if missing else ()
         self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}", *away))
 
@@ -209,7 +210,7 @@ class JobTabs(Vertical):
         """What the cursor is on, to be copied; empty where that is nothing."""
         panel = self.panel
         if isinstance(panel, FileList) and panel.file is not None:
-            return str(self._owner.outputs / panel.file.path)
+            return str(self.context.outputs / panel.file.path)
         if isinstance(panel, PieceList) and panel.current is not None:
             return panel.current.copy or panel.current.text.strip()
         if isinstance(panel, MetricsPanel):

@@ -11,22 +11,22 @@ from tui.base.job_status import STATUS_WORDS
 from tui.store.records import JobRow
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
 
-class Deeds:
+class JobActions:
     """Cancel, delete, collect, sync: the same for the list and for a job's page."""
 
-    def __init__(self, app: SimpleTunerApp) -> None:
-        self._app = app
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
 
     def _rows(self, job_ids: Sequence[str]) -> list[JobRow]:
-        found = self._app.reader.rows(job_ids)
+        found = self._context.reader.rows(job_ids)
         return [found[job_id] for job_id in job_ids if job_id in found]
 
     def _line(self, row: JobRow) -> str:
-        cost = cost_now(row, self._app.clock())
+        cost = cost_now(row, self._context.clock())
         words = [row.name, STATUS_WORDS[row.status]]
         if row.step is not None and row.total_steps:
             words.append(f"step {row.step:,} of {row.total_steps:,}")
@@ -39,7 +39,7 @@ class Deeds:
         """Ask, then cancel those that still run."""
         rows = [row for row in self._rows(job_ids) if row.status.is_active]
         if not rows:
-            self._app.tell("None of these jobs is running.")
+            self._context.tell("None of these jobs is running.")
             return
         one = rows[0].name if len(rows) == 1 else f"{len(rows)} jobs"
         self._ask(
@@ -55,7 +55,9 @@ class Deeds:
         """Ask, then remove the records of finished jobs."""
         rows = [row for row in self._rows(job_ids) if row.status.is_terminal]
         if not rows:
-            self._app.tell("Only finished jobs can be deleted.", "Cancel a running one first (c).")
+            self._context.tell(
+                "Only finished jobs can be deleted.", "Cancel a running one first (c)."
+            )
             return
         one = f"the record of {rows[0].name}" if len(rows) == 1 else f"{len(rows)} records"
         details = [self._line(row) for row in rows]
@@ -87,14 +89,14 @@ class Deeds:
         async def all_of_them(control: ControlClient) -> str:
             for row in rows:
                 await call(control, row)
-                self._app.model.marks.discard(row.job_id)
+                self._context.model.marks.discard(row.job_id)
             return done(rows[0]) if len(rows) == 1 else f"{len(rows)} jobs: asked for."
 
         def answered(agreed: bool | None) -> None:
             if agreed:
-                self.run(all_of_them)
+                self._context.call_engine(all_of_them)
 
-        self._app.push_screen(Confirm(question, details, yes=yes), answered)
+        self._context.push_screen(Confirm(question, details, yes=yes), answered)
 
     def collect(self, job_ids: Sequence[str]) -> None:
         """Fetch what finished jobs produced."""
@@ -110,8 +112,8 @@ class Deeds:
             return f"{words}, {missing} cannot be had any more." if missing else f"{words}."
 
         if rows:
-            self._app.tell(f"Fetching files of {formatting.plural(len(rows), 'job')}…")
-            self.run(fetch)
+            self._context.tell(f"Fetching files of {formatting.plural(len(rows), 'job')}…")
+            self._context.call_engine(fetch)
 
     def sync(self) -> None:
         """Bring in jobs that were started elsewhere."""
@@ -120,32 +122,12 @@ class Deeds:
             answer = await control.sync()
             return str(answer.get("message") or f"{answer.get('synced', 0)} jobs brought in.")
 
-        self.run(sync)
+        self._context.call_engine(sync)
 
     def web(self, job_id: str) -> None:
         """Show and copy the address of the job's page."""
-        record = self._app.reader.job(job_id)
+        record = self._context.reader.job(job_id)
         if record is None or not record.web_url:
-            self._app.tell("This job has no web page yet.")
+            self._context.tell("This job has no web page yet.")
             return
-        self._app.copy(record.web_url)
-
-    def run(self, call: Callable[[ControlClient], Awaitable[str]]) -> None:
-        """Make a call to the engine and say how it went."""
-        from tui.client.client import ControlError
-
-        control = self._app.control
-        if control is None:
-            self._app.tell("The engine is still starting; try again in a moment.")
-            return
-
-        async def work() -> None:
-            try:
-                said = await call(control)
-            except ControlError as error:
-                self._app.tell(error.message, error.advice, "error")
-            else:
-                if said:
-                    self._app.tell(said)
-
-        self._app.run_worker(work(), group="deeds", exit_on_error=False)
+        self._context.copy(record.web_url)

@@ -23,8 +23,8 @@ from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
     from tui.app.chart.chart import MetricChart
+    from tui.app.context import AppContext
 
 
 class TailView(Widget):
@@ -64,9 +64,9 @@ class TailView(Widget):
 class JobPreview(Vertical):
     """A joined panel under the list."""
 
-    def __init__(self, owner: SimpleTunerApp) -> None:
+    def __init__(self, context: AppContext) -> None:
         super().__init__(id="preview")
-        self._owner = owner
+        self.context = context
         self._chart: MetricChart | None = None
         self._job_id: str | None = None
         self.display = False
@@ -83,7 +83,7 @@ class JobPreview(Vertical):
         title = self.query_one("#preview-title", PanelTitle)
         tail = self.query_one(TailView)
         try:
-            job = self._owner.reader.job(job_id) if job_id else None
+            job = self.context.reader.job(job_id) if job_id else None
         except StoreError:
             job = None
         if job is None:
@@ -92,7 +92,7 @@ class JobPreview(Vertical):
             self._curve(None)
             return
         title.set(headline(job))
-        tail.set(log_tail(self._owner.home.log_file(job.job_id), self.size.height or 12))
+        tail.set(log_tail(self.context.home.log_file(job.job_id), self.size.height or 12))
         self._curve(job)
 
     def log_region(self) -> Region:
@@ -106,7 +106,7 @@ class JobPreview(Vertical):
         series: list[Any] = []
         if job is not None:
             with contextlib.suppress(StoreError):
-                steps, values = self._owner.reader.metrics(job.job_id, "loss")
+                steps, values = self.context.reader.metrics(job.job_id, "loss")
                 if steps:
                     series = [Series("loss", steps, values)]
         if self._chart is None:

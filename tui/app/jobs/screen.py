@@ -11,11 +11,12 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
+from tui.app.jobs.actions import JobActions
 from tui.app.jobs.job_list import JobList
 from tui.app.jobs.preview import JobPreview
 from tui.app.keys.actions import JOBS, MOVE, Action
 from tui.app.shell.jobs_model import SORTS
-from tui.app.shell.messages import JobsChanged
+from tui.app.shell.messages import EngineState, JobsChanged
 from tui.app.shell.screen import AppScreen
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import VirtualList
@@ -49,20 +50,22 @@ class JobsScreen(AppScreen):
 
     def body(self) -> Iterable[Widget]:
         """Title, list, preview."""
-        self.list = JobList(self.owner.model, self.owner.clock)
+        self._actions = JobActions(self.context)
+        self.list = JobList(self.context.model, self.context.clock)
         self.jobs_title = PanelTitle(id="jobs-title")
-        self.preview = JobPreview(self.owner)
+        self.preview = JobPreview(self.context)
         return (self.jobs_title, self.list, self.preview)
 
     def on_mount(self) -> None:
         """Show the last known jobs at once, then follow the changes."""
         super().on_mount()
-        self.owner.model.reload()
-        place = self.owner.model.position(self.owner.place.job)
+        self.context.model.reload()
+        place = self.context.model.position(self.context.saved_view.job)
         if place is not None:
             self.list.index = place
         self._headline()
-        self.owner.jobs_changed.subscribe(self, self._jobs_changed)
+        self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
+        self.context.signals.engine_changed.subscribe(self, self._engine_changed)
         self.call_after_refresh(self._settled)
 
     def _settled(self) -> None:
@@ -85,10 +88,14 @@ class JobsScreen(AppScreen):
         self._tick_while_running()
         self.update_footer()
 
+    def _engine_changed(self, _: EngineState) -> None:
+        if self.is_active:
+            self.update_footer()
+
     def _reorder_when_quiet(self) -> None:
         """Sort again, but not while somebody is pressing keys: rows must not jump away."""
         self._reorder = None
-        wait = self.owner.last_key + _QUIET - time.monotonic()
+        wait = self.context.last_key + _QUIET - time.monotonic()
         if wait > 0:
             self._reorder = self.set_timer(wait, self._reorder_when_quiet)
             return
@@ -109,7 +116,7 @@ class JobsScreen(AppScreen):
     def _tick_while_running(self) -> None:
         """Money and time of running jobs move once a second; without such jobs nothing does."""
         if self._ticking is None and any(
-            self.owner.model.counts.get(state) for state in (JobStatus.RUNNING, JobStatus.QUEUED)
+            self.context.model.counts.get(state) for state in (JobStatus.RUNNING, JobStatus.QUEUED)
         ):
             self._ticking = self.set_timer(1.0, self._tick)
 
@@ -117,11 +124,11 @@ class JobsScreen(AppScreen):
         self._ticking = None
         if self.is_active:
             self.list.redraw_running()
-            self.owner.refresh_status()
+            self.context.refresh_status()
         self._tick_while_running()
 
     def _headline(self) -> None:
-        model = self.owner.model
+        model = self.context.model
         counts = model.counts
         parts = [
             f"{counts[state]} {STATUS_WORDS[state]}"
@@ -168,7 +175,7 @@ class JobsScreen(AppScreen):
         self._fold(event.size.height)
 
     def _fold(self, height: int) -> None:
-        shown = height >= 30 and not self.folded and self.owner.model.total > 0
+        shown = height >= 30 and not self.folded and self.context.model.total > 0
         if self.preview.display != shown:
             self.preview.display = shown
             self.call_after_refresh(self._show_preview)  # the list comes first
@@ -185,8 +192,8 @@ class JobsScreen(AppScreen):
         row = self.list.row
         if name in _NEEDS_JOB and row is None:
             return "There is no job here yet. Press n to start one."
-        marks = self.owner.model.marks
-        if name in ("cancel", "collect", "publish", "delete", "sync") and not self.owner.control:
+        marks = self.context.model.marks
+        if name in ("cancel", "collect", "publish", "delete", "sync") and not self.context.control:
             return "The engine is still starting; try again in a moment."
         if name == "cancel" and not marks and row is not None and row.status.is_terminal:
             return f"{row.name} is over already: {STATUS_WORDS[row.status]}."
@@ -196,7 +203,7 @@ class JobsScreen(AppScreen):
             return f"{row.name} has no files yet; it is {STATUS_WORDS[row.status]}."
         if name == "publish" and not marks and row is not None and not row.file_count:
             return f"{row.name} has no files on this machine; f fetches what there is."
-        if name in ("filter", "sort", "reverse", "fold") and not self.owner.model.total:
+        if name in ("filter", "sort", "reverse", "fold") and not self.context.model.total:
             return "There are no jobs yet. Press n to start one."
         if name == "unmark" and not marks:
             return "Nothing is marked."
@@ -206,18 +213,18 @@ class JobsScreen(AppScreen):
     def do_open(self) -> None:
         """Go to the job's own page."""
         if self.list.job_id:
-            self.owner.open_job(self.list.job_id)
+            self.context.open_job(self.list.job_id)
 
     def do_new(self) -> None:
         """Go to the form."""
-        self.owner.new_job()
+        self.context.new_job()
 
     def do_mark(self) -> None:
         """Mark or unmark, and go one line down."""
         job_id = self.list.job_id
         if job_id is None:
             return
-        self.owner.model.marks.symmetric_difference_update({job_id})
+        self.context.model.marks.symmetric_difference_update({job_id})
         self.list.refresh_line(self.list.index)
         self.list.move_to(self.list.index + 1)
         self._headline()
@@ -225,28 +232,28 @@ class JobsScreen(AppScreen):
 
     def do_unmark(self) -> None:
         """Take all marks away."""
-        self.owner.model.marks.clear()
+        self.context.model.marks.clear()
         self.list.refresh()
         self._headline()
         self.update_footer()
 
     def do_sort(self) -> None:
         """The next column."""
-        here = SORTS.index(self.owner.model.sort)
+        here = SORTS.index(self.context.model.sort)
         self._sort(SORTS[(here + 1) % len(SORTS)], None)
 
     def do_reverse(self) -> None:
         """The other way round."""
-        self._sort(self.owner.model.sort, not self.owner.model.descending)
+        self._sort(self.context.model.sort, not self.context.model.descending)
 
     @on(JobList.SortWanted)
     def _heading(self, event: JobList.SortWanted) -> None:
-        model = self.owner.model
+        model = self.context.model
         self._sort(event.sort, not model.descending if event.sort == model.sort else None)
 
     def _sort(self, sort: str, descending: bool | None) -> None:
         job_id, before = self.list.job_id, self.list.index
-        self.owner.model.set_sort(sort, descending)
+        self.context.model.set_sort(sort, descending)
         self.list.settle(job_id, before)
         self._headline()
 
@@ -261,19 +268,19 @@ class JobsScreen(AppScreen):
         """Open the filter line with the current filter."""
         from tui.app.widgets.filter_line import FilterLine
 
-        line = FilterLine(self.owner.model.filter.text)
+        line = FilterLine(self.context.model.filter.text)
         await self.mount(line, after=self.jobs_title)
         line.focus()
 
     @property
     def filter_text(self) -> str:
         """What the list is narrowed by."""
-        return self.owner.model.filter.text
+        return self.context.model.filter.text
 
     def filter_by(self, text: str) -> None:
         """Narrow the list as the text is typed."""
         job_id, before = self.list.job_id, self.list.index
-        self.owner.model.set_filter(text)
+        self.context.model.set_filter(text)
         self.list.settle(job_id, before)
         self._headline()
         self.update_footer()
@@ -285,48 +292,48 @@ class JobsScreen(AppScreen):
 
     def do_clear(self) -> None:
         """One step back: the filter, then the marks."""
-        if self.owner.model.filter.text.strip():
+        if self.context.model.filter.text.strip():
             self.filter_by("")
-        elif self.owner.model.marks:
+        elif self.context.model.marks:
             self.do_unmark()
 
     # -- through the engine -------------------------------------------------------------------
 
     def _targets(self) -> list[str]:
-        return self.owner.model.marked_or(self.list.job_id)
+        return self.context.model.marked_or(self.list.job_id)
 
     def do_cancel(self) -> None:
         """Ask, then cancel."""
-        self.owner.deeds.cancel(self._targets())
+        self._actions.cancel(self._targets())
 
     def do_delete(self) -> None:
         """Ask, then remove records."""
-        self.owner.deeds.delete(self._targets())
+        self._actions.delete(self._targets())
 
     def do_collect(self) -> None:
         """Fetch files."""
-        self.owner.deeds.collect(self._targets())
+        self._actions.collect(self._targets())
 
     def do_publish(self) -> None:
         """Ask what and where to."""
         from tui.app.publishing.publish_form import publish_jobs
 
-        publish_jobs(self.owner, self._targets())
+        publish_jobs(self.context, self._targets())
 
     def do_sync(self) -> None:
         """Bring in jobs from elsewhere."""
-        self.owner.deeds.sync()
+        self._actions.sync()
 
     def do_web(self) -> None:
         """Show and copy the address."""
         if self.list.job_id:
-            self.owner.deeds.web(self.list.job_id)
+            self._actions.web(self.list.job_id)
 
     def do_copy(self) -> None:
         """Copy the id."""
         if self.list.job_id:
-            self.owner.copy(self.list.job_id)
+            self.context.copy(self.list.job_id)
 
     def do_copy_command(self) -> None:
         """Copy the command line for this job."""
-        self.owner.copy(f"simpletuner-tui job {self.list.job_id}")
+        self.context.copy(f"simpletuner-tui job {self.list.job_id}")

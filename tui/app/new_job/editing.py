@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.app.new_job.form import Field
 
 
@@ -27,28 +27,26 @@ class FieldEditor:
     """Asks for what a field shall say and puts it into the flow's draft.
 
     Args:
-        owner: the app, for lists on top of everything.
+        context: the app, for lists on top of everything.
         screen: where lines to type in appear.
         flow: whose draft is changed.
         below: the widget above which they appear.
     """
 
     def __init__(
-        self, owner: SimpleTunerApp, screen: Screen[Any], flow: NewJobFlow, below: Widget
+        self, context: AppContext, screen: Screen[Any], flow: NewJobFlow, below: Widget
     ) -> None:
-        self._owner = owner
+        self._context = context
         self._screen = screen
         self._flow = flow
         self._below = below
-        self.names = NameAsker(owner, screen, flow)
+        self.names = NameAsker(context, screen, flow)
         self._starter: tuple[str, str] = ("", "")
 
     def edit(self, field: Field) -> None:
         """A list to choose from, or a line to type in."""
         if field.key == "config":
             self._screen.run_worker(self._pick_config(), group="pick", exclusive=True)
-        elif field.key == "publishing":
-            self._open_sheet()
         elif field.key == "hub_owner":
             self.names.pick_owner(self.take, lambda: self._type("hub_model_id", "Hub repo"))
         elif field.key == "destination":
@@ -56,7 +54,7 @@ class FieldEditor:
         elif field.key in publishing.SWITCHES:
             self.take(field.key, "no" if field.value == "yes" else "yes")
         elif field.key in publishing.FIXED:
-            self._owner.tell(publishing.FIXED[field.key])
+            self._context.tell(publishing.FIXED[field.key])
         elif field.choice:
             self._pick(field)
         else:
@@ -65,11 +63,6 @@ class FieldEditor:
     def _type(self, key: str, label: str) -> None:
         flow = self._flow
         self._ask(key, label, form.value_for_editing(flow.draft, flow.answer, key))
-
-    def _open_sheet(self) -> None:
-        from tui.app.new_job.publish_sheet import PublishSheet
-
-        self._owner.push_screen(PublishSheet(self._flow))
 
     def clear(self, field: Field) -> None:
         """Take the config's own value back."""
@@ -125,25 +118,25 @@ class FieldEditor:
     def _pick(self, field: Field) -> None:
         from tui.app.widgets.picker import Picker
 
-        choices, current = choices_of(field.key, self._flow.draft, self._owner.settings)
+        choices, current = choices_of(field.key, self._flow.draft, self._context.settings)
 
         def picked(value: str | None) -> None:
             if value is not None:
                 self.take(field.key, value)
 
-        self._owner.push_screen(Picker(field.label, choices, current), picked)
+        self._context.push_screen(Picker(field.label, choices, current), picked)
 
     async def _pick_config(self) -> None:
         """Configs that were found, any other path, or a starter."""
         from tui.app.widgets.picker import Picker
 
         found: list[dict[str, Any]] = []
-        control = self._owner.control
+        control = self._context.control
         if control is not None:
             try:
                 found = await control.configs()
             except ControlError as error:
-                self._owner.tell(error.message, error.advice, "error")
+                self._context.tell(error.message, error.advice, "error")
         current = str(self._flow.draft.get("config") or "")
 
         def picked(value: str | None) -> None:
@@ -154,7 +147,7 @@ class FieldEditor:
             elif value:
                 self.take("config", value)
 
-        self._owner.push_screen(Picker("Config", config_choices(found), current), picked)
+        self._context.push_screen(Picker("Config", config_choices(found), current), picked)
 
     # -- starters -----------------------------------------------------------------------------
 
@@ -167,7 +160,7 @@ class FieldEditor:
                 self._starter = (value, "")
                 self._ask("starter-name", "Name of the new config", f"my-{value}")
 
-        self._owner.push_screen(Picker("Begin with", starter_choices()), picked)
+        self._context.push_screen(Picker("Begin with", starter_choices()), picked)
 
     def _write_starter(self, images: str) -> str:
 
@@ -175,7 +168,7 @@ class FieldEditor:
         path, problem = write_starter_config(starter, self._flow.draft["cwd"], name, images)
         if problem:
             return problem
-        self._owner.tell(f"Wrote {path}.")
+        self._context.tell(f"Wrote {path}.")
         return self.take("config", path)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
 
@@ -49,7 +49,7 @@ class NewJobFlow:
     """
 
     def __init__(
-        self, owner: SimpleTunerApp, screen: Screen[Any], draft: Draft, changed: Callable[[], None]
+        self, context: AppContext, screen: Screen[Any], draft: Draft, changed: Callable[[], None]
     ) -> None:
         self.draft = draft
         self.answer: Answer | None = None
@@ -60,7 +60,7 @@ class NewJobFlow:
         self.submitting = False
         self.job_id = ""
         self.look_at = ""
-        self._owner = owner
+        self._context = context
         self._screen = screen
         self.watchers = [changed]
         self._round = 0
@@ -105,7 +105,7 @@ class NewJobFlow:
     def _start(self) -> None:
         """Ask the engine; without one, wait until it is there (`engine_ready`)."""
         self._timer = None
-        if self._owner.control is not None:
+        if self._context.control is not None:
             self._screen.run_worker(self._check(self._round), group="check")
 
     def engine_ready(self) -> None:
@@ -114,7 +114,7 @@ class NewJobFlow:
             self._start()
 
     async def _check(self, number: int) -> None:
-        control = self._owner.control
+        control = self._context.control
         if control is None:
             return
         answer: Answer | None = None
@@ -141,7 +141,7 @@ class NewJobFlow:
         """The only config there is; in the demo, its example."""
         found = await control.configs()
         self._searched = True
-        if len(found) == 1 or (found and self._owner.sandbox):
+        if len(found) == 1 or (found and self._context.sandbox):
             return str(found[0]["path"])
         return None
 
@@ -177,7 +177,7 @@ class NewJobFlow:
     def asks(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
         free = self.answer is not None and stays_here(self.answer)
-        return not free and self._owner.settings.cloud.consent != "allow"
+        return not free and self._context.settings.cloud.consent != "allow"
 
     def submit(self) -> None:
         """Start the job, when it is checked and agreed to; pressed too early, it waits."""
@@ -188,7 +188,7 @@ class NewJobFlow:
             self._changed()
             return
         if self.acceptable:
-            ask_delivery(self._owner, self.answer or {}, self.accept)
+            ask_delivery(self._context, self.answer or {}, self.accept)
             return
         if not self.ready:
             return
@@ -196,7 +196,7 @@ class NewJobFlow:
             self.send()
             return
 
-        ask_consent(self._owner, self.answer or {}, self.send)
+        ask_consent(self._context, self.answer or {}, self.send)
 
     def send(self) -> None:
         """Hand the draft over; the same press never makes two jobs."""
@@ -206,11 +206,11 @@ class NewJobFlow:
             self._screen.run_worker(self._send(), group="submit")
 
     async def _send(self) -> None:
-        control = self._owner.control
+        control = self._context.control
         body = {**self.draft, "consent": True, "idempotency_key": self._key}
         if control is None:
             self.submitting = False
-            self._owner.tell("The engine is not there; it is being started again.")
+            self._context.tell("The engine is not there; it is being started again.")
             self._changed()
             return
         try:
@@ -228,7 +228,7 @@ class NewJobFlow:
         self._changed()
 
 
-def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None]) -> None:
+def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
     """Show price and what leaves; call `agreed` after a yes."""
     hardware = (answer.get("hardware") or {}).get("label") or ""
     version = answer.get("version") or {}
@@ -252,12 +252,12 @@ def ask_consent(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None
         if yes:
             agreed()
 
-    owner.push_screen(
+    context.push_screen(
         Confirm(f"Start {answer.get('run_name') or 'this job'}?", details, yes=yes), answered
     )
 
 
-def ask_delivery(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], None]) -> None:
+def ask_delivery(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
     """Say why the results would not arrive; call `agreed` when it is to start all the same."""
     failed = [one for one in answer.get("checks") or () if one.get("level") == "error"]
     details = [
@@ -270,7 +270,7 @@ def ask_delivery(owner: SimpleTunerApp, answer: Answer, agreed: Callable[[], Non
         if yes:
             agreed()
 
-    owner.push_screen(
+    context.push_screen(
         Confirm("Start it all the same?", details, yes="Yes, I know better", no="No, correct it"),
         answered,
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.app.new_job.flow import NewJobFlow
     from tui.client.client import ControlClient
 
@@ -33,13 +33,13 @@ class NameAsker:
     """Asks on behalf of a form.
 
     Args:
-        owner: the app.
+        context: the app.
         screen: whose workers and timers these are; they end with it.
         flow: the draft.
     """
 
-    def __init__(self, owner: SimpleTunerApp, screen: Screen[Any], flow: NewJobFlow) -> None:
-        self._owner = owner
+    def __init__(self, context: AppContext, screen: Screen[Any], flow: NewJobFlow) -> None:
+        self._context = context
         self._screen = screen
         self._flow = flow
         self._timer: Timer | None = None
@@ -63,7 +63,7 @@ class NameAsker:
         self._screen.workers.cancel_group(self._screen, "repository")
 
     def _start(self, text: str, say: Say) -> None:
-        control = self._owner.control
+        control = self._context.control
         if control is not None:
             worker = self._look(control, text, say)
             self._screen.run_worker(worker, group="repository", exclusive=True)
@@ -88,13 +88,13 @@ class NameAsker:
     async def _owners(self, take: Callable[[str, str], str], otherwise: Callable[[], None]) -> None:
         from tui.app.widgets.picker import Picker
 
-        control = self._owner.control
+        control = self._context.control
         if control is None:
             return otherwise()
         try:
             names = await JobCalls(control).namespaces()
         except ControlError as error:
-            self._owner.tell(error.message, error.advice, "warning")
+            self._context.tell(error.message, error.advice, "warning")
             return otherwise()
         flow = self._flow
         kinds = {"user": "you", "org": "organisation"}
@@ -111,7 +111,7 @@ class NameAsker:
             if owner is not None:
                 take("hub_model_id", publishing.owned_by(flow.draft, flow.answer, owner))
 
-        self._owner.push_screen(Picker("Owner", choices, current.partition("/")[0]), picked)
+        self._context.push_screen(Picker("Owner", choices, current.partition("/")[0]), picked)
         return None
 
     def pick_destination(self, take: Callable[[str, str], str]) -> None:
@@ -121,14 +121,14 @@ class NameAsker:
     async def _destinations(self, take: Callable[[str, str], str]) -> None:
         from tui.app.widgets.picker import Picker
 
-        control = self._owner.control
+        control = self._context.control
         if control is None:
-            self._owner.tell("The engine is still starting; try again in a moment.")
+            self._context.tell("The engine is still starting; try again in a moment.")
             return
         try:
             rows = await control.publishing.destinations()
         except ControlError as error:
-            self._owner.tell(error.message, error.advice, "error")
+            self._context.tell(error.message, error.advice, "error")
             return
         choices = [
             (str(row["name"]), str(row["name"]), _where(row))
@@ -140,12 +140,12 @@ class NameAsker:
 
         def picked(name: str | None) -> None:
             if name == NEW:
-                self._owner.tell(f"Add it {words}. What is filled in here stays.")
-                self._owner.tell("Or: simpletuner-tui destinations add NAME --kind s3 …")
+                self._context.tell(f"Add it {words}. What is filled in here stays.")
+                self._context.tell("Or: simpletuner-tui destinations add NAME --kind s3 …")
             elif name is not None:
                 take("destination", name)
 
-        self._owner.push_screen(Picker("S3 destination", choices, current), picked)
+        self._context.push_screen(Picker("S3 destination", choices, current), picked)
 
     # -- sensible choices ---------------------------------------------------------------------
 
@@ -154,22 +154,22 @@ class NameAsker:
         self._screen.run_worker(self._recommend(), group="recommend", exclusive=True)
 
     async def _recommend(self) -> None:
-        control, flow = self._owner.control, self._flow
+        control, flow = self._context.control, self._flow
         if control is None:
-            self._owner.tell("The engine is still starting; try again in a moment.")
+            self._context.tell("The engine is still starting; try again in a moment.")
             return
         before = repr(flow.draft)
         try:
             found = await JobCalls(control).recommended(flow.draft)
         except ControlError as error:
-            self._owner.tell(error.message, error.advice, "warning")
+            self._context.tell(error.message, error.advice, "warning")
             return
         if repr(flow.draft) != before:
             return  # the user was quicker: what was chosen by hand stays
         own = flow.draft.get("delivery") or {}
         flow.draft["delivery"] = {**own, **found["delivery"]}
         flow.draft["overrides"] = {**(flow.draft.get("overrides") or {}), **found["overrides"]}
-        self._owner.tell(str(found["words"]))
+        self._context.tell(str(found["words"]))
         flow.touch()
 
 

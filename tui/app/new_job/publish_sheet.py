@@ -20,7 +20,7 @@ from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
 
 
 class PublishSheet(ModalScreen[None]):
@@ -48,14 +48,14 @@ class PublishSheet(ModalScreen[None]):
         self.flow = flow
 
     @property
-    def owner(self) -> SimpleTunerApp:
+    def context(self) -> AppContext:
         """The app, with its own type."""
-        return cast("SimpleTunerApp", self.app)
+        return cast("AppContext", self.app)
 
     def compose(self) -> ComposeResult:
         """Title, lines, the edge above which a line to type in appears."""
         self.sheet_title, self.form, self.foot = PanelTitle(), FormList(), PanelFoot()
-        self.editor = FieldEditor(self.owner, self, self.flow, self.foot)
+        self.editor = FieldEditor(self.context, self, self.flow, self.foot)
         with Vertical():
             yield self.sheet_title
             yield self.form

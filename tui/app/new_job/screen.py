@@ -61,14 +61,14 @@ class NewJobScreen(AppScreen):
     def body(self) -> Iterable[Widget]:
         """Form and checks, what leaves, and the upload's progress when there is one."""
         self._given.setdefault("cwd", str(Path.cwd()))
-        self._given.setdefault("delivery", {"kind": self.owner.settings.cloud.delivery})
-        self._given.setdefault("hardware", self.owner.settings.cloud.hardware)
-        self.flow = NewJobFlow(self.owner, self, self._given, self.show_all)
+        self._given.setdefault("delivery", {"kind": self.context.settings.cloud.delivery})
+        self._given.setdefault("hardware", self.context.settings.cloud.hardware)
+        self.flow = NewJobFlow(self.context, self, self._given, self.show_all)
         self.form = FormList()
         self.checks = PieceList("enter chooses a config, b is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
-        self.editor = FieldEditor(self.owner, self, self.flow, self.edge)
+        self.editor = FieldEditor(self.context, self, self.flow, self.edge)
         self.leaves, self.progress = JobHead(), JobHead()
         self.progress.display = False
         return (
@@ -87,9 +87,9 @@ class NewJobScreen(AppScreen):
     def on_mount(self) -> None:
         """Fill in what is known and check it."""
         super().on_mount()
-        self.owner.engine_changed.subscribe(self, self._engine_changed)
-        self.owner.jobs_changed.subscribe(self, self._jobs_changed)
-        self.owner.upload_progress.subscribe(self, self._uploading)
+        self.context.signals.engine_changed.subscribe(self, self._engine_changed)
+        self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
+        self.context.signals.upload_progress.subscribe(self, self._uploading)
         if not self.flow.draft.get("config"):
             self.flow.draft["config"] = self._usual_config()
         self.flow.touch(at_once=True)
@@ -97,7 +97,7 @@ class NewJobScreen(AppScreen):
     def _usual_config(self) -> str | None:
         """The config of the newest job, if it is still there."""
         try:
-            newest = self.owner.reader.records(limit=1)
+            newest = self.context.reader.records(limit=1)
         except StoreError:
             return None
         path = newest[0].config_path if newest else ""
@@ -120,7 +120,7 @@ class NewJobScreen(AppScreen):
     def _follow_job(self) -> None:
         """Once the job is on its way, its own page takes over; a stopped one comes back here."""
         try:
-            job = self.owner.reader.job(self.flow.job_id)
+            job = self.context.reader.job(self.flow.job_id)
         except StoreError:
             return
         if job is None or self._left or not self.is_current:
@@ -130,13 +130,11 @@ class NewJobScreen(AppScreen):
         elif job.status is JobStatus.CANCELLED and not job.prediction_id:
             self.flow.job_id, self.flow.submitting, self._upload = "", False, None
             self.progress.display = False
-            self.owner.tell("Stopped. Nothing was started.")
+            self.context.tell("Stopped. Nothing was started.")
             self.flow.touch(at_once=True)
         else:
-            from tui.app.job.screen import JobScreen
-
             self._left = True
-            self.owner.switch_screen(JobScreen(job.job_id))
+            self.context.open_job(job.job_id, replace=True)
 
     # -- drawing ------------------------------------------------------------------------------
 
@@ -157,7 +155,7 @@ class NewJobScreen(AppScreen):
         fields = form.fields_of(flow.draft, flow.answer, errors)
         self.form.set(fields)
         self.form.styles.height = "1fr" if self.has_class("-wide") else len(fields)
-        state = state_words(flow, engine=self.owner.control is not None)
+        state = state_words(flow, engine=self.context.control is not None)
         self.form_title.set(("New job", *state) if self.has_class("-short") else ("New job",))
         self.checks.set(self._check_lines())
         self.checks_title.set(("Checks", *state))
@@ -226,9 +224,9 @@ class NewJobScreen(AppScreen):
         return why_not(
             action.name,
             self.flow,
-            engine=self.owner.control is not None,
+            engine=self.context.control is not None,
             own=self.form.current is not None and self.form.current.own,
-            forbidden=self.owner.settings.cloud.consent == "never",
+            forbidden=self.context.settings.cloud.consent == "never",
         )
 
     def do_submit(self) -> None:
@@ -247,7 +245,7 @@ class NewJobScreen(AppScreen):
 
     def do_copy_command(self) -> None:
         """Copy the command line."""
-        self.owner.copy(command_line(self.flow.draft))
+        self.context.copy(command_line(self.flow.draft))
 
     def do_stop(self) -> None:
         """Cancel packing or uploading."""
@@ -257,7 +255,7 @@ class NewJobScreen(AppScreen):
             await control.cancel(job_id)
             return ""
 
-        self.owner.deeds.run(cancel)
+        self.context.call_engine(cancel)
 
     def do_request(self) -> None:
         """Show the request of the newest check."""
@@ -265,7 +263,7 @@ class NewJobScreen(AppScreen):
 
         if self.flow.answer is not None:
             lines = check_text.request_entries(self.flow.answer)
-            self.owner.push_screen(Page("The exact request", lines))
+            self.context.push_screen(Page("The exact request", lines))
 
     async def do_dry_run(self) -> None:
         """Check again now, and show everything."""
@@ -275,32 +273,39 @@ class NewJobScreen(AppScreen):
     async def _dry_run(self) -> None:
         from tui.app.widgets.picker import Page
 
-        control = self.owner.control
+        control = self.context.control
         if control is None:
-            self.owner.tell("The engine is still starting; try again in a moment.")
+            self.context.tell("The engine is still starting; try again in a moment.")
             return
         try:
             answer = await control.check(self.flow.draft)
         except ControlError as error:
-            self.owner.tell(error.message, error.advice, "error")
+            self.context.tell(error.message, error.advice, "error")
             return
         lines = check_text.dry_run_entries(answer, max(40, self.size.width - 12))
-        self.owner.push_screen(Page("Dry run: nothing was sent", lines))
+        self.context.push_screen(Page("Dry run: nothing was sent", lines))
 
     def do_back(self) -> None:
         """Leave; a started upload goes on."""
         if self.flow.job_id:
-            self.owner.tell("The upload goes on. The job is on the list.")
+            self.context.tell("The upload goes on. The job is on the list.")
         self._left = True
-        self.owner.pop_screen()
+        self.context.pop_screen()
 
     # -- changing fields ----------------------------------------------------------------------
 
     @on(VirtualList.Opened)
     def do_edit(self) -> None:
-        """A list to choose from, or a line to type in."""
-        if self.form.current is not None:
-            self.editor.edit(self.form.current)
+        """Changes the field of the cursor; the publishing fields have a sheet of their own."""
+        field = self.form.current
+        if field is None:
+            return
+        if field.key == "publishing":
+            from tui.app.new_job.publish_sheet import PublishSheet
+
+            self.context.push_screen(PublishSheet(self.flow))
+        else:
+            self.editor.edit(field)
 
     def do_clear(self) -> None:
         """Take the config's own value back."""

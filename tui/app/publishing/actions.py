@@ -11,7 +11,7 @@ from tui.store.records import shared_folder
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.app.publishing.state import ShelfData
     from tui.client.client import ControlClient
 
@@ -24,8 +24,8 @@ class ShelfDeeds:
         data: what is known.
     """
 
-    def __init__(self, app: SimpleTunerApp, data: ShelfData) -> None:
-        self._app = app
+    def __init__(self, context: AppContext, data: ShelfData) -> None:
+        self._context = context
         self._data = data
 
     def _ask(self, question: str, details: Sequence[str], yes: str, call: Any) -> None:
@@ -33,9 +33,9 @@ class ShelfDeeds:
 
         def answered(agreed: bool | None) -> None:
             if agreed:
-                self._app.deeds.run(call)
+                self._context.call_engine(call)
 
-        self._app.push_screen(Confirm(question, details, yes=yes), answered)
+        self._context.push_screen(Confirm(question, details, yes=yes), answered)
 
     def delete_files(self, job_id: str, job: str, files: Sequence[Mapping[str, Any]]) -> None:
         """Ask, then delete local copies; only those that are known to be elsewhere."""
@@ -44,10 +44,10 @@ class ShelfDeeds:
         safe = [file for file in files if is_safe(file) and file["name"] not in busy]
         if not safe:
             if needed:
-                self._app.tell(*_needed(needed, busy), "warning")
+                self._context.tell(*_needed(needed, busy), "warning")
             else:
                 advice = "Publish it first (p)."
-                self._app.tell("Nothing here is safe to delete.", advice, "warning")
+                self._context.tell("Nothing here is safe to delete.", advice, "warning")
             return
         lines = _what_and_where(safe)
         only = len([file for file in files if file.get("here")]) - len(safe) - len(needed)
@@ -66,7 +66,7 @@ class ShelfDeeds:
             self._data.published_changed(job_id)
             gone, kept = answer["deleted"], answer["kept"]
             if kept:
-                self._app.tell(
+                self._context.tell(
                     f"{kept[0]['name']} stays: {kept[0]['why']}",
                     f"{len(kept) - 1} more stay as well." if len(kept) > 1 else "", "warning",
                 )  # fmt: skip
@@ -88,7 +88,9 @@ class ShelfDeeds:
             self._data.read_destinations()
             problem = answer.get("keyring_problem")
             if problem:
-                self._app.tell(f"Its keys may still be in the keyring: {problem}.", "", "warning")
+                self._context.tell(
+                    f"Its keys may still be in the keyring: {problem}.", "", "warning"
+                )
             return f"{one.name} is removed."
 
         lines = [f"{kind}: {spot}", "", "What was published there stays. Its keys are forgotten."]
@@ -109,7 +111,7 @@ class ShelfDeeds:
             self._data.read_transfers()
             return said
 
-        self._app.deeds.run(call)
+        self._context.call_engine(call)
 
     def clear_list(self, one: TransferRecord | None) -> None:
         """Take an ended transfer off the list, or all of them."""
@@ -120,7 +122,7 @@ class ShelfDeeds:
             count = formatting.plural(len(cleared), "transfer")
             return f"{count} taken off the list; what has arrived is still known."
 
-        self._app.deeds.run(call)
+        self._context.call_engine(call)
 
     def cancel(self, one: TransferRecord, job: str) -> None:
         """Ask, then cancel a transfer."""

@@ -148,7 +148,7 @@ class ArtifactList(VirtualList):
         if row.kind == "note":
             return padded([(fit(f"{lead}   {item.get('text', '')}", width), colors.dim)],
                           width, colors)  # fmt: skip
-        glyph, words, tone = unfetched(item, self.data.app.clock())
+        glyph, words, tone = unfetched(item, self.data.context.clock())
         name = plain(str(item["name"]))
         room = max(12, (width - len(lead) - 6) // 2)
         name = _middle(name, room) if cell_len(name) > room else name

@@ -14,7 +14,7 @@ from tui.store.transfer_records import DestinationRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient, ControlError
 
 _S3: Final = (
@@ -67,7 +67,7 @@ class DestinationDraft(Draft):
     """Fields of one destination.
 
     Args:
-        app: settings and store.
+        context: settings and store.
         names: names that are taken.
         record: the one to change; None makes a new one.
         after: told the name when it is kept.
@@ -80,7 +80,7 @@ class DestinationDraft(Draft):
 
     def __init__(
         self,
-        app: SimpleTunerApp,
+        context: AppContext,
         names: list[str],
         record: DestinationRecord | None,
         after: Callable[[str], None],
@@ -88,7 +88,7 @@ class DestinationDraft(Draft):
         keys: str = "",
         hub_token: Callable[[], str] = str,
     ) -> None:
-        super().__init__(app)
+        super().__init__(context)
         self._names = names
         self._record = record
         self._after = after

@@ -79,7 +79,9 @@ class DestinationList(VirtualList):
         if found is None:
             return "·", "dim", "not tested; t tests it"
         try:
-            ago = formatting.ago(datetime.fromisoformat(str(found["at"])), self.data.app.clock())
+            ago = formatting.ago(
+                datetime.fromisoformat(str(found["at"])), self.data.context.clock()
+            )
         except (KeyError, ValueError):
             ago = "earlier"
         if found.get("ok"):

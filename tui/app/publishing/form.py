@@ -12,7 +12,7 @@ from tui.app.widgets.confirm import Confirm
 from tui.base import formatting
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient, ControlError
 
 
@@ -20,15 +20,15 @@ class Draft(Card):
     """What has been filled in so far.
 
     Attributes:
-        app: settings and store.
+        context: settings and store.
         values: what was filled in, by item.
     """
 
     SENDS: ClassVar = ""
     """The item that sends it."""
 
-    def __init__(self, app: SimpleTunerApp) -> None:
-        self.app = app
+    def __init__(self, context: AppContext) -> None:
+        self.context = context
         self.values: dict[str, str] = {}
 
     def lines(self, width: int) -> list[Words]:  # noqa: ARG002  it is only ever a form
@@ -104,7 +104,7 @@ class DraftForm(CardForm):
         if self.is_current:
             self.dismiss()
         if said.text:
-            self.owner.tell(said.text, "", said.level)
+            self.context.tell(said.text, "", said.level)
 
     def _refused(self, key: str, error: ControlError) -> None:
         fields = error.details.get("fields")
@@ -155,20 +155,20 @@ class LimitDraft(Draft):
     """One line.
 
     Args:
-        app: settings.
+        context: settings.
         after: told when it was changed.
     """
 
     TITLE = "Speed limit"
     SENDS = "limit"
 
-    def __init__(self, app: SimpleTunerApp, after: Callable[[], None]) -> None:
-        super().__init__(app)
+    def __init__(self, context: AppContext, after: Callable[[], None]) -> None:
+        super().__init__(context)
         self._after = after
 
     def items(self) -> list[Item]:
         """The limit as it is."""
-        now = self.app.settings.publishing.bandwidth
+        now = self.context.settings.publishing.bandwidth
         words = f"{formatting.size(now)}/s" if now else "off"
         note = "all transfers together; like 5 MiB/s or 800k, or off"
         typed = self.values.get("limit", words)

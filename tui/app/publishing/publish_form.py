@@ -15,7 +15,7 @@ from tui.store.records import FileRecord
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
 _WHOSE = {
@@ -52,7 +52,7 @@ class PublishForm(DraftForm):
     def on_mount(self) -> None:
         """Checkpoints become choices as soon as they are known."""
         super().on_mount()
-        control = self.owner.control
+        control = self.context.control
         if control is not None and len(self.draft.wish.jobs) == 1:
             self.run_worker(self._read_checkpoints(control), group="read", exit_on_error=False)
 
@@ -90,13 +90,13 @@ class PublishForm(DraftForm):
                 [str(unknown.get("card_problem", "")), "", "It is tried again by itself."],
                 yes="Yes, queue it",
             )
-            self.app.push_screen(confirm, self._offline)
+            self.context.push_screen(confirm, self._offline)
             return True
         whose = next((_WHOSE[one["card"]] for one in ahead if one.get("card") in _WHOSE), "")
         theirs = any("README.md" in one.get("files", ()) for one in ahead)
         wanted = self.draft.values["card"] == "on" or theirs
         if whose and wanted and self.draft.replace_card is None:
-            self.app.push_screen(Picker(whose, _ANSWERS, "keep"), self._card)
+            self.context.push_screen(Picker(whose, _ANSWERS, "keep"), self._card)
             return True
         replaces = [name for one in ahead for name in one.get("replaces") or ()]
         if replaces and not self.draft.overwrite:
@@ -105,7 +105,7 @@ class PublishForm(DraftForm):
             count = formatting.plural(len(replaces), "other file")
             confirm = Confirm(f"Replace {count} of the same names there?", lines,
                               yes="Yes, replace them")  # fmt: skip
-            self.app.push_screen(confirm, self._replace)
+            self.context.push_screen(confirm, self._replace)
             return True
         return False
 
@@ -125,15 +125,15 @@ class PublishForm(DraftForm):
             self._start_work("publish", "")
 
 
-def ask_to_publish(app: SimpleTunerApp, wish: Wish) -> None:
+def ask_to_publish(context: AppContext, wish: Wish) -> None:
     """Open the form."""
     try:
-        destinations = app.reader.destinations()
-        past = _past(app.reader, [one.name for one in destinations], wish)
+        destinations = context.reader.destinations()
+        past = _past(context.reader, [one.name for one in destinations], wish)
     except StoreError as error:
-        app.tell(error.message, error.advice, "error")
+        context.tell(error.message, error.advice, "error")
         return
-    app.push_screen(PublishForm(PublishDraft(app, destinations, wish, past)))
+    context.push_screen(PublishForm(PublishDraft(context, destinations, wish, past)))
 
 
 def _past(reader: StoreReader, names: list[str], wish: Wish) -> Past:
@@ -173,20 +173,20 @@ def _is_safe(reader: StoreReader, wish: Wish) -> bool | None:
     return (job.config.get(_SAFE) if said is None else said) in (True, "true", "True")
 
 
-def publish_jobs(app: SimpleTunerApp, job_ids: list[str]) -> None:
+def publish_jobs(context: AppContext, job_ids: list[str]) -> None:
     """Open the form for jobs that have files."""
-    found = app.reader.rows(job_ids)
+    found = context.reader.rows(job_ids)
     jobs = tuple(found[one] for one in job_ids if one in found and found[one].file_count)
     if jobs:
-        ask_to_publish(app, Wish(jobs))
+        ask_to_publish(context, Wish(jobs))
     else:
-        app.tell("These jobs have no files on this machine.", "f fetches them.")
+        context.tell("These jobs have no files on this machine.", "f fetches them.")
 
 
-def publish_file(app: SimpleTunerApp, job_id: str, file: FileRecord) -> None:
+def publish_file(context: AppContext, job_id: str, file: FileRecord) -> None:
     """Open the form for one file of a job."""
-    job = app.reader.rows([job_id]).get(job_id)
+    job = context.reader.rows([job_id]).get(job_id)
     if job is None:
         return
     folder, _, name = file.path.partition("/")  # the job's own folder comes first
-    ask_to_publish(app, Wish((job,), file=name or folder))
+    ask_to_publish(context, Wish((job,), file=name or folder))

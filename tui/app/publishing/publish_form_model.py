@@ -14,7 +14,7 @@ from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
 OTHER: Final = "?"
@@ -105,12 +105,12 @@ class PublishDraft(Draft):
 
     def __init__(
         self,
-        app: SimpleTunerApp,
+        context: AppContext,
         destinations: Sequence[DestinationRecord],
         wish: Wish,
         past: Past | None = None,
     ) -> None:
-        super().__init__(app)
+        super().__init__(context)
         self.wish = wish
         self.found: Mapping[str, Any] | None = None
         self.replace_card: bool | None = None
@@ -273,6 +273,6 @@ class PublishDraft(Draft):
             await control.publishing.publish(job.job_id, self.target, **self.options())
         count = len(self.wish.jobs)
         what = self.wish.jobs[0].name if count == 1 else formatting.plural(count, "job")
-        here = any(getattr(one, "HERE", "") == "publishing" for one in self.app.screen_stack)
+        here = any(getattr(one, "HERE", "") == "publishing" for one in self.context.screen_stack)
         far = "Transfers shows" if here else "3 shows"
         return Said(f"Publishing {what}; {far} how far it is.")

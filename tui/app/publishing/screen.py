@@ -41,7 +41,7 @@ class PublishingScreen(PublishingDeeds):
         row = self.artifacts.row
         found = self.data.known(row.job_id) if row is not None else {}
         things = (row, found, self.transfers.transfer, self.destinations.destination,
-                  self.owner.control)  # fmt: skip
+                  self.context.control)  # fmt: skip
         if self._looked is not None:
             panel, before, here = self._looked
             if panel == self.panel and all(a is b for a, b in zip(things, before, strict=True)):
@@ -57,7 +57,7 @@ class PublishingScreen(PublishingDeeds):
             row=row,
             transfer=self.transfers.transfer,
             destination=self.destinations.destination,
-            engine=self.owner.control is not None,
+            engine=self.context.control is not None,
             desktop=desktop_opener() is not None,
             links=tuple(self.links),
             safe=sum(map(is_safe, files)),
@@ -114,7 +114,7 @@ class PublishingScreen(PublishingDeeds):
         elif self.panel != "artifacts":
             self.artifacts.focus()
         else:
-            self.owner.pop_screen()
+            self.context.pop_screen()
 
     @on(VirtualList.Opened)
     def do_open(self) -> None:
@@ -138,7 +138,7 @@ class PublishingScreen(PublishingDeeds):
         from tui.app.widgets.picker import Page
 
         lines = pages.wrapped(lines, self._page_width)
-        self.owner.push_screen(Page(title, lines, self._offers(*keys)), self._asked_on_page)
+        self.context.push_screen(Page(title, lines, self._offers(*keys)), self._asked_on_page)
 
     def _offers(self, *names: str) -> Offers:
         from tui.app.widgets.picker import Offers
@@ -159,7 +159,7 @@ class PublishingScreen(PublishingDeeds):
         elif row.item is not None and row.kind == "file":
             self._page(row.name, pages.file_page(row.item), *_ON_FILE)
         elif row.item is not None and row.kind == "missing":
-            self._page("Not here", pages.missing_page(row.item, self.owner.clock()), "fetch")
+            self._page("Not here", pages.missing_page(row.item, self.context.clock()), "fetch")
 
     def _open_transfer(self) -> None:
         from tui.app.publishing.transfer_list import TransferPage
@@ -167,9 +167,9 @@ class PublishingScreen(PublishingDeeds):
         one = self.transfers.transfer
         if one is not None:
             page = TransferPage(
-                self.owner, one, self.name_of(one.job_id), self._offers(*_ON_TRANSFER)
+                self.context, one, self.name_of(one.job_id), self._offers(*_ON_TRANSFER)
             )
-            self.owner.push_screen(page, self._asked_on_page)
+            self.context.push_screen(page, self._asked_on_page)
 
     def _open_destination(self) -> None:
         one = self.destinations.destination
@@ -196,12 +196,12 @@ class PublishingScreen(PublishingDeeds):
         from tui.app.publishing.publish_form_model import Wish
 
         job_id = self.command_job()
-        job = self.owner.reader.rows([job_id]).get(job_id) if job_id else None
+        job = self.context.reader.rows([job_id]).get(job_id) if job_id else None
         if job is None:
-            self.owner.tell("This job's record is gone.")
+            self.context.tell("This job's record is gone.")
             return
         if not job.file_count:  # from another panel; on its own line the key says so
-            self.owner.tell("No file of this job is here.", "f fetches what can be had.")
+            self.context.tell("No file of this job is here.", "f fetches what can be had.")
             return
         row, panel = self.artifacts.row, self.panel
         name, step = "", what or "all"
@@ -212,7 +212,7 @@ class PublishingScreen(PublishingDeeds):
                 step = "final" if row.step is None else str(row.step)
         one = self.destinations.destination
         to = one.name if panel == "destinations" and one is not None else ""
-        ask_to_publish(self.owner, Wish((job,), step, name, to))
+        ask_to_publish(self.context, Wish((job,), step, name, to))
 
     def do_compare(self) -> None:
         """The job's checkpoints beside each other."""
@@ -229,13 +229,13 @@ class PublishingScreen(PublishingDeeds):
             title = f"Checkpoints of {self.name_of(job_id)}"
             self._page(title, pages.compare_page(checkpoints, self._page_width))
         else:
-            self.owner.tell(self.data.problems.get(job_id) or NO_CHECKPOINTS)
+            self.context.tell(self.data.problems.get(job_id) or NO_CHECKPOINTS)
 
     def do_fetch(self) -> None:
         """Fetch what is not here."""
         job_id = self.command_job()
         if job_id:
-            self.owner.deeds.collect([job_id])
+            self._jobs.collect([job_id])
 
     def do_delete(self) -> None:
         """Ask, then delete local copies or a destination."""
@@ -247,7 +247,7 @@ class PublishingScreen(PublishingDeeds):
 
     def do_new(self) -> None:
         """To the form for a new job."""
-        self.owner.new_job()
+        self.context.new_job()
 
     # -- copying and the rest -----------------------------------------------------------------
 
@@ -256,41 +256,41 @@ class PublishingScreen(PublishingDeeds):
         row, one = self.artifacts.row, self.destinations.destination
         if self.panel == "transfers" and self.transfers.transfer is not None:
             transfer = self.transfers.transfer
-            self.owner.copy(transfer.link or transfer.target)
+            self.context.copy(transfer.link or transfer.target)
         elif self.panel == "destinations" and one is not None:
-            self.owner.copy(one.name)
+            self.context.copy(one.name)
         elif row is not None and row.kind == "file" and row.item is not None:
-            self.owner.copy(str(row.item["path"]))
+            self.context.copy(str(row.item["path"]))
         elif row is not None:
-            self.owner.copy(str(self.data.known(row.job_id).get("folder") or row.job_id))
+            self.context.copy(str(self.data.known(row.job_id).get("folder") or row.job_id))
 
     def do_copy_link(self) -> None:
         """The newest address."""
         if self.links:
-            self.owner.copy(self.links[0])
+            self.context.copy(self.links[0])
 
     def do_copy_hash(self) -> None:
         """The hash of the file."""
         row = self.artifacts.row
         if row is not None and row.item is not None:
-            self.owner.copy(str(row.item["sha256"]))
+            self.context.copy(str(row.item["sha256"]))
 
     def do_copy_command(self) -> None:
         """The command line that shows what is under the cursor."""
         one = self.destinations.destination
         if self.panel == "transfers":
-            self.owner.copy("simpletuner-tui transfers")
+            self.context.copy("simpletuner-tui transfers")
         elif self.panel == "destinations" and one is not None:
-            self.owner.copy(f"simpletuner-tui destinations test {one.name}")
+            self.context.copy(f"simpletuner-tui destinations test {one.name}")
         else:
-            self.owner.copy(f"simpletuner-tui artifacts {self.command_job() or ''}".strip())
+            self.context.copy(f"simpletuner-tui artifacts {self.command_job() or ''}".strip())
 
     def do_show(self) -> None:
         """The folder of the file on the desktop."""
         row = self.artifacts.row
         if row is not None and row.item is not None:
             folder = Path(str(row.item["path"])).parent
-            self.owner.tell(show_folder(folder) or f"Opening {folder}.")
+            self.context.tell(show_folder(folder) or f"Opening {folder}.")
 
     # -- filter -------------------------------------------------------------------------------
 

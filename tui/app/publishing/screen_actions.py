@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.app.jobs.actions import JobActions
 from tui.app.publishing.actions import ShelfDeeds
 from tui.app.publishing.view import PublishingView
 from tui.store.transfer_records import DestinationRecord, TransferState
@@ -21,7 +22,8 @@ class PublishingDeeds(PublishingView):
 
     def on_mount(self) -> None:
         """What can be done by the engine."""
-        self.deeds = ShelfDeeds(self.owner, self.data)
+        self.deeds = ShelfDeeds(self.context, self.data)
+        self._jobs = JobActions(self.context)
         super().on_mount()
 
     # -- transfers ----------------------------------------------------------------------------
@@ -66,10 +68,10 @@ class PublishingDeeds(PublishingView):
         """Ask how fast all together may be."""
         from tui.app.publishing.form import DraftForm, LimitDraft
 
-        self.owner.push_screen(DraftForm(LimitDraft(self.owner, self._limited)))
+        self.context.push_screen(DraftForm(LimitDraft(self.context, self._limited)))
 
     def _limited(self) -> None:
-        self.owner.reload_settings()
+        self.context.reload_settings()
         self._changed("transfers")
 
     # -- destinations -------------------------------------------------------------------------
@@ -90,7 +92,7 @@ class PublishingDeeds(PublishingView):
         names = [one.name for one in self.data.destinations]
         keys = self.data.keys.get(record.name, "") if record is not None else ""
         draft = DestinationDraft(
-            self.owner,
+            self.context,
             names,
             record,
             self._kept,
@@ -98,7 +100,7 @@ class PublishingDeeds(PublishingView):
             hub_token=lambda: self.data.hub_token,
         )
         form = DraftForm(draft)
-        self.owner.push_screen(form)
+        self.context.push_screen(form)
         self.run_worker(self._tell_token(form), group="token", exit_on_error=False)
 
     async def _tell_token(self, form: DraftForm) -> None:

@@ -16,7 +16,7 @@ from tui.store.transfer_records import DestinationRecord, TransferRecord, Transf
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
 TEST_FACT: Final = "destination_test:"
@@ -38,9 +38,9 @@ class ShelfData:
         problems: why there is none.
     """
 
-    def __init__(self, app: SimpleTunerApp, screen: Screen[Any], changed: Callable[[str], None]):
+    def __init__(self, context: AppContext, screen: Screen[Any], changed: Callable[[str], None]):
         """Args: `changed` is told `artifacts`, `destinations` or `transfers`."""
-        self.app = app
+        self.context = context
         self._screen = screen
         self._changed = changed
         self.destinations: list[DestinationRecord] = []
@@ -68,12 +68,13 @@ class ShelfData:
     def read_destinations(self) -> None:
         """The places, and how their last tests went."""
         try:
-            self.destinations = self.app.reader.destinations()
+            self.destinations = self.context.reader.destinations()
             facts = {
-                one.name: self.app.reader.fact(TEST_FACT + one.name) for one in self.destinations
+                one.name: self.context.reader.fact(TEST_FACT + one.name)
+                for one in self.destinations
             }
         except StoreError as error:
-            self.app.tell(error.message, error.advice, "error")
+            self.context.tell(error.message, error.advice, "error")
             return
         self.tested = {
             name: fact.value
@@ -85,7 +86,7 @@ class ShelfData:
 
     def _ask_keys(self) -> None:
         """Ask where keys are: those of a session went with an engine that has ended."""
-        control = self.app.control
+        control = self.context.control
         if control is None or not any(one.kind == "s3" for one in self.destinations):
             return
         if self._asking_keys:
@@ -112,9 +113,9 @@ class ShelfData:
     def read_transfers(self) -> None:
         """All transfers; of those that have ended, the newest."""
         try:
-            found = [one for one in self.app.reader.transfers() if not is_hidden(one)]
+            found = [one for one in self.context.reader.transfers() if not is_hidden(one)]
         except StoreError as error:
-            self.app.tell(error.message, error.advice, "error")
+            self.context.tell(error.message, error.advice, "error")
             return
         standing = [one for one in found if _stands(one)]
         ended = [one for one in found if not _stands(one)]
@@ -155,7 +156,7 @@ class ShelfData:
     def has_half_sent(self, one: TransferRecord) -> bool:
         """Whether something of a transfer lies half sent at the far end."""
         try:
-            return any(item.resume for item in self.app.reader.transfer_items(one.transfer_id))
+            return any(item.resume for item in self.context.reader.transfer_items(one.transfer_id))
         except StoreError:
             return False
 
@@ -163,7 +164,7 @@ class ShelfData:
         """How many of a job's files are at each target; read once until something arrives."""
         if job_id not in self._places:
             try:
-                found = self.app.reader.published(job_id)
+                found = self.context.reader.published(job_id)
             except StoreError:
                 found = []
             names: dict[str, set[tuple[str, str]]] = {}
@@ -185,7 +186,7 @@ class ShelfData:
             return self.artifacts[job_id]
         if job_id not in self._stored:
             try:
-                found = files_known(self.app.reader, job_id, self.app.outputs)
+                found = files_known(self.context.reader, job_id, self.context.outputs)
             except StoreError:
                 return {}
             self._stored[job_id] = found
@@ -205,11 +206,13 @@ class ShelfData:
         """Ask what a job's files are and hold; the store's word stands until the answer comes."""
         if job_id not in self.artifacts:
             try:
-                self.artifacts[job_id] = files_known(self.app.reader, job_id, self.app.outputs)
+                self.artifacts[job_id] = files_known(
+                    self.context.reader, job_id, self.context.outputs
+                )
             except StoreError as error:
                 self.problems[job_id] = error.message
             self._stored.pop(job_id, None)
-        control = self.app.control
+        control = self.context.control
         if control is None:
             self._changed("artifacts")
             return
@@ -221,7 +224,7 @@ class ShelfData:
 
     async def ask(self, job_id: str) -> dict[str, Any]:
         """The same for somebody who waits for the answer."""
-        control = self.app.control
+        control = self.context.control
         if control is not None:
             self._asked.add(job_id)
             await self._look(control, job_id)
@@ -267,7 +270,7 @@ class ShelfData:
 
     def test(self, names: Iterable[str]) -> None:
         """Test destinations side by side."""
-        control = self.app.control
+        control = self.context.control
         for name in names:
             if control is not None and name not in self.testing:
                 self.testing.add(name)
@@ -281,7 +284,7 @@ class ShelfData:
         from tui.app.shell.status import username
         from tui.client.client import ControlError
 
-        control = self.app.control
+        control = self.context.control
         if control is None:
             return
         try:
@@ -298,7 +301,7 @@ class ShelfData:
         try:
             await control.publishing.test_destination(name)
         except ControlError as error:
-            self.app.tell(f"{name}: {error.message}", error.advice, "error")
+            self.context.tell(f"{name}: {error.message}", error.advice, "error")
         finally:
             self.testing.discard(name)
         self.read_destinations()

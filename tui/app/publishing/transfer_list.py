@@ -21,7 +21,7 @@ from tui.store.schema import StoreError
 from tui.store.transfer_records import TransferRecord, TransferState
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
 
 _BAR: Final = 12
 _BOTH: Final = 38
@@ -112,7 +112,7 @@ class TransferList(VirtualList):
         words = f"{share:>3} %  {formatting.size(moves.done):>9}"
         if room >= 48:
             words += f" of {formatting.size(moves.total)}"
-        limit = self.data.app.settings.publishing.bandwidth
+        limit = self.data.context.settings.publishing.bandwidth
         seconds = time_left(moves, limit)
         left = formatting.duration(seconds) if seconds is not None else ""
         speed = f"{formatting.size(moves.speed)}/s" if moves.speed else "—"
@@ -122,7 +122,7 @@ class TransferList(VirtualList):
         return pieces
 
     def _ended(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
-        ago = formatting.ago(one.ended_at, self.data.app.clock())
+        ago = formatting.ago(one.ended_at, self.data.context.clock())
         if one.state is TransferState.FAILED:
             return [(fit(f"{word}: {one.message}", room), colors.bad)]
         if one.state is TransferState.DONE:
@@ -156,28 +156,28 @@ class TransferPage(Page):
     SCOPED_CSS = False  # the rules are those of the page, and name it
 
     def __init__(
-        self, app: SimpleTunerApp, record: TransferRecord, job: str, offers: Offers
+        self, context: AppContext, record: TransferRecord, job: str, offers: Offers
     ) -> None:
         self._transfer, self._job = record, job
         self._done: dict[int, int] = {}
         self._due: Timer | None = None
-        super().__init__(f"Transfer {record.transfer_id}", self._read(app), offers)
+        super().__init__(f"Transfer {record.transfer_id}", self._read(context), offers)
 
-    def _read(self, app: SimpleTunerApp) -> list[Entry]:
+    def _read(self, context: AppContext) -> list[Entry]:
         name = self._transfer.transfer_id
         try:
-            self._transfer = next(iter(app.reader.transfers(name)), self._transfer)
-            items = app.reader.transfer_items(name)
+            self._transfer = next(iter(context.reader.transfers(name)), self._transfer)
+            items = context.reader.transfer_items(name)
         except StoreError as error:
             return [Entry(((error.message, "bad"),))]
         lines = transfer_page(self._transfer, self._job, items, self._done)
-        return wrapped(lines, page_width(app.size.width))
+        return wrapped(lines, page_width(context.size.width))
 
     def on_mount(self) -> None:
         """Follow it."""
         super().on_mount()
-        owner = cast("SimpleTunerApp", self.app)
-        owner.transfer_told.subscribe(self, self._told)
+        context = cast("AppContext", self.app)
+        context.signals.transfer_changed.subscribe(self, self._told)
 
     def _told(self, told: Mapping[str, Any]) -> None:
         if told and told.get("transfer_id") != self._transfer.transfer_id:
@@ -188,4 +188,4 @@ class TransferPage(Page):
 
     def _show(self) -> None:
         self._due = None
-        self.show(self._read(cast("SimpleTunerApp", self.app)))
+        self.show(self._read(cast("AppContext", self.app)))

@@ -39,8 +39,8 @@ class PublishingView(AppScreen):
 
     def body(self) -> Iterable[Widget]:
         """Title and list of each panel."""
-        self.data = ShelfData(self.owner, self, self._changed)
-        self.model = JobsModel(self.owner.reader)
+        self.data = ShelfData(self.context, self, self._changed)
+        self.model = JobsModel(self.context.reader)
         self.model.set_filter(WITH_RESULTS)
         self.artifacts = ArtifactList(self.model, self.data)
         self.transfers = TransferList(self.data, self.name_of)
@@ -60,11 +60,11 @@ class PublishingView(AppScreen):
     def on_mount(self) -> None:
         """Show what the store has, unfold the newest job, follow the rest."""
         super().on_mount()
-        self.owner.jobs_changed.subscribe(self, self._jobs_changed)
-        self.owner.transfer_told.subscribe(self, self._transfer_told)
-        self.owner.fetch_told.subscribe(self, self._fetch_told)
-        self.owner.fact_changed.subscribe(self, self._fact_changed)
-        self.owner.engine_changed.subscribe(self, self._engine_changed)
+        self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
+        self.context.signals.transfer_changed.subscribe(self, self._transfer_changed)
+        self.context.signals.fetch_changed.subscribe(self, self._fetch_changed)
+        self.context.signals.fact_changed.subscribe(self, self._fact_changed)
+        self.context.signals.engine_changed.subscribe(self, self._engine_changed)
         self.data.read()
         if self.model.ids:
             self.artifacts.opened.add((self.model.ids[0], ""))
@@ -114,7 +114,7 @@ class PublishingView(AppScreen):
 
     # -- transfers on the move ----------------------------------------------------------------
 
-    def _transfer_told(self, told: Mapping[str, Any]) -> None:
+    def _transfer_changed(self, told: Mapping[str, Any]) -> None:
         """Remember which lines move; they are drawn together, a few times a second."""
         if not told:
             self.data.read_transfers()
@@ -124,7 +124,7 @@ class PublishingView(AppScreen):
             self._moved_transfers.add(name)
             self._draw_soon()
 
-    def _fetch_told(self, told: Mapping[str, Any]) -> None:
+    def _fetch_changed(self, told: Mapping[str, Any]) -> None:
         """A file is coming from where its job left it."""
         if str(told.get("job_id")) not in self.model.ids or self.data.fetch_told(told):
             self._moved_files = True
@@ -188,7 +188,7 @@ class PublishingView(AppScreen):
         self.titles[name].set(left, tuple(filter(None, right)))
 
     def _disk(self) -> str:
-        outputs = str(self.owner.outputs)
+        outputs = str(self.context.outputs)
         home = str(Path.home())
         if outputs.startswith(f"{home}/"):
             outputs = f"~{outputs.removeprefix(home)}"
@@ -206,7 +206,7 @@ class PublishingView(AppScreen):
         }
         words = " · ".join(f"{count} {word}" for word, count in counts.items() if count)
         moves = [self.data.moves(one) for one in rows if one.state.is_active]
-        limit = self.owner.settings.publishing.bandwidth
+        limit = self.context.settings.publishing.bandwidth
         right = sums(moves, limit) if moves else ""
         most = f"limit {formatting.size(limit)}/s" if limit else ""
         self._title("transfers", words, right, most)
@@ -233,7 +233,7 @@ class PublishingView(AppScreen):
         place = self.model.position(job_id)
         row = self.model.row(place) if place is not None else None
         if row is None:
-            row = self.owner.reader.rows([job_id]).get(job_id)
+            row = self.context.reader.rows([job_id]).get(job_id)
         return row.name if row is not None else job_id
 
     @property

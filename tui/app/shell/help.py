@@ -156,17 +156,17 @@ class HelpScreen(ModalScreen[None]):
     def action_copy(self) -> None:
         """Copy the command line of the action."""
         line = self._chosen
-        owner = self._target.owner if isinstance(self._target, AppScreen) else None
-        if owner is None or line is None or line[0] is None:
+        context = self._target.context if isinstance(self._target, AppScreen) else None
+        if context is None or line is None or line[0] is None:
             return
         if line[2]:
-            owner.copy(line[2])
+            context.copy(line[2])
         else:
-            owner.tell(f"“{line[0].label}” has no command line; it is about this window.")
+            context.tell(f"“{line[0].label}” has no command line; it is about this window.")
 
 
 def _section(screen: AppScreen, actions: Sequence[Action]) -> list[Line]:
-    resolved = screen.owner.keymap.resolve(actions)
+    resolved = screen.context.keymap.resolve(actions)
     if not resolved:
         return []
     lines: list[Line] = [(None, GROUP_TITLES.get(resolved[0].group, ""), "")]

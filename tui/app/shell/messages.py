@@ -1,9 +1,16 @@
-"""What the app tells its screens. Each kind has a signal on the app that screens subscribe to."""
+"""The signals of the app and what they carry."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from textual.signal import Signal
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +72,30 @@ class Notice:
     message: str
     advice: str
     at: datetime
+
+
+class AppSignals:
+    """The signals that screens subscribe to; each is named after what has changed.
+
+    Args:
+        app: publishes them.
+
+    Attributes:
+        jobs_changed: records of jobs in the store.
+        fact_changed: a fact in the store; carries its name, or `settings` for the settings file.
+        upload_progress: the upload of a job's data.
+        transfer_changed: a transfer; carries the engine's report, or nothing where any transfer may
+            have changed.
+        fetch_changed: a file that the engine fetches; carries the engine's report.
+        engine_changed: whether the engine is there.
+        status_changed: what the top bar shows.
+    """
+
+    def __init__(self, app: App[Any]) -> None:
+        self.jobs_changed: Signal[JobsChanged] = Signal(app, "jobs-changed")
+        self.fact_changed: Signal[str] = Signal(app, "fact-changed")
+        self.upload_progress: Signal[UploadProgress] = Signal(app, "upload-progress")
+        self.transfer_changed: Signal[Mapping[str, Any]] = Signal(app, "transfer-changed")
+        self.fetch_changed: Signal[Mapping[str, Any]] = Signal(app, "fetch-changed")
+        self.engine_changed: Signal[EngineState] = Signal(app, "engine-changed")
+        self.status_changed: Signal[None] = Signal(app, "status-changed")

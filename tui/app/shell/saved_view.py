@@ -23,8 +23,8 @@ _LONGEST_TEXT: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where somebody was.
+class SavedView:
+    """Where the user was.
 
     Attributes:
         screen: the one that was open last.
@@ -45,17 +45,17 @@ class Place:
     theme_set: str = ""
 
 
-def load_place(home: Home) -> Place:
-    """The place that was saved, or the beginning."""
+def load_view(home: Home) -> SavedView:
+    """Returns the view that was saved; the defaults where there is none that can be read."""
     try:
         with (home.root / "place.json").open("rb") as file:
             data = json.loads(file.read(_LARGEST))
     except (OSError, ValueError, RecursionError):
-        return Place()
+        return SavedView()
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
-        return Place()
+        return SavedView()
     known: dict[str, Any] = {}
-    for item in fields(Place):
+    for item in fields(SavedView):
         value = data.get(item.name)
         if type(value) is type(item.default) and len(str(value)) <= _LONGEST_TEXT:
             known[item.name] = value
@@ -63,13 +63,13 @@ def load_place(home: Home) -> Place:
         known.pop("screen", None)
     if known.get("sort") not in SORT_COLUMNS:
         known.pop("sort", None)
-    return Place(**known)
+    return SavedView(**known)
 
 
-def save_place(home: Home, place: Place) -> None:
-    """Keep it for the next run; a disk that is full is not worth a message."""
+def save_view(home: Home, view: SavedView) -> None:
+    """Saves the view for the next run; a full disk is not worth a message."""
     from tui.settings import write_atomically
 
-    text = json.dumps({"format": _FORMAT, **asdict(place)}, ensure_ascii=False)
+    text = json.dumps({"format": _FORMAT, **asdict(view)}, ensure_ascii=False)
     with contextlib.suppress(OSError):
         write_atomically(home.root / "place.json", text)

@@ -17,7 +17,7 @@ from tui.app.shell.top_bar import TopBar
 from tui.app.widgets.footer import KeyFooter
 
 if TYPE_CHECKING:
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
 
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
@@ -42,9 +42,9 @@ class AppScreen(Screen[Any]):
         super().__init_subclass__(**options)
 
     @property
-    def owner(self) -> SimpleTunerApp:
+    def context(self) -> AppContext:
         """The app, with its own type."""
-        return cast("SimpleTunerApp", self.app)
+        return cast("AppContext", self.app)
 
     def compose(self) -> ComposeResult:
         """Bar, body, footer."""
@@ -61,7 +61,7 @@ class AppScreen(Screen[Any]):
 
     def actions(self) -> tuple[Action, ...]:
         """What can be done here, with the user's keys."""
-        return self.owner.keymap.resolve((*self.ACTIONS, *APP))
+        return self.context.keymap.resolve((*self.ACTIONS, *APP))
 
     def why_not(self, action: Action) -> str:  # noqa: ARG002  for subclasses
         """Why an action cannot be done now; empty when it can."""
@@ -81,13 +81,13 @@ class AppScreen(Screen[Any]):
     async def action_perform(self, action_id: str) -> None:
         """Do an action, or say why it cannot be done."""
         action = by_id((*self.ACTIONS, *APP), action_id)
-        self.owner.last_key = time.monotonic()
+        self.context.last_key = time.monotonic()
         reason = self.why_not(action)
         if reason:
-            self.owner.tell(reason)
+            self.context.tell(reason)
             return
         method: Callable[[], Any] = getattr(self, action.method, None) or getattr(
-            self.owner, action.method
+            self.context, action.method
         )
         result = method()
         if result is not None and hasattr(result, "__await__"):
@@ -97,7 +97,7 @@ class AppScreen(Screen[Any]):
 
     def on_mount(self) -> None:
         """Follow what the whole app knows."""
-        self.owner.status_changed.subscribe(self, self._status_changed, immediate=True)
+        self.context.signals.status_changed.subscribe(self, self._status_changed, immediate=True)
 
     def _status_changed(self, _: None) -> None:
         for bar in self.query(TopBar):

@@ -15,7 +15,7 @@ from tui.app.terminal.theme import Palette, palette
 if TYPE_CHECKING:
     from textual import events
 
-    from tui.app.app import SimpleTunerApp
+    from tui.app.context import AppContext
     from tui.app.shell.status import WorldStatus
 
 Piece = tuple[str, Style]
@@ -39,7 +39,7 @@ class TopBar(Widget):
 
     def update(self) -> None:
         """Draw again if something else is true now."""
-        status = cast("SimpleTunerApp", self.app).status
+        status = cast("AppContext", self.app).status
         if status != self._shown:
             self._shown = status
             self.refresh()
@@ -60,7 +60,7 @@ class TopBar(Widget):
                 left += [(f" {key} ", colors.dim), (f"{title} ", colors.dim)]
             self._places.append((start, length(left), screen))
             left.append((" ", colors.base))
-        status = cast("SimpleTunerApp", self.app).status
+        status = cast("AppContext", self.app).status
         self._shown = status
         right = fitting(facts_of(status, colors), width - length(left) - 1, colors)
         gap = " " * max(1, width - length(left) - length(right) - 1)
@@ -70,7 +70,7 @@ class TopBar(Widget):
         """A click on a screen's name goes there."""
         for start, end, screen in self._places:
             if start <= event.x < end:
-                cast("SimpleTunerApp", self.app).show(screen)
+                cast("AppContext", self.app).show(screen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
+import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.settings import Home
+
 if TYPE_CHECKING:
+    from rich.text import Text
     from textual.app import App
+
+    from tui.settings import Home
+
 
 _MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
@@ -65,3 +73,22 @@ def show_folder(folder: Path) -> str:
         start_new_session=True,
     )
     return ""
+
+
+def crash_message(home: Home) -> Text:
+    """Write the traceback to `app.log`, without values and so without secrets; what to say."""
+    from rich.text import Text
+
+    path = home.root / "app.log"
+    try:
+        home.create()
+        with path.open("a", encoding="utf-8") as file:
+            path.chmod(0o600)
+            file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
+        where = f"Details are in {path}."
+    except OSError as error:
+        where = f"The details could not be written to {path}: {error.strerror}."
+    return Text(
+        "The window stopped because of an error in simpletuner-tui. Jobs and transfers go on.\n"
+        f"{where} Start it again to go on; please report the error."
+    )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
 
-    from tui.app.shell.screen import AppScreen
+    from tui.app.context import ActionScreen
 
 
 class KeyFooter(Widget):
@@ -37,12 +37,10 @@ class KeyFooter(Widget):
             self.refresh()
 
     def _state(self) -> tuple[tuple[str, str, str], ...]:
-        screen = cast("AppScreen", self.screen)
+        screen, focused = cast("ActionScreen", self.screen), self.screen.focused
         hints: tuple[tuple[str, str, str], ...] = ()
-        if screen.focused is not None:  # a line that is typed in has keys of its own
-            hints = next(
-                (one.HINTS for one in screen.focused.ancestors if hasattr(one, "HINTS")), ()
-            )
+        if focused is not None:  # a line that is typed in has keys of its own
+            hints = next((one.HINTS for one in focused.ancestors if hasattr(one, "HINTS")), ())
         if hints:
             return hints
         actions = in_footer(screen.actions())
@@ -88,4 +86,4 @@ class KeyFooter(Widget):
         """A click on a key is the key."""
         for start, end, action_id in self._places:
             if action_id and start <= event.x < end:
-                await cast("AppScreen", self.screen).action_perform(action_id)
+                await cast("ActionScreen", self.screen).action_perform(action_id)
