@@ -10,7 +10,7 @@ import pytest
 from tui.app.publishing import pages
 from tui.app.publishing import text as words
 from tui.app.publishing.artifact_list import _how_many
-from tui.app.publishing.view import rooms
+from tui.app.publishing.panels import rooms
 from tui.app.widgets.piece_list import Entry
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.app.jobs.actions import JobActions
 from tui.app.publishing.actions import ShelfDeeds
-from tui.app.publishing.view import PublishingView
+from tui.app.publishing.panels import PublishingView
 from tui.store.transfer_records import DestinationRecord, TransferState
 
 if TYPE_CHECKING:
