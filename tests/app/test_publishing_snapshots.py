@@ -115,13 +115,15 @@ def walk(*keys: str) -> Callable[[Pilot[int]], Any]:
             pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen
         )
         screen.filter_by("name:chroma-test-3")
-        await wait_for(pilot, lambda: (screen.data.artifacts.get(JOB) or {}).get("checkpoints"), 20)
+        await wait_for(
+            pilot, lambda: (screen.state.artifacts.get(JOB) or {}).get("checkpoints"), 20
+        )
         app.signals.transfer_changed.publish({
             "transfer_id": "0" * 10, "job_id": JOB, "state": "running", "done": 150 * MIB,
             "total": 231 * MIB, "bytes_per_second": 12 * MIB, "eta_seconds": 7, "message": "",
-            "position": screen.data.transfers[0].position,
+            "position": screen.state.transfers[0].position,
         })  # fmt: skip
-        await wait_for(pilot, lambda: screen.data.moving and not screen._due)
+        await wait_for(pilot, lambda: screen.state.moving and not screen._due)
         for key in keys:
             await pilot.press(key)
             await pilot.pause()

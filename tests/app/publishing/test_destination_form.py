@@ -57,7 +57,7 @@ async def test_no_is_no_at_the_second_try_as_well(world: World) -> None:  # noqa
         await top(pilot, Confirm)
         await pilot.press("y")
         await top(pilot, PublishingScreen)
-        await wait_for(pilot, lambda: screen.data.tested.get("custom"), LONG)
+        await wait_for(pilot, lambda: screen.state.tested.get("custom"), LONG)
 
 
 async def test_a_refused_field_says_what_to_do(world: World) -> None:  # noqa: F811  the fixture
@@ -88,7 +88,7 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
             name="mine", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
             access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
         )  # fmt: skip
-        await wait_for(pilot, lambda: screen.data.keys == {"mine": "session"}, LONG)
+        await wait_for(pilot, lambda: screen.state.keys == {"mine": "session"}, LONG)
         await pilot.press("shift+tab", "t")
         await wait_for(pilot, lambda: "✓ mine" in text_of(screen.app), LONG)
         await pilot.press("e")
@@ -97,7 +97,7 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
         world.engine.publishing.places.keys._session.clear()  # as another engine begins
-        screen.data.read()
+        screen.state.read()
         await wait_for(
             pilot, lambda: "! mine" in text_of(screen.app)
             and "keys are gone: press e" in text_of(screen.app), LONG,
@@ -130,7 +130,7 @@ async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_fu
     options = {"repo": "alice/cat", "private": True}
     await world.client.publishing.add_destination(name="mine", kind="hub", **options)
     async with on_publishing(world, (80, 24)) as (screen, pilot):
-        await wait_for(pilot, lambda: screen.data.destinations, LONG)
+        await wait_for(pilot, lambda: screen.state.destinations, LONG)
         await pilot.press("shift+tab", "e")
         await top(pilot, DraftForm)
         await wait_for(pilot, lambda: "Destination mine" in text_of(screen.app))

@@ -36,7 +36,7 @@ async def test_each_panel_names_its_own_keys_first(filled: Home, engine: StandIn
                 ("a add", "e change", "t test", "v test all", "d delete", "tab panel"),
             ),
         ):
-            await wait_for(pilot, lambda panel=panel: screen.panel == panel)
+            await wait_for(pilot, lambda panel=panel: screen.panels.current == panel)
             await wait_for(
                 pilot, lambda words=words: all(one in lines_of(app)[-1] for one in words)
             )

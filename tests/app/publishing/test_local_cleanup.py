@@ -33,10 +33,10 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
     async with on_publishing(world) as (screen, pilot):
         await known(screen, pilot, newer)
         await pilot.press("G")
-        row = screen.artifacts.row
+        row = screen.panels.artifacts.row
         assert row is not None
         assert (row.kind, row.job_id) == ("job", job_id)
-        assert job_id not in screen.data.artifacts
+        assert job_id not in screen.state.artifacts
         await wait_for(pilot, lambda: "d delete" in text_of(screen.app))
         assert "= compare" in text_of(screen.app)
         await pilot.press("y")
@@ -72,7 +72,7 @@ async def test_what_a_paused_transfer_needs_is_said_before_the_answer(
     await ended(world, made["transfer_id"], "paused")
     async with on_publishing(world) as (screen, pilot):
         await known(screen, pilot, job_id)
-        await wait_for(pilot, lambda: screen.data.on_the_way(job_id, [one]), LONG)
+        await wait_for(pilot, lambda: screen.state.on_the_way(job_id, [one]), LONG)
         await pilot.press("d")
         confirm: Any = await top(pilot, Confirm)
         words = "\n".join(confirm._details)

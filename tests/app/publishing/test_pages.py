@@ -10,7 +10,7 @@ import pytest
 from tui.app.publishing import pages
 from tui.app.publishing import text as words
 from tui.app.publishing.artifact_list import _how_many
-from tui.app.publishing.panels import rooms
+from tui.app.publishing.panels import share_room
 from tui.app.widgets.piece_list import Entry
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 
@@ -113,5 +113,5 @@ def test_room_goes_to_the_panel_that_needs_it(
     needs: tuple[int, int, int], here: str, shared: tuple[int, int, int]
 ) -> None:
     names = ("artifacts", "transfers", "destinations")
-    found = rooms(dict(zip(names, needs, strict=True)), here, 34, 8)
+    found = share_room(dict(zip(names, needs, strict=True)), here, 34, 8)
     assert tuple(found[name] for name in names) == shared

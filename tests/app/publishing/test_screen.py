@@ -54,7 +54,7 @@ async def on_publishing(
         screen = await wait_for(
             pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen
         )
-        await wait_for(pilot, lambda: screen.artifacts.has_focus)
+        await wait_for(pilot, lambda: screen.panels.artifacts.has_focus)
         yield screen, pilot
     app.reader.close()
 
@@ -94,8 +94,8 @@ async def fill_in(form: DraftForm, pilot: Pilot[int], key: str, value: str) -> N
 async def known(screen: PublishingScreen, pilot: Pilot[int], job_id: str) -> dict[str, Any]:
     """Wait until the engine has said what a job's files hold."""
     found: dict[str, Any] = await wait_for(
-        pilot, lambda: (screen.data.artifacts.get(job_id) or {}).get("checkpoints")
-        and screen.data.artifacts[job_id], LONG
+        pilot, lambda: (screen.state.artifacts.get(job_id) or {}).get("checkpoints")
+        and screen.state.artifacts[job_id], LONG
     )  # fmt: skip
     return found
 
@@ -119,7 +119,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
         form.input.value = str(tmp_path / "models")
         await pilot.press("enter")
         await fill_in(form, pilot, "save", "")
-        await wait_for(pilot, lambda: screen.data.tested.get("folder", {}).get("ok"), LONG)
+        await wait_for(pilot, lambda: screen.state.tested.get("folder", {}).get("ok"), LONG)
         await top(pilot, PublishingScreen)
         assert "works, tested" in text_of(screen.app)
         await pilot.press("p")
@@ -129,11 +129,11 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
         await pilot.press("enter")
         await wait_for(
             pilot,
-            lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE],
+            lambda: [one.state for one in screen.state.transfers] == [TransferState.DONE],
             LONG,
         )
         await wait_for(
-            pilot, lambda: all(one["published"] for one in screen.data.artifacts[job_id]["files"]),
+            pilot, lambda: all(one["published"] for one in screen.state.artifacts[job_id]["files"]),
             LONG,
         )  # fmt: skip
         assert "✓ folder" in text_of(screen.app)
@@ -143,7 +143,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
         assert "looked at again" in "\n".join(confirm._details)
         await pilot.press("y")
         await wait_for(
-            pilot, lambda: not any(one["here"] for one in screen.data.artifacts[job_id]["files"]),
+            pilot, lambda: not any(one["here"] for one in screen.state.artifacts[job_id]["files"]),
             LONG,
         )  # fmt: skip
         for file in found["files"]:
@@ -180,7 +180,7 @@ async def test_an_edited_card_is_replaced_only_when_that_is_said(world: World) -
             await pilot.press(*keys, "enter")
 
             def done(wanted: int = ends) -> bool:
-                states = [one.state for one in screen.data.transfers]
+                states = [one.state for one in screen.state.transfers]
                 return states == [TransferState.DONE] * wanted
 
             await wait_for(pilot, done, LONG)
@@ -204,25 +204,27 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
         ]
 
         def state(number: int) -> TransferState:
-            rows = {one.transfer_id: one.state for one in screen.data.transfers}
+            rows = {one.transfer_id: one.state for one in screen.state.transfers}
             return rows.get(names[number], TransferState.QUEUED)
 
         await wait_for(pilot, lambda: state(0) is TransferState.RUNNING, LONG)
         await pilot.press("tab")
-        await wait_for(pilot, lambda: screen.transfers.has_focus)
-        await wait_for(pilot, lambda: len(screen.data.transfers) == 4, LONG)
-        rows = [one.transfer_id for one in screen.data.transfers]
+        await wait_for(pilot, lambda: screen.panels.transfers.has_focus)
+        await wait_for(pilot, lambda: len(screen.state.transfers) == 4, LONG)
+        rows = [one.transfer_id for one in screen.state.transfers]
         await pilot.press("G")
-        last = screen.transfers.transfer
+        last = screen.panels.transfers.transfer
         assert last is not None
         await pilot.press("K")
         await wait_for(
-            pilot, lambda: [one.transfer_id for one in screen.data.transfers] != rows, LONG
+            pilot, lambda: [one.transfer_id for one in screen.state.transfers] != rows, LONG
         )
-        assert screen.transfers.transfer is not None
-        assert screen.transfers.transfer.transfer_id == last.transfer_id  # the cursor stays on it
+        assert screen.panels.transfers.transfer is not None
+        assert (
+            screen.panels.transfers.transfer.transfer_id == last.transfer_id
+        )  # the cursor stays on it
         await pilot.press("g", "g")
-        first = screen.transfers.transfer
+        first = screen.panels.transfers.transfer
         assert first is not None
         await pilot.press("enter")
         page = await top(pilot, TransferPage)
@@ -239,8 +241,8 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
         await pilot.press("space")
         await wait_for(pilot, lambda: state(number) is TransferState.PAUSED, LONG)
         await wait_for(pilot, lambda: "paused" in text_of(screen.app), LONG)
-        at = [one.transfer_id for one in screen.data.transfers].index(first.transfer_id)
-        assert screen.transfers.index == at
+        at = [one.transfer_id for one in screen.state.transfers].index(first.transfer_id)
+        assert screen.panels.transfers.index == at
         await pilot.press("c")
         await top(pilot, Confirm)
         await pilot.press("y")
@@ -261,12 +263,12 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
         found = await known(screen, pilot, job_id)
         assert found["checkpoints"]
         for name in ("artifacts", "transfers", "destinations", "artifacts"):
-            assert screen.panel == name
+            assert screen.panels.current == name
             text = text_of(screen.app)
             assert f"▸ {name.capitalize()}" in text
             assert all(title in text for title in ("Artifacts", "Transfers", "Destinations"))
-            others = [one.size.height for key, one in screen.lists.items() if key != name]
-            own = screen.lists[name]
+            others = [one.size.height for key, one in screen.panels.lists.items() if key != name]
+            own = screen.panels.lists[name]
             assert own.page >= own.count or own.size.height >= max(others) or size == (60, 15)
             await pilot.press("tab")
             await pilot.pause()
@@ -275,9 +277,9 @@ async def test_every_panel_has_its_room_at_every_size(world: World, size: tuple[
         assert "lowest loss" in " ".join(line.text for line in page._lines)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
-        while (row := screen.artifacts.row) is None or row.kind != "file":
+        while (row := screen.panels.artifacts.row) is None or row.kind != "file":
             await pilot.press("j")
-            row = screen.artifacts.row
+            row = screen.panels.artifacts.row
             if row is not None and row.kind == "checkpoint" and not row.open:
                 await pilot.press("l")
             await pilot.pause()
@@ -295,13 +297,13 @@ async def test_ended_transfers_leave_the_list_by_a_key(world: World, tmp_path: P
             await world.client.publishing.publish(job_id, f"dir:{tmp_path}/{name}")
         await wait_for(
             pilot,
-            lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE] * 3,
+            lambda: [one.state for one in screen.state.transfers] == [TransferState.DONE] * 3,
             LONG,
         )
         await pilot.press("tab", "z")
-        await wait_for(pilot, lambda: len(screen.data.transfers) == 2, LONG)
+        await wait_for(pilot, lambda: len(screen.state.transfers) == 2, LONG)
         await pilot.press("Z")
-        await wait_for(pilot, lambda: not screen.data.transfers, LONG)
+        await wait_for(pilot, lambda: not screen.state.transfers, LONG)
         assert "taken off the list" in app_of(screen).notices[-1].message
         found = await known(screen, pilot, job_id)
         assert all(len(file["published"]) == 3 for file in found["files"])
@@ -334,7 +336,7 @@ async def test_other_files_of_the_same_names_are_replaced_after_a_question(
                 await top(pilot, PublishingScreen)
         await wait_for(
             pilot,
-            lambda: [one.state for one in screen.data.transfers] == [TransferState.DONE] * 2,
+            lambda: [one.state for one in screen.state.transfers] == [TransferState.DONE] * 2,
             LONG,
         )
     assert all(path.read_bytes() != data for path, data in before.items())

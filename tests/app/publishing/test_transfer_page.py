@@ -33,9 +33,9 @@ async def test_keys_that_a_files_page_names_work_on_it(
     await ended(world, made["transfer_id"], "done")
     async with on_publishing(world) as (screen, pilot):
         await known(screen, pilot, job_id)
-        while (row := screen.artifacts.row) is None or row.kind != "file":
+        while (row := screen.panels.artifacts.row) is None or row.kind != "file":
             await pilot.press("j")
-            row = screen.artifacts.row
+            row = screen.panels.artifacts.row
             if row is not None and row.kind == "checkpoint":
                 await pilot.press("l")
         assert row.item is not None
@@ -72,7 +72,7 @@ async def test_keys_of_a_transfers_page_are_those_of_its_state(
         await pilot.press("tab")
 
         def state() -> TransferState:
-            return next(one.state for one in screen.data.transfers if one.transfer_id == name)
+            return next(one.state for one in screen.state.transfers if one.transfer_id == name)
 
         await wait_for(pilot, lambda: state() is TransferState.RUNNING, LONG)
         await pilot.press("enter")

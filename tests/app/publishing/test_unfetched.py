@@ -92,8 +92,8 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
         await pilot.press("p")
         assert "No file of this job is here" in app.notices[-1].message
         await pilot.press("G")
-        assert screen.artifacts.row.kind == "missing"
-        name = screen.artifacts.row.item["name"]
+        assert screen.panels.artifacts.row.kind == "missing"
+        name = screen.panels.artifacts.row.item["name"]
         await pilot.press("enter")
         page = await wait_for(pilot, lambda: isinstance(app.screen, Page) and app.screen)
         await pilot.pause()

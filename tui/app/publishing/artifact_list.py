@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from rich.cells import cell_len
 
-from tui.app.publishing.state import ShelfData
+from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import apart, checkpoint_name, day, loss_words, unfetched, weights
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.terminal.text_lines import fit, length, linked, plain
@@ -33,10 +33,10 @@ class ArtifactList(VirtualList):
 
     HEADER: ClassVar = 1
 
-    def __init__(self, model: JobsModel, data: ShelfData) -> None:
+    def __init__(self, model: JobsModel, state: PublishingState) -> None:
         super().__init__(id="artifacts")
         self.model = model
-        self.data = data
+        self.state = state
         self.opened: set[Key] = set()
         self.lines: Sequence[Row] = ()
 
@@ -45,7 +45,9 @@ class ArtifactList(VirtualList):
     def reload(self) -> None:
         """Make the lines anew; the cursor stays on its thing, or on the job it was of."""
         before = self.row
-        self.lines = lines_of(self.model.ids, self.opened, self.data.artifacts, self.data.problems)
+        self.lines = lines_of(
+            self.model.ids, self.opened, self.state.artifacts, self.state.problems
+        )
         place = self._place_of(before)
         self.move_to(self.index if place is None else place, tell=False)
         self.refresh()
@@ -66,7 +68,7 @@ class ArtifactList(VirtualList):
         if wanted:
             self.opened.add(key)
             if row.kind == "job":
-                self.data.look_at(row.job_id)
+                self.state.look_at(row.job_id)
         else:
             self.opened.discard(key)
         self.reload()
@@ -148,7 +150,7 @@ class ArtifactList(VirtualList):
         if row.kind == "note":
             return padded([(fit(f"{lead}   {item.get('text', '')}", width), colors.dim)],
                           width, colors)  # fmt: skip
-        glyph, words, tone = unfetched(item, self.data.context.clock())
+        glyph, words, tone = unfetched(item, self.state.context.clock())
         name = plain(str(item["name"]))
         room = max(12, (width - len(lead) - 6) // 2)
         name = _middle(name, room) if cell_len(name) > room else name
@@ -175,7 +177,7 @@ class ArtifactList(VirtualList):
         if row.kind == "job":
             found = self.model.row(self._job_index(row))
             files, size = (found.file_count, found.file_bytes) if found else (0, 0)
-            away = len((self.data.artifacts.get(row.job_id) or {}).get("unfetched") or ())
+            away = len((self.state.artifacts.get(row.job_id) or {}).get("unfetched") or ())
             if away:
                 return f"{formatting.plural(files, 'file')}, {away} not here", "warn", size
             at = found.completed_at if found else None
@@ -194,7 +196,7 @@ class ArtifactList(VirtualList):
         if row.kind == "job":
             found = self.model.row(self._job_index(row))
             total = found.file_count if found else 0
-            counts = self.data.published_counts(row.job_id)
+            counts = self.state.published_counts(row.job_id)
             spots = [(target, number, total, "") for target, number in counts.items()]
         elif row.kind == "checkpoint":
             spots = self._of_checkpoint(row)
@@ -204,7 +206,7 @@ class ArtifactList(VirtualList):
             spots = [(target, 1, 1, link) for target, link in latest.items()]
         if not spots:
             return [(fit("—", width), colors.dim)]
-        names = apart([target for target, _, _, _ in spots], self.data.destinations)
+        names = apart([target for target, _, _, _ in spots], self.state.destinations)
         words = [
             plain(name) + (f" {some}/{total}" if some < total else "")
             for name, (_, some, total, _) in zip(names, spots, strict=True)
@@ -223,7 +225,7 @@ class ArtifactList(VirtualList):
         return pieces
 
     def _of_checkpoint(self, row: Row) -> list[tuple[str, int, int, str]]:
-        files = (self.data.artifacts.get(row.job_id) or {}).get("files") or []
+        files = (self.state.artifacts.get(row.job_id) or {}).get("files") or []
         mine = [file for file in files if file.get("checkpoint") == row.step]
         counts: dict[str, int] = {}
         for file in mine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tui.app.publishing.state import ShelfData
+from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import destination, warnings
 from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
@@ -18,22 +18,22 @@ class DestinationList(VirtualList):
     """One line for each place.
 
     Args:
-        data: what is known.
+        state: what the screen knows.
     """
 
-    def __init__(self, data: ShelfData) -> None:
+    def __init__(self, state: PublishingState) -> None:
         super().__init__(id="destinations")
-        self.data = data
+        self.state = state
 
     @property
     def count(self) -> int:
         """All of them."""
-        return len(self.data.destinations)
+        return len(self.state.destinations)
 
     @property
     def destination(self) -> DestinationRecord | None:
         """The one under the cursor."""
-        rows = self.data.destinations
+        rows = self.state.destinations
         return rows[self.index] if 0 <= self.index < len(rows) else None
 
     def reload(self) -> None:
@@ -52,7 +52,7 @@ class DestinationList(VirtualList):
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """Name, kind, place, test."""
-        one = self.data.destinations[index]
+        one = self.state.destinations[index]
         here = index == self.index and self.has_focus
         kind, place = destination(one)
         mark, tone, words = self._tested(one.name)
@@ -71,16 +71,16 @@ class DestinationList(VirtualList):
 
     def _tested(self, name: str) -> tuple[str, str, str]:
         """Mark, tone and words of the last test."""
-        if name in self.data.testing:
+        if name in self.state.testing:
             return "◌", "accent", "testing…"
-        if self.data.keys.get(name) == "none":
+        if self.state.keys.get(name) == "none":
             return "!", "warn", "keys are gone: press e"
-        found = self.data.tested.get(name)
+        found = self.state.tested.get(name)
         if found is None:
             return "·", "dim", "not tested; t tests it"
         try:
             ago = formatting.ago(
-                datetime.fromisoformat(str(found["at"])), self.data.context.clock()
+                datetime.fromisoformat(str(found["at"])), self.state.context.clock()
             )
         except (KeyError, ValueError):
             ago = "earlier"

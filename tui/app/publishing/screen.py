@@ -1,130 +1,304 @@
-"""The Publishing screen: what jobs left and where it is, what is on its way, and the places."""
+"""The Publishing screen: results of jobs, the transfers of them, and the destinations."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import on
+from textual import events, on
+from textual.timer import Timer
+from textual.widget import Widget
 
-from tui.app.keys.actions import PUBLISHING, Action
+from tui.app.jobs.actions import JobActions
+from tui.app.keys.actions import MOVE, PUBLISHING, Action
 from tui.app.publishing import pages
-from tui.app.publishing.artifact_list import WITH_RESULTS
+from tui.app.publishing.actions import PublishingActions
+from tui.app.publishing.panels import Panels
 from tui.app.publishing.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
-from tui.app.publishing.screen_actions import PublishingDeeds
+from tui.app.publishing.state import TEST_FACT, PublishingState
 from tui.app.publishing.text import is_safe
+from tui.app.shell.messages import EngineState, JobsChanged
+from tui.app.shell.screen import AppScreen
 from tui.app.terminal.control import desktop_opener, show_folder
 from tui.app.widgets.virtual_list import VirtualList
 from tui.store.transfer_records import TransferState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from tui.app.publishing.artifact_list import Row
+    from tui.app.publishing.form import DraftForm
     from tui.app.widgets.filter_line import FilterLine
     from tui.app.widgets.picker import Offers
     from tui.app.widgets.piece_list import Entry
-
+    from tui.store.transfer_records import DestinationRecord, TransferRecord
 
 _ON_FILE: Final = ("publish", "delete", "fetch", "show", "copy_link", "copy_hash")
 _ON_TRANSFER: Final = ("pause", "cancel", "retry", "copy_link")
+_PERIOD: Final = 0.25
+"""Seconds between two drawings of transfers: four a second, however often the engine reports."""
 
 
-class PublishingScreen(PublishingDeeds):
-    """Its panels with what can be done on them."""
+class PublishingScreen(AppScreen):
+    """Three panels; the one with the keys takes the room.
+
+    Attributes:
+        state: what the store and the engine say.
+        panels: the lists and their titles.
+    """
 
     ACTIONS: ClassVar = PUBLISHING
-    _looked: tuple[str, tuple[object, ...], Here] | None = None
+    MOVES: ClassVar = MOVE
+    HERE: ClassVar = "publishing"
+    AUTO_FOCUS = "ArtifactList"
+
+    def body(self) -> Iterable[Widget]:
+        """Makes the panels."""
+        self.state = PublishingState(self.context, self, self._state_changed)
+        self.panels = Panels(self.context, self.state, lambda: self.focused)
+        self._actions = PublishingActions(self.context, self.state, saved=self._destination_saved)
+        self._job_actions = JobActions(self.context)
+        self._cached_here: tuple[tuple[object, ...], Here] | None = None
+        self._due: Timer | None = None
+        self._moved_transfers: set[str] = set()
+        self._moved_files = False
+        return self.panels.widgets
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Shows what the store has, unfolds the newest job, and follows the changes."""
+        super().on_mount()
+        signals = self.context.signals
+        signals.jobs_changed.subscribe(self, self._jobs_changed)
+        signals.transfer_changed.subscribe(self, self._transfer_changed)
+        signals.fetch_changed.subscribe(self, self._fetch_changed)
+        signals.fact_changed.subscribe(self, self._fact_changed)
+        signals.engine_changed.subscribe(self, self._engine_changed)
+        self.state.read()
+        newest = next(iter(self.panels.model.ids), None)
+        if newest is not None:
+            self.panels.artifacts.opened.add((newest, ""))
+            self.state.look_at(newest)
+        self._state_changed("artifacts")
+
+    def on_screen_resume(self) -> None:
+        """Catches up with what happened while another screen was on top."""
+        super().on_screen_resume()
+        self.state.read()
+        self._reload_jobs()
+
+    def _jobs_changed(self, change: JobsChanged) -> None:
+        self._reload_jobs()
+        for job_id in change.job_ids:
+            self.state.published_changed(job_id)
+
+    def _reload_jobs(self) -> None:
+        self.panels.model.reload()
+        self._state_changed("artifacts")
+
+    def _fact_changed(self, name: str) -> None:
+        if name.startswith(TEST_FACT):
+            self.state.read_destinations()
+
+    def _engine_changed(self, state: EngineState) -> None:
+        if state.state == "ready":
+            self.state.read()
+            self.state.look_again()
+            for job_id, name in self.panels.artifacts.opened:
+                if not name and job_id not in self.state.artifacts:
+                    self.state.look_at(job_id)
+        self.update_footer()
+
+    def _state_changed(self, panel: str) -> None:
+        """Fills a panel again."""
+        if self.is_attached and self.is_mounted:
+            self.panels.reload(panel)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        self.panels.arrange(self.size, lines_above=len(self.query("FilterLine")))
+        self.update_footer()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Shares the new room among the panels."""
+        super().on_resize(event)
+        self._arrange()
+
+    def on_descendant_focus(self) -> None:
+        """Gives the room to the panel that has the keys now."""
+        super().on_descendant_focus()
+        self._arrange()
+
+    @on(VirtualList.Moved)
+    def _cursor_moved(self) -> None:
+        self.panels.transfers.remember()
+        self.update_footer()
+
+    # -- progress -----------------------------------------------------------------------------
+
+    def _transfer_changed(self, report: Mapping[str, Any]) -> None:
+        """Collects the lines that move; they are drawn together, a few times a second."""
+        if not report:
+            self.state.read_transfers()
+            return
+        transfer_id = self.state.apply_transfer(report)
+        if transfer_id is not None:
+            self._moved_transfers.add(transfer_id)
+            self._draw_soon()
+
+    def _fetch_changed(self, report: Mapping[str, Any]) -> None:
+        is_new = str(report.get("job_id")) not in self.panels.model.ids
+        if is_new or self.state.apply_fetch(report):
+            self._moved_files = True
+            self._draw_soon()
+
+    def _draw_soon(self) -> None:
+        if self._due is None:
+            self._due = self.set_timer(_PERIOD, self._draw_moved)
+
+    def _draw_moved(self) -> None:
+        self._due = None
+        files, self._moved_files = self._moved_files, False
+        transfers, self._moved_transfers = self._moved_transfers, set()
+        if not self.is_active:
+            return
+        if files:
+            self._reload_jobs()
+        if transfers:
+            self.panels.redraw_transfers(transfers)
+
+    # -- which actions are possible -----------------------------------------------------------
+
+    @property
+    def _transfer(self) -> TransferRecord | None:
+        """The transfer under the cursor."""
+        return self.panels.transfers.transfer
+
+    @property
+    def _destination(self) -> DestinationRecord | None:
+        """The destination under the cursor."""
+        return self.panels.destinations.destination
 
     def _here(self) -> Here:
-        """What is under the cursor; the footer asks for each key, so it is looked up once."""
-        row = self.artifacts.row
-        found = self.data.known(row.job_id) if row is not None else {}
-        things = (row, found, self.transfers.transfer, self.destinations.destination,
-                  self.context.control)  # fmt: skip
-        if self._looked is not None:
-            panel, before, here = self._looked
-            if panel == self.panel and all(a is b for a, b in zip(things, before, strict=True)):
+        """Describes what is under the cursor.
+
+        The footer asks for the reason of each key, one after the other, so the description is kept
+        until something that it was made from is another object.
+        """
+        row = self.panels.artifacts.row
+        known = self.state.known(row.job_id) if row is not None else {}
+        made_from: tuple[object, ...] = (row, known, self._transfer, self._destination,
+                                         self.context.control, self.panels.current)  # fmt: skip
+        if self._cached_here is not None:
+            before, here = self._cached_here
+            if all(new is old for new, old in zip(made_from, before, strict=True)):
                 return here
-        here = self._look(row, found)
-        self._looked = (self.panel, things, here)
+        here = self._describe(row, known)
+        self._cached_here = (made_from, here)
         return here
 
-    def _look(self, row: Row | None, found: Mapping[str, Any]) -> Here:
-        files, told = self.files, found.get("checkpoints")
+    def _describe(self, row: Row | None, known: Mapping[str, Any]) -> Here:
+        files, checkpoints = self.panels.files, known.get("checkpoints")
+        job = self.panels.job(row.job_id) if row is not None else None
         return Here(
-            panel=self.panel,
+            panel=self.panels.current,
             row=row,
-            transfer=self.transfers.transfer,
-            destination=self.destinations.destination,
+            transfer=self._transfer,
+            destination=self._destination,
             engine=self.context.control is not None,
             desktop=desktop_opener() is not None,
-            links=tuple(self.links),
+            links=tuple(self.panels.links),
             safe=sum(map(is_safe, files)),
-            bare=self._is_bare(row),
-            gone=any(not file.get("here") for file in files) or bool(found.get("unfetched")),
-            checkpoints=None if told is None else len(told),
-            places=self.destinations.count,
+            bare=job is not None and not job.file_count,
+            gone=any(not file.get("here") for file in files) or bool(known.get("unfetched")),
+            checkpoints=None if checkpoints is None else len(checkpoints),
+            places=self.panels.destinations.count,
         )
 
-    def _is_bare(self, row: Row | None) -> bool:
-        """Whether nothing of the job under the cursor has come here."""
-        place = self.model.position(row.job_id) if row is not None else None
-        job = self.model.row(place) if place is not None else None
-        return job is not None and not job.file_count
-
     def actions(self) -> tuple[Action, ...]:
-        """What can be done here; the footer begins with what this panel is for."""
-        one = self.transfers.transfer
-        paused = one is not None and one.state is TransferState.PAUSED
-        return tuple(for_panel(action, self.panel, paused=paused) for action in super().actions())
+        """The actions of the screen; the footer begins with those of the panel with the keys."""
+        transfer, panel = self._transfer, self.panels.current
+        paused = transfer is not None and transfer.state is TransferState.PAUSED
+        return tuple(for_panel(action, panel, paused=paused) for action in super().actions())
 
     def why_not(self, action: Action) -> str:
-        """Reasons by action."""
+        """Why an action cannot be done now; empty when it can."""
         if action.group != "publishing":
             return super().why_not(action)
         return why_not(action.name, self._here())
 
-    # -- between the panels -------------------------------------------------------------------
+    def command_job(self) -> str | None:
+        """The job under the cursor."""
+        return self.panels.job_id
+
+    # -- moving about -------------------------------------------------------------------------
 
     def do_next(self) -> None:
-        """The panel below."""
-        self._step(1)
+        """Goes to the panel below."""
+        self.panels.focus_next(1)
 
     def do_previous(self) -> None:
-        """The panel above."""
-        self._step(-1)
-
-    def _step(self, step: int) -> None:
-        names = list(self.lists)
-        self.lists[names[(names.index(self.panel) + step) % len(names)]].focus()
+        """Goes to the panel above."""
+        self.panels.focus_next(-1)
 
     def do_left(self) -> None:
-        """Fold it, or go to what it belongs to."""
-        row = self.artifacts.row
-        if row is not None and row.open:
-            self.artifacts.unfold(row, False)
+        """Folds the line, or goes to the one that it belongs to."""
+        artifacts = self.panels.artifacts
+        if artifacts.row is not None and artifacts.row.open:
+            artifacts.unfold(artifacts.row, False)
         else:
-            self.artifacts.go_up()
+            artifacts.go_up()
 
     async def do_back(self) -> None:
-        """One step back: the filter, the panel, the screen."""
+        """Clears the filter, else goes to the artifacts, else leaves the screen."""
         if self.filter_text:
             self.filter_by("")
-        elif self.panel != "artifacts":
-            self.artifacts.focus()
+        elif self.panels.current != "artifacts":
+            self.panels.artifacts.focus()
         else:
             self.context.pop_screen()
 
+    # -- pages over the screen ----------------------------------------------------------------
+
     @on(VirtualList.Opened)
     def do_open(self) -> None:
-        """Unfold, or show everything about what is under the cursor."""
-        if self.panel == "transfers":
+        """Unfolds the line under the cursor, or shows everything about it."""
+        if self.panels.current == "transfers":
             self._open_transfer()
-        elif self.panel == "destinations":
+        elif self.panels.current == "destinations":
             self._open_destination()
         else:
             self._open_artifact()
+
+    def _open_artifact(self) -> None:
+        row = self.panels.artifacts.row
+        if row is None:
+            return
+        if row.kind in ("job", "checkpoint"):
+            self.panels.artifacts.unfold(row)
+        elif row.item is not None and row.kind == "file":
+            self._show_page(row.name, pages.file_page(row.item), *_ON_FILE)
+        elif row.item is not None and row.kind == "missing":
+            self._show_page("Not here", pages.missing_page(row.item, self.context.clock()), "fetch")
+
+    def _open_transfer(self) -> None:
+        from tui.app.publishing.transfer_list import TransferPage
+
+        transfer = self._transfer
+        if transfer is not None:
+            name = self.panels.name_of(transfer.job_id)
+            page = TransferPage(self.context, transfer, name, self._offers(*_ON_TRANSFER))
+            self.context.push_screen(page, self._asked_on_page)
+
+    def _open_destination(self) -> None:
+        destination = self._destination
+        if destination is None:
+            return
+        test = self.state.tested.get(destination.name)
+        if test is None:
+            self._edit(destination)
+        else:
+            self._show_page(f"Test of {destination.name}", pages.test_page(test), "test", "edit")
 
     @property
     def _page_width(self) -> int:
@@ -133,62 +307,33 @@ class PublishingScreen(PublishingDeeds):
 
         return page_width(self.size.width)
 
-    def _page(self, title: str, lines: Sequence[Entry], *keys: str) -> None:
-        """Show a page, with actions whose keys work on it."""
+    def _show_page(self, title: str, lines: Sequence[Entry], *action_names: str) -> None:
+        """Shows a page; the keys of some actions work on it."""
         from tui.app.widgets.picker import Page
 
-        lines = pages.wrapped(lines, self._page_width)
-        self.context.push_screen(Page(title, lines, self._offers(*keys)), self._asked_on_page)
+        page = Page(title, pages.wrapped(lines, self._page_width), self._offers(*action_names))
+        self.context.push_screen(page, self._asked_on_page)
 
-    def _offers(self, *names: str) -> Offers:
+    def _offers(self, *action_names: str) -> Offers:
         from tui.app.widgets.picker import Offers
 
-        wanted = [f"publishing.{name}" for name in names]
-        return Offers(lambda: [one for one in self.actions() if one.id in wanted], self.why_not)
+        wanted = [f"publishing.{name}" for name in action_names]
+        return Offers(
+            lambda: [action for action in self.actions() if action.id in wanted], self.why_not
+        )
 
     async def _asked_on_page(self, action_id: str | None) -> None:
         if action_id is not None:
             await self.action_perform(action_id)
 
-    def _open_artifact(self) -> None:
-        row = self.artifacts.row
-        if row is None:
-            return
-        if row.kind in ("job", "checkpoint"):
-            self.artifacts.unfold(row)
-        elif row.item is not None and row.kind == "file":
-            self._page(row.name, pages.file_page(row.item), *_ON_FILE)
-        elif row.item is not None and row.kind == "missing":
-            self._page("Not here", pages.missing_page(row.item, self.context.clock()), "fetch")
-
-    def _open_transfer(self) -> None:
-        from tui.app.publishing.transfer_list import TransferPage
-
-        one = self.transfers.transfer
-        if one is not None:
-            page = TransferPage(
-                self.context, one, self.name_of(one.job_id), self._offers(*_ON_TRANSFER)
-            )
-            self.context.push_screen(page, self._asked_on_page)
-
-    def _open_destination(self) -> None:
-        one = self.destinations.destination
-        if one is None:
-            return
-        tested = self.data.tested.get(one.name)
-        if tested is None:
-            self._form(one)
-        else:
-            self._page(f"Test of {one.name}", pages.test_page(tested), "test", "edit")
-
-    # -- publishing ---------------------------------------------------------------------------
+    # -- artifacts ----------------------------------------------------------------------------
 
     def do_publish(self) -> None:
-        """Ask what and where to, beginning with what is under the cursor."""
+        """Asks what to publish and where to, beginning with what is under the cursor."""
         self._publish("")
 
     def do_best(self) -> None:
-        """The same, beginning with the best checkpoint."""
+        """Asks the same, beginning with the best checkpoint."""
         self._publish("best")
 
     def _publish(self, what: str) -> None:
@@ -203,112 +348,199 @@ class PublishingScreen(PublishingDeeds):
         if not job.file_count:  # from another panel; on its own line the key says so
             self.context.tell("No file of this job is here.", "f fetches what can be had.")
             return
-        row, panel = self.artifacts.row, self.panel
-        name, step = "", what or "all"
+        row, panel = self.panels.artifacts.row, self.panels.current
+        file, step = "", what or "all"
         if panel == "artifacts" and row is not None and not what:
             if row.kind == "file" and row.item is not None:
-                name = str(row.item["name"])
+                file = str(row.item["name"])
             elif row.kind == "checkpoint":
                 step = "final" if row.step is None else str(row.step)
-        one = self.destinations.destination
-        to = one.name if panel == "destinations" and one is not None else ""
-        ask_to_publish(self.context, Wish((job,), step, name, to))
+        destination = self._destination
+        to = destination.name if panel == "destinations" and destination is not None else ""
+        ask_to_publish(self.context, Wish((job,), step, file, to))
 
     def do_compare(self) -> None:
-        """The job's checkpoints beside each other."""
+        """Shows the job's checkpoints beside each other."""
         job_id = self.command_job()
         if job_id:
             self.run_worker(self._compare(job_id), group="compare", exclusive=True)
 
     async def _compare(self, job_id: str) -> None:
-        found = self.data.known(job_id)
-        if found.get("checkpoints") is None:
-            found = await self.data.ask(job_id)
-        checkpoints = found.get("checkpoints") or ()
+        known = self.state.known(job_id)
+        if known.get("checkpoints") is None:
+            known = await self.state.ask(job_id)
+        checkpoints = known.get("checkpoints") or ()
         if len(checkpoints) > 1:
-            title = f"Checkpoints of {self.name_of(job_id)}"
-            self._page(title, pages.compare_page(checkpoints, self._page_width))
+            title = f"Checkpoints of {self.panels.name_of(job_id)}"
+            self._show_page(title, pages.compare_page(checkpoints, self._page_width))
         else:
-            self.context.tell(self.data.problems.get(job_id) or NO_CHECKPOINTS)
+            self.context.tell(self.state.problems.get(job_id) or NO_CHECKPOINTS)
 
     def do_fetch(self) -> None:
-        """Fetch what is not here."""
+        """Fetches the files that are not here."""
         job_id = self.command_job()
         if job_id:
-            self._jobs.collect([job_id])
+            self._job_actions.collect([job_id])
 
     def do_delete(self) -> None:
-        """Ask, then delete local copies or a destination."""
-        one, job_id = self.destinations.destination, self.command_job()
-        if self.panel == "destinations" and one is not None:
-            self.deeds.remove_destination(one)
+        """Asks, then deletes local copies or a destination."""
+        destination, job_id = self._destination, self.command_job()
+        if self.panels.current == "destinations" and destination is not None:
+            self._actions.remove_destination(destination)
         elif job_id:
-            self.deeds.delete_files(job_id, self.name_of(job_id), self.files)
+            self._actions.delete_files(job_id, self.panels.name_of(job_id), self.panels.files)
 
     def do_new(self) -> None:
-        """To the form for a new job."""
+        """Opens the form for a new job."""
         self.context.new_job()
+
+    # -- transfers ----------------------------------------------------------------------------
+
+    def do_pause(self) -> None:
+        """Pauses the transfer, or goes on with it."""
+        transfer = self._transfer
+        if transfer is not None:
+            paused = transfer.state is TransferState.PAUSED
+            self._actions.act(transfer, "resume" if paused else "pause")
+
+    def do_cancel(self) -> None:
+        """Asks, then cancels the transfer."""
+        transfer = self._transfer
+        if transfer is not None:
+            self._actions.cancel(transfer, self.panels.name_of(transfer.job_id))
+
+    def do_retry(self) -> None:
+        """Tries the transfer again."""
+        if self._transfer is not None:
+            self._actions.act(self._transfer, "retry")
+
+    def do_sooner(self) -> None:
+        """Moves the transfer up in the queue."""
+        if self._transfer is not None:
+            self._actions.act(self._transfer, "up")
+
+    def do_later(self) -> None:
+        """Moves the transfer down in the queue."""
+        if self._transfer is not None:
+            self._actions.act(self._transfer, "down")
+
+    def do_clear(self) -> None:
+        """Takes the ended transfer off the list."""
+        if self._transfer is not None:
+            self._actions.clear_list(self._transfer)
+
+    def do_clear_all(self) -> None:
+        """Takes all ended transfers off the list."""
+        self._actions.clear_list(None)
+
+    def do_limit(self) -> None:
+        """Asks how fast all transfers together may be."""
+        self._actions.ask_limit(self._limit_changed)
+
+    def _limit_changed(self) -> None:
+        self.context.reload_settings()
+        self._state_changed("transfers")
+
+    # -- destinations -------------------------------------------------------------------------
+
+    def do_add(self) -> None:
+        """Opens the form for a new destination."""
+        self._edit(None)
+
+    def do_edit(self) -> None:
+        """Opens the form of the destination under the cursor."""
+        if self._destination is not None:
+            self._edit(self._destination)
+
+    def _edit(self, record: DestinationRecord | None) -> None:
+        form = self._actions.edit_destination(record)
+        self.run_worker(self._read_hub_token(form), group="token", exit_on_error=False)
+
+    async def _read_hub_token(self, form: DraftForm) -> None:
+        await self.state.ask_hub()
+        if form.is_mounted and form.is_attached:
+            form.update()
+
+    def _destination_saved(self, name: str) -> None:
+        """Puts the cursor on a destination that was saved, and tests it."""
+        self.state.read_destinations()
+        names = [record.name for record in self.state.destinations]
+        if name in names:
+            self.panels.destinations.move_to(names.index(name), tell=False)
+        self.state.test([name])
+
+    def do_test(self) -> None:
+        """Tests the destination under the cursor."""
+        if self._destination is not None:
+            self.state.test([self._destination.name])
+
+    def do_test_all(self) -> None:
+        """Tests all destinations."""
+        self.state.test([record.name for record in self.state.destinations])
 
     # -- copying and the rest -----------------------------------------------------------------
 
     def do_copy(self) -> None:
-        """The path of a file, or the address or name of what is there."""
-        row, one = self.artifacts.row, self.destinations.destination
-        if self.panel == "transfers" and self.transfers.transfer is not None:
-            transfer = self.transfers.transfer
-            self.context.copy(transfer.link or transfer.target)
-        elif self.panel == "destinations" and one is not None:
-            self.context.copy(one.name)
+        """Copies the path of a file, or the address or name of what is under the cursor."""
+        row, panel = self.panels.artifacts.row, self.panels.current
+        if panel == "transfers" and self._transfer is not None:
+            self.context.copy(self._transfer.link or self._transfer.target)
+        elif panel == "destinations" and self._destination is not None:
+            self.context.copy(self._destination.name)
         elif row is not None and row.kind == "file" and row.item is not None:
             self.context.copy(str(row.item["path"]))
         elif row is not None:
-            self.context.copy(str(self.data.known(row.job_id).get("folder") or row.job_id))
+            self.context.copy(str(self.state.known(row.job_id).get("folder") or row.job_id))
 
     def do_copy_link(self) -> None:
-        """The newest address."""
-        if self.links:
-            self.context.copy(self.links[0])
+        """Copies the newest address."""
+        links = self.panels.links
+        if links:
+            self.context.copy(links[0])
 
     def do_copy_hash(self) -> None:
-        """The hash of the file."""
-        row = self.artifacts.row
+        """Copies the hash of the file."""
+        row = self.panels.artifacts.row
         if row is not None and row.item is not None:
             self.context.copy(str(row.item["sha256"]))
 
     def do_copy_command(self) -> None:
-        """The command line that shows what is under the cursor."""
-        one = self.destinations.destination
-        if self.panel == "transfers":
+        """Copies the command line that shows what is under the cursor."""
+        if self.panels.current == "transfers":
             self.context.copy("simpletuner-tui transfers")
-        elif self.panel == "destinations" and one is not None:
-            self.context.copy(f"simpletuner-tui destinations test {one.name}")
+        elif self.panels.current == "destinations" and self._destination is not None:
+            self.context.copy(f"simpletuner-tui destinations test {self._destination.name}")
         else:
             self.context.copy(f"simpletuner-tui artifacts {self.command_job() or ''}".strip())
 
     def do_show(self) -> None:
-        """The folder of the file on the desktop."""
-        row = self.artifacts.row
+        """Opens the folder of the file on the desktop."""
+        row = self.panels.artifacts.row
         if row is not None and row.item is not None:
             folder = Path(str(row.item["path"])).parent
             self.context.tell(show_folder(folder) or f"Opening {folder}.")
 
     # -- filter -------------------------------------------------------------------------------
 
+    @property
+    def filter_text(self) -> str:
+        """What the artifacts are narrowed by."""
+        return self.panels.filter_text
+
     async def do_filter(self) -> None:
-        """Open the filter line with the current filter."""
+        """Opens the filter line with the present filter."""
         from tui.app.widgets.filter_line import FilterLine
 
         line = FilterLine(self.filter_text)
-        await self.mount(line, after=self.titles["artifacts"])
+        await self.mount(line, after=self.panels.titles["artifacts"])
         line.focus()
 
     def filter_by(self, text: str) -> None:
-        """Narrow the jobs as the text is typed."""
-        self.filter_text = text.strip()
-        self.model.set_filter(f"{WITH_RESULTS} {self.filter_text}".strip())
-        self._changed("artifacts")
+        """Narrows the artifacts as the text is typed."""
+        self.panels.filter_by(text)
+        self._state_changed("artifacts")
 
     async def close_filter(self, line: FilterLine) -> None:
-        """Back to the list; the filter stays."""
+        """Goes back to the list; the filter stays."""
         await line.remove()
-        self.artifacts.focus()
+        self.panels.artifacts.focus()

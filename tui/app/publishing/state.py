@@ -1,4 +1,4 @@
-"""What the Publishing screen knows: from the store, and of the files what the engine says."""
+"""What the Publishing screen knows: records of the store, and the engine's answers about files."""
 
 from __future__ import annotations
 
@@ -23,23 +23,27 @@ TEST_FACT: Final = "destination_test:"
 _ENDED_SHOWN: Final = 200
 
 
-class ShelfData:
-    """Read anew on every word of the engine's; keeps nothing that the store has.
+class PublishingState:
+    """Destinations, transfers and artifacts; read again at every event of the engine.
+
+    Args:
+        context: the app.
+        screen: runs the workers; they end with it.
+        changed: called with `artifacts`, `destinations` or `transfers` when that has changed.
 
     Attributes:
-        destinations: by name.
+        destinations: in the order of their names.
         tested: the last test of each destination: `{at, ok, steps}`.
-        testing: destinations that are being tested now.
-        hub_token: whose token the Hub is given, in words; empty before it was asked.
-        keys: where the keys of S3 destinations are: `keyring`, `session` or `none`.
-        transfers: those under way in their order, then what has ended, the newest first.
-        moving: speed and bytes of those under way.
+        testing: names of destinations that are being tested now.
+        hub_token: a few words about the owner of the Hub's token; empty until it is known.
+        keys: where the keys of each S3 destination are: `keyring`, `session` or `none`.
+        transfers: those under way in their order, then the ended ones, the newest first.
+        moving: speed and bytes of those under way, by id.
         artifacts: the engine's answer by job.
-        problems: why there is none.
+        problems: messages by job, where the engine could not answer.
     """
 
     def __init__(self, context: AppContext, screen: Screen[Any], changed: Callable[[str], None]):
-        """Args: `changed` is told `artifacts`, `destinations` or `transfers`."""
         self.context = context
         self._screen = screen
         self._changed = changed
@@ -61,12 +65,12 @@ class ShelfData:
     # -- from the store -----------------------------------------------------------------------
 
     def read(self) -> None:
-        """Everything that the store has."""
+        """Reads all that the store has."""
         self.read_destinations()
         self.read_transfers()
 
     def read_destinations(self) -> None:
-        """The places, and how their last tests went."""
+        """Reads the destinations and the results of their last tests."""
         try:
             self.destinations = self.context.reader.destinations()
             facts = {
@@ -85,7 +89,10 @@ class ShelfData:
         self._ask_keys()
 
     def _ask_keys(self) -> None:
-        """Ask where keys are: those of a session went with an engine that has ended."""
+        """Asks where the keys are; those of a session end with the engine.
+
+        While one question is open, a further one is asked once after it and not beside it.
+        """
         control = self.context.control
         if control is None or not any(one.kind == "s3" for one in self.destinations):
             return
@@ -101,7 +108,7 @@ class ShelfData:
         try:
             rows = await control.publishing.destinations()
         except ControlError:
-            return  # what is known stays; whoever needs the keys is told
+            return  # the old answer stays; an action that needs the keys says what is wrong
         finally:
             self._asking_keys = False
         self.keys = {row["name"]: row["keys"] for row in rows if row.get("keys")}
@@ -111,7 +118,7 @@ class ShelfData:
             self._ask_keys()
 
     def read_transfers(self) -> None:
-        """All transfers; of those that have ended, the newest."""
+        """Reads all transfers; of the ended ones, the newest."""
         try:
             found = [one for one in self.context.reader.transfers() if not is_hidden(one)]
         except StoreError as error:
@@ -126,42 +133,47 @@ class ShelfData:
         self.moving = {name: one for name, one in self.moving.items() if name in names}
         self._changed("transfers")
 
-    def transfer_told(self, told: Mapping[str, Any]) -> str | None:
-        """The engine spoke of a transfer.
+    def apply_transfer(self, report: Mapping[str, Any]) -> str | None:
+        """Applies the engine's report about a transfer.
+
+        Reports come a few times a second for each running transfer, so the store is only read
+        again where more than bytes and speed has changed.
 
         Returns:
-            Its id where only bytes and speed are others; None where everything was read again.
+            The transfer's id where only bytes and speed have changed; None where everything was
+            read again.
         """
-        name = str(told.get("transfer_id", ""))
-        known = next((one for one in self.transfers if one.transfer_id == name), None)
-        heard = (told.get("state"), told.get("message"), told.get("position"))
-        if known is None or (known.state, known.message, known.position) != heard:
-            before = {one.transfer_id for one in self.transfers if _stands(one)}
+        name = str(report.get("transfer_id", ""))
+        known = next((row for row in self.transfers if row.transfer_id == name), None)
+        reported = (report.get("state"), report.get("message"), report.get("position"))
+        if known is None or (known.state, known.message, known.position) != reported:
+            before = self._standing_ids()
             self.read_transfers()
-            if known is None or before != {
-                one.transfer_id for one in self.transfers if _stands(one)
-            }:
-                self.published_changed(str(told.get("job_id", "")))
+            if known is None or before != self._standing_ids():
+                self.published_changed(str(report.get("job_id", "")))
             return None
         self.moving[name] = Moving(
-            int(told.get("done") or 0), int(told.get("total") or 0),
-            int(told.get("bytes_per_second") or 0), told.get("eta_seconds"),
+            int(report.get("done") or 0), int(report.get("total") or 0),
+            int(report.get("bytes_per_second") or 0), report.get("eta_seconds"),
         ).after(self.moving.get(name))  # fmt: skip
         return name
 
+    def _standing_ids(self) -> set[str]:
+        return {row.transfer_id for row in self.transfers if _stands(row)}
+
     def moves(self, one: TransferRecord) -> Moving:
-        """Bytes and speed of a transfer."""
+        """Returns bytes and speed of a transfer; without a report, as the store has them."""
         return self.moving.get(one.transfer_id) or Moving(one.done_bytes, one.total_bytes, 0, None)
 
     def has_half_sent(self, one: TransferRecord) -> bool:
-        """Whether something of a transfer lies half sent at the far end."""
+        """Returns whether parts of unfinished files lie at the destination."""
         try:
             return any(item.resume for item in self.context.reader.transfer_items(one.transfer_id))
         except StoreError:
             return False
 
     def published_counts(self, job_id: str) -> dict[str, int]:
-        """How many of a job's files are at each target; read once until something arrives."""
+        """Counts a job's files at each target; the answer is kept until `published_changed`."""
         if job_id not in self._places:
             try:
                 found = self.context.reader.published(job_id)
@@ -174,14 +186,14 @@ class ShelfData:
         return self._places[job_id]
 
     def published_changed(self, job_id: str) -> None:
-        """Something of a job arrived somewhere, or was deleted."""
+        """Drops what was known of a job's copies: one has arrived somewhere, or was deleted."""
         self._places.pop(job_id, None)
         self._stored.pop(job_id, None)
         if job_id in self.artifacts or job_id in self.problems:
             self.look_at(job_id)
 
     def known(self, job_id: str) -> dict[str, Any]:
-        """What is known of a job's files: the engine's word, or the store's before it is asked."""
+        """Returns what is known of a job's files: the engine's answer, else what the store has."""
         if job_id in self.artifacts:
             return self.artifacts[job_id]
         if job_id not in self._stored:
@@ -193,7 +205,7 @@ class ShelfData:
         return self._stored[job_id]
 
     def on_the_way(self, job_id: str, names: Iterable[str]) -> dict[str, TransferRecord]:
-        """Which of a job's files a transfer still needs here, with that transfer."""
+        """Returns those of a job's files that a transfer still needs here, with that transfer."""
         standing = [one for one in self.transfers if one.job_id == job_id and _stands(one)]
         return {
             name: one for name in names for one in standing
@@ -203,7 +215,7 @@ class ShelfData:
     # -- from the engine ----------------------------------------------------------------------
 
     def look_at(self, job_id: str) -> None:
-        """Ask what a job's files are and hold; the store's word stands until the answer comes."""
+        """Asks what a job's files are and hold; the store's data stand until the answer comes."""
         if job_id not in self.artifacts:
             try:
                 self.artifacts[job_id] = files_known(
@@ -223,7 +235,7 @@ class ShelfData:
         self._screen.run_worker(self._look(control, job_id), group="artifacts", exit_on_error=False)
 
     async def ask(self, job_id: str) -> dict[str, Any]:
-        """The same for somebody who waits for the answer."""
+        """Asks the same and waits; returns the answer, or what is known where there is none."""
         control = self.context.control
         if control is not None:
             self._asked.add(job_id)
@@ -246,30 +258,30 @@ class ShelfData:
             self.look_at(job_id)
         self._changed("artifacts")
 
-    def fetch_told(self, told: Mapping[str, Any]) -> bool:
-        """The engine spoke of a file that it fetches.
+    def apply_fetch(self, report: Mapping[str, Any]) -> bool:
+        """Applies the engine's report about a file that it fetches.
 
         Returns:
-            Whether there is something to draw.
+            Whether a line on the screen has changed.
         """
-        job_id, name = str(told.get("job_id", "")), str(told.get("name", ""))
+        job_id, name = str(report.get("job_id", "")), str(report.get("name", ""))
         rows = (self.artifacts.get(job_id) or {}).get("unfetched") or []
         row = next((one for one in rows if name and one["name"] == name), None)
         if row is None:
             if job_id in self.artifacts:
                 self.look_at(job_id)
             return False
-        size = told.get("total") or row["size"]
-        row |= {"done": told.get("done") or 0, "size": size, "state": "fetching", "why": ""}
+        size = report.get("total") or row["size"]
+        row |= {"done": report.get("done") or 0, "size": size, "state": "fetching", "why": ""}
         return True
 
     def look_again(self) -> None:
-        """The engine is back: what could not be answered is asked again."""
+        """Asks again about all jobs: the engine is back."""
         for job_id in (*self.problems, *self.artifacts):
             self.look_at(job_id)
 
     def test(self, names: Iterable[str]) -> None:
-        """Test destinations side by side."""
+        """Tests destinations side by side."""
         control = self.context.control
         for name in names:
             if control is not None and name not in self.testing:
@@ -280,7 +292,7 @@ class ShelfData:
         self._changed("destinations")
 
     async def ask_hub(self) -> None:
-        """Ask whose token the Hub is given."""
+        """Asks who owns the Hub's token."""
         from tui.app.shell.status import username
         from tui.client.client import ControlError
 
@@ -308,14 +320,15 @@ class ShelfData:
 
 
 def _stands(one: TransferRecord) -> bool:
-    """Whether a transfer is under way, or paused on it."""
+    """Returns whether a transfer is under way, or paused on its way."""
     return one.state.is_active or one.state is TransferState.PAUSED
 
 
 def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:
-    """The engine's answer about a job's artifacts, without what the files hold.
+    """Returns what the store says of a job's files, in the shape of the engine's answer.
 
-    `checkpoints` is None: only the engine can tell them.
+    It is enough to show them before the engine has looked. `checkpoints` is None and `weights` is
+    missing: only the engine reads the files.
 
     Raises:
         StoreError: the store cannot be read.

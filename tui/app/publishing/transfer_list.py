@@ -9,7 +9,7 @@ from textual.timer import Timer
 
 from tui.app.publishing.pages import transfer_page, wrapped
 from tui.app.publishing.speed import time_left
-from tui.app.publishing.state import ShelfData
+from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import STATES, place, progress
 from tui.app.terminal.text_lines import fit, linked
 from tui.app.terminal.theme import Palette
@@ -32,30 +32,30 @@ class TransferList(VirtualList):
     """One line for each transfer.
 
     Args:
-        data: what is known.
+        state: what the screen knows.
         name_of: a job's name by its id.
     """
 
-    def __init__(self, data: ShelfData, name_of: Callable[[str], str]) -> None:
+    def __init__(self, state: PublishingState, name_of: Callable[[str], str]) -> None:
         super().__init__(id="transfers")
-        self.data = data
+        self.state = state
         self._name_of = name_of
         self._on = ""
 
     @property
     def count(self) -> int:
         """All of them."""
-        return len(self.data.transfers)
+        return len(self.state.transfers)
 
     @property
     def transfer(self) -> TransferRecord | None:
         """The one under the cursor."""
-        rows = self.data.transfers
+        rows = self.state.transfers
         return rows[self.index] if 0 <= self.index < len(rows) else None
 
     def reload(self) -> None:
         """Others are there, or in another order; the cursor stays on its transfer."""
-        names = [one.transfer_id for one in self.data.transfers]
+        names = [one.transfer_id for one in self.state.transfers]
         place = names.index(self._on) if self._on in names else self.index
         self.move_to(place, tell=False)
         self.remember()
@@ -76,7 +76,7 @@ class TransferList(VirtualList):
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """State, what and where to; then progress, or how it ended."""
-        one = self.data.transfers[index]
+        one = self.state.transfers[index]
         here = index == self.index and self.has_focus
         glyph, word, tone = STATES[one.state]
         name = max(22, width * 2 // 5)
@@ -95,7 +95,7 @@ class TransferList(VirtualList):
         return padded(pieces, width, colors)
 
     def _under_way(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
-        moves = self.data.moves(one)
+        moves = self.state.moves(one)
         if one.message:
             wait = f", again at {formatting.clock(one.retry_at)}" if one.retry_at else ""
             return [(fit(f"{one.message.rstrip('.')}{wait}", room), colors.warn)]
@@ -112,7 +112,7 @@ class TransferList(VirtualList):
         words = f"{share:>3} %  {formatting.size(moves.done):>9}"
         if room >= 48:
             words += f" of {formatting.size(moves.total)}"
-        limit = self.data.context.settings.publishing.bandwidth
+        limit = self.state.context.settings.publishing.bandwidth
         seconds = time_left(moves, limit)
         left = formatting.duration(seconds) if seconds is not None else ""
         speed = f"{formatting.size(moves.speed)}/s" if moves.speed else "—"
@@ -122,7 +122,7 @@ class TransferList(VirtualList):
         return pieces
 
     def _ended(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
-        ago = formatting.ago(one.ended_at, self.data.context.clock())
+        ago = formatting.ago(one.ended_at, self.state.context.clock())
         if one.state is TransferState.FAILED:
             return [(fit(f"{word}: {one.message}", room), colors.bad)]
         if one.state is TransferState.DONE:
