@@ -106,11 +106,3 @@ class FileList(VirtualList):
             (name, colors.strong if here else colors.base),
             (f"  {glyph} {fit(plain(words), width - 8 - cell_len(name))}", getattr(colors, tone)),
         ]
-
-    def on_focus(self) -> None:
-        """The cursor shows."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor hides."""
-        self.refresh()

@@ -29,9 +29,11 @@ from tui.store.log_line import LogLine
 PERIOD: Final = 0.25
 """Seconds between two looks at the file."""
 _WANTED: Final = frozenset({"search", "step", "save", "pipe", "pager", "copy"})
+_LOOKED_AT_ONCE: Final = 2_000
+"""Lines that are painted once and kept, so that moving about repaints little."""
 
 
-class LogView(LogCanvas):
+class LogView(Widget, can_focus=True):
     """A log file.
 
     Args:
@@ -39,6 +41,7 @@ class LogView(LogCanvas):
         id: widget id.
     """
 
+    ALLOW_SELECT = False
     DEFAULT_CSS = "LogView { width: 100%; height: 1fr; }"
     BINDINGS: ClassVar = bindings((*MOVE, *LOG))
 
@@ -57,7 +60,10 @@ class LogView(LogCanvas):
             self.what = what
 
     def __init__(self, path: Path, *, id: str | None = None) -> None:  # noqa: A002  Textual's name
-        super().__init__(path, id=id)
+        super().__init__(id=id)
+        self.document = LogDocument(path)
+        self.window = LogWindow(self.document, self._paint)
+        self._painted: dict[tuple[int, int, int], Strip] = {}
         self.unseen = 0
         """Lines that came while not following."""
         self.seeker = LogSeeker(
@@ -257,31 +263,7 @@ class LogView(LogCanvas):
     def _want(self, what: str) -> None:
         self.post_message(self.Wanted(what))
 
-
-_LOOKED_AT_ONCE: Final = 2_000
-"""Lines that are painted once and kept, so that moving about repaints little."""
-
-
-class LogCanvas(Widget, can_focus=True):
-    """What is on screen of a log file.
-
-    Args:
-        path: the file; it may come later.
-        id: widget id.
-    """
-
-    ALLOW_SELECT = False
-
-    def __init__(self, path: Path, *, id: str | None = None) -> None:  # noqa: A002  Textual's name
-        super().__init__(id=id)
-        self.document = LogDocument(path)
-        self.window = LogWindow(self.document, self._paint)
-        self._painted: dict[tuple[int, int, int], Strip] = {}
-
-    @property
-    def busy(self) -> str:
-        """What is being looked for; empty when nothing is."""
-        return ""
+    # -- drawing ------------------------------------------------------------------------------
 
     def paint_again(self) -> None:
         """Lines look different now."""

@@ -81,11 +81,3 @@ class FormList(VirtualList):
             text = plain(note)
             pieces.append((f"  {text if cell_len(text) <= left else fit(text, left)}", tone))
         return padded(pieces, width, colors)
-
-    def on_focus(self) -> None:
-        """The cursor shows."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor hides."""
-        self.refresh()

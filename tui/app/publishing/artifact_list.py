@@ -233,14 +233,6 @@ class ArtifactList(VirtualList):
                 counts[target] = counts.get(target, 0) + 1
         return [(target, some, len(mine), "") for target, some in counts.items()]
 
-    def on_focus(self) -> None:
-        """The cursor shows."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor hides."""
-        self.refresh()
-
 
 def _middle(text: str, width: int) -> str:
     """A long name with its end: that tells what kind of file it is."""

@@ -90,11 +90,3 @@ class DestinationList(VirtualList):
         bad = [one for one in found.get("steps") or () if one.get("level") == "error"]
         reason = str(bad[0].get("message", "")) if bad else "it does not work"
         return "✗", "bad", f"{ago}: {reason}"
-
-    def on_focus(self) -> None:
-        """The cursor shows."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor hides."""
-        self.refresh()

@@ -47,14 +47,6 @@ class Draft(Card):
         """The item that a field of the engine's answer is filled in at."""
         return field
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
-        """Send it.
-
-        Raises:
-            ControlError: it was refused; `details["fields"]` may say where.
-        """
-        raise NotImplementedError
-
 
 class DraftForm(CardForm):
     """The form of a draft: what is wrong stands at its line, and the cursor goes there.

@@ -131,14 +131,6 @@ class TransferList(VirtualList):
             return [(fit(words, room), colors.dim)]
         return [(fit(f"{word}, {ago}", room), colors.dim)]
 
-    def on_focus(self) -> None:
-        """The cursor shows."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor hides."""
-        self.refresh()
-
 
 _PERIOD = 0.5
 

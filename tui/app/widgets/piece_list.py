@@ -92,11 +92,3 @@ class PieceList(VirtualList):
             pieces.append((cut, linked(getattr(colors, tone), link)))
             room = max(0, room - cell_len(cut))
         return padded(pieces, width, colors)
-
-    def on_focus(self) -> None:
-        """The cursor shows."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor hides."""
-        self.refresh()

@@ -69,30 +69,37 @@ class VirtualList(Widget, can_focus=True):
         self.top = 0
         self._second_g = SecondPress()
 
-    # -- for subclasses -----------------------------------------------------------------------
-    # Textual's metaclass leaves no room for an ABC's.
+    # -- content: subclasses say what it is; this list is empty -------------------------------
 
     @property
     def count(self) -> int:
-        """How many lines there are."""
-        raise NotImplementedError
+        """The number of lines."""
+        return 0
 
-    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """One line without its frame."""
-        raise NotImplementedError
+    def line(self, index: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002  for subclasses
+        """Returns a line without its frame."""
+        return []
 
-    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:
-        """One of the fixed lines at the top."""
-        raise NotImplementedError
+    def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002  for subclasses
+        """Returns one of the `HEADER` fixed lines at the top."""
+        return []
 
     @property
     def shows_cursor(self) -> bool:
-        """Whether the cursor's line stands out."""
+        """Whether the line of the cursor stands out."""
         return self.CURSOR
 
     def empty_lines(self) -> list[str]:
-        """What to say when there is nothing to list."""
+        """Returns the message for a list without lines."""
         return []
+
+    def on_focus(self) -> None:
+        """Draws the cursor."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Takes the cursor away."""
+        self.refresh()
 
     # -- cursor -------------------------------------------------------------------------------
 
