@@ -23,11 +23,11 @@ from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.navigation import Navigation
-from tui.app.saved_frame import own_driver, save_frame
+from tui.app.saved_frame import save_frame, stdout_driver
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import AppSignals, EngineState, JobsChanged, Notice
 from tui.app.shell.saved_view import SavedView, load_view, save_view
-from tui.app.shell.status import WorldStatus, world_status
+from tui.app.shell.status import AppStatus, read_status
 from tui.app.terminal import first_frame
 from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
 from tui.app.terminal.text_lines import plain
@@ -105,7 +105,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
         self.reader = StoreReader(home.database)
         self.model = JobsModel(self.reader)
         self.keymap = KeyMap(settings.ui.keys)
-        self.status = WorldStatus()
+        self.status = AppStatus()
         self.notices: list[Notice] = []
         self.last_key = 0.0
         self.mouse_on = settings.ui.mouse
@@ -175,7 +175,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def get_driver_class(self) -> type[Driver]:
         """Returns the stock driver, made to draw on standard output."""
-        return own_driver(super().get_driver_class())
+        return stdout_driver(super().get_driver_class())
 
     def get_line_filters(self) -> list[LineFilter]:
         """Returns the stock filters and, with the ASCII set, one that replaces every glyph."""
@@ -218,7 +218,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def refresh_status(self) -> None:
         """Reads again what the top bar shows."""
-        status = world_status(
+        status = read_status(
             self.reader, self.settings, self.engine, self.clock(), sandbox=self.sandbox
         )
         if status != self.status:

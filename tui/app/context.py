@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tui.app.shell.jobs_model import JobsModel
     from tui.app.shell.messages import AppSignals, EngineState
     from tui.app.shell.saved_view import SavedView
-    from tui.app.shell.status import WorldStatus
+    from tui.app.shell.status import AppStatus
     from tui.client.client import ControlClient
     from tui.settings import Home, Settings
     from tui.store.reader import StoreReader
@@ -83,7 +83,7 @@ class AppContext(Protocol):
         """Whether the engine is there, and why it is not."""
 
     @property
-    def status(self) -> WorldStatus:
+    def status(self) -> AppStatus:
         """What the top bar shows."""
 
     @property

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ALTERNATE = "\x1b[?1049h"
 
 
-def own_driver(driver_class: type[Driver]) -> type[Driver]:
+def stdout_driver(driver_class: type[Driver]) -> type[Driver]:
     """A driver that draws on standard output, and keeps a frame that is painted there already.
 
     Textual draws on standard error, so `2>errors.txt` would take the screen away. And it enters the

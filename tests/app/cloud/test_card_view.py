@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.geometry import Size
 
-from tui.app.cloud.card import Card, Said
+from tui.app.cloud.card import Card, ChangeResult
 from tui.app.cloud.card_view import CardView
 from tui.app.cloud.text import Words, wrapped
 from tui.app.terminal.theme import DARK
@@ -26,7 +26,7 @@ class Sentence(Card):
         """Wrapped."""
         return wrapped(SENTENCE, "base", width)
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """There is nothing to change."""
         raise AssertionError((control, key, value))
 

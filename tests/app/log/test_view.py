@@ -12,7 +12,7 @@ from tui.app.log import document
 from tui.app.log.filter import (
     PROBLEMS,
     STAGES,
-    Kept,
+    FilteredLines,
     find_step,
     lines_with,
     sift,
@@ -290,7 +290,7 @@ async def test_a_big_file_is_scanned_in_a_thread(
         assert len(view.document.kept.starts) == 500
 
 
-def kept_texts(log: LogFile, kept: Kept) -> list[str]:
+def kept_texts(log: LogFile, kept: FilteredLines) -> list[str]:
     return [
         log.drawing(log.after(start, 1)[0], place).text
         for start, place in zip(kept.starts, kept.places, strict=True)
@@ -300,7 +300,7 @@ def kept_texts(log: LogFile, kept: Kept) -> list[str]:
 def test_an_unfinished_line_is_sifted_again_when_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
     path.write_bytes(b"[STAGE] one\nnothing\n[STA")
-    log, kept = LogFile(path), Kept()
+    log, kept = LogFile(path), FilteredLines()
     finder = lines_with(STAGES)
     sift(log, finder, kept)
     assert kept_texts(log, kept) == ["[STAGE] one"]
@@ -316,10 +316,10 @@ def test_a_problem_that_was_drawn_over_is_shown_as_it_was(tmp_path: Path) -> Non
     path = tmp_path / "job.log"
     bar = "Steps:  1%|█| 1/100 [00:01<00:02]"
     path.write_text(f"[ERROR] lost\r{bar}\r{bar}\n{bar}\r[INFO] said\n{bar}[STAGE] new\n\n")
-    log, kept = LogFile(path), Kept()
+    log, kept = LogFile(path), FilteredLines()
     sift(log, lines_with(PROBLEMS), kept)
     assert kept_texts(log, kept) == ["[ERROR] lost"]
-    kept = Kept()
+    kept = FilteredLines()
     sift(log, without_bars, kept)
     assert kept_texts(log, kept) == ["[INFO] said", "[STAGE] new"]
 

@@ -22,7 +22,7 @@ from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.test_queue import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
-from tui.app.publishing.form import DraftForm
+from tui.app.publishing.form import FormScreen
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen
 from tui.app.widgets.confirm import Confirm
@@ -30,16 +30,16 @@ from tui.destinations.common.errors import PublishError
 from tui.destinations.hub.names import check_repo_id
 
 
-async def s3_form(pilot: Pilot[int], endpoint: str = "http://127.0.0.1:1") -> DraftForm:
+async def s3_form(pilot: Pilot[int], endpoint: str = "http://127.0.0.1:1") -> FormScreen:
     """An S3 destination with everything filled in."""
     await pilot.press("a")
-    form: Any = await top(pilot, DraftForm)
+    form: Any = await top(pilot, FormScreen)
     await fill_in(form, pilot, "kind", "s3")
     await fill_in(form, pilot, "preset", "custom")
     for key, value in (("bucket", "models"), ("endpoint", endpoint),
                        ("access_key", ACCESS_KEY), ("secret_key", SECRET)):  # fmt: skip
         await fill_in(form, pilot, key, value)
-    found: DraftForm = form
+    found: FormScreen = form
     return found
 
 
@@ -50,7 +50,7 @@ async def test_no_is_no_at_the_second_try_as_well(world: World) -> None:  # noqa
             await fill_in(form, pilot, "save", "")
             await top(pilot, Confirm)
             await pilot.press("n")
-            await top(pilot, DraftForm)
+            await top(pilot, FormScreen)
             assert form.card.values["session"] == "off"
         assert await world.client.publishing.destinations() == []
         await fill_in(form, pilot, "save", "")
@@ -92,7 +92,7 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
         await pilot.press("shift+tab", "t")
         await wait_for(pilot, lambda: "✓ mine" in text_of(screen.app), LONG)
         await pilot.press("e")
-        await top(pilot, DraftForm)
+        await top(pilot, FormScreen)
         assert "kept until the engine ends" in text_of(screen.app)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
@@ -103,7 +103,7 @@ async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
             and "keys are gone: press e" in text_of(screen.app), LONG,
         )  # fmt: skip
         await pilot.press("e")
-        form: Any = await top(pilot, DraftForm)
+        form: Any = await top(pilot, FormScreen)
         assert "gone; type it again" in text_of(screen.app)
         await fill_in(form, pilot, "access_key", ACCESS_KEY)
         await fill_in(form, pilot, "secret_key", SECRET)
@@ -120,7 +120,7 @@ async def test_a_hub_destination_says_whose_token_it_uses(
     await world.use_hub()
     async with on_publishing(world) as (screen, pilot):
         await pilot.press("a")
-        await top(pilot, DraftForm)
+        await top(pilot, FormScreen)
         await wait_for(pilot, lambda: "deletes, as @sandbox" in text_of(screen.app), LONG)
 
 
@@ -132,7 +132,7 @@ async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_fu
     async with on_publishing(world, (80, 24)) as (screen, pilot):
         await wait_for(pilot, lambda: screen.state.destinations, LONG)
         await pilot.press("shift+tab", "e")
-        await top(pilot, DraftForm)
+        await top(pilot, FormScreen)
         await wait_for(pilot, lambda: "Destination mine" in text_of(screen.app))
         await pilot.press("enter")
         form: Any = screen.app.screen
@@ -142,7 +142,7 @@ async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_fu
         await pilot.press("escape", "escape")
         await top(pilot, PublishingScreen)
         await pilot.press("a")
-        form = await top(pilot, DraftForm)
+        form = await top(pilot, FormScreen)
         await fill_in(form, pilot, "kind", "s3")
         await pilot.press("G", "k")
         note = "what links begin with, where the bucket can be read without keys"

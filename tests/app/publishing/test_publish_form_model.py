@@ -7,7 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from tui.app.publishing.publish_form_model import Past, PublishDraft, Wish, first_place
+from tui.app.publishing.publish_form_model import (
+    PublishFormModel,
+    PublishHistory,
+    PublishRequest,
+    first_place,
+)
 from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 
@@ -24,32 +29,34 @@ ALL = [DISK, HUB, NAS]
 @pytest.mark.parametrize(
     ("past", "first"),
     [
-        (Past(), "disk"),
-        (Past(failing=frozenset({"disk"})), "hub"),
-        (Past(failing=frozenset({"disk"}), working=frozenset({"nas"})), "nas"),
-        (Past(used=("s3:nas/runs/x", "hub:alice/cat")), "nas"),
-        (Past(used=("hub:bob/dog", "dir:/srv/models/cat-1")), "disk"),
-        (Past(used=("s3:nas/x", "hub:alice/cat"), failing=frozenset({"nas"})), "hub"),
-        (Past(failing=frozenset({"disk", "hub", "nas"})), "disk"),
+        (PublishHistory(), "disk"),
+        (PublishHistory(failing=frozenset({"disk"})), "hub"),
+        (PublishHistory(failing=frozenset({"disk"}), working=frozenset({"nas"})), "nas"),
+        (PublishHistory(used=("s3:nas/runs/x", "hub:alice/cat")), "nas"),
+        (PublishHistory(used=("hub:bob/dog", "dir:/srv/models/cat-1")), "disk"),
+        (PublishHistory(used=("s3:nas/x", "hub:alice/cat"), failing=frozenset({"nas"})), "hub"),
+        (PublishHistory(failing=frozenset({"disk", "hub", "nas"})), "disk"),
     ],
 )
-def test_it_begins_with_the_place_used_last_or_one_that_works(past: Past, first: str) -> None:
+def test_it_begins_with_the_place_used_last_or_one_that_works(
+    past: PublishHistory, first: str
+) -> None:
     assert first_place(ALL, past) == first
 
 
 def test_without_a_place_there_is_none() -> None:
-    assert first_place([], Past(used=("hub:a/b",))) == ""
+    assert first_place([], PublishHistory(used=("hub:a/b",))) == ""
 
 
 def test_it_says_the_folder_and_what_fails() -> None:
     job: Any = cast("JobRow", type("Row", (), {"name": "cat", "file_count": 2, "file_bytes": 9})())
-    past = Past(failing=frozenset({"disk"}), folder="cat-job1")
-    draft = PublishDraft(cast("Any", None), ALL, Wish((job,)), past)
+    past = PublishHistory(failing=frozenset({"disk"}), folder="cat-job1")
+    draft = PublishFormModel(cast("Any", None), ALL, PublishRequest((job,)), past)
     item = next(one for one in draft.items() if one.key == "to")
     said = {name: quiet for name, _, quiet in item.choices}
     assert said["disk"] == "its last test failed · folder, /srv/models/cat-job1"
     assert said["nas"] == "MinIO, models/runs/cat-job1 at n:9"
     assert said["hub"] == "Hub, alice/cat, private"
-    two = PublishDraft(cast("Any", None), ALL, Wish((job, job)), past)
+    two = PublishFormModel(cast("Any", None), ALL, PublishRequest((job, job)), past)
     item = next(one for one in two.items() if one.key == "to")
     assert "a folder for each job" in {name: quiet for name, _, quiet in item.choices}["nas"]

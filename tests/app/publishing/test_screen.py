@@ -18,7 +18,7 @@ from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.app import SimpleTunerApp
-from tui.app.publishing.form import DraftForm
+from tui.app.publishing.form import FormScreen
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen
 from tui.app.publishing.transfer_list import TransferPage
@@ -69,7 +69,7 @@ async def top(pilot: Pilot[int], kind: type[Any]) -> Any:
     return found
 
 
-async def fill_in(form: DraftForm, pilot: Pilot[int], key: str, value: str) -> None:
+async def fill_in(form: FormScreen, pilot: Pilot[int], key: str, value: str) -> None:
     """Go to an item with the arrows, and give it a value as its kind wants it."""
     keys = [item.key for item in form._items]
     while form.list.index != keys.index(key):
@@ -109,7 +109,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
         await pilot.press("d")
         assert "safe to delete" in app_of(screen).notices[-1].message
         await pilot.press("a")
-        form = await top(pilot, DraftForm)
+        form = await top(pilot, FormScreen)
         await fill_in(form, pilot, "kind", "folder")
         await fill_in(form, pilot, "path", "relative")
         await fill_in(form, pilot, "save", "")
@@ -194,7 +194,7 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
     calls = world.client.publishing
     async with on_publishing(world) as (screen, pilot):
         await pilot.press("w")
-        form = await top(pilot, DraftForm)
+        form = await top(pilot, FormScreen)
         await fill_in(form, pilot, "limit", "2 kB")
         await top(pilot, PublishingScreen)
         await wait_for(pilot, lambda: "limit 2.0 KiB/s" in text_of(screen.app), LONG)

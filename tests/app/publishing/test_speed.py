@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.app.publishing.speed import Moving, sums, time_left
+from tui.app.publishing.speed import TransferProgress, sums, time_left
 from tui.engine.transfers.transfer_progress import TransferProgress
 
 MIB = 1 << 20
@@ -49,7 +49,7 @@ async def test_what_another_name_was_copied_from_is_no_speed(
 
 def test_a_time_left_is_told_when_it_will_hold() -> None:
     def left(speed: int, eta: float | None, steady: int = 0, limit: int = 0) -> float | None:
-        return time_left(Moving(0, 100 * MIB, speed, eta, steady), limit)
+        return time_left(TransferProgress(0, 100 * MIB, speed, eta, steady), limit)
 
     assert left(0, None) is None
     assert left(MIB, 100.0) == 100.0
@@ -58,18 +58,18 @@ def test_a_time_left_is_told_when_it_will_hold() -> None:
     assert left(0, None, limit=MIB) == 100.0
     assert left(2 * MIB, 50.0, limit=MIB) == 100.0
     assert left(MIB // 2, 200.0, limit=MIB) == 200.0
-    assert time_left(Moving(5, 5, 9, 0.0)) is None
+    assert time_left(TransferProgress(5, 5, 9, 0.0)) is None
 
 
 def test_a_speed_is_steady_after_reports_of_about_the_same() -> None:
-    one = Moving(0, 9, 100, 1.0).after(None)
+    one = TransferProgress(0, 9, 100, 1.0).after(None)
     assert one.steady == 0
     for speed, steady in ((110, 1), (95, 2), (300, 0), (290, 1)):
-        one = Moving(0, 9, speed, 1.0).after(one)
+        one = TransferProgress(0, 9, speed, 1.0).after(one)
         assert one.steady == steady
 
 
 def test_all_together() -> None:
-    rows = [Moving(MIB, 10 * MIB, MIB, 9.0, 3), Moving(0, 10 * MIB, 0, None)]
+    rows = [TransferProgress(MIB, 10 * MIB, MIB, 9.0, 3), TransferProgress(0, 10 * MIB, 0, None)]
     assert sums(rows) == "1.0 MiB of 20.0 MiB · 1.0 MiB/s · 19 s left"
-    assert sums([Moving(0, 10 * MIB, 10, 1e6)]) == "0 B of 10.0 MiB · 10 B/s"
+    assert sums([TransferProgress(0, 10 * MIB, 10, 1e6)]) == "0 B of 10.0 MiB · 10 B/s"

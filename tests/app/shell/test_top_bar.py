@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from tests.app.conftest import opened
-from tui.app.shell.status import Light, WorldStatus
+from tui.app.shell.status import AppStatus, Indicator
 from tui.app.shell.top_bar import TopBar, facts_of, fitting
 from tui.app.terminal.text_lines import length
 from tui.app.terminal.theme import DARK, _make
 from tui.settings import Home
 
 COLORS = _make(DARK)
-OK = Light("ok", "api"), Light("ok", "listener")
-REAL = WorldStatus(False, "alice", "$31.20 of $50 / 7 d", *OK)
-SANDBOX = WorldStatus(True, "sandbox", "$0.12 of $50 / 30 d", *OK)
+OK = Indicator("ok", "api"), Indicator("ok", "listener")
+REAL = AppStatus(False, "alice", "$31.20 of $50 / 7 d", *OK)
+SANDBOX = AppStatus(True, "sandbox", "$0.12 of $50 / 30 d", *OK)
 AT_80 = 44
 """Columns that the names of the screens leave over at 80."""
 
 
-def said(status: WorldStatus, room: int) -> str:
+def said(status: AppStatus, room: int) -> str:
     """What the bar says in so many columns."""
     return "".join(text for text, _ in fitting(facts_of(status, COLORS), room, COLORS))
 
@@ -38,11 +38,12 @@ def test_with_room_everything_is_said_in_full() -> None:
     [
         (REAL, "@alice  $31.20 of $50  ● api  ● listener"),
         (SANDBOX, " SANDBOX   $0.12 of $50  ● api  ● listener"),
-        (replace(REAL, listener=Light("bad", "listener"), spending="$1,131.20 of $2,500 / 30 d"),
+        (replace(REAL, listener=Indicator("bad", "listener"),
+                 spending="$1,131.20 of $2,500 / 30 d"),
          "@alice  $1,131.20 of $2,500  ✗ listener"),
-        (replace(REAL, api=Light("bad", "engine: not running"), listener=None),
+        (replace(REAL, api=Indicator("bad", "engine: not running"), listener=None),
          "@alice  $31.20 of $50  ✗ engine: not running"),
-        (replace(SANDBOX, api=Light("wait", "engine: starting…"), listener=None),
+        (replace(SANDBOX, api=Indicator("wait", "engine: starting…"), listener=None),
          " SANDBOX   $0.12 of $50  ◌ engine: starting…"),
         (replace(REAL, api=Light("bad", "token refused, not heard from since 21:04",
                                  "token refused since 21:04")),
@@ -54,7 +55,7 @@ def test_with_room_everything_is_said_in_full() -> None:
          "@a-user-with-quite-a-long-name-there  ● api"),
     ],
 )  # fmt: skip
-def test_at_80_columns_what_matters_most_is_said(status: WorldStatus, words: str) -> None:
+def test_at_80_columns_what_matters_most_is_said(status: AppStatus, words: str) -> None:
     assert said(status, AT_80) == words
 
 
@@ -66,7 +67,7 @@ def test_at_80_columns_what_matters_most_is_said(status: WorldStatus, words: str
 def test_it_never_says_more_than_there_is_room_for(
     room: int, sandbox: bool, account: str, spending: str, state: str
 ) -> None:
-    status = WorldStatus(sandbox, account, spending, Light(state, "api"), OK[1])
+    status = AppStatus(sandbox, account, spending, Indicator(state, "api"), OK[1])
     pieces = fitting(facts_of(status, COLORS), room, COLORS)
     assert length(pieces) <= room
     assert all(isinstance(style, Style) for _, style in pieces)

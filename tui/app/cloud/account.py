@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
 from tui.app.shell.status import username
 from tui.base import formatting
@@ -146,7 +146,7 @@ class AccountCard(Card):
                    "Jobs that run go on; they cannot be watched without a token.")  # fmt: skip
         return Question(f"Delete the {_KINDS[kind]} token?", details, "Delete it")
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Store, validate, delete."""
         action, _, kind = key.rpartition(" ")
         cloud = control.cloud
@@ -156,7 +156,9 @@ class AccountCard(Card):
             answer = await cloud.delete_token(kind)
             self.data.known.pop("hub" if kind == "huggingface" else "account", None)
             self.data.load(self.CHECKS)
-            return Said("The token is forgotten." if answer.get("deleted") else "There was none.")
+            return ChangeResult(
+                "The token is forgotten." if answer.get("deleted") else "There was none."
+            )
         answer = await cloud.set_token(kind, value, session_only=action == "session")
         checked = self._keep(kind, answer.get("validation") or {})
         if checked.get("valid"):
@@ -164,7 +166,7 @@ class AccountCard(Card):
         where = "for this session only" if action == "session" else "in the keyring"
         said = _validated(_KINDS[kind], checked, f"The token is kept {where}. ")
         odd = " ".join(str(one) for one in answer.get("warnings") or ())
-        return Said(f"{said.text} {odd}".strip(), level="warning" if odd else said.level)
+        return ChangeResult(f"{said.text} {odd}".strip(), level="warning" if odd else said.level)
 
     def _keep(self, kind: str, checked: dict[str, Any]) -> dict[str, Any]:
         if kind == "huggingface" and checked:
@@ -185,12 +187,12 @@ class AccountCard(Card):
         )
 
 
-def _validated(name: str, checked: dict[str, Any], before: str = "") -> Said:
+def _validated(name: str, checked: dict[str, Any], before: str = "") -> ChangeResult:
     if checked.get("valid"):
-        return Said(f"{before}{name}: valid, @{checked.get('username')}.")
+        return ChangeResult(f"{before}{name}: valid, @{checked.get('username')}.")
     words = f"{checked.get('error') or 'It was not accepted.'} {checked.get('advice') or ''}"
     level = "warning" if checked.get("reason") in ("rate_limited", "unreachable") else "error"
-    return Said(f"{before}{words}".strip(), level=level)
+    return ChangeResult(f"{before}{words}".strip(), level=level)
 
 
 def _reason_id(known: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """What a card is: lines to read, items to change, and calls that change them.
 
-A card holds no widget and keeps no state of its own; what it says comes from `CloudData`.
+A card holds no widget and keeps no state of its own; what it says comes from `CloudState`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.app.cloud.state import CloudData
+from tui.app.cloud.state import CloudState
 from tui.app.cloud.text import Words
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ChangeResult:
     """How a change went.
 
     Attributes:
@@ -84,7 +84,7 @@ class Card(ABC):
     """What is checked by `c` on this card, and by `v` with all the others."""
     COLUMN: ClassVar = 0
 
-    def __init__(self, data: CloudData) -> None:
+    def __init__(self, data: CloudState) -> None:
         self.data = data
 
     @property
@@ -118,7 +118,7 @@ class Card(ABC):
         return None
 
     @abstractmethod
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change an item, or start what it names.
 
         Raises:

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.panel_title import PanelTitle
@@ -270,7 +270,7 @@ class CardForm(ModalScreen[None]):
         if item is not None and item.kind == "text":
             self._type(item, value)
 
-    def _tell(self, said: Said) -> None:
+    def _tell(self, said: ChangeResult) -> None:
         self._said = said.text
         if said.copy:
             self.context.copy(said.copy)

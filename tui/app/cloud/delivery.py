@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Said
+from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import LABEL, Words, row, step_lines, wrapped
 from tui.base import formatting
 
@@ -100,11 +100,11 @@ class DeliveryCard(Card):
             Item("s3", "Prove S3", "do", "", "writes to each bucket of the Publishing screen"),
         ]  # fmt: skip
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change the usual way, or prove one."""
         if key == "delivery":
             await control.cloud.set_defaults(delivery=value)
-            return Said(f"New jobs deliver to {WAYS.get(value, _NOWHERE[1:])[0]}.")
+            return ChangeResult(f"New jobs deliver to {WAYS.get(value, _NOWHERE[1:])[0]}.")
         body: dict[str, Any] = {"kind": key}
         if key == "hub":
             body["hub_model_id"] = self.data.hub_repo = value.strip()
@@ -115,10 +115,10 @@ class DeliveryCard(Card):
                  if one.get("level") == "error"]  # fmt: skip
         name = WAYS[key][0]
         if wrong:
-            return Said(f"{name}: {wrong[0]}.", level="error")
+            return ChangeResult(f"{name}: {wrong[0]}.", level="error")
         if verdict_of(answer) == "unknown":
-            return Said(f"Delivery to {name} could not be proved.", level="warning")
-        return Said(f"Delivery to {name} works.")
+            return ChangeResult(f"Delivery to {name} could not be proved.", level="warning")
+        return ChangeResult(f"Delivery to {name} works.")
 
     def copies(self) -> str:
         """The folder that files come to."""

@@ -15,7 +15,7 @@ from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot
 
 if TYPE_CHECKING:
-    from tui.app.cloud.state import CloudData
+    from tui.app.cloud.state import CloudState
     from tui.client.client import ControlClient
 
 _LIMIT: Final = "50"
@@ -96,7 +96,7 @@ class FirstRun(ModalScreen[None]):
         Binding("escape,q,s", "skip", "skip"),
     ]
 
-    def __init__(self, data: CloudData) -> None:
+    def __init__(self, data: CloudState) -> None:
         super().__init__()
         self._data = data
         self._at = 0

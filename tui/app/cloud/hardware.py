@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Said
+from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import LABEL, Words, row, wrapped
 from tui.app.terminal.text_lines import fit
 from tui.base import formatting
@@ -155,13 +155,13 @@ class HardwareCard(Card):
             for number, one in enumerate(self.data.versions_of(model))
         )  # fmt: skip
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change the default, pin, compare, set a rate."""
         action, _, name = key.partition(" ")
         cloud = control.cloud
         if action == "hardware_profile":
             await cloud.change_provider(hardware_profile=value)
-            return Said(f"New jobs run on {PROFILES[value].label}.")
+            return ChangeResult(f"New jobs run on {PROFILES[value].label}.")
         if action == "compare":
             return _compared(await cloud.compare_versions(name, before=value))
         if action == "pin":
@@ -171,9 +171,9 @@ class HardwareCard(Card):
             return _pinned(await cloud.pin_version(model, version or None))
         if action == "reset":
             await cloud.reset_rates()
-            return Said("All rates are as published.")
+            return ChangeResult("All rates are as published.")
         await cloud.set_rates({name: value if value.strip() else None})
-        return Said("The rate is changed; estimates and sums use it from now on.")
+        return ChangeResult("The rate is changed; estimates and sums use it from now on.")
 
     def copies(self) -> str:
         """The trainer that a new job would use, with its version."""
@@ -191,15 +191,15 @@ def _missing(rows: Any) -> list[str]:
     ]
 
 
-def _pinned(answer: dict[str, Any]) -> Said:
+def _pinned(answer: dict[str, Any]) -> ChangeResult:
     lacking = _missing(answer.get("missing"))
     if not answer.get("pinned"):
-        return Said(f"{answer.get('model')} follows its newest version.")
+        return ChangeResult(f"{answer.get('model')} follows its newest version.")
     words = f"Pinned to {str(answer['pinned'])[:_HASH]}. {' '.join(lacking)}".strip()
-    return Said(words, level="warning" if lacking else "info")
+    return ChangeResult(words, level="warning" if lacking else "info")
 
 
-def _compared(answer: dict[str, Any]) -> Said:
+def _compared(answer: dict[str, Any]) -> ChangeResult:
     before, after = answer.get("before") or {}, answer.get("after") or {}
     lines: list[Words] = [
         ((f"{str(before.get('id', ''))[:_HASH]}  {str(before.get('created_at'))[:10]}", "base"),
@@ -221,4 +221,4 @@ def _compared(answer: dict[str, Any]) -> Said:
         same = "No input has changed." if answer.get("known") else "One of them has no schema."
         lines.append(((same, "base"),))
     lines += [((words, "warn"),) for words in _missing(answer.get("missing"))]
-    return Said(title=f"Inputs of {answer.get('model')}", page=tuple(lines))
+    return ChangeResult(title=f"Inputs of {answer.get('model')}", page=tuple(lines))

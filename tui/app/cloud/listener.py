@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.text import LABEL, Words, cut, row, wrapped
 from tui.base import formatting
 from tui.listener.reasons import WORDS
@@ -152,7 +152,7 @@ class ListenerCard(Card):
         """What costs, and what opens a door, is asked about."""
         return form_question(key, value)
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change one setting, test, or show a page."""
         cloud = control.cloud
         if key == "test":
@@ -160,14 +160,14 @@ class ListenerCard(Card):
         if key == "outside":
             return _tested(await cloud.test_webhook_from_outside())
         if key == "how":
-            return Said(title="How Replicate reaches this machine", page=self.how_to())
+            return ChangeResult(title="How Replicate reaches this machine", page=self.how_to())
         if key == "events":
             self.data.known["webhooks"] = await cloud.webhooks()
-            return Said(title="Last webhooks", page=self.events_page())
+            return ChangeResult(title="Last webhooks", page=self.events_page())
         values = changed_settings(key, value, self.known)
         await cloud.change_settings(values, confirm=True)  # `question` has asked
         self.data.known["listener"] = (await control.info()).get("listener") or {}
-        return Said("Changed; it is in force.")
+        return ChangeResult("Changed; it is in force.")
 
     def events_page(self) -> tuple[Words, ...]:
         """All that are remembered, newest first, with the reasons in full."""
@@ -212,9 +212,9 @@ class ListenerCard(Card):
         return tuple(lines)
 
 
-def _tested(report: dict[str, Any]) -> Said:
+def _tested(report: dict[str, Any]) -> ChangeResult:
     words = str(report.get("message") or "No answer.")
-    return Said(words, level="info" if report.get("success") else "error")
+    return ChangeResult(words, level="info" if report.get("success") else "error")
 
 
 PRESET: Final = ("34.82.0.0/16", "35.185.0.0/16")

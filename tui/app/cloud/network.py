@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.hardware import STATES
 from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
 from tui.app.terminal.text_lines import fit
@@ -164,15 +164,15 @@ class NetworkCard(Card):
         )
         return Question("Stop verifying TLS certificates?", details, "Do not verify")
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change one setting; then everything is looked at again."""
         if key == "egress":
-            return Said(title="What a firewall has to let out", page=self._egress())
+            return ChangeResult(title="What a firewall has to let out", page=self._egress())
         if key == "components":
-            return Said(title="Replicate's status page", page=self._components())
+            return ChangeResult(title="Replicate's status page", page=self._components())
         if key == "proxy_password":
             if not value:
-                return Said("Nothing was typed; the password stays as it was.")
+                return ChangeResult("Nothing was typed; the password stays as it was.")
             key, value = "proxy", _with_word(str(self.data.get("network").get("proxy")), value)
         values: dict[str, Any] = {key: value}
         if key == "ssl_verify":
@@ -180,7 +180,7 @@ class NetworkCard(Card):
         self.data.known["network"] = await control.cloud.set_network(**values)
         self.data.load(self.checks())
         self.data.try_again()
-        return Said("In force for every connection; they are being checked.")
+        return ChangeResult("In force for every connection; they are being checked.")
 
     def _egress(self) -> tuple[Words, ...]:
         egress = self.data.get("network_check").get("egress") or {}

@@ -22,9 +22,9 @@ from tui.app.cloud.network import NetworkCard
 from tui.app.cloud.settings import SettingsCard
 from tui.app.cloud.setup import SetupCard
 from tui.app.cloud.spending import SpendingCard
-from tui.app.cloud.state import CloudData
+from tui.app.cloud.state import CloudState
 from tui.app.keys.actions import CLOUD, MOVE, Action
-from tui.app.keys.keymap import SecondPress
+from tui.app.keys.keymap import DoublePress
 from tui.app.shell.messages import EngineState
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.theme import style_sheet
@@ -46,7 +46,7 @@ class CloudScreen(AppScreen):
 
     def body(self) -> Iterable[Widget]:
         """Two columns of cards, which lie one below the other where there is no room."""
-        self.data = CloudData(self.context, self, self._data_changed)
+        self.data = CloudState(self.context, self, self._data_changed)
         self.data.from_store()
         self.views = [CardView(card) for card in make_cards(self.data)]
         for view in self.views:
@@ -58,7 +58,7 @@ class CloudScreen(AppScreen):
         self.scroll = VerticalScroll(
             Container(*columns, id="card-columns"), id="cards", can_focus=False
         )
-        self._second_g = SecondPress()
+        self._second_g = DoublePress()
         return (self.scroll,)
 
     # -- life ---------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class CloudScreen(AppScreen):
         if name == "settings":
             self.data.load(dict.fromkeys(one for view in self.views for one in view.card.READS))
         else:
-            self.data.fact_heard(name)
+            self.data.apply_fact(name)
 
     def _engine_changed(self, state: EngineState) -> None:
         if state.state == "ready":
@@ -203,6 +203,6 @@ _ALL: Final[tuple[type[Card], ...]] = (
 )  # fmt: skip
 
 
-def make_cards(data: CloudData) -> list[Card]:
+def make_cards(data: CloudState) -> list[Card]:
     """All cards, the left column's first."""
     return sorted((kind(data) for kind in _ALL), key=lambda card: card.COLUMN)

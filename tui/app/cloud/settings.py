@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.text import LABEL, Words, row, wrapped
 from tui.app.terminal.text_lines import fit_end
 
@@ -84,13 +84,13 @@ class SettingsCard(Card):
         )
         return Question("Upload without asking?", details, "Do not ask")
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change one, or say how the file is edited."""
         if key == "file":
-            return Said(title="The settings file", page=self._file())
+            return ChangeResult(title="The settings file", page=self._file())
         typed: Any = value == "on" if key == "cloud.polling" else value
         self.data.known["settings"] = await control.cloud.change_settings({key: typed})
-        return Said("Changed; it is in force.")
+        return ChangeResult("Changed; it is in force.")
 
     def _file(self) -> tuple[Words, ...]:
         problems = [((f"✗ {one}", "bad"),) for one in self.problems]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Said
+from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import Words
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ class SetupCard(Card):
         found.append(Item("again", "First steps", "do", "", "the short introduction again"))
         return found
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  none has one
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  none has one
         """Skip a step, bring it back, or begin again."""
         action, _, step = key.partition(" ")
         if action == "again":
             from tui.app.cloud.first_run import FirstRun
 
             self.data.context.push_screen(FirstRun(self.data))
-            return Said()
+            return ChangeResult()
         self.data.known["onboarding"] = await control.cloud.change_onboarding(**{action: [step]})
-        return Said()
+        return ChangeResult()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.state import DAYS
 from tui.app.cloud.text import Words, bar, columns, problem, row, wrapped
 from tui.base import formatting
@@ -154,16 +154,16 @@ class SpendingCard(Card):
                    "It is not asked again then.")  # fmt: skip
         return Question("Stop running jobs at the limit?", details, "Stop them")
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Change one value."""
         if key == "days":
             self.data.days = int(value)
             self.data.load(("spending",))
-            return Said()
+            return ChangeResult()
         typed: Any = value == "on" if key in ("enabled", "stop_running") else value
         answer = await control.cloud.set_limit(**{key: typed})
         self.data.known["spending"] = {**self.data.get("spending"), **answer}
-        return Said(f"{answer.get('message') or 'Changed'}.")
+        return ChangeResult(f"{answer.get('message') or 'Changed'}.")
 
     def next_days(self) -> None:
         """A longer chart, and the shortest after the longest."""

@@ -36,7 +36,7 @@ _FOLLOWED_BY: Final = {
 """What is read again when a fact has changed."""
 
 
-class CloudData:
+class CloudState:
     """Answers by name, and which of them are being asked for.
 
     Attributes:
@@ -92,7 +92,7 @@ class CloudData:
         if plain(name) in _FACTS:
             self.known[_FACTS[plain(name)]] = {**found.value, "_at": found.at}
 
-    def fact_heard(self, name: str) -> None:
+    def apply_fact(self, name: str) -> None:
         """The engine learned something."""
         signed_in = self.get("account").get("valid")
         self.read_fact(name)

@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 
-from tui.app.job.tab_title import TabWords
+from tui.app.job.tab_bar import TabStatus
 from tui.app.log.view import LogView
 from tui.app.terminal.control import copy_text
 from tui.app.terminal.text_lines import plain
@@ -79,7 +79,7 @@ class LogPanel(Vertical):
         else:
             new = f" · {plural(view.unseen, 'new line')}" if view.unseen else ""
             state = f"paused{new}{'' if special else ' · G follows'}"
-        self.post_message(TabWords(self, [*self._place(), state, *special]))
+        self.post_message(TabStatus(self, [*self._place(), state, *special]))
 
     def _place(self) -> list[str]:
         log, window = self.view.document.log, self.view.window

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 
 from tui.app.chart.chart import MetricChart
 from tui.app.chart.data import Series
-from tui.app.job.tab_title import TabWords
+from tui.app.job.tab_bar import TabStatus
 from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
@@ -109,7 +109,7 @@ class MetricsPanel(Vertical):
             words.append(f"{self.name_now} {place} of {len(self.names)}")
         elif self._mine is not None:
             words.append(f"{len(self._mine):,} points")
-        self.post_message(TabWords(self, words))
+        self.post_message(TabStatus(self, words))
 
     @on(MetricChart.Wanted)
     def _wanted(self, event: MetricChart.Wanted) -> None:

@@ -21,7 +21,7 @@ from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.control import desktop_opener, show_folder
 from tui.app.terminal.theme import style_sheet
-from tui.app.widgets.panel_title import JobHead, PanelTitle
+from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
@@ -58,7 +58,7 @@ class JobScreen(AppScreen):
         self._actions = JobActions(self.context)
         self.read()
         self.title_line = PanelTitle()
-        self.head = JobHead()
+        self.head = StatusLine()
         self.tabs = JobTabs((DIAGNOSIS, *TABS) if self._failed else TABS, self.job)
         return (self.title_line, self.head, self.tabs)
 

@@ -15,7 +15,7 @@ from tui.app.job import facts
 from tui.app.job.file_list import FileList
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
-from tui.app.job.tab_title import TabTitle, TabWords
+from tui.app.job.tab_bar import TabBar, TabStatus
 from tui.app.widgets.piece_list import Entry, PieceList
 from tui.base.formatting import plural, size
 from tui.store.records import FileRecord, JobRecord
@@ -45,7 +45,7 @@ class JobTabs(Vertical):
 
     def __init__(self, names: Sequence[str], job: JobRecord | None) -> None:
         super().__init__()
-        self.title = TabTitle(names)
+        self.title = TabBar(names)
         self.job = job
         self.compared: JobRecord | None = None
         self.tab = names[0]
@@ -176,15 +176,15 @@ class JobTabs(Vertical):
         if name == self.tab:
             self.title.set(name, words)
 
-    @on(TabWords)
-    def _tab_words(self, event: TabWords) -> None:
+    @on(TabStatus)
+    def _tab_words(self, event: TabStatus) -> None:
         for name, panel in self.panels.items():
             if panel is event.panel:
                 self._say(name, event.words)
         self.post_message(self.Changed())
 
-    @on(TabTitle.Picked)
-    async def _picked(self, event: TabTitle.Picked) -> None:
+    @on(TabBar.Picked)
+    async def _picked(self, event: TabBar.Picked) -> None:
         await self.open(event.name)
 
     # -- what is open -------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def bindings(actions: Iterable[Action]) -> list[BindingType]:
     ]
 
 
-class SecondPress:
+class DoublePress:
     """Tells a first press from a second one.
 
     There is no time limit: on a slow line the two presses may arrive seconds apart, and nobody who

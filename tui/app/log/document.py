@@ -12,8 +12,8 @@ from tui.app.log.filter import (
     PROBLEMS,
     STAGES,
     AllLines,
+    FilteredLines,
     Finder,
-    Kept,
     Lines,
     SomeLines,
     both,
@@ -76,9 +76,9 @@ class LogDocument:
         self.hits = 0
         self.shown = "all"
         self.only_hits = False
-        self.kept = Kept()
+        self.kept = FilteredLines()
         self.lines: Lines = AllLines(self.log)
-        self._sieve: tuple[Finder | None, Kept] = (None, self.kept)
+        self._sieve: tuple[Finder | None, FilteredLines] = (None, self.kept)
         self._scanning = Lock()
         self._counted = 0
         self._known = self.log.size
@@ -119,7 +119,7 @@ class LogDocument:
         if self.only_hits and self.search is not None:
             hit = lines_hit(self.search)
             finder = hit if finder is None else both(finder, hit)
-        self.kept = Kept()
+        self.kept = FilteredLines()
         self._sieve = (finder, self.kept)
         self.lines = AllLines(self.log) if finder is None else SomeLines(self.log, self.kept)
 

@@ -30,7 +30,7 @@ _BAR: Final = b"%|"
 
 
 @dataclass(slots=True)
-class Kept:
+class FilteredLines:
     """Lines that were let through, in order.
 
     Attributes:
@@ -46,7 +46,7 @@ class Kept:
     settled: int = 0
 
 
-def sift(log: LogFile, finder: Finder, kept: Kept, cancel: Event | None = None) -> None:
+def sift(log: LogFile, finder: Finder, kept: FilteredLines, cancel: Event | None = None) -> None:
     """Add to `kept` what `finder` finds in the part of the file that was not looked at yet."""
     source = log.source
     if source is None:
@@ -169,7 +169,7 @@ class AllLines:
 class SomeLines:
     """Lines that a filter let through, drawn as they were where it found them."""
 
-    def __init__(self, log: LogFile, kept: Kept) -> None:
+    def __init__(self, log: LogFile, kept: FilteredLines) -> None:
         self._log = log
         self._kept = kept
 

@@ -18,7 +18,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from tui.app.keys.actions import LOG, MOVE
-from tui.app.keys.keymap import SecondPress, bindings
+from tui.app.keys.keymap import DoublePress, bindings
 from tui.app.log.document import SHOWN, LogDocument
 from tui.app.log.paint import paint
 from tui.app.log.seeker import LogSeeker
@@ -70,7 +70,7 @@ class LogView(Widget, can_focus=True):
             self, self.document, go_to=self.go_to, missed=self._want, done=self.changed
         )
         self._timer: Timer | None = None
-        self._second_g = SecondPress()
+        self._second_g = DoublePress()
 
     @property
     def busy(self) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
+from tui.app.new_job.delivery_lookups import DeliveryLookups
 from tui.app.new_job.flow import NewJobFlow
 from tui.app.new_job.form import DATA, DELIVERY, Draft
-from tui.app.new_job.lookups import NameAsker
 from tui.app.widgets.prompt_line import PromptLine
 from tui.base import formatting
 from tui.client.client import ControlError
@@ -40,7 +40,7 @@ class FieldEditor:
         self._screen = screen
         self._flow = flow
         self._below = below
-        self.names = NameAsker(context, screen, flow)
+        self.names = DeliveryLookups(context, screen, flow)
         self._starter: tuple[str, str] = ("", "")
 
     def edit(self, field: Field) -> None:

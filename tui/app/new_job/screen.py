@@ -21,7 +21,7 @@ from tui.app.new_job.form_list import FormList
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.theme import style_sheet
-from tui.app.widgets.panel_title import JobHead, PanelTitle
+from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.virtual_list import VirtualList
@@ -69,7 +69,7 @@ class NewJobScreen(AppScreen):
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
         self.editor = FieldEditor(self.context, self, self.flow, self.edge)
-        self.leaves, self.progress = JobHead(), JobHead()
+        self.leaves, self.progress = StatusLine(), StatusLine()
         self.progress.display = False
         return (
             Container(

@@ -12,7 +12,7 @@ from tui.store.transfer_records import DestinationRecord, TransferRecord, Transf
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext, EngineCall
-    from tui.app.publishing.form import DraftForm
+    from tui.app.publishing.form import FormScreen
     from tui.app.publishing.state import PublishingState
     from tui.client.client import ControlClient
 
@@ -91,12 +91,12 @@ class PublishingActions:
 
     # -- destinations -------------------------------------------------------------------------
 
-    def edit_destination(self, record: DestinationRecord | None) -> DraftForm:
+    def edit_destination(self, record: DestinationRecord | None) -> FormScreen:
         """Opens the form of a destination; None makes a new one."""
-        from tui.app.publishing.destination_form import DestinationDraft
-        from tui.app.publishing.form import DraftForm
+        from tui.app.publishing.destination_form import DestinationFormModel
+        from tui.app.publishing.form import FormScreen
 
-        draft = DestinationDraft(
+        draft = DestinationFormModel(
             self._context,
             [other.name for other in self._state.destinations],
             record,
@@ -104,7 +104,7 @@ class PublishingActions:
             keys=self._state.keys.get(record.name, "") if record is not None else "",
             hub_token=lambda: self._state.hub_token,
         )
-        form = DraftForm(draft)
+        form = FormScreen(draft)
         self._context.push_screen(form)
         return form
 
@@ -184,9 +184,9 @@ class PublishingActions:
 
     def ask_limit(self, changed: Callable[[], None]) -> None:
         """Asks how fast all transfers together may be."""
-        from tui.app.publishing.form import DraftForm, LimitDraft
+        from tui.app.publishing.form import FormScreen, LimitFormModel
 
-        self._context.push_screen(DraftForm(LimitDraft(self._context, changed)))
+        self._context.push_screen(FormScreen(LimitFormModel(self._context, changed)))
 
 
 def _copies(files: Sequence[Mapping[str, Any]]) -> list[str]:

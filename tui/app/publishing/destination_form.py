@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.app.cloud.card import Item, Question, Said
-from tui.app.publishing.form import Draft
+from tui.app.cloud.card import ChangeResult, Item, Question
+from tui.app.publishing.form import FormModel
 from tui.app.publishing.text import PROVIDERS
 from tui.destinations.s3.profile import PRESETS
 from tui.replicate.secret import Secret
@@ -63,7 +63,7 @@ _CHOICES: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
 }
 
 
-class DestinationDraft(Draft):
+class DestinationFormModel(FormModel):
     """Fields of one destination.
 
     Args:
@@ -250,7 +250,7 @@ class DestinationDraft(Draft):
             body["session_only"] = self.values["session"] == "on"
         return body
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  there is one
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
         """Keep it, then have it tested."""
         calls, body = control.publishing, self._body()
         if self._record is None:
@@ -258,7 +258,7 @@ class DestinationDraft(Draft):
         else:
             await calls.change_destination(self.name, **body)
         self._after(self.name)
-        return Said(f"{self.name} is kept; testing it.")
+        return ChangeResult(f"{self.name} is kept; testing it.")
 
     def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:  # noqa: ARG002
         """Without a keyring, keys can be kept in memory."""

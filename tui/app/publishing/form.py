@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.app.cloud.card import Card, Item, Question, Said
+from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.card_form import CardForm
 from tui.app.cloud.text import Words
 from tui.app.widgets.confirm import Confirm
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tui.client.client import ControlClient, ControlError
 
 
-class Draft(Card):
+class FormModel(Card):
     """What has been filled in so far.
 
     Attributes:
@@ -48,7 +48,7 @@ class Draft(Card):
         return field
 
 
-class DraftForm(CardForm):
+class FormScreen(CardForm):
     """The form of a draft: what is wrong stands at its line, and the cursor goes there.
 
     Args:
@@ -57,9 +57,9 @@ class DraftForm(CardForm):
     """
 
     SCOPED_CSS = False  # the rules are those of the class below, and name it
-    card: Draft
+    card: FormModel
 
-    def __init__(self, draft: Draft, start: str = "") -> None:
+    def __init__(self, draft: FormModel, start: str = "") -> None:
         super().__init__(draft, start)
 
     def _type(self, item: Item, value: str | None = None) -> None:
@@ -92,7 +92,7 @@ class DraftForm(CardForm):
         self._working = ""
         self._sent(said)
 
-    def _sent(self, said: Said) -> None:
+    def _sent(self, said: ChangeResult) -> None:
         if self.is_current:
             self.dismiss()
         if said.text:
@@ -143,7 +143,7 @@ def _with(said: str, advice: str) -> str:
     return said if not advice or advice in said else f"{said.rstrip('.')}. {advice}"
 
 
-class LimitDraft(Draft):
+class LimitFormModel(FormModel):
     """One line.
 
     Args:
@@ -170,10 +170,10 @@ class LimitDraft(Draft):
         """The only one."""
         return "limit"
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  there is one
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
         """Change it; it counts at once, for what runs as well."""
         self.put("limit", value)
         limit = await control.publishing.limit(value)
         self._after()
         words = f"at most {formatting.size(limit)}/s" if limit else "as fast as the line"
-        return Said(f"Transfers go {words}.")
+        return ChangeResult(f"Transfers go {words}.")

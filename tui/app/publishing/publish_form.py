@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from tui.app.publishing.form import DraftForm
-from tui.app.publishing.publish_form_model import Past, PublishDraft, Wish
+from tui.app.publishing.form import FormScreen
+from tui.app.publishing.publish_form_model import PublishFormModel, PublishHistory, PublishRequest
 from tui.app.publishing.state import TEST_FACT
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Picker
@@ -37,17 +37,17 @@ def _and_more(count: int) -> list[str]:
     return [f"and {count} more"] if count > 0 else []
 
 
-class PublishForm(DraftForm):
+class PublishForm(FormScreen):
     """Asks what and where to, looks there, and queues it."""
 
-    def __init__(self, draft: PublishDraft) -> None:
+    def __init__(self, draft: PublishFormModel) -> None:
         super().__init__(draft, "publish" if draft.target else "to")
         self._offline_is_fine = False
 
     @property
-    def draft(self) -> PublishDraft:
+    def draft(self) -> PublishFormModel:
         """What is filled in."""
-        return cast("PublishDraft", self.card)
+        return cast("PublishFormModel", self.card)
 
     def on_mount(self) -> None:
         """Checkpoints become choices as soon as they are known."""
@@ -125,7 +125,7 @@ class PublishForm(DraftForm):
             self._start_work("publish", "")
 
 
-def ask_to_publish(context: AppContext, wish: Wish) -> None:
+def ask_to_publish(context: AppContext, wish: PublishRequest) -> None:
     """Open the form."""
     try:
         destinations = context.reader.destinations()
@@ -133,10 +133,10 @@ def ask_to_publish(context: AppContext, wish: Wish) -> None:
     except StoreError as error:
         context.tell(error.message, error.advice, "error")
         return
-    context.push_screen(PublishForm(PublishDraft(context, destinations, wish, past)))
+    context.push_screen(PublishForm(PublishFormModel(context, destinations, wish, past)))
 
 
-def _past(reader: StoreReader, names: list[str], wish: Wish) -> Past:
+def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> PublishHistory:
     """What the store says of earlier transfers and tests.
 
     Raises:
@@ -153,7 +153,7 @@ def _past(reader: StoreReader, names: list[str], wish: Wish) -> Past:
     }
     files = reader.files(wish.jobs[0].job_id) if len(wish.jobs) == 1 else ()
     folder = files[0].path.partition("/")[0] if files else ""  # the job's own folder comes first
-    return Past(
+    return PublishHistory(
         tuple(dict.fromkeys(one.target for one in rows)),
         frozenset(name for name, ok in went.items() if ok),
         frozenset(name for name, ok in went.items() if not ok),
@@ -162,7 +162,7 @@ def _past(reader: StoreReader, names: list[str], wish: Wish) -> Past:
     )
 
 
-def _is_safe(reader: StoreReader, wish: Wish) -> bool | None:
+def _is_safe(reader: StoreReader, wish: PublishRequest) -> bool | None:
     """What a job's own settings say of whom its result is for; the card repeats it."""
     job = reader.job(wish.jobs[0].job_id) if len(wish.jobs) == 1 else None
     if job is None:
@@ -178,7 +178,7 @@ def publish_jobs(context: AppContext, job_ids: list[str]) -> None:
     found = context.reader.rows(job_ids)
     jobs = tuple(found[one] for one in job_ids if one in found and found[one].file_count)
     if jobs:
-        ask_to_publish(context, Wish(jobs))
+        ask_to_publish(context, PublishRequest(jobs))
     else:
         context.tell("These jobs have no files on this machine.", "f fetches them.")
 
@@ -189,4 +189,4 @@ def publish_file(context: AppContext, job_id: str, file: FileRecord) -> None:
     if job is None:
         return
     folder, _, name = file.path.partition("/")  # the job's own folder comes first
-    ask_to_publish(context, Wish((job,), file=name or folder))
+    ask_to_publish(context, PublishRequest((job,), file=name or folder))

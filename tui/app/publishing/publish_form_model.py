@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.cloud.card import Item, Said
-from tui.app.publishing.form import Draft
+from tui.app.cloud.card import ChangeResult, Item
+from tui.app.publishing.form import FormModel
 from tui.app.publishing.text import checkpoint_name, destination, loss_words
 from tui.base import formatting
 from tui.store.records import JobRow
@@ -23,7 +23,7 @@ _EXAMPLES: Final = "hub:owner/name, s3:destination/folder or dir:/folder"
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PublishHistory:
     """What is known of places when the form opens.
 
     Attributes:
@@ -48,7 +48,7 @@ class Past:
         return "says safe for work; " if self.safe else "says not for all audiences; "
 
 
-def first_place(destinations: Sequence[DestinationRecord], past: Past) -> str:
+def first_place(destinations: Sequence[DestinationRecord], past: PublishHistory) -> str:
     """The place that the form begins with: the last one that was used, one that works, another.
 
     One whose last test failed comes only where there is no other.
@@ -75,7 +75,7 @@ def _is_of(target: str, one: DestinationRecord) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PublishRequest:
     """What the form begins with.
 
     Attributes:
@@ -91,7 +91,7 @@ class Wish:
     to: str = ""
 
 
-class PublishDraft(Draft):
+class PublishFormModel(FormModel):
     """Fields of one publication.
 
     Attributes:
@@ -107,8 +107,8 @@ class PublishDraft(Draft):
         self,
         context: AppContext,
         destinations: Sequence[DestinationRecord],
-        wish: Wish,
-        past: Past | None = None,
+        wish: PublishRequest,
+        past: PublishHistory | None = None,
     ) -> None:
         super().__init__(context)
         self.wish = wish
@@ -116,7 +116,7 @@ class PublishDraft(Draft):
         self.replace_card: bool | None = None
         self.overwrite = False
         self._destinations = {one.name: one for one in destinations}
-        self._past = past or Past()
+        self._past = past or PublishHistory()
         to = wish.to or first_place(destinations, self._past) or OTHER
         self.values = {
             "what": "file" if wish.file else wish.what, "to": to, "place": "", "private": "",
@@ -267,7 +267,7 @@ class PublishDraft(Draft):
             for job in self.wish.jobs
         ]
 
-    async def apply(self, control: ControlClient, key: str, value: str) -> Said:  # noqa: ARG002  there is one
+    async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
         """Queue it."""
         for job in self.wish.jobs:
             await control.publishing.publish(job.job_id, self.target, **self.options())
@@ -275,4 +275,4 @@ class PublishDraft(Draft):
         what = self.wish.jobs[0].name if count == 1 else formatting.plural(count, "job")
         here = any(getattr(one, "HERE", "") == "publishing" for one in self.context.screen_stack)
         far = "Transfers shows" if here else "3 shows"
-        return Said(f"Publishing {what}; {far} how far it is.")
+        return ChangeResult(f"Publishing {what}; {far} how far it is.")

@@ -39,7 +39,7 @@ _SHORT: Final = {"next": "panel", "limit": "limit"}
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class Selection:
     """Where the keys go, and what is under the cursor there.
 
     Attributes:
@@ -82,7 +82,7 @@ def for_panel(action: Action, panel: str, *, paused: bool = False) -> Action:
     return replace(action, footer=rank, label=label)
 
 
-def why_not(name: str, here: Here) -> str:
+def why_not(name: str, here: Selection) -> str:
     """Why an action cannot be done; empty when it can."""
     for panel, names in _OF.items():
         if name in names and panel != here.panel and name not in _ANYWHERE:
@@ -100,7 +100,7 @@ def why_not(name: str, here: Here) -> str:
     return _artifact(name, here)
 
 
-def _artifact(name: str, here: Here) -> str:
+def _artifact(name: str, here: Selection) -> str:
     row = here.row
     if name == "filter":
         return ""
@@ -134,7 +134,7 @@ def _artifact(name: str, here: Here) -> str:
     return ""
 
 
-def _transfer(name: str, here: Here) -> str:
+def _transfer(name: str, here: Selection) -> str:
     one = here.transfer
     if name in ("show", "delete", "filter"):
         return "This is about artifacts; tab goes there."
@@ -156,7 +156,7 @@ def _transfer(name: str, here: Here) -> str:
     return ""
 
 
-def _destination(name: str, here: Here) -> str:
+def _destination(name: str, here: Selection) -> str:
     if name == "show":
         return "This is about artifacts; tab goes there."
     if here.destination is None:

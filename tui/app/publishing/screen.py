@@ -15,7 +15,7 @@ from tui.app.keys.actions import MOVE, PUBLISHING, Action
 from tui.app.publishing import pages
 from tui.app.publishing.actions import PublishingActions
 from tui.app.publishing.panels import Panels
-from tui.app.publishing.reasons import NO_CHECKPOINTS, Here, for_panel, why_not
+from tui.app.publishing.reasons import NO_CHECKPOINTS, Selection, for_panel, why_not
 from tui.app.publishing.state import TEST_FACT, PublishingState
 from tui.app.publishing.text import is_safe
 from tui.app.shell.messages import EngineState, JobsChanged
@@ -26,9 +26,9 @@ from tui.store.transfer_records import TransferState
 
 if TYPE_CHECKING:
     from tui.app.publishing.artifact_list import Row
-    from tui.app.publishing.form import DraftForm
+    from tui.app.publishing.form import FormScreen
     from tui.app.widgets.filter_line import FilterLine
-    from tui.app.widgets.picker import Offers
+    from tui.app.widgets.picker import PageActions
     from tui.app.widgets.piece_list import Entry
     from tui.store.transfer_records import DestinationRecord, TransferRecord
 
@@ -57,7 +57,7 @@ class PublishingScreen(AppScreen):
         self.panels = Panels(self.context, self.state, lambda: self.focused)
         self._actions = PublishingActions(self.context, self.state, saved=self._destination_saved)
         self._job_actions = JobActions(self.context)
-        self._cached_here: tuple[tuple[object, ...], Here] | None = None
+        self._cached_here: tuple[tuple[object, ...], Selection] | None = None
         self._due: Timer | None = None
         self._moved_transfers: set[str] = set()
         self._moved_files = False
@@ -179,7 +179,7 @@ class PublishingScreen(AppScreen):
         """The destination under the cursor."""
         return self.panels.destinations.destination
 
-    def _here(self) -> Here:
+    def _here(self) -> Selection:
         """Describes what is under the cursor.
 
         The footer asks for the reason of each key, one after the other, so the description is kept
@@ -197,10 +197,10 @@ class PublishingScreen(AppScreen):
         self._cached_here = (made_from, here)
         return here
 
-    def _describe(self, row: Row | None, known: Mapping[str, Any]) -> Here:
+    def _describe(self, row: Row | None, known: Mapping[str, Any]) -> Selection:
         files, checkpoints = self.panels.files, known.get("checkpoints")
         job = self.panels.job(row.job_id) if row is not None else None
-        return Here(
+        return Selection(
             panel=self.panels.current,
             row=row,
             transfer=self._transfer,
@@ -314,11 +314,11 @@ class PublishingScreen(AppScreen):
         page = Page(title, pages.wrapped(lines, self._page_width), self._offers(*action_names))
         self.context.push_screen(page, self._asked_on_page)
 
-    def _offers(self, *action_names: str) -> Offers:
-        from tui.app.widgets.picker import Offers
+    def _offers(self, *action_names: str) -> PageActions:
+        from tui.app.widgets.picker import PageActions
 
         wanted = [f"publishing.{name}" for name in action_names]
-        return Offers(
+        return PageActions(
             lambda: [action for action in self.actions() if action.id in wanted], self.why_not
         )
 
@@ -338,7 +338,7 @@ class PublishingScreen(AppScreen):
 
     def _publish(self, what: str) -> None:
         from tui.app.publishing.publish_form import ask_to_publish
-        from tui.app.publishing.publish_form_model import Wish
+        from tui.app.publishing.publish_form_model import PublishRequest
 
         job_id = self.command_job()
         job = self.context.reader.rows([job_id]).get(job_id) if job_id else None
@@ -357,7 +357,7 @@ class PublishingScreen(AppScreen):
                 step = "final" if row.step is None else str(row.step)
         destination = self._destination
         to = destination.name if panel == "destinations" and destination is not None else ""
-        ask_to_publish(self.context, Wish((job,), step, file, to))
+        ask_to_publish(self.context, PublishRequest((job,), step, file, to))
 
     def do_compare(self) -> None:
         """Shows the job's checkpoints beside each other."""
@@ -456,7 +456,7 @@ class PublishingScreen(AppScreen):
         form = self._actions.edit_destination(record)
         self.run_worker(self._read_hub_token(form), group="token", exit_on_error=False)
 
-    async def _read_hub_token(self, form: DraftForm) -> None:
+    async def _read_hub_token(self, form: FormScreen) -> None:
         await self.state.ask_hub()
         if form.is_mounted and form.is_attached:
             form.update()

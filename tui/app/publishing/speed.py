@@ -14,7 +14,7 @@ _STEADY: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Moving:
+class TransferProgress:
     """How a transfer moves, as the engine last told.
 
     Attributes:
@@ -27,14 +27,14 @@ class Moving:
     eta: float | None
     steady: int = 0
 
-    def after(self, before: Moving | None) -> Moving:
+    def after(self, before: TransferProgress | None) -> TransferProgress:
         """The same, with what the report before it says about it."""
         near = before is not None and 4 * abs(self.speed - before.speed) <= before.speed
         steady = before.steady + 1 if before is not None and before.speed and near else 0
         return replace(self, steady=steady)
 
 
-def time_left(one: Moving, limit: int = 0) -> float | None:
+def time_left(one: TransferProgress, limit: int = 0) -> float | None:
     """Seconds that the rest will take; None where nothing can be said that will hold.
 
     Args:
@@ -52,7 +52,7 @@ def time_left(one: Moving, limit: int = 0) -> float | None:
     return left
 
 
-def sums(rows: Sequence[Moving], limit: int = 0) -> str:
+def sums(rows: Sequence[TransferProgress], limit: int = 0) -> str:
     """Bytes, speed and time left of all together."""
     done, total, speed = (sum(column) for column in zip(
         *((one.done, one.total, one.speed) for one in rows), strict=True))  # fmt: skip
@@ -60,7 +60,7 @@ def sums(rows: Sequence[Moving], limit: int = 0) -> str:
     if speed:
         words.append(f"{formatting.size(speed)}/s")
         steady = min(one.steady for one in rows if one.speed)
-        together = Moving(done, total, speed, (total - done) / speed, steady)
+        together = TransferProgress(done, total, speed, (total - done) / speed, steady)
         left = time_left(together, limit)
         if left is not None:
             words.append(f"{formatting.duration(left)} left")

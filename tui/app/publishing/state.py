@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.app.publishing.speed import Moving
+from tui.app.publishing.speed import TransferProgress
 from tui.store.job_json import published_json, unfetched_json
 from tui.store.reader import StoreReader
 from tui.store.records import is_called
@@ -54,7 +54,7 @@ class PublishingState:
         self.hub_token = ""
         self._asking_keys = self._keys_again = False
         self.transfers: list[TransferRecord] = []
-        self.moving: dict[str, Moving] = {}
+        self.moving: dict[str, TransferProgress] = {}
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.problems: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -152,7 +152,7 @@ class PublishingState:
             if known is None or before != self._standing_ids():
                 self.published_changed(str(report.get("job_id", "")))
             return None
-        self.moving[name] = Moving(
+        self.moving[name] = TransferProgress(
             int(report.get("done") or 0), int(report.get("total") or 0),
             int(report.get("bytes_per_second") or 0), report.get("eta_seconds"),
         ).after(self.moving.get(name))  # fmt: skip
@@ -161,9 +161,11 @@ class PublishingState:
     def _standing_ids(self) -> set[str]:
         return {row.transfer_id for row in self.transfers if _stands(row)}
 
-    def moves(self, one: TransferRecord) -> Moving:
+    def moves(self, one: TransferRecord) -> TransferProgress:
         """Returns bytes and speed of a transfer; without a report, as the store has them."""
-        return self.moving.get(one.transfer_id) or Moving(one.done_bytes, one.total_bytes, 0, None)
+        return self.moving.get(one.transfer_id) or TransferProgress(
+            one.done_bytes, one.total_bytes, 0, None
+        )
 
     def has_half_sent(self, one: TransferRecord) -> bool:
         """Returns whether parts of unfinished files lie at the destination."""

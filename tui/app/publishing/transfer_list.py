@@ -13,7 +13,7 @@ from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import STATES, place, progress
 from tui.app.terminal.text_lines import fit, linked
 from tui.app.terminal.theme import Palette
-from tui.app.widgets.picker import Offers, Page, page_width
+from tui.app.widgets.picker import Page, PageActions, page_width
 from tui.app.widgets.piece_list import Entry, padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
@@ -148,7 +148,7 @@ class TransferPage(Page):
     SCOPED_CSS = False  # the rules are those of the page, and name it
 
     def __init__(
-        self, context: AppContext, record: TransferRecord, job: str, offers: Offers
+        self, context: AppContext, record: TransferRecord, job: str, offers: PageActions
     ) -> None:
         self._transfer, self._job = record, job
         self._done: dict[int, int] = {}

@@ -29,7 +29,7 @@ _READ_AHEAD: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class CaughtUp:
+class JobsUpdate:
     """What `JobsModel.catch_up` found.
 
     Attributes:
@@ -106,16 +106,16 @@ class JobsModel:
         """How many jobs there are, whatever the filter."""
         return sum(self.counts.values())
 
-    def catch_up(self) -> CaughtUp:
+    def catch_up(self) -> JobsUpdate:
         """Read what changed since the last look. Cheap: only changed lines are read."""
         try:
             rows = self.reader.changed_since(self._rev)
             counts = self.reader.counts() if rows else self.counts
             if not rows and self.reader.counts() != self.counts:
-                return CaughtUp(frozenset(), order_stale=True)
+                return JobsUpdate(frozenset(), order_stale=True)
         except StoreError as error:
             self.problem = error
-            return CaughtUp(frozenset(), order_stale=False)
+            return JobsUpdate(frozenset(), order_stale=False)
         appeared = sum(counts.values()) != self.total
         self.counts = counts
         for row in rows:
@@ -125,7 +125,7 @@ class JobsModel:
         stale = bool(rows) and (
             appeared or self.sort not in _FIXED_SORTS or bool(self.filter.text.strip())
         )
-        return CaughtUp(frozenset(row.job_id for row in rows), stale)
+        return JobsUpdate(frozenset(row.job_id for row in rows), stale)
 
     def read_unheard(self) -> frozenset[str]:
         """Read which jobs cannot be followed; returns the ids of which that has changed.

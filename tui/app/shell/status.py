@@ -19,7 +19,7 @@ from tui.store.unheard import LostContact, read_unheard
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
+class Indicator:
     """One lamp of the bar.
 
     Attributes:
@@ -34,24 +34,24 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True)
-class WorldStatus:
+class AppStatus:
     """The right side of the top bar."""
 
     sandbox: bool = False
     account: str = ""
     spending: str = ""
-    api: Light | None = None
-    listener: Light | None = None
+    api: Indicator | None = None
+    listener: Indicator | None = None
 
 
-def world_status(
+def read_status(
     reader: StoreReader,
     settings: Settings,
     engine: EngineState,
     now: datetime,
     *,
     sandbox: bool = False,
-) -> WorldStatus:
+) -> AppStatus:
     """Read the facts the bar shows. A store that cannot be read gives a bar without them."""
     sandbox = sandbox or is_loopback(settings.cloud.api_base)
     try:
@@ -60,8 +60,8 @@ def world_status(
         spending = _fact(reader, "spending:sandbox" if sandbox else "spending")
         unheard = read_unheard(_fact(reader, UNHEARD))
     except StoreError:
-        return WorldStatus(sandbox, api=_api({}, engine))
-    return WorldStatus(
+        return AppStatus(sandbox, api=_api({}, engine))
+    return AppStatus(
         sandbox=sandbox,
         account=username(account),
         spending=_spending(spending, now),
@@ -100,18 +100,18 @@ def _spending(fact: dict[str, Any], now: datetime) -> str:
     return f"{words} / {fact.get('window', '7 d')}"
 
 
-def _api(account: dict[str, Any], engine: EngineState) -> Light:
+def _api(account: dict[str, Any], engine: EngineState) -> Indicator:
     if engine.state == "starting":
-        return Light("wait", "engine: starting…")
+        return Indicator("wait", "engine: starting…")
     if engine.state == "gone":
-        return Light("bad", "engine: not running")
+        return Indicator("bad", "engine: not running")
     if not account:
-        return Light("wait", "api")
+        return Indicator("wait", "api")
     if account.get("valid"):
-        return Light("ok", "api")
+        return Indicator("ok", "api")
     if not account.get("token_source"):
-        return Light("wait", "no token")
-    return Light("bad", "api")
+        return Indicator("wait", "no token")
+    return Indicator("bad", "api")
 
 
 def _unheard(marks: Mapping[str, LostContact]) -> Light | None:
@@ -126,9 +126,9 @@ def _unheard(marks: Mapping[str, LostContact]) -> Light | None:
     )
 
 
-def _listener(fact: dict[str, Any]) -> Light | None:
+def _listener(fact: dict[str, Any]) -> Indicator | None:
     if not fact:
         return None
     if fact.get("state") == "listening":
-        return Light("ok", "listener")
-    return Light("bad" if fact.get("problem") or fact.get("error") else "wait", "listener")
+        return Indicator("ok", "listener")
+    return Indicator("bad" if fact.get("problem") or fact.get("error") else "wait", "listener")

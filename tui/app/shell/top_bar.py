@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual import events
 
     from tui.app.context import AppContext
-    from tui.app.shell.status import WorldStatus
+    from tui.app.shell.status import AppStatus
 
 Piece = tuple[str, Style]
 _NAME_FROM: Final = 100
@@ -35,7 +35,7 @@ class TopBar(Widget):
         super().__init__()
         self._here = here
         self._places: list[tuple[int, int, str]] = []
-        self._shown: WorldStatus | None = None
+        self._shown: AppStatus | None = None
 
     def update(self) -> None:
         """Draw again if something else is true now."""
@@ -88,7 +88,7 @@ class Fact:
     short: tuple[Piece, ...]
 
 
-def facts_of(status: WorldStatus, colors: Palette) -> list[Fact]:
+def facts_of(status: AppStatus, colors: Palette) -> list[Fact]:
     """What there is to say, from left to right.
 
     What does not work matters most, then money, then who pays it. A sandbox has no account that

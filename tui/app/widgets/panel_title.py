@@ -67,11 +67,11 @@ class PanelTitle(Widget):
         return strip_of(pieces, width, line)
 
 
-class JobHead(Widget):
+class StatusLine(Widget):
     """`│ ● running · Step 1,240 of 2,000 · 62 % · ETA 21 m · $1.84 so far · L40S $3.51/h │`."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "JobHead { height: 1; width: 100%; }"
+    DEFAULT_CSS = "StatusLine { height: 1; width: 100%; }"
 
     def __init__(self) -> None:
         super().__init__()

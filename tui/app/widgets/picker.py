@@ -98,7 +98,7 @@ class Picker(ModalScreen[str | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class PageActions:
     """What a screen can do about the thing that a page over it is about.
 
     Attributes:
@@ -130,11 +130,13 @@ class Page(ModalScreen[str | None]):
         Binding("y", "copy", "copy all"),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Entry], offers: Offers | None = None) -> None:
+    def __init__(
+        self, title: str, lines: Sequence[Entry], offers: PageActions | None = None
+    ) -> None:
         super().__init__()
         self._title = title
         self._lines = list(lines)
-        self._offers = offers or Offers()
+        self._offers = offers or PageActions()
         self.HINTS: tuple[tuple[str, str, str], ...] = ()  # for the footer: this page's own keys
 
     def compose(self) -> ComposeResult:

@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.app.keys.actions import MOVE
-from tui.app.keys.keymap import SecondPress, bindings
+from tui.app.keys.keymap import DoublePress, bindings
 from tui.app.terminal.text_lines import plain, strip_of
 from tui.app.terminal.theme import Palette, palette
 
@@ -67,7 +67,7 @@ class VirtualList(Widget, can_focus=True):
         super().__init__(id=id)
         self.index = 0
         self.top = 0
-        self._second_g = SecondPress()
+        self._second_g = DoublePress()
 
     # -- content: subclasses say what it is; this list is empty -------------------------------
 

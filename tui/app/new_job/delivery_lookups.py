@@ -29,7 +29,7 @@ Say = Callable[[str, str], None]
 """Takes words and their tone."""
 
 
-class NameAsker:
+class DeliveryLookups:
     """Asks on behalf of a form.
 
     Args:

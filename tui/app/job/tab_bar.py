@@ -18,7 +18,7 @@ _WORTH = 20
 """Cells below which words are left out, not cut; the most important ones may be cut to less."""
 
 
-class TabWords(Message):
+class TabStatus(Message):
     """A tab has something else to say about itself.
 
     Attributes:
@@ -32,11 +32,11 @@ class TabWords(Message):
         self.words = tuple(words)
 
 
-class TabTitle(Widget):
+class TabBar(Widget):
     """`├ [Log]  Metrics  Stages ───────── following ─ line 812 of 1,000 ─┤`."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "TabTitle { height: 1; width: 100%; }"
+    DEFAULT_CSS = "TabBar { height: 1; width: 100%; }"
 
     class Picked(Message):
         """A tab was clicked."""
