@@ -137,6 +137,8 @@ async def test_marks_and_cancelling_them_asks_once_and_calls_the_engine(
             "/api/cloud/jobs/job00001/cancel",
         ]
         await wait_for(pilot, lambda: not app.model.marks)
+        await wait_for(pilot, lambda: app.notices)
+        assert app.notices[-1].message == "Cancelling 2 jobs."
 
 
 async def test_a_refusal_of_the_engine_is_shown_with_its_advice(

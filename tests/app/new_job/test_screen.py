@@ -282,7 +282,7 @@ async def test_where_there_is_little_room_tab_shows_the_checks(
         await pilot.press("tab")
         await wait_for(pilot, lambda: "Run name" in text_of(app))
         await pilot.press("j", "enter")
-        await wait_for(pilot, lambda: "enter take it" in text_of(app))
+        await wait_for(pilot, lambda: "enter accept" in text_of(app))
         await pilot.press("escape")
         await wait_for(pilot, lambda: "enter change" in text_of(app))
 

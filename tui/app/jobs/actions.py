@@ -1,4 +1,4 @@
-"""Things done to jobs through the engine, with the question before and the words after."""
+"""Actions on jobs that the engine carries out, with the question before each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class JobActions:
-    """Cancel, delete, collect, sync: the same for the list and for a job's page."""
+    """Cancels, deletes, collects and syncs jobs, for the list and for a job's page.
+
+    Args:
+        context: the app.
+    """
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
@@ -36,42 +40,42 @@ class JobActions:
         return " · ".join(words)
 
     def cancel(self, job_ids: Sequence[str]) -> None:
-        """Ask, then cancel those that still run."""
+        """Asks, then cancels those of the jobs that are still active."""
         rows = [row for row in self._rows(job_ids) if row.status.is_active]
         if not rows:
             self._context.tell("None of these jobs is running.")
             return
-        one = rows[0].name if len(rows) == 1 else f"{len(rows)} jobs"
+        what = rows[0].name if len(rows) == 1 else f"{len(rows)} jobs"
         self._ask(
-            f"Cancel {one}?",
+            f"Cancel {what}?",
             [*map(self._line, rows), "", "What has been used is still charged."],
             yes="Yes, cancel " + ("it" if len(rows) == 1 else "them"),
             call=lambda control, row: control.cancel(row.job_id),
             rows=rows,
-            done=lambda row: f"Cancelling {row.name}.",
+            done=f"Cancelling {what}.",
         )
 
     def delete(self, job_ids: Sequence[str]) -> None:
-        """Ask, then remove the records of finished jobs."""
+        """Asks, then deletes the records of those of the jobs that have ended."""
         rows = [row for row in self._rows(job_ids) if row.status.is_terminal]
         if not rows:
             self._context.tell(
                 "Only finished jobs can be deleted.", "Cancel a running one first (c)."
             )
             return
-        one = f"the record of {rows[0].name}" if len(rows) == 1 else f"{len(rows)} records"
+        what = f"the record of {rows[0].name}" if len(rows) == 1 else f"{len(rows)} records"
         details = [self._line(row) for row in rows]
         unsafe = [row for row in rows if row.data_expires_at is not None]
         if unsafe:
             details += ["", "Not collected yet, and deleted at Replicate soon: "
                         + ", ".join(row.name for row in unsafe)]  # fmt: skip
         self._ask(
-            f"Delete {one}?",
+            f"Delete {what}?",
             [*details, "", "Log and metrics go with it. Delivered files stay on disk."],
             yes="Yes, delete",
             call=lambda control, row: control.delete(row.job_id),
             rows=rows,
-            done=lambda row: f"Deleted the record of {row.name}.",
+            done=f"Deleted {what}.",
         )
 
     def _ask(
@@ -82,7 +86,7 @@ class JobActions:
         yes: str,
         call: Callable[[ControlClient, JobRow], Awaitable[Any]],
         rows: Sequence[JobRow],
-        done: Callable[[JobRow], str],
+        done: str,
     ) -> None:
         from tui.app.widgets.confirm import Confirm
 
@@ -90,7 +94,7 @@ class JobActions:
             for row in rows:
                 await call(control, row)
                 self._context.model.marks.discard(row.job_id)
-            return done(rows[0]) if len(rows) == 1 else f"{len(rows)} jobs: asked for."
+            return done
 
         def answered(agreed: bool | None) -> None:
             if agreed:
@@ -99,7 +103,7 @@ class JobActions:
         self._context.push_screen(Confirm(question, details, yes=yes), answered)
 
     def collect(self, job_ids: Sequence[str]) -> None:
-        """Fetch what finished jobs produced."""
+        """Fetches the results of those of the jobs that have ended."""
         rows = [row for row in self._rows(job_ids) if row.status.is_terminal]
 
         async def fetch(control: ControlClient) -> str:
@@ -116,7 +120,7 @@ class JobActions:
             self._context.call_engine(fetch)
 
     def sync(self) -> None:
-        """Bring in jobs that were started elsewhere."""
+        """Brings in the jobs that were started elsewhere."""
 
         async def sync(control: ControlClient) -> str:
             answer = await control.sync()
@@ -125,7 +129,7 @@ class JobActions:
         self._context.call_engine(sync)
 
     def web(self, job_id: str) -> None:
-        """Show and copy the address of the job's page."""
+        """Copies the address of the job's page at Replicate and shows it."""
         record = self._context.reader.job(job_id)
         if record is None or not record.web_url:
             self._context.tell("This job has no web page yet.")

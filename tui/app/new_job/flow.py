@@ -341,4 +341,4 @@ def state_words(flow: NewJobFlow, *, engine: bool) -> tuple[str, ...]:
     errors, warnings = levels.count("error"), levels.count("warn")
     if errors:
         return (f"{errors} to correct",)
-    return (f"ready · {warnings} to know" if warnings else "ready",)
+    return (f"ready · {formatting.plural(warnings, 'warning')}" if warnings else "ready",)

@@ -39,7 +39,7 @@ class PromptLine(Vertical):
         Binding("ctrl+r", "regex", "Regular expression", show=False),
     ]
 
-    HINTS: ClassVar = (("enter", "take it", ""), ("esc", "leave it", ""))
+    HINTS: ClassVar = (("enter", "accept", ""), ("esc", "cancel", ""))
     """For the footer: keys while the line is open."""
 
     class Answered(Message):
