@@ -72,7 +72,7 @@ class MetricChart(Widget, can_focus=True):
     BINDINGS: ClassVar = bindings(CHART)
 
     class Wanted(Message):
-        """Another series is wanted.
+        """The user asks for the next or the previous series.
 
         Attributes:
             step: 1 for the next one, -1 for the one before.
@@ -111,7 +111,7 @@ class MetricChart(Widget, can_focus=True):
     # -- content ------------------------------------------------------------------------------
 
     def show(self, series: Sequence[Series]) -> None:
-        """Show these curves; the first is the main one. Series that only grew cost only the growth.
+        """Shows curves, the main one first. A series that only grew costs only the new points.
 
         Args:
             series: at most three can be told apart; later ones are dotted.
@@ -127,7 +127,7 @@ class MetricChart(Widget, can_focus=True):
 
     @property
     def span(self) -> tuple[float, float]:
-        """First and last step shown."""
+        """The first and the last step that the plot shows."""
         if self.view is not None:
             return self.view
         filled = [one.steps for one in self._series if len(one)]
@@ -139,7 +139,7 @@ class MetricChart(Widget, can_focus=True):
     # -- keys ---------------------------------------------------------------------------------
 
     def action_perform(self, action_id: str) -> None:
-        """Do one of the chart's actions."""
+        """Does one of the chart's actions."""
         name = action_id.partition(".")[2]
         moves = {"left": -1, "right": 1, "far_left": -10, "far_right": 10}
         zooms = {"zoom_in": 0.5, "zoom_out": 2.0}
@@ -230,12 +230,12 @@ class MetricChart(Widget, can_focus=True):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """Colours changed: what was drawn is out of date."""
+        """Drops the drawn rows when the colours change."""
         super().notify_style_update()
         self._version += 1
 
     def render_line(self, y: int) -> Strip:
-        """One row of the chart; the rows are drawn together, once for each change."""
+        """Returns one row of the chart; all rows are drawn together, once for each change."""
         width, height = self.content_size
         key = (width, height, self._version, self.smoothing, self.log_scale, self.cursor_step)
         if key != self._drawn:

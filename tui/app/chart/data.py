@@ -20,7 +20,7 @@ EXACT_SMOOTHING_POINTS: Final = 50_000
 
 
 class Span(NamedTuple):
-    """What one column of a chart shows of a series.
+    """The values of a series that fall into one column of a chart.
 
     Attributes:
         low: smallest finite value.
@@ -79,7 +79,7 @@ class Series:
             means.append(total / len(part) if part else math.nan)
 
     def take_over(self, older: Series) -> None:
-        """Keep what an older form of this series has reduced, when this one only goes on."""
+        """Takes over the sums of an older version, if this series only adds points to it."""
         count = len(older)
         if not 0 < count <= len(self) or self._lows:
             return
@@ -91,7 +91,7 @@ class Series:
             self._lows, self._highs, self._means = older._lows, older._highs, older._means
 
     def spans(self, start: float, end: float, columns: int) -> list[Span | None]:
-        """The columns of a chart over the steps from `start` to `end`; None where nothing is."""
+        """Returns a span for each column from `start` to `end`; None for an empty column."""
         self.prepare()
         width = (end - start) / columns or 1.0
         found: list[Span | None] = []
@@ -127,7 +127,7 @@ class Series:
         )
 
     def nearest(self, step: float) -> int | None:
-        """Index of the point closest to a step; None for an empty series."""
+        """Returns the index of the point closest to a step; None for an empty series."""
         if not self.steps:
             return None
         at = bisect_left(self.steps, step)
@@ -138,7 +138,7 @@ class Series:
         return at
 
     def smoothed(self, weight: float) -> Series:
-        """The exponential moving average with `weight` (0 to 1) for the past."""
+        """Returns the exponential moving average with `weight` (0 to 1) for the past."""
         self.prepare()
         if len(self) <= EXACT_SMOOTHING_POINTS:
             averages = _ema(self.values, weight)
@@ -149,7 +149,7 @@ class Series:
 
 
 def finite(values: Iterable[float]) -> list[float]:
-    """The values that are numbers; a difference of a number with itself is zero."""
+    """Returns the finite values: a finite number minus itself is zero, inf and nan are not."""
     return [value for value in values if value - value == 0.0]
 
 

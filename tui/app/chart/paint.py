@@ -34,7 +34,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Tones:
-    """Styles of what is no curve."""
+    """Styles of everything that is not a curve."""
 
     base: Style
     axis: Style
@@ -45,7 +45,7 @@ class Tones:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is to be drawn.
+    """A chart to be drawn.
 
     Attributes:
         layers: curves, the most important first.
@@ -80,7 +80,7 @@ class Painted:
 
 
 def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted:
-    """Draw into `width` by `height` cells.
+    """Draws a chart into `width` by `height` cells.
 
     Args:
         picture: what is to be drawn.
@@ -136,7 +136,7 @@ def _row(picture: Picture, canvas: Canvas, row: int, tick: str) -> Strip:
 
 
 def _with_name(picture: Picture, strip: Strip, room: int) -> Strip:
-    """The name of the curve at the right end of the first row, where nothing is drawn."""
+    """Puts the curve's name at the right end of the first row, where nothing is drawn."""
     name = f" {picture.layers[0].series.name} "
     keep = strip.cell_length - len(name)
     if len(name) > room or strip.crop(keep).text.strip():
@@ -152,7 +152,7 @@ def _cursor_column(picture: Picture, width: int) -> int | None:
 
 
 def _legend(picture: Picture, width: int) -> Strip:
-    """Names of the curves with the values at the cursor, or the newest ones."""
+    """Returns the curves' names with the values at the cursor, or the newest values."""
     tones = picture.tones
     step = picture.end if picture.cursor is None else picture.cursor
     segments = [Segment(f" step {step:.0f}  ", tones.read_out)]
@@ -199,7 +199,7 @@ def _axis(picture: Picture, margin: int, width: int) -> list[Strip]:
 
 
 def empty_chart(width: int, height: int, tones: Tones) -> list[Strip]:
-    """What is shown while there is no point."""
+    """Returns the rows of a chart without a point."""
     text = "no values yet"[:width].center(width)
     blank = Strip.blank(width, tones.base)
     line = Strip([Segment(text, tones.label)], width)
@@ -298,7 +298,7 @@ class Canvas:
             self.fill(layer, column, math.floor(top + 0.5), math.floor(bottom + 0.5))
 
     def row(self, number: int) -> Iterator[tuple[str, int]]:
-        """Runs of text of one row with the layer that colours them, -1 for empty cells."""
+        """Returns one row as texts with the layer that colours each, -1 for empty cells."""
         start = number * self.width
         parts = [layer[start : start + self.width] for layer in self._layers]
         run: list[str] = []

@@ -1,4 +1,4 @@
-"""Axes: ranges with a little air, round ticks, labels that fit."""
+"""Axes: ranges, round ticks and labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scale:
 
     @classmethod
     def around(cls, curves: Sequence[Sequence[Span | None]], log: bool) -> Scale:
-        """A scale that shows every value of the curves."""
+        """Returns a scale that shows every value of the curves."""
         low, high = math.inf, -math.inf
         for spans in curves:
             for span in spans:
@@ -41,12 +41,12 @@ class Scale:
         return cls(low, high, log)
 
     def value(self, share: float) -> float:
-        """The value at a share (0 bottom, 1 top) of the height."""
+        """Returns the value at a share of the height: 0 is the bottom, 1 the top."""
         at = self.low + (self.high - self.low) * share
         return 10.0**at if self.log and at < 300 else at
 
     def ticks(self, rows: int) -> dict[int, str]:
-        """Labels by row from the top, about one for every four rows."""
+        """Returns labels by row from the top, about one for every four rows."""
         if rows < 1:
             return {}
         wanted = max(2, min(8, rows // 3))
@@ -77,7 +77,7 @@ class Scale:
 
 
 def round_ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Round numbers between two values, about as many as wanted."""
+    """Returns round numbers between two values, about as many as wanted."""
     if not high > low:
         return [low]
     rough = (high - low) / max(1, wanted)
@@ -91,7 +91,7 @@ def round_ticks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def label(value: float) -> str:
-    """A short label: `0.142`, `8.9e-05`, `1200`."""
+    """Returns a short label: `0.142`, `8.9e-05`, `1200`."""
     text = f"{value:.3g}"
     if "e+" in text and abs(value) < 1e7:
         return f"{value:.0f}"
@@ -99,7 +99,7 @@ def label(value: float) -> str:
 
 
 def on_log(spans: Sequence[Span | None]) -> list[Span | None]:
-    """Spans as logarithms; what is not above zero has none."""
+    """Returns spans as logarithms; None where a value is not above zero."""
     found: list[Span | None] = []
     for span in spans:
         if span is None or span.high <= 0:

@@ -1,4 +1,4 @@
-"""Account & token: who is signed in, where the token comes from, and everything to do with it."""
+"""The account card: who is signed in, and the tokens of Replicate and the Hub."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATES: Final = {
 
 
 class AccountCard(Card):
-    """Two tokens: Replicate's, and the Hub's."""
+    """Shows, sets, validates and deletes the tokens of Replicate and of the Hub."""
 
     NAME: ClassVar = "account"
     TITLE: ClassVar = "Account & token"
@@ -36,7 +36,7 @@ class AccountCard(Card):
     CHECKS: ClassVar = ("account", "hub")
 
     def state(self) -> tuple[str, str]:
-        """The account's name, or what is missing."""
+        """Returns the account's name, or what is missing."""
         known = self.data.get("account")
         if known.get("valid"):
             return f"@{username(known)}", "good"
@@ -47,7 +47,7 @@ class AccountCard(Card):
         return (_reason(known), "warn") if known.get("unreachable") else (_reason(known), "bad")
 
     def lines(self, width: int) -> list[Words]:
-        """Address, engine, both tokens, the keyring."""
+        """Returns lines about the API base, the engine, both tokens and the keyring."""
         data = self.data
         sandbox = (("  SANDBOX", "sandbox"),) if data.sandbox else ()
         lines = [row("API", data.base, "base", *sandbox)]
@@ -118,7 +118,7 @@ class AccountCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """Set, replace, validate, delete – for each of the two."""
+        """Returns items that set, validate and delete each token."""
         found: list[Item] = []
         for kind, name in _KINDS.items():
             state = self.data.get("tokens").get(kind) or {}
@@ -138,7 +138,7 @@ class AccountCard(Card):
         return found
 
     def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002  deleting has no value
-        """Deleting is asked about."""
+        """Asks before a token is deleted."""
         action, _, kind = key.partition(" ")
         if action != "delete":
             return None
@@ -147,7 +147,7 @@ class AccountCard(Card):
         return Question(f"Delete the {_KINDS[kind]} token?", details, "Delete it")
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Store, validate, delete."""
+        """Stores, validates or deletes a token."""
         action, _, kind = key.rpartition(" ")
         cloud = control.cloud
         if action == "check":
@@ -174,7 +174,7 @@ class AccountCard(Card):
         return checked
 
     def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:
-        """Without a keyring, memory is left."""
+        """Offers to keep a token in memory where there is no keyring."""
         if error.code != "keyring_unavailable" or key not in _KINDS:
             return None
         details = (
@@ -196,7 +196,7 @@ def _validated(name: str, checked: dict[str, Any], before: str = "") -> ChangeRe
 
 
 def _reason_id(known: dict[str, Any]) -> str:
-    """Why a token is not valid, also for facts that older engines wrote."""
+    """Returns why a token is not valid; older engines wrote facts without a reason."""
     if known.get("reason"):
         return str(known["reason"])
     if not known.get("token_source"):

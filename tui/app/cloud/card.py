@@ -1,4 +1,4 @@
-"""What a card is: lines to read, items to change, and calls that change them.
+"""A card of the Cloud screen: lines to read, items to change, and the calls that change them.
 
 A card holds no widget and keeps no state of its own; what it says comes from `CloudState`.
 """
@@ -43,7 +43,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asked before something is done."""
+    """A question that must be answered yes before a change."""
 
     text: str
     details: tuple[str, ...]
@@ -52,7 +52,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """How a change went.
+    """The outcome of a change.
 
     Attributes:
         text: one sentence; empty says nothing.
@@ -70,7 +70,7 @@ class ChangeResult:
 
 
 class Card(ABC):
-    """One card.
+    """A card. It holds no widget and no state; what it says comes from its `CloudState`.
 
     Attributes:
         data: what is known.
@@ -89,37 +89,37 @@ class Card(ABC):
 
     @property
     def title(self) -> str:
-        """What its form is called."""
+        """The title of its form."""
         return self.TITLE
 
     @property
     def shown(self) -> bool:
-        """Whether there is a reason to show it."""
+        """Whether the screen shows it."""
         return True
 
     def checks(self) -> tuple[str, ...]:
-        """What `c` checks now."""
+        """Returns the names that `c` checks now."""
         return self.CHECKS
 
     def state(self) -> tuple[str, str]:
-        """A few words for the title, and their tone."""
+        """Returns a few words for the title, and their tone."""
         return "", "dim"
 
     @abstractmethod
     def lines(self, width: int) -> list[Words]:
-        """What it says, in lines of at most that many cells."""
+        """Returns its lines, each at most `width` cells wide."""
 
     def items(self) -> list[Item]:
-        """What can be changed or started."""
+        """Returns what can be changed or started."""
         return []
 
     def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002  for subclasses
-        """What is asked before `apply`, if anything."""
+        """Returns the question before `apply`; None where nothing is asked."""
         return None
 
     @abstractmethod
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change an item, or start what it names.
+        """Changes an item, or starts what it names.
 
         Raises:
             ControlError: the engine refused; `details["fields"]` may say why.
@@ -130,14 +130,14 @@ class Card(ABC):
         key: str,  # noqa: ARG002  for subclasses
         error: ControlError,  # noqa: ARG002  for subclasses
     ) -> tuple[Question, str] | None:
-        """After a refusal: another item that takes the same value, and the question before it."""
+        """After a refusal, returns a question and another item that takes the same value."""
         return None
 
     def copies(self) -> str:
-        """What `y` copies."""
+        """Returns what `y` copies; empty for nothing."""
         return ""
 
     def busy(self) -> bool:
-        """Whether something of it is being read or checked."""
+        """Returns whether something of it is being read or checked."""
         names: Sequence[str] = (*self.READS, *self.checks())
         return any(name in self.data.busy for name in names)

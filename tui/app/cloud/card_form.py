@@ -29,7 +29,7 @@ _LONGEST: Final = 8192
 
 
 class CardForm(ModalScreen[None]):
-    """Items of one card.
+    """Lists the items of a card and changes the one that is chosen.
 
     Args:
         card: whose.
@@ -77,7 +77,7 @@ class CardForm(ModalScreen[None]):
     # -- what it shows ------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Title, items, one line to type in, what is to say about the item."""
+        """Yields title, items, a line to type in, and a message about the item."""
         self.form_title = PanelTitle()
         self.list = PieceList("Nothing can be changed here now.")
         self.say = Static("", id="say", markup=False)
@@ -92,7 +92,7 @@ class CardForm(ModalScreen[None]):
             yield PanelFoot()
 
     def on_mount(self) -> None:
-        """The cursor stands on the first item."""
+        """Puts the cursor on the first item."""
         self.list.focus()
         self.update()
         keys = [item.key for item in self._items]
@@ -103,7 +103,7 @@ class CardForm(ModalScreen[None]):
                 self._type(self.item)
 
     def update(self) -> None:
-        """Show what is true now; the cursor stays on its item."""
+        """Shows the items again; the cursor stays on its item."""
         here = self.item
         self._items = self.card.items()
         self.list.set([self._entry(item) for item in self._items])
@@ -131,17 +131,17 @@ class CardForm(ModalScreen[None]):
 
     @property
     def item(self) -> Item | None:
-        """The cursor's item."""
+        """The item under the cursor."""
         at = self.list.index
         return self._items[at] if 0 <= at < len(self._items) else None
 
     def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
-        """Other lines are cut."""
+        """Explains the item again: at another width other lines are cut."""
         self.call_after_refresh(self._explain)
 
     @on(VirtualList.Moved)
     def _explain(self) -> None:
-        """Below the list: what is wrong with this item, or what came of the last one.
+        """Shows below the list what is wrong with this item, or the outcome of the last change.
 
         Where there is nothing of that, the item's line if it is cut.
         """
@@ -252,7 +252,7 @@ class CardForm(ModalScreen[None]):
         self.update()
 
     def _at_field(self, key: str, fields: dict[str, str]) -> str:
-        """What is wrong with this item, or with another one that it changes as well."""
+        """Returns what is wrong with this item, or with another one that it changes as well."""
         if key in fields:
             return fields[key]
         name, words = next(iter(fields.items()))
@@ -265,7 +265,7 @@ class CardForm(ModalScreen[None]):
         self.update()
 
     def _again(self, key: str, value: str) -> None:
-        """A text that was refused is still there to be corrected; a secret is typed anew."""
+        """Opens a refused text again to be corrected; a secret has to be typed anew."""
         item = next((one for one in self._items if one.key == key), None)
         if item is not None and item.kind == "text":
             self._type(item, value)
@@ -282,12 +282,12 @@ class CardForm(ModalScreen[None]):
     # -- leaving ------------------------------------------------------------------------------
 
     def action_leave(self) -> None:
-        """First the line to type in, then the form."""
+        """Closes the line to type in, else the form."""
         if self.typing_line.has_class("-open"):
             self._close_input()
         else:
             self.dismiss()
 
     def action_close(self) -> None:
-        """Close it."""
+        """Closes the form."""
         self.dismiss()

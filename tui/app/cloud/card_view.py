@@ -1,4 +1,4 @@
-"""One card on the Cloud screen: a titled frame as high as what it says."""
+"""The widget of a card: a titled frame as high as the card's lines."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CardView(Widget, can_focus=True):
     # -- content ------------------------------------------------------------------------------
 
     def update(self) -> None:
-        """Ask the card again; draws only if it says something else."""
+        """Reads the card again and draws it if something has changed."""
         self.display = self.card.shown
         self._by_width.clear()
         before = (self._shown, self._title)
@@ -61,11 +61,11 @@ class CardView(Widget, can_focus=True):
 
     @property
     def lines(self) -> list[Words]:
-        """What stands in the frame now."""
+        """The lines in the frame now."""
         return self._lines(self.size.width)
 
     def _lines(self, width: int) -> list[Words]:
-        """What the card says in so many cells.
+        """Returns the card's lines at a width in cells.
 
         A layout asks for the height at several widths, with and without a scroll bar, and need
         not ask last for the one it takes: the lines belong to a width, not to the last question.
@@ -84,11 +84,11 @@ class CardView(Widget, can_focus=True):
         return state, tone
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  Textual's
-        """As high as the card's lines at this width."""
+        """Returns the height of the card's lines at this width."""
         return len(self._lines(width)) + 2
 
     def on_resize(self) -> None:
-        """Other lines at another width."""
+        """Reads the lines of the new width."""
         self._shown, self._title = self.lines, self._state()
 
     # -- keys ---------------------------------------------------------------------------------
@@ -102,17 +102,17 @@ class CardView(Widget, can_focus=True):
         self.post_message(self.MoveWanted("home"))
 
     def on_focus(self) -> None:
-        """The mark shows."""
+        """Draws the mark."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The mark hides."""
+        """Takes the mark away."""
         self.refresh()
 
     # -- drawing ------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
-        """The frame and one line in it."""
+        """Returns a line of the frame."""
         colors = palette(self.app)
         width, line = self.size.width, colors.accent if self.has_focus else colors.line
         if y == 0:

@@ -1,4 +1,4 @@
-"""Delivery: what would happen to the result of a job submitted now, each way proved."""
+"""The delivery card: whether the result of a job submitted now would arrive, by each way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOWHERE: Final = ("none", "nowhere", "only log and metrics are kept")
 
 
 class DeliveryCard(Card):
-    """The usual way, and what the last check of each way found."""
+    """Shows and changes the default delivery, and checks each way."""
 
     NAME: ClassVar = "delivery"
     TITLE: ClassVar = "Delivery"
@@ -34,17 +34,17 @@ class DeliveryCard(Card):
 
     @property
     def usual(self) -> str:
-        """The way that jobs take unless they say otherwise."""
+        """The delivery of jobs that name no other."""
         return self.data.context.settings.cloud.delivery
 
     def checks(self) -> tuple[str, ...]:
-        """The usual way, and those that were checked before."""
+        """Returns the checks of the default and of the ways that were checked before."""
         tried = [f"delivery:{kind}" for kind in WAYS if f"delivery:{kind}" in self.data.known]
         usual = [f"delivery:{self.usual}"] if self.usual in WAYS else []
         return tuple(dict.fromkeys([*usual, *tried]))
 
     def state(self) -> tuple[str, str]:
-        """Whether the usual way works."""
+        """Returns whether the default works."""
         known = self.data.get(f"delivery:{self.usual}")
         if self.usual == "none":
             return "results are lost", "bad"
@@ -57,7 +57,7 @@ class DeliveryCard(Card):
         return ("verified, see below", "warn") if warned else ("verified", "good")
 
     def lines(self, width: int) -> list[Words]:
-        """The usual way first."""
+        """Returns the last check of each way, the default first."""
         words, what = WAYS.get(self.usual, _NOWHERE[1:])
         lines = [row("results to", words, "strong", (f"  {what}", "dim"))]
         for kind in sorted(WAYS, key=lambda one: one != self.usual):
@@ -88,7 +88,7 @@ class DeliveryCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """The usual way, and a check of each."""
+        """Returns the default and a check of each way."""
         ways = (*((kind, *words) for kind, words in WAYS.items()), _NOWHERE)
         words = WAYS.get(self.usual, _NOWHERE[1:])[0]
         return [
@@ -101,7 +101,7 @@ class DeliveryCard(Card):
         ]  # fmt: skip
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change the usual way, or prove one."""
+        """Changes the default, or checks a way."""
         if key == "delivery":
             await control.cloud.set_defaults(delivery=value)
             return ChangeResult(f"New jobs deliver to {WAYS.get(value, _NOWHERE[1:])[0]}.")
@@ -121,11 +121,11 @@ class DeliveryCard(Card):
         return ChangeResult(f"Delivery to {name} works.")
 
     def copies(self) -> str:
-        """The folder that files come to."""
+        """Returns the folder of the delivered files."""
         return str(self.data.context.outputs)
 
 
 def verdict_of(known: dict[str, Any]) -> str:
-    """What a check came to: `works`, `fails` or `unknown`."""
+    """Returns the verdict of a check: `works`, `fails` or `unknown`."""
     verdict = str(known.get("verdict"))
     return verdict if verdict in VERDICTS else "works" if known.get("ok") else "fails"

@@ -1,4 +1,4 @@
-"""The first run: five short pages, each can be skipped, none comes back unasked."""
+"""The introduction for a new user: six short pages; each can be skipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LIMIT: Final = "50"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One page.
+    """A page of the introduction.
 
     Attributes:
         title: its heading.
@@ -77,7 +77,7 @@ _TOKEN, _LIMIT_PAGE = 3, 4
 
 
 class FirstRun(ModalScreen[None]):
-    """The pages, one after the other."""
+    """Shows the pages one after the other."""
 
     CSS = """
     FirstRun { align: center middle; background: transparent; }
@@ -102,7 +102,7 @@ class FirstRun(ModalScreen[None]):
         self._at = 0
 
     def compose(self) -> ComposeResult:
-        """Title, text, keys."""
+        """Yields title, text and keys."""
         self.first_title = PanelTitle()
         self.text = Static("", id="first-text", markup=False)
         self.keys = Static("", id="first-keys", markup=False)
@@ -113,15 +113,15 @@ class FirstRun(ModalScreen[None]):
             yield PanelFoot()
 
     def on_mount(self) -> None:
-        """The first page."""
+        """Shows the first page."""
         self.show()
 
     def on_screen_resume(self) -> None:
-        """What was set meanwhile."""
+        """Shows what was set in a form over the page."""
         self.show()
 
     def show(self) -> None:
-        """This page."""
+        """Shows the present page."""
         page = PAGES[self._at]
         self.first_title.set((page.title,), (f"{self._at + 1} of {len(PAGES)}",))
         self.text.update(page.text.format(**self._words()))
@@ -149,7 +149,7 @@ class FirstRun(ModalScreen[None]):
     # -- keys ---------------------------------------------------------------------------------
 
     def action_next(self) -> None:
-        """The next page."""
+        """Goes to the next page; after the last one it ends."""
         if self._at + 1 < len(PAGES):
             self._at += 1
             self.show()
@@ -157,12 +157,12 @@ class FirstRun(ModalScreen[None]):
             self._finish()
 
     def action_previous(self) -> None:
-        """The page before."""
+        """Goes to the page before."""
         self._at = max(0, self._at - 1)
         self.show()
 
     def action_choose(self) -> None:
-        """What this page offers."""
+        """Does what enter does on this page."""
         if self._at == _TOKEN:
             from tui.app.cloud.account import AccountCard
             from tui.app.cloud.card_form import CardForm
@@ -186,7 +186,7 @@ class FirstRun(ModalScreen[None]):
         return f"{answer.get('message') or 'The limit is set'}."
 
     def action_skip(self) -> None:
-        """Not now; the checklist stays on the Cloud screen."""
+        """Ends the introduction; the checklist stays on the Cloud screen."""
         self._finish()
 
     def _finish(self) -> None:

@@ -1,4 +1,4 @@
-"""Hardware & versions: what it costs, whether it is up, which trainer runs there."""
+"""The hardware card: prices and states of the GPUs, and the versions of the trainers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HASH: Final = 12
 
 
 class HardwareCard(Card):
-    """Profiles, rates, versions."""
+    """Shows and changes the default GPU, the rates and the pinned versions."""
 
     NAME: ClassVar = "hardware"
     TITLE: ClassVar = "Hardware & versions"
@@ -32,11 +32,11 @@ class HardwareCard(Card):
     CHECKS: ClassVar = tuple(f"versions:{model}" for model in TRAINERS)
 
     def checks(self) -> tuple[str, ...]:
-        """Versions, and the status page again."""
+        """Returns the checks of the versions and of the status page."""
         return (*self.CHECKS, "status_page:fresh")
 
     def state(self) -> tuple[str, str]:
-        """The default."""
+        """Returns the default GPU and its price."""
         profile = self._default()
         return f"{profile.label}, {formatting.rate(self._rate(profile))}", "base"
 
@@ -51,7 +51,7 @@ class HardwareCard(Card):
     # -- what it says -------------------------------------------------------------------------
 
     def lines(self, width: int) -> list[Words]:
-        """A line for each GPU, then the versions of each trainer."""
+        """Returns a line for each GPU, then the versions of each trainer."""
         lines: list[Words] = [((f"  {'':9}{'VRAM':>7}{'PRICE':>10}  STATE", "dim"),)]
         shown = [one for one in PROFILES.values() if one.model or one.gpus == 1]
         lines += [self._profile(profile, width) for profile in shown]
@@ -118,7 +118,7 @@ class HardwareCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """The default, each trainer's version, a comparison, the rates."""
+        """Returns items for the default, each trainer's version, a comparison and the rates."""
         profile = self._default()
         ready = [one for one in PROFILES.values() if one.model]
         found = [
@@ -156,7 +156,7 @@ class HardwareCard(Card):
         )  # fmt: skip
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change the default, pin, compare, set a rate."""
+        """Changes the default, pins or compares versions, or sets a rate."""
         action, _, name = key.partition(" ")
         cloud = control.cloud
         if action == "hardware_profile":
@@ -176,7 +176,7 @@ class HardwareCard(Card):
         return ChangeResult("The rate is changed; estimates and sums use it from now on.")
 
     def copies(self) -> str:
-        """The trainer that a new job would use, with its version."""
+        """Returns the trainer and version that a new job would use."""
         model = self._default().model or ""
         pinned = self.data.context.settings.cloud.pinned_versions.get(model)
         newest = next((str(one.get("id")) for one in self.data.versions_of(model)), "")

@@ -1,4 +1,4 @@
-"""Webhook listener: where Replicate finds this machine, who may knock, and what came in."""
+"""The listener card: the public address, who may call it, and the last webhooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAST: Final = 3
 
 
 class ListenerCard(Card):
-    """Address, public URL, signature, allowlist, what came in."""
+    """Shows and changes address, public URL, signatures and allowlist; lists webhooks."""
 
     NAME: ClassVar = "listener"
     TITLE: ClassVar = "Webhook listener"
@@ -29,11 +29,11 @@ class ListenerCard(Card):
 
     @property
     def known(self) -> dict[str, Any]:
-        """The newest word about it: the fact follows every event."""
+        """What is known of the listener; the fact is newer than the engine's answer."""
         return self.data.get("listener") or self.data.get("engine").get("listener") or {}
 
     def state(self) -> tuple[str, str]:
-        """Whether it listens."""
+        """Returns whether it listens."""
         known = self.known
         if not known:
             return "", "dim"
@@ -44,7 +44,7 @@ class ListenerCard(Card):
         return "listening", "good"
 
     def lines(self, width: int) -> list[Words]:
-        """From the outside to what came in."""
+        """Returns lines from the public URL to the last webhooks."""
         known = self.known
         if not known:
             return [(("◌ starts with the engine", "dim"),)]
@@ -106,7 +106,7 @@ class ListenerCard(Card):
         return lines
 
     def _last(self, width: int) -> list[Words]:
-        """The newest events, one line each."""
+        """Returns a line for each of the newest webhooks."""
         events = self.data.get("webhooks").get("events")
         rows = [one for one in events if isinstance(one, dict)] if isinstance(events, list) else []
         lines = [
@@ -118,7 +118,7 @@ class ListenerCard(Card):
         return lines
 
     def seen(self, one: dict[str, Any], *, full: bool = False) -> Words:
-        """What came, when, about which job, from where, and why it was turned away."""
+        """Returns time, kind, job, sender and, if it was rejected, the reason of a webhook."""
         at = datetime.fromisoformat(str(one.get("at")))
         when = formatting.stamp(at) if full else formatting.ago(at, self.data.context.clock())
         outcome, reason = str(one.get("outcome")), str(one.get("reason") or "")
@@ -133,7 +133,7 @@ class ListenerCard(Card):
                 (about, "base"), (whence, "dim"))  # fmt: skip
 
     def _job(self, job_id: str) -> str:
-        """A job by its name; a test by what it is; another's by its id."""
+        """Returns a job's name, the kind of a test, or the id of a foreign prediction."""
         if job_id.startswith("test-"):
             return "a test"
         try:
@@ -145,15 +145,15 @@ class ListenerCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """Addresses, guards, events, tests."""
+        """Returns the items of the form."""
         return form_items(self.known)
 
     def question(self, key: str, value: str) -> Question | None:
-        """What costs, and what opens a door, is asked about."""
+        """Asks before a change that costs money or lowers a guard."""
         return form_question(key, value)
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change one setting, test, or show a page."""
+        """Changes a setting, runs a test, or shows a page."""
         cloud = control.cloud
         if key == "test":
             return _tested(await cloud.test_webhook())
@@ -170,7 +170,7 @@ class ListenerCard(Card):
         return ChangeResult("Changed; it is in force.")
 
     def events_page(self) -> tuple[Words, ...]:
-        """All that are remembered, newest first, with the reasons in full."""
+        """Returns all remembered webhooks, the newest first, with their reasons in full."""
         lines: list[Words] = []
         for one in self.data.get("webhooks").get("events") or ():
             lines.append(self.seen(one, full=True))
@@ -182,18 +182,18 @@ class ListenerCard(Card):
     # -- how to get there ---------------------------------------------------------------------
 
     def port(self) -> str:
-        """The port it listens on."""
+        """The port that it listens on."""
         return str(self.known.get("address") or "127.0.0.1:8080").rpartition(":")[2]
 
     def copies(self) -> str:
-        """The address for Replicate, or the command for a tunnel while there is none."""
+        """Returns the public address, or the command for a tunnel where there is none."""
         return str(self.known.get("webhook_url") or f"cloudflared tunnel --url {self._here()}")
 
     def _here(self) -> str:
         return f"http://127.0.0.1:{self.port()}"
 
     def how_to(self) -> tuple[Words, ...]:
-        """Ways to a public https address; `y` on the page copies all of it."""
+        """Returns a page about ways to a public https address."""
         lines: list[Words] = []
         ways = (
             ("A tunnel, nothing to set up", f"cloudflared tunnel --url {self._here()}"),
@@ -225,7 +225,7 @@ _SWITCHES: Final = ("listener.verify_signatures", "listener.allow_public_bind")
 
 
 def form_items(known: dict[str, Any]) -> list[Item]:
-    """The lines; a line's key is the name of its setting wherever it has one."""
+    """Returns the items of the form; a key is the name of the setting, if there is one."""
     public, listen = str(known.get("public_url") or ""), str(known.get("listen") or "")
     cert, key = str(known.get("tls_cert") or ""), str(known.get("tls_key") or "")
     verify = "off" if known.get("verify_signatures") is False else "on"
@@ -269,7 +269,7 @@ def _lists(known: dict[str, Any]) -> list[Item]:
 
 
 def form_question(key: str, value: str) -> Question | None:
-    """What costs, and what opens a door, is asked about."""
+    """Asks before a change that costs money or lowers a guard."""
     details: tuple[str, ...]
     if key == "outside":
         details = (
@@ -294,7 +294,7 @@ def form_question(key: str, value: str) -> Question | None:
 
 
 def changed_settings(key: str, value: str, known: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a line changes, by name."""
+    """Returns the settings that an item changes, by name."""
     allowed, trusted = _texts(known, "allowed_ips"), _texts(known, "trusted_proxies")
     if key == "preset":
         return {ALLOWED: [*allowed, *(one for one in PRESET if one not in allowed)]}
@@ -311,7 +311,7 @@ def changed_settings(key: str, value: str, known: dict[str, Any]) -> dict[str, A
 
 
 def _certificate(typed: str) -> dict[str, Any]:
-    """A certificate, and its key when one is named as well: a new pair comes at once."""
+    """Returns the settings of a certificate and, behind a comma, its key."""
     cert, comma, key = typed.rpartition(",")
     if not comma:
         cert = typed

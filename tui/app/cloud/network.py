@@ -1,4 +1,4 @@
-"""Network: each place the program talks to, the way there, and Replicate's own status page."""
+"""The network card: each host the program talks to, the proxy, and Replicate's status page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAGE: Final = {
 
 
 class NetworkCard(Card):
-    """Endpoints, ways, status page."""
+    """Shows the endpoints and the status page; changes proxy and certificates."""
 
     NAME: ClassVar = "network"
     TITLE: ClassVar = "Network"
@@ -31,11 +31,11 @@ class NetworkCard(Card):
     COLUMN: ClassVar = 1
 
     def checks(self) -> tuple[str, ...]:
-        """All endpoints, and the status page again."""
+        """Returns the checks of the endpoints and of the status page."""
         return (*self.CHECKS, "status_page:fresh")
 
     def state(self) -> tuple[str, str]:
-        """Whether everything that is needed answers."""
+        """Returns whether every needed endpoint answers."""
         known = self.data.get("network_check")
         if not known:
             return ("checking…" if "network_check" in self.data.busy else "not checked"), "dim"
@@ -49,7 +49,7 @@ class NetworkCard(Card):
     # -- what it says -------------------------------------------------------------------------
 
     def lines(self, width: int) -> list[Words]:
-        """Endpoints, ways, page."""
+        """Returns lines about endpoints, proxy and status page."""
         known = self.data.get("network_check")
         lines: list[Words] = []
         error = self.data.failed.get("network_check")
@@ -129,7 +129,7 @@ class NetworkCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """The way out."""
+        """Returns the items of the proxy and of the certificates."""
         known = self.data.get("network")
         proxy = known.get("proxy") if isinstance(known.get("proxy"), str) else ""
         verify = "off" if known.get("ssl_verify") is False else "on"
@@ -154,7 +154,7 @@ class NetworkCard(Card):
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:
-        """Switching TLS verification off is asked about."""
+        """Asks before TLS verification is switched off."""
         if key != "ssl_verify" or value != "off":
             return None
         details = (
@@ -165,7 +165,7 @@ class NetworkCard(Card):
         return Question("Stop verifying TLS certificates?", details, "Do not verify")
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change one setting; then everything is looked at again."""
+        """Changes a setting, then checks everything again."""
         if key == "egress":
             return ChangeResult(title="What a firewall has to let out", page=self._egress())
         if key == "components":
@@ -207,13 +207,13 @@ class NetworkCard(Card):
         return tuple(lines)
 
     def copies(self) -> str:
-        """The proxy in use, or nothing."""
+        """Returns the proxy in use; empty for none."""
         proxy = (self.data.get("network").get("ways") or {}).get("proxy") or {}
         return str(proxy.get("address") or "")
 
 
 def _with_word(proxy: str, word: str) -> str:
-    """The proxy's address with another password, which may hold any letter."""
+    """Returns the proxy's address with another password, quoted."""
     from urllib.parse import quote
 
     from tui.replicate.secret import Secret
@@ -223,7 +223,7 @@ def _with_word(proxy: str, word: str) -> str:
 
 
 def _password(proxy: dict[str, Any], width: int) -> list[Words]:
-    """Where the proxy's password is kept, unless it is where it belongs."""
+    """Returns a line about the proxy's password, if it is not in the keyring."""
     if proxy.get("password") == "file":
         words = "! its password stands in settings.toml; set it here and it goes into the keyring"
         return wrapped(words, "warn", width, indent=LABEL)

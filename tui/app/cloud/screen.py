@@ -1,4 +1,4 @@
-"""The Cloud screen: who I am, what it costs, what stops me, and whether everything is connected.
+"""The Cloud screen: account, spending, hardware, delivery, listener, network and settings.
 
 Each card knows what it says and what can be changed on it; the screen only arranges them.
 """
@@ -36,7 +36,7 @@ _WIDE: Final = 110
 
 
 class CloudScreen(AppScreen):
-    """Cards, the keys between them, and the checks."""
+    """Arranges the cards in columns and runs their checks."""
 
     CSS_PATH = style_sheet("cloud")
     ACTIONS: ClassVar = CLOUD
@@ -45,7 +45,7 @@ class CloudScreen(AppScreen):
     AUTO_FOCUS = ""
 
     def body(self) -> Iterable[Widget]:
-        """Two columns of cards, which lie one below the other where there is no room."""
+        """Makes two columns of cards; on a narrow screen one lies below the other."""
         self.data = CloudState(self.context, self, self._data_changed)
         self.data.from_store()
         self.views = [CardView(card) for card in make_cards(self.data)]
@@ -64,7 +64,7 @@ class CloudScreen(AppScreen):
     # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Show what is known; ask for the rest."""
+        """Shows what is known and asks for the rest."""
         super().on_mount()
         next(view for view in self.views if view.display).focus(scroll_visible=False)
         self.context.signals.fact_changed.subscribe(self, self._fact_changed)
@@ -72,7 +72,7 @@ class CloudScreen(AppScreen):
         self._ask()
 
     def _ask(self) -> None:
-        """Read what is cheap; check again what was never checked, or a while ago."""
+        """Reads what is cheap; checks what was never checked, or a while ago."""
         reads = [name for view in self.views for name in view.card.READS]
         checks = [name for view in self.views for name in view.card.CHECKS]
         self.data.load(dict.fromkeys([*reads, *filter(self.data.is_old, checks)]))
@@ -108,12 +108,12 @@ class CloudScreen(AppScreen):
         return top if isinstance(top, CardForm) and top.is_mounted else None
 
     def on_screen_resume(self) -> None:
-        """What was heard meanwhile."""
+        """Shows what has changed meanwhile."""
         super().on_screen_resume()
         self._data_changed()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Side by side where there is room."""
+        """Puts the columns side by side where there is room."""
         super().on_resize(event)
         self.set_class(event.size.width >= _WIDE, "-wide")
 
@@ -121,7 +121,7 @@ class CloudScreen(AppScreen):
 
     @property
     def view(self) -> CardView:
-        """The card with the keys."""
+        """The widget of the card that has the keys."""
         here = self.focused
         return here if isinstance(here, CardView) else self.views[0]
 
@@ -144,7 +144,7 @@ class CloudScreen(AppScreen):
             self._second_g.forget()
 
     def why_not(self, action: Action) -> str:
-        """Checks and changes need the engine."""
+        """Returns why an action cannot be done now; empty when it can."""
         if action.group != "cloud":
             return super().why_not(action)
         if action.name in ("check", "check_all", "days", "edit") and self.context.control is None:
@@ -158,42 +158,42 @@ class CloudScreen(AppScreen):
         return ""
 
     def do_edit(self) -> None:
-        """The card's form."""
+        """Opens the form of the card."""
         from tui.app.cloud.card_form import CardForm
 
         self.context.push_screen(CardForm(self.view.card))
 
     def do_check(self) -> None:
-        """This card's checks."""
+        """Runs the checks of the card."""
         self.data.load(self.view.card.checks())
 
     def do_check_all(self) -> None:
-        """Every check of every card, side by side."""
+        """Runs the checks of all cards, side by side."""
         names = [name for view in self.views for name in view.card.checks()]
         self.data.load(dict.fromkeys(names))
 
     def do_days(self) -> None:
-        """A longer or shorter chart."""
+        """Changes how many days the spending chart shows."""
         card = self.view.card
         if isinstance(card, SpendingCard):
             card.next_days()
 
     def do_next(self) -> None:
-        """The next card."""
+        """Goes to the next card."""
         self.focus_next(CardView)
         self.update_footer()
 
     def do_previous(self) -> None:
-        """The card before."""
+        """Goes to the card before."""
         self.focus_previous(CardView)
         self.update_footer()
 
     def do_copy(self) -> None:
-        """What this card has to copy; the path of the settings file where there is nothing."""
+        """Copies what the card offers, else the path of the settings file."""
         self.context.copy(self.view.card.copies() or str(self.context.home.settings_file))
 
     def do_back(self) -> None:
-        """Back."""
+        """Goes back to the screen below."""
         self.context.pop_screen()
 
 
@@ -204,5 +204,5 @@ _ALL: Final[tuple[type[Card], ...]] = (
 
 
 def make_cards(data: CloudState) -> list[Card]:
-    """All cards, the left column's first."""
+    """Returns all cards, the left column's first."""
     return sorted((kind(data) for kind in _ALL), key=lambda card: card.COLUMN)

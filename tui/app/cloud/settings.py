@@ -1,4 +1,4 @@
-"""Settings: what else can be set, and what the settings file says wrongly."""
+"""The settings card: settings without a card of their own, and errors of the settings file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONSENT: Final = (
 
 
 class SettingsCard(Card):
-    """Consent, polling, folders, and the file itself."""
+    """Shows and changes consent, polling and folders; explains the file."""
 
     NAME: ClassVar = "settings"
     TITLE: ClassVar = "Settings"
@@ -27,16 +27,16 @@ class SettingsCard(Card):
 
     @property
     def problems(self) -> list[str]:
-        """What of the file cannot be used, in words."""
+        """The errors of the file, each a message."""
         return [one.words() for one in self.data.context.settings.problems]
 
     def state(self) -> tuple[str, str]:
-        """Whether the file can be used."""
+        """Returns how many errors the file has."""
         wrong = len(self.problems)
         return (f"{wrong} wrong in the file", "bad") if wrong else ("", "dim")
 
     def lines(self, width: int) -> list[Words]:
-        """What holds, and where it is kept."""
+        """Returns the values in force and the path of the file."""
         cloud = self.data.context.settings.cloud
         _, words, what = _consent(cloud.consent)
         lines: list[Words] = []
@@ -58,7 +58,7 @@ class SettingsCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """What has no card of its own."""
+        """Returns the settings without a card of their own."""
         cloud = self.data.context.settings.cloud
         words = _consent(cloud.consent)[1]
         polling = "on" if cloud.polling else "off"
@@ -75,7 +75,7 @@ class SettingsCard(Card):
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:
-        """Sending data without a question is asked about."""
+        """Asks before uploads without a question are allowed."""
         if key != "cloud.consent" or value != "allow":
             return None
         details = (
@@ -85,7 +85,7 @@ class SettingsCard(Card):
         return Question("Upload without asking?", details, "Do not ask")
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change one, or say how the file is edited."""
+        """Changes a setting, or explains how to edit the file."""
         if key == "file":
             return ChangeResult(title="The settings file", page=self._file())
         typed: Any = value == "on" if key == "cloud.polling" else value
@@ -112,7 +112,7 @@ class SettingsCard(Card):
         )
 
     def copies(self) -> str:
-        """The file's path."""
+        """Returns the file's path."""
         return str(self.data.context.home.settings_file)
 
 

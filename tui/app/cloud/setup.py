@@ -1,4 +1,4 @@
-"""Setup: the first steps, shown until each is done or skipped."""
+"""The setup card: the first steps, shown until each is done or skipped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOW: Final = {
 
 
 class SetupCard(Card):
-    """The checklist."""
+    """Shows the checklist and skips steps."""
 
     NAME: ClassVar = "setup"
     TITLE: ClassVar = "Setup"
@@ -35,16 +35,16 @@ class SetupCard(Card):
 
     @property
     def shown(self) -> bool:
-        """Until nothing is open."""
+        """Whether a step is open."""
         return any(one.get("state") == "open" for one in self.steps)
 
     def state(self) -> tuple[str, str]:
-        """How many are left."""
+        """Returns how many steps are open."""
         left = sum(one.get("state") == "open" for one in self.steps)
         return f"{left} to do", "warn"
 
     def lines(self, width: int) -> list[Words]:  # noqa: ARG002  short lines
-        """One line for each step."""
+        """Returns a line for each step."""
         lines: list[Words] = []
         for one in self.steps:
             mark, tone = _MARKS.get(str(one.get("state")), ("·", "dim"))
@@ -57,7 +57,7 @@ class SetupCard(Card):
         return lines
 
     def items(self) -> list[Item]:
-        """What to do for each, and a way to leave it."""
+        """Returns an item for each open or skipped step, and one for the introduction."""
         found: list[Item] = []
         for one in self.steps:
             step, state = str(one.get("id")), str(one.get("state"))
@@ -71,7 +71,7 @@ class SetupCard(Card):
         return found
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  none has one
-        """Skip a step, bring it back, or begin again."""
+        """Skips a step, reopens it, or opens the introduction."""
         action, _, step = key.partition(" ")
         if action == "again":
             from tui.app.cloud.first_run import FirstRun

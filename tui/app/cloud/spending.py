@@ -1,4 +1,4 @@
-"""Spending: what was spent, what is running, where it leads, and the limit."""
+"""The spending card: what was spent, what runs now, the projection, and the limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHART_LINES: Final = 4
 
 
 class SpendingCard(Card):
-    """Rolling sums, limit, chart."""
+    """Shows sums and chart; changes the limit."""
 
     NAME: ClassVar = "spending"
     TITLE: ClassVar = "Spending"
@@ -34,11 +34,11 @@ class SpendingCard(Card):
 
     @property
     def known(self) -> dict[str, Any]:
-        """The summary, or the standing that the store had."""
+        """The engine's summary, else the standing in the store."""
         return self.data.get("spending") or self.data.get("standing")
 
     def state(self) -> tuple[str, str]:
-        """Where the limit stands."""
+        """Returns how much of the limit is used."""
         known = self.known
         if not known:
             return "", "dim"
@@ -48,7 +48,7 @@ class SpendingCard(Card):
         }.get(str(known.get("state")), ("", "dim"))  # fmt: skip
 
     def lines(self, width: int) -> list[Words]:
-        """Sums, bar, projection, chart, counts."""
+        """Returns sums, bar, projection, chart and counts."""
         known = self.known
         if not known:
             error = self.data.failed.get("spending")
@@ -127,7 +127,7 @@ class SpendingCard(Card):
     # -- changing -----------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """The limit's five values, and the chart's days."""
+        """Returns the five values of the limit, and the days of the chart."""
         known = self.known
         on = "on" if known.get("enabled") else "off"
         amount = formatting.dollars(_micros(known, "limit_micros") or 50_000_000)
@@ -146,7 +146,7 @@ class SpendingCard(Card):
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:
-        """Stopping jobs is asked about once."""
+        """Asks before a limit that stops running jobs is set."""
         if key != "stop_running" or value != "on":
             return None
         details = ("When the limit is reached, every running job is cancelled.",
@@ -155,7 +155,7 @@ class SpendingCard(Card):
         return Question("Stop running jobs at the limit?", details, "Stop them")
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
-        """Change one value."""
+        """Changes a value of the limit."""
         if key == "days":
             self.data.days = int(value)
             self.data.load(("spending",))
@@ -166,7 +166,7 @@ class SpendingCard(Card):
         return ChangeResult(f"{answer.get('message') or 'Changed'}.")
 
     def next_days(self) -> None:
-        """A longer chart, and the shortest after the longest."""
+        """Shows a longer chart; after the longest, the shortest."""
         at = DAYS.index(self.data.days) if self.data.days in DAYS else 0
         self.data.days = DAYS[(at + 1) % len(DAYS)]
         self.data.load(("spending",))

@@ -1,4 +1,4 @@
-"""What the Cloud screen knows: first from the store, then from the engine as it comes."""
+"""What the Cloud screen knows: facts of the store, then the engine's answers as they come."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FOLLOWED_BY: Final = {
 
 
 class CloudState:
-    """Answers by name, and which of them are being asked for.
+    """The answers behind the cards, by name.
 
     Attributes:
         app: settings, store and clock.
@@ -63,23 +63,23 @@ class CloudState:
 
     @property
     def base(self) -> str:
-        """The API base that the screen is about."""
+        """The base URL of Replicate's API in use."""
         return self.context.settings.cloud.api_base
 
     @property
     def sandbox(self) -> bool:
-        """Whether that is a server on this machine."""
+        """Whether the API is a server on this machine."""
         return self.context.sandbox or is_loopback(self.base)
 
     def from_store(self) -> None:
-        """Everything that was known before anybody was asked."""
+        """Reads all facts of the store."""
         names = [name for name in _FACTS if not name.startswith("spending")]
         money = "spending:sandbox" if self.sandbox else "spending"
         for name in (*names, money):
             self.read_fact(scoped(name, self.base) if name in _OF_ONE_API else name)
 
     def read_fact(self, name: str) -> None:
-        """Read one fact again; those about another account are not for this screen."""
+        """Reads a fact again; a fact about another API base is ignored."""
         try:
             found = self.context.reader.fact(name)
         except StoreError:
@@ -93,7 +93,7 @@ class CloudState:
             self.known[_FACTS[plain(name)]] = {**found.value, "_at": found.at}
 
     def apply_fact(self, name: str) -> None:
-        """The engine learned something."""
+        """Reads a fact that has changed, and asks for what depends on it."""
         signed_in = self.get("account").get("valid")
         self.read_fact(name)
         if self.get("account").get("valid") and not signed_in:
@@ -102,7 +102,7 @@ class CloudState:
         self._changed()
 
     def versions_of(self, model: str) -> list[Known]:
-        """Versions of a trainer, newest first, as last read."""
+        """Returns the versions of a trainer, the newest first, as last read."""
         try:
             found = self.context.reader.fact(scoped(f"versions:{model}", self.base))
         except StoreError:
@@ -111,18 +111,18 @@ class CloudState:
         return [one for one in value.get("versions") or () if isinstance(one, dict)]
 
     def get(self, name: str) -> Known:
-        """An answer, empty while there is none."""
+        """Returns an answer; empty where there is none."""
         return self.known.get(name, {})
 
     def is_old(self, name: str) -> bool:
-        """Whether an answer is missing, or was given too long ago to be believed unasked."""
+        """Returns whether an answer is missing or too old to be shown without a new check."""
         at = self.get(name).get("_at")
         return at is None or (self.context.clock() - at).total_seconds() > _OLD
 
     # -- from the engine ----------------------------------------------------------------------
 
     def try_again(self) -> None:
-        """Ask again for all that did not work: a token was given, or another way out."""
+        """Asks again for everything that failed: the token or the proxy is another one now."""
         wanted = set(self.failed)
         for name in ("account", "hub", "network_check"):
             known = self.get(name)
@@ -136,7 +136,7 @@ class CloudState:
         self.load(sorted(wanted))
 
     def load(self, names: Iterable[str]) -> None:
-        """Ask for some of them, side by side; leaving the screen calls it off."""
+        """Asks for answers side by side; leaving the screen cancels the questions."""
         control = self.context.control
         if control is None:
             return
@@ -168,7 +168,7 @@ class CloudState:
         self._changed()
 
     def _ask(self, control: ControlClient, name: str) -> Awaitable[Known]:
-        """The call behind a name."""
+        """Makes the call behind a name."""
         cloud = control.cloud
         kind, _, more = name.partition(":")
         calls: dict[str, Callable[[], Awaitable[Known]]] = {

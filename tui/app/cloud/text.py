@@ -1,4 +1,4 @@
-"""Lines of a card: labels, wrapped sentences, bars, marks. Pure."""
+"""Lines of a card: labels, wrapped sentences, bars and marks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MARKS: Final = {"ok": ("✓", "good"), "warn": ("!", "warn"), "error": ("✗", "
 
 
 def row(label: str, text: str, tone: str = "base", *more: tuple[str, str]) -> Words:
-    """A labelled line."""
+    """Returns a labelled line."""
     return ((fit(label, LABEL), "dim"), (text, tone), *more)
 
 
 def wrapped(text: str, tone: str, width: int, *, indent: int = 0, label: str = "") -> list[Words]:
-    """A sentence over as many lines as it needs; a label stands before the first one."""
+    """Wraps a sentence; a label stands before its first line."""
     indent = LABEL if label else indent
     parts = textwrap.wrap(plain(text), max(12, width - indent)) or []
     return [
@@ -31,13 +31,13 @@ def wrapped(text: str, tone: str, width: int, *, indent: int = 0, label: str = "
 
 
 def problem(message: object, advice: object, width: int, *, indent: int = 2) -> list[Words]:
-    """What is wrong, and what to do next."""
+    """Returns lines with a problem and the advice to it."""
     lines = wrapped(str(message or ""), "bad", width, indent=indent)
     return lines + wrapped(str(advice or ""), "base", width, indent=indent)
 
 
 def step_lines(step: dict[str, Any], width: int) -> list[Words]:
-    """A step of a check with its mark, and the next step where it is not fine."""
+    """Returns a step of a check with its mark, and the advice where it is not fine."""
     level = str(step.get("level"))
     mark, tone = MARKS.get(level, ("·", "dim"))
     parts = textwrap.wrap(plain(str(step.get("message", ""))), max(12, width - 2)) or [""]
@@ -49,13 +49,13 @@ def step_lines(step: dict[str, Any], width: int) -> list[Words]:
 
 
 def bar(share: float, cells: int, tone: str) -> Words:
-    """A bar that is full at 1."""
+    """Returns a bar that is full at 1."""
     filled = max(0, min(cells, round(share * cells)))
     return (("━" * filled, tone), ("─" * (cells - filled), "line"))
 
 
 def columns(values: list[int], width: int, height: int, tone: str) -> list[Words]:
-    """A bar chart with half-block steps; neighbours share a bar where there is too little room."""
+    """Returns a bar chart in half blocks; where room is short, neighbours share a bar."""
     if not values or width < 1:
         return []
     per = -(-len(values) // width)
@@ -74,7 +74,7 @@ def columns(values: list[int], width: int, height: int, tone: str) -> list[Words
 
 
 def cut(words: Words, width: int) -> Words:
-    """The words in at most so many cells."""
+    """Cuts a line to at most `width` cells."""
     out: list[tuple[str, str]] = []
     for text, tone in words:
         room = width - sum(cell_len(one) for one, _ in out)

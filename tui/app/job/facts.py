@@ -1,4 +1,4 @@
-"""What the job page says, made from the job's record: no widgets here."""
+"""The texts of the job page, made from the job's record; no widgets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DELIVERED: Final = {
 
 
 def cost_so_far(job: JobRecord, now: datetime) -> int | None:
-    """Micro-dollars used: the final figure, or what has run up to `now`."""
+    """Returns the cost in micro-dollars: the final one, or that of the time up to `now`."""
     if job.cost_micros is not None:
         return job.cost_micros
     if job.started_at is None:
@@ -50,7 +50,7 @@ def head(
     upload: UploadProgress | None = None,
     unheard: LostContact | None = None,
 ) -> list[tuple[str, str]]:
-    """State and figures of a job, the most important first, each with its tone."""
+    """Returns state and figures of a job with their tones, the most important first."""
     tone = _TONES.get(job.status, "accent")
     if formatting.in_doubt(job.status, job.stage):
         tone = "warn"
@@ -92,7 +92,7 @@ def head(
 
 
 def upload_words(upload: UploadProgress) -> str:
-    """`uploading 12.3 MiB of 41.2 MiB · 30 %`."""
+    """Returns a progress: `uploading 12.3 MiB of 41.2 MiB · 30 %`."""
     if not upload.total:
         return upload.phase
     share = formatting.percent(100 * upload.done / upload.total)
@@ -106,7 +106,7 @@ def upload_words(upload: UploadProgress) -> str:
 
 
 def stage_entries(job: JobRecord, stages: Sequence[StageRecord], now: datetime) -> list[Entry]:
-    """The time line with durations and each stage's share of the cost."""
+    """Returns the stages with their durations and costs."""
     width = min(32, max([len(_WAITING), *(cell_len(stage.label) for stage in stages)]))
     lines = [entry(f"  {'STAGE':{width}} {'BEGAN':8}  {'TOOK':>9}  {'COST':>7}", "dim")]
     if job.queued_at is not None:
@@ -149,7 +149,7 @@ def _stage(
 
 
 def config_entries(job: JobRecord) -> list[Entry]:
-    """Exactly what was sent, secrets as `***`, then the settings it came from."""
+    """Returns the exact input that was sent, secrets as `***`, then the config it came from."""
     lines = [
         entry("Sent to Replicate", "strong"),
         entry(f"{'version':24} ", "dim", (f"{job.model}:{job.version}", "base"),
@@ -177,7 +177,7 @@ def _settings(values: Mapping[str, Any]) -> list[Entry]:
 
 
 def _value_text(value: Any) -> str:
-    """A value as text; JSON inside a string is laid out."""
+    """Returns a value as text; JSON inside a string is indented."""
     if isinstance(value, str):
         if value[:1] in ("{", "["):
             try:
@@ -191,7 +191,7 @@ def _value_text(value: Any) -> str:
 
 
 def flatten(value: Any, name: str = "") -> dict[str, str]:
-    """Nested settings by dotted names, JSON inside strings opened."""
+    """Returns nested settings by dotted names; JSON inside a string is parsed."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             value = json.loads(value)
@@ -210,7 +210,7 @@ def flatten(value: Any, name: str = "") -> dict[str, str]:
 
 
 def diff_entries(job: JobRecord, other: JobRecord) -> list[Entry]:
-    """What is different between two jobs."""
+    """Returns the differences between the inputs of two jobs."""
     lines = [
         entry(f"- {other.name}", "bad", ("    ", "dim"), (f"+ {job.name}", "good")),
         Entry(),
@@ -244,7 +244,7 @@ def _everything(job: JobRecord) -> dict[str, str]:
 
 
 def event_entries(events: Sequence[EventRecord]) -> list[Entry]:
-    """What happened, with time and source; each day under its date."""
+    """Returns events with time and source, each day under its date."""
     lines: list[Entry] = []
     day = ""
     for event in events:
@@ -263,7 +263,7 @@ def event_entries(events: Sequence[EventRecord]) -> list[Entry]:
 
 
 def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
-    """What went wrong, the lines that show it, what to change."""
+    """Returns the diagnosis: what went wrong, the lines that show it, and what to change."""
     import textwrap
 
     found = job.diagnosis
@@ -297,13 +297,13 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
 
 
 def changes_of(job: JobRecord) -> dict[str, Any]:
-    """Settings the diagnosis would change; a record from elsewhere may name others."""
+    """Returns the settings that the diagnosis changes; names that the form lacks are dropped."""
     changes = job.diagnosis.get("changes") or {}
     return {name: value for name, value in changes.items() if name in OVERRIDES}
 
 
 def draft_again(job: JobRecord, *, changed: bool) -> dict[str, Any]:
-    """A draft that runs a job again.
+    """Returns a draft that runs a job again.
 
     Args:
         job: what to run again.
@@ -331,7 +331,7 @@ _FIELDS_OF_INPUTS = {
 
 
 def refused_fields(job: JobRecord) -> dict[str, str]:
-    """Words by line of the form, where Replicate refused inputs of the job."""
+    """Returns messages by field of the form, where Replicate refused inputs of the job."""
     found: dict[str, str] = {}
     for name, words in (job.diagnosis.get("inputs") or {}).items():
         line = "delivery" if name.startswith("s3_") else _FIELDS_OF_INPUTS.get(name, "config")

@@ -1,4 +1,4 @@
-"""The files of a job."""
+"""The list of a job's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tui.store.transfer_records import FetchRecord
 
 
 class FileList(VirtualList):
-    """Files of one job.
+    """Lists the files of a job, and those that are not here.
 
     Args:
         now: the time of day.
@@ -38,15 +38,15 @@ class FileList(VirtualList):
 
     @property
     def shows_cursor(self) -> bool:
-        """Only where the keys go."""
+        """Whether the list has the keys."""
         return self.has_focus
 
     def empty_lines(self) -> list[str]:
-        """What to say when there is nothing."""
+        """Returns the message for a job without files."""
         return [self._empty_text] if self._empty_text else []
 
     def set(self, files: Sequence[FileRecord], missing: Sequence[FetchRecord] = ()) -> None:
-        """Show other files, and what is not here; the cursor stays on its file."""
+        """Shows files and missing files; the cursor stays on its file."""
         before = self.file
         self.files, self.missing = files, missing
         self._shared = shared_folder([item.path for item in files])
@@ -58,7 +58,7 @@ class FileList(VirtualList):
 
     @property
     def count(self) -> int:
-        """How many lines."""
+        """The number of lines."""
         return len(self.files) + len(self.missing)
 
     @property
@@ -67,7 +67,7 @@ class FileList(VirtualList):
         return self.files[self.index] if 0 <= self.index < len(self.files) else None
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
-        """Headings."""
+        """Returns the headings."""
         return [(f"    {fit('FILE', self._name_width(width))}  {'SIZE':>10}  SHA256", colors.dim)]
 
     def _name_width(self, width: int) -> int:
@@ -77,7 +77,7 @@ class FileList(VirtualList):
         return 64 if width >= 140 else 16
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """A file; a missing one says why it is not here."""
+        """Returns the line of a file; a missing one says why it is not here."""
         here = index == self.index and self.has_focus
         if index >= len(self.files):
             return self._missing(self.missing[index - len(self.files)], width, colors, here=here)
@@ -98,7 +98,7 @@ class FileList(VirtualList):
         ]
 
     def _missing(self, one: FetchRecord, width: int, colors: Palette, *, here: bool) -> list[Piece]:
-        """Something that the job made elsewhere: how far it is, or why it is not here."""
+        """Returns the line of a file at a remote place: its progress, or why it is not here."""
         glyph, words, tone = unfetched(unfetched_json(one), self._now())
         name = fit_end(plain(one.name), max(20, (width - 8) // 2)).rstrip()
         return [

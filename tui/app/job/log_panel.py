@@ -1,4 +1,4 @@
-"""The Log tab: the view, words about where one is, prompts, and other programs."""
+"""The Log tab: the log view, its title, its prompts, and other programs that read the log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _AT_ONCE: Final = 1_000
 
 
 class LogPanel(Vertical):
-    """A job's log with all that can be done to it.
+    """Shows a job's log; searches, saves and pipes it.
 
     Args:
         path: the log file.
@@ -44,15 +44,15 @@ class LogPanel(Vertical):
         self._name = name_hint
 
     def compose(self) -> ComposeResult:
-        """The view; a prompt comes when it is needed."""
+        """Yields the view; a prompt is mounted when it is needed."""
         yield self.view
 
     def on_mount(self) -> None:
-        """Say where one is from the first frame on."""
+        """Shows the title from the first frame on."""
         self.refresh_title()
 
     def focus_content(self) -> None:
-        """The view has the keys."""
+        """Gives the keys to the view."""
         self.view.focus()
 
     @property
@@ -64,7 +64,7 @@ class LogPanel(Vertical):
 
     @on(LogView.Changed)
     def refresh_title(self) -> None:
-        """Where one is, following or not, filter, hits: the last is cut last."""
+        """Shows position, following, filter and hits; on a narrow screen the last stays longest."""
         view = self.view
         document, window = view.document, view.window
         special: list[str] = []
@@ -140,7 +140,7 @@ class LogPanel(Vertical):
         self.view.focus()
 
     def _act(self, event: PromptLine.Answered) -> str:
-        """Do what was asked for; what is wrong with it, else empty."""
+        """Carries out an answer; returns what is wrong with it, else an empty text."""
         value = event.value.strip()
         if event.purpose == "search":
             return self.view.look_for(event.value, regex=event.regex)
@@ -190,7 +190,7 @@ class LogPanel(Vertical):
             self.context.tell(f"Saved {size(written)} as {target}.")
 
     def _pipe(self, command: str) -> None:
-        """Give the shown lines to a command that has the terminal meanwhile."""
+        """Pipes the shown lines to a command that has the terminal meanwhile."""
         document = self.view.document
         if document.shown == "all" and not document.only_hits:
             self._run(f"{command} < {shlex.quote(str(self.path))}")

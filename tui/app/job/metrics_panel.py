@@ -1,4 +1,4 @@
-"""The Metrics tab: one series at a time, the same of another job behind it."""
+"""The Metrics tab: one series at a time, with that of another job behind it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class MetricsPanel(Vertical):
-    """A chart and the choice of what it shows.
+    """Shows a chart and chooses the series in it.
 
     Args:
         job: whose metrics.
@@ -43,25 +43,25 @@ class MetricsPanel(Vertical):
         self._loading = False
 
     def compose(self) -> ComposeResult:
-        """The chart."""
+        """Yields the chart."""
         self.chart = MetricChart(ascii_only=cast("AppContext", self.app).settings.ui.ascii)
         yield self.chart
 
     def on_mount(self) -> None:
-        """Read what there is."""
+        """Reads the series."""
         self.update(self._job)
 
     def focus_content(self) -> None:
-        """The chart has the keys."""
+        """Gives the keys to the chart."""
         self.chart.focus()
 
     def compare(self, other: JobRecord | None) -> None:
-        """Show another job's series behind this one's, or none."""
+        """Shows another job's series behind this one's; None takes it away."""
         self._other, self._theirs = other, None
         self.update(self._job)
 
     def update(self, job: JobRecord) -> None:
-        """Read what is new, in a thread; called while it reads, it reads once more."""
+        """Reads new points in a thread; a call while it reads makes it read once more."""
         self._job = job
         self._again = True
         if not self._loading:
@@ -79,7 +79,7 @@ class MetricsPanel(Vertical):
             self._loading = False
 
     def _read(self, reader: StoreReader) -> None:
-        """Read new points of the series and reduce them."""
+        """Reads the new points of the series and reduces them; runs in a thread."""
         try:
             self.names = reader.metric_names(self._job.job_id)
             if self.name_now not in self.names:
@@ -102,7 +102,7 @@ class MetricsPanel(Vertical):
         self.say()
 
     def say(self) -> None:
-        """The words at the right end of the tabs."""
+        """Shows the name of the series and its place among all at the end of the tab bar."""
         words = [f"with {self._other.name}"] if self._other is not None else []
         if len(self.names) > 1:
             place = self.names.index(self.name_now) + 1 if self.name_now in self.names else 0
@@ -121,14 +121,14 @@ class MetricsPanel(Vertical):
         self.update(self._job)
 
     def step_back(self) -> bool:
-        """Put the cursor and the zoom away; False when there was neither."""
+        """Takes cursor and zoom away; returns whether there was one."""
         if self.chart.view is None and self.chart.cursor_step is None:
             return False
         self.chart.do_whole()
         return True
 
     def copy_text(self) -> str:
-        """The step and value at the cursor."""
+        """Returns step and value at the cursor."""
         series = self._mine
         if series is None or not len(series):
             return ""
@@ -139,7 +139,7 @@ class MetricsPanel(Vertical):
 def _grown(
     reader: StoreReader, job: JobRecord, metric: str, old: Series | None, label: str
 ) -> Series:
-    """A series with the points that came since `old`, reduced."""
+    """Returns a series with the points that came since `old`, reduced."""
     after = old.steps[-1] if old is not None and len(old) else -1
     steps, values = reader.metrics(job.job_id, metric, after)
     if old is None:

@@ -1,4 +1,4 @@
-"""Why something cannot be done to a job now, in words for the user."""
+"""Why an action of the job page cannot be done now, in words for the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NO_ENGINE = "The engine is still starting; try again in a moment."
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What the job page knows besides the job.
+    """The state of the job page besides the job.
 
     Attributes:
         engine: whether an engine is there.
@@ -36,7 +36,7 @@ class PageState:
 
 
 def why_not(name: str, job: JobRecord, page: PageState) -> str:
-    """Why an action of the job page cannot be done; empty when it can."""
+    """Returns why an action of the job page cannot be done; empty when it can."""
     if name == "cancel":
         return _cancel(job, page)
     if name == "collect":

@@ -1,4 +1,4 @@
-"""A job's own page: its head, and tabs that are made when they are first opened."""
+"""The page of a job: its status line and its tabs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FETCH_PERIOD: Final = 0.25
 
 
 class JobScreen(AppScreen):
-    """One job.
+    """Shows a job and follows it.
 
     Args:
         job_id: which one.
@@ -54,7 +54,7 @@ class JobScreen(AppScreen):
         self._fetching: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
-        """Head, tabs, and room for one of them."""
+        """Makes title, status line and tabs."""
         self._actions = JobActions(self.context)
         self.read()
         self.title_line = PanelTitle()
@@ -67,7 +67,7 @@ class JobScreen(AppScreen):
         return self.job is not None and self.job.status is JobStatus.FAILED
 
     def read(self) -> None:
-        """Read the record again; on a store that cannot be read, keep what is known."""
+        """Reads the record again; where the store cannot be read, the old record stays."""
         try:
             self.job = self.context.reader.job(self.job_id)
         except StoreError as error:
@@ -76,7 +76,7 @@ class JobScreen(AppScreen):
     # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Fill the first tab and follow the job."""
+        """Fills the first tab and follows the job."""
         super().on_mount()
         self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
         self.context.signals.upload_progress.subscribe(self, self._uploading)
@@ -91,12 +91,12 @@ class JobScreen(AppScreen):
         self._tick_while_active()
 
     def _leave(self) -> None:
-        """Back to the list. Not awaited: a screen cannot wait for its own end."""
+        """Goes back to the list. Not awaited: a screen cannot wait for its own end."""
         if self.is_current:
             self.context.pop_screen()
 
     def on_unmount(self) -> None:
-        """The job needs no close watch any more."""
+        """Tells the engine that nobody looks at the job any more."""
         self._tell_engine(None)
 
     def _tell_engine(self, job_id: str | None) -> None:
@@ -117,7 +117,7 @@ class JobScreen(AppScreen):
             self._refresh_job()
 
     def on_screen_resume(self) -> None:
-        """Catch up."""
+        """Shows what has changed while another screen was on top."""
         super().on_screen_resume()
         if self.job is not None:
             self._refresh_job()
@@ -143,7 +143,7 @@ class JobScreen(AppScreen):
             self._show_head()
 
     def _fetch_changed(self, told: Mapping[str, Any]) -> None:
-        """A file of this job is coming: the tab is filled again, a few times a second at most."""
+        """Fills the Files tab again while a file is fetched, a few times a second at most."""
         if told.get("job_id") == self.job_id and self.tabs.tab == "Files" and not self._fetching:
             self._fetching = self.set_timer(_FETCH_PERIOD, self._fetched)
 
@@ -153,7 +153,7 @@ class JobScreen(AppScreen):
             self.tabs.fill()
 
     def _tick_while_active(self) -> None:
-        """Time and money of an active job move once a second; otherwise nothing does."""
+        """Redraws time and cost of an active job once a second; otherwise no timer runs."""
         active = self.job is not None and self.job.status.is_active
         if active and self._ticking is None:
             self._ticking = self.set_interval(_TICK, self._tick)
@@ -183,12 +183,12 @@ class JobScreen(AppScreen):
         self.update_footer()
 
     def actions(self) -> tuple[Action, ...]:
-        """The page's actions with those of the open tab."""
+        """Returns the page's actions with those of the open tab."""
         extra = {"Log": LOG, "Metrics": CHART}.get(self.tabs.tab, ())
         return self.context.keymap.resolve((*extra, *self.ACTIONS, *APP))
 
     async def action_perform(self, action_id: str) -> None:
-        """Actions of the log and the chart are done by those."""
+        """Passes actions of the log and the chart on to them."""
         group = action_id.partition(".")[0]
         panel = self.tabs.panel
         if group == "log" and isinstance(panel, LogPanel):
@@ -199,11 +199,11 @@ class JobScreen(AppScreen):
             await super().action_perform(action_id)
 
     def command_job(self) -> str | None:
-        """This job."""
+        """Returns the job's id."""
         return self.job_id
 
     def why_not(self, action: Action) -> str:
-        """Reasons by action."""
+        """Returns why an action cannot be done now; empty when it can."""
         job, name = self.job, action.name
         if action.group == "log":
             return self._no_hits(name)
@@ -235,23 +235,23 @@ class JobScreen(AppScreen):
         return ""
 
     async def do_next_tab(self) -> None:
-        """The tab to the right."""
+        """Opens the tab to the right."""
         await self.tabs.step(1)
 
     async def do_previous_tab(self) -> None:
-        """The tab to the left."""
+        """Opens the tab to the left."""
         await self.tabs.step(-1)
 
     def do_cancel(self) -> None:
-        """Ask, then cancel."""
+        """Asks, then cancels the job."""
         self._actions.cancel([self.job_id])
 
     def do_collect(self) -> None:
-        """Fetch files."""
+        """Fetches the job's files."""
         self._actions.collect([self.job_id])
 
     def do_publish(self) -> None:
-        """Ask what and where to; from the Files tab, the file of the cursor."""
+        """Asks what to publish and where to; on the Files tab, the file under the cursor."""
         from tui.app.publishing.publish_form import publish_file, publish_jobs
 
         file = self.tabs.file
@@ -261,15 +261,15 @@ class JobScreen(AppScreen):
             publish_jobs(self.context, [self.job_id])
 
     def do_web(self) -> None:
-        """Show and copy the address."""
+        """Copies the address of the job's page at Replicate and shows it."""
         self._actions.web(self.job_id)
 
     def do_edit(self) -> None:
-        """The form with this job's settings, what failed changed."""
+        """Opens the form with this job's settings and the changes of the diagnosis."""
         self._open_form(changed=True)
 
     def do_rerun(self) -> None:
-        """The form with exactly this job's settings."""
+        """Opens the form with exactly this job's settings."""
         self._open_form(changed=False)
 
     def _open_form(self, *, changed: bool) -> None:
@@ -278,7 +278,7 @@ class JobScreen(AppScreen):
             self.context.new_job(draft, facts.refused_fields(self.job))
 
     def _other(self) -> JobRecord | None:
-        """The job to compare with: a marked one, else the one before this in the list."""
+        """Returns the job to compare with: a marked one, else the next older one in the list."""
         model = self.context.model
         others = [one for one in model.ids if one in model.marks and one != self.job_id]
         if not others:
@@ -287,15 +287,15 @@ class JobScreen(AppScreen):
         return self.context.reader.job(others[0]) if others else None
 
     def do_compare(self) -> None:
-        """Begin or end comparing."""
+        """Begins or ends comparing."""
         self.tabs.compare(None if self.tabs.compared else self._other())
 
     def do_copy(self) -> None:
-        """Copy what the cursor is on."""
+        """Copies what the cursor is on, else the job's id."""
         self.context.copy(self.tabs.copy_text() or self.job_id)
 
     def do_copy_hash(self) -> None:
-        """Copy a file's hash."""
+        """Copies the hash of the file under the cursor."""
         if self.tabs.file is not None:
             self.context.copy(self.tabs.file.sha256)
 
@@ -306,7 +306,7 @@ class JobScreen(AppScreen):
 
     @on(VirtualList.Opened)
     async def do_line(self) -> None:
-        """From a line of the diagnosis to the log; any other line in full, however long it is."""
+        """Goes from a line of the diagnosis to the log; shows any other line in full."""
         current = self.tabs.entry
         if current is None:
             return
@@ -323,12 +323,12 @@ class JobScreen(AppScreen):
             panel.view.go_to(current.offset)
 
     def do_open(self) -> None:
-        """Show the file's folder on the desktop."""
+        """Opens the file's folder on the desktop."""
         if self.tabs.file is not None:
             folder = (self.context.outputs / self.tabs.file.path).parent
             self.context.tell(show_folder(folder) or f"Opening {folder}.")
 
     def do_back(self) -> None:
-        """One step back inside the tab, then back to the list."""
+        """Goes one step back inside the tab, else to the list."""
         if not self.tabs.step_back():
             self.context.pop_screen()

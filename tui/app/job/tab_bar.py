@@ -1,4 +1,4 @@
-"""The edge between a page's head and its tabs: names of the tabs, and words about the open one."""
+"""The line above the tabs: their names, and the state of the open one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORTH = 20
 
 
 class TabStatus(Message):
-    """A tab has something else to say about itself.
+    """The texts that a tab shows at the end of the bar have changed.
 
     Attributes:
         panel: the tab's widget.
@@ -39,7 +39,7 @@ class TabBar(Widget):
     DEFAULT_CSS = "TabBar { height: 1; width: 100%; }"
 
     class Picked(Message):
-        """A tab was clicked."""
+        """The name of a tab was clicked."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -53,13 +53,13 @@ class TabBar(Widget):
         self._places: list[tuple[int, int, str]] = []
 
     def set(self, name: str, words: Sequence[str] = ()) -> None:
-        """Another tab is open, or says something else."""
+        """Shows another tab as open, or other texts about it."""
         if (name, tuple(words)) != (self.open, self._words):
             self.open, self._words = name, tuple(words)
             self.refresh()
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
-        """Names left, words right, as many as fit."""
+        """Returns the bar: names on the left, as many texts as fit on the right."""
         colors, width = palette(self.app), self.size.width
         left: list[tuple[str, Style]] = [("├─", colors.line)]
         self._places = []
@@ -82,7 +82,7 @@ class TabBar(Widget):
         return strip_of([*left, (gap, colors.line), *right], width, colors.line)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on a name opens that tab."""
+        """Opens the tab whose name was clicked."""
         for start, end, name in self._places:
             if start <= event.x < end:
                 self.post_message(self.Picked(name))

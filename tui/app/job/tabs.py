@@ -31,7 +31,7 @@ _EMPTY: Final = {"Stages": "No stage has begun yet.", "Events": "Nothing has hap
 
 
 class JobTabs(Vertical):
-    """Names of the tabs, and the open one.
+    """Holds the tabs and shows the open one.
 
     Args:
         names: the tabs there are.
@@ -41,7 +41,7 @@ class JobTabs(Vertical):
     DEFAULT_CSS = "JobTabs, JobTabs > Vertical { width: 100%; height: 1fr; }"
 
     class Changed(Message):
-        """Another tab is open, or the open one offers something else."""
+        """Another tab is open, or other actions are possible on it."""
 
     def __init__(self, names: Sequence[str], job: JobRecord | None) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class JobTabs(Vertical):
         self._words: dict[str, tuple[str, ...]] = {}
 
     def compose(self) -> ComposeResult:
-        """The first tab is there from the first frame on."""
+        """Yields the bar and the first tab, which belongs to the first frame."""
         if self.job is not None:
             self.panels[self.tab] = self._make(self.tab, self.job)
         yield self.title
@@ -61,7 +61,7 @@ class JobTabs(Vertical):
         yield self.room
 
     def begin(self) -> None:
-        """Fill the first tab, once all of the page is there."""
+        """Fills the first tab, once the page is mounted."""
         self._opened(self.tab)
 
     @property
@@ -72,7 +72,7 @@ class JobTabs(Vertical):
     # -- opening ------------------------------------------------------------------------------
 
     async def open(self, name: str) -> None:
-        """Show a tab; it is made the first time."""
+        """Shows a tab; makes it the first time."""
         if self.job is None:
             return
         for other, panel in self.panels.items():
@@ -83,12 +83,12 @@ class JobTabs(Vertical):
         self._opened(name)
 
     async def step(self, step: int) -> None:
-        """Show the tab so many further to the right."""
+        """Shows the tab so many places to the right."""
         names = self.title.names
         await self.open(names[(names.index(self.tab) + step) % len(names)])
 
     def add_diagnosis(self) -> bool:
-        """Offer the diagnosis as well; whether it was not offered before."""
+        """Adds the Diagnosis tab; returns whether it was missing."""
         if DIAGNOSIS in self.title.names:
             return False
         self.title.names = (DIAGNOSIS, *TABS)
@@ -115,12 +115,12 @@ class JobTabs(Vertical):
     # -- filling ------------------------------------------------------------------------------
 
     def show(self, job: JobRecord) -> None:
-        """The job has changed."""
+        """Shows another state of the job."""
         self.job = job
         self.fill()
 
     def fill(self) -> None:
-        """Bring the open tab up to date."""
+        """Fills the open tab again."""
         panel, job = self.panel, self.job
         if panel is None or job is None:
             return
@@ -162,7 +162,7 @@ class JobTabs(Vertical):
         self._say("Files", (where, f"{plural(len(files), 'file')} · {size(total)}", *away))
 
     def compare(self, other: JobRecord | None) -> None:
-        """Compare with another job, or no more."""
+        """Compares with another job; None ends it."""
         self.compared = other
         metrics = self.panels.get("Metrics")
         if isinstance(metrics, MetricsPanel):
@@ -191,23 +191,23 @@ class JobTabs(Vertical):
 
     @property
     def panel(self) -> Widget | None:
-        """The open tab's widget."""
+        """The widget of the open tab."""
         return self.panels.get(self.tab)
 
     @property
     def file(self) -> FileRecord | None:
-        """The file that the cursor is on."""
+        """The file under the cursor."""
         return self.panel.file if isinstance(self.panel, FileList) else None
 
     @property
     def entry(self) -> Entry | None:
-        """The line of words that the cursor is on."""
+        """The text line under the cursor; None on an empty one."""
         panel = self.panel
         current = panel.current if isinstance(panel, PieceList) else None
         return current if current is not None and current.text.strip() else None
 
     def copy_text(self) -> str:
-        """What the cursor is on, to be copied; empty where that is nothing."""
+        """Returns what `y` copies: what the cursor is on; empty for nothing."""
         panel = self.panel
         if isinstance(panel, FileList) and panel.file is not None:
             return str(self.context.outputs / panel.file.path)
@@ -218,7 +218,7 @@ class JobTabs(Vertical):
         return ""
 
     def step_back(self) -> bool:
-        """Undo a selection, filter or the like in the open tab; False when there is none."""
+        """Undoes a selection or filter in the open tab; returns whether there was one."""
         panel = self.panel
         inner = panel.view if isinstance(panel, LogPanel) else panel
         step_back = getattr(inner, "step_back", None)

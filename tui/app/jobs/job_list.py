@@ -59,7 +59,7 @@ _LIVE: Final = ("progress", "step", "loss", "eta")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A column with its place."""
+    """A column with its position and width in cells."""
 
     column: Column
     start: int
@@ -67,7 +67,7 @@ class Placed:
 
 
 def place_columns(width: int) -> tuple[Placed, ...]:
-    """Columns that fit into `width` cells, widened to fill it."""
+    """Returns the columns that fit into `width` cells, widened to fill it."""
     shown = [column for column in COLUMNS if column.from_width <= width]
     room = width - _GUTTER - 1 - _GAP * (len(shown) - 1)
     while len(shown) > 3 and sum(column.width for column in shown) > room:
@@ -90,13 +90,13 @@ def place_columns(width: int) -> tuple[Placed, ...]:
 
 
 def bar(percent: float, width: int) -> str:
-    """A progress bar; its open part is left blank, which a slow line thanks us for."""
+    """Returns a progress bar; its open part is blank, which costs few bytes on a slow line."""
     halves = round(max(0.0, min(100.0, percent)) / 100 * width * 2)
     return fit("━" * (halves // 2) + ("╸" if halves % 2 else ""), width)
 
 
 class JobList(VirtualList):
-    """The jobs of a `JobsModel`."""
+    """Lists the jobs of a `JobsModel`."""
 
     HEADER: ClassVar = 1
 
@@ -116,7 +116,7 @@ class JobList(VirtualList):
 
     @property
     def count(self) -> int:
-        """How many jobs the filter leaves."""
+        """The number of jobs that match the filter."""
         return len(self.model.ids)
 
     @property
@@ -127,17 +127,17 @@ class JobList(VirtualList):
 
     @property
     def row(self) -> JobRow | None:
-        """The line under the cursor."""
+        """The row under the cursor."""
         return self.model.row(self.index)
 
     def reload(self) -> None:
-        """Read the order again; the cursor stays on its job."""
+        """Reads the order again; the cursor stays on its job."""
         job_id, before = self.job_id, self.index
         self.model.reload()
         self.settle(job_id, before)
 
     def settle(self, job_id: str | None, before: int) -> None:
-        """After a change of order: the cursor follows its job, or stays at its line."""
+        """Puts the cursor on its job after a change of order, or leaves it at its line."""
         place = self.model.position(job_id) if job_id else None
         self.index = max(0, min(before if place is None else place, self.count - 1))
         if self.top and place is not None:  # at the very top, new jobs shall be seen
@@ -148,14 +148,14 @@ class JobList(VirtualList):
             self.post_message(self.Moved(self, self.index))
 
     def redraw(self, job_ids: frozenset[str]) -> None:
-        """Draw the lines of these jobs again, where they are on screen."""
+        """Redraws the lines of these jobs, where they are on screen."""
         ids = self.model.ids
         for index in self.shown_lines():
             if ids[index] in job_ids:
                 self._refresh_line(index)
 
     def redraw_running(self) -> bool:
-        """Draw lines whose figures move with time; whether there were any."""
+        """Redraws the lines whose figures move with time; returns whether there were any."""
         found = False
         for index in self.shown_lines():
             row = self.model.row(index)
@@ -165,13 +165,13 @@ class JobList(VirtualList):
         return found
 
     def header_clicked(self, x: int) -> None:
-        """Sort by the heading that was clicked."""
+        """Posts that the user wants the order of the clicked heading."""
         for placed in self._columns(self.size.width - 2):
             if placed.start <= x - 1 < placed.start + placed.width:
                 self.post_message(self.SortWanted(placed.column.sort))
 
     def empty_lines(self) -> list[str]:
-        """What to press when there is nothing to see."""
+        """Returns the message for an empty list."""
         if self.model.problem is not None:
             return [self.model.problem.message, "", self.model.problem.advice]
         if self.model.filter.text.strip():
@@ -190,7 +190,7 @@ class JobList(VirtualList):
         return self._placed
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
-        """The headings, the sorted one with an arrow."""
+        """Returns the headings, the sorted one with an arrow."""
         pieces: list[Piece] = [(" " * _GUTTER, colors.dim)]
         for placed in self._columns(width):
             title = placed.column.title
@@ -203,7 +203,7 @@ class JobList(VirtualList):
         return pieces
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """A job."""
+        """Returns the line of a job."""
         row = self.model.row(index)
         if row is None:
             return [("    (removed)", colors.dim)]
@@ -234,7 +234,7 @@ class JobList(VirtualList):
         return last.start + last.width
 
     def _words(self, row: JobRow, colors: Palette) -> tuple[str, Style]:
-        """What a job without a progress bar says instead."""
+        """Returns the text of a job without a progress bar."""
         now = self._clock()
         if row.status.is_active and (mark := self.model.unheard.get(row.job_id)) is not None:
             return formatting.unheard(mark.why, mark.since), colors.warn

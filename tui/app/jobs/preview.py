@@ -1,4 +1,4 @@
-"""The selected job in short: its loss curve and the last lines of its log."""
+"""The preview of a job: its loss curve and the last lines of its log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class TailView(Widget):
-    """The last lines of a log, as many as fit."""
+    """Shows the last lines of a log, as many as fit."""
 
     ALLOW_SELECT = False
 
@@ -37,13 +37,13 @@ class TailView(Widget):
         self.lines: list[str] = []
 
     def set(self, lines: list[str]) -> None:
-        """Show other lines."""
+        """Shows other lines."""
         if lines != self.lines:
             self.lines = lines
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One line, coloured by its tag."""
+        """Returns a line, coloured by its tag."""
         colors = palette(self.app)
         width = self.size.width
         shown = self.lines[-self.size.height :]
@@ -62,7 +62,7 @@ class TailView(Widget):
 
 
 class JobPreview(Vertical):
-    """A joined panel under the list."""
+    """Shows the job under the cursor of the list."""
 
     def __init__(self, context: AppContext) -> None:
         super().__init__(id="preview")
@@ -72,14 +72,14 @@ class JobPreview(Vertical):
         self.display = False
 
     def compose(self) -> ComposeResult:
-        """Edge, curve, tail."""
+        """Yields title, curve and tail."""
         yield PanelTitle(joined=True, id="preview-title")
         with Horizontal(id="preview-body"):
             yield Vertical(id="preview-chart")
             yield TailView()
 
     def show(self, job_id: str | None) -> None:
-        """Show a job; None shows an empty panel."""
+        """Shows a job; None shows an empty panel."""
         title = self.query_one("#preview-title", PanelTitle)
         tail = self.query_one(TailView)
         try:
@@ -96,11 +96,11 @@ class JobPreview(Vertical):
         self._curve(job)
 
     def log_region(self) -> Region:
-        """Where the log lines stand on the screen."""
+        """Returns the region of the log lines on the screen."""
         return self.query_one(TailView).region
 
     def _curve(self, job: JobRecord | None) -> None:
-        """Draw the loss; the chart is only made when there is the first curve to draw."""
+        """Draws the loss; the chart is made, and its module imported, for the first curve."""
         from tui.app.chart.data import Series
 
         series: list[Any] = []
@@ -120,7 +120,7 @@ class JobPreview(Vertical):
 
 
 def headline(job: JobRecord) -> tuple[str, ...]:
-    """`cat-lora ─ Step 1240 of 2000 ─ epoch 13/20 ─ 1.89 s/it ─ L40S $3.51/h`."""
+    """Returns `cat-lora ─ Step 1240 of 2000 ─ epoch 13/20 ─ 1.89 s/it ─ L40S $3.51/h`."""
     parts = [job.name]
     if job.status is JobStatus.RUNNING and job.step is not None and job.total_steps:
         parts.append(f"Step {job.step:,} of {job.total_steps:,}")
@@ -140,7 +140,7 @@ def headline(job: JobRecord) -> tuple[str, ...]:
 
 
 def log_tail(path: Path, lines: int) -> list[str]:
-    """The newest lines that say something, oldest first, safe to show.
+    """Returns the newest lines that are not blank, the oldest first, safe to show.
 
     Blank lines between them are left out. A file that is missing or empty gives no lines.
     """

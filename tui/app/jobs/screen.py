@@ -33,7 +33,7 @@ _NEEDS_JOB: Final = frozenset({"open", "cancel", "collect", "publish", "delete",
 
 
 class JobsScreen(AppScreen):
-    """The home screen."""
+    """The home screen; all other screens lie over it."""
 
     ACTIONS: ClassVar = JOBS
     MOVES: ClassVar = MOVE
@@ -49,7 +49,7 @@ class JobsScreen(AppScreen):
         self.folded = False
 
     def body(self) -> Iterable[Widget]:
-        """Title, list, preview."""
+        """Makes title, list and preview."""
         self._actions = JobActions(self.context)
         self.list = JobList(self.context.model, self.context.clock)
         self.jobs_title = PanelTitle(id="jobs-title")
@@ -57,7 +57,7 @@ class JobsScreen(AppScreen):
         return (self.jobs_title, self.list, self.preview)
 
     def on_mount(self) -> None:
-        """Show the last known jobs at once, then follow the changes."""
+        """Shows the jobs of the store at once, then follows the changes."""
         super().on_mount()
         self.context.model.reload()
         place = self.context.model.position(self.context.saved_view.job)
@@ -93,7 +93,7 @@ class JobsScreen(AppScreen):
             self.update_footer()
 
     def _reorder_when_quiet(self) -> None:
-        """Sort again, but not while somebody is pressing keys: rows must not jump away."""
+        """Sorts again, but not while keys are being pressed: rows must not jump away."""
         self._reorder = None
         wait = self.context.last_key + _QUIET - time.monotonic()
         if wait > 0:
@@ -104,7 +104,7 @@ class JobsScreen(AppScreen):
         self.update_footer()
 
     def on_screen_resume(self) -> None:
-        """Catch up after another screen was on top."""
+        """Shows what has changed while another screen was on top."""
         super().on_screen_resume()
         if self._stale:
             self._stale = False
@@ -114,7 +114,7 @@ class JobsScreen(AppScreen):
             self._tick_while_running()
 
     def _tick_while_running(self) -> None:
-        """Money and time of running jobs move once a second; without such jobs nothing does."""
+        """Redraws time and cost of running jobs once a second; without such jobs no timer runs."""
         if self._ticking is None and any(
             self.context.model.counts.get(state) for state in (JobStatus.RUNNING, JobStatus.QUEUED)
         ):
@@ -166,11 +166,11 @@ class JobsScreen(AppScreen):
             self.preview.show(self.list.job_id)
 
     def log_region(self) -> Region:
-        """Where the preview shows lines of a log; empty while it is folded."""
+        """Returns the region of the preview's log lines; empty while it is folded."""
         return self.preview.log_region() if self.preview.display else Region()
 
     def on_resize(self, event: events.Resize) -> None:
-        """The preview folds away where the list needs the room."""
+        """Folds the preview where the list needs the room."""
         super().on_resize(event)
         self._fold(event.size.height)
 
@@ -183,11 +183,11 @@ class JobsScreen(AppScreen):
     # -- what can be done ---------------------------------------------------------------------
 
     def command_job(self) -> str | None:
-        """The job under the cursor."""
+        """Returns the job under the cursor."""
         return self.list.job_id
 
     def why_not(self, action: Action) -> str:
-        """Reasons by action."""
+        """Returns why an action cannot be done now; empty when it can."""
         name = action.name
         row = self.list.row
         if name in _NEEDS_JOB and row is None:
@@ -211,16 +211,16 @@ class JobsScreen(AppScreen):
 
     @on(VirtualList.Opened)
     def do_open(self) -> None:
-        """Go to the job's own page."""
+        """Opens the page of the job under the cursor."""
         if self.list.job_id:
             self.context.open_job(self.list.job_id)
 
     def do_new(self) -> None:
-        """Go to the form."""
+        """Opens the form for a new job."""
         self.context.new_job()
 
     def do_mark(self) -> None:
-        """Mark or unmark, and go one line down."""
+        """Marks or unmarks the job and goes one line down."""
         job_id = self.list.job_id
         if job_id is None:
             return
@@ -231,19 +231,19 @@ class JobsScreen(AppScreen):
         self.update_footer()
 
     def do_unmark(self) -> None:
-        """Take all marks away."""
+        """Removes all marks."""
         self.context.model.marks.clear()
         self.list.refresh()
         self._headline()
         self.update_footer()
 
     def do_sort(self) -> None:
-        """The next column."""
+        """Sorts by the next column."""
         here = SORTS.index(self.context.model.sort)
         self._sort(SORTS[(here + 1) % len(SORTS)], None)
 
     def do_reverse(self) -> None:
-        """The other way round."""
+        """Reverses the order."""
         self._sort(self.context.model.sort, not self.context.model.descending)
 
     @on(JobList.SortWanted)
@@ -258,14 +258,14 @@ class JobsScreen(AppScreen):
         self._headline()
 
     def do_fold(self) -> None:
-        """Hide or show the preview."""
+        """Hides or shows the preview."""
         self.folded = not self.folded
         self._fold(self.size.height)
 
     # -- filter -------------------------------------------------------------------------------
 
     async def do_filter(self) -> None:
-        """Open the filter line with the current filter."""
+        """Opens the filter line with the present filter."""
         from tui.app.widgets.filter_line import FilterLine
 
         line = FilterLine(self.context.model.filter.text)
@@ -274,11 +274,11 @@ class JobsScreen(AppScreen):
 
     @property
     def filter_text(self) -> str:
-        """What the list is narrowed by."""
+        """The filter as typed."""
         return self.context.model.filter.text
 
     def filter_by(self, text: str) -> None:
-        """Narrow the list as the text is typed."""
+        """Narrows the list as the text is typed."""
         job_id, before = self.list.job_id, self.list.index
         self.context.model.set_filter(text)
         self.list.settle(job_id, before)
@@ -286,12 +286,12 @@ class JobsScreen(AppScreen):
         self.update_footer()
 
     async def close_filter(self, line: FilterLine) -> None:
-        """Back to the list; the filter stays."""
+        """Goes back to the list; the filter stays."""
         await line.remove()
         self.list.focus()
 
     def do_clear(self) -> None:
-        """One step back: the filter, then the marks."""
+        """Clears the filter, else the marks."""
         if self.context.model.filter.text.strip():
             self.filter_by("")
         elif self.context.model.marks:
@@ -303,34 +303,34 @@ class JobsScreen(AppScreen):
         return self.context.model.marked_or(self.list.job_id)
 
     def do_cancel(self) -> None:
-        """Ask, then cancel."""
+        """Asks, then cancels the marked jobs or the one under the cursor."""
         self._actions.cancel(self._targets())
 
     def do_delete(self) -> None:
-        """Ask, then remove records."""
+        """Asks, then deletes the records."""
         self._actions.delete(self._targets())
 
     def do_collect(self) -> None:
-        """Fetch files."""
+        """Fetches the files of the jobs."""
         self._actions.collect(self._targets())
 
     def do_publish(self) -> None:
-        """Ask what and where to."""
+        """Asks what to publish and where to."""
         from tui.app.publishing.publish_form import publish_jobs
 
         publish_jobs(self.context, self._targets())
 
     def do_sync(self) -> None:
-        """Bring in jobs from elsewhere."""
+        """Brings in jobs that were started elsewhere."""
         self._actions.sync()
 
     def do_web(self) -> None:
-        """Show and copy the address."""
+        """Copies the address of the job's page at Replicate and shows it."""
         if self.list.job_id:
             self._actions.web(self.list.job_id)
 
     def do_copy(self) -> None:
-        """Copy the id."""
+        """Copies the job's id."""
         if self.list.job_id:
             self.context.copy(self.list.job_id)
 

@@ -1,4 +1,4 @@
-"""Every action of the app, in one place.
+"""Every action of the app: its id, keys, help and command line.
 
 Key bindings, the footer, the `?` help, the command palette and the command line that does the same
 are all made from this registry, so none of them can say something else than the others. What an
@@ -17,7 +17,7 @@ PROGRAM: Final = "simpletuner-tui"
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing a person can do.
+    """An action of the user.
 
     Attributes:
         id: `<group>.<name>`, the name used in settings (`[ui.keys]`).
@@ -48,7 +48,7 @@ class Action:
 
     @property
     def method(self) -> str:
-        """The method that does it."""
+        """The name of the screen's or the app's method that does it."""
         return f"do_{self.name}"
 
 
@@ -233,7 +233,7 @@ REGISTRY: Final = (*APP, *MOVE, *JOBS, *CLOUD, *PUBLISHING)
 
 
 def by_id(actions: Iterable[Action], action_id: str) -> Action:
-    """The action with that id.
+    """Returns the action with that id.
 
     Raises:
         KeyError: there is none.
@@ -245,7 +245,7 @@ def by_id(actions: Iterable[Action], action_id: str) -> Action:
 
 
 def in_footer(actions: Iterable[Action]) -> Iterator[Action]:
-    """Actions that the footer shows, the most important first."""
+    """Returns the actions that the footer shows, the most important first."""
     shown = [action for action in actions if action.footer]
     return iter(sorted(shown, key=lambda action: action.footer))
 

@@ -1,4 +1,4 @@
-"""Which key does what, after the user's own wishes, and what is wrong with those wishes."""
+"""The keys of the actions, with the user's changes, and the errors in those."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _NAMES: Final = {name: text for text, name in _WRITTEN.items()}
 
 
 def shown(key: str) -> str:
-    """A key as people write it: `?`, `esc`, `ctrl+n`."""
+    """Returns a key as people write it: `?`, `esc`, `ctrl+n`."""
     return _NAMES.get(key, key)
 
 
 def typed(text: str) -> str:
-    """Textual's name of a key that a person wrote."""
+    """Returns Textual's name of a key as people write it."""
     return _WRITTEN.get(text.strip(), text.strip())
 
 
 @dataclass(frozen=True, slots=True)
 class KeyProblem:
-    """A wish in `[ui.keys]` that cannot be followed.
+    """An entry of `[ui.keys]` that cannot be used.
 
     Attributes:
         action_id: the entry's name.
@@ -53,12 +53,12 @@ class KeyProblem:
 
 
 class KeyMap:
-    """The registry with the user's keys in place."""
+    """The actions with the user's keys."""
 
     def __init__(
         self, wishes: Mapping[str, str] | None = None, registry: Iterable[Action] = ALL
     ) -> None:
-        """Apply `wishes` (`"jobs.cancel" = "x"`, several keys separated by spaces)."""
+        """Applies the user's entries (`"jobs.cancel" = "x"`, several keys separated by spaces)."""
         self.problems: list[KeyProblem] = []
         self._registry = tuple(registry)
         self._actions = {action.id: action for action in self._registry}
@@ -88,7 +88,7 @@ class KeyMap:
         self._actions[action_id] = replace(action, keys=keys)
 
     def _holder(self, key: str, wanting: Action) -> Action | None:
-        """The action that would hear `key` on the same screen as `wanting`."""
+        """Returns the action that `key` already does on the same screen as `wanting`."""
         everywhere = ("app", "move")
         for action in self._actions.values():
             if action.id == wanting.id or key not in action.keys:
@@ -99,11 +99,11 @@ class KeyMap:
         return None
 
     def resolve(self, actions: Iterable[Action]) -> tuple[Action, ...]:
-        """The same actions with their keys after remapping."""
+        """Returns the actions with the user's keys."""
         return tuple(self._actions.get(action.id, action) for action in actions)
 
     def textual_keymap(self) -> dict[str, str]:
-        """What differs from the default keys, in the form `App.set_keymap` takes.
+        """Returns what differs from the default keys, in the form that `App.set_keymap` takes.
 
         Textual applies a keymap anew at every key press, so an empty one is worth having.
         """
@@ -116,7 +116,7 @@ class KeyMap:
 
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:
-    """Textual bindings of actions; what each does is decided by the screen's `action_perform`."""
+    """Returns Textual bindings that call the `action_perform` of the screen."""
     from textual.binding import Binding
 
     return [
@@ -133,7 +133,7 @@ def bindings(actions: Iterable[Action]) -> list[BindingType]:
 
 
 class DoublePress:
-    """Tells a first press from a second one.
+    """Tells the second of two presses of a key from the first.
 
     There is no time limit: on a slow line the two presses may arrive seconds apart, and nobody who
     presses `g` and then nothing else wants anything but the first line. Another move between
@@ -144,10 +144,10 @@ class DoublePress:
         self._first = False
 
     def __call__(self) -> bool:
-        """The key was pressed; whether it was for the second time."""
+        """Counts a press; returns whether it is the second one."""
         self._first = not self._first
         return not self._first
 
     def forget(self) -> None:
-        """Something else was pressed."""
+        """Makes the next press the first one again."""
         self._first = False

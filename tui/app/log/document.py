@@ -1,4 +1,4 @@
-"""A log file with what is being looked for in it. No drawing here, and no event loop."""
+"""A log file with the query and the filter over it; no drawing, no event loop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NOW: Final = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for.
+    """A search text.
 
     Attributes:
         text: as typed.
@@ -50,11 +50,11 @@ class Query:
 
     @property
     def ignores_case(self) -> bool:
-        """A plain text in lower case finds both cases, an expression what it says."""
+        """Whether case is ignored: for a plain text in lower case, never for an expression."""
         return not self.regex and self.text == self.text.lower()
 
     def marks(self) -> re.Pattern[str]:
-        """Finds the hits in a line that is shown."""
+        """Returns the pattern that marks hits in a line on screen."""
         if self.regex:
             return re.compile(self.text)
         flags = re.IGNORECASE | re.ASCII if self.ignores_case else re.NOFLAG
@@ -86,7 +86,7 @@ class LogDocument:
     # -- what is looked for -------------------------------------------------------------------
 
     def look_for(self, query: Query | None) -> None:
-        """Have another query, or none; `scan` counts its hits.
+        """Sets the query, or none; `scan` counts its hits.
 
         Raises:
             SearchError: it cannot be searched for.
@@ -104,7 +104,7 @@ class LogDocument:
             self._filter()
 
     def show(self, shown: str, *, only_hits: bool) -> None:
-        """Let other lines through; `scan` finds them.
+        """Sets which lines are shown; `scan` finds them.
 
         Args:
             shown: one of `SHOWN`.
@@ -124,7 +124,7 @@ class LogDocument:
         self.lines = AllLines(self.log) if finder is None else SomeLines(self.log, self.kept)
 
     def scan(self, cancel: Event | None = None) -> None:
-        """Find filtered lines and count hits in what was not looked at yet."""
+        """Finds filtered lines and counts hits in the part that was not scanned yet."""
         with self._scanning:  # one that was cancelled may not have ended yet
             finder, kept = self._sieve
             if finder is not None:
@@ -137,7 +137,7 @@ class LogDocument:
                 self.hits, self._counted = hits, size
 
     def first_hit(self, place: int, cancel: Event | None = None) -> int | None:
-        """The hit at or below a byte that is nearest to it, or else the last one above."""
+        """Returns the first hit at or below a byte, else the last one above."""
         search = self.search
         if search is None:
             return None
@@ -146,7 +146,7 @@ class LogDocument:
 
     @property
     def pending(self) -> int:
-        """Bytes that a scan has to go through yet."""
+        """The number of bytes that are not scanned yet."""
         left = 0
         if self._sieve[0] is not None:
             left += self.log.size - self.kept.scanned
@@ -156,18 +156,18 @@ class LogDocument:
 
     @property
     def is_short(self) -> bool:
-        """Whether the whole file can be looked through between two key presses."""
+        """Whether the whole file can be scanned between two key presses."""
         return self.log.size <= _NOW
 
     @property
     def scan_is_short(self) -> bool:
-        """Whether what is left to scan can be."""
+        """Whether the rest can be scanned between two key presses."""
         return self.pending <= _NOW
 
     # -- the file -----------------------------------------------------------------------------
 
     def refresh(self) -> int | None:
-        """Look at the file again.
+        """Reads how the file has changed.
 
         Returns:
             About how many lines are new, None when nothing has changed, -1 when it starts anew.

@@ -1,4 +1,4 @@
-"""Which lines of a log a filter lets through, found piece by piece so that a thread can do it."""
+"""The lines of a log that a filter lets through, found piece by piece in a thread."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BAR: Final = b"%|"
 
 @dataclass(slots=True)
 class FilteredLines:
-    """Lines that were let through, in order.
+    """The lines that match a filter, in order.
 
     Attributes:
         starts: where each begins.
@@ -47,7 +47,7 @@ class FilteredLines:
 
 
 def sift(log: LogFile, finder: Finder, kept: FilteredLines, cancel: Event | None = None) -> None:
-    """Add to `kept` what `finder` finds in the part of the file that was not looked at yet."""
+    """Adds to `kept` what `finder` finds in the part of the file that was not scanned yet."""
     source = log.source
     if source is None:
         return
@@ -63,12 +63,12 @@ def sift(log: LogFile, finder: Finder, kept: FilteredLines, cancel: Event | None
 
 
 def lines_with(pattern: re.Pattern[bytes]) -> Finder:
-    """Finds every line in which a pattern occurs."""
+    """Returns a finder of the lines in which a pattern occurs."""
     return lambda data: _lines_of(data, (found.start() for found in pattern.finditer(data)))
 
 
 def lines_hit(search: LogSearch) -> Finder:
-    """Finds every line with a hit of a search."""
+    """Returns a finder of the lines with a hit of a search."""
     return lambda data: _lines_of(data, (place for place, _ in search.find_in(data)))
 
 
@@ -84,7 +84,7 @@ def _lines_of(data: bytes, places: Iterator[int]) -> Iterator[tuple[int, int]]:
 
 
 def without_bars(data: bytes) -> Iterator[tuple[int, int]]:
-    """Finds every line that ends up as no progress bar and not empty."""
+    """Finds every line that is neither empty nor, as last drawn, a progress bar."""
     at = 0
     for line in data.split(b"\n"):
         shown = last_drawing(line)
@@ -94,7 +94,7 @@ def without_bars(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def both(first: Finder, second: Finder) -> Finder:
-    """Finds lines that two finders find, for the place of the second."""
+    """Returns a finder of the lines that two finders find, at the place of the second."""
 
     def find(data: bytes) -> Iterator[tuple[int, int]]:
         starts = {start for start, _ in first(data)}
@@ -104,7 +104,7 @@ def both(first: Finder, second: Finder) -> Finder:
 
 
 def find_step(log: LogFile, step: int, cancel: Event | None = None) -> int | None:
-    """The byte where the first line about this step, or the first later one, is; None without."""
+    """Returns the byte of the first line about a step or a later one; None without one."""
     source = log.source
     for start, data, _ in pieces(source, 0, source.size) if source is not None else ():
         if cancel is not None and cancel.is_set():
@@ -116,26 +116,26 @@ def find_step(log: LogFile, step: int, cancel: Event | None = None) -> int | Non
 
 
 class Lines(Protocol):
-    """A way through the lines of a file; a line is named by the byte it begins at."""
+    """Reads lines of a file; a line is named by the byte it begins at."""
 
     def at(self, offset: int) -> LogLine | None:
-        """The line that begins at a byte, if it is shown."""
+        """Returns the line that begins at a byte; None if it is not shown."""
         ...
 
     def after(self, offset: int, count: int) -> list[LogLine]:
-        """So many lines from the one that begins at a byte."""
+        """Returns so many lines, the first one beginning at a byte."""
         ...
 
     def before(self, offset: int, count: int) -> list[LogLine]:
-        """So many lines above the one that begins at a byte."""
+        """Returns so many lines above the one that begins at a byte."""
         ...
 
     def tail(self, count: int) -> list[LogLine]:
-        """The last lines."""
+        """Returns the last lines."""
         ...
 
     def nearest(self, place: int) -> LogLine | None:
-        """The line around a byte, or else the one before it, or else the first."""
+        """Returns the line around a byte, else the one before it, else the first."""
         ...
 
 
@@ -146,28 +146,28 @@ class AllLines:
         self._log = log
 
     def at(self, offset: int) -> LogLine | None:
-        """The line that begins at a byte."""
+        """Returns the line that begins at a byte."""
         return next(iter(self._log.after(offset, 1)), None)
 
     def after(self, offset: int, count: int) -> list[LogLine]:
-        """So many lines from a byte on."""
+        """Returns so many lines from a byte on."""
         return self._log.after(offset, count)
 
     def before(self, offset: int, count: int) -> list[LogLine]:
-        """So many lines above a byte."""
+        """Returns so many lines above a byte."""
         return self._log.before(offset, count)
 
     def tail(self, count: int) -> list[LogLine]:
-        """The last lines."""
+        """Returns the last lines."""
         return self._log.tail(count)
 
     def nearest(self, place: int) -> LogLine | None:
-        """The line around a byte; at the end of the file the last one."""
+        """Returns the line around a byte; at the end of the file the last one."""
         return self.at(self._log.line_start(place)) or next(iter(self.tail(1)), None)
 
 
 class SomeLines:
-    """Lines that a filter let through, drawn as they were where it found them."""
+    """The lines that match a filter; of a redrawn line, the drawing that matched."""
 
     def __init__(self, log: LogFile, kept: FilteredLines) -> None:
         self._log = log
@@ -182,27 +182,27 @@ class SomeLines:
         ]
 
     def at(self, offset: int) -> LogLine | None:
-        """The line that begins at a byte, if it is one of these."""
+        """Returns the line that begins at a byte; None if it does not match."""
         index = bisect_left(self._kept.starts, offset)
         line = next(iter(self._pick(index, index + 1)), None)
         return line if line is not None and line.offset == offset else None
 
     def after(self, offset: int, count: int) -> list[LogLine]:
-        """So many lines from a byte on."""
+        """Returns so many lines from a byte on."""
         index = bisect_left(self._kept.starts, offset)
         return self._pick(index, index + count)
 
     def before(self, offset: int, count: int) -> list[LogLine]:
-        """So many lines above a byte."""
+        """Returns so many lines above a byte."""
         index = bisect_left(self._kept.starts, offset)
         return self._pick(index - count, index)
 
     def tail(self, count: int) -> list[LogLine]:
-        """The last ones."""
+        """Returns the last lines."""
         index = len(self._kept.starts)
         return self._pick(index - count, index)
 
     def nearest(self, place: int) -> LogLine | None:
-        """The line around a byte, or else the one before it, or else the first."""
+        """Returns the line around a byte, else the one before it, else the first."""
         index = max(0, bisect_right(self._kept.starts, place) - 1)
         return next(iter(self._pick(index, index + 1)), None)

@@ -21,7 +21,7 @@ _MOST_MARKS: Final = 200
 
 
 def style_of(kind: LineKind, colors: Palette) -> Style:
-    """The colour of a kind of line."""
+    """Returns the style of a kind of line."""
     return {
         LineKind.STAGE: colors.accent,
         LineKind.CHECKPOINT: colors.good,
@@ -37,7 +37,7 @@ def style_of(kind: LineKind, colors: Palette) -> Style:
 
 
 def paint(text: str, colors: Palette, marks: re.Pattern[str] | None) -> Strip:
-    """One line as a strip.
+    """Returns a line as a strip.
 
     Args:
         text: the line, safe to show.
@@ -51,7 +51,7 @@ def paint(text: str, colors: Palette, marks: re.Pattern[str] | None) -> Strip:
 
 
 def _pieces(text: str, kind: LineKind, style: Style, colors: Palette) -> Iterator[Segment]:
-    """The tag, the bar and the figures of a line in tones of their own."""
+    """Yields tag, progress bar and figures of a line in tones of their own."""
     if kind is LineKind.BAR or "%|" in text:
         head, _, rest = text.partition("|")
         bar, edge, tail = rest.partition("|")
@@ -70,7 +70,7 @@ def _pieces(text: str, kind: LineKind, style: Style, colors: Palette) -> Iterato
 
 
 def _marked(strip: Strip, text: str, marks: re.Pattern[str]) -> Strip:
-    """The strip with its hits in reverse."""
+    """Returns the strip with its hits in reverse."""
     hits = islice(marks.finditer(text), _MOST_MARKS)
     spans = [found.span() for found in hits if found.end() > found.start()]
     if not spans:

@@ -1,4 +1,4 @@
-"""Finds what a log view is asked for: at once in a small file, else in a thread."""
+"""The searches of a log view: at once in a small file, else in a thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LogSeeker:
-    """Hits, filtered lines and steps of one document.
+    """Finds hits, filtered lines and training steps in a document.
 
     Args:
         owner: whose workers do what takes long.
@@ -48,12 +48,12 @@ class LogSeeker:
         self._seeking = Event()
 
     def close(self) -> None:
-        """Let threads end."""
+        """Ends the threads."""
         self._scanning.set()
         self._seeking.set()
 
     def look_for(self, text: str, place: int, *, regex: bool) -> str:
-        """Search; go to the first hit at or below a byte, or else to the last one above.
+        """Searches; goes to the first hit at or below a byte, else to the last one above.
 
         Returns:
             What is wrong with the query; empty when nothing is.
@@ -70,7 +70,7 @@ class LogSeeker:
         return ""
 
     def next_hit(self, place: int) -> None:
-        """Go to the first hit at or below a byte."""
+        """Goes to the first hit at or below a byte."""
         search = self._document.search
         if search is None:
             self._missed("search")
@@ -83,7 +83,7 @@ class LogSeeker:
         self._seek(find, "no hit")
 
     def previous_hit(self, place: int) -> None:
-        """Go to the last hit above a byte."""
+        """Goes to the last hit above a byte."""
         search = self._document.search
         if search is None:
             self._missed("search")
@@ -96,14 +96,14 @@ class LogSeeker:
         self._seek(find, "no hit")
 
     def step(self, step: int) -> None:
-        """Go to the first line about a training step."""
+        """Goes to the first line about a training step."""
         log = self._document.log
         self._seek(lambda cancel: find_step(log, step, cancel), "no step")
 
     def _seek(
         self, find: Callable[[Event], int | None], missing: str, *, scan: bool = False
     ) -> None:
-        """Find one place and go there; then, where asked for, count the rest."""
+        """Finds a place and goes there; then counts all hits, if asked."""
         self._seeking.set()
         cancel = self._seeking = Event()
         document, search = self._document, self._document.search
@@ -132,7 +132,7 @@ class LogSeeker:
         self._owner.run_worker(seek(), group="log-seek")
 
     def scan(self, what: str, then: Callable[[], None] = lambda: None) -> None:
-        """Count hits and find filtered lines in what was not looked at yet.
+        """Counts hits and finds filtered lines in the part that was not scanned yet.
 
         Args:
             what: a word for what is looked for.

@@ -34,7 +34,7 @@ _LOOKED_AT_ONCE: Final = 2_000
 
 
 class LogView(Widget, can_focus=True):
-    """A log file.
+    """Shows a log file and follows it.
 
     Args:
         path: the file; it may come later.
@@ -46,7 +46,7 @@ class LogView(Widget, can_focus=True):
     BINDINGS: ClassVar = bindings((*MOVE, *LOG))
 
     class Changed(Message):
-        """What is said about the log (its title) is out of date."""
+        """The title of the log is out of date."""
 
     class Wanted(Message):
         """An action that needs more than the view: a line to type in, another program, words.
@@ -74,13 +74,13 @@ class LogView(Widget, can_focus=True):
 
     @property
     def busy(self) -> str:
-        """What a thread is looking for; empty when none is."""
+        """What a thread searches for; empty when none does."""
         return self.seeker.busy
 
     # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Number the lines behind the first frame."""
+        """Starts to number the lines, once the first frame is out."""
         self.call_after_refresh(self._begin_numbering)
 
     def _begin_numbering(self) -> None:
@@ -90,12 +90,12 @@ class LogView(Widget, can_focus=True):
         self.post_message(self.Changed())  # may come from a thread
 
     def on_unmount(self) -> None:
-        """Let threads end."""
+        """Ends the threads and closes the file."""
         self.seeker.close()
         self.document.log.close()
 
     def live(self, on: bool) -> None:
-        """Look at the file four times a second, or no more."""
+        """Begins or ends looking at the file four times a second."""
         if on and self._timer is None:
             self._timer = self.set_interval(PERIOD, self.poll)
         elif not on and self._timer is not None:
@@ -104,7 +104,7 @@ class LogView(Widget, can_focus=True):
         self.poll()
 
     def poll(self) -> None:
-        """Show what has come since the last look."""
+        """Shows what has come since the last look."""
         new = self.document.refresh()
         if new is None:
             return
@@ -118,7 +118,7 @@ class LogView(Widget, can_focus=True):
             self.changed()
 
     def changed(self) -> None:
-        """Lay out and draw again."""
+        """Lays out and draws again."""
         self.window.invalidate()
         if self.window.follow:
             self.unseen = 0
@@ -128,7 +128,7 @@ class LogView(Widget, can_focus=True):
     # -- moving -------------------------------------------------------------------------------
 
     def action_perform(self, action_id: str) -> None:
-        """Do one of the moves or one of the log's actions."""
+        """Does one of the moves or one of the log's actions."""
         group, _, name = action_id.partition(".")
         if group == "log":
             if name in _WANTED:
@@ -151,28 +151,28 @@ class LogView(Widget, can_focus=True):
         self.changed()
 
     def key_home(self) -> None:
-        """The home key needs no second press."""
+        """Goes to the top; unlike `g`, the home key needs no second press."""
         self.go_to(0)
 
     def go_to(self, position: int) -> None:
-        """Put the cursor on the line at a byte and stop following."""
+        """Puts the cursor on the line at a byte and stops following."""
         self.window.go_to(position)
         self.changed()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines down."""
+        """Scrolls three lines down."""
         event.stop()
         self.window.scroll(3)
         self.changed()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines up."""
+        """Scrolls three lines up."""
         event.stop()
         self.window.scroll(-3)
         self.changed()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on a line."""
+        """Puts the cursor on the line that was clicked."""
         rows = self.window.rows()
         if event.y < len(rows):
             self.go_to(rows[event.y].line.offset)
@@ -180,28 +180,28 @@ class LogView(Widget, can_focus=True):
     # -- actions ------------------------------------------------------------------------------
 
     def do_left(self) -> None:
-        """Scroll long lines back."""
+        """Scrolls long lines to the left."""
         self.window.sideways(-SIDEWAYS)
         self.changed()
 
     def do_right(self) -> None:
-        """Scroll long lines on."""
+        """Scrolls long lines to the right."""
         self.window.sideways(SIDEWAYS)
         self.changed()
 
     def do_wrap(self) -> None:
-        """Wrap long lines, or cut them."""
+        """Wraps long lines, or cuts them at the edge."""
         self.window.wrap = not self.window.wrap
         self.window.left = 0
         self.changed()
 
     def do_select(self) -> None:
-        """Begin a selection at the cursor, or end it."""
+        """Begins a selection at the cursor, or ends it."""
         self.window.toggle_selection()
         self.changed()
 
     def step_back(self) -> bool:
-        """Undo one of selection, filter, query; False when there is nothing of it."""
+        """Undoes selection, filter or query, in this order; returns whether there was one."""
         document = self.document
         if self.window.anchor is not None:
             self.window.anchor = None
@@ -217,7 +217,7 @@ class LogView(Widget, can_focus=True):
     # -- looking for things -------------------------------------------------------------------
 
     def look_for(self, text: str, *, regex: bool = False) -> str:
-        """Search; the cursor goes to the first hit at or below it, or else to the last one above.
+        """Searches; the cursor goes to the first hit at or below it, else to the last one above.
 
         Returns:
             What is wrong with the query; empty when nothing is.
@@ -228,19 +228,19 @@ class LogView(Widget, can_focus=True):
         return problem
 
     def do_next(self) -> None:
-        """The next hit below."""
+        """Goes to the next hit below."""
         self.seeker.next_hit(self.window.span[1])
 
     def do_previous(self) -> None:
-        """The next hit above."""
+        """Goes to the next hit above."""
         self.seeker.previous_hit(self.window.span[0])
 
     def go_to_step(self, step: int) -> None:
-        """Go to the first line about a training step."""
+        """Goes to the first line about a training step."""
         self.seeker.step(step)
 
     def do_only(self) -> None:
-        """Show only lines with hits, or all again."""
+        """Shows only lines with hits, or all again."""
         document = self.document
         if document.query is None:
             self._want("search")
@@ -248,13 +248,13 @@ class LogView(Widget, can_focus=True):
         self._show(lambda: document.show(document.shown, only_hits=not document.only_hits))
 
     def do_show(self) -> None:
-        """Let the next kind of lines through."""
+        """Changes to the next kind of shown lines."""
         document = self.document
         further = SHOWN[(SHOWN.index(document.shown) + 1) % len(SHOWN)]
         self._show(lambda: document.show(further, only_hits=document.only_hits))
 
     def _show(self, change: Callable[[], None]) -> None:
-        """Let other lines through; the cursor stays on its line, or goes to the one before it."""
+        """Shows other lines; the cursor stays on its line, or goes to the one before it."""
         window = self.window
         cursor = window.span[0]
         change()
@@ -266,21 +266,21 @@ class LogView(Widget, can_focus=True):
     # -- drawing ------------------------------------------------------------------------------
 
     def paint_again(self) -> None:
-        """Lines look different now."""
+        """Drops the painted lines: they look different now."""
         self._painted.clear()
         self.window.invalidate()
 
     def notify_style_update(self) -> None:
-        """Colours changed."""
+        """Paints again in the new colours."""
         super().notify_style_update()
         self.paint_again()
 
     def on_focus(self) -> None:
-        """The cursor appears."""
+        """Draws the cursor."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The cursor disappears."""
+        """Takes the cursor away."""
         self.refresh()
 
     def _paint(self, line: LogLine) -> Strip:
@@ -294,7 +294,7 @@ class LogView(Widget, can_focus=True):
         return strip
 
     def render_line(self, y: int) -> Strip:
-        """One row with the frame; the right edge is the scroll bar."""
+        """Returns a row with the frame; the right edge is the scroll bar."""
         colors, window, width = palette(self.app), self.window, self.size.width
         window.resize(width - 3, self.size.height)
         rows = window.rows()

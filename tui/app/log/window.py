@@ -1,4 +1,4 @@
-"""Which rows of a log are on screen, and where the cursor stands. Knows no widget."""
+"""The rows of a log on screen, the cursor and the selection; no widget."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 class LogWindow:
-    """The part of a document that is looked at.
+    """The part of a document on screen.
 
     Attributes:
         cursor: the byte at which the cursor's line begins.
@@ -57,17 +57,17 @@ class LogWindow:
     # -- rows ---------------------------------------------------------------------------------
 
     def resize(self, width: int, height: int) -> None:
-        """Have another size."""
+        """Sets the size."""
         if (width, height) != (self.width, self.height):
             self.width, self.height = max(1, width), max(1, height)
             self.invalidate()
 
     def invalidate(self) -> None:
-        """Lay out again when rows are next asked for."""
+        """Makes the next `rows` lay out again."""
         self._valid = False
 
     def rows(self) -> list[Row]:
-        """What is on screen, from the top."""
+        """Returns the rows on screen, from the top."""
         if not self._valid:
             self._valid = True
             self._lay_out()
@@ -100,7 +100,7 @@ class LogWindow:
         return rows[: self.height]
 
     def _upwards(self, line: LogLine | None) -> list[Row]:
-        """Rows that end with a line; those above a wrapped line may begin in its middle."""
+        """Returns the rows that end with a line; the first may be the middle of a wrapped line."""
         if line is None:
             return []
         rows = self._paint(line)[::-1]
@@ -122,19 +122,19 @@ class LogWindow:
     # -- moving -------------------------------------------------------------------------------
 
     def start_anew(self) -> None:
-        """The file is another one now."""
+        """Begins anew: the file is another one now."""
         self._top = 0
         self._stand_on(0)
         self.anchor, self.follow = None, True
         self.invalidate()
 
     def to_end(self) -> None:
-        """Go to the last line and stay there while lines come."""
+        """Goes to the last line and follows new ones."""
         self.follow, self.left = True, 0
         self.invalidate()
 
     def go_to(self, place: int) -> None:
-        """Put the cursor on the line at a byte, and that into the middle if it was not in sight."""
+        """Puts the cursor on the line at a byte; centres it if it was out of sight."""
         line = self.document.lines.nearest(place)
         if line is None:
             return
@@ -148,7 +148,7 @@ class LogWindow:
 
     @property
     def span(self) -> tuple[int, int]:
-        """Where what the cursor's line shows begins and ends, in bytes."""
+        """The first and the last byte of what the cursor's line shows."""
         self.rows()
         line = self.document.lines.at(self.cursor)
         if line is None:
@@ -158,7 +158,7 @@ class LogWindow:
         return self.document.log.drawing_span(line, self.place)
 
     def move(self, count: int) -> bool:
-        """Move the cursor by lines and scroll as little as needed; whether it moved."""
+        """Moves the cursor by lines, scrolls as little as needed; returns whether it moved."""
         self.rows()
         line = self._walk(self.cursor, count)
         if line is None or line.offset == self.cursor:
@@ -173,7 +173,7 @@ class LogWindow:
         return True
 
     def _walk(self, offset: int, count: int) -> LogLine | None:
-        """The line so many further, or the one where there are no more."""
+        """Returns the line so many further on, or the last one that way."""
         lines = self.document.lines
         here = lines.at(offset) or lines.nearest(offset)
         if here is None:
@@ -183,7 +183,7 @@ class LogWindow:
         return next(iter(lines.before(here.offset, -count)), here)
 
     def turn_page(self, down: bool) -> None:
-        """A page down or up, the cursor keeping its place on the screen."""
+        """Turns a page down or up; the cursor keeps its place on the screen."""
         before = self.rows()
         if not before:
             return
@@ -201,7 +201,7 @@ class LogWindow:
         self.invalidate()
 
     def scroll(self, lines: int) -> None:
-        """Move the screen; the cursor stays where it is as long as that is in sight."""
+        """Scrolls; the cursor stays on its line as long as that is in sight."""
         rows = self.rows()
         line = self._walk(rows[0].line.offset, lines) if rows else None
         if line is None:
@@ -214,7 +214,7 @@ class LogWindow:
             self._stand_on(offsets[0] if self.cursor < offsets[0] else offsets[-1])
 
     def sideways(self, cells: int) -> None:
-        """Move long lines."""
+        """Scrolls long lines sideways."""
         longest = max((row.strip.cell_length for row in self.rows()), default=0)
         if not self.wrap and (cells < 0 or longest > SIDEWAYS):
             self.left = max(0, self.left + cells)
@@ -223,20 +223,20 @@ class LogWindow:
     # -- selection ----------------------------------------------------------------------------
 
     def toggle_selection(self) -> None:
-        """Begin a selection at the cursor, or end it."""
+        """Begins a selection at the cursor, or ends it."""
         self.rows()
         self.follow = False
         self.anchor = self.cursor if self.anchor is None else None
 
     def is_selected(self, offset: int) -> bool:
-        """Whether a line is part of the selection."""
+        """Returns whether a line is part of the selection."""
         if self.anchor is None:
             return False
         low, high = sorted((self.anchor, self.cursor))
         return low <= offset <= high
 
     def selected(self) -> list[str]:
-        """The lines of the selection, or the cursor's as it is shown; at most `COPY_LIMIT`."""
+        """Returns the selected lines, else the cursor's as it is shown; at most `COPY_LIMIT`."""
         rows = self.rows()
         if self.anchor is None:
             return [row.line.text for row in rows if row.line.offset == self.cursor][:1]

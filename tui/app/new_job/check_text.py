@@ -1,4 +1,4 @@
-"""What a check found, in lines for the pane, the consent and the dry run."""
+"""The answer of a check as text: for the checks pane, the consent and the dry run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GLYPHS: Final = {"ok": ("✓ ", "good"), "warn": ("! ", "warn"), "error": ("✗ 
 
 
 def check_entries(answer: Answer, width: int) -> list[Entry]:
-    """Every finding, errors first, with what to do about it; then the estimate."""
+    """Returns every finding with its advice, errors first, then the estimate."""
     lines: list[Entry] = []
     for check in answer.get("checks") or ():
         glyph, tone = GLYPHS.get(str(check.get("level")), GLYPHS["warn"])
@@ -35,7 +35,7 @@ def check_entries(answer: Answer, width: int) -> list[Entry]:
 
 
 def estimate_words(answer: Answer) -> str:
-    """`about 64 min (40 to 90 min), $3.70 ($2.30 to $5.20)`."""
+    """Returns the estimate: `about 64 min (40 to 90 min), $3.70 ($2.30 to $5.20)`."""
     guess = answer.get("estimate") or {}
     time = formatting.duration(guess.get("seconds"))
     low, high = (formatting.duration(guess.get(f"{end}_seconds")) for end in ("low", "high"))
@@ -47,12 +47,12 @@ def estimate_words(answer: Answer) -> str:
 
 
 def stays_here(answer: Answer) -> bool:
-    """Whether nothing leaves this machine: the other side is a sandbox."""
+    """Returns whether nothing leaves this machine: the other side is a sandbox."""
     return bool((answer.get("leaves") or {}).get("stays_here"))
 
 
 def price(answer: Answer | None) -> str:
-    """The price on the submit key; empty in the sandbox and before it is known."""
+    """Returns the price on the submit key; empty in the sandbox and before it is known."""
     if answer is None or stays_here(answer):
         return ""
     micros = (answer.get("estimate") or {}).get("micros")
@@ -60,7 +60,7 @@ def price(answer: Answer | None) -> str:
 
 
 def leaves_words(answer: Answer) -> tuple[str, str]:
-    """A heading, and what leaves the machine."""
+    """Returns a heading, and what leaves the machine."""
     leaves = answer.get("leaves") or {}
     if not leaves.get("images") and not leaves.get("bytes"):
         what = "no images, only the settings"
@@ -75,7 +75,7 @@ def leaves_words(answer: Answer) -> tuple[str, str]:
 
 
 def skipped_words(answer: Answer) -> str:
-    """What stays behind, in one line."""
+    """Returns in one line which files are not sent and why; empty for none."""
     skipped = (answer.get("leaves") or {}).get("skipped") or []
     if not skipped:
         return ""
@@ -90,7 +90,7 @@ def skipped_words(answer: Answer) -> str:
 
 
 def request_entries(answer: Answer) -> list[Entry]:
-    """The exact request, laid out, secrets as `***`."""
+    """Returns the exact request, indented, secrets as `***`."""
     request = answer.get("request") or {}
     lines = [
         entry("POST /v1/predictions", "strong"),
@@ -107,7 +107,7 @@ def request_entries(answer: Answer) -> list[Entry]:
 
 
 def dry_run_entries(answer: Answer, width: int) -> list[Entry]:
-    """Everything a check found: findings, datasets, what leaves, what is skipped."""
+    """Returns all of a check: findings, datasets, what leaves, what is skipped."""
     lines = [entry("Findings", "strong"), *check_entries(answer, width)]
     lines += [Entry(), entry("Datasets", "strong")]
     for dataset in answer.get("datasets") or ():

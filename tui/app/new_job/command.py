@@ -36,7 +36,7 @@ _SETTINGS: Final = {
 
 
 def command_line(draft: Mapping[str, Any]) -> str:
-    """The command that starts the same job."""
+    """Returns the command that starts the job of a draft."""
     parts = ["simpletuner-tui", "submit", str(draft.get("config") or "CONFIG")]
     delivery = draft.get("delivery") or {}
     for values, options in ((draft, _OPTIONS), (delivery, _DELIVERY)):
@@ -56,5 +56,5 @@ def command_line(draft: Mapping[str, Any]) -> str:
 
 
 def _option(name: str, value: str) -> list[str]:
-    """An option with its value; one that looks like an option itself has to be glued on."""
+    """Returns an option with its value; a value that looks like an option is joined by `=`."""
     return [f"{name}={value}"] if value.startswith("-") else [name, value]

@@ -1,4 +1,4 @@
-"""What the form asks the engine about publishing: owners, destinations, names, recommendations.
+"""Questions of the form about delivery: owners, destinations, free names, recommendations.
 
 Nothing here makes a key wait: lists open when their answer is there, names are looked up when no
 key has come for a moment, and a newer question replaces an older one.
@@ -30,7 +30,7 @@ Say = Callable[[str, str], None]
 
 
 class DeliveryLookups:
-    """Asks on behalf of a form.
+    """Asks the engine and opens lists of the answers.
 
     Args:
         context: the app.
@@ -47,7 +47,7 @@ class DeliveryLookups:
     # -- while somebody types -----------------------------------------------------------------
 
     def typing(self, text: str, say: Say) -> None:
-        """The line says something else: look the name up when it stays so for a moment."""
+        """Looks a repository's name up, once no key has come for a moment."""
         self.forget()
         if text.strip():
             say("…", "dim")
@@ -56,7 +56,7 @@ class DeliveryLookups:
             say("", "dim")
 
     def forget(self) -> None:
-        """No name is being typed any more."""
+        """Cancels the lookup: no name is being typed any more."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -82,7 +82,7 @@ class DeliveryLookups:
     # -- lists --------------------------------------------------------------------------------
 
     def pick_owner(self, take: Callable[[str, str], str], otherwise: Callable[[], None]) -> None:
-        """You and your organisations; without an answer, the name is typed."""
+        """Opens a list of the user and his organisations; without an answer, the name is typed."""
         self._screen.run_worker(self._owners(take, otherwise), group="pick", exclusive=True)
 
     async def _owners(self, take: Callable[[str, str], str], otherwise: Callable[[], None]) -> None:
@@ -115,7 +115,7 @@ class DeliveryLookups:
         return None
 
     def pick_destination(self, take: Callable[[str, str], str]) -> None:
-        """The user's buckets."""
+        """Opens a list of the S3 destinations."""
         self._screen.run_worker(self._destinations(take), group="pick", exclusive=True)
 
     async def _destinations(self, take: Callable[[str, str], str]) -> None:
@@ -150,7 +150,7 @@ class DeliveryLookups:
     # -- sensible choices ---------------------------------------------------------------------
 
     def recommend(self) -> None:
-        """Fill in what is most likely to work."""
+        """Fills in the delivery that is most likely to work."""
         self._screen.run_worker(self._recommend(), group="recommend", exclusive=True)
 
     async def _recommend(self) -> None:

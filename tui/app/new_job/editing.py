@@ -1,4 +1,4 @@
-"""Changing the form's fields: lists to choose from, lines to type in, starters."""
+"""Changes fields of the form: by lists, by lines to type in, and by starters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FieldEditor:
-    """Asks for what a field shall say and puts it into the flow's draft.
+    """Asks for a field's value and puts it into the draft.
 
     Args:
         context: the app, for lists on top of everything.
@@ -44,7 +44,7 @@ class FieldEditor:
         self._starter: tuple[str, str] = ("", "")
 
     def edit(self, field: Field) -> None:
-        """A list to choose from, or a line to type in."""
+        """Opens a list to choose from, or a line to type in."""
         if field.key == "config":
             self._screen.run_worker(self._pick_config(), group="pick", exclusive=True)
         elif field.key == "hub_owner":
@@ -65,7 +65,7 @@ class FieldEditor:
         self._ask(key, label, form.value_for_editing(flow.draft, flow.answer, key))
 
     def clear(self, field: Field) -> None:
-        """Take the config's own value back."""
+        """Clears a field, so that the config's own value counts again."""
         if field.key == "publishing":
             for key in publishing.INSIDE:
                 self.take(key, "")
@@ -73,7 +73,7 @@ class FieldEditor:
             self.take(field.key, "")
 
     def take(self, key: str, value: str) -> str:
-        """Put a value into the draft; what is wrong with it, else empty."""
+        """Puts a value into the draft; returns what is wrong with it, else an empty text."""
         draft = self._flow.draft
         before = repr(draft)
         problem = form.set_field(draft, key, value)
@@ -90,12 +90,12 @@ class FieldEditor:
         self._screen.mount(line, before=self._below)
 
     def _typed(self, text: str) -> None:
-        """Whether that name is free stands below the line while it is typed."""
+        """Shows below the line whether the typed name is free."""
         for line in self._screen.query(PromptLine):
             self.names.typing(text, line.say)
 
     async def answered(self, purpose: str, value: str) -> bool:
-        """Take what was typed; whether the line is done with."""
+        """Takes what was typed; returns whether the line is closed."""
         value = value.strip()
         self.names.forget()
         if purpose == "starter-name" and value:
@@ -127,7 +127,7 @@ class FieldEditor:
         self._context.push_screen(Picker(field.label, choices, current), picked)
 
     async def _pick_config(self) -> None:
-        """Configs that were found, any other path, or a starter."""
+        """Returns the configs that were found, another path, or a starter."""
         from tui.app.widgets.picker import Picker
 
         found: list[dict[str, Any]] = []
@@ -152,7 +152,7 @@ class FieldEditor:
     # -- starters -----------------------------------------------------------------------------
 
     def starter(self) -> None:
-        """Choose a family, then a name and the images."""
+        """Asks for a model family, then for a name and the images, and writes the config."""
         from tui.app.widgets.picker import Picker
 
         def picked(value: str | None) -> None:
@@ -179,7 +179,7 @@ STARTER: Final = "\0starter"
 
 
 def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str]:
-    """What can be chosen for a field, and what is chosen now."""
+    """Returns the choices of a field, and the one that is chosen now."""
     if key == "hardware":
         return _hardware(settings), str(draft.get("hardware") or "")
     if key == "data":
@@ -200,7 +200,7 @@ def _hardware(settings: Settings) -> Choices:
 
 
 def config_choices(found: Sequence[dict[str, Any]]) -> Choices:
-    """Configs that were found, any other path, or a starter."""
+    """Returns the configs that were found, another path, or a starter."""
     choices = [(str(one["path"]), str(one["name"]), str(one["path"])) for one in found]
     return [
         *choices,
@@ -210,14 +210,14 @@ def config_choices(found: Sequence[dict[str, Any]]) -> Choices:
 
 
 def starter_choices() -> Choices:
-    """Starters by family."""
+    """Returns the starters."""
     from tui.simpletuner.config.starters import STARTERS
 
     return [(one.id, one.title, f"{one.family} {one.flavour}") for one in STARTERS.values()]
 
 
 def write_starter_config(starter: str, root: str, name: str, images: str) -> tuple[str, str]:
-    """Write a starter below `root`; its path and an empty text, or what went wrong."""
+    """Writes a starter below `root`; returns its path and an empty text, or what went wrong."""
     from tui.simpletuner.config.starters import write_starter
     from tui.simpletuner.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""From a draft to a started job: checking as it changes, submitting once."""
+"""The life of a draft: checked as it changes, agreed to, submitted once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEBOUNCE: Final = 0.3
 
 
 class NewJobFlow:
-    """The draft, the newest check of it, and the one submit.
+    """Checks a draft and submits it.
 
     Attributes:
         draft: what was chosen so far.
@@ -76,7 +76,7 @@ class NewJobFlow:
     # -- checking -----------------------------------------------------------------------------
 
     def touch(self, *, at_once: bool = False) -> None:
-        """The draft is another one now: check it when no further change comes for a moment.
+        """Checks the draft, once no further change has come for a moment.
 
         Whoever agreed that results may not arrive agreed for the draft that was.
         """
@@ -103,13 +103,13 @@ class NewJobFlow:
         self._changed()
 
     def _start(self) -> None:
-        """Ask the engine; without one, wait until it is there (`engine_ready`)."""
+        """Asks the engine; without one, `engine_ready` asks later."""
         self._timer = None
         if self._context.control is not None:
             self._screen.run_worker(self._check(self._round), group="check")
 
     def engine_ready(self) -> None:
-        """The engine has just come."""
+        """Makes the check that waits for the engine."""
         if self.checking and self._timer is None:
             self._start()
 
@@ -138,7 +138,7 @@ class NewJobFlow:
             self.submit()
 
     async def _find_config(self, control: ControlClient) -> str | None:
-        """The only config there is; in the demo, its example."""
+        """Returns the only config there is; in the demo, its example."""
         found = await control.configs()
         self._searched = True
         if len(found) == 1 or (found and self._context.sandbox):
@@ -146,7 +146,7 @@ class NewJobFlow:
         return None
 
     def _refused(self, error: ControlError) -> None:
-        """Put the words at the fields that they are about."""
+        """Puts an error's messages at the fields that they are about."""
         fields = error.details.get("fields")
         if isinstance(fields, dict):
             for name, words in fields.items():
@@ -158,17 +158,17 @@ class NewJobFlow:
 
     @property
     def ready(self) -> bool:
-        """Whether the newest check lets the job go."""
+        """Whether the newest check allows the submit."""
         return not self.checking and self.answer is not None and bool(self.answer.get("ok"))
 
     @property
     def acceptable(self) -> bool:
-        """Whether only a failed proof of the delivery stands in the way."""
+        """Whether only a failed check of the delivery stands in the way."""
         answer = {} if self.checking or self.answer is None else self.answer
         return not answer.get("ok") and bool(answer.get("acceptable"))
 
     def accept(self) -> None:
-        """Start it all the same, once it is checked again; its price is still asked about."""
+        """Accepts a failed check of the delivery: checks again, then asks about the price."""
         self.draft["accept_delivery"] = True
         self._touched(at_once=True)
         self.submit()
@@ -180,7 +180,7 @@ class NewJobFlow:
         return not free and self._context.settings.cloud.consent != "allow"
 
     def submit(self) -> None:
-        """Start the job, when it is checked and agreed to; pressed too early, it waits."""
+        """Submits the draft, once it is checked and agreed to; before that, the submit waits."""
         if self.submitting or self.job_id:
             return
         if self.checking:
@@ -199,7 +199,7 @@ class NewJobFlow:
         ask_consent(self._context, self.answer or {}, self.send)
 
     def send(self) -> None:
-        """Hand the draft over; the same press never makes two jobs."""
+        """Sends the draft; the idempotency key makes one job of repeated presses."""
         if not self.submitting:
             self.submitting = True
             self._changed()
@@ -229,7 +229,7 @@ class NewJobFlow:
 
 
 def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
-    """Show price and what leaves; call `agreed` after a yes."""
+    """Shows the price and what leaves the machine; calls `agreed` after a yes."""
     hardware = (answer.get("hardware") or {}).get("label") or ""
     version = answer.get("version") or {}
     warnings = [
@@ -258,7 +258,7 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
 
 
 def ask_delivery(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
-    """Say why the results would not arrive; call `agreed` when it is to start all the same."""
+    """Shows why the results would not arrive; calls `agreed` if the job is to start anyway."""
     failed = [one for one in answer.get("checks") or () if one.get("level") == "error"]
     details = [
         *(f"✗ {one.get('message')}" for one in failed),
@@ -277,7 +277,7 @@ def ask_delivery(context: AppContext, answer: Answer, agreed: Callable[[], None]
 
 
 def _limits(answer: Answer) -> list[str]:
-    """When Replicate ends the job at the latest, and what it then cost."""
+    """Returns when Replicate ends the job at the latest, and the cost by then."""
     seconds, ceiling = answer.get("cancel_after"), answer.get("cost_ceiling_micros")
     if not seconds:
         return []
@@ -289,7 +289,7 @@ _STARTING = "The engine is starting."
 
 
 def why_not(name: str, flow: NewJobFlow, *, engine: bool, own: bool, forbidden: bool) -> str:
-    """Why an action of the form cannot be done; empty when it can.
+    """Returns why an action of the form cannot be done; empty when it can.
 
     Args:
         name: the action.
@@ -330,7 +330,7 @@ def _no_submit(flow: NewJobFlow, *, forbidden: bool) -> str:
 
 
 def state_words(flow: NewJobFlow, *, engine: bool) -> tuple[str, ...]:
-    """Where the check stands, for the title of its pane."""
+    """Returns the state of the check, for the title of its pane."""
     if flow.wanted:
         return ("checking… then it starts",)
     if flow.checking:

@@ -1,4 +1,4 @@
-"""The form for a new job as data: its fields, what they say, what a typed value means."""
+"""The fields of the new-job form as data: their texts, and how typed values are read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _FIELD_OF_CHECK: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line of the form.
+    """A line of the form.
 
     Attributes:
         key: its place in the draft.
@@ -77,7 +77,7 @@ class Field:
 
 
 def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) -> list[Field]:
-    """The lines of the form.
+    """Returns the lines of the form.
 
     Args:
         draft: what was chosen.
@@ -106,7 +106,7 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
 
 
 def sheet_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) -> list[Field]:
-    """The lines of the publishing sheet; as `fields_of`."""
+    """Returns the lines of the publishing sheet; the arguments are those of `fields_of`."""
     return _as_fields(publishing.sheet_lines(draft, answer), draft, answer, errors)
 
 
@@ -126,12 +126,12 @@ def _as_fields(
 
 
 def line_of(key: str) -> str:
-    """The form's line that a field is on; those of the sheet are behind one line."""
+    """Returns the key of the form's line that shows a field; the sheet is behind one line."""
     return "publishing" if key in publishing.INSIDE else key
 
 
 def _with_inside(errors: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong inside the sheet stands at the line that opens it."""
+    """Returns the errors, those inside the sheet at the line that opens it."""
     inside = [f"{publishing.LABELS[key]} {errors[key]}" for key in publishing.INSIDE
               if key in errors]  # fmt: skip
     return {**errors, "publishing": "; ".join(inside)} if inside else dict(errors)
@@ -206,7 +206,7 @@ def _delivery(draft: Draft, answer: Answer | None) -> tuple[str, str]:
 
 
 def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
-    """The worst finding for each field."""
+    """Returns level and message of the worst finding for each field."""
     found: dict[str, tuple[str, str]] = {}
     for check in (answer or {}).get("checks") or ():
         level = str(check.get("level"))
@@ -223,7 +223,7 @@ def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
 
 
 def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
-    """What the line to type in begins with."""
+    """Returns the text that the line to type in begins with."""
     if key in OVERRIDES and key not in publishing.OPTIONS:
         return _number(key, draft, answer)[0]
     if key in ("cancel_after", "cost_ceiling_micros"):
@@ -236,7 +236,7 @@ def value_for_editing(draft: Draft, answer: Answer | None, key: str) -> str:
 
 
 def set_field(draft: Draft, key: str, text: str) -> str:
-    """Put a typed or picked value into the draft.
+    """Puts a typed or picked value into the draft.
 
     Returns:
         What is wrong with it; empty when it was taken. An empty text takes the field's own back.
@@ -278,7 +278,7 @@ _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
 
 
 def stop_words(draft: Draft) -> tuple[str, str]:
-    """What the line of the time says."""
+    """Returns value and note of the time limit."""
     seconds = draft.get("cancel_after")
     if not seconds:
         return "no limit of yours", ""
@@ -286,7 +286,7 @@ def stop_words(draft: Draft) -> tuple[str, str]:
 
 
 def ceiling_words(draft: Draft, answer: Mapping[str, Any] | None) -> tuple[str, str]:
-    """What the line of the money says: the sum, and the time that it becomes."""
+    """Returns value and note of the cost ceiling: the sum, and the time that it becomes."""
     micros = int(draft.get("cost_ceiling_micros") or 0)
     if not micros:
         return "none", ""
@@ -300,7 +300,7 @@ def ceiling_words(draft: Draft, answer: Mapping[str, Any] | None) -> tuple[str, 
 
 
 def editable_limit(draft: Draft, key: str) -> str:
-    """What the line to type in begins with."""
+    """Returns the text that the line to type in begins with."""
     value = draft.get(key)
     if not value:
         return ""
@@ -310,7 +310,7 @@ def editable_limit(draft: Draft, key: str) -> str:
 
 
 def set_stop(draft: Draft, text: str) -> str:
-    """Put a length of time into the draft; what is wrong with it, else empty."""
+    """Puts a duration into the draft; returns what is wrong with it, else an empty text."""
     seconds = parse_duration(text) if text else None
     if text and seconds is None:
         return "Write a length of time such as 90 m or 2 h."
@@ -321,7 +321,7 @@ def set_stop(draft: Draft, text: str) -> str:
 
 
 def set_ceiling(draft: Draft, text: str) -> str:
-    """Put a sum into the draft; what is wrong with it, else empty."""
+    """Puts a sum into the draft; returns what is wrong with it, else an empty text."""
     try:
         micros = read_amount(text) if text else None
     except FieldError as error:
@@ -333,7 +333,7 @@ def set_ceiling(draft: Draft, text: str) -> str:
 
 
 def parse_duration(text: str) -> int | None:
-    """Seconds in `2 h`, `90m`, `1 h 30 m`, `45` (minutes); None when it is no length of time."""
+    """Returns the seconds of `2 h`, `90m`, `1 h 30 m`, `45` (minutes); None for another text."""
     total, at = 0.0, 0
     lowered = text.lower().strip()
     while at < len(lowered):

@@ -17,14 +17,14 @@ _LABEL: Final = 14
 
 
 class FormList(VirtualList):
-    """Fields, one below the other."""
+    """Lists fields, one below the other."""
 
     def __init__(self) -> None:
         super().__init__(id="form")
         self.fields: Sequence[Field] = ()
 
     def set(self, fields: Sequence[Field]) -> None:
-        """Show other values; the cursor stays on its field."""
+        """Shows other values; the cursor stays on its field."""
         if list(fields) == list(self.fields):
             return
         key = self.current.key if self.current else ""
@@ -34,23 +34,23 @@ class FormList(VirtualList):
         self.refresh()
 
     def go_to(self, key: str) -> None:
-        """Put the cursor on a field."""
+        """Puts the cursor on a field."""
         for at, field in enumerate(self.fields):
             if field.key == key:
                 self.move_to(at)
 
     @property
     def count(self) -> int:
-        """How many fields."""
+        """The number of fields."""
         return len(self.fields)
 
     @property
     def current(self) -> Field | None:
-        """The cursor's field."""
+        """The field under the cursor."""
         return self.fields[self.index] if 0 <= self.index < self.count else None
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """Mark, label, value, note; an error stands in place of the note."""
+        """Returns mark, label, value and note; an error stands in place of the note."""
         field = self.fields[index]
         here = index == self.index and self.has_focus
         mark = {"error": ("✗", colors.bad), "warn": ("!", colors.warn)}.get(

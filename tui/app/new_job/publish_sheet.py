@@ -1,4 +1,4 @@
-"""Every publishing setting of a job in the making, over the form."""
+"""The sheet of the delivery settings, over the new-job form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PublishSheet(ModalScreen[None]):
-    """The settings as lines; each takes effect in the draft at once.
+    """Lists the settings; each changes the draft at once.
 
     Args:
         flow: the draft and its newest check.
@@ -53,7 +53,7 @@ class PublishSheet(ModalScreen[None]):
         return cast("AppContext", self.app)
 
     def compose(self) -> ComposeResult:
-        """Title, lines, the edge above which a line to type in appears."""
+        """Yields title, lines and the edge above which a line to type in appears."""
         self.sheet_title, self.form, self.foot = PanelTitle(), FormList(), PanelFoot()
         self.editor = FieldEditor(self.context, self, self.flow, self.foot)
         with Vertical():
@@ -62,17 +62,17 @@ class PublishSheet(ModalScreen[None]):
             yield self.foot
 
     def on_mount(self) -> None:
-        """Show what is true now, and whatever changes."""
+        """Shows the draft and follows its changes."""
         self.flow.watchers.append(self.update)
         self.form.focus()
         self.update()
 
     def on_unmount(self) -> None:
-        """Nothing is shown any more."""
+        """Ends following."""
         self.flow.watchers.remove(self.update)
 
     def update(self) -> None:
-        """The draft or its check is another one."""
+        """Shows the draft and its newest check."""
         if not self.form.is_attached:
             return
         flow = self.flow
@@ -84,17 +84,17 @@ class PublishSheet(ModalScreen[None]):
 
     @on(VirtualList.Opened)
     def action_edit(self) -> None:
-        """Change the line of the cursor."""
+        """Changes the field under the cursor."""
         if self.form.current is not None and not self.query(PromptLine):
             self.editor.edit(self.form.current)
 
     def action_clear(self) -> None:
-        """The config's own value again."""
+        """Clears the field, so that the config's own value counts again."""
         if self.form.current is not None:
             self.editor.clear(self.form.current)
 
     def action_recommend(self) -> None:
-        """Fill in what is most likely to work."""
+        """Fills in the delivery that is most likely to work."""
         self.editor.names.recommend()
 
     @on(PromptLine.Answered)
@@ -104,5 +104,5 @@ class PublishSheet(ModalScreen[None]):
             self.form.focus()
 
     def action_leave(self) -> None:
-        """Back to the form."""
+        """Goes back to the form."""
         self.dismiss()

@@ -1,4 +1,4 @@
-"""The publishing part of the form for a new job, as data: lines on the page and in its sheet."""
+"""The delivery fields of the new-job form as data: lines of the page and of its sheet."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ INSIDE: Final = (*S3_FIELDS, "hub_owner", *SWITCHES, *PROSE)
 
 
 def kind_of(draft: Draft, answer: Answer | None) -> str:
-    """The way that results take: what was chosen, else what the check says of the config."""
+    """Returns the kind of delivery: the chosen one, else the config's as the check says."""
     kind = (draft.get("delivery") or {}).get("kind")
     return str(kind or _told(answer).get("kind") or "")
 
 
 def page_lines(draft: Draft, answer: Answer | None) -> list[Line]:
-    """The lines below the form's `Delivery`."""
+    """Returns the lines below the form's `Delivery`."""
     kind, told = kind_of(draft, answer), _told(answer)
     lines: list[Line] = []
     if kind == "hub":
@@ -64,7 +64,7 @@ def page_lines(draft: Draft, answer: Answer | None) -> list[Line]:
 
 
 def sheet_lines(draft: Draft, answer: Answer | None) -> list[Line]:
-    """Every setting of the chosen way."""
+    """Returns the lines of all settings of the chosen delivery."""
     kind, told = kind_of(draft, answer), _told(answer)
     lines: list[Line] = []
     if kind == "hub":
@@ -91,7 +91,7 @@ def sheet_lines(draft: Draft, answer: Answer | None) -> list[Line]:
 
 
 def summary(draft: Draft, answer: Answer | None) -> str:
-    """The settings in one line."""
+    """Returns the settings in one line."""
     kind, told = kind_of(draft, answer), _told(answer)
     parts: list[str] = []
     if kind == "hub":
@@ -112,7 +112,7 @@ def summary(draft: Draft, answer: Answer | None) -> str:
 
 
 def is_own(key: str, draft: Draft) -> bool:
-    """Whether a line says something that was chosen in the form."""
+    """Returns whether a line shows a value that was chosen in the form."""
     own = draft.get("delivery") or {}
     if key == "publishing":
         return any(is_own(inside, draft) for inside in INSIDE)
@@ -122,7 +122,7 @@ def is_own(key: str, draft: Draft) -> bool:
 
 
 def editable(draft: Draft, answer: Answer | None, key: str) -> str:
-    """What the line to type in begins with."""
+    """Returns the text that the line to type in begins with."""
     own = (draft.get("delivery") or {}).get(key)
     if own or key not in LABELS:
         return str(own or "")
@@ -135,7 +135,7 @@ def editable(draft: Draft, answer: Answer | None, key: str) -> str:
 
 
 def set_delivery(draft: Draft, key: str, text: str) -> str:
-    """Put a value into the draft's delivery; what is wrong with it, else empty."""
+    """Puts a value into the draft's delivery; returns what is wrong with it, else an empty text."""
     own = dict(draft.get("delivery") or {})
     if key == "delivery":
         # Of another way nothing is thrown away: it is there again when one comes back to it.
@@ -153,7 +153,7 @@ def set_delivery(draft: Draft, key: str, text: str) -> str:
 
 
 def owned_by(draft: Draft, answer: Answer | None, owner: str) -> str:
-    """The repository's name with another owner; the run's name where there is none yet."""
+    """Returns the repository's name with another owner; the run's name where there is none yet."""
     told = _told(answer)
     repo = _repo(draft, told)[2] or str((answer or {}).get("run_name") or "my-lora")
     name = repo.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The form for a new job: one page, always saying what is still wrong and what it will cost."""
+"""The new-job screen: a form that always shows what is wrong and what the job will cost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TALL: Final = 20
 
 
 class NewJobScreen(AppScreen):
-    """A job in the making.
+    """Fills in, checks and submits a draft.
 
     Args:
         draft: what is filled in already, as `engine.draft` describes it.
@@ -59,7 +59,7 @@ class NewJobScreen(AppScreen):
         self._left = False
 
     def body(self) -> Iterable[Widget]:
-        """Form and checks, what leaves, and the upload's progress when there is one."""
+        """Makes form, checks, what leaves the machine, and the progress of the upload."""
         self._given.setdefault("cwd", str(Path.cwd()))
         self._given.setdefault("delivery", {"kind": self.context.settings.cloud.delivery})
         self._given.setdefault("hardware", self.context.settings.cloud.hardware)
@@ -85,7 +85,7 @@ class NewJobScreen(AppScreen):
     # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Fill in what is known and check it."""
+        """Fills in what is known and checks it."""
         super().on_mount()
         self.context.signals.engine_changed.subscribe(self, self._engine_changed)
         self.context.signals.jobs_changed.subscribe(self, self._jobs_changed)
@@ -95,7 +95,7 @@ class NewJobScreen(AppScreen):
         self.flow.touch(at_once=True)
 
     def _usual_config(self) -> str | None:
-        """The config of the newest job, if it is still there."""
+        """Returns the config of the newest job, if it is still there."""
         try:
             newest = self.context.reader.records(limit=1)
         except StoreError:
@@ -118,7 +118,7 @@ class NewJobScreen(AppScreen):
             self._follow_job()
 
     def _follow_job(self) -> None:
-        """Once the job is on its way, its own page takes over; a stopped one comes back here."""
+        """Opens the page of the job once Replicate has it; a stopped job can be changed again."""
         try:
             job = self.context.reader.job(self.flow.job_id)
         except StoreError:
@@ -139,7 +139,7 @@ class NewJobScreen(AppScreen):
     # -- drawing ------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
-        """Side by side where there is room, else one below the other."""
+        """Puts form and checks side by side where there is room."""
         super().on_resize(event)
         wide = event.size.width >= _WIDE
         self.set_class(wide, "-wide")
@@ -147,7 +147,7 @@ class NewJobScreen(AppScreen):
         self.call_after_refresh(self.show_all)
 
     def show_all(self) -> None:
-        """Everything the flow knows."""
+        """Shows the draft, its check and the progress."""
         if not self.is_attached:
             return
         flow = self.flow
@@ -201,7 +201,7 @@ class NewJobScreen(AppScreen):
     # -- what can be done ---------------------------------------------------------------------
 
     def actions(self) -> tuple[Action, ...]:
-        """The submit key says the price."""
+        """Returns the actions; the label of submit has the price."""
         found = super().actions()
         price = check_text.price(self.flow.answer)
         if not price:
@@ -212,13 +212,13 @@ class NewJobScreen(AppScreen):
         )
 
     def command_line(self, action: Action) -> str:
-        """With the form's own values."""
+        """Returns the command line of an action, with the form's values."""
         if action.id in ("new.submit", "new.copy_command"):
             return command_line(self.flow.draft)
         return super().command_line(action)
 
     def why_not(self, action: Action) -> str:
-        """Reasons by action."""
+        """Returns why an action cannot be done now; empty when it can."""
         if action.group != "new":
             return super().why_not(action)
         return why_not(
@@ -230,15 +230,15 @@ class NewJobScreen(AppScreen):
         )
 
     def do_submit(self) -> None:
-        """Start the job, or start it once the check is done."""
+        """Submits the job, now or once the check is done."""
         self.flow.submit()
 
     def do_switch(self) -> None:
-        """Between form and checks."""
+        """Goes to the checks, or back to the form."""
         self._face(self.form if self.checks.has_focus else self.checks)
 
     def _face(self, side: Widget) -> None:
-        """Give the keys to one side, which is the only one shown where there is little room."""
+        """Gives the keys to one side; on a small screen only that side is shown."""
         self.set_class(side is self.checks, "-checks")
         self.call_after_refresh(side.focus)
         self.call_after_refresh(self.show_all)  # lines are wrapped to the room there is now
@@ -258,7 +258,7 @@ class NewJobScreen(AppScreen):
         self.context.call_engine(cancel)
 
     def do_request(self) -> None:
-        """Show the request of the newest check."""
+        """Shows the request of the newest check."""
         from tui.app.widgets.picker import Page
 
         if self.flow.answer is not None:
@@ -266,7 +266,7 @@ class NewJobScreen(AppScreen):
             self.context.push_screen(Page("The exact request", lines))
 
     async def do_dry_run(self) -> None:
-        """Check again now, and show everything."""
+        """Checks again now and shows all of it."""
         self.flow.touch(at_once=True)
         self.run_worker(self._dry_run(), group="dry-run", exclusive=True)
 
@@ -286,7 +286,7 @@ class NewJobScreen(AppScreen):
         self.context.push_screen(Page("Dry run: nothing was sent", lines))
 
     def do_back(self) -> None:
-        """Leave; a started upload goes on."""
+        """Goes back; a started upload goes on."""
         if self.flow.job_id:
             self.context.tell("The upload goes on. The job is on the list.")
         self._left = True
@@ -308,16 +308,16 @@ class NewJobScreen(AppScreen):
             self.editor.edit(field)
 
     def do_clear(self) -> None:
-        """Take the config's own value back."""
+        """Clears the field, so that the config's own value counts again."""
         if self.form.current is not None:
             self.editor.clear(self.form.current)
 
     def do_recommend(self) -> None:
-        """Fill in the delivery that is most likely to work."""
+        """Fills in the delivery that is most likely to work."""
         self.editor.names.recommend()
 
     def do_starter(self) -> None:
-        """Choose a family, then a name and the images."""
+        """Asks for a model family, then for a name and the images."""
         self.editor.starter()
 
     @on(PromptLine.Answered)
