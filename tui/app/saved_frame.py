@@ -1,4 +1,4 @@
-"""Saving the Jobs screen for the next start, and the driver that does not clear a painted one."""
+"""Saves the Jobs screen for the next start, and keeps a saved frame on the terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALTERNATE = "\x1b[?1049h"
 
 
 def stdout_driver(driver_class: type[Driver]) -> type[Driver]:
-    """A driver that draws on standard output, and keeps a frame that is painted there already.
+    """Returns a driver that draws on standard output and keeps a frame painted there.
 
     Textual draws on standard error, so `2>errors.txt` would take the screen away. And it enters the
     alternate screen in any case, which clears a painted frame.

@@ -1,4 +1,4 @@
-"""Everything collected: jobs, their checkpoints, their files, and where each is published."""
+"""The list of the artifacts: jobs, their checkpoints and files, and where each is published."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WITH_RESULTS: Final = "results>0"
 
 
 class ArtifactList(VirtualList):
-    """Jobs with results; what is unfolded stays so while the list changes.
+    """Lists jobs with results; what is unfolded stays so while the list changes.
 
     Attributes:
         lines: what it shows.
@@ -43,7 +43,7 @@ class ArtifactList(VirtualList):
     # -- lines --------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Make the lines anew; the cursor stays on its thing, or on the job it was of."""
+        """Makes the lines anew; the cursor stays on its line, else on the line's job."""
         before = self.row
         self.lines = lines_of(
             self.model.ids, self.opened, self.state.artifacts, self.state.problems
@@ -62,7 +62,7 @@ class ArtifactList(VirtualList):
         return same[0] if same else None
 
     def unfold(self, row: Row, is_open: bool | None = None) -> None:
-        """Show or hide what is below a line; a job's files are asked for the first time."""
+        """Shows or hides what is below a line; asks for a job's files the first time."""
         key: Key = (row.job_id, "" if row.kind == "job" else checkpoint_name(row.step))
         wanted = not row.open if is_open is None else is_open
         if wanted:
@@ -74,7 +74,7 @@ class ArtifactList(VirtualList):
         self.reload()
 
     def go_up(self) -> bool:
-        """To the line that this one is below of; False on a job."""
+        """Goes to the line that this one belongs to; returns False on a job."""
         row = self.row
         if row is None or not row.depth:
             return False
@@ -86,21 +86,21 @@ class ArtifactList(VirtualList):
 
     @property
     def count(self) -> int:
-        """Lines."""
+        """The number of lines."""
         return len(self.lines)
 
     @property
     def row(self) -> Row | None:
-        """The cursor's line."""
+        """The line under the cursor."""
         return self.lines[self.index] if 0 <= self.index < self.count else None
 
     @property
     def shows_cursor(self) -> bool:
-        """Only where the keys go."""
+        """Whether the list has the keys."""
         return self.has_focus
 
     def empty_lines(self) -> list[str]:
-        """What to do to get files."""
+        """Returns a message about how to get files."""
         if self.model.filter.text.strip() != WITH_RESULTS:
             return ["No job with files matches.", "", "esc clears the filter."]
         return [
@@ -112,18 +112,18 @@ class ArtifactList(VirtualList):
     # -- drawing ------------------------------------------------------------------------------
 
     def _columns(self, width: int) -> tuple[int, int, int]:
-        """Cells of the name, of what it is, and of where it is."""
+        """Returns the cells of the columns name, what, and published."""
         what, places = (26, 30) if width >= 110 else (19, 15) if width >= 72 else (16, 8)
         return max(12, width - what - places - _SIZE - 4), what, places
 
     def header_line(self, number: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
-        """Headings."""
+        """Returns the headings."""
         name, what, places = self._columns(width)
         words = f"{fit('   JOB, CHECKPOINT, FILE', name)}  {fit('WHAT', what)}{'SIZE':>{_SIZE}}"
         return [(f"{words}  {fit('PUBLISHED', places)}", colors.dim)]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """One line in the columns of all."""
+        """Returns a line."""
         row = self.lines[index]
         here = index == self.index and self.has_focus
         strong = colors.strong if here else colors.base
@@ -145,7 +145,7 @@ class ArtifactList(VirtualList):
         return padded([*pieces, *self._places(row, places, colors)], width, colors)
 
     def _aside(self, row: Row, width: int, colors: Palette, *, here: bool) -> list[Piece]:
-        """A line that is no file: what is not here, or plain words."""
+        """Returns a line that is not a file: something missing, or a note."""
         item, lead = row.item or {}, " " * (2 * row.depth)
         if row.kind == "note":
             return padded([(fit(f"{lead}   {item.get('text', '')}", width), colors.dim)],
@@ -173,7 +173,7 @@ class ArtifactList(VirtualList):
         return -1 if place is None else place
 
     def _facts(self, row: Row) -> tuple[str, str, int]:
-        """What it is, in which tone, and its bytes."""
+        """Returns what the line is, the tone of that, and the bytes."""
         if row.kind == "job":
             found = self.model.row(self._job_index(row))
             files, size = (found.file_count, found.file_bytes) if found else (0, 0)
@@ -192,7 +192,7 @@ class ArtifactList(VirtualList):
         return words, "dim" if tone == "base" else tone, int(item["size"])
 
     def _places(self, row: Row, width: int, colors: Palette) -> list[Piece]:
-        """Where all of it is published, each with its link; parts of it with their number."""
+        """Returns where all of it is published, with links; of parts, how many files."""
         if row.kind == "job":
             found = self.model.row(self._job_index(row))
             total = found.file_count if found else 0
@@ -235,13 +235,13 @@ class ArtifactList(VirtualList):
 
 
 def _middle(text: str, width: int) -> str:
-    """A long name with its end: that tells what kind of file it is."""
+    """Shortens a long name in the middle; its end tells the kind of file."""
     tail = min(14, width // 2)
     return f"{text[: width - tail - 1]}…{text[-tail:]}" if width > 4 else fit(text, width)
 
 
 def _how_many(words: Sequence[str], width: int) -> int:
-    """How many places can be named, with room for how many more there are; at least one."""
+    """Returns how many places can be named beside the number of the others; at least one."""
     for count in range(len(words), 1, -1):
         more = len(f" +{len(words) - count}") if count < len(words) else 0
         if cell_len(", ".join(words[:count])) + more <= width:
@@ -255,7 +255,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line.
+    """A line of the list.
 
     Attributes:
         kind: `job`, `checkpoint`, `file`, `missing` for what is not here, or `note` for words.
@@ -276,14 +276,14 @@ class Row:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What it is, whatever line it stands on."""
+        """Identifies what the line is about, wherever it stands."""
         name = str(self.item.get("name", "")) if self.item else ""
         step = str(self.step) if self.kind in ("checkpoint", "file") else ""
         return (self.kind, self.job_id, step, name)
 
     @property
     def name(self) -> str:
-        """A file's name, or the checkpoint's."""
+        """The name of the file or of the checkpoint."""
         if self.kind == "file":
             return self.label
         return checkpoint_name(self.step)
@@ -295,7 +295,7 @@ def lines_of(
     artifacts: Mapping[str, Mapping[str, Any]],
     problems: Mapping[str, str],
 ) -> list[Row]:
-    """All lines: every job, and below those that are open what they have.
+    """Returns all lines: each job, and below those that are unfolded what they have.
 
     Args:
         ids: jobs in their order.
@@ -344,13 +344,13 @@ def _below(job_id: str, found: Mapping[str, Any], opened: Collection[Key]) -> li
 
 
 def _label(file: Mapping[str, Any], shared: str) -> str:
-    """A file below its checkpoint needs no folder of it."""
+    """Returns a file's name without the folder of its checkpoint."""
     name = str(file["name"]).removeprefix(shared)
     return name if file.get("checkpoint") is None else name.rpartition("/")[2]
 
 
 def files_of(row: Row, found: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
-    """The files that a line is about."""
+    """Returns the files that a line is about."""
     files = list((found or {}).get("files") or [])
     if row.kind == "file" and row.item is not None:
         return [row.item]

@@ -1,4 +1,4 @@
-"""A destination that is being made or changed."""
+"""The form of a destination: the Hub, an S3 bucket or a folder."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _CHOICES: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
 
 
 class DestinationFormModel(FormModel):
-    """Fields of one destination.
+    """The fields of a destination.
 
     Args:
         context: settings and store.
@@ -106,7 +106,7 @@ class DestinationFormModel(FormModel):
 
     @property
     def title(self) -> str:
-        """With the name of the one that is changed."""
+        """The title; it has the name of a destination that exists."""
         return f"Destination {self._record.name}" if self._record is not None else self.TITLE
 
     @property
@@ -116,7 +116,7 @@ class DestinationFormModel(FormModel):
 
     @property
     def name(self) -> str:
-        """As typed, else one that says what it is."""
+        """The name as typed, else a free one made from the kind."""
         typed = self.values.get("name", "")
         if typed:
             return typed
@@ -129,7 +129,7 @@ class DestinationFormModel(FormModel):
     # -- lines --------------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """What has to be filled in for this kind."""
+        """Returns the fields of the chosen kind."""
         found: list[Item] = []
         if self._record is None:
             kinds = (
@@ -205,7 +205,7 @@ class DestinationFormModel(FormModel):
     # -- sending ------------------------------------------------------------------------------
 
     def put(self, key: str, value: str) -> None:
-        """Take one value; another provider is at another address."""
+        """Takes a value; another provider clears the address."""
         if key == "preset" and value != self.values["preset"]:
             for other in ("endpoint", "region", "addressing", "account"):
                 self.values.pop(other, None)
@@ -215,7 +215,7 @@ class DestinationFormModel(FormModel):
             super().put(key, value)
 
     def wrong_now(self) -> dict[str, str]:
-        """What is missing, and a name that is taken."""
+        """Returns what is missing, and a name that is taken."""
         needed = {
             "hub": {"repo": "write it as owner/name"},
             "folder": {"path": "write its whole path"},
@@ -251,7 +251,7 @@ class DestinationFormModel(FormModel):
         return body
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
-        """Keep it, then have it tested."""
+        """Saves the destination; `after` has it tested."""
         calls, body = control.publishing, self._body()
         if self._record is None:
             await calls.add_destination(name=self.name, kind=self.kind, **body)
@@ -261,7 +261,7 @@ class DestinationFormModel(FormModel):
         return ChangeResult(f"{self.name} is kept; testing it.")
 
     def other_way(self, key: str, error: ControlError) -> tuple[Question, str] | None:  # noqa: ARG002
-        """Without a keyring, keys can be kept in memory."""
+        """Offers to keep the keys in memory where there is no keyring."""
         if error.code != "keyring_unavailable":
             return None
         text = "Keep the keys until the engine ends?"

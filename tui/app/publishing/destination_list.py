@@ -1,4 +1,4 @@
-"""Places to publish to, and whether the last test of each went well."""
+"""The list of the destinations with their last tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.store.transfer_records import DestinationRecord
 
 
 class DestinationList(VirtualList):
-    """One line for each place.
+    """Lists a line for each destination.
 
     Args:
         state: what the screen knows.
@@ -27,31 +27,31 @@ class DestinationList(VirtualList):
 
     @property
     def count(self) -> int:
-        """All of them."""
+        """The number of destinations."""
         return len(self.state.destinations)
 
     @property
     def destination(self) -> DestinationRecord | None:
-        """The one under the cursor."""
+        """The destination under the cursor."""
         rows = self.state.destinations
         return rows[self.index] if 0 <= self.index < len(rows) else None
 
     def reload(self) -> None:
-        """Others are there, or were tested."""
+        """Shows the destinations again."""
         self.move_to(self.index, tell=False)
         self.refresh()
 
     @property
     def shows_cursor(self) -> bool:
-        """Only where the keys go."""
+        """Whether the list has the keys."""
         return self.has_focus
 
     def empty_lines(self) -> list[str]:
-        """How to make one."""
+        """Returns a message about how to add a destination."""
         return ["No destination yet. a adds one: the Hub, an S3 bucket, a folder."]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """Name, kind, place, test."""
+        """Returns name, kind, place and test."""
         one = self.state.destinations[index]
         here = index == self.index and self.has_focus
         kind, place = destination(one)
@@ -70,7 +70,7 @@ class DestinationList(VirtualList):
         return padded(pieces, width, colors)
 
     def _tested(self, name: str) -> tuple[str, str, str]:
-        """Mark, tone and words of the last test."""
+        """Returns mark, tone and text of the last test."""
         if name in self.state.testing:
             return "◌", "accent", "testing…"
         if self.state.keys.get(name) == "none":

@@ -1,4 +1,4 @@
-"""A form whose values are only kept here until all of it is sent."""
+"""A form whose values are sent together, unlike those of a card."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FormModel(Card):
-    """What has been filled in so far.
+    """The values of a form before they are sent.
 
     Attributes:
         context: settings and store.
@@ -32,24 +32,24 @@ class FormModel(Card):
         self.values: dict[str, str] = {}
 
     def lines(self, width: int) -> list[Words]:  # noqa: ARG002  it is only ever a form
-        """A draft is shown by its form alone."""
+        """Returns nothing: a form is no card on a screen."""
         return []
 
     def put(self, key: str, value: str) -> None:
-        """Take one value."""
+        """Takes a value."""
         self.values[key] = value.strip()
 
     def wrong_now(self) -> dict[str, str]:
-        """What can be said to be wrong before anybody is asked, by item."""
+        """Returns messages by item, for what is wrong without asking the engine."""
         return {}
 
     def item_of(self, field: str) -> str:
-        """The item that a field of the engine's answer is filled in at."""
+        """Returns the item that a field of the engine's error is about."""
         return field
 
 
 class FormScreen(CardForm):
-    """The form of a draft: what is wrong stands at its line, and the cursor goes there.
+    """Shows a form; an error stands at its line, and the cursor goes there.
 
     Args:
         draft: what is filled in.
@@ -111,7 +111,7 @@ class FormScreen(CardForm):
             self._ask_other(*other, key)
 
     def _ask_other(self, question: Question, item: str, key: str) -> None:
-        """The other way is taken after a yes alone, and asked about again at the next try."""
+        """Asks whether to take the other way; the next attempt asks again."""
 
         def answered(agreed: bool | None) -> None:
             if agreed:
@@ -122,7 +122,7 @@ class FormScreen(CardForm):
         self.app.push_screen(confirm, answered)
 
     def _refuse(self, wrong: dict[str, str]) -> None:
-        """Say at each line what is wrong with it, and begin to change the first one."""
+        """Shows at each line what is wrong with it and begins to change the first one."""
         self.problems = dict(wrong)
         self._said = ""
         self.update()
@@ -139,12 +139,12 @@ class FormScreen(CardForm):
 
 
 def _with(said: str, advice: str) -> str:
-    """What is wrong with a field, and what to do, where that is not said in it already."""
+    """Joins message and advice, unless the message has the advice already."""
     return said if not advice or advice in said else f"{said.rstrip('.')}. {advice}"
 
 
 class LimitFormModel(FormModel):
-    """One line.
+    """The speed limit of all transfers together.
 
     Args:
         context: settings.
@@ -159,7 +159,7 @@ class LimitFormModel(FormModel):
         self._after = after
 
     def items(self) -> list[Item]:
-        """The limit as it is."""
+        """Returns the present limit."""
         now = self.context.settings.publishing.bandwidth
         words = f"{formatting.size(now)}/s" if now else "off"
         note = "all transfers together; like 5 MiB/s or 800k, or off"
@@ -167,11 +167,11 @@ class LimitFormModel(FormModel):
         return [Item("limit", "At most", "text", words, note, current=typed)]
 
     def item_of(self, field: str) -> str:  # noqa: ARG002  there is one
-        """The only one."""
+        """Returns the only item."""
         return "limit"
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
-        """Change it; it counts at once, for what runs as well."""
+        """Changes the limit; it counts at once, for running transfers as well."""
         self.put("limit", value)
         limit = await control.publishing.limit(value)
         self._after()

@@ -1,4 +1,4 @@
-"""Pages to read: everything about a file, a checkpoint comparison, a test, a transfer. Pure."""
+"""Pages to read: a file, a comparison of checkpoints, a test, a transfer; no widgets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEAST_BAR: Final = 5
 
 
 def wrapped(entries: Sequence[Entry], width: int) -> list[Entry]:
-    """Lines that are too long go on below: under their text, or under what follows their mark."""
+    """Wraps long lines; they go on under their text, or under what follows their mark."""
     return [part for one in entries for part in _wrapped(one, width)]
 
 
@@ -58,7 +58,7 @@ def _line(label: str, text: str, tone: str = "base", *, link: str = "", copy: st
 
 
 def file_page(file: Known) -> list[Entry]:
-    """What a file is, what it holds, where it is, and whether it may be deleted here."""
+    """Returns what a file is and holds, where it is, and whether it may be deleted here."""
     lines = [
         _line("Name", str(file["name"])),
         _line("Here", str(file["path"]) if file["here"] else _why_gone(file),
@@ -110,7 +110,7 @@ def _weights_lines(found: Known) -> list[Entry]:
 
 
 def missing_page(one: Known, now: datetime) -> list[Entry]:
-    """Something that is not here: why, how long it can be had, what to do."""
+    """Returns why a file is not here, how long it can be fetched, and what to do."""
     glyph, words, tone = unfetched(one, now)
     lines = [
         _line("Name", str(one["name"])),
@@ -126,7 +126,7 @@ def missing_page(one: Known, now: datetime) -> list[Entry]:
 
 
 def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
-    """Checkpoints by step and loss, a bar for each loss, and what makes one the best."""
+    """Returns checkpoints with step and loss, a bar for each loss, and which is the best."""
     values = [one["smoothed"] for one in checkpoints if one["smoothed"] is not None]
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
     columns = [one for one in _COLUMNS if width >= one[3]]
@@ -158,7 +158,7 @@ def compare_page(checkpoints: Sequence[Known], width: int = 120) -> list[Entry]:
 
 
 def test_page(tested: Known) -> list[Entry]:
-    """Steps of a destination's test."""
+    """Returns the steps of a destination's test."""
     lines = []
     for step in tested.get("steps") or ():
         mark, tone = MARKS.get(str(step.get("level")), ("·", "dim"))
@@ -171,7 +171,7 @@ def test_page(tested: Known) -> list[Entry]:
 def transfer_page(
     one: TransferRecord, job: str, items: Sequence[TransferItem], done: Mapping[int, int]
 ) -> list[Entry]:
-    """Everything about a transfer: how it stands, why, and each file."""
+    """Returns everything about a transfer: its state, the reason, and each file."""
     glyph, word, tone = STATES[one.state]
     lines = [
         _line("What", f"{formatting.plural(len(items), 'file')} of {job}"),
@@ -203,7 +203,7 @@ _ITEMS = {
 
 
 def _item_line(one: TransferRecord, item: TransferItem, done: Mapping[int, int]) -> Entry:
-    """How a file stands comes first: names are long, and lines are cut or go on below."""
+    """Returns the line of a file. Its state comes first: names are long, and lines are cut."""
     glyph, word, tone = _ITEMS.get(item.state, ("·", item.state, "dim"))
     sent, more = done.get(item.seq, 0), []
     over = one.state in (TransferState.FAILED, TransferState.CANCELLED)

@@ -1,4 +1,4 @@
-"""The form before a publication, with the question about a model card that somebody edited."""
+"""The form before a publication, and its questions about files that are there already."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _and_more(count: int) -> list[str]:
 
 
 class PublishForm(FormScreen):
-    """Asks what and where to, looks there, and queues it."""
+    """Asks what to publish and where to, looks at the place, and queues the transfer."""
 
     def __init__(self, draft: PublishFormModel) -> None:
         super().__init__(draft, "publish" if draft.target else "to")
@@ -46,11 +46,11 @@ class PublishForm(FormScreen):
 
     @property
     def draft(self) -> PublishFormModel:
-        """What is filled in."""
+        """The values of the form."""
         return cast("PublishFormModel", self.card)
 
     def on_mount(self) -> None:
-        """Checkpoints become choices as soon as they are known."""
+        """Reads the job's checkpoints; they become choices when the answer comes."""
         super().on_mount()
         control = self.context.control
         if control is not None and len(self.draft.wish.jobs) == 1:
@@ -82,7 +82,7 @@ class PublishForm(FormScreen):
         await super()._work(control, key, value)
 
     def _must_ask(self, ahead: list[dict[str, Any]]) -> bool:
-        """Whether a question is open now, and answered later."""
+        """Opens the next question about the place; returns whether there is one."""
         unknown = next((one for one in ahead if one.get("card") == "unknown"), None)
         if unknown is not None and not self._offline_is_fine:
             confirm = Confirm(
@@ -126,7 +126,7 @@ class PublishForm(FormScreen):
 
 
 def ask_to_publish(context: AppContext, wish: PublishRequest) -> None:
-    """Open the form."""
+    """Opens the form."""
     try:
         destinations = context.reader.destinations()
         past = _past(context.reader, [one.name for one in destinations], wish)
@@ -137,7 +137,7 @@ def ask_to_publish(context: AppContext, wish: PublishRequest) -> None:
 
 
 def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> PublishHistory:
-    """What the store says of earlier transfers and tests.
+    """Reads earlier transfers and tests from the store.
 
     Raises:
         StoreError: it cannot be read.
@@ -163,7 +163,7 @@ def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> Publis
 
 
 def _is_safe(reader: StoreReader, wish: PublishRequest) -> bool | None:
-    """What a job's own settings say of whom its result is for; the card repeats it."""
+    """Returns whether a job's config calls its result safe for work; the card repeats it."""
     job = reader.job(wish.jobs[0].job_id) if len(wish.jobs) == 1 else None
     if job is None:
         return None
@@ -174,7 +174,7 @@ def _is_safe(reader: StoreReader, wish: PublishRequest) -> bool | None:
 
 
 def publish_jobs(context: AppContext, job_ids: list[str]) -> None:
-    """Open the form for jobs that have files."""
+    """Opens the form for those of the jobs that have files."""
     found = context.reader.rows(job_ids)
     jobs = tuple(found[one] for one in job_ids if one in found and found[one].file_count)
     if jobs:
@@ -184,7 +184,7 @@ def publish_jobs(context: AppContext, job_ids: list[str]) -> None:
 
 
 def publish_file(context: AppContext, job_id: str, file: FileRecord) -> None:
-    """Open the form for one file of a job."""
+    """Opens the form for a file of a job."""
     job = context.reader.rows([job_id]).get(job_id)
     if job is None:
         return

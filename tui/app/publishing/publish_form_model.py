@@ -1,4 +1,4 @@
-"""What is to be published, and where to."""
+"""The values of the publish form: what, where to, and how."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXAMPLES: Final = "hub:owner/name, s3:destination/folder or dir:/folder"
 
 @dataclass(frozen=True, slots=True)
 class PublishHistory:
-    """What is known of places when the form opens.
+    """What the store knows of places when the form opens.
 
     Attributes:
         used: targets that were published to, those of this job first, each the newest first.
@@ -42,14 +42,14 @@ class PublishHistory:
 
     @property
     def audience(self) -> str:
-        """What a model card will say of whom the model is for."""
+        """The note about what the model card says of its audience."""
         if self.safe is None:
             return ""
         return "says safe for work; " if self.safe else "says not for all audiences; "
 
 
 def first_place(destinations: Sequence[DestinationRecord], past: PublishHistory) -> str:
-    """The place that the form begins with: the last one that was used, one that works, another.
+    """Returns the place to begin with: the last one used, else one that works, else any.
 
     One whose last test failed comes only where there is no other.
     """
@@ -64,7 +64,7 @@ def first_place(destinations: Sequence[DestinationRecord], past: PublishHistory)
 
 
 def _is_of(target: str, one: DestinationRecord) -> bool:
-    """Whether a target lies at a destination."""
+    """Returns whether a target lies at a destination."""
     kind, _, rest = target.partition(":")
     if one.kind == "hub":
         return kind == "hub" and rest == one.options.get("repo")
@@ -92,7 +92,7 @@ class PublishRequest:
 
 
 class PublishFormModel(FormModel):
-    """Fields of one publication.
+    """The fields of a publication.
 
     Attributes:
         found: the engine's answer about the job's files, while there is one job.
@@ -127,12 +127,12 @@ class PublishFormModel(FormModel):
 
     @property
     def target(self) -> str:
-        """The place, as the engine reads it."""
+        """The target, as the engine reads it."""
         return self.values["place"] if self.values["to"] == OTHER else self.values["to"]
 
     @property
     def is_hub(self) -> bool:
-        """Whether it goes to the Hub."""
+        """Whether the target is on the Hub."""
         if self.values["to"] == OTHER:
             return self.values["place"].startswith("hub:")
         return self._destinations[self.values["to"]].kind == "hub"
@@ -145,7 +145,7 @@ class PublishFormModel(FormModel):
         return "on" if known is None or known.options.get("private", True) else "off"
 
     def options(self) -> dict[str, Any]:
-        """What the engine is asked for besides job and place."""
+        """Returns the options of the request besides job and target."""
         what = self.values["what"]
         chosen: dict[str, Any] = {}
         if what == "file":
@@ -160,7 +160,7 @@ class PublishFormModel(FormModel):
         return chosen
 
     def item_of(self, field: str) -> str:
-        """Where a field of the engine's stands in the form."""
+        """Returns the item that a field of the engine's error is about."""
         if field in ("to", "repo"):
             return "place" if self.values["to"] == OTHER else "to"
         return {"files": "what", "checkpoint": "what"}.get(field, field)
@@ -168,7 +168,7 @@ class PublishFormModel(FormModel):
     # -- lines --------------------------------------------------------------------------------
 
     def items(self) -> list[Item]:
-        """What, where to, and for the Hub how."""
+        """Returns items for what, where to, and on the Hub how."""
         jobs = self.wish.jobs
         name = jobs[0].name if len(jobs) == 1 else formatting.plural(len(jobs), "job")
         chosen = self._whats()
@@ -200,7 +200,7 @@ class PublishFormModel(FormModel):
         return Item("to", "To", "choice", here[1], note, tuple(choices), here[0])
 
     def _about(self, one: DestinationRecord) -> str:
-        """What a place is, where in it the files will lie, and whether its last test failed."""
+        """Returns kind and place of a destination, and whether its last test failed."""
         kind, spot = destination(one)
         folder = self._past.folder if len(self.wish.jobs) == 1 else "a folder for each job"
         if one.kind == "folder":
@@ -238,14 +238,14 @@ class PublishFormModel(FormModel):
     # -- sending ------------------------------------------------------------------------------
 
     def put(self, key: str, value: str) -> None:
-        """Take one value; another place may have another card."""
+        """Takes a value; another place may have another card, so the answer about it is dropped."""
         super().put(key, value)
         if key in ("to", "place", "card"):
             self.replace_card = None
         self.overwrite = False
 
     def wrong_now(self) -> dict[str, str]:
-        """What is missing."""
+        """Returns what is missing."""
         if not self.target:
             return {"place": f"write {_EXAMPLES}"}
         if self.is_hub and len(self.wish.jobs) > 1:
@@ -257,7 +257,7 @@ class PublishFormModel(FormModel):
         return {}
 
     async def look_ahead(self, control: ControlClient) -> list[dict[str, Any]]:
-        """What it would do, job by job.
+        """Asks the engine what the publication would do, job by job.
 
         Raises:
             ControlError: something is wrong with the wish.
@@ -268,7 +268,7 @@ class PublishFormModel(FormModel):
         ]
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
-        """Queue it."""
+        """Queues the transfers."""
         for job in self.wish.jobs:
             await control.publishing.publish(job.job_id, self.target, **self.options())
         count = len(self.wish.jobs)

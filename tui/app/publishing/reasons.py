@@ -1,4 +1,4 @@
-"""Why something cannot be done on the Publishing screen now, in words for the user."""
+"""Why an action of the Publishing screen cannot be done now, in words for the user."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SHORT: Final = {"next": "panel", "limit": "limit"}
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Where the keys go, and what is under the cursor there.
+    """The panel with the keys, and what is under its cursor.
 
     Attributes:
         panel: `artifacts`, `transfers` or `destinations`.
@@ -69,7 +69,7 @@ class Selection:
 
 
 def for_panel(action: Action, panel: str, *, paused: bool = False) -> Action:
-    """An action with its place in the footer, and its word, as it is for one panel."""
+    """Returns an action with its place in the footer and its label on a panel."""
     if action.group != "publishing" or action.name == "back":
         return action
     first = _FIRST[panel]
@@ -83,7 +83,7 @@ def for_panel(action: Action, panel: str, *, paused: bool = False) -> Action:
 
 
 def why_not(name: str, here: Selection) -> str:
-    """Why an action cannot be done; empty when it can."""
+    """Returns why an action cannot be done; empty when it can."""
     for panel, names in _OF.items():
         if name in names and panel != here.panel and name not in _ANYWHERE:
             return f"This is about {panel}; tab goes there."

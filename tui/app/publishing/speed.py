@@ -1,4 +1,4 @@
-"""How fast transfers move, and when that allows to say how long they will take. Pure."""
+"""The speed of transfers, and when it is steady enough to tell the time left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STEADY: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class TransferProgress:
-    """How a transfer moves, as the engine last told.
+    """The progress of a transfer, as the engine last reported it.
 
     Attributes:
         steady: how many reports before this one told about the same speed.
@@ -28,14 +28,14 @@ class TransferProgress:
     steady: int = 0
 
     def after(self, before: TransferProgress | None) -> TransferProgress:
-        """The same, with what the report before it says about it."""
+        """Returns this report with the number of earlier ones of about the same speed."""
         near = before is not None and 4 * abs(self.speed - before.speed) <= before.speed
         steady = before.steady + 1 if before is not None and before.speed and near else 0
         return replace(self, steady=steady)
 
 
 def time_left(one: TransferProgress, limit: int = 0) -> float | None:
-    """Seconds that the rest will take; None where nothing can be said that will hold.
+    """Returns the seconds that the rest will take; None where that is not known well enough.
 
     Args:
         one: how it moves.
@@ -53,7 +53,7 @@ def time_left(one: TransferProgress, limit: int = 0) -> float | None:
 
 
 def sums(rows: Sequence[TransferProgress], limit: int = 0) -> str:
-    """Bytes, speed and time left of all together."""
+    """Returns bytes, speed and time left of all transfers together."""
     done, total, speed = (sum(column) for column in zip(
         *((one.done, one.total, one.speed) for one in rows), strict=True))  # fmt: skip
     words = [f"{formatting.size(done)} of {formatting.size(total)}"]

@@ -1,4 +1,4 @@
-"""Places, weights and transfers in words. Pure."""
+"""Short texts about places, weights, checkpoints and files; no widgets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STATES: Final = {
 
 
 def where(target: str, destinations: Iterable[DestinationRecord] = ()) -> str:
-    """A target in few letters: `Hub`, or the destination's name, or the folder's."""
+    """Returns a target in few letters: `Hub`, or the name of the destination or folder."""
     kind, _, rest = target.partition(":")
     if kind == "hub":
         return "Hub"
@@ -46,7 +46,7 @@ def where(target: str, destinations: Iterable[DestinationRecord] = ()) -> str:
 
 
 def apart(targets: Sequence[str], destinations: Iterable[DestinationRecord] = ()) -> list[str]:
-    """The same of several targets, in more letters where two of them would be called the same."""
+    """Returns the same of several targets, longer where two would have the same text."""
     known = list(destinations)
     ways = (
         [where(one, known) for one in targets],
@@ -62,7 +62,7 @@ def apart(targets: Sequence[str], destinations: Iterable[DestinationRecord] = ()
 
 
 def _nearer(target: str, destinations: Iterable[DestinationRecord]) -> str:
-    """A target with the end of its path: `Hub cat-lora`, `mine/runs`."""
+    """Returns a target with the end of its path: `Hub cat-lora`, `mine/runs`."""
     kind, _, rest = target.partition(":")
     end = PurePath(rest.rstrip("/")).name
     name = where(target, destinations)
@@ -70,13 +70,13 @@ def _nearer(target: str, destinations: Iterable[DestinationRecord]) -> str:
 
 
 def place(target: str) -> str:
-    """A target for a list: `Hub alice/cat`, `s3 mine/runs`, `/models/cat`."""
+    """Returns a target for a list: `Hub alice/cat`, `s3 mine/runs`, `/models/cat`."""
     kind, _, rest = target.partition(":")
     return {"hub": f"Hub {rest}", "s3": f"s3 {rest.rstrip('/')}"}.get(kind, rest)
 
 
 def destination(one: DestinationRecord) -> tuple[str, str]:
-    """What kind of place a destination is, and where."""
+    """Returns kind and place of a destination."""
     options = one.options
     if one.kind == "hub":
         return (
@@ -99,7 +99,7 @@ _WARNINGS: Final = (
 
 
 def warnings(tested: Known) -> str:
-    """What a test that went well warns of, in few letters; empty when it warns of nothing."""
+    """Returns the warnings of a test that went well; empty for none."""
     said = [str(one.get("message", "")) for one in tested.get("steps") or ()
             if one.get("level") == "warn"]  # fmt: skip
     short = [words for sign, words in _WARNINGS if any(sign in one for one in said)]
@@ -107,7 +107,7 @@ def warnings(tested: Known) -> str:
 
 
 def weights(found: Known | None) -> tuple[str, str]:
-    """What a safetensors file holds, in few letters, with a tone; a damaged one is named."""
+    """Returns what a safetensors file holds, in few letters, and a tone."""
     if not found:
         return "", "dim"
     if found.get("truncated"):
@@ -123,12 +123,12 @@ def weights(found: Known | None) -> tuple[str, str]:
 
 
 def main_type(dtypes: Mapping[str, int]) -> str:
-    """The type of most tensors: `bf16`."""
+    """Returns the type of most tensors: `bf16`."""
     return max(dtypes, key=lambda name: dtypes[name]).lower() if dtypes else ""
 
 
 def loss_words(row: Known) -> str:
-    """A checkpoint's loss: the mean of the steps before it, which says more than one step's."""
+    """Returns a checkpoint's loss: the mean of the steps before it, as one step's is noisy."""
     value = row.get("smoothed")
     if value is None:
         return "no loss"
@@ -136,7 +136,7 @@ def loss_words(row: Known) -> str:
 
 
 def best_means(row: Known) -> str:
-    """Why a checkpoint is called the best."""
+    """Returns why a checkpoint is called the best."""
     return (
         f"The best is the one with the lowest loss, taken as the mean of the {row['window']} "
         f"steps up to it: {formatting.number(row['smoothed'])}."
@@ -144,23 +144,23 @@ def best_means(row: Known) -> str:
 
 
 def checkpoint_name(step: int | None) -> str:
-    """A checkpoint by its step."""
+    """Returns the name of a checkpoint."""
     return "final result" if step is None else f"checkpoint-{step}"
 
 
 def is_safe(file: Known) -> bool:
-    """Whether a file is here and, as far as is known, elsewhere as well."""
+    """Returns whether a file is here and, as far as is known, elsewhere as well."""
     return bool(file.get("here")) and bool(file.get("published"))
 
 
 def day(moment: datetime) -> str:
-    """A day in the user's zone: `Nov 27`."""
+    """Returns a day in the user's zone: `Nov 27`."""
     local = moment.astimezone()
     return f"{_MONTHS[local.month - 1]} {local.day}"
 
 
 def progress(done: int, total: int, width: int) -> str:
-    """A bar in so many cells, half a cell fine."""
+    """Returns a bar in half cells."""
     if total <= 0:
         return "─" * width
     halves = min(2 * width, 2 * width * done // total)
@@ -169,7 +169,7 @@ def progress(done: int, total: int, width: int) -> str:
 
 
 def unfetched(one: Known, now: datetime) -> tuple[str, str, str]:
-    """What a job produced and is not here: a glyph, words, and a tone.
+    """Returns glyph, text and tone of a file that is not here.
 
     How far it is or why it is not here, and how long it can still be had.
     """
@@ -188,7 +188,7 @@ def unfetched(one: Known, now: datetime) -> tuple[str, str, str]:
 
 
 def time_left(one: Known, now: datetime) -> str:
-    """How long something that is not here can still be had; empty where nothing limits it."""
+    """Returns how long a file can still be fetched; empty where nothing limits it."""
     if not one.get("until"):
         return ""
     left = (datetime.fromisoformat(str(one["until"])) - now).total_seconds()

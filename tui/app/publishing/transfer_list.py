@@ -1,4 +1,4 @@
-"""The queue of transfers: what is sent now, what waits, what has ended."""
+"""The list of the transfers: what is sent now, what waits, what has ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BOTH: Final = 38
 
 
 class TransferList(VirtualList):
-    """One line for each transfer.
+    """Lists a line for each transfer.
 
     Args:
         state: what the screen knows.
@@ -44,17 +44,17 @@ class TransferList(VirtualList):
 
     @property
     def count(self) -> int:
-        """All of them."""
+        """The number of transfers."""
         return len(self.state.transfers)
 
     @property
     def transfer(self) -> TransferRecord | None:
-        """The one under the cursor."""
+        """The transfer under the cursor."""
         rows = self.state.transfers
         return rows[self.index] if 0 <= self.index < len(rows) else None
 
     def reload(self) -> None:
-        """Others are there, or in another order; the cursor stays on its transfer."""
+        """Shows the transfers again; the cursor stays on its transfer."""
         names = [one.transfer_id for one in self.state.transfers]
         place = names.index(self._on) if self._on in names else self.index
         self.move_to(place, tell=False)
@@ -62,20 +62,20 @@ class TransferList(VirtualList):
         self.refresh()
 
     def remember(self) -> None:
-        """The transfer that the cursor is on now is the one it stays on."""
+        """Remembers the transfer under the cursor for the next `reload`."""
         self._on = self.transfer.transfer_id if self.transfer else ""
 
     @property
     def shows_cursor(self) -> bool:
-        """Only where the keys go."""
+        """Whether the list has the keys."""
         return self.has_focus
 
     def empty_lines(self) -> list[str]:
-        """How to make one."""
+        """Returns a message about how to start a transfer."""
         return ["Nothing is being sent. p on a job, a checkpoint or a file publishes it."]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """State, what and where to; then progress, or how it ended."""
+        """Returns state, job and target; then the progress, or the end."""
         one = self.state.transfers[index]
         here = index == self.index and self.has_focus
         glyph, word, tone = STATES[one.state]
@@ -136,7 +136,7 @@ _PERIOD = 0.5
 
 
 class TransferPage(Page):
-    """Follows one transfer.
+    """Shows a transfer in full and follows it.
 
     Args:
         app: its store and what it is told.
@@ -166,7 +166,7 @@ class TransferPage(Page):
         return wrapped(lines, page_width(context.size.width))
 
     def on_mount(self) -> None:
-        """Follow it."""
+        """Follows the transfer."""
         super().on_mount()
         context = cast("AppContext", self.app)
         context.signals.transfer_changed.subscribe(self, self._told)

@@ -1,4 +1,4 @@
-"""The keys that work on a screen, made from the registry, with the command line of each action."""
+"""The help: the keys that work on a screen, with the command line of each action."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Line = tuple[Action | None, str, str]
 
 
 class HelpLines(VirtualList):
-    """Actions under headings."""
+    """Lists actions under headings."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         super().__init__(id="help-lines")
@@ -34,11 +34,11 @@ class HelpLines(VirtualList):
 
     @property
     def count(self) -> int:
-        """Lines that match."""
+        """The number of lines that match."""
         return len(self.lines)
 
     def search(self, text: str) -> None:
-        """Keep actions whose words contain `text`."""
+        """Keeps the actions whose texts contain all words of `text`."""
         wanted = text.lower().split()
 
         def matches(line: Line) -> bool:
@@ -53,11 +53,11 @@ class HelpLines(VirtualList):
         self.refresh()
 
     def empty_lines(self) -> list[str]:
-        """Nothing found."""
+        """Returns the message for no match."""
         return ["No action matches."]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """A heading, or keys, words and command."""
+        """Returns a heading, or keys, help and command line."""
         action, reason, command = self.lines[index]
         if action is None:
             return [(f" {reason}", colors.strong)]
@@ -72,7 +72,7 @@ class HelpLines(VirtualList):
 
 
 class HelpScreen(ModalScreen[None]):
-    """What can I do here? `/` searches, `enter` does it, `y` copies its command line."""
+    """Shows the help; `/` searches, `enter` does an action, `y` copies its command line."""
 
     CSS_PATH = style_sheet("help")
     BINDINGS: ClassVar = [
@@ -90,7 +90,7 @@ class HelpScreen(ModalScreen[None]):
 
     @classmethod
     def of(cls, screen: Screen[Any]) -> HelpScreen:
-        """The help of a screen."""
+        """Returns the help of a screen."""
         lines: list[Line] = []
         if isinstance(screen, AppScreen):
             everywhere = {action.id for action in APP}
@@ -102,18 +102,18 @@ class HelpScreen(ModalScreen[None]):
         return cls(type(screen).HERE if isinstance(screen, AppScreen) else "", lines, screen)
 
     def compose(self) -> ComposeResult:
-        """Title, list, how to use it."""
+        """Yields title and list."""
         title = PanelTitle()
         title.set(("Keys", self._title), ("/ search", "enter do it", "y copy command", "esc back"))
         yield title
         yield self.list
 
     def on_mount(self) -> None:
-        """The list has the keys."""
+        """Gives the keys to the list."""
         self.list.focus()
 
     def action_leave(self) -> None:
-        """One step back: the search, then the help."""
+        """Closes the search, else the help."""
         found = self.query(Input)
         if found:
             found.remove()
@@ -123,18 +123,18 @@ class HelpScreen(ModalScreen[None]):
             self.dismiss()
 
     async def action_search(self) -> None:
-        """Open the search line."""
+        """Opens the search line."""
         line = Input(placeholder="words of an action", id="help-search", compact=True)
         line.cursor_blink = False
         await self.mount(line, before=self.list)
         line.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Search as it is typed."""
+        """Searches as the text is typed."""
         self.list.search(event.value)
 
     def on_input_submitted(self) -> None:
-        """Into the list with what was found."""
+        """Goes to the list of matches."""
         self.list.focus()
 
     @property
@@ -142,7 +142,7 @@ class HelpScreen(ModalScreen[None]):
         return self.list.lines[self.list.index] if self.list.count else None
 
     async def action_run(self) -> None:
-        """Do what the line says."""
+        """Closes the help and does the action under the cursor."""
         line = self._chosen
         if line is None or line[0] is None:
             return
@@ -154,7 +154,7 @@ class HelpScreen(ModalScreen[None]):
             target.call_later(target.action_perform, action.id)
 
     def action_copy(self) -> None:
-        """Copy the command line of the action."""
+        """Copies the command line of the action."""
         line = self._chosen
         context = self._target.context if isinstance(self._target, AppScreen) else None
         if context is None or line is None or line[0] is None:

@@ -1,4 +1,4 @@
-"""What the Jobs screen shows, read from the store.
+"""The job list as data, read from the store.
 
 The list's order is kept as ids only; lines are read for what is on screen and kept until the store
 says that they changed.
@@ -30,7 +30,7 @@ _READ_AHEAD: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class JobsUpdate:
-    """What `JobsModel.catch_up` found.
+    """What has changed since the last `JobsModel.catch_up`.
 
     Attributes:
         changed: ids of jobs that changed.
@@ -42,7 +42,7 @@ class JobsUpdate:
 
 
 class JobsModel:
-    """Order, filter, marks and lines of the job list."""
+    """Holds order, filter, marks and rows of the job list."""
 
     def __init__(self, reader: StoreReader) -> None:
         self.reader = reader
@@ -62,7 +62,7 @@ class JobsModel:
     # -- order --------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Read order and counts again. On failure `problem` says why and the list stays."""
+        """Reads order and counts again. On failure `problem` says why and the list stays."""
         try:
             self._rev = self.reader.max_rev()
             self.ids = self.reader.job_ids(self.sort, self.descending, self.filter)
@@ -77,12 +77,12 @@ class JobsModel:
             self.marks.intersection_update(self.ids)
 
     def set_filter(self, text: str) -> None:
-        """Narrow the list."""
+        """Narrows the list."""
         self.filter = parse_filter(text)
         self.reload()
 
     def set_sort(self, sort: str, descending: bool | None = None) -> None:
-        """Sort by another column, in the direction that is natural for it unless told."""
+        """Sorts by a column, without a direction in the one that is natural for it."""
         if sort not in SORT_COLUMNS:
             raise ValueError(f"no such column: {sort}")
         self.sort = sort
@@ -91,7 +91,7 @@ class JobsModel:
         self.reload()
 
     def resume(self, sort: str, descending: bool, filter_text: str) -> None:
-        """Begin with the order and filter of another time; read by the first `reload`."""
+        """Sets the order and filter of the last run; the first `reload` reads them."""
         self.sort, self.descending = sort, descending
         self.filter = parse_filter(filter_text)
 
@@ -107,7 +107,7 @@ class JobsModel:
         return sum(self.counts.values())
 
     def catch_up(self) -> JobsUpdate:
-        """Read what changed since the last look. Cheap: only changed lines are read."""
+        """Reads what has changed since the last call. Cheap: only changed rows are read."""
         try:
             rows = self.reader.changed_since(self._rev)
             counts = self.reader.counts() if rows else self.counts
@@ -141,13 +141,13 @@ class JobsModel:
     # -- lines --------------------------------------------------------------------------------
 
     def position(self, job_id: str) -> int | None:
-        """Where a job stands in the list."""
+        """Returns the place of a job in the list; None where it is not in it."""
         if self._index is None:
             self._index = {one: number for number, one in enumerate(self.ids)}
         return self._index.get(job_id)
 
     def row(self, index: int) -> JobRow | None:
-        """One line; lines around it are read with it."""
+        """Returns the row at a place; the rows around it are read with it."""
         if not 0 <= index < len(self.ids):
             return None
         job_id = self.ids[index]
@@ -169,7 +169,7 @@ class JobsModel:
             self.problem = error
 
     def marked_or(self, job_id: str | None) -> list[str]:
-        """Ids an action is about: the marked jobs in list order, or the one given."""
+        """Returns the ids that an action is about: the marked jobs in list order, else `job_id`."""
         if self.marks:
             return [one for one in self.ids if one in self.marks]
         return [job_id] if job_id else []

@@ -59,7 +59,7 @@ class EngineState:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something said to the user, kept for the list of past notices.
+    """A message to the user, kept for the list of past notices.
 
     Attributes:
         level: `info`, `warning` or `error`.

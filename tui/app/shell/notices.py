@@ -1,4 +1,4 @@
-"""What the app has said so far: nothing is lost because a message went away."""
+"""The list of past notices: no message is lost because it went away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GLYPHS = {"info": "·", "warning": "!", "error": "✗"}
 
 
 class NoticeLines(VirtualList):
-    """Notices, the newest first, each with what to do about it."""
+    """Lists notices, the newest first, each with its advice."""
 
     CURSOR: ClassVar = False
 
@@ -33,15 +33,15 @@ class NoticeLines(VirtualList):
 
     @property
     def count(self) -> int:
-        """Lines."""
+        """The number of lines."""
         return len(self._lines)
 
     def empty_lines(self) -> list[str]:
-        """Nothing was said."""
+        """Returns the message for no notices."""
         return ["Nothing has been said yet."]
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
-        """A message or its advice."""
+        """Returns a message or its advice."""
         level, clock, text = self._lines[index]
         tones = {"info": colors.base, "warning": colors.warn, "error": colors.bad}
         glyph = _GLYPHS.get(level, " ")
@@ -53,7 +53,7 @@ class NoticeLines(VirtualList):
 
 
 class NoticesScreen(ModalScreen[None]):
-    """The list of past notices."""
+    """Shows the list of past notices."""
 
     CSS_PATH = style_sheet("help")
     BINDINGS: ClassVar = [Binding("escape,q,ctrl+n", "dismiss", "back")]
@@ -63,7 +63,7 @@ class NoticesScreen(ModalScreen[None]):
         self._notices = notices
 
     def compose(self) -> ComposeResult:
-        """Title and list."""
+        """Yields title and list."""
         title = PanelTitle()
         title.set(("Notices", formatting.plural(len(self._notices), "message")), ("esc back",))
         yield title

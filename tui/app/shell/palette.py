@@ -15,16 +15,16 @@ from tui.app.terminal.theme import style_sheet
 
 
 class ActionPalette(CommandPalette):
-    """The palette in our own looks; its sheet is read when it first opens."""
+    """Textual's palette with our style sheet, which is read when it first opens."""
 
     CSS_PATH = style_sheet("palette")
 
 
 class ActionCommands(Provider):
-    """Actions of the screen below the palette."""
+    """Provides the actions of the screen below the palette."""
 
     def _actions(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
-        """(name with key, help, what to run)."""
+        """Yields name with key, help, and what to run."""
         screen = self.screen
         if not isinstance(screen, AppScreen):
             return
@@ -49,12 +49,12 @@ class ActionCommands(Provider):
         return f"{action.help}  {command}" if command else action.help
 
     async def discover(self) -> Hits:
-        """All of them, before anything is typed."""
+        """Yields all actions, before anything is typed."""
         for name, words, run in self._actions():
             yield DiscoveryHit(name, run, help=words)
 
     async def search(self, query: str) -> Hits:
-        """Those whose name or help matches."""
+        """Yields the actions whose name or help matches."""
         matcher = self.matcher(query)
         for name, words, run in self._actions():
             score = max(matcher.match(name), matcher.match(words) * 0.5)

@@ -1,4 +1,4 @@
-"""What every full screen has: the top bar, the footer, one way to run actions."""
+"""The base of the full screens: top bar, footer, and how actions run."""
 
 from __future__ import annotations
 
@@ -47,39 +47,39 @@ class AppScreen(Screen[Any]):
         return cast("AppContext", self.app)
 
     def compose(self) -> ComposeResult:
-        """Bar, body, footer."""
+        """Yields top bar, body and footer."""
         yield TopBar(self.HERE)
         yield from self.body()
         yield KeyFooter()
         yield TooSmall()
 
     def body(self) -> Iterable[Widget]:
-        """The widgets between bar and footer."""
+        """Makes the widgets between top bar and footer."""
         return ()
 
     # -- actions ------------------------------------------------------------------------------
 
     def actions(self) -> tuple[Action, ...]:
-        """What can be done here, with the user's keys."""
+        """Returns the actions of the screen, with the user's keys."""
         return self.context.keymap.resolve((*self.ACTIONS, *APP))
 
     def why_not(self, action: Action) -> str:  # noqa: ARG002  for subclasses
-        """Why an action cannot be done now; empty when it can."""
+        """Returns why an action cannot be done now; empty when it can."""
         return ""
 
     def command_line(self, action: Action) -> str:
-        """The command line that does the same as an action; empty when there is none."""
+        """Returns the command line that does the same as an action; empty when there is none."""
         if "{job}" not in action.command:
             return action.command
         job_id = self.command_job()
         return action.command.format(job=job_id) if job_id else ""
 
     def command_job(self) -> str | None:
-        """The job that command lines are about."""
+        """Returns the job that command lines are about."""
         return None
 
     async def action_perform(self, action_id: str) -> None:
-        """Do an action, or say why it cannot be done."""
+        """Does an action, or tells why it cannot be done."""
         action = by_id((*self.ACTIONS, *APP), action_id)
         self.context.last_key = time.monotonic()
         reason = self.why_not(action)
@@ -96,7 +96,7 @@ class AppScreen(Screen[Any]):
     # -- life ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Follow what the whole app knows."""
+        """Follows the status of the app."""
         self.context.signals.status_changed.subscribe(self, self._status_changed, immediate=True)
 
     def _status_changed(self, _: None) -> None:
@@ -104,30 +104,30 @@ class AppScreen(Screen[Any]):
             bar.update()
 
     def update_footer(self) -> None:
-        """Say which keys work now."""
+        """Shows the keys that work now."""
         for footer in self.query(KeyFooter):
             footer.update()
 
     def on_descendant_focus(self) -> None:
-        """Other keys work in a line to type in."""
+        """Shows the keys of the widget that has the focus."""
         self.update_footer()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what happened while another screen was on top."""
+        """Shows what has changed while another screen was on top."""
         self._status_changed(None)
         self.update_footer()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Below 60×15 nothing can be shown well, so one message says that."""
+        """Shows only a message below 60×15 cells."""
         tiny = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
         if tiny != self.has_class("-tiny"):
             self.set_class(tiny, "-tiny")
 
 
 class TooSmall(Widget):
-    """One message instead of a broken screen."""
+    """Shows one message instead of a screen without room."""
 
     def render(self) -> str:
-        """How large the terminal is and has to be."""
+        """Returns how large the terminal is and has to be."""
         width, height = self.app.size
         return f"Too small: {width}×{height}\nMake the window at least 60×15."

@@ -1,4 +1,4 @@
-"""What is true now about the account, the API and the listener, in the words of the top bar."""
+"""The status of account, spending, API and listener, in the words of the top bar."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tui.store.unheard import LostContact, read_unheard
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One lamp of the bar.
+    """A state with a glyph in the top bar.
 
     Attributes:
         state: `ok`, `wait` or `bad`.
@@ -52,7 +52,7 @@ def read_status(
     *,
     sandbox: bool = False,
 ) -> AppStatus:
-    """Read the facts the bar shows. A store that cannot be read gives a bar without them."""
+    """Reads the status; where the store cannot be read, only what is known without it."""
     sandbox = sandbox or is_loopback(settings.cloud.api_base)
     try:
         account = _fact(reader, scoped("account", settings.cloud.api_base))
@@ -71,7 +71,7 @@ def read_status(
 
 
 def username(account: dict[str, Any]) -> str:
-    """Who the token belongs to, as the account's fact tells it; empty when not known."""
+    """Returns the owner of the token from the account's fact; empty when not known."""
     user = account.get("user_info")
     source = user if isinstance(user, dict) else account
     return str(source.get("username") or "")
@@ -83,7 +83,7 @@ def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
 
 
 def _spending(fact: dict[str, Any], now: datetime) -> str:
-    """`$31.20 of $50 / 7 d`; without a limit only what was spent, without either nothing.
+    """Returns `$31.20 of $50 / 7 d`; without a limit what was spent, without either nothing.
 
     The engine tells it every half minute; what runs has cost more since then.
     """

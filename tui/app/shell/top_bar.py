@@ -1,4 +1,4 @@
-"""The bar at the top, the same on every screen: where I am, who I am, what it costs, what works."""
+"""The bar at the top of every screen: screens, account, spending, API and listener."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABS: Final = (("1", "Cloud", "cloud"), ("2", "Jobs", "jobs"), ("3", "Publishing
 
 
 class TopBar(Widget):
-    """Screens on the left; account, spending, API and listener on the right, as room allows."""
+    """Shows the screens on the left and, as room allows, the status on the right."""
 
     ALLOW_SELECT = False
 
@@ -38,14 +38,14 @@ class TopBar(Widget):
         self._shown: AppStatus | None = None
 
     def update(self) -> None:
-        """Draw again if something else is true now."""
+        """Redraws the bar if the status has changed."""
         status = cast("AppContext", self.app).status
         if status != self._shown:
             self._shown = status
             self.refresh()
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
-        """The bar."""
+        """Returns the bar."""
         colors = palette(self.app)
         width = self.size.width
         left: list[Piece] = [(" ", colors.base)]
@@ -67,7 +67,7 @@ class TopBar(Widget):
         return strip_of([*left, (gap, colors.base), *right, (" ", colors.base)], width, colors.base)
 
     async def on_click(self, event: events.Click) -> None:
-        """A click on a screen's name goes there."""
+        """Goes to the screen whose name was clicked."""
         for start, end, screen in self._places:
             if start <= event.x < end:
                 cast("AppContext", self.app).show(screen)
@@ -75,7 +75,7 @@ class TopBar(Widget):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something the bar can say.
+    """A piece of status that the bar can show.
 
     Attributes:
         rank: the smaller, the more it matters.
@@ -89,7 +89,7 @@ class Fact:
 
 
 def facts_of(status: AppStatus, colors: Palette) -> list[Fact]:
-    """What there is to say, from left to right.
+    """Returns the pieces of a status, from left to right.
 
     What does not work matters most, then money, then who pays it. A sandbox has no account that
     anybody would mix up, so there it matters least.
@@ -118,7 +118,7 @@ def facts_of(status: AppStatus, colors: Palette) -> list[Fact]:
 
 
 def fitting(facts: list[Fact], room: int, colors: Palette) -> list[Piece]:
-    """As many facts as there is room for: in full, else in short, else those that matter most.
+    """Returns the pieces in full, else in short, else those that matter most.
 
     What does not work is said in full where it fits at all, even if others have to go.
     """

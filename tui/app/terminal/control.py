@@ -1,4 +1,4 @@
-"""What is said to the terminal itself."""
+"""What the app asks of the terminal and of the desktop around it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
 
 
 def write(app: App[Any], text: str) -> None:
-    """Send raw text to the terminal, where there is one."""
+    """Sends raw text to the terminal, where there is one."""
     driver = app._driver  # noqa: SLF001  Textual has no public way to write to the terminal
     if driver is not None and not app.is_headless:
         driver.write(text)
@@ -33,7 +33,7 @@ def write(app: App[Any], text: str) -> None:
 
 
 def copy_text(app: App[Any], text: str) -> None:
-    """Put text on the clipboard of the terminal the user sits at (OSC 52).
+    """Puts text on the clipboard of the terminal that the user sits at (OSC 52).
 
     Inside tmux the sequence is sent twice: plainly, for `set-clipboard on`, and wrapped, for
     `allow-passthrough on`.
@@ -45,12 +45,12 @@ def copy_text(app: App[Any], text: str) -> None:
 
 
 def set_mouse(app: App[Any], on: bool) -> None:
-    """Ask the terminal for mouse events, or leave the mouse to it."""
+    """Asks the terminal for mouse events, or leaves the mouse to it."""
     write(app, "".join(f"\x1b[?{mode}{'h' if on else 'l'}" for mode in _MOUSE_MODES))
 
 
 def desktop_opener() -> str | None:
-    """The program that shows a folder on this desktop; None over plain ssh."""
+    """Returns the program that shows a folder on this desktop; None over plain ssh."""
     if sys.platform == "darwin":
         return shutil.which("open")
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
@@ -59,7 +59,7 @@ def desktop_opener() -> str | None:
 
 
 def show_folder(folder: Path) -> str:
-    """Show a folder; returns what is wrong, empty when it was asked for."""
+    """Opens a folder on the desktop; returns what is wrong, empty when it was opened."""
     opener = desktop_opener()
     if opener is None:
         return "There is no desktop in this session."
@@ -76,7 +76,7 @@ def show_folder(folder: Path) -> str:
 
 
 def crash_message(home: Home) -> Text:
-    """Write the traceback to `app.log`, without values and so without secrets; what to say."""
+    """Writes the traceback to `app.log`, without values and so without secrets."""
     from rich.text import Text
 
     path = home.root / "app.log"

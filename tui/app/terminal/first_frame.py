@@ -27,13 +27,13 @@ _state = {"painted": False, "taken_over": False}
 
 
 def terminal_kind() -> str:
-    """What the colours of a saved frame depend on."""
+    """Returns what the colours of a saved frame depend on."""
     names = ("TERM", "COLORTERM", "NO_COLOR", "TERM_PROGRAM")
     return "|".join(os.environ.get(name, "-") for name in names)
 
 
 def save(home: Home, rows: Sequence[str], size: tuple[int, int], clock: str) -> None:
-    """Keep a frame.
+    """Saves a frame.
 
     Args:
         home: where it is kept, readable by the user alone.
@@ -54,7 +54,7 @@ def save(home: Home, rows: Sequence[str], size: tuple[int, int], clock: str) -> 
 
 
 def load(home: Home, size: tuple[int, int]) -> str | None:
-    """The sequence that paints the saved frame, or None when there is none that fits.
+    """Returns the sequence that paints the saved frame; None when there is none that fits.
 
     A file that is corrupt, from another version, or of another size or kind of terminal is ignored.
     """
@@ -79,7 +79,7 @@ def load(home: Home, size: tuple[int, int]) -> str | None:
 
 
 def paint(home: Home) -> bool:
-    """Paint the saved frame on the terminal, if there is one that fits.
+    """Paints the saved frame on the terminal, if there is one that fits.
 
     Keys pressed from now on wait for the app: they are not echoed over the picture.
 
@@ -102,17 +102,17 @@ def paint(home: Home) -> bool:
 
 
 def painted() -> bool:
-    """Whether a frame is on the screen that the app has not replaced yet."""
+    """Returns whether a frame is on the screen that the app has not replaced yet."""
     return _state["painted"] and not _state["taken_over"]
 
 
 def take_over() -> None:
-    """The app has the terminal now and will leave the alternate screen itself."""
+    """Leaves the terminal to the app, which will leave the alternate screen itself."""
     _state["taken_over"] = True
 
 
 def restore() -> None:
-    """Give the terminal back as it was. Does nothing when nothing was painted; safe to repeat."""
+    """Restores the terminal. Does nothing when nothing was painted; safe to repeat."""
     global _saved_modes  # noqa: PLW0603  one terminal, one frame
     if not _state["painted"]:
         return
@@ -129,7 +129,7 @@ def restore() -> None:
 
 
 def _quiet_keys() -> list[Any] | None:
-    """Turn echo and line mode off; the old modes, or None where there is no keyboard."""
+    """Turns echo and line mode off; returns the old modes, or None without a keyboard."""
     import termios
 
     try:

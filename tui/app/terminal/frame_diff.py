@@ -52,12 +52,12 @@ _NULL: Final = Style.null()
 
 @lru_cache(maxsize=1)
 def supported() -> bool:
-    """Whether this Textual is one of those that were tested."""
+    """Returns whether this Textual is one of those that were tested."""
     return _version().startswith(TESTED)
 
 
 def _version() -> str:
-    """Textual's version, from the name of its metadata folder.
+    """Returns Textual's version, from the name of its metadata folder.
 
     `textual.__version__` reads the metadata itself, which costs 25 ms before the first frame.
     """
@@ -68,7 +68,7 @@ def _version() -> str:
 
 
 def pieces_of(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, Strip]]:
-    """(x, y, strip) for everything an update wants painted, as its own rendering would place it."""
+    """Yields (x, y, strip) for everything that an update paints, where it would paint it."""
     if isinstance(update, LayoutUpdate):
         for y, line in enumerate(update.strips, update.region.y):
             x = update.region.x
@@ -85,7 +85,7 @@ def pieces_of(update: LayoutUpdate | ChopsUpdate) -> Iterator[tuple[int, int, St
 
 
 def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
-    """The cells of a strip."""
+    """Returns the cells of a strip."""
     cells: list[Cell] = []
     for text, style, control in strip:
         if control:
@@ -116,7 +116,7 @@ def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
 
 
 class TerminalCells:
-    """What the terminal shows, as far as this program knows."""
+    """The cells that the terminal shows, as far as this program knows."""
 
     def __init__(self) -> None:
         self._rows: list[list[Cell]] = []
@@ -124,14 +124,14 @@ class TerminalCells:
         self._codes = ""
 
     def forget(self) -> None:
-        """The terminal may show anything now: send everything next time."""
+        """Forgets the cells: the terminal may show anything now, and the next update sends all."""
         self._rows = []
         self._size = (0, 0)
 
     def render(
         self, update: LayoutUpdate | ChopsUpdate, size: tuple[int, int], colors: ColorSystem
     ) -> str:
-        """The sequence that turns what is shown into what `update` wants."""
+        """Returns the sequence that turns what is shown into what `update` wants."""
         width, height = size
         if self._size != size:
             self._rows = [[_UNKNOWN] * width for _ in range(height)]
@@ -163,7 +163,7 @@ class TerminalCells:
     # -- lines that moved ---------------------------------------------------------------------
 
     def _scroll(self, wanted: dict[int, list[Cell]], out: list[str]) -> None:
-        """Let the terminal move lines that are shown already, only higher or lower."""
+        """Returns the sequence that scrolls lines which only moved up or down."""
         shown = self._rows
         changed = [y for y, row in wanted.items() if row != shown[y]]
         if len(changed) < _MIN_SCROLL:
@@ -193,7 +193,7 @@ class TerminalCells:
         out.append(f"\x1b[{first + 1};{last + 1}r\x1b[{first + 1};1H\x1b[{count}{letter}\x1b[r")
 
     def _nearly(self, wanted: dict[int, list[Cell]], y: int, shift: int) -> bool:
-        """Whether a line moved as well, with few cells changed on the way (a scroll bar's mark)."""
+        """Returns whether a line has moved with few cells changed (a scroll bar's mark)."""
         if y not in wanted or not 0 <= y + shift < len(self._rows):
             return False
         before = self._rows[y + shift]
@@ -201,7 +201,7 @@ class TerminalCells:
         return changed <= len(before) // 4
 
     def _shift(self, changed: list[int], wanted: dict[int, list[Cell]]) -> int:
-        """By how many lines most of the changed ones moved up; 0 when it is not worth it."""
+        """Returns by how many lines most changed lines moved up; 0 when it is not worth it."""
         places: dict[tuple[Cell, ...], int] = {}
         for y, row in enumerate(self._rows):
             places.setdefault(tuple(row), y)
@@ -253,7 +253,7 @@ class DiffUpdate(CompositorUpdate):
         self._update = update
 
     def render_segments(self, console: Console) -> str:
-        """The difference, or the stock rendering if anything goes wrong."""
+        """Returns the difference, or the stock rendering if anything goes wrong."""
         colors = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001  as Textual does
         try:
             return self._app.terminal_cells.render(self._update, self._app.size, colors)
@@ -263,7 +263,7 @@ class DiffUpdate(CompositorUpdate):
 
 
 class FrameDiff(_Base):
-    """Mixed into the app before `App`: displays differences."""
+    """Displays differences; mixed into the app before `App`, whose `_display` it replaces."""
 
     frame_diff_on: bool = True
     terminal_cells: TerminalCells
@@ -281,7 +281,7 @@ class FrameDiff(_Base):
         super()._display(screen, renderable)
 
     def stop_frame_diff(self, error: Exception) -> None:
-        """Go on with the stock display."""
+        """Goes on with the stock display."""
         self.frame_diff_on = False
         self.log.error(f"frame diff switched off: {error!r}")
         self.call_later(self.refresh)

@@ -1,4 +1,4 @@
-"""How a terminal is told to go from one look to another: colours, attributes and hyperlinks. Pure.
+"""Shortest changes between two looks of a cell: colours, attributes and hyperlinks.
 
 A look is the text of its SGR codes (`1;38;2;0;0;0`); the address of a hyperlink stands behind them,
 after a zero.
@@ -17,7 +17,7 @@ _SHOWS_ON_BLANKS: Final = frozenset({"4", "5", "6", "7", "9", "21", "51", "52", 
 
 @lru_cache(maxsize=2048)
 def _split(codes: str) -> tuple[frozenset[str], str, str]:
-    """SGR codes as (attributes, foreground, background)."""
+    """Splits SGR codes into (attributes, foreground, background)."""
     attributes: set[str] = set()
     foreground = background = ""
     parts = codes.split(";") if codes else []
@@ -41,7 +41,7 @@ def _split(codes: str) -> tuple[frozenset[str], str, str]:
 
 @lru_cache(maxsize=4096)
 def change_of_style(before: str, after: str) -> str:
-    """The shortest sequence from one set of SGR codes to another, hyperlinks included."""
+    """Returns the shortest sequence between two sets of SGR codes, hyperlinks included."""
     if before == after:
         return ""
     before, _, old_link = before.partition("\0")
@@ -74,7 +74,7 @@ def _change_of_codes(before: str, after: str) -> str:
 
 @lru_cache(maxsize=4096)
 def blank_codes(codes: str) -> str:
-    """The codes that matter for a space: its background, and what draws lines or reverses."""
+    """Returns the codes that matter for a space: background, lines and reverse."""
     codes = codes.partition("\0")[0]
     attributes, _, background = _split(codes)
     if attributes & _SHOWS_ON_BLANKS:
@@ -84,5 +84,5 @@ def blank_codes(codes: str) -> str:
 
 @lru_cache(maxsize=4096)
 def good_for_blank(current: str, codes: str) -> bool:
-    """Whether a space drawn with `current` looks like one drawn with `codes`."""
+    """Returns whether a space drawn with `current` looks like one drawn with `codes`."""
     return "\0" not in current and blank_codes(current) == codes

@@ -19,7 +19,7 @@ _PARTS: Final = (r"[^/]*/*", r"[^/_.,:=?&-]*[/_.,:=?&-]*", r".")
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Text in exactly `width` cells, shortened with `…` where it is too long."""
+    """Returns text in exactly `width` cells, shortened with `…` where it is too long."""
     if width <= 0:
         return ""
     text = plain(text)
@@ -33,7 +33,7 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 
 def fit_end(text: str, width: int) -> str:
-    """At most `width` cells of a path, its end kept: that is what tells two of them apart."""
+    """Returns at most `width` cells of a path, its end kept: that tells two paths apart."""
     text = plain(text)
     while width > 0 and cell_len(text) > width:
         text = f"…{text[2:] if text.startswith('…') else text[1:]}"
@@ -41,7 +41,7 @@ def fit_end(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` cells; at least one line.
+    """Returns text in lines of at most `width` cells; at least one line.
 
     A word stays whole. One that is longer than a line, as paths are, is broken between its parts,
     and only a part that is longer than a line is cut anywhere.
@@ -58,7 +58,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def unbreakable(text: str, width: int) -> Iterator[tuple[str, str]]:
-    """What must not be broken in lines of `width` cells, each with the gap before it."""
+    """Yields the parts that must not be broken, each with the gap before it."""
     for gap, word in re.findall(r"(\s*)(\S+)", text):
         for number, part in enumerate(_pieces(word, width, _PARTS)):
             yield ("" if number else gap), part
@@ -72,7 +72,7 @@ def _pieces(word: str, width: int, ways: tuple[str, ...]) -> list[str]:
 
 
 def linked(style: Style, address: str) -> Style:
-    """The style with a hyperlink (OSC 8) that a terminal may offer; without, where it is none.
+    """Returns the style with a hyperlink (OSC 8); without one where `link` is empty.
 
     An address comes from outside: what could end the sequence or is no web or file address makes no
     link.
@@ -82,7 +82,7 @@ def linked(style: Style, address: str) -> Style:
 
 
 def strip_of(pieces: Iterable[tuple[str, Style]], width: int, base: Style) -> Strip:
-    """A strip of exactly `width` cells; neighbours of one style become one segment.
+    """Returns a strip of exactly `width` cells; neighbours of one style become one segment.
 
     Nothing that reaches the screen through here can disturb the terminal.
     """
@@ -101,5 +101,5 @@ def strip_of(pieces: Iterable[tuple[str, Style]], width: int, base: Style) -> St
 
 
 def length(pieces: Iterable[tuple[str, Style]]) -> int:
-    """Cells that pieces take."""
+    """Returns the cells that pieces take."""
     return sum(cell_len(text) for text, _ in pieces)

@@ -1,4 +1,4 @@
-"""Colours: one dark theme, one light, and one that takes the terminal's own.
+"""Themes: dark, light, and the terminal's own colours; the style sheets.
 
 Colour never carries meaning alone: each state also has a glyph and a word. Widgets that draw their
 own lines take styles from `Palette`; the rest uses the same theme through the style sheets.
@@ -127,7 +127,7 @@ class Palette:
     """Laid over another style on the line of the cursor."""
 
     def status(self, state: JobStatus) -> Style:
-        """The colour of a state; its glyph and word stand beside it."""
+        """Returns the style of a job's state; its glyph and word stand beside it."""
         return {
             JobStatus.PENDING: self.dim,
             JobStatus.UPLOADING: self.accent,
@@ -143,7 +143,7 @@ _PALETTES: dict[str, Palette] = {}
 
 
 def palette(app: App[Any]) -> Palette:
-    """The palette of the app's theme."""
+    """Returns the palette of the app's theme."""
     theme = app.current_theme
     found = _PALETTES.get(theme.name)
     if found is None:
@@ -178,7 +178,7 @@ def _make(theme: Theme) -> Palette:
 
 
 def _rich(color: str) -> str:
-    """A colour of a theme in Rich's words."""
+    """Returns a colour of a theme as Rich writes it."""
     if color.startswith("ansi_"):
         return color.removeprefix("ansi_")
     from textual.color import Color
@@ -187,7 +187,7 @@ def _rich(color: str) -> str:
 
 
 class AsciiFilter(LineFilter):
-    """For terminals without UTF-8: every glyph becomes a plain character of the same width."""
+    """Replaces every glyph by an ASCII character of the same width, for terminals without UTF-8."""
 
     _TABLE: Final = str.maketrans(
         {
@@ -202,7 +202,7 @@ class AsciiFilter(LineFilter):
     )  # fmt: skip
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
-        """Translate the text of each segment."""
+        """Translates the text of each segment."""
         return [
             segment
             if segment.control or segment.text.isascii()
@@ -234,7 +234,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def style_folder() -> Path:
-    """The folder of the `.tcss` files.
+    """Returns the folder of the `.tcss` files.
 
     Raises:
         FileNotFoundError: the installation is incomplete.
@@ -248,5 +248,5 @@ def style_folder() -> Path:
 
 
 def style_sheet(name: str) -> str:
-    """The path of one style sheet, `jobs` for `jobs.tcss`."""
+    """Returns the path of a style sheet: `jobs` for `jobs.tcss`."""
     return str(style_folder() / f"{name}.tcss")

@@ -1,4 +1,4 @@
-"""One question before something that cannot be taken back."""
+"""A dialog with one question, before something that cannot be undone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AROUND = 7
 
 
 class Choice(Static):
-    """The two answers on one line; the chosen one is marked."""
+    """Shows the two answers on one line; the chosen one is marked."""
 
     def __init__(self, yes: str, no: str) -> None:
         super().__init__("", id="confirm-choice", markup=False)
@@ -35,18 +35,18 @@ class Choice(Static):
         self.chosen = False
 
     def on_mount(self) -> None:
-        """No is chosen first."""
+        """Chooses no."""
         self.choose(False)
 
     def choose(self, yes: bool) -> None:
-        """Mark an answer."""
+        """Marks an answer."""
         self.chosen = yes
         marks = ("  ", "▸ ") if yes else ("▸ ", "  ")
         self.update(f"{marks[0]}n  {self._no}     {marks[1]}y  {self._yes}")
 
 
 class Details(VirtualList):
-    """What a question is about, scrolled by the keys of every list; without a frame of its own.
+    """Shows what a question is about; scrolls by the keys of every list, without a frame.
 
     Args:
         details: one line for each thing; what is too long goes on below it.
@@ -61,11 +61,11 @@ class Details(VirtualList):
 
     @property
     def count(self) -> int:
-        """Lines."""
+        """The number of lines."""
         return len(self._lines)
 
     def wrap(self, width: int) -> None:
-        """Make lines of that many cells."""
+        """Wraps the details into lines of that many cells."""
         self._lines = [
             line if not number else f"  {line}"
             for text in self._details
@@ -74,25 +74,25 @@ class Details(VirtualList):
         self.move_to(self.top)
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:  # noqa: ARG002
-        """One of them."""
+        """Returns a line."""
         return [(self._lines[index], colors.dim)]
 
     def render_line(self, y: int) -> Strip:
-        """The box around it is its frame."""
+        """Returns a line without a frame; the box around it is its frame."""
         colors, index = palette(self.app), self.top + y
         pieces = self.line(index, self.size.width, colors) if index < self.count else []
         return strip_of(pieces, self.size.width, colors.base)
 
     @property
     def hidden(self) -> str:
-        """How much is above and below what shows."""
+        """How many lines are above and below those on screen."""
         above, below = self.top, max(0, self.count - self.top - self.page)
         words = [f"↓ {below} more"] * bool(below) + [f"↑ {above} above"] * bool(above)
         return "   ".join(words)
 
 
 class Confirm(ModalScreen[bool]):
-    """Names the thing and what it costs; the default answer is no.
+    """Asks a question; the default answer is no.
 
     Args:
         question: what is asked.
@@ -118,7 +118,7 @@ class Confirm(ModalScreen[bool]):
         self._answers = cell_len(yes) + cell_len(no) + 15
 
     def compose(self) -> ComposeResult:
-        """Question, what it is about, answers."""
+        """Yields question, details and answers."""
         self.details = Details(self._details)
         self._more = Static("", id="confirm-more", markup=False)
         with Vertical(id="confirm-box"):
@@ -128,11 +128,11 @@ class Confirm(ModalScreen[bool]):
             yield self._choice
 
     def on_mount(self) -> None:
-        """The details have the keys that scroll."""
+        """Gives the keys to the details."""
         self.details.focus()
 
     def on_resize(self, event: events.Resize) -> None:
-        """As wide as its longest line, as high as its lines, as far as the screen has room."""
+        """Makes the box as wide and as high as its lines, as far as the screen has room."""
         wanted = max([*map(cell_len, self._details), cell_len(self._question), self._answers])
         width = min(max(_LEAST, wanted + _BESIDE + 2), event.size.width * 94 // 100)
         inside = width - _BESIDE
@@ -146,17 +146,17 @@ class Confirm(ModalScreen[bool]):
 
     @on(VirtualList.Scrolled)
     def _tell_more(self) -> None:
-        """Say how much of it does not show."""
+        """Shows how many lines are out of sight."""
         self._more.update(self.details.hidden)
 
     def action_answer(self, yes: bool) -> None:
-        """Answer outright."""
+        """Answers."""
         self.dismiss(yes)
 
     def action_other(self) -> None:
-        """Mark the other answer."""
+        """Marks the other answer."""
         self._choice.choose(not self._choice.chosen)
 
     def action_chosen(self) -> None:
-        """Answer what is marked."""
+        """Gives the marked answer."""
         self.dismiss(self._choice.chosen)

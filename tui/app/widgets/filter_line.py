@@ -14,13 +14,13 @@ class Filtered(Protocol):
 
     @property
     def filter_text(self) -> str:
-        """What it is narrowed by."""
+        """The filter as typed."""
 
     def filter_by(self, text: str) -> None:
-        """Narrow it as the text is typed."""
+        """Narrows the list as the text is typed."""
 
     async def close_filter(self, line: FilterLine) -> None:
-        """Back to the list; the filter stays."""
+        """Closes the line and goes back to the list; the filter stays."""
 
 
 class FilterLine(Input):
@@ -57,10 +57,10 @@ class FilterLine(Input):
         await self.action_leave()
 
     async def action_leave(self) -> None:
-        """Back to the list."""
+        """Goes back to the list."""
         await self._list.close_filter(self)
 
     async def on_blur(self) -> None:
-        """The list was clicked: the line has done its work."""
+        """Closes the line when the list was clicked."""
         if self.is_attached and self.app.app_focus:
             await self.action_leave()

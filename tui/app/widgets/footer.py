@@ -1,4 +1,4 @@
-"""The bottom edge: the keys that work now."""
+"""The footer: the keys that work now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class KeyFooter(Widget):
-    """The frame's last line with the keys of this screen that can be used now."""
+    """Shows the keys of the screen that work now, in the last line of the frame."""
 
     ALLOW_SELECT = False
 
@@ -30,7 +30,7 @@ class KeyFooter(Widget):
         self._drawn: tuple[object, ...] = ()
 
     def update(self) -> None:
-        """Draw again if other keys work now."""
+        """Redraws the footer if other keys work now."""
         state = self._state()
         if state != self._drawn:
             self._drawn = state
@@ -51,7 +51,7 @@ class KeyFooter(Widget):
         )
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
-        """As many keys as fit, the most important first, help at the end."""
+        """Returns as many keys as fit, the most important first, help at the end."""
         colors = palette(self.app)
         width = self.size.width
         keys = list(self._state())
@@ -83,7 +83,7 @@ class KeyFooter(Widget):
         return len(item[0]) + len(item[1]) + 3
 
     async def on_click(self, event: events.Click) -> None:
-        """A click on a key is the key."""
+        """Does the action whose key was clicked."""
         for start, end, action_id in self._places:
             if action_id and start <= event.x < end:
                 await cast("ActionScreen", self.screen).action_perform(action_id)

@@ -1,4 +1,4 @@
-"""The top edge of a panel, with words in it."""
+"""The top edge of a panel with its title, and the status line of a page."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class PanelTitle(Widget):
         self._right: tuple[str, ...] = ()
 
     def set(self, left: tuple[str, ...], right: tuple[str, ...] = ()) -> None:
-        """Say something else; the first of `left` is the panel's name."""
+        """Shows other texts; the first of `left` is the panel's name."""
         left, right = tuple(map(plain, left)), tuple(map(plain, right))
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()
 
     def _right_words(self, colors: Palette) -> Words:
-        """What fits beside the left words; the first parts give way."""
+        """Returns the texts that fit beside the left ones; the first ones give way."""
         needed = sum(cell_len(words) + 3 for words in self._left)
         parts = list(self._right)
         while len(parts) > 1 and needed + sum(cell_len(words) + 3 for words in parts) > (
@@ -47,7 +47,7 @@ class PanelTitle(Widget):
         return [*found, (" ─", colors.line)] if found else []
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
-        """The edge."""
+        """Returns the edge."""
         colors = palette(self.app)
         width, line = self.size.width, colors.line
         right = self._right_words(colors)
@@ -78,13 +78,13 @@ class StatusLine(Widget):
         self._words: Sequence[tuple[str, str]] = ()
 
     def set(self, words: Sequence[tuple[str, str]]) -> None:
-        """Say something else; what does not fit is left out from the end."""
+        """Shows other texts; what does not fit is left out from the end."""
         if list(words) != list(self._words):
             self._words = words
             self.refresh()
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
-        """State and figures in the frame."""
+        """Returns the texts in the frame."""
         colors, width = palette(self.app), self.size.width
         pieces: list[tuple[str, Style]] = [("│ ", colors.line)]
         for number, (text, tone) in enumerate(self._words):

@@ -1,4 +1,4 @@
-"""Choose one of a list, or read a page of lines: both over the screen, both with the same keys."""
+"""Two dialogs with the keys of a list: a choice of one, and a page to read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PanelFoot(Widget):
     ALLOW_SELECT = False
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
-        """The edge."""
+        """Returns the edge."""
         text = f"╰{'─' * (self.size.width - 2)}╯"
         return Strip([Segment(text, palette(self.app).line)], self.size.width)
 
@@ -67,7 +67,7 @@ class Picker(ModalScreen[str | None]):
         self._current = current
 
     def compose(self) -> ComposeResult:
-        """Title and choices."""
+        """Yields title and choices."""
         title = PanelTitle()
         title.set((self._title,), ("enter choose", "esc back"))
         self.list = PieceList()
@@ -80,26 +80,26 @@ class Picker(ModalScreen[str | None]):
             yield PanelFoot()
 
     def on_mount(self) -> None:
-        """The cursor stands on the present choice."""
+        """Puts the cursor on the present choice."""
         names = [name for name, _, _ in self._choices]
         self.list.focus()
         if self._current in names:
             self.list.move_to(names.index(self._current), tell=False)
 
     def action_leave(self) -> None:
-        """Change nothing."""
+        """Closes the dialog without a choice."""
         self.dismiss(None)
 
     @on(VirtualList.Opened)
     def action_choose(self) -> None:
-        """Take the cursor's choice."""
+        """Answers the choice under the cursor."""
         if self._choices:
             self.dismiss(self._choices[self.list.index][0])
 
 
 @dataclass(frozen=True, slots=True)
 class PageActions:
-    """What a screen can do about the thing that a page over it is about.
+    """Actions of a screen that are offered on a page over it.
 
     Attributes:
         read: these actions with their keys and labels, as they are now.
@@ -111,7 +111,7 @@ class PageActions:
 
 
 def page_width(screen: int) -> int:
-    """Cells that a page has for its lines on a screen of so many."""
+    """Returns the cells of a page's lines on a screen of so many cells."""
     return screen * 96 // 100 - 6
 
 
@@ -140,7 +140,7 @@ class Page(ModalScreen[str | None]):
         self.HINTS: tuple[tuple[str, str, str], ...] = ()  # for the footer: this page's own keys
 
     def compose(self) -> ComposeResult:
-        """Title, lines, and the keys at the bottom of the screen."""
+        """Yields title, lines and footer."""
         title = PanelTitle()
         title.set((self._title,), ("y copy all", "esc back"))
         self.list = PieceList()
@@ -152,7 +152,7 @@ class Page(ModalScreen[str | None]):
         yield KeyFooter()
 
     def show(self, lines: Sequence[Entry]) -> None:
-        """Other lines, or the same ones with other words."""
+        """Shows other lines."""
         self._lines = list(lines)
         self.list.set(self._lines)
         self.list.styles.height = max(1, min(len(self._lines), max(3, self.app.size.height - 5)))
@@ -166,11 +166,11 @@ class Page(ModalScreen[str | None]):
             footer.update()
 
     def on_mount(self) -> None:
-        """The lines have the keys."""
+        """Gives the keys to the lines."""
         self.list.focus()
 
     def on_key(self, event: events.Key) -> None:
-        """A key of the screen below closes the page and does there what it says."""
+        """Closes the page for the key of an offered action; the screen below does it."""
         action = next((one for one in self._offers.read() if event.key in one.keys), None)
         if action is None:
             return
@@ -182,10 +182,10 @@ class Page(ModalScreen[str | None]):
             self.dismiss(action.id)
 
     def action_leave(self) -> None:
-        """Close it."""
+        """Closes the page."""
         self.dismiss(None)
 
     def action_copy(self) -> None:
-        """Copy every line."""
+        """Copies every line."""
         copy_text(self.app, "\n".join(line.text for line in self._lines))
         self.notify("Copied.", timeout=3)

@@ -1,4 +1,4 @@
-"""Lines in tones with a cursor: stages, settings, events, a diagnosis."""
+"""A list of text lines in tones: stages, settings, events, a diagnosis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.app.widgets.virtual_list import Piece, VirtualList
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line.
+    """A line.
 
     Attributes:
         words: texts with the name of their tone (`base`, `dim`, `strong`, `accent`, `good`,
@@ -31,22 +31,22 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """All words."""
+        """The text without tones."""
         return "".join(text for text, _ in self.words)
 
 
 def entry(text: str, tone: str = "base", *more: tuple[str, str], copy: str = "") -> Entry:
-    """A line of one or more tones."""
+    """Returns a line of one or more tones."""
     return Entry(((text, tone), *more), copy)
 
 
 def padded(pieces: list[Piece], width: int, colors: Palette) -> list[Piece]:
-    """The pieces with room behind them, so that the cursor's line reaches the edge."""
+    """Pads the pieces, so that the cursor's line reaches the edge."""
     return [*pieces, (" " * max(0, width - length(pieces)), colors.base)]
 
 
 class PieceList(VirtualList):
-    """A list of entries."""
+    """Lists entries."""
 
     def __init__(self, empty: str = "", *, id: str | None = None) -> None:  # noqa: A002  Textual's name
         super().__init__(id=id)
@@ -55,7 +55,7 @@ class PieceList(VirtualList):
         self._empty_text = empty
 
     def set(self, entries: Sequence[Entry]) -> None:
-        """Show other entries; the cursor stays on its line."""
+        """Shows other entries; the cursor stays on its line."""
         if list(entries) != list(self.entries):
             at_end = self.entries and self.index == len(self.entries) - 1
             self.entries = entries
@@ -64,25 +64,25 @@ class PieceList(VirtualList):
 
     @property
     def count(self) -> int:
-        """How many lines."""
+        """The number of lines."""
         return len(self.entries)
 
     @property
     def shows_cursor(self) -> bool:
-        """Only where the keys go."""
+        """Whether the list has the keys, or its line is being changed elsewhere."""
         return self.has_focus or self.held
 
     @property
     def current(self) -> Entry | None:
-        """The line of the cursor."""
+        """The line under the cursor."""
         return self.entries[self.index] if 0 <= self.index < self.count else None
 
     def empty_lines(self) -> list[str]:
-        """What to say when there is nothing."""
+        """Returns the message for an empty list."""
         return [self._empty_text] if self._empty_text else []
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
-        """One entry, cut at the edge."""
+        """Returns an entry, cut at the edge."""
         here = index == self.index and self.shows_cursor
         pieces: list[Piece] = [(" ▸ " if here else "   ", colors.accent)]
         room = width - 3

@@ -1,4 +1,4 @@
-"""One line to type in, at the bottom edge of a panel: a search, a step, a path, a command."""
+"""A line to type in, at the bottom edge of a panel: a search, a step, a path, a command."""
 
 from __future__ import annotations
 
@@ -76,21 +76,21 @@ class PromptLine(Vertical):
         self._value = value
 
     def compose(self) -> ComposeResult:
-        """Label and line; below them what is said about the text."""
+        """Yields label and line, and room for a message about the text."""
         with Horizontal():
             yield Label(self._text(), markup=False)
             yield Input(self._value, select_on_focus=True, compact=True)
         yield self._said
 
     def say(self, words: str, tone: str = "bad") -> None:
-        """Say something about the text, right below it; the line stays as it is."""
+        """Shows a message about the text below the line."""
         if not self.is_attached:
             return
         self._said.update(Text(plain(words), getattr(palette(self.app), tone)))
         self._said.display = bool(words)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """What was said was about another text."""
+        """Takes the message away, which was about another text."""
         event.stop()
         if event.value != self._value:
             self.say("")
@@ -103,20 +103,20 @@ class PromptLine(Vertical):
         return f"{self._label} (regex)" if self.regex else f"{self._label} (ctrl+r: regex)"
 
     def on_mount(self) -> None:
-        """Type at once."""
+        """Gives the keys to the line."""
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Hand the answer over."""
+        """Posts the answer."""
         event.stop()
         self.post_message(self.Answered(self.purpose, event.value, bool(self.regex)))
 
     def action_leave(self) -> None:
-        """Change nothing."""
+        """Posts an empty answer."""
         self.post_message(self.Answered("", "", regex=False))
 
     def action_regex(self) -> None:
-        """Plain text or regular expression."""
+        """Switches between plain text and regular expression."""
         if self.regex is not None:
             self.regex = not self.regex
             self.query_one(Label).update(self._text())

@@ -25,7 +25,7 @@ Piece = tuple[str, Style]
 
 
 class VirtualList(Widget, can_focus=True):
-    """Cursor, scrolling and frame; what a line looks like is up to the subclass."""
+    """Draws cursor, scroll bar and frame; subclasses draw the lines."""
 
     BINDINGS: ClassVar = bindings(MOVE)
     ALLOW_SELECT = False
@@ -35,7 +35,7 @@ class VirtualList(Widget, can_focus=True):
     """Whether a line is selected; without it, the moves scroll."""
 
     class Moved(Message):
-        """The cursor stands on another line."""
+        """The cursor is on another line."""
 
         def __init__(self, sender: VirtualList, index: int) -> None:
             super().__init__()
@@ -105,11 +105,11 @@ class VirtualList(Widget, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Lines that fit."""
+        """The number of lines that fit."""
         return max(1, self.size.height - self.HEADER)
 
     def move_to(self, index: int, *, tell: bool = True) -> None:
-        """Put the cursor on a line and make it visible."""
+        """Puts the cursor on a line and scrolls to it."""
         if not self.CURSOR:
             self._scroll_to_line(index)
             return
@@ -131,7 +131,7 @@ class VirtualList(Widget, can_focus=True):
             self.post_message(self.Scrolled())
 
     def _show_cursor(self) -> bool:
-        """Scroll as little as needed; whether it scrolled."""
+        """Scrolls as little as needed; returns whether it scrolled."""
         top = min(max(self.top, self.index - self.page + 1), self.index)
         top = max(0, min(top, self.count - self.page))
         moved, self.top = top != self.top, top
@@ -143,15 +143,15 @@ class VirtualList(Widget, can_focus=True):
             self.refresh(Region(0, y, self.size.width, 1))
 
     def refresh_line(self, index: int) -> None:
-        """Draw one line again, if it is on screen."""
+        """Redraws a line, if it is on screen."""
         self._refresh_line(index)
 
     def shown_lines(self) -> range:
-        """Indexes of the lines on screen."""
+        """Returns the indexes of the lines on screen."""
         return range(self.top, min(self.top + self.page, self.count))
 
     def action_perform(self, action_id: str) -> None:
-        """Do one of the moves."""
+        """Does one of the moves."""
         page = self.page
         target = {
             "move.down": self.index + 1,
@@ -170,11 +170,11 @@ class VirtualList(Widget, can_focus=True):
             self._turn_page(page if action_id == "move.page_down" else -page)
 
     def key_home(self) -> None:
-        """The home key needs no second press."""
+        """Goes to the top; unlike `g`, the home key needs no second press."""
         self.move_to(0)
 
     def _turn_page(self, lines: int) -> None:
-        """Scroll a whole page, the cursor keeping its place on it."""
+        """Scrolls a page; the cursor keeps its place on the screen."""
         if not self.CURSOR:
             self._scroll_to_line(self.top + lines)
             return
@@ -189,19 +189,19 @@ class VirtualList(Widget, can_focus=True):
     # -- events -------------------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """Keep the cursor on screen."""
+        """Keeps the cursor on screen."""
         if not self.CURSOR:
             self._scroll_to_line(self.top)
         elif self._show_cursor():
             self.refresh()  # it was drawn before it heard of its new size
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines down."""
+        """Scrolls three lines down."""
         event.stop()
         self._wheel(3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines up."""
+        """Scrolls three lines up."""
         event.stop()
         self._wheel(-3)
 
@@ -217,7 +217,7 @@ class VirtualList(Widget, can_focus=True):
             self.post_message(self.Moved(self, self.index))
 
     def on_click(self, event: events.Click) -> None:
-        """Select; a second click opens."""
+        """Puts the cursor on a line; a second click opens it."""
         row = event.y - self.HEADER
         if row < 0:
             self.header_clicked(event.x)
@@ -229,12 +229,12 @@ class VirtualList(Widget, can_focus=True):
                 self.post_message(self.Opened(self, index))
 
     def header_clicked(self, x: int) -> None:
-        """A click on the fixed lines; subclasses may sort."""
+        """Handles a click on the fixed lines; subclasses may sort."""
 
     # -- drawing ------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
-        """One line of the widget with its frame."""
+        """Returns a line of the widget with its frame."""
         colors = palette(self.app)
         width = self.size.width
         inner = width - 2
