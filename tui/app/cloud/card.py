@@ -26,7 +26,7 @@ class Item:
         label: what it is called.
         kind: `text`, `secret` (typed unseen), `choice`, `switch`, or `do` for something to start.
         value: what it says now.
-        note: said behind the value.
+        note: shown behind the value.
         choices: for a choice: name, words, and words in a quiet tone.
         current: for a choice the name chosen now, for a switch `on` or `off`, for a text what
             editing begins with.

@@ -111,8 +111,8 @@ class DeliveryCard(Card):
             body["try"] = True
         answer = await control.cloud.check_delivery(**body)
         self.data.known[f"delivery:{key}"] = {**answer, "_at": self.data.context.clock()}
-        wrong = [str(one.get("message")) for one in answer.get("steps") or ()
-                 if one.get("level") == "error"]  # fmt: skip
+        wrong = [str(step.get("message")) for step in answer.get("steps") or ()
+                 if step.get("level") == "error"]  # fmt: skip
         name = WAYS[key][0]
         if wrong:
             return ChangeResult(f"{name}: {wrong[0]}.", level="error")

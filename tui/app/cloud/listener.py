@@ -297,11 +297,11 @@ def changed_settings(key: str, value: str, known: dict[str, Any]) -> dict[str, A
     """Returns the settings that an item changes, by name."""
     allowed, trusted = _texts(known, "allowed_ips"), _texts(known, "trusted_proxies")
     if key == "preset":
-        return {ALLOWED: [*allowed, *(one for one in PRESET if one not in allowed)]}
+        return {ALLOWED: [*allowed, *(text for text in PRESET if text not in allowed)]}
     if key == "disallow":
-        return {ALLOWED: [one for one in allowed if one != value]}
+        return {ALLOWED: [text for text in allowed if text != value]}
     if key == "distrust":
-        return {TRUSTED: [one for one in trusted if one != value]}
+        return {TRUSTED: [text for text in trusted if text != value]}
     if key in (ALLOWED, TRUSTED):
         typed = value.replace(",", " ").split() or [""]
         return {key: [*(allowed if key == ALLOWED else trusted), *typed]}
@@ -322,7 +322,7 @@ def _certificate(typed: str) -> dict[str, Any]:
 
 
 def _texts(known: dict[str, Any], name: str) -> tuple[str, ...]:
-    return tuple(str(one) for one in known.get(name) or ())
+    return tuple(str(text) for text in known.get(name) or ())
 
 
 def _as_choices(values: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:

@@ -52,7 +52,7 @@ class CloudScreen(AppScreen):
         for view in self.views:
             view.display = view.card.shown
         columns = [
-            Vertical(*(one for one in self.views if number == one.card.COLUMN), classes="column")
+            Vertical(*(view for view in self.views if number == view.card.COLUMN), classes="column")
             for number in (0, 1)
         ]
         self.scroll = VerticalScroll(
@@ -79,7 +79,7 @@ class CloudScreen(AppScreen):
 
     def _fact_changed(self, name: str) -> None:
         if name == "settings":
-            self.data.load(dict.fromkeys(one for view in self.views for one in view.card.READS))
+            self.data.load(dict.fromkeys(name for view in self.views for name in view.card.READS))
         else:
             self.data.apply_fact(name)
 

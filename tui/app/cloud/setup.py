@@ -46,11 +46,11 @@ class SetupCard(Card):
     def lines(self, width: int) -> list[Words]:  # noqa: ARG002  short lines
         """Returns a line for each step."""
         lines: list[Words] = []
-        for one in self.steps:
-            mark, tone = _MARKS.get(str(one.get("state")), ("·", "dim"))
-            is_open = one.get("state") == "open"
-            words = str(one.get("title"))
-            detail = f"  {one.get('detail')}" if is_open else ""
+        for step in self.steps:
+            mark, tone = _MARKS.get(str(step.get("state")), ("·", "dim"))
+            is_open = step.get("state") == "open"
+            words = str(step.get("title"))
+            detail = f"  {step.get('detail')}" if is_open else ""
             lines.append(
                 ((f"{mark} ", tone), (words, "base" if is_open else "dim"), (detail, "dim"))
             )
@@ -59,13 +59,13 @@ class SetupCard(Card):
     def items(self) -> list[Item]:
         """Returns an item for each open or skipped step, and one for the introduction."""
         found: list[Item] = []
-        for one in self.steps:
-            step, state = str(one.get("id")), str(one.get("state"))
+        for step in self.steps:
+            name, state = str(step.get("id")), str(step.get("state"))
             if state == "open":
-                found.append(Item(f"skipped {step}", str(one.get("title")), "do", "skip it",
-                                  _HOW.get(step, "")))  # fmt: skip
+                found.append(Item(f"skipped {name}", str(step.get("title")), "do", "skip it",
+                                  _HOW.get(name, "")))  # fmt: skip
             elif state == "skipped":
-                found.append(Item(f"reopened {step}", str(one.get("title")), "do", "skipped",
+                found.append(Item(f"reopened {name}", str(step.get("title")), "do", "skipped",
                                   "enter brings it back"))  # fmt: skip
         found.append(Item("again", "First steps", "do", "", "the short introduction again"))
         return found

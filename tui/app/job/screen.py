@@ -142,9 +142,9 @@ class JobScreen(AppScreen):
             self._upload = progress
             self._show_head()
 
-    def _fetch_changed(self, told: Mapping[str, Any]) -> None:
+    def _fetch_changed(self, report: Mapping[str, Any]) -> None:
         """Fills the Files tab again while a file is fetched, a few times a second at most."""
-        if told.get("job_id") == self.job_id and self.tabs.tab == "Files" and not self._fetching:
+        if report.get("job_id") == self.job_id and self.tabs.tab == "Files" and not self._fetching:
             self._fetching = self.set_timer(_FETCH_PERIOD, self._fetched)
 
     def _fetched(self) -> None:
@@ -278,9 +278,10 @@ class JobScreen(AppScreen):
             self.context.new_job(draft, facts.refused_fields(self.job))
 
     def _other(self) -> JobRecord | None:
-        """Returns the job to compare with: a marked one, else the next older one in the list."""
+        """Returns the job to compare with: a marked one, else the next older one."""
         model = self.context.model
-        others = [one for one in model.ids if one in model.marks and one != self.job_id]
+        marked = (job_id for job_id in model.ids if job_id in model.marks)
+        others = [job_id for job_id in marked if job_id != self.job_id]
         if not others:
             place = model.position(self.job_id)
             others = list(model.ids[place + 1 : place + 2]) if place is not None else []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ALL: Final = (*REGISTRY, *PAGE_ACTIONS)
 _ONE_PAGE: Final = frozenset({"job", "log", "chart"})
-"""Groups whose keys are heard on the same screen."""
+"""Groups whose keys work on the same screen."""
 _WRITTEN: Final = {
     "?": "question_mark", "/": "slash", ":": "colon", "esc": "escape", "pgdn": "pagedown",
     "pgup": "pageup", "↓": "down", "↑": "up", "←": "left", "→": "right", "del": "delete",

@@ -44,7 +44,7 @@ class DeliveryLookups:
         self._flow = flow
         self._timer: Timer | None = None
 
-    # -- while somebody types -----------------------------------------------------------------
+    # -- while a name is typed -----------------------------------------------------------------
 
     def typing(self, text: str, say: Say) -> None:
         """Looks a repository's name up, once no key has come for a moment."""
@@ -98,7 +98,10 @@ class DeliveryLookups:
             return otherwise()
         flow = self._flow
         kinds = {"user": "you", "org": "organisation"}
-        rights = {False: ", the token may not write there", None: ", whether it may is not told"}
+        rights = {
+            False: ", the token may not write there",
+            None: ", whether it may write is not known",
+        }
         choices = [
             (str(one["name"]), str(one["name"]),
              kinds.get(str(one["kind"]), "") + rights.get(one["writable"], ""))

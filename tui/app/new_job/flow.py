@@ -259,9 +259,9 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
 
 def ask_delivery(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
     """Shows why the results would not arrive; calls `agreed` if the job is to start anyway."""
-    failed = [one for one in answer.get("checks") or () if one.get("level") == "error"]
+    failed = [check for check in answer.get("checks") or () if check.get("level") == "error"]
     details = [
-        *(f"✗ {one.get('message')}" for one in failed),
+        *(f"✗ {check.get('message')}" for check in failed),
         "",
         "As far as can be told from here the results would not arrive, and the run is paid for.",
     ]

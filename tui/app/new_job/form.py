@@ -59,7 +59,7 @@ class Field:
         key: its place in the draft.
         label: what it is called.
         value: what it says.
-        note: said behind the value.
+        note: shown behind the value.
         own: whether the value was chosen here and is not the config's.
         choice: whether it is picked from a list.
         level: the worst finding about it: empty, `warn` or `error`.

@@ -47,17 +47,17 @@ INSIDE: Final = (*S3_FIELDS, "hub_owner", *SWITCHES, *PROSE)
 def kind_of(draft: Draft, answer: Answer | None) -> str:
     """Returns the kind of delivery: the chosen one, else the config's as the check says."""
     kind = (draft.get("delivery") or {}).get("kind")
-    return str(kind or _told(answer).get("kind") or "")
+    return str(kind or _delivery_of(answer).get("kind") or "")
 
 
 def page_lines(draft: Draft, answer: Answer | None) -> list[Line]:
     """Returns the lines below the form's `Delivery`."""
-    kind, told = kind_of(draft, answer), _told(answer)
+    kind, checked = kind_of(draft, answer), _delivery_of(answer)
     lines: list[Line] = []
     if kind == "hub":
-        lines.append(_repo(draft, told))
+        lines.append(_repo(draft, checked))
     elif kind == "s3":
-        lines.append(_destination(draft, told))
+        lines.append(_destination(draft, checked))
     if kind in ("hub", "s3", "local"):
         lines.append(("publishing", LABELS["publishing"], summary(draft, answer), "", True))
     return lines
@@ -65,48 +65,49 @@ def page_lines(draft: Draft, answer: Answer | None) -> list[Line]:
 
 def sheet_lines(draft: Draft, answer: Answer | None) -> list[Line]:
     """Returns the lines of all settings of the chosen delivery."""
-    kind, told = kind_of(draft, answer), _told(answer)
+    kind, checked = kind_of(draft, answer), _delivery_of(answer)
     lines: list[Line] = []
     if kind == "hub":
-        owner = _repo(draft, told)[2].rpartition("/")[0]
+        owner = _repo(draft, checked)[2].rpartition("/")[0]
         lines.append(("hub_owner", LABELS["hub_owner"], owner, "you or an organisation", True))
-        lines.append(_repo(draft, told))
+        lines.append(_repo(draft, checked))
         for key, (label, _, what) in SWITCHES.items():
-            value = {True: "yes", False: "no"}.get(_option(draft, told, key), "")
+            value = {True: "yes", False: "no"}.get(_option(draft, checked, key), "")
             lines.append((key, label, value, _source(draft, key, what), True))
-        lines.append(_prose(draft, told, "model_card_note"))
-        licence = told.get("licence") or {}
+        lines.append(_prose(draft, checked, "model_card_note"))
+        licence = checked.get("licence") or {}
         name = licence.get("license_name") or licence.get("license") or "not known"
         lines.append(("licence", LABELS["licence"], str(name), "of the base model", False))
     if kind == "s3":
-        lines.append(_destination(draft, told))
+        lines.append(_destination(draft, checked))
         own = draft.get("delivery") or {}
         for key, (label, name, what) in S3_FIELDS.items():
-            value = str(own.get(key) or told.get(name) or "")
+            value = str(own.get(key) or checked.get(name) or "")
             lines.append((key, label, value, what, False))
-        endpoint = str(told.get("endpoint") or "Amazon S3")
+        endpoint = str(checked.get("endpoint") or "Amazon S3")
         lines.append(("endpoint", LABELS["endpoint"], endpoint, "of the destination", False))
-    lines.append(_prose(draft, told, "modelspec_comment"))
+    lines.append(_prose(draft, checked, "modelspec_comment"))
     return lines
 
 
 def summary(draft: Draft, answer: Answer | None) -> str:
     """Returns the settings in one line."""
-    kind, told = kind_of(draft, answer), _told(answer)
+    kind, checked = kind_of(draft, answer), _delivery_of(answer)
     parts: list[str] = []
     if kind == "hub":
-        parts.append("public" if _option(draft, told, "model_card_private") is False else "private")
-        final = _option(draft, told, "push_checkpoints_to_hub") is False
+        public = _option(draft, checked, "model_card_private") is False
+        parts.append("public" if public else "private")
+        final = _option(draft, checked, "push_checkpoints_to_hub") is False
         parts.append("final only" if final else "checkpoints too")
-        if _option(draft, told, "push_to_hub_background"):
+        if _option(draft, checked, "push_to_hub_background"):
             parts.append("in background")
-        if _option(draft, told, "model_card_safe_for_work"):
+        if _option(draft, checked, "model_card_safe_for_work"):
             parts.append("safe for work")
-        if _option(draft, told, "model_card_note"):
+        if _option(draft, checked, "model_card_note"):
             parts.append("note")
-    elif kind == "s3" and told.get("bucket"):
-        parts.append(f"s3://{told['bucket']}/{told.get('base_path') or ''}")
-    if _option(draft, told, "modelspec_comment"):
+    elif kind == "s3" and checked.get("bucket"):
+        parts.append(f"s3://{checked['bucket']}/{checked.get('base_path') or ''}")
+    if _option(draft, checked, "modelspec_comment"):
         parts.append("comment")
     return " · ".join(parts) or "nothing but the files"
 
@@ -126,12 +127,12 @@ def editable(draft: Draft, answer: Answer | None, key: str) -> str:
     own = (draft.get("delivery") or {}).get(key)
     if own or key not in LABELS:
         return str(own or "")
-    told = _told(answer)
+    checked = _delivery_of(answer)
     if key in PROSE:
-        return str(_option(draft, told, key) or "")
+        return str(_option(draft, checked, key) or "")
     if key == "prefix":
-        return str(told.get("base_path") or "")
-    return str(told.get(key) or "")
+        return str(checked.get("base_path") or "")
+    return str(checked.get(key) or "")
 
 
 def set_delivery(draft: Draft, key: str, text: str) -> str:
@@ -154,40 +155,40 @@ def set_delivery(draft: Draft, key: str, text: str) -> str:
 
 def owned_by(draft: Draft, answer: Answer | None, owner: str) -> str:
     """Returns the repository's name with another owner; the run's name where there is none yet."""
-    told = _told(answer)
-    repo = _repo(draft, told)[2] or str((answer or {}).get("run_name") or "my-lora")
+    checked = _delivery_of(answer)
+    repo = _repo(draft, checked)[2] or str((answer or {}).get("run_name") or "my-lora")
     name = repo.rpartition("/")[2]
     return f"{owner}/{''.join(c if c.isalnum() or c in '-_.' else '-' for c in name)}"
 
 
-def _told(answer: Answer | None) -> Mapping[str, Any]:
+def _delivery_of(answer: Answer | None) -> Mapping[str, Any]:
     found = (answer or {}).get("delivery")
     return found if isinstance(found, Mapping) else {}
 
 
-def _option(draft: Draft, told: Mapping[str, Any], key: str) -> Any:
+def _option(draft: Draft, checked: Mapping[str, Any], key: str) -> Any:
     own = (draft.get("overrides") or {}).get(key)
-    return told.get(({**SWITCHES, **PROSE}[key])[1]) if own is None else own
+    return checked.get(({**SWITCHES, **PROSE}[key])[1]) if own is None else own
 
 
 def _source(draft: Draft, key: str, what: str) -> str:
     return what if key in (draft.get("overrides") or {}) else f"from the config · {what}"
 
 
-def _repo(draft: Draft, told: Mapping[str, Any]) -> Line:
+def _repo(draft: Draft, checked: Mapping[str, Any]) -> Line:
     own = str((draft.get("delivery") or {}).get("hub_model_id") or "")
-    found = own or str(told.get("hub_model_id") or "")
+    found = own or str(checked.get("hub_model_id") or "")
     note = "" if own else "from the config" if found else "owner/name"
     return ("hub_model_id", LABELS["hub_model_id"], found, note, False)
 
 
-def _destination(draft: Draft, told: Mapping[str, Any]) -> Line:
+def _destination(draft: Draft, checked: Mapping[str, Any]) -> Line:
     own = (draft.get("delivery") or {}).get("destination")
-    name = str(own or told.get("destination") or "")
+    name = str(own or checked.get("destination") or "")
     note = "" if name else "one of your S3 destinations"
     return ("destination", LABELS["destination"], name, note, True)
 
 
-def _prose(draft: Draft, told: Mapping[str, Any], key: str) -> Line:
+def _prose(draft: Draft, checked: Mapping[str, Any], key: str) -> Line:
     label, _, what = PROSE[key]
-    return (key, label, str(_option(draft, told, key) or ""), what, False)
+    return (key, label, str(_option(draft, checked, key) or ""), what, False)

@@ -300,7 +300,7 @@ def lines_of(
     Args:
         ids: jobs in their order.
         opened: what is unfolded.
-        artifacts: what the engine said of a job; missing while it is being asked.
+        artifacts: the engine's answer by job; missing while it is being asked.
         problems: why it could not say it.
     """
     lines: list[Row] = []

@@ -68,11 +68,11 @@ class DestinationFormModel(FormModel):
 
     Args:
         context: settings and store.
-        names: names that are taken.
-        record: the one to change; None makes a new one.
-        after: told the name when it is kept.
-        keys: where its keys are: `keyring`, `session`, `none`; empty where nobody has told.
-        hub_token: whose token the Hub is given, in words.
+        names: the names of all destinations.
+        record: the destination to change; None makes a new one.
+        after: called with the name when it is saved.
+        keys: where its keys are: `keyring`, `session`, `none`; empty where it is not known.
+        hub_token: returns a few words about the owner of the Hub's token.
     """
 
     TITLE = "Destination"

@@ -52,17 +52,17 @@ class DestinationList(VirtualList):
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """Returns name, kind, place and test."""
-        one = self.state.destinations[index]
+        record = self.state.destinations[index]
         here = index == self.index and self.has_focus
-        kind, place = destination(one)
-        mark, tone, words = self._tested(one.name)
+        kind, place = destination(record)
+        mark, tone, words = self._tested(record.name)
         test = 40 if width >= 110 else 24
         name = 14
         room = max(10, width - 5 - name - 2 - 14 - 2 - test)
         pieces: list[Piece] = [
             (" ▸ " if here else "   ", colors.accent),
             (f"{mark} ", getattr(colors, tone)),
-            (fit(one.name, name), colors.strong if here else colors.base),
+            (fit(record.name, name), colors.strong if here else colors.base),
             (f"  {fit(kind, 14)}", colors.dim),
             (f"  {fit(place, room)}", colors.base),
             (f"  {fit(words, test - 2)}", getattr(colors, tone if tone == "bad" else "dim")),
@@ -87,6 +87,6 @@ class DestinationList(VirtualList):
         if found.get("ok"):
             but = warnings(found)
             return "✓", "good", f"works, {but}, {ago}" if but else f"works, tested {ago}"
-        bad = [one for one in found.get("steps") or () if one.get("level") == "error"]
+        bad = [step for step in found.get("steps") or () if step.get("level") == "error"]
         reason = str(bad[0].get("message", "")) if bad else "it does not work"
         return "✗", "bad", f"{ago}: {reason}"

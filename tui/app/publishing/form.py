@@ -148,7 +148,7 @@ class LimitFormModel(FormModel):
 
     Args:
         context: settings.
-        after: told when it was changed.
+        after: called when it was changed.
     """
 
     TITLE = "Speed limit"

@@ -27,19 +27,19 @@ _LEAST_BAR: Final = 5
 
 def wrapped(entries: Sequence[Entry], width: int) -> list[Entry]:
     """Wraps long lines; they go on under their text, or under what follows their mark."""
-    return [part for one in entries for part in _wrapped(one, width)]
+    return [part for entry in entries for part in _wrapped(entry, width)]
 
 
-def _wrapped(one: Entry, width: int) -> list[Entry]:
-    if cell_len(one.text) <= width:
-        return [one]
-    labelled = len(one.words[0][0]) == _LABEL and len(one.words) > 1
-    lead = one.words[:1] if labelled or len(one.words[0][0]) == 2 else ()
+def _wrapped(entry: Entry, width: int) -> list[Entry]:
+    if cell_len(entry.text) <= width:
+        return [entry]
+    labelled = len(entry.words[0][0]) == _LABEL and len(entry.words) > 1
+    lead = entry.words[:1] if labelled or len(entry.words[0][0]) == 2 else ()
     indent = " " * (_LABEL if labelled else 2)
     lines: list[list[tuple[str, str]]] = [list(lead)]
     used, after = sum(cell_len(text) for text, _ in lead), ""
     most = max(20, width - len(indent))
-    for text, tone in one.words[len(lead) :]:
+    for text, tone in entry.words[len(lead) :]:
         for gap, part in unbreakable(text, most):
             begins = len(lines[-1]) <= (len(lead) if len(lines) == 1 else 1)
             between = after + gap
@@ -50,7 +50,7 @@ def _wrapped(one: Entry, width: int) -> list[Entry]:
             used += cell_len(between + part)
             after = ""
         after += text[len(text.rstrip()) :]
-    return [Entry(tuple(words), one.copy, link=one.link) for words in lines]
+    return [Entry(tuple(words), entry.copy, link=entry.link) for words in lines]
 
 
 def _line(label: str, text: str, tone: str = "base", *, link: str = "", copy: str = "") -> Entry:
@@ -70,10 +70,10 @@ def file_page(file: Known) -> list[Entry]:
         lines += _weights_lines(file["weights"])
     lines.append(Entry())
     published = file.get("published") or []
-    for one in published:
-        link = str(one.get("link") or "")
-        at = str(one.get("at", ""))[:16].replace("T", " ")
-        lines.append(_line("Published", f"✓ {place(one['target'])}, verified {at}", "good"))
+    for copy in published:
+        link = str(copy.get("link") or "")
+        at = str(copy.get("at", ""))[:16].replace("T", " ")
+        lines.append(_line("Published", f"✓ {place(copy['target'])}, verified {at}", "good"))
         if link:
             lines.append(_line("", link, "accent", link=link))
     if not published:
@@ -109,19 +109,19 @@ def _weights_lines(found: Known) -> list[Entry]:
     return lines
 
 
-def missing_page(one: Known, now: datetime) -> list[Entry]:
+def missing_page(file: Known, now: datetime) -> list[Entry]:
     """Returns why a file is not here, how long it can be fetched, and what to do."""
-    glyph, words, tone = unfetched(one, now)
+    glyph, words, tone = unfetched(file, now)
     lines = [
-        _line("Name", str(one["name"])),
-        _line("Made at", {"hub": "the Hub", "s3": "the bucket"}.get(one["origin"], "Replicate")),
+        _line("Name", str(file["name"])),
+        _line("Made at", {"hub": "the Hub", "s3": "the bucket"}.get(file["origin"], "Replicate")),
         _line("State", f"{glyph} {words}", tone),
     ]
-    if one.get("size"):
-        lines.append(_line("Size", f"{formatting.size(one['size'])}, {one['size']:,} bytes"))
-    if one.get("until"):
-        lines.append(_line("Deleted", f"there at {str(one['until'])[:16].replace('T', ' ')} UTC"))
-    advice = str(one.get("advice") or "")
+    if file.get("size"):
+        lines.append(_line("Size", f"{formatting.size(file['size'])}, {file['size']:,} bytes"))
+    if file.get("until"):
+        lines.append(_line("Deleted", f"there at {str(file['until'])[:16].replace('T', ' ')} UTC"))
+    advice = str(file.get("advice") or "")
     return [*lines, Entry(), _line("What to do", f"{advice} f fetches it now.".strip())]
 
 
@@ -169,31 +169,35 @@ def test_page(tested: Known) -> list[Entry]:
 
 
 def transfer_page(
-    one: TransferRecord, job: str, items: Sequence[TransferItem], done: Mapping[int, int]
+    transfer: TransferRecord, job: str, items: Sequence[TransferItem], done: Mapping[int, int]
 ) -> list[Entry]:
     """Returns everything about a transfer: its state, the reason, and each file."""
-    glyph, word, tone = STATES[one.state]
+    glyph, word, tone = STATES[transfer.state]
     lines = [
         _line("What", f"{formatting.plural(len(items), 'file')} of {job}"),
-        _line("To", place(one.target)),
+        _line("To", place(transfer.target)),
         _line("State", f"{glyph} {word}", tone),
     ]
-    if one.message:
-        lines.append(_line("Why", one.message, "bad" if one.state == "failed" else "warn"))
-    if one.advice:
-        lines.append(_line("Do", one.advice))
-    if one.retry_at is not None:
+    if transfer.message:
+        tone = "bad" if transfer.state == "failed" else "warn"
+        lines.append(_line("Why", transfer.message, tone))
+    if transfer.advice:
+        lines.append(_line("Do", transfer.advice))
+    if transfer.retry_at is not None:
         lines.append(
-            _line("Next try", f"{formatting.clock(one.retry_at)}, number {one.attempts + 1}")
+            _line(
+                "Next try",
+                f"{formatting.clock(transfer.retry_at)}, number {transfer.attempts + 1}",
+            )
         )
-    if one.link:
-        lines.append(_line("Link", one.link, "accent", link=one.link))
-    lines += [_line("Note", note) for note in one.notes]
-    lines += [_line("Command", f"simpletuner-tui transfers retry {one.transfer_id}")] * (
-        one.state == "failed"
+    if transfer.link:
+        lines.append(_line("Link", transfer.link, "accent", link=transfer.link))
+    lines += [_line("Note", note) for note in transfer.notes]
+    lines += [_line("Command", f"simpletuner-tui transfers retry {transfer.transfer_id}")] * (
+        transfer.state == "failed"
     )
     lines.append(Entry())
-    return [*lines, *(_item_line(one, item, done) for item in items)]
+    return [*lines, *(_item_line(transfer, item, done) for item in items)]
 
 
 _ITEMS = {
@@ -202,11 +206,11 @@ _ITEMS = {
 }  # fmt: skip
 
 
-def _item_line(one: TransferRecord, item: TransferItem, done: Mapping[int, int]) -> Entry:
+def _item_line(transfer: TransferRecord, item: TransferItem, done: Mapping[int, int]) -> Entry:
     """Returns the line of a file. Its state comes first: names are long, and lines are cut."""
     glyph, word, tone = _ITEMS.get(item.state, ("·", item.state, "dim"))
     sent, more = done.get(item.seq, 0), []
-    over = one.state in (TransferState.FAILED, TransferState.CANCELLED)
+    over = transfer.state in (TransferState.FAILED, TransferState.CANCELLED)
     if item.state == "waiting" and over:
         glyph, word, tone = "·", "not sent", "dim"
     elif item.state == "waiting" and sent:

@@ -83,7 +83,7 @@ class PublishForm(FormScreen):
 
     def _must_ask(self, ahead: list[dict[str, Any]]) -> bool:
         """Opens the next question about the place; returns whether there is one."""
-        unknown = next((one for one in ahead if one.get("card") == "unknown"), None)
+        unknown = next((answer for answer in ahead if answer.get("card") == "unknown"), None)
         if unknown is not None and not self._offline_is_fine:
             confirm = Confirm(
                 "The place cannot be looked at now. Queue it all the same?",
@@ -92,13 +92,14 @@ class PublishForm(FormScreen):
             )
             self.context.push_screen(confirm, self._offline)
             return True
-        whose = next((_WHOSE[one["card"]] for one in ahead if one.get("card") in _WHOSE), "")
-        theirs = any("README.md" in one.get("files", ()) for one in ahead)
+        cards = [str(answer.get("card")) for answer in ahead]
+        whose = next((_WHOSE[card] for card in cards if card in _WHOSE), "")
+        theirs = any("README.md" in answer.get("files", ()) for answer in ahead)
         wanted = self.draft.values["card"] == "on" or theirs
         if whose and wanted and self.draft.replace_card is None:
             self.context.push_screen(Picker(whose, _ANSWERS, "keep"), self._card)
             return True
-        replaces = [name for one in ahead for name in one.get("replaces") or ()]
+        replaces = [name for answer in ahead for name in answer.get("replaces") or ()]
         if replaces and not self.draft.overwrite:
             lines = [*replaces[:_MOST], *_and_more(len(replaces) - _MOST), "",
                      "What lies there cannot be had again then."]  # fmt: skip
@@ -143,8 +144,8 @@ def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> Publis
         StoreError: it cannot be read.
     """
     mine = {job.job_id for job in wish.jobs}
-    rows = sorted(reader.transfers(), key=lambda one: one.created_at, reverse=True)
-    rows.sort(key=lambda one: one.job_id not in mine)
+    rows = sorted(reader.transfers(), key=lambda transfer: transfer.created_at, reverse=True)
+    rows.sort(key=lambda transfer: transfer.job_id not in mine)
     tests = {name: reader.fact(TEST_FACT + name) for name in names}
     went = {
         name: bool(fact.value.get("ok"))
@@ -154,7 +155,7 @@ def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> Publis
     files = reader.files(wish.jobs[0].job_id) if len(wish.jobs) == 1 else ()
     folder = files[0].path.partition("/")[0] if files else ""  # the job's own folder comes first
     return PublishHistory(
-        tuple(dict.fromkeys(one.target for one in rows)),
+        tuple(dict.fromkeys(transfer.target for transfer in rows)),
         frozenset(name for name, ok in went.items() if ok),
         frozenset(name for name, ok in went.items() if not ok),
         folder,
@@ -175,8 +176,8 @@ def _is_safe(reader: StoreReader, wish: PublishRequest) -> bool | None:
 
 def publish_jobs(context: AppContext, job_ids: list[str]) -> None:
     """Opens the form for those of the jobs that have files."""
-    found = context.reader.rows(job_ids)
-    jobs = tuple(found[one] for one in job_ids if one in found and found[one].file_count)
+    rows = context.reader.rows(job_ids)
+    jobs = tuple(rows[job_id] for job_id in job_ids if job_id in rows and rows[job_id].file_count)
     if jobs:
         ask_to_publish(context, PublishRequest(jobs))
     else:

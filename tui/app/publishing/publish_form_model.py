@@ -53,24 +53,24 @@ def first_place(destinations: Sequence[DestinationRecord], past: PublishHistory)
 
     One whose last test failed comes only where there is no other.
     """
-    fine = [one for one in destinations if one.name not in past.failing]
+    fine = [record for record in destinations if record.name not in past.failing]
     for target in past.used:
-        for one in fine:
-            if _is_of(target, one):
-                return one.name
-    names = [one.name for one in fine]
+        for record in fine:
+            if _is_of(target, record):
+                return record.name
+    names = [record.name for record in fine]
     works = [name for name in names if name in past.working]
-    return next(iter([*works, *names, *(one.name for one in destinations)]), "")
+    return next(iter([*works, *names, *(record.name for record in destinations)]), "")
 
 
-def _is_of(target: str, one: DestinationRecord) -> bool:
+def _is_of(target: str, record: DestinationRecord) -> bool:
     """Returns whether a target lies at a destination."""
     kind, _, rest = target.partition(":")
-    if one.kind == "hub":
-        return kind == "hub" and rest == one.options.get("repo")
-    if one.kind == "s3":
-        return kind == "s3" and rest.partition("/")[0] == one.name
-    top = str(one.options.get("path", "")).rstrip("/")
+    if record.kind == "hub":
+        return kind == "hub" and rest == record.options.get("repo")
+    if record.kind == "s3":
+        return kind == "s3" and rest.partition("/")[0] == record.name
+    top = str(record.options.get("path", "")).rstrip("/")
     return kind == "dir" and rest.startswith(f"{top}/")
 
 
@@ -199,16 +199,16 @@ class PublishFormModel(FormModel):
         note = "" if here[0] == OTHER else here[2]
         return Item("to", "To", "choice", here[1], note, tuple(choices), here[0])
 
-    def _about(self, one: DestinationRecord) -> str:
+    def _about(self, record: DestinationRecord) -> str:
         """Returns kind and place of a destination, and whether its last test failed."""
-        kind, spot = destination(one)
+        kind, spot = destination(record)
         folder = self._past.folder if len(self.wish.jobs) == 1 else "a folder for each job"
-        if one.kind == "folder":
+        if record.kind == "folder":
             spot = f"{spot.rstrip('/')}/{folder}"
-        elif one.kind == "s3":
+        elif record.kind == "s3":
             bucket, at, server = spot.rpartition(" at ")
             spot = f"{bucket}/{folder}{at}{server}"
-        failed = "its last test failed · " if one.name in self._past.failing else ""
+        failed = "its last test failed · " if record.name in self._past.failing else ""
         return f"{failed}{kind}, {spot}"
 
     def _whats(self) -> tuple[tuple[str, str, str], ...]:

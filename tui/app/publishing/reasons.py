@@ -50,7 +50,7 @@ class Selection:
         bare: whether the job has no file here at all.
         safe: how many files under the cursor could be deleted here.
         gone: whether files under the cursor are not here.
-        checkpoints: how many the job has; None while nobody has told.
+        checkpoints: how many the job has; None while it is not known.
         places: how many destinations there are.
     """
 
@@ -135,14 +135,14 @@ def _artifact(name: str, here: Selection) -> str:
 
 
 def _transfer(name: str, here: Selection) -> str:
-    one = here.transfer
+    transfer = here.transfer
     if name in ("show", "delete", "filter"):
         return "This is about artifacts; tab goes there."
-    if one is None:
+    if transfer is None:
         return "There is no transfer here. p on an artifact makes one."
-    if name == "clear" and (one.state.is_active or one.state is TransferState.PAUSED):
+    if name == "clear" and (transfer.state.is_active or transfer.state is TransferState.PAUSED):
         return "It has not ended; c cancels it."
-    state = one.state
+    state = transfer.state
     if name == "pause" and not (state.is_active or state is TransferState.PAUSED):
         return f"This transfer is {state.value}; only one under way can be paused."
     if name == "cancel" and state in (TransferState.DONE, TransferState.CANCELLED):

@@ -10,7 +10,7 @@ from tui.base import formatting
 
 _DAY: Final = 86_400.0
 _STEADY: Final = 20
-"""Reports of about the same speed, some ten seconds, after which a very long time is believed."""
+"""Reports of about the same speed, some ten seconds, after which a very long time is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class TransferProgress:
     """The progress of a transfer, as the engine last reported it.
 
     Attributes:
-        steady: how many reports before this one told about the same speed.
+        steady: how many earlier reports in a row had about the same speed.
     """
 
     done: int
@@ -34,20 +34,20 @@ class TransferProgress:
         return replace(self, steady=steady)
 
 
-def time_left(one: TransferProgress, limit: int = 0) -> float | None:
+def time_left(progress: TransferProgress, limit: int = 0) -> float | None:
     """Returns the seconds that the rest will take; None where that is not known well enough.
 
     Args:
-        one: how it moves.
+        progress: how it moves.
         limit: bytes per second that it cannot go beyond; 0 for none.
     """
-    rest = one.total - one.done
-    if one.total <= 0 or rest <= 0:
+    rest = progress.total - progress.done
+    if progress.total <= 0 or rest <= 0:
         return None
-    left = one.eta
+    left = progress.eta
     if limit:
         left = max(left or 0.0, rest / limit)
-    if left is None or (left > _DAY and one.steady < _STEADY):
+    if left is None or (left > _DAY and progress.steady < _STEADY):
         return None
     return left
 
@@ -55,11 +55,11 @@ def time_left(one: TransferProgress, limit: int = 0) -> float | None:
 def sums(rows: Sequence[TransferProgress], limit: int = 0) -> str:
     """Returns bytes, speed and time left of all transfers together."""
     done, total, speed = (sum(column) for column in zip(
-        *((one.done, one.total, one.speed) for one in rows), strict=True))  # fmt: skip
+        *((row.done, row.total, row.speed) for row in rows), strict=True))  # fmt: skip
     words = [f"{formatting.size(done)} of {formatting.size(total)}"]
     if speed:
         words.append(f"{formatting.size(speed)}/s")
-        steady = min(one.steady for one in rows if one.speed)
+        steady = min(row.steady for row in rows if row.speed)
         together = TransferProgress(done, total, speed, (total - done) / speed, steady)
         left = time_left(together, limit)
         if left is not None:

@@ -38,10 +38,10 @@ def where(target: str, destinations: Iterable[DestinationRecord] = ()) -> str:
         return "Hub"
     if kind == "s3":
         return rest.partition("/")[0]
-    for one in destinations:
-        path = str(one.options.get("path", "")) if one.kind == "folder" else ""
+    for record in destinations:
+        path = str(record.options.get("path", "")) if record.kind == "folder" else ""
         if path and (rest == path or rest.startswith(f"{path.rstrip('/')}/")):
-            return one.name
+            return record.name
     return PurePath(rest).name or rest
 
 
@@ -49,9 +49,9 @@ def apart(targets: Sequence[str], destinations: Iterable[DestinationRecord] = ()
     """Returns the same of several targets, longer where two would have the same text."""
     known = list(destinations)
     ways = (
-        [where(one, known) for one in targets],
-        [_nearer(one, known) for one in targets],
-        [place(one) for one in targets],
+        [where(target, known) for target in targets],
+        [_nearer(target, known) for target in targets],
+        [place(target) for target in targets],
     )
     counts = [Counter(names) for names in ways]
     return [
@@ -75,15 +75,15 @@ def place(target: str) -> str:
     return {"hub": f"Hub {rest}", "s3": f"s3 {rest.rstrip('/')}"}.get(kind, rest)
 
 
-def destination(one: DestinationRecord) -> tuple[str, str]:
+def destination(record: DestinationRecord) -> tuple[str, str]:
     """Returns kind and place of a destination."""
-    options = one.options
-    if one.kind == "hub":
+    options = record.options
+    if record.kind == "hub":
         return (
             "Hub",
             f"{options.get('repo', '')}, {'private' if options.get('private') else 'public'}",
         )
-    if one.kind == "folder":
+    if record.kind == "folder":
         return "folder", str(options.get("path", ""))
     endpoint = options.get("endpoint")
     server = urlsplit(endpoint).netloc if endpoint else str(options.get("region", ""))
@@ -168,17 +168,17 @@ def progress(done: int, total: int, width: int) -> str:
     return ("━" * full + "╸" * rest).ljust(width, "─")
 
 
-def unfetched(one: Known, now: datetime) -> tuple[str, str, str]:
+def unfetched(file: Known, now: datetime) -> tuple[str, str, str]:
     """Returns glyph, text and tone of a file that is not here.
 
     How far it is or why it is not here, and how long it can still be had.
     """
-    done, size, why = int(one.get("done") or 0), int(one.get("size") or 0), str(one["why"])
-    left = time_left(one, now)
+    done, size, why = int(file.get("done") or 0), int(file.get("size") or 0), str(file["why"])
+    left = time_left(file, now)
     far = f"{100 * done // size} % of {formatting.size(size)}" if size else ""
-    if one["state"] == "fetching":
+    if file["state"] == "fetching":
         glyph, tone, said = "●", "accent", ["fetching", far, left]
-    elif one["state"] == "waiting":
+    elif file["state"] == "waiting":
         again = "tried again by itself" if why else ""
         glyph, tone = "!", "warn"
         said = [why.rstrip(".") or "not fetched yet", far if done else "", left, again]
@@ -187,9 +187,9 @@ def unfetched(one: Known, now: datetime) -> tuple[str, str, str]:
     return glyph, " · ".join(filter(None, said)), tone
 
 
-def time_left(one: Known, now: datetime) -> str:
+def time_left(file: Known, now: datetime) -> str:
     """Returns how long a file can still be fetched; empty where nothing limits it."""
-    if not one.get("until"):
+    if not file.get("until"):
         return ""
-    left = (datetime.fromisoformat(str(one["until"])) - now).total_seconds()
+    left = (datetime.fromisoformat(str(file["until"])) - now).total_seconds()
     return f"deleted there in {formatting.duration(left)}" if left > 0 else "deleted there by now"

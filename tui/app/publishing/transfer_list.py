@@ -55,7 +55,7 @@ class TransferList(VirtualList):
 
     def reload(self) -> None:
         """Shows the transfers again; the cursor stays on its transfer."""
-        names = [one.transfer_id for one in self.state.transfers]
+        names = [transfer.transfer_id for transfer in self.state.transfers]
         place = names.index(self._on) if self._on in names else self.index
         self.move_to(place, tell=False)
         self.remember()
@@ -76,31 +76,33 @@ class TransferList(VirtualList):
 
     def line(self, index: int, width: int, colors: Palette) -> list[Piece]:
         """Returns state, job and target; then the progress, or the end."""
-        one = self.state.transfers[index]
+        transfer = self.state.transfers[index]
         here = index == self.index and self.has_focus
-        glyph, word, tone = STATES[one.state]
+        glyph, word, tone = STATES[transfer.state]
         name = max(22, width * 2 // 5)
-        words = f"{self._name_of(one.job_id)} → {place(one.target)}"
+        words = f"{self._name_of(transfer.job_id)} → {place(transfer.target)}"
         pieces: list[Piece] = [
             (" ▸ " if here else "   ", colors.accent),
             (f"{glyph} ", getattr(colors, tone)),
-            (fit(words, name - 5), linked(colors.strong if here else colors.base, one.link)),
+            (fit(words, name - 5), linked(colors.strong if here else colors.base, transfer.link)),
             ("  ", colors.base),
         ]
         room = width - name - 3
-        if one.state.is_active or one.state is TransferState.PAUSED:
-            pieces += self._under_way(one, word, room, colors)
+        if transfer.state.is_active or transfer.state is TransferState.PAUSED:
+            pieces += self._under_way(transfer, word, room, colors)
         else:
-            pieces += self._ended(one, word, room, colors)
+            pieces += self._ended(transfer, word, room, colors)
         return padded(pieces, width, colors)
 
-    def _under_way(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
-        moves = self.state.moves(one)
-        if one.message:
-            wait = f", again at {formatting.clock(one.retry_at)}" if one.retry_at else ""
-            return [(fit(f"{one.message.rstrip('.')}{wait}", room), colors.warn)]
+    def _under_way(
+        self, transfer: TransferRecord, word: str, room: int, colors: Palette
+    ) -> list[Piece]:
+        moves = self.state.moves(transfer)
+        if transfer.message:
+            wait = f", again at {formatting.clock(transfer.retry_at)}" if transfer.retry_at else ""
+            return [(fit(f"{transfer.message.rstrip('.')}{wait}", room), colors.warn)]
         share = 100 * moves.done // moves.total if moves.total else 0
-        if one.state is not TransferState.RUNNING:
+        if transfer.state is not TransferState.RUNNING:
             sent = f", {share} % of {formatting.size(moves.total)}" if moves.done else ""
             return [(fit(f"{word}{sent}", room), colors.dim)]
         if not moves.total:
@@ -121,13 +123,15 @@ class TransferList(VirtualList):
         pieces.append((end, colors.dim))
         return pieces
 
-    def _ended(self, one: TransferRecord, word: str, room: int, colors: Palette) -> list[Piece]:
-        ago = formatting.ago(one.ended_at, self.state.context.clock())
-        if one.state is TransferState.FAILED:
-            return [(fit(f"{word}: {one.message}", room), colors.bad)]
-        if one.state is TransferState.DONE:
-            notes = f" · {one.notes[0]}" if one.notes else ""
-            words = f"{formatting.size(one.total_bytes)} verified, {ago}{notes}"
+    def _ended(
+        self, transfer: TransferRecord, word: str, room: int, colors: Palette
+    ) -> list[Piece]:
+        ago = formatting.ago(transfer.ended_at, self.state.context.clock())
+        if transfer.state is TransferState.FAILED:
+            return [(fit(f"{word}: {transfer.message}", room), colors.bad)]
+        if transfer.state is TransferState.DONE:
+            notes = f" · {transfer.notes[0]}" if transfer.notes else ""
+            words = f"{formatting.size(transfer.total_bytes)} verified, {ago}{notes}"
             return [(fit(words, room), colors.dim)]
         return [(fit(f"{word}, {ago}", room), colors.dim)]
 
@@ -139,7 +143,7 @@ class TransferPage(Page):
     """Shows a transfer in full and follows it.
 
     Args:
-        app: its store and what it is told.
+        context: the app.
         record: the transfer as it was when the page was opened.
         job: the job's name.
         offers: what can be done about it.
@@ -169,12 +173,12 @@ class TransferPage(Page):
         """Follows the transfer."""
         super().on_mount()
         context = cast("AppContext", self.app)
-        context.signals.transfer_changed.subscribe(self, self._told)
+        context.signals.transfer_changed.subscribe(self, self._transfer_changed)
 
-    def _told(self, told: Mapping[str, Any]) -> None:
-        if told and told.get("transfer_id") != self._transfer.transfer_id:
+    def _transfer_changed(self, report: Mapping[str, Any]) -> None:
+        if report and report.get("transfer_id") != self._transfer.transfer_id:
             return
-        self._done.update({int(seq): done for seq, done in (told.get("files") or {}).items()})
+        self._done.update({int(seq): done for seq, done in (report.get("files") or {}).items()})
         if self._due is None:
             self._due = self.set_timer(_PERIOD, self._show)
 

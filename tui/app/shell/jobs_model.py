@@ -143,7 +143,7 @@ class JobsModel:
     def position(self, job_id: str) -> int | None:
         """Returns the place of a job in the list; None where it is not in it."""
         if self._index is None:
-            self._index = {one: number for number, one in enumerate(self.ids)}
+            self._index = {job_id: number for number, job_id in enumerate(self.ids)}
         return self._index.get(job_id)
 
     def row(self, index: int) -> JobRow | None:
@@ -159,7 +159,7 @@ class JobsModel:
         return found
 
     def _read(self, ids: Sequence[str]) -> None:
-        missing = [one for one in ids if one not in self._rows]
+        missing = [job_id for job_id in ids if job_id not in self._rows]
         if len(self._rows) > _KEPT_ROWS:
             self._rows.clear()
             missing = list(ids)
@@ -171,5 +171,5 @@ class JobsModel:
     def marked_or(self, job_id: str | None) -> list[str]:
         """Returns the ids that an action is about: the marked jobs in list order, else `job_id`."""
         if self.marks:
-            return [one for one in self.ids if one in self.marks]
+            return [job_id for job_id in self.ids if job_id in self.marks]
         return [job_id] if job_id else []

@@ -33,7 +33,7 @@ class SavedView:
         filter: the list's filter as typed.
         job: id of the job under the cursor.
         theme: the theme, and
-        theme_set: what the settings said then; when they say something else now, they win.
+        theme_set: the theme of the settings then; a setting changed since wins over `theme`.
     """
 
     screen: str = "jobs"

@@ -85,7 +85,7 @@ def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
 def _spending(fact: dict[str, Any], now: datetime) -> str:
     """Returns `$31.20 of $50 / 7 d`; without a limit what was spent, without either nothing.
 
-    The engine tells it every half minute; what runs has cost more since then.
+    The engine writes the fact every half minute; running jobs have cost more since then.
     """
     spent, since = fact.get("spent_micros"), fact.get("as_of")
     if not isinstance(spent, int) or not isinstance(since, str):

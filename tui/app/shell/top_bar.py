@@ -92,7 +92,7 @@ def facts_of(status: AppStatus, colors: Palette) -> list[Fact]:
     """Returns the pieces of a status, from left to right.
 
     What does not work matters most, then money, then who pays it. A sandbox has no account that
-    anybody would mix up, so there it matters least.
+    a user could mistake for another, so there it matters least.
     """
     found: list[Fact] = []
 

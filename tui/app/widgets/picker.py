@@ -156,9 +156,9 @@ class Page(ModalScreen[str | None]):
         self._lines = list(lines)
         self.list.set(self._lines)
         self.list.styles.height = max(1, min(len(self._lines), max(3, self.app.size.height - 5)))
-        can = [one for one in self._offers.read() if not self._offers.why_not(one)]
+        can = [action for action in self._offers.read() if not self._offers.why_not(action)]
         self.HINTS = (
-            *((shown(one.keys[0]), one.label, "") for one in can),
+            *((shown(action.keys[0]), action.label, "") for action in can),
             ("y", "copy all", ""),
             ("esc", "back", ""),
         )
@@ -171,7 +171,7 @@ class Page(ModalScreen[str | None]):
 
     def on_key(self, event: events.Key) -> None:
         """Closes the page for the key of an offered action; the screen below does it."""
-        action = next((one for one in self._offers.read() if event.key in one.keys), None)
+        action = next((action for action in self._offers.read() if event.key in action.keys), None)
         if action is None:
             return
         event.stop()

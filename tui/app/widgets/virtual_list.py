@@ -193,7 +193,7 @@ class VirtualList(Widget, can_focus=True):
         if not self.CURSOR:
             self._scroll_to_line(self.top)
         elif self._show_cursor():
-            self.refresh()  # it was drawn before it heard of its new size
+            self.refresh()  # the last drawing may have used the old size
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scrolls three lines down."""
