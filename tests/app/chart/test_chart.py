@@ -51,7 +51,7 @@ async def test_read_out_cursor_zoom_and_reset() -> None:
         assert chart.cursor_step is None
 
 
-async def test_smoothing_and_log_scale_are_said() -> None:
+async def test_the_legend_shows_smoothing_and_log_scale() -> None:
     app = ChartApp()
     async with app.run_test(size=(100, 30)) as pilot:
         chart = app.query_one("#big", MetricChart)

@@ -22,7 +22,7 @@ NEW = {
 }  # fmt: skip
 
 
-async def test_somebody_new_is_shown_the_way_once(home: Home, engine: StandInEngine) -> None:
+async def test_a_new_user_sees_the_introduction_once(home: Home, engine: StandInEngine) -> None:
     engine.answers[ONBOARDING] = (200, NEW)
     engine.answers["PUT", "/api/engine/limit"] = (200, {"message": "Limit set"})
     async with opened(home, engine) as (app, pilot):
@@ -56,7 +56,9 @@ async def test_somebody_new_is_shown_the_way_once(home: Home, engine: StandInEng
 
 
 @pytest.mark.parametrize("known", [{**NEW, "finished": True}, {}])
-async def test_nobody_else_is(home: Home, engine: StandInEngine, known: dict[str, object]) -> None:
+async def test_another_user_does_not_see_it(
+    home: Home, engine: StandInEngine, known: dict[str, object]
+) -> None:
     engine.answers[ONBOARDING] = (200, known)
     async with opened(home, engine) as (app, pilot):
         await wait_for(pilot, lambda: "/api/engine/onboarding" in engine.calls("GET"))
@@ -99,7 +101,7 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 5000, '{"format": 9}', BROKEN])
-def test_a_broken_place_is_the_beginning(home: Home, text: str) -> None:
+def test_a_broken_saved_view_gives_the_defaults(home: Home, text: str) -> None:
     home.create()
     (home.root / "place.json").write_text(text)
     found = load_view(home)
@@ -111,7 +113,7 @@ def test_a_broken_place_is_the_beginning(home: Home, text: str) -> None:
     )
 
 
-def test_a_place_is_kept_for_the_user_alone(home: Home) -> None:
+def test_a_saved_view_is_readable_by_the_user_alone(home: Home) -> None:
     home.create()
     view = SavedView("cloud", "cost", False, "flux state:failed", "job1", "simpletuner-light", "x")
     save_view(home, view)

@@ -24,7 +24,7 @@ def _ago(minutes: float) -> Any:
 
 
 def fill_jobs(home: Home, jobs: int = 8) -> None:
-    """The sample world with these two told in full."""
+    """The sample world with these two in full."""
     fill(home, jobs)
     writer = StoreWriter(home)
     try:

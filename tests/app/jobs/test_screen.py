@@ -230,15 +230,15 @@ async def test_changes_arrive_and_order_waits_for_quiet_hands(
         assert screen.list.index == 2
 
 
-async def test_many_events_are_told_at_most_four_times_a_second(
+async def test_many_events_are_published_at_most_four_times_a_second(
     world: Home, engine: StandInEngine
 ) -> None:
     async with opened(world, engine) as (app, pilot):
-        told: list[float] = []
+        times: list[float] = []
         catch_up = app.catch_up
 
         def counted() -> None:
-            told.append(time.monotonic())
+            times.append(time.monotonic())
             catch_up()
 
         app.catch_up = counted  # type: ignore[method-assign]
@@ -246,8 +246,8 @@ async def test_many_events_are_told_at_most_four_times_a_second(
         while time.monotonic() - start < 1.2:
             engine.send("job", {"job_id": "job00000", "rev": 1})
             await pilot.pause(0.01)
-        gaps = [later - earlier for earlier, later in pairwise(told)]
-        assert len(told) >= 2
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        assert len(times) >= 2
         assert min(gaps) > 0.2
 
 
@@ -263,7 +263,7 @@ async def test_the_app_goes_on_when_the_engine_goes(world: Home, engine: StandIn
         await wait_for(pilot, lambda: app.engine.state == "ready")  # and finds it again
 
 
-async def test_a_database_from_the_future_is_told_in_words(home: Home) -> None:
+async def test_a_newer_database_is_reported_with_advice(home: Home) -> None:
     fill(home, 3)
     import sqlite3
 

@@ -1,4 +1,4 @@
-"""The registry: every action can be done, every key means one thing, wishes are kept or told."""
+"""The registry: every action can be done, every key means one thing, user settings apply."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_footer_shows_the_most_important_first() -> None:
         ({"jobs.cancel": "  "}, "no key is given"),
     ],
 )
-def test_wishes_that_cannot_be_followed_are_told(wish: dict[str, str], words: str) -> None:
+def test_unusable_key_settings_are_reported(wish: dict[str, str], words: str) -> None:
     keymap = KeyMap(wish)
     assert len(keymap.problems) == 1
     assert words in keymap.problems[0].message

@@ -60,9 +60,9 @@ def read(command: str) -> dict[str, Any]:
 
 @given(draft=DRAFTS)
 def test_it_says_everything_that_the_form_says(draft: dict[str, Any]) -> None:
-    told = read(command_line({**draft, "consent": True, "idempotency_key": "x"}))
-    told.pop("cwd")
-    assert told == {"delivery": {}, "overrides": {}, **draft}
+    sent = read(command_line({**draft, "consent": True, "idempotency_key": "x"}))
+    sent.pop("cwd")
+    assert sent == {"delivery": {}, "overrides": {}, **draft}
 
 
 def test_it_quotes() -> None:

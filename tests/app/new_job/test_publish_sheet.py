@@ -20,9 +20,9 @@ LOOK = ("GET", "/api/engine/hub/repository?name=bob%2Fcat&private=true")
 
 @pytest.fixture
 def ready(engine: StandInEngine) -> StandInEngine:
-    told = {"kind": "hub", "hub_model_id": "alice/cat", "private": True, "push_checkpoints": True,
+    way = {"kind": "hub", "hub_model_id": "alice/cat", "private": True, "push_checkpoints": True,
             "background": False, "safe_for_work": False, "licence": {"license": "mit"}}  # fmt: skip
-    engine.answers[CHECK] = (200, {**answer(), "delivery": told})
+    engine.answers[CHECK] = (200, {**answer(), "delivery": way})
     engine.answers["GET", "/api/engine/hub/namespaces"] = (200, {"namespaces": [
         {"name": "alice", "kind": "user", "writable": True},
         {"name": "cats-inc", "kind": "org", "writable": False}]})  # fmt: skip
@@ -108,9 +108,9 @@ async def test_recommended_is_one_key(home: Home, ready: StandInEngine) -> None:
 
 
 async def test_an_s3_destination_has_lines_of_its_own(home: Home, engine: StandInEngine) -> None:
-    told = {"kind": "s3", "destination": "nas", "bucket": "models", "base_path": "runs/{job_id}",
+    way = {"kind": "s3", "destination": "nas", "bucket": "models", "base_path": "runs/{job_id}",
             "region": "us-east-1", "endpoint": "http://nas.local:9000"}  # fmt: skip
-    engine.answers[CHECK] = (200, {**answer(), "delivery": told})
+    engine.answers[CHECK] = (200, {**answer(), "delivery": way})
     s3 = {"kind": "s3", "destination": "nas"}
     async with opened(home, engine) as (app, pilot):
         form = await open_form(app, pilot, {"config": CONFIG, "delivery": dict(s3)})

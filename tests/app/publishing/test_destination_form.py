@@ -75,7 +75,7 @@ async def test_a_refused_field_says_what_to_do(world: World) -> None:  # noqa: F
         assert form.problems["place"] == f"{refused.value.message} {refused.value.advice}"
 
 
-async def test_keys_that_went_with_the_engine_are_said_to_be_gone(
+async def test_session_keys_of_an_ended_engine_are_shown_as_gone(
     world: World,  # noqa: F811  the fixture
     tmp_path: Path,
 ) -> None:
@@ -124,7 +124,7 @@ async def test_a_hub_destination_says_whose_token_it_uses(
         await wait_for(pilot, lambda: "deletes, as @sandbox" in text_of(screen.app), LONG)
 
 
-async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_told_in_full(
+async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_shown_in_full(
     world: World,  # noqa: F811  the fixture
 ) -> None:
     options = {"repo": "alice/cat", "private": True}

@@ -56,7 +56,7 @@ async def test_a_job_that_was_never_unfolded_is_known_from_the_store(
         assert "lowest loss" in " ".join(line.text for line in page._lines)
 
 
-async def test_what_a_paused_transfer_needs_is_said_before_the_answer(
+async def test_the_question_names_what_a_paused_transfer_needs(
     world: World,  # noqa: F811  the fixture
     tmp_path: Path,
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_test_that_warns_says_so_in_few_words() -> None:
     assert words.warnings(tested("Something else.")) == "with a warning; enter shows it"
 
 
-def test_places_of_one_kind_are_told_apart_by_as_little_as_does_it() -> None:
+def test_places_of_one_kind_have_the_shortest_distinct_texts() -> None:
     hub, s3, folder = "hub:alice/cat", "s3:mine/runs", "dir:/srv/models"
     assert words.apart([hub, s3, folder]) == ["Hub", "mine", "models"]
     assert words.apart([hub, "hub:alice/dog", s3]) == ["Hub cat", "Hub dog", "mine"]

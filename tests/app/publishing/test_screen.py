@@ -151,7 +151,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
             assert list((tmp_path / "models").rglob(Path(file["name"]).name))
 
 
-async def test_an_edited_card_is_replaced_only_when_that_is_said(world: World) -> None:
+async def test_an_edited_card_is_replaced_only_after_a_yes(world: World) -> None:
     from huggingface_hub import HfApi
 
     await world.use_hub()
@@ -230,9 +230,9 @@ async def test_transfers_are_paused_resumed_cancelled_limited_and_moved(
         page = await top(pilot, TransferPage)
         items = screen.context.reader.transfer_items(first.transfer_id)
         waiting = next(one for one in items if one.state == "waiting")
-        told = {"transfer_id": first.transfer_id, "files": {str(waiting.seq): waiting.size // 2}}
+        report = {"transfer_id": first.transfer_id, "files": {str(waiting.seq): waiting.size // 2}}
         screen.context.signals.transfer_changed.publish(
-            told
+            report
         )  # as the engine says it of larger files
         await wait_for(pilot, lambda: any(" %" in line.text for line in page._lines), LONG)
         await pilot.press("escape")

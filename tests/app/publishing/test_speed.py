@@ -1,4 +1,4 @@
-"""Speeds and times left: none before they can be told, none that cannot be."""
+"""Speeds and times left: none before they are known, none that is unlikely."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Clock:
         )
 
 
-async def test_a_limited_speed_is_never_said_to_be_beyond_the_limit(
+async def test_a_shown_speed_never_exceeds_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, control = Clock(monkeypatch), TransferProgress(lambda: None)
     control.total = 100 * MIB
     control.settle(0, 0)
     control.settle(1, 5 * MIB)  # it was there already
-    told = []
+    speeds = []
     for number in range(1, 41):  # half a MiB at once, then each time the limit allows it
         control.progress(0, number * MIB // 2)
-        told.append(control.speed())
+        speeds.append(control.speed())
         clock.now += 1.25
     assert control.done == 25 * MIB
-    assert told[:2] == [0.0, 0.0]
-    assert all(round(speed) == 512 * 1024 * 4 // 5 for speed in told[3:])
+    assert speeds[:2] == [0.0, 0.0]
+    assert all(round(speed) == 512 * 1024 * 4 // 5 for speed in speeds[3:])
 
 
 async def test_what_another_name_was_copied_from_is_no_speed(
@@ -47,7 +47,7 @@ async def test_what_another_name_was_copied_from_is_no_speed(
         assert control.speed() == 0.0
 
 
-def test_a_time_left_is_told_when_it_will_hold() -> None:
+def test_the_time_left_is_shown_once_it_is_steady() -> None:
     def left(speed: int, eta: float | None, steady: int = 0, limit: int = 0) -> float | None:
         return time_left(TransferProgress(0, 100 * MIB, speed, eta, steady), limit)
 

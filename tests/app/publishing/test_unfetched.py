@@ -30,27 +30,27 @@ LONG = 40.0
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
+async def host() -> AsyncIterator[Shelf]:
     async with serve_shelf() as made:
         yield made
 
 
 @pytest.fixture
-async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
+async def desk(home: Home, host: Shelf) -> AsyncIterator[Desk]:
     async with running_engine(home) as (engine, _):
-        client = ControlClient(home.socket, shelf.base)
+        client = ControlClient(home.socket, host.base)
         await client.set_session({"replicate_token": TOKEN})
         yield Desk(engine, client)
 
 
 @asynccontextmanager
 async def app_on(
-    desk: Desk, shelf: Shelf, size: tuple[int, int] = (120, 40)
+    desk: Desk, host: Shelf, size: tuple[int, int] = (120, 40)
 ) -> AsyncIterator[tuple[SimpleTunerApp, Pilot[int]]]:
     async def attach() -> ControlClient:
         return desk.client
 
-    settings = Settings(cloud=CloudSettings(api_base=shelf.base))
+    settings = Settings(cloud=CloudSettings(api_base=host.base))
     app = SimpleTunerApp(
         desk.engine.home, settings, attach=attach, sandbox=False, clock=lambda: datetime.now(UTC)
     )
@@ -64,21 +64,21 @@ def line_with(app: SimpleTunerApp, words: str) -> str:
     return next((line for line in lines_of(app) if words in line), "")
 
 
-def half_way(shelf: Shelf, desk: Desk) -> JobRecord:
+def half_way(host: Shelf, desk: Desk) -> JobRecord:
     """A job of two files: one comes half, the other is gone."""
-    shelf.files = {"big.safetensors": os.urandom(4 * PART), "gone.zip": b"x"}
-    shelf.missing, shelf.hold_after = {"gone.zip"}, 2 * PART
-    job = desk.insert(ended_job(shelf, [shelf.url(name) for name in shelf.files]))
+    host.files = {"big.safetensors": os.urandom(4 * PART), "gone.zip": b"x"}
+    host.missing, host.hold_after = {"gone.zip"}, 2 * PART
+    job = desk.insert(ended_job(host, [host.url(name) for name in host.files]))
     desk.engine.jobs.job_ended(job)
     return job
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
-    desk: Desk, shelf: Shelf, size: tuple[int, int]
+    desk: Desk, host: Shelf, size: tuple[int, int]
 ) -> None:
-    job = half_way(shelf, desk)
-    async with app_on(desk, shelf, size) as (app, pilot):
+    job = half_way(host, desk)
+    async with app_on(desk, host, size) as (app, pilot):
         await pilot.press("3")
         screen = await wait_for(
             pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen, LONG
@@ -103,20 +103,20 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
         assert "f fetches it now" in words
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is not page)
-        shelf.hold_after = None
-        shelf.open.set()
+        host.hold_after = None
+        host.open.set()
         path = desk.folder(job) / "big.safetensors"
         await wait_for(pilot, path.exists, LONG)
         await wait_for(pilot, lambda: "1 file, 1 not here" in text_of(app), LONG)
-        shelf.missing = set()
+        host.missing = set()
         await pilot.press("f")
         await wait_for(pilot, lambda: "2 files" in text_of(app), LONG)
         assert "not here" not in text_of(app)
 
 
-async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, shelf: Shelf) -> None:
-    job = half_way(shelf, desk)
-    async with app_on(desk, shelf) as (app, pilot):
+async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, host: Shelf) -> None:
+    job = half_way(host, desk)
+    async with app_on(desk, host) as (app, pilot):
         app.model.reload()
         app.open_job(job.job_id)
         screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
@@ -126,15 +126,15 @@ async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, shelf: 
         await wait_for(pilot, lambda: "does not have" in line_with(app, "gone.zip"), LONG)
         assert "2 not here" in text_of(app)
         assert screen.tabs.file is None
-        shelf.hold_after = None
-        shelf.open.set()
+        host.hold_after = None
+        host.open.set()
         await wait_for(pilot, lambda: "1 not here" in text_of(app), LONG)
         assert screen.tabs.file is not None
         assert screen.tabs.file.path.endswith("big.safetensors")
 
 
-async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, shelf: Shelf) -> None:
-    job = desk.insert(ended_job(shelf, None))
+async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, host: Shelf) -> None:
+    job = desk.insert(ended_job(host, None))
     hostile = FetchRecord(
         job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"
     )
@@ -158,7 +158,7 @@ async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, shel
         ("failed", "It is gone.", 0, 200, -1, "✗ It is gone · deleted there by now"),
     ],
 )  # fmt: skip
-def test_what_is_said_of_it(
+def test_the_text_of_a_missing_file(
     state: str, why: str, done: int, size: int | None, until: int | None, words: str
 ) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -29,7 +29,7 @@ def said(status: AppStatus, room: int) -> str:
     return "".join(text for text, _ in fitting(facts_of(status, COLORS), room, COLORS))
 
 
-def test_with_room_everything_is_said_in_full() -> None:
+def test_a_wide_bar_shows_everything_in_full() -> None:
     assert said(REAL, 60) == "@alice · $31.20 of $50 / 7 d · ● api · ● listener"
 
 
@@ -55,7 +55,7 @@ def test_with_room_everything_is_said_in_full() -> None:
          "@a-user-with-quite-a-long-name-there  ● api"),
     ],
 )  # fmt: skip
-def test_at_80_columns_what_matters_most_is_said(status: AppStatus, words: str) -> None:
+def test_at_80_columns_the_bar_shows_what_matters_most(status: AppStatus, words: str) -> None:
     assert said(status, AT_80) == words
 
 
