@@ -19,7 +19,7 @@ from tui.app.job.tab_bar import TabStatus
 from tui.app.log.view import LogView
 from tui.app.terminal.control import copy_text
 from tui.app.terminal.text_lines import plain
-from tui.app.widgets.prompt_line import PromptLine
+from tui.app.widgets.input_line import PromptLine
 from tui.base.formatting import plural, size
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import STATUS_WORDS, JobStatus
 
 if TYPE_CHECKING:
-    from tui.app.widgets.filter_line import FilterLine
+    from tui.app.widgets.input_line import FilterLine
 
 _QUIET: Final = 1.0
 """Seconds without a key before the list may change its order under the cursor."""
@@ -266,7 +266,7 @@ class JobsScreen(AppScreen):
 
     async def do_filter(self) -> None:
         """Opens the filter line with the present filter."""
-        from tui.app.widgets.filter_line import FilterLine
+        from tui.app.widgets.input_line import FilterLine
 
         line = FilterLine(self.context.model.filter.text)
         await self.mount(line, after=self.jobs_title)

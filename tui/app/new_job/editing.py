@@ -10,7 +10,7 @@ from tui.app.new_job import form, publishing
 from tui.app.new_job.delivery_lookups import DeliveryLookups
 from tui.app.new_job.flow import NewJobFlow
 from tui.app.new_job.form import DATA, DELIVERY, Draft
-from tui.app.widgets.prompt_line import PromptLine
+from tui.app.widgets.input_line import PromptLine
 from tui.base import formatting
 from tui.client.client import ControlError
 from tui.settings import Settings

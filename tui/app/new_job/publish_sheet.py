@@ -14,9 +14,9 @@ from tui.app.new_job.editing import FieldEditor
 from tui.app.new_job.flow import NewJobFlow
 from tui.app.new_job.form import sheet_of
 from tui.app.new_job.form_list import FormList
+from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot
-from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from tui.app.new_job.form_list import FormList
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.theme import style_sheet
+from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.piece_list import Entry, PieceList, entry
-from tui.app.widgets.prompt_line import PromptLine
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError

@@ -27,7 +27,7 @@ from tui.store.transfer_records import TransferState
 if TYPE_CHECKING:
     from tui.app.publishing.artifact_list import Row
     from tui.app.publishing.form import FormScreen
-    from tui.app.widgets.filter_line import FilterLine
+    from tui.app.widgets.input_line import FilterLine
     from tui.app.widgets.picker import PageActions
     from tui.app.widgets.piece_list import Entry
     from tui.store.transfer_records import DestinationRecord, TransferRecord
@@ -529,7 +529,7 @@ class PublishingScreen(AppScreen):
 
     async def do_filter(self) -> None:
         """Opens the filter line with the present filter."""
-        from tui.app.widgets.filter_line import FilterLine
+        from tui.app.widgets.input_line import FilterLine
 
         line = FilterLine(self.filter_text)
         await self.mount(line, after=self.panels.titles["artifacts"])
