@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.app.context import AppContext
+    from tui.app.publishing.publish_form_model import PublishRequest
     from tui.app.publishing.state import PublishingState
     from tui.app.widgets.virtual_list import VirtualList
     from tui.store.records import JobRow
@@ -140,6 +141,50 @@ class Panels:
             return [transfer.link] if transfer is not None and transfer.link else []
         copies = [copy for file in self.files for copy in file.get("published") or ()]
         return list(dict.fromkeys(str(copy["link"]) for copy in reversed(copies) if copy["link"]))
+
+    def copy_text(self) -> str:
+        """Returns the path of a file, or the address or name of what is under the cursor."""
+        transfer, destination = self.transfers.transfer, self.destinations.destination
+        row = self.artifacts.row
+        if self.current == "transfers" and transfer is not None:
+            return transfer.link or transfer.target
+        if self.current == "destinations" and destination is not None:
+            return destination.name
+        if row is None:
+            return ""
+        if row.kind == "file" and row.item is not None:
+            return str(row.item["path"])
+        return str(self._state.known(row.job_id).get("folder") or row.job_id)
+
+    def command_line(self) -> str:
+        """Returns the command line that shows what is under the cursor."""
+        destination = self.destinations.destination
+        if self.current == "transfers":
+            return "simpletuner-tui transfers"
+        if self.current == "destinations" and destination is not None:
+            return f"simpletuner-tui destinations test {destination.name}"
+        return f"simpletuner-tui artifacts {self.job_id or ''}".strip()
+
+    def publish_request(self, job: JobRow, what: str) -> PublishRequest:
+        """Returns what the publish form begins with.
+
+        Args:
+            job: the job under the cursor.
+            what: `best`, or empty for the file or checkpoint under the cursor.
+        """
+        from tui.app.publishing.publish_form_model import PublishRequest
+
+        row, destination = self.artifacts.row, self.destinations.destination
+        file, wanted = "", what or "all"
+        if self.current == "artifacts" and row is not None and not what:
+            if row.kind == "file" and row.item is not None:
+                file = str(row.item["name"])
+            elif row.kind == "checkpoint":
+                wanted = "final" if row.step is None else str(row.step)
+        to = ""
+        if self.current == "destinations" and destination is not None:
+            to = destination.name
+        return PublishRequest((job,), wanted, file, to)
 
     # -- room and titles ----------------------------------------------------------------------
 

@@ -338,7 +338,6 @@ class PublishingScreen(AppScreen):
 
     def _publish(self, what: str) -> None:
         from tui.app.publishing.publish_form import ask_to_publish
-        from tui.app.publishing.publish_form_model import PublishRequest
 
         job_id = self.command_job()
         job = self.context.reader.rows([job_id]).get(job_id) if job_id else None
@@ -348,16 +347,7 @@ class PublishingScreen(AppScreen):
         if not job.file_count:  # from another panel; on its own line the key says so
             self.context.tell("No file of this job is here.", "f fetches what can be had.")
             return
-        row, panel = self.panels.artifacts.row, self.panels.current
-        file, step = "", what or "all"
-        if panel == "artifacts" and row is not None and not what:
-            if row.kind == "file" and row.item is not None:
-                file = str(row.item["name"])
-            elif row.kind == "checkpoint":
-                step = "final" if row.step is None else str(row.step)
-        destination = self._destination
-        to = destination.name if panel == "destinations" and destination is not None else ""
-        ask_to_publish(self.context, PublishRequest((job,), step, file, to))
+        ask_to_publish(self.context, self.panels.publish_request(job, what))
 
     def do_compare(self) -> None:
         """Shows the job's checkpoints beside each other."""
@@ -482,15 +472,9 @@ class PublishingScreen(AppScreen):
 
     def do_copy(self) -> None:
         """Copies the path of a file, or the address or name of what is under the cursor."""
-        row, panel = self.panels.artifacts.row, self.panels.current
-        if panel == "transfers" and self._transfer is not None:
-            self.context.copy(self._transfer.link or self._transfer.target)
-        elif panel == "destinations" and self._destination is not None:
-            self.context.copy(self._destination.name)
-        elif row is not None and row.kind == "file" and row.item is not None:
-            self.context.copy(str(row.item["path"]))
-        elif row is not None:
-            self.context.copy(str(self.state.known(row.job_id).get("folder") or row.job_id))
+        text = self.panels.copy_text()
+        if text:
+            self.context.copy(text)
 
     def do_copy_link(self) -> None:
         """Copies the newest address."""
@@ -506,12 +490,7 @@ class PublishingScreen(AppScreen):
 
     def do_copy_command(self) -> None:
         """Copies the command line that shows what is under the cursor."""
-        if self.panels.current == "transfers":
-            self.context.copy("simpletuner-tui transfers")
-        elif self.panels.current == "destinations" and self._destination is not None:
-            self.context.copy(f"simpletuner-tui destinations test {self._destination.name}")
-        else:
-            self.context.copy(f"simpletuner-tui artifacts {self.command_job() or ''}".strip())
+        self.context.copy(self.panels.command_line())
 
     def do_show(self) -> None:
         """Opens the folder of the file on the desktop."""
