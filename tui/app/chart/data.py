@@ -153,8 +153,8 @@ def finite(values: Iterable[float]) -> list[float]:
     return [value for value in values if value - value == 0.0]
 
 
-def _same(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
+def _same(value: float, other: float) -> bool:
+    return value == other or (math.isnan(value) and math.isnan(other))
 
 
 def _ema(values: Iterable[float], weight: float) -> array[float]:

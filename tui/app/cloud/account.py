@@ -165,7 +165,7 @@ class AccountCard(Card):
             self.data.try_again()
         where = "for this session only" if action == "session" else "in the keyring"
         said = _validated(_KINDS[kind], checked, f"The token is kept {where}. ")
-        odd = " ".join(str(one) for one in answer.get("warnings") or ())
+        odd = " ".join(str(warning) for warning in answer.get("warnings") or ())
         return ChangeResult(f"{said.text} {odd}".strip(), level="warning" if odd else said.level)
 
     def _keep(self, kind: str, checked: dict[str, Any]) -> dict[str, Any]:

@@ -266,7 +266,7 @@ class CardForm(ModalScreen[None]):
 
     def _again(self, key: str, value: str) -> None:
         """Opens a refused text again to be corrected; a secret has to be typed anew."""
-        item = next((one for one in self._items if one.key == key), None)
+        item = next((item for item in self._items if item.key == key), None)
         if item is not None and item.kind == "text":
             self._type(item, value)
 

@@ -53,10 +53,10 @@ class HardwareCard(Card):
     def lines(self, width: int) -> list[Words]:
         """Returns a line for each GPU, then the versions of each trainer."""
         lines: list[Words] = [((f"  {'':9}{'VRAM':>7}{'PRICE':>10}  STATE", "dim"),)]
-        shown = [one for one in PROFILES.values() if one.model or one.gpus == 1]
+        shown = [profile for profile in PROFILES.values() if profile.model or profile.gpus == 1]
         lines += [self._profile(profile, width) for profile in shown]
         read_on = max(profile.read_on for profile in PROFILES.values())
-        changed = sum(one in self.data.context.settings.rates_micros for one in PROFILES)
+        changed = sum(name in self.data.context.settings.rates_micros for name in PROFILES)
         own = f", {changed} changed by you" if changed else ""
         lines.append(((f"Prices of {read_on:%Y-%m-%d}{own}. e changes them.", "dim"),))
         for model, label in TRAINERS.items():
@@ -100,18 +100,18 @@ class HardwareCard(Card):
         elif not versions:
             lines.append(row("", "versions not read yet", "dim", ("  c reads them", "dim")))
         shown = versions[:_SHOWN_VERSIONS]
-        if pinned and not any(str(one.get("id")) == pinned for one in shown):
-            shown = [*shown, *(one for one in versions if str(one.get("id")) == pinned)]
-        for number, one in enumerate(shown):
-            name = str(one.get("id", ""))
+        if pinned and not any(str(version.get("id")) == pinned for version in shown):
+            shown = [*shown, *(version for version in versions if str(version.get("id")) == pinned)]
+        for number, version in enumerate(shown):
+            name = str(version.get("id", ""))
             used = name == pinned or (not pinned and not number)
             words = "  newest" if not number else ""
             words += "  in use" if used else ""
             lines.append(
                 row("", name[:_HASH], "strong" if used else "dim",
-                    (f"  {str(one.get('created_at') or '')[:10]}", "base"), (words, "dim"))
+                    (f"  {str(version.get('created_at') or '')[:10]}", "base"), (words, "dim"))
             )  # fmt: skip
-        if pinned and not any(str(one.get("id")) == pinned for one in versions):
+        if pinned and not any(str(version.get("id")) == pinned for version in versions):
             lines.append(row("", pinned[:_HASH], "strong", ("  in use", "dim")))
         return lines
 
@@ -120,11 +120,11 @@ class HardwareCard(Card):
     def items(self) -> list[Item]:
         """Returns items for the default, each trainer's version, a comparison and the rates."""
         profile = self._default()
-        ready = [one for one in PROFILES.values() if one.model]
+        ready = [profile for profile in PROFILES.values() if profile.model]
         found = [
             Item("hardware_profile", "Default", "choice", profile.label, profile.best_for,
-                 tuple((one.id, f"{one.label:10} {formatting.rate(self._rate(one)):>9}",
-                        one.best_for) for one in ready), profile.id),
+                 tuple((profile.id, f"{profile.label:10} {formatting.rate(self._rate(profile)):>9}",
+                        profile.best_for) for profile in ready), profile.id),
         ]  # fmt: skip
         for model, label in TRAINERS.items():
             pinned = self.data.context.settings.cloud.pinned_versions.get(model, "")
@@ -139,20 +139,20 @@ class HardwareCard(Card):
                          "inputs of another version beside the newest", versions[1:])
                 )  # fmt: skip
         found.append(Item("manual", "Other version", "text", "", "owner/name:hash pins it"))
-        for one in PROFILES.values():
-            price = formatting.rate(self._rate(one))
-            note = f"published {formatting.rate(one.micros_per_second)}"
-            found.append(Item(f"rate {one.id}", f"Rate {one.label}", "text", price,
-                              note if self._rate(one) != one.micros_per_second else "",
+        for profile in PROFILES.values():
+            price = formatting.rate(self._rate(profile))
+            note = f"published {formatting.rate(profile.micros_per_second)}"
+            found.append(Item(f"rate {profile.id}", f"Rate {profile.label}", "text", price,
+                              note if self._rate(profile) != profile.micros_per_second else "",
                               current=price))  # fmt: skip
         found.append(Item("reset", "Reset rates", "do", "", "as published"))
         return found
 
     def _choices(self, model: str) -> tuple[tuple[str, str, str], ...]:
         return tuple(
-            (str(one.get("id", "")), f"{str(one.get('id', ''))[:_HASH]}",
-             f"{str(one.get('created_at') or '')[:10]}{'' if number else '  newest'}")
-            for number, one in enumerate(self.data.versions_of(model))
+            (str(version.get("id", "")), f"{str(version.get('id', ''))[:_HASH]}",
+             f"{str(version.get('created_at') or '')[:10]}{'' if number else '  newest'}")
+            for number, version in enumerate(self.data.versions_of(model))
         )  # fmt: skip
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
@@ -179,15 +179,15 @@ class HardwareCard(Card):
         """Returns the trainer and version that a new job would use."""
         model = self._default().model or ""
         pinned = self.data.context.settings.cloud.pinned_versions.get(model)
-        newest = next((str(one.get("id")) for one in self.data.versions_of(model)), "")
+        newest = next((str(version.get("id")) for version in self.data.versions_of(model)), "")
         return f"{model}:{pinned or newest}".removesuffix(":")
 
 
 def _missing(rows: Any) -> list[str]:
     return [
-        f"It lacks {one.get('name')}: {one.get('purpose')}."
-        for one in rows or ()
-        if isinstance(one, dict)
+        f"It lacks {row.get('name')}: {row.get('purpose')}."
+        for row in rows or ()
+        if isinstance(row, dict)
     ]
 
 
@@ -207,15 +207,15 @@ def _compared(answer: dict[str, Any]) -> ChangeResult:
          (f"{str(after.get('id', ''))[:_HASH]}  {str(after.get('created_at'))[:10]}", "base")),
         (("", "base"),),
     ]  # fmt: skip
-    changes = [one for one in answer.get("changes") or () if isinstance(one, dict)]
+    changes = [change for change in answer.get("changes") or () if isinstance(change, dict)]
     tones = {"added": "good", "removed": "bad"}
     lines += [
         (
-            (fit(str(one.get("kind", "")), 9), tones.get(str(one.get("kind")), "warn")),
-            (f"{one.get('name')}  ", "strong"),
-            (str(one.get("words", "")), "dim"),
+            (fit(str(change.get("kind", "")), 9), tones.get(str(change.get("kind")), "warn")),
+            (f"{change.get('name')}  ", "strong"),
+            (str(change.get("words", "")), "dim"),
         )
-        for one in changes
+        for change in changes
     ]
     if not changes:
         same = "No input has changed." if answer.get("known") else "One of them has no schema."

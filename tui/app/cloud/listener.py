@@ -108,25 +108,26 @@ class ListenerCard(Card):
     def _last(self, width: int) -> list[Words]:
         """Returns a line for each of the newest webhooks."""
         events = self.data.get("webhooks").get("events")
-        rows = [one for one in events if isinstance(one, dict)] if isinstance(events, list) else []
+        listed = events if isinstance(events, list) else []
+        rows = [event for event in listed if isinstance(event, dict)]
         lines = [
-            cut((*row("last" if not number else "", "", "base"), *self.seen(one)), width)
-            for number, one in enumerate(rows[:_LAST])
+            cut((*row("last" if not number else "", "", "base"), *self.seen(event)), width)
+            for number, event in enumerate(rows[:_LAST])
         ]
         if len(rows) > _LAST:
             lines.append(row("", f"e, then Last events: {len(rows)} of them", "dim"))
         return lines
 
-    def seen(self, one: dict[str, Any], *, full: bool = False) -> Words:
+    def seen(self, event: dict[str, Any], *, full: bool = False) -> Words:
         """Returns time, kind, job, sender and, if it was rejected, the reason of a webhook."""
-        at = datetime.fromisoformat(str(one.get("at")))
+        at = datetime.fromisoformat(str(event.get("at")))
         when = formatting.stamp(at) if full else formatting.ago(at, self.data.context.clock())
-        outcome, reason = str(one.get("outcome")), str(one.get("reason") or "")
+        outcome, reason = str(event.get("outcome")), str(event.get("reason") or "")
         mark, tone = _MARKS.get(outcome, ("✗", "warn"))
         what = {
-            "accepted": str(one.get("event") or "event"), "duplicate": "came again",
+            "accepted": str(event.get("event") or "event"), "duplicate": "came again",
         }.get(outcome, WORDS.get(reason, reason))  # fmt: skip
-        job, address = self._job(str(one.get("job") or "")), str(one.get("address") or "")
+        job, address = self._job(str(event.get("job") or "")), str(event.get("address") or "")
         about = f"  {job}" if job else ""
         whence = f"  from {address}" if address else ""
         return ((f"{mark} ", tone), (f"{when}  ", "dim"), (what, "base" if mark == "✓" else tone),
@@ -172,10 +173,10 @@ class ListenerCard(Card):
     def events_page(self) -> tuple[Words, ...]:
         """Returns all remembered webhooks, the newest first, with their reasons in full."""
         lines: list[Words] = []
-        for one in self.data.get("webhooks").get("events") or ():
-            lines.append(self.seen(one, full=True))
-            if one.get("message"):
-                lines.append(((f"    {one['message']}", "dim"),))
+        for event in self.data.get("webhooks").get("events") or ():
+            lines.append(self.seen(event, full=True))
+            if event.get("message"):
+                lines.append(((f"    {event['message']}", "dim"),))
         nothing: Words = (("Nothing has come since the engine started.", "base"),)
         return tuple(lines) or (nothing,)
 
@@ -326,4 +327,4 @@ def _texts(known: dict[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _as_choices(values: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((one, one, "") for one in values)
+    return tuple((value, value, "") for value in values)

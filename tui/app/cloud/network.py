@@ -39,7 +39,7 @@ class NetworkCard(Card):
         known = self.data.get("network_check")
         if not known:
             return ("checking…" if "network_check" in self.data.busy else "not checked"), "dim"
-        wrong = sum(not one.get("ok") for one in _dicts(known.get("endpoints")))
+        wrong = sum(not endpoint.get("ok") for endpoint in _dicts(known.get("endpoints")))
         if known.get("tls_verified") is False:
             return "TLS not verified", "bad"
         if not known.get("ok"):
@@ -244,11 +244,11 @@ def _phases(place: dict[str, Any]) -> str:
     return " · ".join([*(parts if len(parts) > 1 else ()), str(place.get("purpose") or "")])
 
 
-def _event(one: dict[str, Any]) -> str:
-    when = str(one.get("starts_at") or one.get("started_at") or "")[:16].replace("T", " ")
-    words = f"{one.get('name')} ({one.get('status') or one.get('impact') or 'open'})"
-    return f"{words} {when} {one.get('message') or ''}".strip()
+def _event(event: dict[str, Any]) -> str:
+    when = str(event.get("starts_at") or event.get("started_at") or "")[:16].replace("T", " ")
+    words = f"{event.get('name')} ({event.get('status') or event.get('impact') or 'open'})"
+    return f"{words} {when} {event.get('message') or ''}".strip()
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -28,7 +28,7 @@ class SettingsCard(Card):
     @property
     def problems(self) -> list[str]:
         """The errors of the file, each a message."""
-        return [one.words() for one in self.data.context.settings.problems]
+        return [problem.words() for problem in self.data.context.settings.problems]
 
     def state(self) -> tuple[str, str]:
         """Returns how many errors the file has."""
@@ -93,7 +93,7 @@ class SettingsCard(Card):
         return ChangeResult("Changed; it is in force.")
 
     def _file(self) -> tuple[Words, ...]:
-        problems = [((f"✗ {one}", "bad"),) for one in self.problems]
+        problems = [((f"✗ {problem}", "bad"),) for problem in self.problems]
         return (
             ((str(self.data.context.home.settings_file), "accent"),),
             (("", "base"),),
@@ -117,4 +117,4 @@ class SettingsCard(Card):
 
 
 def _consent(name: str) -> tuple[str, str, str]:
-    return next((one for one in _CONSENT if one[0] == name), _CONSENT[0])
+    return next((choice for choice in _CONSENT if choice[0] == name), _CONSENT[0])

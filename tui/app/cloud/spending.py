@@ -142,7 +142,7 @@ class SpendingCard(Card):
             Item("stop_running", "Stop at limit", "switch", stops,
                  "cancels running jobs", current=stops),
             Item("days", "Chart", "choice", f"{self.data.days} days", "",
-                 tuple((str(one), f"{one} days", "") for one in DAYS), str(self.data.days)),
+                 tuple((str(days), f"{days} days", "") for days in DAYS), str(self.data.days)),
         ]  # fmt: skip
 
     def question(self, key: str, value: str) -> Question | None:

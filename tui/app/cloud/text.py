@@ -77,7 +77,7 @@ def cut(words: Words, width: int) -> Words:
     """Cuts a line to at most `width` cells."""
     out: list[tuple[str, str]] = []
     for text, tone in words:
-        room = width - sum(cell_len(one) for one, _ in out)
+        room = width - sum(cell_len(part) for part, _ in out)
         if room <= 0:
             break
         clean = plain(text)

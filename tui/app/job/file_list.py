@@ -50,7 +50,7 @@ class FileList(VirtualList):
         before = self.file
         self.files, self.missing = files, missing
         self._shared = shared_folder([item.path for item in files])
-        names = [one.path for one in files]
+        names = [file.path for file in files]
         same = before is not None and before.path in names
         place = names.index(before.path) if before is not None and same else self.index
         self.move_to(place, tell=False)
@@ -97,10 +97,12 @@ class FileList(VirtualList):
             (f"  {digest}", colors.dim),
         ]
 
-    def _missing(self, one: FetchRecord, width: int, colors: Palette, *, here: bool) -> list[Piece]:
+    def _missing(
+        self, file: FetchRecord, width: int, colors: Palette, *, here: bool
+    ) -> list[Piece]:
         """Returns the line of a file at a remote place: its progress, or why it is not here."""
-        glyph, words, tone = unfetched(unfetched_json(one), self._now())
-        name = fit_end(plain(one.name), max(20, (width - 8) // 2)).rstrip()
+        glyph, words, tone = unfetched(unfetched_json(file), self._now())
+        name = fit_end(plain(file.name), max(20, (width - 8) // 2)).rstrip()
         return [
             (" ▸  " if here else "    ", colors.accent),
             (name, colors.strong if here else colors.base),

@@ -92,7 +92,7 @@ class DeliveryLookups:
         if control is None:
             return otherwise()
         try:
-            names = await JobCalls(control).namespaces()
+            namespaces = await JobCalls(control).namespaces()
         except ControlError as error:
             self._context.tell(error.message, error.advice, "warning")
             return otherwise()
@@ -103,9 +103,9 @@ class DeliveryLookups:
             None: ", whether it may write is not known",
         }
         choices = [
-            (str(one["name"]), str(one["name"]),
-             kinds.get(str(one["kind"]), "") + rights.get(one["writable"], ""))
-            for one in names
+            (str(space["name"]), str(space["name"]),
+             kinds.get(str(space["kind"]), "") + rights.get(space["writable"], ""))
+            for space in namespaces
         ]  # fmt: skip
         line = publishing.owned_by(flow.draft, flow.answer, "")
         current = str((flow.draft.get("delivery") or {}).get("hub_model_id") or line)

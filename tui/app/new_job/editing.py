@@ -191,17 +191,18 @@ def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str
 def _hardware(settings: Settings) -> Choices:
     from tui.simpletuner.request.hardware import PROFILES
 
-    found: Choices = []
-    for one in PROFILES.values():
-        rate = formatting.rate(settings.rates_micros.get(one.id, one.micros_per_second))
-        if one.model:
-            found.append((one.id, f"{one.label:10} {one.vram_gb:>3} GB  {rate:>10}", one.best_for))
-    return found
+    choices: Choices = []
+    for profile in PROFILES.values():
+        rate = formatting.rate(settings.rates_micros.get(profile.id, profile.micros_per_second))
+        if profile.model:
+            text = f"{profile.label:10} {profile.vram_gb:>3} GB  {rate:>10}"
+            choices.append((profile.id, text, profile.best_for))
+    return choices
 
 
 def config_choices(found: Sequence[dict[str, Any]]) -> Choices:
     """Returns the configs that were found, another path, or a starter."""
-    choices = [(str(one["path"]), str(one["name"]), str(one["path"])) for one in found]
+    choices = [(str(config["path"]), str(config["name"]), str(config["path"])) for config in found]
     return [
         *choices,
         (OTHER, "another path…", "type it"),
@@ -213,7 +214,10 @@ def starter_choices() -> Choices:
     """Returns the starters."""
     from tui.simpletuner.config.starters import STARTERS
 
-    return [(one.id, one.title, f"{one.family} {one.flavour}") for one in STARTERS.values()]
+    return [
+        (starter.id, starter.title, f"{starter.family} {starter.flavour}")
+        for starter in STARTERS.values()
+    ]
 
 
 def write_starter_config(starter: str, root: str, name: str, images: str) -> tuple[str, str]:

@@ -167,8 +167,9 @@ def _hardware(draft: Draft, answer: Answer | None) -> tuple[str, str]:
 def _data(draft: Draft, answer: Answer | None) -> tuple[str, str]:
     chosen = DATA[draft.get("data") or ""]
     datasets = (answer or {}).get("datasets") or []
-    images = sum(int(one.get("images") or 0) for one in datasets)
-    names = ", ".join(str(one.get("id")) for one in datasets if one.get("kind") != "cache")
+    images = sum(int(dataset.get("images") or 0) for dataset in datasets)
+    trained = [dataset for dataset in datasets if dataset.get("kind") != "cache"]
+    names = ", ".join(str(dataset.get("id")) for dataset in trained)
     if not datasets:
         return chosen, ""
     total = int(((answer or {}).get("leaves") or {}).get("bytes") or 0)

@@ -202,7 +202,7 @@ class ArtifactList(VirtualList):
             spots = self._of_checkpoint(row)
         else:
             published = (row.item or {}).get("published") or []
-            latest = {str(one["target"]): str(one["link"]) for one in published}
+            latest = {str(copy["target"]): str(copy["link"]) for copy in published}
             spots = [(target, 1, 1, link) for target, link in latest.items()]
         if not spots:
             return [(fit("—", width), colors.dim)]

@@ -115,7 +115,7 @@ class PublishFormModel(FormModel):
         self.found: Mapping[str, Any] | None = None
         self.replace_card: bool | None = None
         self.overwrite = False
-        self._destinations = {one.name: one for one in destinations}
+        self._destinations = {record.name: record for record in destinations}
         self._past = past or PublishHistory()
         to = wish.to or first_place(destinations, self._past) or OTHER
         self.values = {
@@ -193,9 +193,10 @@ class PublishFormModel(FormModel):
         return [*found, Item("publish", "Publish", "do")]
 
     def _to_item(self) -> Item:
-        choices = [(one.name, one.name, self._about(one)) for one in self._destinations.values()]
+        records = self._destinations.values()
+        choices = [(record.name, record.name, self._about(record)) for record in records]
         choices.append((OTHER, "another place…", _EXAMPLES))
-        here = next(one for one in choices if one[0] == self.values["to"])
+        here = next(choice for choice in choices if choice[0] == self.values["to"])
         note = "" if here[0] == OTHER else here[2]
         return Item("to", "To", "choice", here[1], note, tuple(choices), here[0])
 
@@ -219,7 +220,7 @@ class PublishFormModel(FormModel):
         if self.wish.file:
             found.append(("file", self.wish.file.rpartition("/")[2], "this file alone"))
         checkpoints = (self.found or {}).get("checkpoints") or []
-        best = next((one for one in checkpoints if one["best"]), None)
+        best = next((checkpoint for checkpoint in checkpoints if checkpoint["best"]), None)
         words = "lowest mean loss"
         if best is not None:
             mean = formatting.number(best["smoothed"])
@@ -227,11 +228,11 @@ class PublishFormModel(FormModel):
         found.append(("best", "the best checkpoint", words))
         found.append(("final", "the final result", "without its checkpoints"))
         found += [
-            (str(one["step"]), checkpoint_name(one["step"]),
-             f"{loss_words(one)}, {formatting.size(one['size'])}")
-            for one in reversed(checkpoints) if one["step"] is not None
+            (str(checkpoint["step"]), checkpoint_name(checkpoint["step"]),
+             f"{loss_words(checkpoint)}, {formatting.size(checkpoint['size'])}")
+            for checkpoint in reversed(checkpoints) if checkpoint["step"] is not None
         ]  # fmt: skip
-        if self.values["what"] not in [one[0] for one in found]:
+        if self.values["what"] not in [choice[0] for choice in found]:
             found.append((self.values["what"], f"checkpoint-{self.values['what']}", ""))
         return tuple(found)
 
@@ -273,6 +274,7 @@ class PublishFormModel(FormModel):
             await control.publishing.publish(job.job_id, self.target, **self.options())
         count = len(self.wish.jobs)
         what = self.wish.jobs[0].name if count == 1 else formatting.plural(count, "job")
-        here = any(getattr(one, "HERE", "") == "publishing" for one in self.context.screen_stack)
+        open_screens = [getattr(screen, "HERE", "") for screen in self.context.screen_stack]
+        here = "publishing" in open_screens
         far = "Transfers shows" if here else "3 shows"
         return ChangeResult(f"Publishing {what}; {far} how far it is.")

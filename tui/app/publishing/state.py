@@ -74,8 +74,8 @@ class PublishingState:
         try:
             self.destinations = self.context.reader.destinations()
             facts = {
-                one.name: self.context.reader.fact(TEST_FACT + one.name)
-                for one in self.destinations
+                record.name: self.context.reader.fact(TEST_FACT + record.name)
+                for record in self.destinations
             }
         except StoreError as error:
             self.context.tell(error.message, error.advice, "error")
@@ -94,7 +94,7 @@ class PublishingState:
         While one question is open, a further one is asked once after it and not beside it.
         """
         control = self.context.control
-        if control is None or not any(one.kind == "s3" for one in self.destinations):
+        if control is None or not any(record.kind == "s3" for record in self.destinations):
             return
         if self._asking_keys:
             self._keys_again = True
@@ -120,17 +120,17 @@ class PublishingState:
     def read_transfers(self) -> None:
         """Reads all transfers; of the ended ones, the newest."""
         try:
-            found = [one for one in self.context.reader.transfers() if not is_hidden(one)]
+            rows = [row for row in self.context.reader.transfers() if not is_hidden(row)]
         except StoreError as error:
             self.context.tell(error.message, error.advice, "error")
             return
-        standing = [one for one in found if _stands(one)]
-        ended = [one for one in found if not _stands(one)]
-        ended.sort(key=lambda one: one.ended_at or one.created_at, reverse=True)
-        standing.sort(key=lambda one: one.state is not TransferState.RUNNING)
+        standing = [row for row in rows if _stands(row)]
+        ended = [row for row in rows if not _stands(row)]
+        ended.sort(key=lambda row: row.ended_at or row.created_at, reverse=True)
+        standing.sort(key=lambda row: row.state is not TransferState.RUNNING)
         self.transfers = [*standing, *ended[:_ENDED_SHOWN]]
-        names = {one.transfer_id for one in standing}
-        self.moving = {name: one for name, one in self.moving.items() if name in names}
+        names = {row.transfer_id for row in standing}
+        self.moving = {name: row for name, row in self.moving.items() if name in names}
         self._changed("transfers")
 
     def apply_transfer(self, report: Mapping[str, Any]) -> str | None:
@@ -161,29 +161,30 @@ class PublishingState:
     def _standing_ids(self) -> set[str]:
         return {row.transfer_id for row in self.transfers if _stands(row)}
 
-    def moves(self, one: TransferRecord) -> TransferProgress:
+    def moves(self, transfer: TransferRecord) -> TransferProgress:
         """Returns bytes and speed of a transfer; without a report, as the store has them."""
-        return self.moving.get(one.transfer_id) or TransferProgress(
-            one.done_bytes, one.total_bytes, 0, None
+        return self.moving.get(transfer.transfer_id) or TransferProgress(
+            transfer.done_bytes, transfer.total_bytes, 0, None
         )
 
-    def has_half_sent(self, one: TransferRecord) -> bool:
+    def has_half_sent(self, transfer: TransferRecord) -> bool:
         """Returns whether parts of unfinished files lie at the destination."""
         try:
-            return any(item.resume for item in self.context.reader.transfer_items(one.transfer_id))
+            items = self.context.reader.transfer_items(transfer.transfer_id)
         except StoreError:
             return False
+        return any(item.resume for item in items)
 
     def published_counts(self, job_id: str) -> dict[str, int]:
         """Counts a job's files at each target; the answer is kept until `published_changed`."""
         if job_id not in self._places:
             try:
-                found = self.context.reader.published(job_id)
+                copies = self.context.reader.published(job_id)
             except StoreError:
-                found = []
+                copies = []
             names: dict[str, set[tuple[str, str]]] = {}
-            for one in found:
-                names.setdefault(one.target, set()).add((one.name, one.sha256))
+            for copy in copies:
+                names.setdefault(copy.target, set()).add((copy.name, copy.sha256))
             self._places[job_id] = {target: len(files) for target, files in names.items()}
         return self._places[job_id]
 
@@ -208,10 +209,11 @@ class PublishingState:
 
     def on_the_way(self, job_id: str, names: Iterable[str]) -> dict[str, TransferRecord]:
         """Returns those of a job's files that a transfer still needs here, with that transfer."""
-        standing = [one for one in self.transfers if one.job_id == job_id and _stands(one)]
+        mine = [transfer for transfer in self.transfers if transfer.job_id == job_id]
+        standing = [transfer for transfer in mine if _stands(transfer)]
         return {
-            name: one for name in names for one in standing
-            if any(is_called(name, str(there)) for there in one.options.get("files") or ())
+            name: transfer for name in names for transfer in standing
+            if any(is_called(name, str(there)) for there in transfer.options.get("files") or ())
         }  # fmt: skip
 
     # -- from the engine ----------------------------------------------------------------------
@@ -268,7 +270,7 @@ class PublishingState:
         """
         job_id, name = str(report.get("job_id", "")), str(report.get("name", ""))
         rows = (self.artifacts.get(job_id) or {}).get("unfetched") or []
-        row = next((one for one in rows if name and one["name"] == name), None)
+        row = next((file for file in rows if name and file["name"] == name), None)
         if row is None:
             if job_id in self.artifacts:
                 self.look_at(job_id)
@@ -321,9 +323,9 @@ class PublishingState:
         self.read_destinations()
 
 
-def _stands(one: TransferRecord) -> bool:
+def _stands(transfer: TransferRecord) -> bool:
     """Returns whether a transfer is under way, or paused on its way."""
-    return one.state.is_active or one.state is TransferState.PAUSED
+    return transfer.state.is_active or transfer.state is TransferState.PAUSED
 
 
 def files_known(reader: StoreReader, job_id: str, outputs: Path) -> dict[str, Any]:

@@ -212,7 +212,7 @@ class TerminalCells:
                 votes[place - y] = votes.get(place - y, 0) + 1
         if not votes:
             return 0
-        shift = max(votes, key=lambda one: votes[one])
+        shift = max(votes, key=lambda lines: votes[lines])
         return shift if votes[shift] >= max(_MIN_SCROLL - 1, len(changed) // 2) else 0
 
     # -- cells that changed -------------------------------------------------------------------

@@ -40,7 +40,8 @@ class KeyFooter(Widget):
         screen, focused = cast("ActionScreen", self.screen), self.screen.focused
         hints: tuple[tuple[str, str, str], ...] = ()
         if focused is not None:  # a line that is typed in has keys of its own
-            hints = next((one.HINTS for one in focused.ancestors if hasattr(one, "HINTS")), ())
+            around = focused.ancestors
+            hints = next((widget.HINTS for widget in around if hasattr(widget, "HINTS")), ())
         if hints:
             return hints
         actions = in_footer(screen.actions())
