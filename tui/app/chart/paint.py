@@ -14,6 +14,11 @@ from textual.strip import Strip
 from tui.app.chart.data import Series, Span
 from tui.app.chart.scale import Scale, label, on_log, round_ticks
 
+_LEFT: Final = (0x01, 0x02, 0x04, 0x40)
+_RIGHT: Final = (0x08, 0x10, 0x20, 0x80)
+_BRAILLE: Final = tuple(chr(0x2800 + mask) for mask in range(256))
+_ASCII: Final = ((" ", "'", ".", ":"), (" ", '"', ",", ";"), (" ", "`", "-", "="))
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -204,12 +209,6 @@ def empty_chart(width: int, height: int, tones: Tones) -> list[Strip]:
     blank = Strip.blank(width, tones.base)
     line = Strip([Segment(text, tones.label)], width)
     return [line if row == height // 2 else blank for row in range(height)]
-
-
-_LEFT: Final = (0x01, 0x02, 0x04, 0x40)
-_RIGHT: Final = (0x08, 0x10, 0x20, 0x80)
-_BRAILLE: Final = tuple(chr(0x2800 + mask) for mask in range(256))
-_ASCII: Final = ((" ", "'", ".", ":"), (" ", '"', ",", ";"), (" ", "`", "-", "="))
 
 
 class Canvas:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _MARKS: Final = {"accepted": ("✓", "good"), "duplicate": ("=", "dim")}
 _LAST: Final = 3
 """Events on the card; the page has all that are remembered."""
+PRESET: Final = ("34.82.0.0/16", "35.185.0.0/16")
+"""Networks that Replicate sends webhooks from, as SimpleTuner's documentation names them."""
+ALLOWED: Final = "listener.allowed_ips"
+TRUSTED: Final = "listener.trusted_proxies"
+_SWITCHES: Final = ("listener.verify_signatures", "listener.allow_public_bind")
 
 
 class ListenerCard(Card):
@@ -216,13 +221,6 @@ class ListenerCard(Card):
 def _tested(report: dict[str, Any]) -> ChangeResult:
     words = str(report.get("message") or "No answer.")
     return ChangeResult(words, level="info" if report.get("success") else "error")
-
-
-PRESET: Final = ("34.82.0.0/16", "35.185.0.0/16")
-"""Networks that Replicate sends webhooks from, as SimpleTuner's documentation names them."""
-ALLOWED: Final = "listener.allowed_ips"
-TRUSTED: Final = "listener.trusted_proxies"
-_SWITCHES: Final = ("listener.verify_signatures", "listener.allow_public_bind")
 
 
 def form_items(known: dict[str, Any]) -> list[Item]:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from tui.app.cloud.card_form import CardForm
 
 _WIDE: Final = 110
+_ALL: Final[tuple[type[Card], ...]] = (
+    SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,
+    SettingsCard,
+)  # fmt: skip
 
 
 class CloudScreen(AppScreen):
@@ -195,12 +199,6 @@ class CloudScreen(AppScreen):
     def do_back(self) -> None:
         """Goes back to the screen below."""
         self.context.pop_screen()
-
-
-_ALL: Final[tuple[type[Card], ...]] = (
-    SetupCard, AccountCard, SpendingCard, HardwareCard, DeliveryCard, ListenerCard, NetworkCard,
-    SettingsCard,
-)  # fmt: skip
 
 
 def make_cards(data: CloudState) -> list[Card]:

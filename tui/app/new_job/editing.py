@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from tui.app.context import AppContext
     from tui.app.new_job.form import Field
+Choices = list[tuple[str, str, str]]
+"""Name, words, and words in a quiet tone."""
+OTHER: Final = "\0other"
+STARTER: Final = "\0starter"
 
 
 class FieldEditor:
@@ -170,12 +174,6 @@ class FieldEditor:
             return problem
         self._context.tell(f"Wrote {path}.")
         return self.take("config", path)
-
-
-Choices = list[tuple[str, str, str]]
-"""Name, words, and words in a quiet tone."""
-OTHER: Final = "\0other"
-STARTER: Final = "\0starter"
 
 
 def choices_of(key: str, draft: Draft, settings: Settings) -> tuple[Choices, str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DEBOUNCE: Final = 0.3
 """Seconds without a change before a draft is checked."""
+_STARTING = "The engine is starting."
 
 
 class NewJobFlow:
@@ -283,9 +284,6 @@ def _limits(answer: Answer) -> list[str]:
         return []
     most = f", never more than {formatting.money(ceiling)}" if ceiling else ""
     return [f"Replicate ends it after {formatting.duration(seconds)}{most}."]
-
-
-_STARTING = "The engine is starting."
 
 
 def why_not(name: str, flow: NewJobFlow, *, engine: bool, own: bool, forbidden: bool) -> str:

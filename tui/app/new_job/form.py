@@ -49,6 +49,9 @@ _FIELD_OF_CHECK: Final = (
     ("batch", "train_batch_size"), ("rank", "lora_rank"), ("time", "cancel_after"),
     ("config", "config"),
 )  # fmt: skip
+SHORTEST_STOP: Final = 5
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +274,6 @@ def _set_override(draft: Draft, key: str, text: str) -> str:
             return f"{_label(key)} {error}."
     draft["overrides"] = overrides
     return ""
-
-
-SHORTEST_STOP: Final = 5
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd])?[a-z]*\s*")
 
 
 def stop_words(draft: Draft) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from tui.store.file_names import shared_folder
 _SIZE: Final = 9
 WITH_RESULTS: Final = "results>0"
 """The filter of the jobs that are listed here."""
+Key = tuple[str, str]
+"""A job's id, with a checkpoint's name below it, or none for the job itself."""
 
 
 class ArtifactList(VirtualList):
@@ -247,10 +249,6 @@ def _how_many(words: Sequence[str], width: int) -> int:
         if cell_len(", ".join(words[:count])) + more <= width:
             return count
     return 1
-
-
-Key = tuple[str, str]
-"""A job's id, with a checkpoint's name below it, or none for the job itself."""
 
 
 @dataclass(frozen=True, slots=True)

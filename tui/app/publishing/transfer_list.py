@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _BAR: Final = 12
 _BOTH: Final = 38
 """Cells that speed and time left need beside the bytes."""
+_PERIOD = 0.5
 
 
 class TransferList(VirtualList):
@@ -134,9 +135,6 @@ class TransferList(VirtualList):
             words = f"{formatting.size(transfer.total_bytes)} verified, {ago}{notes}"
             return [(fit(words, room), colors.dim)]
         return [(fit(f"{word}, {ago}", room), colors.dim)]
-
-
-_PERIOD = 0.5
 
 
 class TransferPage(Page):

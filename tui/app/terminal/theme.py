@@ -108,6 +108,8 @@ TERMINAL: Final = Theme(
     },
 )
 THEMES: Final = (DARK, LIGHT, TERMINAL)
+_PALETTES: dict[str, Palette] = {}
+_PACKAGE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,6 @@ class Palette:
             JobStatus.FAILED: self.bad,
             JobStatus.CANCELLED: self.dim,
         }[state]
-
-
-_PALETTES: dict[str, Palette] = {}
 
 
 def palette(app: App[Any]) -> Palette:
@@ -228,9 +227,6 @@ class AsciiFilter(LineFilter):
             )
             for char in text
         )
-
-
-_PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def style_folder() -> Path:
