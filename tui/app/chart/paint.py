@@ -88,10 +88,10 @@ def paint_chart(picture: Picture, width: int, height: int, left: int) -> Painted
     """Draws a chart into `width` by `height` cells.
 
     Args:
-        picture: what is to be drawn.
+        picture: the chart to be drawn.
         width: cells.
         height: rows.
-        left: where the plot began last time: a good guess spares looking at the points twice.
+        left: the first column of the last plot; a good guess saves a second pass over the points.
     """
     rows = height - 1 if picture.mini else height - 3
     columns = (width - left) * (1 if picture.ascii_only else 2)

@@ -23,9 +23,9 @@ class Item:
 
     Attributes:
         key: its name, as the card's `apply` knows it.
-        label: what it is called.
+        label: its name on the screen.
         kind: `text`, `secret` (typed unseen), `choice`, `switch`, or `do` for something to start.
-        value: what it says now.
+        value: its present value as text.
         note: shown behind the value.
         choices: for a choice: name, words, and words in a quiet tone.
         current: for a choice the name chosen now, for a switch `on` or `off`, for a text what
@@ -59,7 +59,7 @@ class ChangeResult:
         title: of the page, if there is more to read.
         page: the page's lines.
         level: `info`, `warning` or `error`.
-        copy: what is copied to the clipboard.
+        copy: text for the clipboard; empty for none.
     """
 
     text: str = ""
@@ -73,7 +73,7 @@ class Card(ABC):
     """A card. It holds no widget and no state; what it says comes from its `CloudState`.
 
     Attributes:
-        data: what is known.
+        data: the answers behind the card.
     """
 
     NAME: ClassVar = ""

@@ -32,7 +32,7 @@ class CardForm(ModalScreen[None]):
     """Lists the items of a card and changes the one that is chosen.
 
     Args:
-        card: whose.
+        card: the card whose items are changed.
         start: the item that the cursor begins on.
         typing: the line to type its value in is open at once.
     """

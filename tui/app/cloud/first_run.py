@@ -27,8 +27,8 @@ class Step:
 
     Attributes:
         title: its heading.
-        text: what it says; `{name}` stands for facts.
-        enter: what enter does there.
+        text: its text; `{name}` stands for a fact.
+        enter: the label of the enter key.
     """
 
     title: str

@@ -306,7 +306,7 @@ def draft_again(job: JobRecord, *, changed: bool) -> dict[str, Any]:
     """Returns a draft that runs a job again.
 
     Args:
-        job: what to run again.
+        job: the job to run again.
         changed: with what its diagnosis says filled in.
     """
     draft = dict(job.submit.get("draft") or {})

@@ -23,7 +23,7 @@ class FileList(VirtualList):
 
     Args:
         now: the time of day.
-        empty: what to say when there are none.
+        empty: the message for a job without files.
     """
 
     HEADER: ClassVar = 1

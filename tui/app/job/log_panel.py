@@ -34,7 +34,7 @@ class LogPanel(Vertical):
 
     Args:
         path: the log file.
-        name_hint: what a saved copy is called, without its suffix.
+        name_hint: the name of a saved copy, without its suffix.
     """
 
     def __init__(self, path: Path, name_hint: str) -> None:

@@ -24,7 +24,7 @@ class MetricsPanel(Vertical):
     """Shows a chart and chooses the series in it.
 
     Args:
-        job: whose metrics.
+        job: the job whose metrics are shown.
     """
 
     DEFAULT_CSS = """

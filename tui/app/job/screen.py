@@ -37,7 +37,7 @@ class JobScreen(AppScreen):
     """Shows a job and follows it.
 
     Args:
-        job_id: which one.
+        job_id: the job to show.
     """
 
     CSS_PATH = style_sheet("job")

@@ -35,7 +35,7 @@ class JobTabs(Vertical):
 
     Args:
         names: the tabs there are.
-        job: whose; without one nothing is opened.
+        job: the job; without one nothing is opened.
     """
 
     DEFAULT_CSS = "JobTabs, JobTabs > Vertical { width: 100%; height: 1fr; }"

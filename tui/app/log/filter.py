@@ -34,10 +34,10 @@ class FilteredLines:
     """The lines that match a filter, in order.
 
     Attributes:
-        starts: where each begins.
+        starts: the byte at which each begins.
         places: for each, the byte it was found for; a drawing that was drawn over may hold it.
         scanned: bytes looked at, from the start of the file, up to the last finished line.
-        settled: how many of the lines are finished ones.
+        settled: how many of the lines are finished and cannot change any more.
     """
 
     starts: array[int] = field(default_factory=lambda: array("q"))

@@ -19,8 +19,8 @@ class LogSeeker:
     """Finds hits, filtered lines and training steps in a document.
 
     Args:
-        owner: whose workers do what takes long.
-        document: where to look.
+        owner: the widget that runs the workers.
+        document: the log, its query and its filter.
         go_to: called with the byte that was found.
         missed: called with what was not there: `no hit`, `no step`.
         done: called when more has been found than is shown.

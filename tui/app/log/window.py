@@ -32,7 +32,7 @@ class LogWindow:
         place: the byte in it that was gone to, or None; of a line that was drawn over and over,
             the drawing that holds it is shown.
         follow: whether the last line is kept in sight.
-        anchor: where a selection began, or None.
+        anchor: the byte at which the selection began; None without a selection.
         wrap: whether long lines go on in the next row.
         left: cells that long lines are moved to the left.
         width: cells for a line's text.

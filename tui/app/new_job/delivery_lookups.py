@@ -34,7 +34,7 @@ class DeliveryLookups:
 
     Args:
         context: the app.
-        screen: whose workers and timers these are; they end with it.
+        screen: runs workers and timers; they end with it.
         flow: the draft.
     """
 

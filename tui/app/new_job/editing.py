@@ -32,8 +32,8 @@ class FieldEditor:
 
     Args:
         context: the app, for lists on top of everything.
-        screen: where lines to type in appear.
-        flow: whose draft is changed.
+        screen: the screen that lines to type in are mounted on.
+        flow: holds the draft that is changed.
         below: the widget above which they appear.
     """
 

@@ -36,7 +36,7 @@ class NewJobFlow:
     """Checks a draft and submits it.
 
     Attributes:
-        draft: what was chosen so far.
+        draft: the values chosen so far.
         answer: the newest check, also while a newer one is made; None before the first.
         errors: words by field key, for what the engine refused.
         problem: why there is no check, or why the submit failed.

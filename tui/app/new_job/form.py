@@ -60,8 +60,8 @@ class Field:
 
     Attributes:
         key: its place in the draft.
-        label: what it is called.
-        value: what it says.
+        label: its name on the screen.
+        value: its value as text.
         note: shown behind the value.
         own: whether the value was chosen here and is not the config's.
         choice: whether it is picked from a list.
@@ -83,7 +83,7 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
     """Returns the lines of the form.
 
     Args:
-        draft: what was chosen.
+        draft: the values chosen so far.
         answer: the newest check, or None.
         errors: words by field key, for values that were refused.
     """

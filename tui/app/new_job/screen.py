@@ -38,7 +38,7 @@ class NewJobScreen(AppScreen):
     """Fills in, checks and submits a draft.
 
     Args:
-        draft: what is filled in already, as `engine.draft` describes it.
+        draft: the values to begin with, in the shape of the engine's request.
         refused: words by line of the form, where an earlier job was refused; they stand until the
             first change.
     """

@@ -49,7 +49,7 @@ class PublishingActions:
         """Asks, then deletes local copies; only those that are known to be elsewhere.
 
         Args:
-            job_id: whose files.
+            job_id: the job of the files.
             job: the job's name.
             files: as in the engine's answer about artifacts.
         """
@@ -140,7 +140,7 @@ class PublishingActions:
         """Pauses, resumes or retries a transfer, or moves it in the queue.
 
         Args:
-            transfer: which one.
+            transfer: the transfer.
             action: `pause`, `resume`, `retry`, `up` or `down`.
         """
 
@@ -167,7 +167,7 @@ class PublishingActions:
         """Asks, then cancels a transfer.
 
         Args:
-            transfer: which one.
+            transfer: the transfer.
             job: the name of its job.
         """
         moves = self._state.moves(transfer)

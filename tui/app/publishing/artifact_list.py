@@ -29,8 +29,8 @@ class ArtifactList(VirtualList):
     """Lists jobs with results; what is unfolded stays so while the list changes.
 
     Attributes:
-        lines: what it shows.
-        opened: what is unfolded.
+        lines: the lines that are shown.
+        opened: the keys of the lines that are unfolded.
     """
 
     HEADER: ClassVar = 1
@@ -257,7 +257,7 @@ class Row:
 
     Attributes:
         kind: `job`, `checkpoint`, `file`, `missing` for what is not here, or `note` for words.
-        depth: how far it is indented.
+        depth: the level of indentation.
         step: of a checkpoint or its files; None for the final result.
         item: the engine's row of a file, a checkpoint or what is missing, or `{text}` of a note.
         open: whether what is below it is shown.
@@ -297,7 +297,7 @@ def lines_of(
 
     Args:
         ids: jobs in their order.
-        opened: what is unfolded.
+        opened: the keys of the lines that are unfolded.
         artifacts: the engine's answer by job; missing while it is being asked.
         problems: why it could not say it.
     """

@@ -21,7 +21,7 @@ class FormModel(Card):
 
     Attributes:
         context: settings and store.
-        values: what was filled in, by item.
+        values: the values that were filled in, by item.
     """
 
     SENDS: ClassVar = ""
@@ -52,7 +52,7 @@ class FormScreen(CardForm):
     """Shows a form; an error stands at its line, and the cursor goes there.
 
     Args:
-        draft: what is filled in.
+        draft: the values of the form.
         start: the item that the cursor begins on.
     """
 

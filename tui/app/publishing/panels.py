@@ -42,7 +42,7 @@ class Panels:
         artifacts, transfers, destinations: the lists.
         lists: the same by name.
         titles: the line above each list.
-        filter_text: what the user narrows the artifacts by.
+        filter_text: the filter of the artifacts as typed.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class PublishRequest:
     """What the form begins with.
 
     Attributes:
-        jobs: whose files.
+        jobs: the jobs whose files are published.
         what: `all`, `final`, `best`, or a checkpoint's step.
         file: the name of a single file instead; empty for none.
         to: a destination's name; empty where none is meant.

@@ -144,7 +144,7 @@ class TransferPage(Page):
         context: the app.
         record: the transfer as it was when the page was opened.
         job: the job's name.
-        offers: what can be done about it.
+        offers: the actions that are offered on the page.
     """
 
     SCOPED_CSS = False  # the rules are those of the page, and name it

@@ -18,7 +18,7 @@ class JobsChanged:
     """Jobs that changed since the last message; sent at most four times a second.
 
     Attributes:
-        job_ids: which ones.
+        job_ids: the jobs that changed.
         order_stale: the list's order or membership may have changed as well.
     """
 

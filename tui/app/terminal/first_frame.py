@@ -36,7 +36,7 @@ def save(home: Home, rows: Sequence[str], size: tuple[int, int], clock: str) -> 
     """Saves a frame.
 
     Args:
-        home: where it is kept, readable by the user alone.
+        home: the state directory; the file is readable by the user alone.
         rows: one line each, with its colours as escape sequences.
         size: columns and lines.
         clock: the time of day it shows, as the mark says it.

@@ -95,7 +95,7 @@ class Confirm(ModalScreen[bool]):
     """Asks a question; the default answer is no.
 
     Args:
-        question: what is asked.
+        question: the question.
         details: one line for each thing it is about.
         yes: the words of the answer that does it.
         no: the words of the answer that does not.

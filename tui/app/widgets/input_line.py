@@ -21,7 +21,7 @@ class PromptLine(Vertical):
     """Asks for one text and goes away.
 
     Args:
-        purpose: what the answer is for; comes back with it.
+        purpose: identifies the answer; comes back with it.
         label: shown before the line.
         value: to begin with.
         regex: whether `ctrl+r` may switch to regular expressions.
@@ -47,8 +47,8 @@ class PromptLine(Vertical):
         """Enter was pressed.
 
         Attributes:
-            purpose: what for.
-            value: what was typed.
+            purpose: the purpose that the line was made with; empty after `esc`.
+            value: the text that was typed.
             regex: whether it is a regular expression.
         """
 

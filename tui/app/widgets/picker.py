@@ -47,7 +47,7 @@ class Picker(ModalScreen[str | None]):
     """A list of choices; answers the chosen one's name, or None.
 
     Args:
-        title: what is chosen.
+        title: the title of the list.
         choices: name, words, and words in a quiet tone.
         current: the name of the one that is chosen now.
     """
@@ -119,9 +119,9 @@ class Page(ModalScreen[str | None]):
     """Lines to read and copy; answers the id of the action whose key was pressed, or None.
 
     Args:
-        title: what it is.
-        lines: what it says.
-        offers: what the screen below can do about it; their keys close the page.
+        title: the title of the page.
+        lines: the lines of the page.
+        offers: actions of the screen below; their keys close the page.
     """
 
     CSS = _CSS.format(name="Page", width="96%")
