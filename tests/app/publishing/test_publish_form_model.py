@@ -27,7 +27,7 @@ ALL = [DISK, HUB, NAS]
 
 
 @pytest.mark.parametrize(
-    ("past", "first"),
+    ("history", "first"),
     [
         (PublishHistory(), "disk"),
         (PublishHistory(failing=frozenset({"disk"})), "hub"),
@@ -39,9 +39,9 @@ ALL = [DISK, HUB, NAS]
     ],
 )
 def test_it_begins_with_the_place_used_last_or_one_that_works(
-    past: PublishHistory, first: str
+    history: PublishHistory, first: str
 ) -> None:
-    assert first_place(ALL, past) == first
+    assert first_place(ALL, history) == first
 
 
 def test_without_a_place_there_is_none() -> None:
@@ -50,13 +50,13 @@ def test_without_a_place_there_is_none() -> None:
 
 def test_it_says_the_folder_and_what_fails() -> None:
     job: Any = cast("JobRow", type("Row", (), {"name": "cat", "file_count": 2, "file_bytes": 9})())
-    past = PublishHistory(failing=frozenset({"disk"}), folder="cat-job1")
-    draft = PublishFormModel(cast("Any", None), ALL, PublishRequest((job,)), past)
-    item = next(one for one in draft.items() if one.key == "to")
+    history = PublishHistory(failing=frozenset({"disk"}), folder="cat-job1")
+    model = PublishFormModel(cast("Any", None), ALL, PublishRequest((job,)), history)
+    item = next(one for one in model.items() if one.key == "to")
     said = {name: quiet for name, _, quiet in item.choices}
     assert said["disk"] == "its last test failed · folder, /srv/models/cat-job1"
     assert said["nas"] == "MinIO, models/runs/cat-job1 at n:9"
     assert said["hub"] == "Hub, alice/cat, private"
-    two = PublishFormModel(cast("Any", None), ALL, PublishRequest((job, job)), past)
+    two = PublishFormModel(cast("Any", None), ALL, PublishRequest((job, job)), history)
     item = next(one for one in two.items() if one.key == "to")
     assert "a folder for each job" in {name: quiet for name, _, quiet in item.choices}["nas"]

@@ -124,7 +124,7 @@ async def test_a_folder_is_added_tested_published_to_and_then_the_copy_here_dele
         assert "works, tested" in text_of(screen.app)
         await pilot.press("p")
         form = await top(pilot, PublishForm)
-        await wait_for(pilot, lambda: form.draft.found, LONG)
+        await wait_for(pilot, lambda: form.model.found, LONG)
         assert form.item.key == "publish"
         await pilot.press("enter")
         await wait_for(
@@ -173,7 +173,7 @@ async def test_an_edited_card_is_replaced_only_after_a_yes(world: World) -> None
         for keys, ends in (((), 1), (("down",), 2)):
             await pilot.press("b")  # the best checkpoint
             form = await top(pilot, PublishForm)
-            assert form.draft.options()["checkpoint"] == "best"
+            assert form.model.options()["checkpoint"] == "best"
             await pilot.press("enter")
             picker = await top(pilot, Picker)
             assert "somebody else" in picker._title

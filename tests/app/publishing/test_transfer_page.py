@@ -56,7 +56,7 @@ async def test_keys_that_a_files_page_names_work_on_it(
         await top(pilot, Page)
         await pilot.press("p")
         form: Any = await top(pilot, PublishForm)
-        assert form.draft.wish.file == name
+        assert form.model.request.file == name
 
 
 async def test_keys_of_a_transfers_page_are_those_of_its_state(

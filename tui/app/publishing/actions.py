@@ -96,7 +96,7 @@ class PublishingActions:
         from tui.app.publishing.destination_form import DestinationFormModel
         from tui.app.publishing.form import FormScreen
 
-        draft = DestinationFormModel(
+        model = DestinationFormModel(
             self._context,
             [other.name for other in self._state.destinations],
             record,
@@ -104,7 +104,7 @@ class PublishingActions:
             keys=self._state.keys.get(record.name, "") if record is not None else "",
             hub_token=lambda: self._state.hub_token,
         )
-        form = FormScreen(draft)
+        form = FormScreen(model)
         self._context.push_screen(form)
         return form
 

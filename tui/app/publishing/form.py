@@ -52,15 +52,15 @@ class FormScreen(CardForm):
     """Shows a form; an error stands at its line, and the cursor goes there.
 
     Args:
-        draft: the values of the form.
+        model: the values of the form.
         start: the item that the cursor begins on.
     """
 
     SCOPED_CSS = False  # the rules are those of the class below, and name it
     card: FormModel
 
-    def __init__(self, draft: FormModel, start: str = "") -> None:
-        super().__init__(draft, start)
+    def __init__(self, model: FormModel, start: str = "") -> None:
+        super().__init__(model, start)
 
     def _type(self, item: Item, value: str | None = None) -> None:
         super()._type(item, value)

@@ -40,12 +40,12 @@ def _and_more(count: int) -> list[str]:
 class PublishForm(FormScreen):
     """Asks what to publish and where to, looks at the place, and queues the transfer."""
 
-    def __init__(self, draft: PublishFormModel) -> None:
-        super().__init__(draft, "publish" if draft.target else "to")
+    def __init__(self, model: PublishFormModel) -> None:
+        super().__init__(model, "publish" if model.target else "to")
         self._offline_is_fine = False
 
     @property
-    def draft(self) -> PublishFormModel:
+    def model(self) -> PublishFormModel:
         """The values of the form."""
         return cast("PublishFormModel", self.card)
 
@@ -53,24 +53,24 @@ class PublishForm(FormScreen):
         """Reads the job's checkpoints; they become choices when the answer comes."""
         super().on_mount()
         control = self.context.control
-        if control is not None and len(self.draft.wish.jobs) == 1:
+        if control is not None and len(self.model.request.jobs) == 1:
             self.run_worker(self._read_checkpoints(control), group="read", exit_on_error=False)
 
     async def _read_checkpoints(self, control: ControlClient) -> None:
         from tui.client.client import ControlError
 
         try:
-            found = await control.publishing.artifacts(self.draft.wish.jobs[0].job_id)
+            found = await control.publishing.artifacts(self.model.request.jobs[0].job_id)
         except ControlError:
             return  # the choices stay few; publishing itself says what is wrong
-        self.draft.found = found[0] if found else None
+        self.model.found = found[0] if found else None
         self.update()
 
     async def _work(self, control: ControlClient, key: str, value: str) -> None:
         from tui.client.client import ControlError
 
         try:
-            ahead = await self.draft.look_ahead(control)
+            ahead = await self.model.look_ahead(control)
         except ControlError as error:
             self._working = ""
             self._refused(key, error)
@@ -95,12 +95,12 @@ class PublishForm(FormScreen):
         cards = [str(answer.get("card")) for answer in ahead]
         whose = next((_WHOSE[card] for card in cards if card in _WHOSE), "")
         theirs = any("README.md" in answer.get("files", ()) for answer in ahead)
-        wanted = self.draft.values["card"] == "on" or theirs
-        if whose and wanted and self.draft.replace_card is None:
+        wanted = self.model.values["card"] == "on" or theirs
+        if whose and wanted and self.model.replace_card is None:
             self.context.push_screen(Picker(whose, _ANSWERS, "keep"), self._card)
             return True
         replaces = [name for answer in ahead for name in answer.get("replaces") or ()]
-        if replaces and not self.draft.overwrite:
+        if replaces and not self.model.overwrite:
             lines = [*replaces[:_MOST], *_and_more(len(replaces) - _MOST), "",
                      "What lies there cannot be had again then."]  # fmt: skip
             count = formatting.plural(len(replaces), "other file")
@@ -112,7 +112,7 @@ class PublishForm(FormScreen):
 
     def _replace(self, agreed: bool | None) -> None:
         if agreed:
-            self.draft.overwrite = True
+            self.model.overwrite = True
             self._start_work("publish", "")
 
     def _offline(self, agreed: bool | None) -> None:
@@ -122,28 +122,28 @@ class PublishForm(FormScreen):
 
     def _card(self, answer: str | None) -> None:
         if answer in ("keep", "replace"):
-            self.draft.replace_card = answer == "replace"
+            self.model.replace_card = answer == "replace"
             self._start_work("publish", "")
 
 
-def ask_to_publish(context: AppContext, wish: PublishRequest) -> None:
+def ask_to_publish(context: AppContext, request: PublishRequest) -> None:
     """Opens the form."""
     try:
         destinations = context.reader.destinations()
-        past = _past(context.reader, [one.name for one in destinations], wish)
+        history = _read_history(context.reader, [one.name for one in destinations], request)
     except StoreError as error:
         context.tell(error.message, error.advice, "error")
         return
-    context.push_screen(PublishForm(PublishFormModel(context, destinations, wish, past)))
+    context.push_screen(PublishForm(PublishFormModel(context, destinations, request, history)))
 
 
-def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> PublishHistory:
+def _read_history(reader: StoreReader, names: list[str], request: PublishRequest) -> PublishHistory:
     """Reads earlier transfers and tests from the store.
 
     Raises:
         StoreError: it cannot be read.
     """
-    mine = {job.job_id for job in wish.jobs}
+    mine = {job.job_id for job in request.jobs}
     rows = sorted(reader.transfers(), key=lambda transfer: transfer.created_at, reverse=True)
     rows.sort(key=lambda transfer: transfer.job_id not in mine)
     tests = {name: reader.fact(TEST_FACT + name) for name in names}
@@ -152,20 +152,20 @@ def _past(reader: StoreReader, names: list[str], wish: PublishRequest) -> Publis
         for name, fact in tests.items()
         if fact is not None and isinstance(fact.value, dict)
     }
-    files = reader.files(wish.jobs[0].job_id) if len(wish.jobs) == 1 else ()
+    files = reader.files(request.jobs[0].job_id) if len(request.jobs) == 1 else ()
     folder = files[0].path.partition("/")[0] if files else ""  # the job's own folder comes first
     return PublishHistory(
         tuple(dict.fromkeys(transfer.target for transfer in rows)),
         frozenset(name for name, ok in went.items() if ok),
         frozenset(name for name, ok in went.items() if not ok),
         folder,
-        _is_safe(reader, wish),
+        _is_safe(reader, request),
     )
 
 
-def _is_safe(reader: StoreReader, wish: PublishRequest) -> bool | None:
+def _is_safe(reader: StoreReader, request: PublishRequest) -> bool | None:
     """Returns whether a job's config calls its result safe for work; the card repeats it."""
-    job = reader.job(wish.jobs[0].job_id) if len(wish.jobs) == 1 else None
+    job = reader.job(request.jobs[0].job_id) if len(request.jobs) == 1 else None
     if job is None:
         return None
     draft = job.submit.get("draft")

@@ -48,18 +48,18 @@ class PublishHistory:
         return "says safe for work; " if self.safe else "says not for all audiences; "
 
 
-def first_place(destinations: Sequence[DestinationRecord], past: PublishHistory) -> str:
+def first_place(destinations: Sequence[DestinationRecord], history: PublishHistory) -> str:
     """Returns the place to begin with: the last one used, else one that works, else any.
 
     One whose last test failed comes only where there is no other.
     """
-    fine = [record for record in destinations if record.name not in past.failing]
-    for target in past.used:
+    fine = [record for record in destinations if record.name not in history.failing]
+    for target in history.used:
         for record in fine:
             if _is_of(target, record):
                 return record.name
     names = [record.name for record in fine]
-    works = [name for name in names if name in past.working]
+    works = [name for name in names if name in history.working]
     return next(iter([*works, *names, *(record.name for record in destinations)]), "")
 
 
@@ -107,19 +107,19 @@ class PublishFormModel(FormModel):
         self,
         context: AppContext,
         destinations: Sequence[DestinationRecord],
-        wish: PublishRequest,
-        past: PublishHistory | None = None,
+        request: PublishRequest,
+        history: PublishHistory | None = None,
     ) -> None:
         super().__init__(context)
-        self.wish = wish
+        self.request = request
         self.found: Mapping[str, Any] | None = None
         self.replace_card: bool | None = None
         self.overwrite = False
         self._destinations = {record.name: record for record in destinations}
-        self._past = past or PublishHistory()
-        to = wish.to or first_place(destinations, self._past) or OTHER
+        self._history = history or PublishHistory()
+        to = request.to or first_place(destinations, self._history) or OTHER
         self.values = {
-            "what": "file" if wish.file else wish.what, "to": to, "place": "", "private": "",
+            "what": "file" if request.file else request.what, "to": to, "place": "", "private": "",
             "card": "on",
         }  # fmt: skip
 
@@ -149,7 +149,7 @@ class PublishFormModel(FormModel):
         what = self.values["what"]
         chosen: dict[str, Any] = {}
         if what == "file":
-            chosen["files"] = [self.wish.file]
+            chosen["files"] = [self.request.file]
         elif what != "all":
             chosen["checkpoint"] = int(what) if what.isdigit() else what
         if self.is_hub:
@@ -169,7 +169,7 @@ class PublishFormModel(FormModel):
 
     def items(self) -> list[Item]:
         """Returns items for what, where to, and on the Hub how."""
-        jobs = self.wish.jobs
+        jobs = self.request.jobs
         name = jobs[0].name if len(jobs) == 1 else formatting.plural(len(jobs), "job")
         chosen = self._whats()
         now = next((one for one in chosen if one[0] == self.values["what"]), chosen[0])
@@ -188,7 +188,7 @@ class PublishFormModel(FormModel):
                               "counts when the repository is made", current=private))  # fmt: skip
             found.append(Item("card", "Model card", "switch",
                               "written from the job's facts" if card == "on" else "none",
-                              f"{self._past.audience}an edited one is never replaced unasked"
+                              f"{self._history.audience}an edited one is never replaced unasked"
                               if card == "on" else "", current=card))  # fmt: skip
         return [*found, Item("publish", "Publish", "do")]
 
@@ -203,22 +203,22 @@ class PublishFormModel(FormModel):
     def _about(self, record: DestinationRecord) -> str:
         """Returns kind and place of a destination, and whether its last test failed."""
         kind, spot = destination(record)
-        folder = self._past.folder if len(self.wish.jobs) == 1 else "a folder for each job"
+        folder = self._history.folder if len(self.request.jobs) == 1 else "a folder for each job"
         if record.kind == "folder":
             spot = f"{spot.rstrip('/')}/{folder}"
         elif record.kind == "s3":
             bucket, at, server = spot.rpartition(" at ")
             spot = f"{bucket}/{folder}{at}{server}"
-        failed = "its last test failed · " if record.name in self._past.failing else ""
+        failed = "its last test failed · " if record.name in self._history.failing else ""
         return f"{failed}{kind}, {spot}"
 
     def _whats(self) -> tuple[tuple[str, str, str], ...]:
-        jobs = self.wish.jobs
+        jobs = self.request.jobs
         files, size = sum(job.file_count for job in jobs), sum(job.file_bytes for job in jobs)
         every = f"{formatting.plural(files, 'file')}, {formatting.size(size)}"
         found = [("all", "everything", every)]
-        if self.wish.file:
-            found.append(("file", self.wish.file.rpartition("/")[2], "this file alone"))
+        if self.request.file:
+            found.append(("file", self.request.file.rpartition("/")[2], "this file alone"))
         checkpoints = (self.found or {}).get("checkpoints") or []
         best = next((checkpoint for checkpoint in checkpoints if checkpoint["best"]), None)
         words = "lowest mean loss"
@@ -249,10 +249,10 @@ class PublishFormModel(FormModel):
         """Returns what is missing."""
         if not self.target:
             return {"place": f"write {_EXAMPLES}"}
-        if self.is_hub and len(self.wish.jobs) > 1:
+        if self.is_hub and len(self.request.jobs) > 1:
             words = "one repository cannot take several jobs; their files have the same names"
             return {self.item_of("to"): words}
-        if len(self.wish.jobs) > 1 and self.values["to"] == OTHER:
+        if len(self.request.jobs) > 1 and self.values["to"] == OTHER:
             words = "one folder cannot take several jobs; a kept destination gives each its own"
             return {"place": words}
         return {}
@@ -261,19 +261,19 @@ class PublishFormModel(FormModel):
         """Asks the engine what the publication would do, job by job.
 
         Raises:
-            ControlError: something is wrong with the wish.
+            ControlError: a value of the request is wrong.
         """
         return [
             await control.publishing.look_ahead(job.job_id, self.target, **self.options())
-            for job in self.wish.jobs
+            for job in self.request.jobs
         ]
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
         """Queues the transfers."""
-        for job in self.wish.jobs:
+        for job in self.request.jobs:
             await control.publishing.publish(job.job_id, self.target, **self.options())
-        count = len(self.wish.jobs)
-        what = self.wish.jobs[0].name if count == 1 else formatting.plural(count, "job")
+        count = len(self.request.jobs)
+        what = self.request.jobs[0].name if count == 1 else formatting.plural(count, "job")
         open_screens = [getattr(screen, "HERE", "") for screen in self.context.screen_stack]
         here = "publishing" in open_screens
         far = "Transfers shows" if here else "3 shows"
