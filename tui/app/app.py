@@ -160,7 +160,7 @@ class SimpleTunerApp(FrameDiff, App[int]):
 
     def on_mount(self) -> None:
         """Attaches to the engine once the first frame is out."""
-        self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._begin)  # the first frame must not wait for the engine
         self.app_resume_signal.subscribe(self, lambda _: self.do_redraw(), immediate=True)
 
     def _begin(self) -> None:

@@ -126,7 +126,7 @@ class CloudState:
         wanted = set(self.failed)
         for name in ("account", "hub", "network_check"):
             known = self.get(name)
-            # What is being asked now may have been asked the old way.
+            # A question that is under way may have been asked with the old token or proxy.
             if name in self.busy or (known and not known.get("valid", known.get("ok"))):
                 wanted.add(name)
         wanted |= {
@@ -142,6 +142,7 @@ class CloudState:
             return
         for name in names:
             if name in self.busy:
+                # The answer under way may be older than the change; it is asked for once more.
                 self._again.add(name)
                 continue
             self.busy.add(name)

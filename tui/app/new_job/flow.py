@@ -128,7 +128,7 @@ class NewJobFlow:
         except ControlError as error:
             problem = error
         if number != self._round:
-            return  # a newer draft is being checked
+            return  # the draft has changed since: a newer check is under way
         self.checking = False
         self.answer, self.problem = answer, problem
         if problem is not None:

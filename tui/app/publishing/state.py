@@ -233,6 +233,7 @@ class PublishingState:
             self._changed("artifacts")
             return
         if job_id in self._asked:
+            # The answer under way may be older than the change; it is asked for once more.
             self._again.add(job_id)
             return
         self._asked.add(job_id)
