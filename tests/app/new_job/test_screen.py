@@ -320,7 +320,7 @@ async def test_a_delivery_that_failed_its_proof_can_be_accepted_once(
         assert not asked(ready, SUBMIT)
         await pilot.press("n")
         await wait_for(pilot, lambda: app.screen is screen)
-        screen.flow.touch()  # another draft: agreed for that one, not for this one
+        screen.flow.draft_changed()  # another draft: agreed for that one, not for this one
         assert "accept_delivery" not in screen.flow.draft
 
 
@@ -368,7 +368,7 @@ async def test_a_proof_that_fails_at_the_submit_stands_among_the_checks(
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
         await pilot.press("y")
-        await wait_for(pilot, lambda: screen.flow.acceptable)
+        await wait_for(pilot, lambda: screen.flow.only_delivery_failed)
         await wait_for(pilot, lambda: "can only read" in text_of(app))
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start it all the same?" in text_of(app))

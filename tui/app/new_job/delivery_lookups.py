@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tui.app.context import AppContext
-    from tui.app.new_job.flow import NewJobFlow
+    from tui.app.new_job.flow import DraftSubmission
     from tui.client.client import ControlClient
 
 DEBOUNCE: Final = 0.35
@@ -38,7 +38,7 @@ class DeliveryLookups:
         flow: the draft.
     """
 
-    def __init__(self, context: AppContext, screen: Screen[Any], flow: NewJobFlow) -> None:
+    def __init__(self, context: AppContext, screen: Screen[Any], flow: DraftSubmission) -> None:
         self._context = context
         self._screen = screen
         self._flow = flow
@@ -173,7 +173,7 @@ class DeliveryLookups:
         flow.draft["delivery"] = {**own, **found["delivery"]}
         flow.draft["overrides"] = {**(flow.draft.get("overrides") or {}), **found["overrides"]}
         self._context.tell(str(found["words"]))
-        flow.touch()
+        flow.draft_changed()
 
 
 def _where(row: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
 from tui.app.new_job.delivery_lookups import DeliveryLookups
-from tui.app.new_job.flow import NewJobFlow
+from tui.app.new_job.flow import DraftSubmission
 from tui.app.new_job.form import DATA, DELIVERY, Draft
 from tui.app.widgets.input_line import PromptLine
 from tui.base import formatting
@@ -38,7 +38,7 @@ class FieldEditor:
     """
 
     def __init__(
-        self, context: AppContext, screen: Screen[Any], flow: NewJobFlow, below: Widget
+        self, context: AppContext, screen: Screen[Any], flow: DraftSubmission, below: Widget
     ) -> None:
         self._context = context
         self._screen = screen
@@ -82,7 +82,7 @@ class FieldEditor:
         before = repr(draft)
         problem = form.set_field(draft, key, value)
         if not problem and repr(draft) != before:
-            self._flow.touch()
+            self._flow.draft_changed()
         return problem
 
     # -- lines to type in ---------------------------------------------------------------------

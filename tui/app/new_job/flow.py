@@ -32,19 +32,20 @@ DEBOUNCE: Final = 0.3
 _STARTING = "The engine is starting."
 
 
-class NewJobFlow:
+class DraftSubmission:
     """Checks a draft and submits it.
 
     Attributes:
         draft: the values chosen so far.
         answer: the newest check, also while a newer one is made; None before the first.
-        errors: words by field key, for what the engine refused.
-        problem: why there is no check, or why the submit failed.
+        errors: messages by field, for values that the engine refused.
+        problem: the error of the check or of the submit.
         checking: whether a check is being made or waited for.
-        wanted: whether the submit key was pressed and waits for the check.
+        submit_waits: whether the submit key was pressed and waits for the check.
         submitting: whether the submit is on its way.
-        job_id: the started job.
-        look_at: the field that the engine has just refused at the submit; who shows it takes it.
+        job_id: the started job; empty before.
+        refused_field: the field that the engine refused at the submit; the screen goes there once
+            and clears it.
         untouched: whether the draft is still the one that was given.
         watchers: called whenever any of this changes.
     """
@@ -57,16 +58,16 @@ class NewJobFlow:
         self.errors: dict[str, str] = {}
         self.problem: ControlError | None = None
         self.checking = False
-        self.wanted = False
+        self.submit_waits = False
         self.submitting = False
         self.job_id = ""
-        self.look_at = ""
+        self.refused_field = ""
         self._context = context
         self._screen = screen
         self.watchers = [changed]
         self._round = 0
         self._timer: Timer | None = None
-        self._key = str(uuid.uuid4())
+        self._idempotency_key = str(uuid.uuid4())
         self._searched = False
         self.untouched = True
 
@@ -76,25 +77,25 @@ class NewJobFlow:
 
     # -- checking -----------------------------------------------------------------------------
 
-    def touch(self, *, at_once: bool = False) -> None:
+    def draft_changed(self, *, at_once: bool = False) -> None:
         """Checks the draft, once no further change has come for a moment.
 
-        Whoever agreed that results may not arrive agreed for the draft that was.
+        An accepted delivery was accepted for the draft before the change, so it is withdrawn.
         """
         self.draft.pop("accept_delivery", None)
-        self._touched(at_once=at_once)
+        self._check_soon(at_once=at_once)
 
-    def _touched(self, *, at_once: bool) -> None:
+    def _check_soon(self, *, at_once: bool) -> None:
         self.untouched = self._round == 0 or (self.untouched and at_once)
         self._round += 1
-        self._key = str(uuid.uuid4())
+        self._idempotency_key = str(uuid.uuid4())
         self.errors.clear()
         self.problem = None
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
         if not self.draft.get("config") and self._searched:
-            self.checking, self.answer, self.wanted = False, None, False
+            self.checking, self.answer, self.submit_waits = False, None, False
         else:
             self.checking = True
             if at_once:
@@ -134,8 +135,8 @@ class NewJobFlow:
         if problem is not None:
             self._refused(problem)
         self._changed()
-        if self.wanted:
-            self.wanted = False
+        if self.submit_waits:
+            self.submit_waits = False
             self.submit()
 
     async def _find_config(self, control: ControlClient) -> str | None:
@@ -163,19 +164,19 @@ class NewJobFlow:
         return not self.checking and self.answer is not None and bool(self.answer.get("ok"))
 
     @property
-    def acceptable(self) -> bool:
+    def only_delivery_failed(self) -> bool:
         """Whether only a failed check of the delivery stands in the way."""
         answer = {} if self.checking or self.answer is None else self.answer
         return not answer.get("ok") and bool(answer.get("acceptable"))
 
-    def accept(self) -> None:
+    def accept_delivery(self) -> None:
         """Accepts a failed check of the delivery: checks again, then asks about the price."""
         self.draft["accept_delivery"] = True
-        self._touched(at_once=True)
+        self._check_soon(at_once=True)
         self.submit()
 
     @property
-    def asks(self) -> bool:
+    def needs_consent(self) -> bool:
         """Whether the user must agree: something leaves the machine, or it costs money."""
         free = self.answer is not None and stays_here(self.answer)
         return not free and self._context.settings.cloud.consent != "allow"
@@ -185,15 +186,15 @@ class NewJobFlow:
         if self.submitting or self.job_id:
             return
         if self.checking:
-            self.wanted = True
+            self.submit_waits = True
             self._changed()
             return
-        if self.acceptable:
-            ask_delivery(self._context, self.answer or {}, self.accept)
+        if self.only_delivery_failed:
+            ask_delivery(self._context, self.answer or {}, self.accept_delivery)
             return
         if not self.ready:
             return
-        if not self.asks:
+        if not self.needs_consent:
             self.send()
             return
 
@@ -208,7 +209,7 @@ class NewJobFlow:
 
     async def _send(self) -> None:
         control = self._context.control
-        body = {**self.draft, "consent": True, "idempotency_key": self._key}
+        body = {**self.draft, "consent": True, "idempotency_key": self._idempotency_key}
         if control is None:
             self.submitting = False
             self._context.tell("The engine is not there; it is being started again.")
@@ -223,7 +224,7 @@ class NewJobFlow:
                 found = {key: error.details.get(key) for key in ("checks", "acceptable")}
                 self.answer = {**self.answer, **found, "ok": False}
             self._refused(error)
-            self.look_at = next(iter(self.errors), "")
+            self.refused_field = next(iter(self.errors), "")
         else:
             self.job_id = str(answer.get("job_id") or "")
         self._changed()
@@ -286,7 +287,7 @@ def _limits(answer: Answer) -> list[str]:
     return [f"Replicate ends it after {formatting.duration(seconds)}{most}."]
 
 
-def why_not(name: str, flow: NewJobFlow, *, engine: bool, own: bool, forbidden: bool) -> str:
+def why_not(name: str, flow: DraftSubmission, *, engine: bool, own: bool, forbidden: bool) -> str:
     """Returns why an action of the form cannot be done; empty when it can.
 
     Args:
@@ -312,24 +313,24 @@ def why_not(name: str, flow: NewJobFlow, *, engine: bool, own: bool, forbidden: 
     return ""
 
 
-def _no_submit(flow: NewJobFlow, *, forbidden: bool) -> str:
+def _no_submit(flow: DraftSubmission, *, forbidden: bool) -> str:
     if not flow.draft.get("config") and not flow.checking:
         return "Choose a config first."
-    if forbidden and flow.answer and flow.asks:
+    if forbidden and flow.answer and flow.needs_consent:
         return "Your settings forbid submitting (cloud.consent = never)."
     if flow.checking:
         return ""
     if flow.answer is None:
         return flow.problem.message if flow.problem else "There is no check yet."
-    if not flow.answer.get("ok") and not flow.acceptable:
+    if not flow.answer.get("ok") and not flow.only_delivery_failed:
         errors = [c for c in flow.answer.get("checks") or () if c.get("level") == "error"]
         return f"Correct this first: {errors[0].get('message')}" if errors else "Not ready."
     return ""
 
 
-def state_words(flow: NewJobFlow, *, engine: bool) -> tuple[str, ...]:
+def state_words(flow: DraftSubmission, *, engine: bool) -> tuple[str, ...]:
     """Returns the state of the check, for the title of its pane."""
-    if flow.wanted:
+    if flow.submit_waits:
         return ("checking… then it starts",)
     if flow.checking:
         return ("checking…" if engine else "checking… (the engine is starting)",)

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from tui.app.new_job.editing import FieldEditor
-from tui.app.new_job.flow import NewJobFlow
+from tui.app.new_job.flow import DraftSubmission
 from tui.app.new_job.form import sheet_of
 from tui.app.new_job.form_list import FormList
 from tui.app.widgets.input_line import PromptLine
@@ -43,7 +43,7 @@ class PublishSheet(ModalScreen[None]):
         Binding("r", "recommend", "recommended"),
     ]
 
-    def __init__(self, flow: NewJobFlow) -> None:
+    def __init__(self, flow: DraftSubmission) -> None:
         super().__init__()
         self.flow = flow
 

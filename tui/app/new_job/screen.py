@@ -16,7 +16,7 @@ from tui.app.keys.actions import MOVE, NEW, Action
 from tui.app.new_job import check_text, form
 from tui.app.new_job.command import command_line
 from tui.app.new_job.editing import FieldEditor
-from tui.app.new_job.flow import NewJobFlow, state_words, why_not
+from tui.app.new_job.flow import DraftSubmission, state_words, why_not
 from tui.app.new_job.form_list import FormList
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
@@ -63,7 +63,7 @@ class NewJobScreen(AppScreen):
         self._given.setdefault("cwd", str(Path.cwd()))
         self._given.setdefault("delivery", {"kind": self.context.settings.cloud.delivery})
         self._given.setdefault("hardware", self.context.settings.cloud.hardware)
-        self.flow = NewJobFlow(self.context, self, self._given, self.show_all)
+        self.flow = DraftSubmission(self.context, self, self._given, self.show_all)
         self.form = FormList()
         self.checks = PieceList("enter chooses a config, b is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
@@ -92,7 +92,7 @@ class NewJobScreen(AppScreen):
         self.context.signals.upload_progress.subscribe(self, self._uploading)
         if not self.flow.draft.get("config"):
             self.flow.draft["config"] = self._usual_config()
-        self.flow.touch(at_once=True)
+        self.flow.draft_changed(at_once=True)
 
     def _usual_config(self) -> str | None:
         """Returns the config of the newest job, if it is still there."""
@@ -131,7 +131,7 @@ class NewJobScreen(AppScreen):
             self.flow.job_id, self.flow.submitting, self._upload = "", False, None
             self.progress.display = False
             self.context.tell("Stopped. Nothing was started.")
-            self.flow.touch(at_once=True)
+            self.flow.draft_changed(at_once=True)
         else:
             self._left = True
             self.context.open_job(job.job_id, replace=True)
@@ -166,9 +166,9 @@ class NewJobScreen(AppScreen):
         self.leaves.set([(what, "base")] if what else [])
         self._show_progress()
         self.update_footer()
-        if flow.look_at:
-            self.form.go_to(form.line_of(flow.look_at))
-            flow.look_at = ""
+        if flow.refused_field:
+            self.form.go_to(form.line_of(flow.refused_field))
+            flow.refused_field = ""
             self._face(self.form)
         if flow.job_id:
             self._follow_job()
@@ -267,7 +267,7 @@ class NewJobScreen(AppScreen):
 
     async def do_dry_run(self) -> None:
         """Checks again now and shows all of it."""
-        self.flow.touch(at_once=True)
+        self.flow.draft_changed(at_once=True)
         self.run_worker(self._dry_run(), group="dry-run", exclusive=True)
 
     async def _dry_run(self) -> None:
