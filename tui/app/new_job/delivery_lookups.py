@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tui.app.context import AppContext
-    from tui.app.new_job.flow import DraftSubmission
+    from tui.app.new_job.submission import DraftSubmission
     from tui.client.client import ControlClient
 
 DEBOUNCE: Final = 0.35

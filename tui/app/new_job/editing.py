@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.new_job import form, publishing
 from tui.app.new_job.delivery_lookups import DeliveryLookups
-from tui.app.new_job.flow import DraftSubmission
 from tui.app.new_job.form import DATA, DELIVERY, Draft
+from tui.app.new_job.submission import DraftSubmission
 from tui.app.widgets.input_line import PromptLine
 from tui.base import formatting
 from tui.client.client import ControlError

@@ -11,9 +11,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from tui.app.new_job.editing import FieldEditor
-from tui.app.new_job.flow import DraftSubmission
 from tui.app.new_job.form import sheet_of
 from tui.app.new_job.form_list import FormList
+from tui.app.new_job.submission import DraftSubmission
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import PanelFoot

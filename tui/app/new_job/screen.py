@@ -16,8 +16,8 @@ from tui.app.keys.actions import MOVE, NEW, Action
 from tui.app.new_job import check_text, form
 from tui.app.new_job.command import command_line
 from tui.app.new_job.editing import FieldEditor
-from tui.app.new_job.flow import DraftSubmission, state_words, why_not
 from tui.app.new_job.form_list import FormList
+from tui.app.new_job.submission import DraftSubmission, state_words, why_not
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.theme import style_sheet
