@@ -79,7 +79,7 @@ async def test_a_growing_series_moves_the_end_of_the_axis() -> None:
         assert "loss" in rows(chart)[0]
 
 
-async def test_nothing_and_nonsense_are_survived() -> None:
+async def test_empty_and_invalid_series_are_drawn() -> None:
     app = ChartApp()
     async with app.run_test(size=(100, 30)) as pilot:
         chart = app.query_one("#big", MetricChart)

@@ -45,7 +45,7 @@ def test_growing_gives_the_same_as_starting_anew(
     assert grown.spans(0, end, columns) == anew.spans(0, end, columns)
 
 
-def test_what_another_series_reduced_is_not_taken_over() -> None:
+def test_sums_of_another_series_are_not_taken_over() -> None:
     one = Series("loss", range(200), [1.0] * 200)
     one.prepare()
     other = Series("loss", range(300), [2.0] * 300)
@@ -71,7 +71,7 @@ def test_smoothing_stays_within_the_values(values: list[float], weight: float) -
     assert smooth.values[0] == values[0]
 
 
-def test_smoothing_steps_over_what_is_no_number() -> None:
+def test_smoothing_skips_values_that_are_not_finite() -> None:
     smooth = Series("loss", range(4), [1.0, math.nan, math.inf, 3.0]).smoothed(0.5)
     assert list(smooth.values) == [1.0, 1.0, 1.0, 2.0]
 

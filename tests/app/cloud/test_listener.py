@@ -100,7 +100,7 @@ async def test_bad_input_stands_at_its_field_and_nothing_is_lost(world: World, k
 # -- where it listens ----------------------------------------------------------------------------
 
 
-async def test_it_moves_and_stays_where_it_was_when_it_cannot(world: World) -> None:
+async def test_the_listener_moves_or_stays_at_its_address(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         form = await open_form(screen, pilot, "listener", "listener.listen")
         with socket.socket() as holder:
@@ -134,7 +134,7 @@ async def test_it_moves_and_stays_where_it_was_when_it_cannot(world: World) -> N
 
 
 @needs_program("openssl")
-async def test_a_certificate_and_its_key_come_at_once(world: World, tmp_path: Path) -> None:
+async def test_a_certificate_and_its_key_are_set_together(world: World, tmp_path: Path) -> None:
     certificate, key = await make_certificate(tmp_path)
     _, other_key = await make_certificate(tmp_path, "2")
     async with on_cloud(world) as (screen, pilot):
@@ -165,7 +165,7 @@ async def test_a_certificate_and_its_key_come_at_once(world: World, tmp_path: Pa
 # -- who may knock -------------------------------------------------------------------------------
 
 
-async def test_the_lists_are_added_to_and_taken_from(world: World) -> None:
+async def test_addresses_are_added_to_and_removed_from_the_lists(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         form = await open_form(screen, pilot, "listener", "listener.trusted_proxies")
         await type_in(form, pilot, "127.0.0.1, 10.0.0.0/8")
@@ -196,7 +196,7 @@ async def test_the_lists_are_added_to_and_taken_from(world: World) -> None:
 # -- what came in --------------------------------------------------------------------------------
 
 
-async def test_what_came_in_is_shown_with_job_sender_and_reason(world: World) -> None:
+async def test_webhooks_are_shown_with_job_sender_and_reason(world: World) -> None:
     job_id = await world.submit(name="cat-lora")
     await world.ended(job_id)
     async with on_cloud(world) as (screen, pilot):
@@ -224,7 +224,7 @@ async def test_what_came_in_is_shown_with_job_sender_and_reason(world: World) ->
 # -- changed by others ---------------------------------------------------------------------------
 
 
-async def test_what_others_change_is_seen_at_once(world: World) -> None:
+async def test_changes_by_other_programs_show_at_once(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         form = await open_form(screen, pilot, "listener", "listener.public_url")
         await world.client.cloud.change_settings({"listener.public_url": "https://a.example"})

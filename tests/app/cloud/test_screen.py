@@ -34,7 +34,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- the screen ----------------------------------------------------------------------------------
 
 
-async def test_cards_say_what_is_true(world: World) -> None:
+async def test_cards_show_facts_and_answers(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         assert "@sandbox valid, from the environment" in said(screen, "account")
         assert "No limit is set" in said(screen, "spending")
@@ -81,7 +81,7 @@ async def test_two_columns_where_there_is_room(world: World) -> None:
         assert listener.region.x == account.region.x
 
 
-async def test_checks_are_made_again_and_leaving_calls_them_off(world: World) -> None:
+async def test_checks_run_again_and_leaving_cancels_them(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         before = screen.data.known["account"]["_at"]
         await pilot.press("v")
@@ -169,7 +169,7 @@ async def test_an_empty_token_is_refused_at_its_field(world: World) -> None:
 # -- money ---------------------------------------------------------------------------------------
 
 
-async def test_a_limit_from_nothing(world: World) -> None:
+async def test_a_limit_is_set_where_there_was_none(world: World) -> None:
     job = await world.ended(await world.submit())
     assert job.cost_micros is not None
     async with on_cloud(world) as (screen, pilot):

@@ -84,7 +84,7 @@ async def test_an_unknown_period_is_refused(world: World) -> None:
     assert "daily, weekly or monthly" in refused.value.details["fields"]["period"]
 
 
-async def test_what_a_firewall_has_to_let_out(world: World) -> None:
+async def test_the_page_for_a_firewall_lists_hosts_and_networks(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         await open_form(screen, pilot, "network", "egress")
         await pilot.press("enter")
@@ -100,7 +100,7 @@ async def test_what_a_firewall_has_to_let_out(world: World) -> None:
         assert {one.strip() for one in copied} >= {*known["names"], *known["ranges"]}
 
 
-async def test_before_the_first_check_there_is_nothing_to_let_out(world: World) -> None:
+async def test_before_the_first_check_the_firewall_page_is_empty(world: World) -> None:
     async with on_cloud(world) as (screen, pilot):
         screen.data.known.pop("network_check")
         await open_form(screen, pilot, "network", "egress")

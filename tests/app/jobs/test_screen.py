@@ -203,7 +203,7 @@ async def test_copies_go_through_the_terminal(world: Home) -> None:
         assert app.clipboard == "https://replicate.com/p/0"
 
 
-async def test_changes_arrive_and_order_waits_for_quiet_hands(
+async def test_changes_arrive_and_the_order_waits_until_no_key_is_pressed(
     world: Home, engine: StandInEngine
 ) -> None:
     async with opened(world, engine) as (app, pilot):
@@ -343,7 +343,7 @@ async def test_jobs_of_a_sandbox_are_marked_in_the_bar(home: Home) -> None:
         assert "@alice" in lines_of(app)[0]
 
 
-async def test_what_is_learned_before_the_line_stands_is_seen(
+async def test_changes_before_the_event_stream_stands_are_read(
     home: Home, engine: StandInEngine
 ) -> None:
     """The engine checks the token while a window is still calling it: no event tells that one."""

@@ -75,7 +75,7 @@ def test_unusable_key_settings_are_reported(wish: dict[str, str], words: str) ->
     assert keymap.textual_keymap() == {}
 
 
-def test_a_wish_is_followed_everywhere() -> None:
+def test_a_changed_key_works_everywhere() -> None:
     keymap = KeyMap({"jobs.cancel": "X ctrl+k"})
     assert keymap.problems == []
     assert keymap.textual_keymap() == {"jobs.cancel": "X,ctrl+k"}

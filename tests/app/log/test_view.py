@@ -297,7 +297,7 @@ def kept_texts(log: LogFile, kept: FilteredLines) -> list[str]:
     ]
 
 
-def test_an_unfinished_line_is_sifted_again_when_it_goes_on(tmp_path: Path) -> None:
+def test_an_unfinished_line_is_filtered_again_when_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
     path.write_bytes(b"[STAGE] one\nnothing\n[STA")
     log, kept = LogFile(path), FilteredLines()

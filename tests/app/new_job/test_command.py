@@ -59,13 +59,13 @@ def read(command: str) -> dict[str, Any]:
 
 
 @given(draft=DRAFTS)
-def test_it_says_everything_that_the_form_says(draft: dict[str, Any]) -> None:
+def test_the_command_line_has_every_value_of_the_form(draft: dict[str, Any]) -> None:
     sent = read(command_line({**draft, "consent": True, "idempotency_key": "x"}))
     sent.pop("cwd")
     assert sent == {"delivery": {}, "overrides": {}, **draft}
 
 
-def test_it_quotes() -> None:
+def test_values_are_quoted_for_the_shell() -> None:
     draft = {"config": "my configs/a.json", "hardware": "h100", "delivery": {"kind": "local"}}
     assert command_line(draft) == (
         "simpletuner-tui submit 'my configs/a.json' --hardware h100 --delivery local"
@@ -83,7 +83,7 @@ def test_it_quotes() -> None:
         ("optimizer=adamw", "cannot be changed for one job"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused(
+def test_an_impossible_setting_is_refused(
     said: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -92,7 +92,7 @@ def test_a_setting_that_cannot_be_is_refused(
 
 
 @pytest.mark.parametrize("name", OVERRIDES)
-def test_the_engine_takes_what_the_options_mean(name: str) -> None:
+def test_the_options_mean_what_the_engine_takes(name: str) -> None:
     assert set(Overrides.model_fields) == set(OVERRIDES)
     kind, least = OVERRIDES[name]
     text = {"switch": "true", "text": "int8", "prose": "words", "number": "0.5"}.get(

@@ -19,12 +19,12 @@ from tui.app.new_job.form import fields_of, parse_duration, set_field
      ("2 hours", 7200), ("1 d", 86400), ("", None), ("soon", None), ("2 h later", None),
      ("h", None)],
 )  # fmt: skip
-def test_lengths_of_time(text: str, seconds: int | None) -> None:
+def test_durations_are_read(text: str, seconds: int | None) -> None:
     assert parse_duration(text) == seconds
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_a_length_of_time_or_none(text: str) -> None:
+def test_any_text_is_a_duration_or_none(text: str) -> None:
     found = parse_duration(text)
     assert found is None or found >= 0
 
@@ -46,7 +46,7 @@ def test_what_is_refused_says_why_and_changes_nothing(key: str, text: str, probl
     assert not any(draft.values())
 
 
-def test_values_are_taken_and_taken_back() -> None:
+def test_values_are_set_and_cleared() -> None:
     draft: dict[str, Any] = {}
     for key, text in (("max_train_steps", "2,000"), ("learning_rate", "1e-4"),
                       ("cancel_after", "2 h"), ("delivery", "hub"),
@@ -64,7 +64,7 @@ def test_values_are_taken_and_taken_back() -> None:
     assert draft["name"] is None
 
 
-def test_fields_say_the_configs_values_and_ones_own() -> None:
+def test_fields_show_the_configs_values_and_the_users() -> None:
     draft = {"config": "c.json", "overrides": {"lora_rank": 32}, "hardware": "l40s"}
     fields = {field.key: field for field in fields_of(draft, answer(), {})}
     assert fields["max_train_steps"].value == "2000"

@@ -250,7 +250,7 @@ async def test_with_no_config_anywhere_it_says_what_to_press(
         await wait_for(pilot, lambda: "Choose a config first." in said(app))
 
 
-async def test_without_an_engine_it_waits_and_says_so(home: Home) -> None:
+async def test_without_an_engine_the_check_waits(home: Home) -> None:
     fill_jobs(home)
     async with opened(home) as (app, pilot):
         screen = NewJobScreen({"config": CONFIG})
@@ -258,7 +258,7 @@ async def test_without_an_engine_it_waits_and_says_so(home: Home) -> None:
         await wait_for(pilot, lambda: "the engine is starting" in text_of(app))
 
 
-async def test_never_means_never(home: Home, ready: StandInEngine) -> None:
+async def test_consent_never_forbids_submitting(home: Home, ready: StandInEngine) -> None:
     settings = Settings(cloud=CloudSettings(consent="never"))
     async with opened(home, ready, settings=settings) as (app, pilot):
         await open_form(app, pilot)

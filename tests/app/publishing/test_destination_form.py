@@ -43,7 +43,7 @@ async def s3_form(pilot: Pilot[int], endpoint: str = "http://127.0.0.1:1") -> Fo
     return found
 
 
-async def test_no_is_no_at_the_second_try_as_well(world: World) -> None:  # noqa: F811  the fixture
+async def test_no_to_session_keys_saves_nothing_at_each_try(world: World) -> None:  # noqa: F811  the fixture
     async with on_publishing(world) as (screen, pilot):
         form = await s3_form(pilot)
         for _ in range(2):

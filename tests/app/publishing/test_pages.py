@@ -56,7 +56,7 @@ def transfer(state: TransferState, item: TransferItem, **more: Any) -> list[Entr
     return pages.wrapped(pages.transfer_page(record, "cat", [item], {}), 70)
 
 
-def test_how_a_file_stands_comes_before_its_name() -> None:
+def test_the_state_of_a_file_comes_before_its_name() -> None:
     item = TransferItem(0, LONG_NAME, "/x", 231 << 20, plan={"came": "sent"}, state="verified",
                         proof="sha256")  # fmt: skip
     lines = transfer(TransferState.DONE, item)

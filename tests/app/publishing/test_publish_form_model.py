@@ -44,7 +44,7 @@ def test_it_begins_with_the_place_used_last_or_one_that_works(
     assert first_place(ALL, history) == first
 
 
-def test_without_a_place_there_is_none() -> None:
+def test_without_a_destination_no_place_is_chosen() -> None:
     assert first_place([], PublishHistory(used=("hub:a/b",))) == ""
 
 

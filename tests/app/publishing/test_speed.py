@@ -37,7 +37,7 @@ async def test_a_shown_speed_never_exceeds_the_limit(
     assert all(round(speed) == 512 * 1024 * 4 // 5 for speed in speeds[3:])
 
 
-async def test_what_another_name_was_copied_from_is_no_speed(
+async def test_bytes_of_a_server_side_copy_do_not_count_as_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock, control = Clock(monkeypatch), TransferProgress(lambda: None)
@@ -69,7 +69,7 @@ def test_a_speed_is_steady_after_reports_of_about_the_same() -> None:
         assert one.steady == steady
 
 
-def test_all_together() -> None:
+def test_the_sums_of_all_transfers() -> None:
     rows = [TransferProgress(MIB, 10 * MIB, MIB, 9.0, 3), TransferProgress(0, 10 * MIB, 0, None)]
     assert sums(rows) == "1.0 MiB of 20.0 MiB · 1.0 MiB/s · 19 s left"
     assert sums([TransferProgress(0, 10 * MIB, 10, 1e6)]) == "0 B of 10.0 MiB · 10 B/s"

@@ -114,7 +114,7 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
         assert "not here" not in text_of(app)
 
 
-async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, host: Shelf) -> None:
+async def test_the_files_tab_follows_a_fetch(desk: Desk, host: Shelf) -> None:
     job = half_way(host, desk)
     async with app_on(desk, host) as (app, pilot):
         app.model.reload()
@@ -133,7 +133,7 @@ async def test_the_files_of_a_jobs_page_move_while_they_come(desk: Desk, host: S
         assert screen.tabs.file.path.endswith("big.safetensors")
 
 
-async def test_names_from_elsewhere_draw_nothing_but_themselves(desk: Desk, host: Shelf) -> None:
+async def test_hostile_file_names_cannot_disturb_the_screen(desk: Desk, host: Shelf) -> None:
     job = desk.insert(ended_job(host, None))
     hostile = FetchRecord(
         job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"

@@ -11,7 +11,7 @@ from tui.settings import Home, Settings, UiSettings
 from tui.store.records import shared_folder
 
 
-async def test_numbers_go_to_screens_and_keep_what_was_open(world: Home) -> None:
+async def test_number_keys_go_to_screens_and_keep_open_pages(world: Home) -> None:
     async with opened(world) as (app, pilot):
         await pilot.press("j", "j", "1")
         await pilot.pause()

@@ -76,7 +76,7 @@ def look(char: pyte.screens.Char) -> tuple[object, ...]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(frames, st.integers(0, HEIGHT - 1)), min_size=1, max_size=5))
-def test_any_frames_end_the_same(steps: list[tuple[list, int]]) -> None:  # type: ignore[type-arg]
+def test_any_sequence_of_frames_ends_like_the_stock_display(steps: list[tuple[list, int]]) -> None:  # type: ignore[type-arg]
     terminals = Terminals()
     for number, (frame, top) in enumerate(steps):
         first = 0 if number == 0 else top

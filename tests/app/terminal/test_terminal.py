@@ -99,9 +99,7 @@ def test_errors_can_go_elsewhere_without_taking_the_screen(
     assert (tmp_path / "errors.txt").read_bytes() == b""
 
 
-def test_what_is_published_is_a_link_that_the_terminal_can_open(
-    folder: Path, terminals: list[Terminal]
-) -> None:
+def test_published_files_are_terminal_links(folder: Path, terminals: list[Terminal]) -> None:
     link = "https://huggingface.co/alice/cat-lora"
     writer = StoreWriter(home_at(folder))
     record = TransferRecord(
