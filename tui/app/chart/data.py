@@ -94,7 +94,7 @@ class Series:
         """Returns a span for each column from `start` to `end`; None for an empty column."""
         self.prepare()
         width = (end - start) / columns or 1.0
-        found: list[Span | None] = []
+        spans: list[Span | None] = []
         left = bisect_left(self.steps, start)
         for column in range(columns):
             edge = math.inf if column == columns - 1 else start + (column + 1) * width
@@ -102,9 +102,9 @@ class Series:
                 right = bisect_left(self.steps, math.floor(end) + 1, left)
             else:
                 right = bisect_left(self.steps, edge, left)
-            found.append(self._span(left, right) if right > left else None)
+            spans.append(self._span(left, right) if right > left else None)
             left = right
-        return found
+        return spans
 
     def _span(self, left: int, right: int) -> Span | None:
         first_block = -(-left // BLOCK)

@@ -100,10 +100,10 @@ def label(value: float) -> str:
 
 def on_log(spans: Sequence[Span | None]) -> list[Span | None]:
     """Returns spans as logarithms; None where a value is not above zero."""
-    found: list[Span | None] = []
+    logs: list[Span | None] = []
     for span in spans:
         if span is None or span.high <= 0:
-            found.append(None)
+            logs.append(None)
             continue
-        found.append(Span(*(math.log10(part if part > 0 else span.high) for part in span)))
-    return found
+        logs.append(Span(*(math.log10(part if part > 0 else span.high) for part in span)))
+    return logs

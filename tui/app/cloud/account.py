@@ -119,23 +119,23 @@ class AccountCard(Card):
 
     def items(self) -> list[Item]:
         """Returns items that set, validate and delete each token."""
-        found: list[Item] = []
+        items: list[Item] = []
         for kind, name in _KINDS.items():
             state = self.data.get("tokens").get(kind) or {}
             source = str(state.get("in_use") or "")
             value = f"set, from {_SOURCES.get(source, source)}" if source else "none"
             stored = state.get("keyring") or state.get("session")
             label = "Hub token" if kind == "huggingface" else f"{name} token"
-            found.append(Item(kind, label, "secret", value,
+            items.append(Item(kind, label, "secret", value,
                               "enter replaces it" if stored else "enter sets it"))  # fmt: skip
             if state.get("problem"):
-                found.append(Item(f"session {kind}", "  this session", "secret", "",
+                items.append(Item(f"session {kind}", "  this session", "secret", "",
                                   "kept in memory only"))  # fmt: skip
             if source:
-                found.append(Item(f"check {kind}", "  validate", "do", "ask whose it is"))
+                items.append(Item(f"check {kind}", "  validate", "do", "ask whose it is"))
             if stored:
-                found.append(Item(f"delete {kind}", "  delete", "do", "forget the stored token"))
-        return found
+                items.append(Item(f"delete {kind}", "  delete", "do", "forget the stored token"))
+        return items
 
     def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002  deleting has no value
         """Asks before a token is deleted."""

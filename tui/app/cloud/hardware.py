@@ -121,7 +121,7 @@ class HardwareCard(Card):
         """Returns items for the default, each trainer's version, a comparison and the rates."""
         profile = self._default()
         ready = [profile for profile in PROFILES.values() if profile.model]
-        found = [
+        items = [
             Item("hardware_profile", "Default", "choice", profile.label, profile.best_for,
                  tuple((profile.id, f"{profile.label:10} {formatting.rate(self._rate(profile)):>9}",
                         profile.best_for) for profile in ready), profile.id),
@@ -131,22 +131,22 @@ class HardwareCard(Card):
             versions = self._choices(model)
             value = pinned[:_HASH] if pinned else "follows the newest"
             newest = (("", "follow the newest", ""), *versions)
-            found.append(Item(f"pin {model}", f"{label} version", "choice", value, "", newest,
+            items.append(Item(f"pin {model}", f"{label} version", "choice", value, "", newest,
                               pinned))  # fmt: skip
             if len(versions) > 1:
-                found.append(
+                items.append(
                     Item(f"compare {model}", "  what changes", "choice", "",
                          "inputs of another version beside the newest", versions[1:])
                 )  # fmt: skip
-        found.append(Item("manual", "Other version", "text", "", "owner/name:hash pins it"))
+        items.append(Item("manual", "Other version", "text", "", "owner/name:hash pins it"))
         for profile in PROFILES.values():
             price = formatting.rate(self._rate(profile))
             note = f"published {formatting.rate(profile.micros_per_second)}"
-            found.append(Item(f"rate {profile.id}", f"Rate {profile.label}", "text", price,
+            items.append(Item(f"rate {profile.id}", f"Rate {profile.label}", "text", price,
                               note if self._rate(profile) != profile.micros_per_second else "",
                               current=price))  # fmt: skip
-        found.append(Item("reset", "Reset rates", "do", "", "as published"))
-        return found
+        items.append(Item("reset", "Reset rates", "do", "", "as published"))
+        return items
 
     def _choices(self, model: str) -> tuple[tuple[str, str, str], ...]:
         return tuple(

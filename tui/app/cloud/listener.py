@@ -250,21 +250,21 @@ def form_items(known: dict[str, Any]) -> list[Item]:
 
 def _lists(known: dict[str, Any]) -> list[Item]:
     allowed, trusted = _texts(known, "allowed_ips"), _texts(known, "trusted_proxies")
-    found = [
+    items = [
         Item(ALLOWED, "Allow address", "text", f"{len(allowed)} on the list",
              "adds addresses or networks")
     ]  # fmt: skip
     if not set(PRESET) <= set(allowed):
-        found.append(Item("preset", "  preset", "do", " ".join(PRESET), "Replicate's networks"))
+        items.append(Item("preset", "  preset", "do", " ".join(PRESET), "Replicate's networks"))
     if allowed:
-        found.append(Item("disallow", "  remove", "choice", "", "", _as_choices(allowed)))
-    found.append(
+        items.append(Item("disallow", "  remove", "choice", "", "", _as_choices(allowed)))
+    items.append(
         Item(TRUSTED, "Trust proxy", "text", ", ".join(trusted) or "none",
              "adds your own reverse proxy's address")
     )  # fmt: skip
     if trusted:
-        found.append(Item("distrust", "  remove", "choice", "", "", _as_choices(trusted)))
-    return found
+        items.append(Item("distrust", "  remove", "choice", "", "", _as_choices(trusted)))
+    return items
 
 
 def form_question(key: str, value: str) -> Question | None:

@@ -199,9 +199,9 @@ class NetworkCard(Card):
             lines.append(((f"{mark} ", tone), (fit(str(one.get("name")), 32), "base"),
                           (short, "dim")))  # fmt: skip
         for kind in ("incidents", "maintenances"):
-            found = _dicts(page.get(kind))
-            lines.append(((f"{kind}: {'none' if not found else ''}", "strong"),))
-            lines += [((f"  {_event(one)}", "warn"),) for one in found]
+            events = _dicts(page.get(kind))
+            lines.append(((f"{kind}: {'none' if not events else ''}", "strong"),))
+            lines += [((f"  {_event(one)}", "warn"),) for one in events]
         if page.get("error"):
             lines.append(((f"The page cannot be read: {page['error']}.", "warn"),))
         return tuple(lines)

@@ -58,17 +58,17 @@ class SetupCard(Card):
 
     def items(self) -> list[Item]:
         """Returns an item for each open or skipped step, and one for the introduction."""
-        found: list[Item] = []
+        items: list[Item] = []
         for step in self.steps:
             name, state = str(step.get("id")), str(step.get("state"))
             if state == "open":
-                found.append(Item(f"skipped {name}", str(step.get("title")), "do", "skip it",
+                items.append(Item(f"skipped {name}", str(step.get("title")), "do", "skip it",
                                   _HOW.get(name, "")))  # fmt: skip
             elif state == "skipped":
-                found.append(Item(f"reopened {name}", str(step.get("title")), "do", "skipped",
+                items.append(Item(f"reopened {name}", str(step.get("title")), "do", "skipped",
                                   "enter brings it back"))  # fmt: skip
-        found.append(Item("again", "First steps", "do", "", "the short introduction again"))
-        return found
+        items.append(Item("again", "First steps", "do", "", "the short introduction again"))
+        return items
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  none has one
         """Skips a step, reopens it, or opens the introduction."""

@@ -81,16 +81,16 @@ class CloudState:
     def read_fact(self, name: str) -> None:
         """Reads a fact again; a fact about another API base is ignored."""
         try:
-            found = self.context.reader.fact(name)
+            fact = self.context.reader.fact(name)
         except StoreError:
             return
-        if found is None or not isinstance(found.value, dict):
+        if fact is None or not isinstance(fact.value, dict):
             return
-        base = str(found.value.get("api_base") or self.base)
+        base = str(fact.value.get("api_base") or self.base)
         if base != self.base and not (self.sandbox and is_loopback(base)):
             return
         if plain(name) in _FACTS:
-            self.known[_FACTS[plain(name)]] = {**found.value, "_at": found.at}
+            self.known[_FACTS[plain(name)]] = {**fact.value, "_at": fact.at}
 
     def apply_fact(self, name: str) -> None:
         """Reads a fact that has changed, and asks for what depends on it."""
@@ -104,10 +104,10 @@ class CloudState:
     def versions_of(self, model: str) -> list[Known]:
         """Returns the versions of a trainer, the newest first, as last read."""
         try:
-            found = self.context.reader.fact(scoped(f"versions:{model}", self.base))
+            fact = self.context.reader.fact(scoped(f"versions:{model}", self.base))
         except StoreError:
             return []
-        value = found.value if found is not None and isinstance(found.value, dict) else {}
+        value = fact.value if fact is not None and isinstance(fact.value, dict) else {}
         return [one for one in value.get("versions") or () if isinstance(one, dict)]
 
     def get(self, name: str) -> Known:

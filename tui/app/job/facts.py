@@ -58,12 +58,12 @@ def head(
     if unheard is not None and job.status.is_active:
         found.append((formatting.unheard(unheard.why, unheard.since), "warn"))
     if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
-        found.append((upload_words(upload), "base"))
+        pieces.append((upload_words(upload), "base"))
     elif job.status is JobStatus.QUEUED and job.queued_at is not None:
         waited = formatting.duration((now - job.queued_at).total_seconds())
-        found.append((f"{job.stage or 'waiting for a GPU'} · {waited}", "base"))
+        pieces.append((f"{job.stage or 'waiting for a GPU'} · {waited}", "base"))
     elif job.stage and job.status is not JobStatus.COMPLETED:
-        found.append((plain(job.stage), "base"))
+        pieces.append((plain(job.stage), "base"))
     delivered = job.submit.get("delivered") or {}
     if delivered.get("state") in _DELIVERED:
         words, tone = _DELIVERED[delivered["state"]]
@@ -71,24 +71,24 @@ def head(
         found.append((f"{words} · {plain(missing)} missing" if missing else words, tone))
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
-        found.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
+        pieces.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))
     if job.status is JobStatus.RUNNING and job.eta_at is not None:
         left = max(0.0, (job.eta_at - now).total_seconds())
-        found.append((f"ETA {formatting.duration(left)}", "base"))
+        pieces.append((f"ETA {formatting.duration(left)}", "base"))
     cost = cost_so_far(job, now)
     if cost is not None:
         so_far = " so far" if job.status.is_active else ""
         most = "at most " if job.provider_status == LOST else ""
-        found.append((f"{most}{formatting.money(cost)}{so_far}", "base"))
+        pieces.append((f"{most}{formatting.money(cost)}{so_far}", "base"))
     elif job.estimate_micros is not None:
-        found.append((f"about {formatting.money(job.estimate_micros)}", "dim"))
+        pieces.append((f"about {formatting.money(job.estimate_micros)}", "dim"))
     if job.hardware:
-        found.append((f"{job.hardware.upper()} {formatting.rate(job.rate_micros)}", "dim"))
+        pieces.append((f"{job.hardware.upper()} {formatting.rate(job.rate_micros)}", "dim"))
     if job.epoch is not None and job.epochs:
-        found.append((f"epoch {job.epoch}/{job.epochs}", "dim"))
+        pieces.append((f"epoch {job.epoch}/{job.epochs}", "dim"))
     if job.seconds_per_step and job.status is JobStatus.RUNNING:
-        found.append((formatting.speed(job.seconds_per_step), "dim"))
-    return found
+        pieces.append((formatting.speed(job.seconds_per_step), "dim"))
+    return pieces
 
 
 def upload_words(upload: UploadProgress) -> str:
@@ -203,10 +203,10 @@ def flatten(value: Any, name: str = "") -> dict[str, str]:
         pairs = enumerate(value)
     else:
         return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for key, part in pairs:
-        found |= flatten(part, f"{name}.{key}" if name else str(key))
-    return found
+        flat |= flatten(part, f"{name}.{key}" if name else str(key))
+    return flat
 
 
 def diff_entries(job: JobRecord, other: JobRecord) -> list[Entry]:
@@ -266,12 +266,12 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
     """Returns the diagnosis: what went wrong, the lines that show it, and what to change."""
     import textwrap
 
-    found = job.diagnosis
-    title = str(found.get("title") or "The job failed")
+    diagnosis = job.diagnosis
+    title = str(diagnosis.get("title") or "The job failed")
     lines = [entry(f"✗ {title}", "bad"), Entry()]
-    what = str(found.get("what") or job.error or "Replicate gave no reason.")
+    what = str(diagnosis.get("what") or job.error or "Replicate gave no reason.")
     lines += [entry(part, "base", copy=what) for part in textwrap.wrap(plain(what), width)]
-    evidence = [item for item in found.get("evidence") or () if isinstance(item, dict)]
+    evidence = [item for item in diagnosis.get("evidence") or () if isinstance(item, dict)]
     if evidence:
         lines += [Entry(), entry("The log says", "strong", ("   enter goes there", "dim"))]
         lines += [
@@ -279,7 +279,7 @@ def diagnosis_entries(job: JobRecord, width: int = 76) -> list[Entry]:
                   str(item.get("text", "")), item.get("offset"))
             for item in evidence
         ]  # fmt: skip
-    advice = [str(item) for item in found.get("advice") or ()]
+    advice = [str(item) for item in diagnosis.get("advice") or ()]
     if advice:
         lines += [Entry(), entry("What to do", "strong")]
         for item in advice:
@@ -332,8 +332,8 @@ _FIELDS_OF_INPUTS = {
 
 def refused_fields(job: JobRecord) -> dict[str, str]:
     """Returns messages by field of the form, where Replicate refused inputs of the job."""
-    found: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for name, words in (job.diagnosis.get("inputs") or {}).items():
         line = "delivery" if name.startswith("s3_") else _FIELDS_OF_INPUTS.get(name, "config")
-        found.setdefault(line, f"{name}: {words}")
-    return found
+        messages.setdefault(line, f"{name}: {words}")
+    return messages

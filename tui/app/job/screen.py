@@ -224,8 +224,8 @@ class JobScreen(AppScreen):
         return why_not(name, job, page)
 
     def _has_files(self) -> bool:
-        found = self.context.reader.rows([self.job_id]).get(self.job_id)
-        return found is not None and found.file_count > 0
+        row = self.context.reader.rows([self.job_id]).get(self.job_id)
+        return row is not None and row.file_count > 0
 
     def _no_hits(self, name: str) -> str:
         panel = self.tabs.panel

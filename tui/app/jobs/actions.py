@@ -26,8 +26,8 @@ class JobActions:
         self._context = context
 
     def _rows(self, job_ids: Sequence[str]) -> list[JobRow]:
-        found = self._context.reader.rows(job_ids)
-        return [found[job_id] for job_id in job_ids if job_id in found]
+        rows = self._context.reader.rows(job_ids)
+        return [rows[job_id] for job_id in job_ids if job_id in rows]
 
     def _line(self, row: JobRow) -> str:
         cost = cost_now(row, self._context.clock())

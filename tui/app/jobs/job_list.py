@@ -156,13 +156,13 @@ class JobList(VirtualList):
 
     def redraw_running(self) -> bool:
         """Redraws the lines whose figures move with time; returns whether there were any."""
-        found = False
+        drawn = False
         for index in self.shown_lines():
             row = self.model.row(index)
             if row is not None and row.status.is_active:
-                found = True
+                drawn = True
                 self._refresh_line(index)
-        return found
+        return drawn
 
     def header_clicked(self, x: int) -> None:
         """Posts that the user wants the order of the clicked heading."""

@@ -144,8 +144,8 @@ class JobsScreen(AppScreen):
         if model.marks:
             left.append(f"{len(model.marks)} marked")
         text = model.filter.text.strip()
-        found = f"/ {text} · {len(model.ids):,} found" if text else "/ filter"
-        self.jobs_title.set(tuple(left), (f"sort: {model.sort_words}", found))
+        matches = f"/ {text} · {len(model.ids):,} found" if text else "/ filter"
+        self.jobs_title.set(tuple(left), (f"sort: {model.sort_words}", matches))
 
     # -- preview ------------------------------------------------------------------------------
 

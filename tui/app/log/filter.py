@@ -55,9 +55,9 @@ def sift(log: LogFile, finder: Finder, kept: FilteredLines, cancel: Event | None
     for start, data, whole in pieces(source, kept.scanned, source.size):
         if cancel is not None and cancel.is_set():
             return
-        found = list(finder(data))
-        kept.places.extend(start + place for _, place in found)
-        kept.starts.extend(start + begin for begin, _ in found)
+        matches = list(finder(data))
+        kept.places.extend(start + place for _, place in matches)
+        kept.starts.extend(start + begin for begin, _ in matches)
         if whole:
             kept.scanned, kept.settled = start + len(data), len(kept.starts)
 

@@ -241,5 +241,5 @@ class LogWindow:
         if self.anchor is None:
             return [row.line.text for row in rows if row.line.offset == self.cursor][:1]
         low, high = sorted((self.anchor, self.cursor))
-        found = self.document.lines.after(low, COPY_LIMIT)
-        return [line.text for line in found if line.offset <= high]
+        lines = self.document.lines.after(low, COPY_LIMIT)
+        return [line.text for line in lines if line.offset <= high]

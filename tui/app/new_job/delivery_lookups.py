@@ -71,13 +71,13 @@ class DeliveryLookups:
     async def _look(self, control: ControlClient, text: str, say: Say) -> None:
         own = (self._flow.draft.get("overrides") or {}).get("model_card_private")
         try:
-            found = await JobCalls(control).repository(text, private=own is not False)
+            answer = await JobCalls(control).repository(text, private=own is not False)
         except ControlError as error:
             say(error.message, "warn")
             return
-        mark = {"ok": "✓", "warn": "!"}.get(str(found.get("level")), "✗")
-        words = f"{mark} {found.get('words')}"
-        say(words, _TONES.get(str(found.get("level")), "warn"))
+        mark = {"ok": "✓", "warn": "!"}.get(str(answer.get("level")), "✗")
+        words = f"{mark} {answer.get('words')}"
+        say(words, _TONES.get(str(answer.get("level")), "warn"))
 
     # -- lists --------------------------------------------------------------------------------
 
@@ -163,16 +163,16 @@ class DeliveryLookups:
             return
         before = repr(flow.draft)
         try:
-            found = await JobCalls(control).recommended(flow.draft)
+            answer = await JobCalls(control).recommended(flow.draft)
         except ControlError as error:
             self._context.tell(error.message, error.advice, "warning")
             return
         if repr(flow.draft) != before:
             return  # the user was quicker: what was chosen by hand stays
         own = flow.draft.get("delivery") or {}
-        flow.draft["delivery"] = {**own, **found["delivery"]}
-        flow.draft["overrides"] = {**(flow.draft.get("overrides") or {}), **found["overrides"]}
-        self._context.tell(str(found["words"]))
+        flow.draft["delivery"] = {**own, **answer["delivery"]}
+        flow.draft["overrides"] = {**(flow.draft.get("overrides") or {}), **answer["overrides"]}
+        self._context.tell(str(answer["words"]))
         flow.draft_changed()
 
 

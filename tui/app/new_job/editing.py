@@ -134,11 +134,11 @@ class FieldEditor:
         """Returns the configs that were found, another path, or a starter."""
         from tui.app.widgets.picker import Picker
 
-        found: list[dict[str, Any]] = []
+        configs: list[dict[str, Any]] = []
         control = self._context.control
         if control is not None:
             try:
-                found = await control.configs()
+                configs = await control.configs()
             except ControlError as error:
                 self._context.tell(error.message, error.advice, "error")
         current = str(self._flow.draft.get("config") or "")
@@ -151,7 +151,7 @@ class FieldEditor:
             elif value:
                 self.take("config", value)
 
-        self._context.push_screen(Picker("Config", config_choices(found), current), picked)
+        self._context.push_screen(Picker("Config", config_choices(configs), current), picked)
 
     # -- starters -----------------------------------------------------------------------------
 
@@ -198,9 +198,10 @@ def _hardware(settings: Settings) -> Choices:
     return choices
 
 
-def config_choices(found: Sequence[dict[str, Any]]) -> Choices:
+def config_choices(configs: Sequence[dict[str, Any]]) -> Choices:
     """Returns the configs that were found, another path, or a starter."""
-    choices = [(str(config["path"]), str(config["name"]), str(config["path"])) for config in found]
+    paths = [(str(config["path"]), str(config["name"])) for config in configs]
+    choices = [(path, name, path) for path, name in paths]
     return [
         *choices,
         (OTHER, "another path…", "type it"),

@@ -87,25 +87,25 @@ def fields_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) ->
         answer: the newest check, or None.
         errors: words by field key, for values that were refused.
     """
-    found: list[tuple[str, str, str, str, bool]] = [
+    lines: list[tuple[str, str, str, str, bool]] = [
         ("config", "Config", str(draft.get("config") or ""), _config_note(answer), True),
         ("name", "Run name", *_name(draft, answer), False),
         ("hardware", "Hardware", *_hardware(draft, answer), True),
         ("data", "Data", *_data(draft, answer), True),
     ]
     if draft.get("data") == "hosted":
-        found.append(("images_url", "Archive URL", draft.get("images_url") or "", "", False))
-    found.append(("delivery", "Delivery", *_delivery(draft, answer), True))
-    found += publishing.page_lines(draft, answer)
+        lines.append(("images_url", "Archive URL", draft.get("images_url") or "", "", False))
+    lines.append(("delivery", "Delivery", *_delivery(draft, answer), True))
+    lines += publishing.page_lines(draft, answer)
     for key, label in NUMBERS.items():
-        found.append((key, label, *_number(key, draft, answer), False))
+        lines.append((key, label, *_number(key, draft, answer), False))
     for key, value in (draft.get("overrides") or {}).items():
         if key not in NUMBERS and key not in publishing.OPTIONS:
             before = ((answer or {}).get("config") or {}).get(key)
-            found.append((key, _label(key), _figure(value), _was(before, value), False))
-    found.append(("cancel_after", "Stop after", *stop_words(draft), False))
-    found.append(("cost_ceiling_micros", "Cost ceiling", *ceiling_words(draft, answer), False))
-    return _as_fields(found, draft, answer, _with_inside(errors))
+            lines.append((key, _label(key), _figure(value), _was(before, value), False))
+    lines.append(("cancel_after", "Stop after", *stop_words(draft), False))
+    lines.append(("cost_ceiling_micros", "Cost ceiling", *ceiling_words(draft, answer), False))
+    return _as_fields(lines, draft, answer, _with_inside(errors))
 
 
 def sheet_of(draft: Draft, answer: Answer | None, errors: Mapping[str, str]) -> list[Field]:
@@ -159,12 +159,13 @@ def _name(draft: Draft, answer: Answer | None) -> tuple[str, str]:
 
 
 def _hardware(draft: Draft, answer: Answer | None) -> tuple[str, str]:
-    found = (answer or {}).get("hardware") or {}
+    hardware = (answer or {}).get("hardware") or {}
     name = str(draft.get("hardware") or "l40s")
-    if found.get("id") != name:
+    if hardware.get("id") != name:
         return name.upper(), ""
-    vram = f" {found['vram_gb']} GB" if found.get("vram_gb") else ""
-    return f"{found.get('label', name)}{vram}", formatting.rate(int(found.get("rate_micros") or 0))
+    vram = f" {hardware['vram_gb']} GB" if hardware.get("vram_gb") else ""
+    rate = formatting.rate(int(hardware.get("rate_micros") or 0))
+    return f"{hardware.get('label', name)}{vram}", rate
 
 
 def _data(draft: Draft, answer: Answer | None) -> tuple[str, str]:
@@ -211,16 +212,16 @@ def _delivery(draft: Draft, answer: Answer | None) -> tuple[str, str]:
 
 def _levels(answer: Answer | None) -> dict[str, tuple[str, str]]:
     """Returns level and message of the worst finding for each field."""
-    found: dict[str, tuple[str, str]] = {}
+    worst: dict[str, tuple[str, str]] = {}
     for check in (answer or {}).get("checks") or ():
         level = str(check.get("level"))
         if level == "ok":
             continue
         name = str(check.get("id"))
         key = next((key for start, key in _FIELD_OF_CHECK if start in name), "")
-        if key and (key not in found or level == "error"):
-            found[key] = (level, str(check.get("message")))
-    return found
+        if key and (key not in worst or level == "error"):
+            worst[key] = (level, str(check.get("message")))
+    return worst
 
 
 # -- changing ---------------------------------------------------------------------------------
@@ -336,9 +337,9 @@ def parse_duration(text: str) -> int | None:
     total, at = 0.0, 0
     lowered = text.lower().strip()
     while at < len(lowered):
-        found = _DURATION.match(lowered, at)
-        if found is None or found.end() == at:
+        match = _DURATION.match(lowered, at)
+        if match is None or match.end() == at:
             return None
-        total += float(found[1]) * _UNITS[found[2] or "m"]
-        at = found.end()
+        total += float(match[1]) * _UNITS[match[2] or "m"]
+        at = match.end()
     return round(total) if lowered else None

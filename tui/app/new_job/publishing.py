@@ -162,8 +162,8 @@ def owned_by(draft: Draft, answer: Answer | None, owner: str) -> str:
 
 
 def _delivery_of(answer: Answer | None) -> Mapping[str, Any]:
-    found = (answer or {}).get("delivery")
-    return found if isinstance(found, Mapping) else {}
+    delivery = (answer or {}).get("delivery")
+    return delivery if isinstance(delivery, Mapping) else {}
 
 
 def _option(draft: Draft, checked: Mapping[str, Any], key: str) -> Any:
@@ -177,9 +177,9 @@ def _source(draft: Draft, key: str, what: str) -> str:
 
 def _repo(draft: Draft, checked: Mapping[str, Any]) -> Line:
     own = str((draft.get("delivery") or {}).get("hub_model_id") or "")
-    found = own or str(checked.get("hub_model_id") or "")
-    note = "" if own else "from the config" if found else "owner/name"
-    return ("hub_model_id", LABELS["hub_model_id"], found, note, False)
+    repo = own or str(checked.get("hub_model_id") or "")
+    note = "" if own else "from the config" if repo else "owner/name"
+    return ("hub_model_id", LABELS["hub_model_id"], repo, note, False)
 
 
 def _destination(draft: Draft, checked: Mapping[str, Any]) -> Line:

@@ -202,13 +202,13 @@ class NewJobScreen(AppScreen):
 
     def actions(self) -> tuple[Action, ...]:
         """Returns the actions; the label of submit has the price."""
-        found = super().actions()
+        actions = super().actions()
         price = check_text.price(self.flow.answer)
         if not price:
-            return found
+            return actions
         return tuple(
             replace(action, label=f"submit ({price})") if action.id == "new.submit" else action
-            for action in found
+            for action in actions
         )
 
     def command_line(self, action: Action) -> str:

@@ -141,10 +141,10 @@ class DraftSubmission:
 
     async def _find_config(self, control: ControlClient) -> str | None:
         """Returns the only config there is; in the demo, its example."""
-        found = await control.configs()
+        configs = await control.configs()
         self._searched = True
-        if len(found) == 1 or (found and self._context.sandbox):
-            return str(found[0]["path"])
+        if len(configs) == 1 or (configs and self._context.sandbox):
+            return str(configs[0]["path"])
         return None
 
     def _refused(self, error: ControlError) -> None:
@@ -221,8 +221,8 @@ class DraftSubmission:
             self.submitting = False
             self.problem = error
             if error.code == "check_failed" and self.answer is not None:
-                found = {key: error.details.get(key) for key in ("checks", "acceptable")}
-                self.answer = {**self.answer, **found, "ok": False}
+                checks = {key: error.details.get(key) for key in ("checks", "acceptable")}
+                self.answer = {**self.answer, **checks, "ok": False}
             self._refused(error)
             self.refused_field = next(iter(self.errors), "")
         else:

@@ -166,8 +166,8 @@ class ArtifactList(VirtualList):
 
     def _title(self, row: Row) -> str:
         if row.kind == "job":
-            found = self.model.row(self._job_index(row))
-            return found.name if found else "(removed)"
+            job = self.model.row(self._job_index(row))
+            return job.name if job else "(removed)"
         return row.name
 
     def _job_index(self, row: Row) -> int:
@@ -177,12 +177,12 @@ class ArtifactList(VirtualList):
     def _facts(self, row: Row) -> tuple[str, str, int]:
         """Returns what the line is, the tone of that, and the bytes."""
         if row.kind == "job":
-            found = self.model.row(self._job_index(row))
-            files, size = (found.file_count, found.file_bytes) if found else (0, 0)
+            job = self.model.row(self._job_index(row))
+            files, size = (job.file_count, job.file_bytes) if job else (0, 0)
             away = len((self.state.artifacts.get(row.job_id) or {}).get("unfetched") or ())
             if away:
                 return f"{formatting.plural(files, 'file')}, {away} not here", "warn", size
-            at = found.completed_at if found else None
+            at = job.completed_at if job else None
             when = f" · {day(at)}" if at else ""
             return f"{formatting.plural(files, 'file')}{when}", "dim", size
         item = row.item or {}
@@ -196,8 +196,8 @@ class ArtifactList(VirtualList):
     def _places(self, row: Row, width: int, colors: Palette) -> list[Piece]:
         """Returns where all of it is published, with links; of parts, how many files."""
         if row.kind == "job":
-            found = self.model.row(self._job_index(row))
-            total = found.file_count if found else 0
+            job = self.model.row(self._job_index(row))
+            total = job.file_count if job else 0
             counts = self.state.published_counts(row.job_id)
             spots = [(target, number, total, "") for target, number in counts.items()]
         elif row.kind == "checkpoint":
@@ -307,17 +307,17 @@ def lines_of(
         lines.append(Row("job", job_id, open=is_open))
         if not is_open:
             continue
-        found = artifacts.get(job_id)
-        if found is None:
+        known = artifacts.get(job_id)
+        if known is None:
             text = problems.get(job_id) or "looking at the files…"
             lines.append(Row("note", job_id, 1, item={"text": text}))
         else:
-            lines += _below(job_id, found, opened)
+            lines += _below(job_id, known, opened)
     return lines
 
 
-def _below(job_id: str, found: Mapping[str, Any], opened: Collection[Key]) -> list[Row]:
-    checkpoints, files = found.get("checkpoints") or [], found.get("files") or []
+def _below(job_id: str, known: Mapping[str, Any], opened: Collection[Key]) -> list[Row]:
+    checkpoints, files = known.get("checkpoints") or [], known.get("files") or []
     lines: list[Row] = []
     shared = shared_folder([str(file["name"]) for file in files])
     if len(checkpoints) <= 1:
@@ -336,7 +336,7 @@ def _below(job_id: str, found: Mapping[str, Any], opened: Collection[Key]) -> li
                     Row("file", job_id, 2, step, file, label=_label(file, shared)) for file in files
                     if file.get("checkpoint") == step
                 ]  # fmt: skip
-    for one in found.get("unfetched") or ():
+    for one in known.get("unfetched") or ():
         lines.append(Row("missing", job_id, 1, item=one))
     return lines or [Row("note", job_id, 1, item={"text": "nothing is here"})]
 
@@ -347,9 +347,9 @@ def _label(file: Mapping[str, Any], shared: str) -> str:
     return name if file.get("checkpoint") is None else name.rpartition("/")[2]
 
 
-def files_of(row: Row, found: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+def files_of(row: Row, known: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """Returns the files that a line is about."""
-    files = list((found or {}).get("files") or [])
+    files = list((known or {}).get("files") or [])
     if row.kind == "file" and row.item is not None:
         return [row.item]
     if row.kind == "checkpoint":

@@ -130,7 +130,7 @@ class DestinationFormModel(FormModel):
 
     def items(self) -> list[Item]:
         """Returns the fields of the chosen kind."""
-        found: list[Item] = []
+        items: list[Item] = []
         if self._record is None:
             kinds = (
                 ("hub", "Hugging Face Hub", "a repository of yours"),
@@ -138,23 +138,23 @@ class DestinationFormModel(FormModel):
                 ("folder", "folder", "on this machine, or mounted"),
             )
             words = next(words for key, words, _ in kinds if key == self.kind)
-            found.append(Item("kind", "Kind", "choice", words, "", kinds, self.kind))
-            found.append(Item("name", "Name", "text", self.name,
+            items.append(Item("kind", "Kind", "choice", words, "", kinds, self.kind))
+            items.append(Item("name", "Name", "text", self.name,
                               "" if self.values.get("name") else "how you call it",
                               current=self.values.get("name", "")))  # fmt: skip
         if self.kind == "hub":
-            found += self._hub_items()
+            items += self._hub_items()
         elif self.kind == "folder":
-            found.append(self._text("path", "Folder", "a whole path; ~ is your home"))
+            items.append(self._text("path", "Folder", "a whole path; ~ is your home"))
         else:
-            found += [self._s3_item(key) for key in _S3 if self._wanted(key)]
+            items += [self._s3_item(key) for key in _S3 if self._wanted(key)]
             if self._given_keys():
                 session = self.values["session"]
                 words = "until the engine ends" if session == "on" else "in the keyring"
-                found.append(Item("session", "Keep keys", "switch", words, current=session))
+                items.append(Item("session", "Keep keys", "switch", words, current=session))
         token = self._hub_token() if self.kind == "hub" else ""
         note = ", ".join(filter(None, ["writes, reads back, deletes", token]))
-        return [*found, Item("save", "Save and test", "do", "", note)]
+        return [*items, Item("save", "Save and test", "do", "", note)]
 
     def _hub_items(self) -> list[Item]:
         private = self.values.get("private", "on")

@@ -75,18 +75,18 @@ class DestinationList(VirtualList):
             return "◌", "accent", "testing…"
         if self.state.keys.get(name) == "none":
             return "!", "warn", "keys are gone: press e"
-        found = self.state.tested.get(name)
-        if found is None:
+        test = self.state.tested.get(name)
+        if test is None:
             return "·", "dim", "not tested; t tests it"
         try:
             ago = formatting.ago(
-                datetime.fromisoformat(str(found["at"])), self.state.context.clock()
+                datetime.fromisoformat(str(test["at"])), self.state.context.clock()
             )
         except (KeyError, ValueError):
             ago = "earlier"
-        if found.get("ok"):
-            but = warnings(found)
+        if test.get("ok"):
+            but = warnings(test)
             return "✓", "good", f"works, {but}, {ago}" if but else f"works, tested {ago}"
-        bad = [step for step in found.get("steps") or () if step.get("level") == "error"]
+        bad = [step for step in test.get("steps") or () if step.get("level") == "error"]
         reason = str(bad[0].get("message", "")) if bad else "it does not work"
         return "✗", "bad", f"{ago}: {reason}"

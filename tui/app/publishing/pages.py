@@ -94,17 +94,17 @@ def _safety(file: Known) -> Entry:
     return _line("Delete", words, "good")
 
 
-def _weights_lines(found: Known) -> list[Entry]:
-    words, tone = weights(found)
-    if found.get("problem"):
-        return [_line("Holds", f"{words}: {found['problem']}", tone)]
-    dtypes = found.get("dtypes") or {}
+def _weights_lines(known: Known) -> list[Entry]:
+    words, tone = weights(known)
+    if known.get("problem"):
+        return [_line("Holds", f"{words}: {known['problem']}", tone)]
+    dtypes = known.get("dtypes") or {}
     types = ", ".join(f"{count:,} × {name.lower()}" for name, count in dtypes.items())
     lines = [
         _line("Holds", words),
-        _line("Tensors", f"{found['tensors']:,} with {found['parameters']:,} parameters; {types}"),
+        _line("Tensors", f"{known['tensors']:,} with {known['parameters']:,} parameters; {types}"),
     ]
-    for number, (name, value) in enumerate((found.get("metadata") or {}).items()):
+    for number, (name, value) in enumerate((known.get("metadata") or {}).items()):
         lines.append(_line("Metadata" if not number else "", f"{name} = {value}"))
     return lines
 

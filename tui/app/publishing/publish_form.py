@@ -60,10 +60,10 @@ class PublishForm(FormScreen):
         from tui.client.client import ControlError
 
         try:
-            found = await control.publishing.artifacts(self.model.request.jobs[0].job_id)
+            answers = await control.publishing.artifacts(self.model.request.jobs[0].job_id)
         except ControlError:
             return  # the choices stay few; publishing itself says what is wrong
-        self.model.found = found[0] if found else None
+        self.model.found = answers[0] if answers else None
         self.update()
 
     async def _work(self, control: ControlClient, key: str, value: str) -> None:

@@ -173,24 +173,24 @@ class PublishFormModel(FormModel):
         name = jobs[0].name if len(jobs) == 1 else formatting.plural(len(jobs), "job")
         chosen = self._whats()
         now = next((one for one in chosen if one[0] == self.values["what"]), chosen[0])
-        found = [
+        items = [
             Item("what", "What", "choice", f"{now[1]} of {name}", now[2], chosen, now[0]),
             self._to_item(),
         ]
         if self.values["to"] == OTHER:
             value = self.values["place"]
-            found.append(Item("place", "Place", "text", value, "" if value else _EXAMPLES,
+            items.append(Item("place", "Place", "text", value, "" if value else _EXAMPLES,
                               current=value or "hub:"))  # fmt: skip
         if self.is_hub:
             private, card = self._private, self.values["card"]
-            found.append(Item("private", "Private", "switch",
+            items.append(Item("private", "Private", "switch",
                               "yes" if private == "on" else "no, everybody sees it",
                               "counts when the repository is made", current=private))  # fmt: skip
-            found.append(Item("card", "Model card", "switch",
+            items.append(Item("card", "Model card", "switch",
                               "written from the job's facts" if card == "on" else "none",
                               f"{self._history.audience}an edited one is never replaced unasked"
                               if card == "on" else "", current=card))  # fmt: skip
-        return [*found, Item("publish", "Publish", "do")]
+        return [*items, Item("publish", "Publish", "do")]
 
     def _to_item(self) -> Item:
         records = self._destinations.values()
@@ -216,25 +216,25 @@ class PublishFormModel(FormModel):
         jobs = self.request.jobs
         files, size = sum(job.file_count for job in jobs), sum(job.file_bytes for job in jobs)
         every = f"{formatting.plural(files, 'file')}, {formatting.size(size)}"
-        found = [("all", "everything", every)]
+        choices = [("all", "everything", every)]
         if self.request.file:
-            found.append(("file", self.request.file.rpartition("/")[2], "this file alone"))
+            choices.append(("file", self.request.file.rpartition("/")[2], "this file alone"))
         checkpoints = (self.found or {}).get("checkpoints") or []
         best = next((checkpoint for checkpoint in checkpoints if checkpoint["best"]), None)
         words = "lowest mean loss"
         if best is not None:
             mean = formatting.number(best["smoothed"])
             words = f"{checkpoint_name(best['step'])}: mean loss of {best['window']} steps {mean}"
-        found.append(("best", "the best checkpoint", words))
-        found.append(("final", "the final result", "without its checkpoints"))
-        found += [
+        choices.append(("best", "the best checkpoint", words))
+        choices.append(("final", "the final result", "without its checkpoints"))
+        choices += [
             (str(checkpoint["step"]), checkpoint_name(checkpoint["step"]),
              f"{loss_words(checkpoint)}, {formatting.size(checkpoint['size'])}")
             for checkpoint in reversed(checkpoints) if checkpoint["step"] is not None
         ]  # fmt: skip
-        if self.values["what"] not in [choice[0] for choice in found]:
-            found.append((self.values["what"], f"checkpoint-{self.values['what']}", ""))
-        return tuple(found)
+        if self.values["what"] not in [choice[0] for choice in choices]:
+            choices.append((self.values["what"], f"checkpoint-{self.values['what']}", ""))
+        return tuple(choices)
 
     # -- sending ------------------------------------------------------------------------------
 

@@ -201,10 +201,10 @@ class PublishingState:
             return self.artifacts[job_id]
         if job_id not in self._stored:
             try:
-                found = files_known(self.context.reader, job_id, self.context.outputs)
+                stored = files_known(self.context.reader, job_id, self.context.outputs)
             except StoreError:
                 return {}
-            self._stored[job_id] = found
+            self._stored[job_id] = stored
         return self._stored[job_id]
 
     def on_the_way(self, job_id: str, names: Iterable[str]) -> dict[str, TransferRecord]:
@@ -251,8 +251,8 @@ class PublishingState:
         from tui.client.client import ControlError
 
         try:
-            found = await control.publishing.artifacts(job_id)
-            self.artifacts[job_id] = found[0] if found else {"files": [], "checkpoints": []}
+            answers = await control.publishing.artifacts(job_id)
+            self.artifacts[job_id] = answers[0] if answers else {"files": [], "checkpoints": []}
             self.problems.pop(job_id, None)
         except ControlError as error:
             self.problems[job_id] = f"{error.message} {error.advice}".strip()
@@ -305,12 +305,12 @@ class PublishingState:
         if control is None:
             return
         try:
-            found = await control.cloud.validate_token("huggingface")
+            answer = await control.cloud.validate_token("huggingface")
         except ControlError as error:
             self.hub_token = error.message
             return
-        why = str(found.get("error") or "")
-        self.hub_token = f"as @{username(found)}" if found.get("valid") else why
+        why = str(answer.get("error") or "")
+        self.hub_token = f"as @{username(answer)}" if answer.get("valid") else why
 
     async def _test(self, control: ControlClient, name: str) -> None:
         from tui.client.client import ControlError

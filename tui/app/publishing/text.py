@@ -106,19 +106,19 @@ def warnings(tested: Known) -> str:
     return ", ".join(short) or ("with a warning; enter shows it" if said else "")
 
 
-def weights(found: Known | None) -> tuple[str, str]:
+def weights(known: Known | None) -> tuple[str, str]:
     """Returns what a safetensors file holds, in few letters, and a tone."""
-    if not found:
+    if not known:
         return "", "dim"
-    if found.get("truncated"):
+    if known.get("truncated"):
         return "✗ truncated", "bad"
-    if found.get("problem"):
+    if known.get("problem"):
         return "✗ damaged", "bad"
-    kind = {"lora": "LoRA", "lycoris": "LyCORIS", "full": "full model"}.get(str(found.get("kind")))
+    kind = {"lora": "LoRA", "lycoris": "LyCORIS", "full": "full model"}.get(str(known.get("kind")))
     words = [kind or "tensors"]
-    if found.get("rank"):
-        words.append(f"rank {found['rank']}")
-    words += [main_type(found.get("dtypes") or {})]
+    if known.get("rank"):
+        words.append(f"rank {known['rank']}")
+    words += [main_type(known.get("dtypes") or {})]
     return " ".join(filter(None, words)), "base"
 
 

@@ -114,9 +114,9 @@ class HelpScreen(ModalScreen[None]):
 
     def action_leave(self) -> None:
         """Closes the search, else the help."""
-        found = self.query(Input)
-        if found:
-            found.remove()
+        inputs = self.query(Input)
+        if inputs:
+            inputs.remove()
             self.list.search("")
             self.list.focus()
         else:

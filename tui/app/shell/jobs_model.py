@@ -151,12 +151,12 @@ class JobsModel:
         if not 0 <= index < len(self.ids):
             return None
         job_id = self.ids[index]
-        found = self._rows.get(job_id)
-        if found is None:
+        row = self._rows.get(job_id)
+        if row is None:
             start = max(0, index - _READ_AHEAD)
             self._read(self.ids[start : index + _READ_AHEAD])
-            found = self._rows.get(job_id)
-        return found
+            row = self._rows.get(job_id)
+        return row
 
     def _read(self, ids: Sequence[str]) -> None:
         missing = [job_id for job_id in ids if job_id not in self._rows]

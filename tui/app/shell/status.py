@@ -78,8 +78,8 @@ def username(account: dict[str, Any]) -> str:
 
 
 def _fact(reader: StoreReader, name: str) -> dict[str, Any]:
-    found = reader.fact(name)
-    return found.value if found is not None and isinstance(found.value, dict) else {}
+    fact = reader.fact(name)
+    return fact.value if fact is not None and isinstance(fact.value, dict) else {}
 
 
 def _spending(fact: dict[str, Any], now: datetime) -> str:

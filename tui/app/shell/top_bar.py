@@ -94,10 +94,10 @@ def facts_of(status: AppStatus, colors: Palette) -> list[Fact]:
     What does not work matters most, then money, then who pays it. A sandbox has no account that
     a user could mistake for another, so there it matters least.
     """
-    found: list[Fact] = []
+    facts: list[Fact] = []
 
     def add(rank: int, *words: Piece, short: tuple[Piece, ...] = ()) -> None:
-        found.append(Fact(rank, words, short or words))
+        facts.append(Fact(rank, words, short or words))
 
     if status.sandbox:
         add(0, (" SANDBOX ", colors.sandbox + _reverse()))

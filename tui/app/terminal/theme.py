@@ -144,10 +144,10 @@ class Palette:
 def palette(app: App[Any]) -> Palette:
     """Returns the palette of the app's theme."""
     theme = app.current_theme
-    found = _PALETTES.get(theme.name)
-    if found is None:
-        found = _PALETTES[theme.name] = _make(theme)
-    return found
+    known = _PALETTES.get(theme.name)
+    if known is None:
+        known = _PALETTES[theme.name] = _make(theme)
+    return known
 
 
 def _make(theme: Theme) -> Palette:

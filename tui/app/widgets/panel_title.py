@@ -41,10 +41,10 @@ class PanelTitle(Widget):
             self.size.width - 4
         ):
             parts.pop(0)
-        found: Words = []
+        pieces: Words = []
         for number, words in enumerate(parts):
-            found += [(" ─ " if number else " ", colors.line), (words, colors.dim)]
-        return [*found, (" ─", colors.line)] if found else []
+            pieces += [(" ─ " if number else " ", colors.line), (words, colors.dim)]
+        return [*pieces, (" ─", colors.line)] if pieces else []
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002  one line
         """Returns the edge."""
