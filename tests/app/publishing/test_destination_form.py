@@ -51,7 +51,7 @@ async def test_no_to_session_keys_saves_nothing_at_each_try(world: World) -> Non
             await top(pilot, Confirm)
             await pilot.press("n")
             await top(pilot, FormScreen)
-            assert form.card.values["session"] == "off"
+            assert form.content.values["session"] == "off"
         assert await world.client.publishing.destinations() == []
         await fill_in(form, pilot, "save", "")
         await top(pilot, Confirm)

@@ -69,49 +69,19 @@ class ChangeResult:
     copy: str = ""
 
 
-class Card(ABC):
-    """A card. It holds no widget and no state; what it says comes from its `CloudState`.
+class Form(ABC):
+    """The content of a form: items, and the calls that change them."""
 
-    Attributes:
-        data: the answers behind the card.
-    """
-
-    NAME: ClassVar = ""
     TITLE: ClassVar = ""
-    READS: ClassVar[tuple[str, ...]] = ()
-    """What is read when the screen opens and after each change."""
-    CHECKS: ClassVar[tuple[str, ...]] = ()
-    """What is checked by `c` on this card, and by `v` with all the others."""
-    COLUMN: ClassVar = 0
-
-    def __init__(self, data: CloudState) -> None:
-        self.data = data
 
     @property
     def title(self) -> str:
-        """The title of its form."""
+        """The title of the form."""
         return self.TITLE
 
-    @property
-    def shown(self) -> bool:
-        """Whether the screen shows it."""
-        return True
-
-    def checks(self) -> tuple[str, ...]:
-        """Returns the names that `c` checks now."""
-        return self.CHECKS
-
-    def state(self) -> tuple[str, str]:
-        """Returns a few words for the title, and their tone."""
-        return "", "dim"
-
     @abstractmethod
-    def lines(self, width: int) -> list[Words]:
-        """Returns its lines, each at most `width` cells wide."""
-
     def items(self) -> list[Item]:
         """Returns what can be changed or started."""
-        return []
 
     def question(self, key: str, value: str) -> Question | None:  # noqa: ARG002  for subclasses
         """Returns the question before `apply`; None where nothing is asked."""
@@ -132,6 +102,45 @@ class Card(ABC):
     ) -> tuple[Question, str] | None:
         """After a refusal, returns a question and another item that takes the same value."""
         return None
+
+
+class Card(Form):
+    """A card. It holds no widget and no state; what it says comes from its `CloudState`.
+
+    Args:
+        data: the answers behind the card.
+    """
+
+    NAME: ClassVar = ""
+    READS: ClassVar[tuple[str, ...]] = ()
+    """What is read when the screen opens and after each change."""
+    CHECKS: ClassVar[tuple[str, ...]] = ()
+    """What is checked by `c` on this card, and by `v` with all the others."""
+    COLUMN: ClassVar = 0
+
+    def __init__(self, data: CloudState) -> None:
+        self.data = data
+
+    @property
+    def shown(self) -> bool:
+        """Whether the screen shows it."""
+        return True
+
+    def checks(self) -> tuple[str, ...]:
+        """Returns the names that `c` checks now."""
+        return self.CHECKS
+
+    def state(self) -> tuple[str, str]:
+        """Returns a few words for the title, and their tone."""
+        return "", "dim"
+
+    @abstractmethod
+    def lines(self, width: int) -> list[Words]:
+        """Returns its lines, each at most `width` cells wide."""
+
+    def items(self) -> list[Item]:
+        """Returns what can be changed or started; nothing by default."""
+        return []
 
     def copies(self) -> str:
         """Returns what `y` copies; empty for nothing."""

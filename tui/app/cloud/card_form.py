@@ -1,4 +1,4 @@
-"""The form of a card over the screen: each line is changed by itself and takes effect at once."""
+"""Forms over the screen; on that of a card each line takes effect at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tui.app.cloud.card import Card, ChangeResult, Item, Question
+from tui.app.cloud.card import Card, ChangeResult, Form, Item, Question
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.panel_title import PanelTitle
@@ -22,34 +22,36 @@ from tui.app.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext
-    from tui.client.client import ControlClient
+    from tui.client.client import ControlClient, ControlError
 
 _LABEL: Final = 16
 _LONGEST: Final = 8192
 
 
-class CardForm(ModalScreen[None]):
-    """Lists the items of a card and changes the one that is chosen.
+class FormDialog(ModalScreen[None]):
+    """Lists the items of a form and changes the one that is chosen.
 
     Args:
-        card: the card whose items are changed.
+        content: the items, and the calls that change them.
         start: the item that the cursor begins on.
         typing: the line to type its value in is open at once.
     """
 
+    SCOPED_CSS = False  # a scope would name the subclass, the rules name this class
     CSS = """
-    CardForm { align: center middle; background: transparent; }
-    CardForm > Vertical { width: 84; max-width: 98%; height: auto; max-height: 94%;
+    FormDialog { align: center middle; background: transparent; }
+    FormDialog > Vertical { width: 84; max-width: 98%; height: auto; max-height: 94%;
                           background: $surface; }
-    CardForm PanelFoot { height: 1; }
-    CardForm #say { height: auto; max-height: 5; padding: 0 2; color: $dim;
+    FormDialog PanelFoot { height: 1; }
+    FormDialog #say { height: auto; max-height: 5; padding: 0 2; color: $dim;
                     border-left: solid $border; border-right: solid $border; }
-    CardForm #say.-bad { color: $error; }
-    CardForm #typing { height: 1; padding: 0 2; background: $panel; display: none;
+    FormDialog #say.-bad { color: $error; }
+    FormDialog #typing { height: 1; padding: 0 2; background: $panel; display: none;
                        border: none; border-left: solid $border; border-right: solid $border; }
-    CardForm #typing.-open { display: block; }
-    CardForm #typing Static { width: auto; color: $primary; padding: 0 1 0 0; background: $panel; }
-    CardForm Input { width: 1fr; height: 1; padding: 0; background: $panel; border: none; }
+    FormDialog #typing.-open { display: block; }
+    FormDialog #typing Static { width: auto; color: $primary; padding: 0 1 0 0;
+                                background: $panel; }
+    FormDialog Input { width: 1fr; height: 1; padding: 0; background: $panel; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "back"),
@@ -57,17 +59,16 @@ class CardForm(ModalScreen[None]):
         Binding("enter,l,right,space", "choose", "change"),
     ]
 
-    def __init__(self, card: Card, start: str = "", *, typing: bool = False) -> None:
+    def __init__(self, content: Form, start: str = "", *, typing: bool = False) -> None:
         super().__init__()
-        self.card = card
+        self.content = content
         self.problems: dict[str, str] = {}
-        self._items: list[Item] = card.items()
+        self._items: list[Item] = content.items()
         self._start = start
         self._typing = typing
         self._asked: Item | None = None
         self._working = ""
         self._said = ""
-        self._instead: dict[str, str] = {}
 
     @property
     def context(self) -> AppContext:
@@ -105,13 +106,13 @@ class CardForm(ModalScreen[None]):
     def update(self) -> None:
         """Shows the items again; the cursor stays on its item."""
         here = self.item
-        self._items = self.card.items()
+        self._items = self.content.items()
         self.list.set([self._entry(item) for item in self._items])
         self.list.styles.height = max(1, min(len(self._items), self.app.size.height - 8))
         keys = [item.key for item in self._items]
         if here is not None and here.key in keys:
             self.list.move_to(keys.index(here.key), tell=False)
-        self.form_title.set((self.card.title,), ("enter change", "esc back"))
+        self.form_title.set((self.content.title,), ("enter change", "esc back"))
         self._explain()
 
     def _entry(self, item: Item) -> Entry:
@@ -200,7 +201,7 @@ class CardForm(ModalScreen[None]):
         self.list.focus()
 
     def _ask(self, item: Item, value: str) -> None:
-        self._confirmed(self.card.question(item.key, value), item.key, value)
+        self._confirmed(self.content.question(item.key, value), item.key, value)
 
     def _confirmed(self, question: Question | None, key: str, value: str) -> None:
         if question is None:
@@ -228,47 +229,27 @@ class CardForm(ModalScreen[None]):
         from tui.client.client import ControlError
 
         try:
-            said = await self.card.apply(control, key, value)
+            result = await self.content.apply(control, key, value)
         except ControlError as error:
             self._working = ""
-            other = self.card.other_way(key, error)
-            fields = error.details.get("fields")
-            words = ""
-            if isinstance(fields, dict) and fields:
-                words = self._at_field(key, {str(name): str(one) for name, one in fields.items()})
-            self._failed(key, words or f"{error.message} {error.advice}".strip())
-            if other is not None:
-                self._instead[other[1]] = key
-                self._confirmed(other[0], other[1], value)
-            elif words:
-                self._again(key, value)
-            return
-        self._working = ""
-        for solved in (key, self._instead.pop(key, key)):
-            self.problems.pop(solved, None)
-        self._tell(said)
-        self.context.reload_settings()
-        self.card.data.load(self.card.READS)
+            self._refused(key, value, error)
+        else:
+            self._working = ""
+            self._applied(key, result)
+
+    def _applied(self, key: str, result: ChangeResult) -> None:  # noqa: ARG002  for subclasses
+        """Shows the outcome of a change."""
+        self._tell(result)
         self.update()
 
-    def _at_field(self, key: str, fields: dict[str, str]) -> str:
-        """Returns what is wrong with this item, or with another one that it changes as well."""
-        if key in fields:
-            return fields[key]
-        name, words = next(iter(fields.items()))
-        labels = {item.key: item.label.strip() for item in self._items}
-        return f"{labels[name]}: {words}" if name in labels else words
+    def _refused(self, key: str, value: str, error: ControlError) -> None:  # noqa: ARG002  for subclasses
+        """Shows why the engine refused a change."""
+        self._failed(key, f"{error.message} {error.advice}".strip())
 
     def _failed(self, key: str, words: str) -> None:
         self.problems[key] = words
         self._said = ""
         self.update()
-
-    def _again(self, key: str, value: str) -> None:
-        """Opens a refused text again to be corrected; a secret has to be typed anew."""
-        item = next((item for item in self._items if item.key == key), None)
-        if item is not None and item.kind == "text":
-            self._type(item, value)
 
     def _tell(self, said: ChangeResult) -> None:
         self._said = said.text
@@ -291,3 +272,53 @@ class CardForm(ModalScreen[None]):
     def action_close(self) -> None:
         """Closes the form."""
         self.dismiss()
+
+
+class CardForm(FormDialog):
+    """The form of a card: each change takes effect at once.
+
+    Args:
+        card: the card whose items are changed.
+        start: the item that the cursor begins on.
+        typing: whether the line to type its value in is open at once.
+    """
+
+    def __init__(self, card: Card, start: str = "", *, typing: bool = False) -> None:
+        super().__init__(card, start, typing=typing)
+        self.card = card
+        self._instead: dict[str, str] = {}  # items that were tried first, by the other way
+
+    def _applied(self, key: str, result: ChangeResult) -> None:
+        for solved in (key, self._instead.pop(key, key)):
+            self.problems.pop(solved, None)
+        self._tell(result)
+        self.context.reload_settings()
+        self.card.data.load(self.card.READS)
+        self.update()
+
+    def _refused(self, key: str, value: str, error: ControlError) -> None:
+        other = self.card.other_way(key, error)
+        fields = error.details.get("fields")
+        message = ""
+        if isinstance(fields, dict) and fields:
+            message = self._at_field(key, {str(name): str(text) for name, text in fields.items()})
+        self._failed(key, message or f"{error.message} {error.advice}".strip())
+        if other is not None:
+            self._instead[other[1]] = key
+            self._confirmed(other[0], other[1], value)
+        elif message:
+            self._again(key, value)
+
+    def _at_field(self, key: str, fields: dict[str, str]) -> str:
+        """Returns what is wrong with this item, or with another one that it changes as well."""
+        if key in fields:
+            return fields[key]
+        name, message = next(iter(fields.items()))
+        labels = {item.key: item.label.strip() for item in self._items}
+        return f"{labels[name]}: {message}" if name in labels else message
+
+    def _again(self, key: str, value: str) -> None:
+        """Opens a refused text again to be corrected; a secret has to be typed anew."""
+        item = next((item for item in self._items if item.key == key), None)
+        if item is not None and item.kind == "text":
+            self._type(item, value)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from tui.app.cloud.card import Card, ChangeResult, Item, Question
-from tui.app.cloud.card_form import CardForm
-from tui.app.cloud.text import Words
+from tui.app.cloud.card import ChangeResult, Form, Item, Question
+from tui.app.cloud.card_form import FormDialog
 from tui.app.widgets.confirm import Confirm
 from tui.base import formatting
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from tui.client.client import ControlClient, ControlError
 
 
-class FormModel(Card):
+class FormModel(Form):
     """The values of a form before they are sent.
 
     Attributes:
@@ -31,10 +30,6 @@ class FormModel(Card):
         self.context = context
         self.values: dict[str, str] = {}
 
-    def lines(self, width: int) -> list[Words]:  # noqa: ARG002  it is only ever a form
-        """Returns nothing: a form is no card on a screen."""
-        return []
-
     def put(self, key: str, value: str) -> None:
         """Takes a value."""
         self.values[key] = value.strip()
@@ -48,7 +43,7 @@ class FormModel(Card):
         return field
 
 
-class FormScreen(CardForm):
+class FormScreen(FormDialog):
     """Shows a form; an error stands at its line, and the cursor goes there.
 
     Args:
@@ -56,11 +51,9 @@ class FormScreen(CardForm):
         start: the item that the cursor begins on.
     """
 
-    SCOPED_CSS = False  # the rules are those of the class below, and name it
-    card: FormModel
-
     def __init__(self, model: FormModel, start: str = "") -> None:
         super().__init__(model, start)
+        self._model = model
 
     def _type(self, item: Item, value: str | None = None) -> None:
         super()._type(item, value)
@@ -68,45 +61,33 @@ class FormScreen(CardForm):
             self.input.placeholder = item.note
 
     def _start_work(self, key: str, value: str) -> None:
-        if key == self.card.SENDS:
-            wrong = self.card.wrong_now()
+        if key == self._model.SENDS:
+            wrong = self._model.wrong_now()
             if wrong:
                 self._refuse(wrong)
             else:
                 super()._start_work(key, value)
             return
-        self.card.put(key, value)
+        self._model.put(key, value)
         self.problems.pop(key, None)
         self._said = ""
         self.update()
 
-    async def _work(self, control: ControlClient, key: str, value: str) -> None:
-        from tui.client.client import ControlError
-
-        try:
-            said = await self.card.apply(control, key, value)
-        except ControlError as error:
-            self._working = ""
-            self._refused(key, error)
-            return
-        self._working = ""
-        self._sent(said)
-
-    def _sent(self, said: ChangeResult) -> None:
+    def _applied(self, key: str, result: ChangeResult) -> None:  # noqa: ARG002  all is sent together
         if self.is_current:
             self.dismiss()
-        if said.text:
-            self.context.tell(said.text, "", said.level)
+        if result.text:
+            self.context.tell(result.text, "", result.level)
 
-    def _refused(self, key: str, error: ControlError) -> None:
+    def _refused(self, key: str, value: str, error: ControlError) -> None:  # noqa: ARG002  as above
         fields = error.details.get("fields")
         words = f"{error.message} {error.advice}".strip()
         if isinstance(fields, dict) and fields:
-            wrong = {self.card.item_of(str(name)): str(said) for name, said in fields.items()}
+            wrong = {self._model.item_of(str(name)): str(said) for name, said in fields.items()}
             self._refuse({name: _with(said, error.advice) for name, said in wrong.items()})
         else:
             self._failed(key, words)
-        other = self.card.other_way(key, error)
+        other = self._model.other_way(key, error)
         if other is not None:
             self._ask_other(*other, key)
 
@@ -115,7 +96,7 @@ class FormScreen(CardForm):
 
         def answered(agreed: bool | None) -> None:
             if agreed:
-                self.card.put(item, "on")
+                self._model.put(item, "on")
                 self._start_work(key, "")
 
         confirm = Confirm(question.text, question.details, yes=question.yes)
@@ -129,7 +110,7 @@ class FormScreen(CardForm):
         keys = [item.key for item in self._items]
         places = sorted(keys.index(key) for key in wrong if key in keys)
         if not places:
-            self._failed(self.card.SENDS, " ".join(wrong.values()))
+            self._failed(self._model.SENDS, " ".join(wrong.values()))
             return
         self.list.move_to(places[0], tell=False)
         self._explain()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tui.app.publishing.form import FormScreen
 from tui.app.publishing.publish_form_model import PublishFormModel, PublishHistory, PublishRequest
@@ -42,12 +42,8 @@ class PublishForm(FormScreen):
 
     def __init__(self, model: PublishFormModel) -> None:
         super().__init__(model, "publish" if model.target else "to")
+        self.model = model
         self._offline_is_fine = False
-
-    @property
-    def model(self) -> PublishFormModel:
-        """The values of the form."""
-        return cast("PublishFormModel", self.card)
 
     def on_mount(self) -> None:
         """Reads the job's checkpoints; they become choices when the answer comes."""
@@ -73,7 +69,7 @@ class PublishForm(FormScreen):
             ahead = await self.model.look_ahead(control)
         except ControlError as error:
             self._working = ""
-            self._refused(key, error)
+            self._refused(key, value, error)
             return
         if self._must_ask(ahead):
             self._working = ""
