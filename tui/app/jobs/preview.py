@@ -68,7 +68,6 @@ class JobPreview(Vertical):
         super().__init__(id="preview")
         self.context = context
         self._chart: MetricChart | None = None
-        self._job_id: str | None = None
         self.display = False
 
     def compose(self) -> ComposeResult:
