@@ -60,7 +60,7 @@ def test_it_runs_from_the_wheel_alone(installed: Path) -> None:
 def test_styles_and_the_example_come_along(installed: Path) -> None:
     python = str(installed / "env/bin/python")
     code = (
-        "from tui.app.terminal.theme import style_folder; print(*sorted(style_folder().glob('*')))"
+        "from tui.app.terminal.styles import style_folder; print(*sorted(style_folder().glob('*')))"
     )
     found = {Path(name).name for name in run(installed, python, "-c", code).split()}
     assert found == {path.name for path in (CHECKOUT / "styles").iterdir()}

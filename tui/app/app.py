@@ -30,8 +30,9 @@ from tui.app.shell.saved_view import SavedView, load_view, save_view
 from tui.app.shell.status import AppStatus, read_status
 from tui.app.terminal import first_frame
 from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
+from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
-from tui.app.terminal.theme import THEMES, AsciiFilter, style_sheet
+from tui.app.terminal.theme import THEMES, AsciiFilter
 from tui.base.clock import utc_now
 from tui.settings import Home, Settings, SettingsError, load_settings
 from tui.store.reader import StoreReader

@@ -27,7 +27,7 @@ from tui.app.keys.actions import CLOUD, MOVE, Action
 from tui.app.keys.keymap import DoublePress
 from tui.app.shell.messages import EngineState
 from tui.app.shell.screen import AppScreen
-from tui.app.terminal.theme import style_sheet
+from tui.app.terminal.styles import style_sheet
 
 if TYPE_CHECKING:
     from tui.app.cloud.card_form import CardForm

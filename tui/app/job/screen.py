@@ -20,7 +20,7 @@ from tui.app.keys.actions import APP, CHART, JOB, LOG, MOVE, Action
 from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.control import desktop_opener, show_folder
-from tui.app.terminal.theme import style_sheet
+from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList

@@ -20,7 +20,7 @@ from tui.app.new_job.form_list import FormList
 from tui.app.new_job.submission import DraftSubmission, state_words, why_not
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
-from tui.app.terminal.theme import style_sheet
+from tui.app.terminal.styles import style_sheet
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
 from tui.app.widgets.piece_list import Entry, PieceList, entry

@@ -15,8 +15,9 @@ from textual.widgets import Input
 from tui.app.keys.actions import APP, GROUP_TITLES, Action
 from tui.app.keys.keymap import shown
 from tui.app.shell.screen import AppScreen
+from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import fit
-from tui.app.terminal.theme import Palette, style_sheet
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import Piece, VirtualList
 

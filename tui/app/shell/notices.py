@@ -10,7 +10,8 @@ from textual.binding import Binding
 from textual.screen import ModalScreen
 
 from tui.app.shell.messages import Notice
-from tui.app.terminal.theme import Palette, style_sheet
+from tui.app.terminal.styles import style_sheet
+from tui.app.terminal.theme import Palette
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting

@@ -11,7 +11,7 @@ from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from tui.app.keys.actions import Action
 from tui.app.keys.keymap import shown
 from tui.app.shell.screen import AppScreen
-from tui.app.terminal.theme import style_sheet
+from tui.app.terminal.styles import style_sheet
 
 
 class ActionPalette(CommandPalette):

@@ -1,4 +1,4 @@
-"""Themes: dark, light, and the terminal's own colours; the style sheets.
+"""Themes: dark, light, and the terminal's own colours.
 
 Colour never carries meaning alone: each state also has a glyph and a word. Widgets that draw their
 own lines take styles from `Palette`; the rest uses the same theme through the style sheets.
@@ -7,7 +7,6 @@ own lines take styles from `Palette`; the rest uses the same theme through the s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.segment import Segment
@@ -109,7 +108,6 @@ TERMINAL: Final = Theme(
 )
 THEMES: Final = (DARK, LIGHT, TERMINAL)
 _PALETTES: dict[str, Palette] = {}
-_PACKAGE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,22 +225,3 @@ class AsciiFilter(LineFilter):
             )
             for char in text
         )
-
-
-def style_folder() -> Path:
-    """Returns the folder of the `.tcss` files.
-
-    Raises:
-        FileNotFoundError: the installation is incomplete.
-    """
-    for folder in (_PACKAGE / "styles", _PACKAGE.parent / "styles"):
-        if (folder / "shared.tcss").is_file():
-            return folder
-    raise FileNotFoundError(
-        f"no style sheets beside {_PACKAGE}; install simpletuner-tui again, it is incomplete"
-    )
-
-
-def style_sheet(name: str) -> str:
-    """Returns the path of a style sheet: `jobs` for `jobs.tcss`."""
-    return str(style_folder() / f"{name}.tcss")

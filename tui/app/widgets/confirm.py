@@ -14,8 +14,9 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Static
 
+from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain, strip_of, wrap
-from tui.app.terminal.theme import Palette, palette, style_sheet
+from tui.app.terminal.theme import Palette, palette
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 _LEAST = 64
