@@ -50,7 +50,7 @@ async def test_cards_show_facts_and_answers(world: World) -> None:
         assert "all systems operational" in network
         assert "not verified" in said(screen, "delivery")
         assert "to do" in said(screen, "setup")
-        assert world.sandbox.token not in text_of(pilot.app)  # type: ignore[arg-type]
+        assert world.sandbox.token not in text_of(pilot.app)
 
 
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 60)])

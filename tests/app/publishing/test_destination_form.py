@@ -22,6 +22,7 @@ from tests.engine.conftest import project  # noqa: F401  a fixture
 from tests.engine.transfers.test_queue import a_job
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tui.app.publishing.destination_form import DestinationFormModel
 from tui.app.publishing.form import FormScreen
 from tui.app.publishing.publish_form import PublishForm
 from tui.app.publishing.screen import PublishingScreen
@@ -51,6 +52,7 @@ async def test_no_to_session_keys_saves_nothing_at_each_try(world: World) -> Non
             await top(pilot, Confirm)
             await pilot.press("n")
             await top(pilot, FormScreen)
+            assert isinstance(form.content, DestinationFormModel)
             assert form.content.values["session"] == "off"
         assert await world.client.publishing.destinations() == []
         await fill_in(form, pilot, "save", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tui.app.publishing.speed import TransferProgress, sums, time_left
-from tui.engine.transfers.transfer_progress import TransferProgress
+from tui.engine.transfers.transfer_progress import TransferProgress as EngineProgress
 
 MIB = 1 << 20
 
@@ -23,7 +23,7 @@ class Clock:
 async def test_a_shown_speed_never_exceeds_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, control = Clock(monkeypatch), TransferProgress(lambda: None)
+    clock, control = Clock(monkeypatch), EngineProgress(lambda: None)
     control.total = 100 * MIB
     control.settle(0, 0)
     control.settle(1, 5 * MIB)  # it was there already
@@ -40,7 +40,7 @@ async def test_a_shown_speed_never_exceeds_the_limit(
 async def test_bytes_of_a_server_side_copy_do_not_count_as_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, control = Clock(monkeypatch), TransferProgress(lambda: None)
+    clock, control = Clock(monkeypatch), EngineProgress(lambda: None)
     for number in range(10):
         control.settle(number, MIB)
         clock.now += 1

@@ -139,7 +139,7 @@ async def test_hostile_file_names_cannot_disturb_the_screen(desk: Desk, host: Sh
         job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"
     )
     desk.engine.recorder.writer.fetches.put([hostile])
-    async with app_on(desk, shelf) as (app, pilot):
+    async with app_on(desk, host) as (app, pilot):
         await pilot.press("3")
         await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen), LONG)
         await wait_for(pilot, lambda: "b.bin" in text_of(app), LONG)

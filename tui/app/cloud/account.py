@@ -51,7 +51,7 @@ class AccountCard(Card):
         data = self.data
         sandbox = (("  SANDBOX", "sandbox"),) if data.sandbox else ()
         lines = [row("API", data.base, "base", *sandbox)]
-        if data.app.settings.network.send_secrets_unencrypted:
+        if data.context.settings.network.send_secrets_unencrypted:
             text = ("✗ NOT ENCRYPTED: tokens and keys go to http:// addresses of other machines, "
                     "as network.send_secrets_unencrypted says.")  # fmt: skip
             lines += wrapped(text, "bad", width, indent=LABEL)

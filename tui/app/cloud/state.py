@@ -40,7 +40,7 @@ class CloudState:
     """The answers behind the cards, by name.
 
     Attributes:
-        app: settings, store and clock.
+        context: settings, store and clock.
         known: the newest answer by name.
         busy: names that are being asked for now.
         failed: why the last try had no answer.

@@ -54,9 +54,9 @@ def head(
     tone = _TONES.get(job.status, "accent")
     if formatting.in_doubt(job.status, job.stage):
         tone = "warn"
-    found = [(formatting.ended(job.status, job.stage), tone)]
+    pieces = [(formatting.ended(job.status, job.stage), tone)]
     if unheard is not None and job.status.is_active:
-        found.append((formatting.unheard(unheard.why, unheard.since), "warn"))
+        pieces.append((formatting.unheard(unheard.why, unheard.since), "warn"))
     if upload is not None and job.status in (JobStatus.PENDING, JobStatus.UPLOADING):
         pieces.append((upload_words(upload), "base"))
     elif job.status is JobStatus.QUEUED and job.queued_at is not None:
@@ -68,7 +68,7 @@ def head(
     if delivered.get("state") in _DELIVERED:
         words, tone = _DELIVERED[delivered["state"]]
         missing = ", ".join(map(str, delivered.get("missing") or ()))
-        found.append((f"{words} · {plain(missing)} missing" if missing else words, tone))
+        pieces.append((f"{words} · {plain(missing)} missing" if missing else words, tone))
     if job.step is not None and job.total_steps:
         words = f"Step {job.step:,} of {job.total_steps:,}"
         pieces.append((f"{words} · {formatting.percent(job.percent)}".rstrip(" ·"), "strong"))

@@ -16,7 +16,7 @@ from tui.app.terminal.theme import Palette
 from tui.app.widgets.piece_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
-from tui.store.file_names import shared_folder
+from tui.store.records import shared_folder
 
 _SIZE: Final = 9
 WITH_RESULTS: Final = "results>0"

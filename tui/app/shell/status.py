@@ -114,12 +114,12 @@ def _api(account: dict[str, Any], engine: EngineState) -> Indicator:
     return Indicator("bad", "api")
 
 
-def _unheard(marks: Mapping[str, LostContact]) -> Light | None:
+def _unheard(marks: Mapping[str, LostContact]) -> Indicator | None:
     """The job that was not heard from for the longest; None while all are followed."""
     mark = min(marks.values(), key=lambda one: one.since, default=None)
     if mark is None:
         return None
-    return Light(
+    return Indicator(
         "bad",
         formatting.unheard(mark.why, mark.since),
         f"{mark.why} since {formatting.clock(mark.since)}",

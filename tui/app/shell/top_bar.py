@@ -114,7 +114,7 @@ def facts_of(status: AppStatus, colors: Palette) -> list[Fact]:
             short = (sign, (light.short or light.words, colors.dim))
             rank = _BROKEN if light.state == "bad" else usual
             add(rank, sign, (light.words, colors.dim), short=short)
-    return found
+    return facts
 
 
 def fitting(facts: list[Fact], room: int, colors: Palette) -> list[Piece]:
