@@ -15,7 +15,7 @@ from tui.cli.output import forgive_streams
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "app": ("tui.cli.open_app", "open_app"),
-    "demo": ("tui.cli.open_app", "demo"),
+    "demo": ("tui.cli.demo", "demo"),
     "sandbox": ("tui.cli.sandbox_command", "sandbox"),
     "engine": ("tui.cli.serve_commands", "engine"),
     "check": ("tui.cli.submit_commands", "check"),

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.app.terminal import first_frame
 from tui.cli import exit_codes
 from tui.cli.output import tell
-from tui.cli.stage import Stage
 from tui.settings import Home, load_settings
 
 if TYPE_CHECKING:
@@ -54,28 +50,3 @@ def has_screen() -> bool:
         tell("  Use the commands instead: simpletuner-tui --help")
         return False
     return True
-
-
-def demo(_options: argparse.Namespace) -> int:
-    """The app on a sandbox of its own; nothing it does leaves this machine."""
-    if not has_screen():
-        return exit_codes.USAGE
-    root = Path(tempfile.mkdtemp(prefix="simpletuner-demo-"))
-    stage = Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
-    stage.build()
-    from tui.app.app import run
-
-    try:
-        return run(stage.home, stage.settings(), attach=stage.open, sandbox=True)
-    finally:
-        stage.close()
-        _leave(root)
-
-
-def _leave(root: Path) -> None:
-    """Keep what was delivered, and say where; otherwise leave nothing behind."""
-    outputs = root / "cloud_outputs"
-    if any(path.suffix == ".safetensors" for path in outputs.rglob("*")):
-        tell(f"The demo's files are in {outputs}; to remove them: rm -r {root}")
-    else:
-        shutil.rmtree(root, ignore_errors=True)
