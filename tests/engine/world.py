@@ -14,6 +14,7 @@ from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.engine.engine import Engine
+from tui.engine.http_api.app import public_api
 from tui.engine.process.socket_server import serve_control, shut_down
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
@@ -49,7 +50,7 @@ async def running_engine(
 ) -> AsyncIterator[tuple[Engine, ControlClient]]:
     """An engine in this process that answers on its socket; closed as the real one closes."""
     engine = Engine(home, settings or quick_settings())
-    await engine.start()
+    await engine.start([public_api(engine)])
     runner = await serve_control(engine, home.socket)
     try:
         yield engine, ControlClient(home.socket)

@@ -11,8 +11,14 @@ from tui.api.base import SpendingAction, SpendingPeriod, Timestamp, TypedDict
 
 TokenSource: TypeAlias = Literal["environment", "keyring", "session"]
 """Where the token in use is from: a window's environment, the keyring, or for this session only."""
-TokenReason: TypeAlias = Literal["none", "rejected", "forbidden", "rate_limited", "unreachable"]
-"""Why a token is not valid; the last two say nothing about the token."""
+TokenReason: TypeAlias = Literal[
+    "none", "unencrypted", "rejected", "forbidden", "rate_limited", "unreachable"
+]  # fmt: skip
+"""Why a token is not valid.
+
+`unencrypted` keeps a token back from an address that is not encrypted; the last two say nothing
+about the token.
+"""
 
 
 class ProviderProfile(TypedDict):

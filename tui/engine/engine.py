@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +22,17 @@ from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.credentials.takeover import Takeover
+from tui.engine.credentials.token_service import TokenService
+from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.confirm_delivery import DeliveryConfirmation
 from tui.engine.delivery.hub_repositories import HubRepositories
+from tui.engine.delivery.local import LocalDelivery
 from tui.engine.delivery.resolve import JobDelivery
 from tui.engine.delivery.result import DeliveryResult
-from tui.engine.http_api.cloud import CloudRoutes
-from tui.engine.http_api.settings import SettingsRoutes
-from tui.engine.http_api.transfers import TransferRoutes
+from tui.engine.delivery.s3 import S3Delivery
+from tui.engine.diagnostics.network_check import NetworkCheck
+from tui.engine.diagnostics.onboarding import OnboardingService
+from tui.engine.diagnostics.status_page import StatusPage
 from tui.engine.listener.service import ListenerService
 from tui.engine.listener.webhook_events import WebhookEvents
 from tui.engine.listener.webhook_probes import WebhookProbes
@@ -44,9 +48,12 @@ from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.submit import Submitter
+from tui.engine.submission.version_service import VersionService
 from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.transfers.service import TransferService
+from tui.listener.app import Part
 from tui.settings import Home, Settings
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery
@@ -124,11 +131,9 @@ class Engine:
             bus=self.bus,
             hooks=hooks,
         )
-        self.settings_desk = SettingsRoutes(home, self.live, self.listening)
         self.catalog = ModelCatalog(self.clients, self._writer, self.bus, self.live)
-        self.publishing = TransferRoutes(
+        self.transfers = TransferService(
             clients=self.clients,
-            default_base=lambda: self.api_base,
             home=home,
             bus=self.bus,
             live=self.live,
@@ -142,7 +147,7 @@ class Engine:
         self.job_delivery = JobDelivery(
             clients=self.clients,
             listening=self.listening,
-            places=self.publishing.places,
+            places=self.transfers.places,
             lookup=self.hub_lookup,
         )
         self.preparer = Preparer(
@@ -159,7 +164,7 @@ class Engine:
             now=utc_now,
             outputs=self._outputs,
             places=ResultLocations(
-                self.clients, self.live, self._writer.transfers, lambda: self.publishing.places
+                self.clients, self.live, self._writer.transfers, lambda: self.transfers.places
             ),
             reader=self.reader,
         )
@@ -197,7 +202,7 @@ class Engine:
             clients=self.clients,
             bus=self.bus,
             live=self.live,
-            places=self.publishing.places,
+            places=self.transfers.places,
             reader=self.reader,
             log_file=home.log_file,
             tasks=self._tasks,
@@ -234,33 +239,36 @@ class Engine:
             tasks=self._tasks,
             remembered_owner=self.account.remembered_owner,
         )
-        self.cloud = CloudRoutes(
-            catalog=self.catalog,
-            clients=self.clients,
-            default_base=lambda: self.api_base,
-            home=home,
+        self.tokens = TokenService(
+            self.clients, self.live, self._writer, self.bus, self.account.validate
+        )
+        self.versions = VersionService(self.clients, self.catalog, self.live)
+        self.network = NetworkCheck(
+            self.clients, self.live, self._writer, self.bus, self._proxy_password
+        )
+        self.status_page = StatusPage(self.live, self._writer, self.bus)
+        self.delivery_check = DeliveryCheck(
             bus=self.bus,
-            keys=self.keys,
-            listening=self.listening,
+            local=LocalDelivery(self.listening, self.keys, self.live),
+            s3=S3Delivery(self.transfers.places),
             live=self.live,
             config_roots=self.preparer.config_roots,
-            places=self.publishing.places,
-            proxy_password=self._proxy_password,
-            reader=self.reader,
-            spending=self.spending,
-            validate=self.account.validate,
+            tokens=self.tokens,
             writer=self._writer,
         )
+        self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
 
     # -- life ---------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Listen, and take up every job where it was left."""
-        self._outputs.mkdir(parents=True, exist_ok=True)
-        from tui.engine.http_api.app import public_api  # it is made of this engine's calls
+    async def start(self, parts: Sequence[Part] = ()) -> None:
+        """Listen, and take up every job where it was left.
 
+        Args:
+            parts: what the listener serves besides deliveries and webhooks.
+        """
+        self._outputs.mkdir(parents=True, exist_ok=True)
         await self._proxy_password.recall()
-        await self.listening.start([public_api(self)])
+        await self.listening.start(parts)
         self._take_up()
         self._spending_watch.start()
         self._settings_watch.start()
@@ -276,7 +284,7 @@ class Engine:
             ended.setdefault(job_id, self._writer.job(job_id))
         for job in ended.values():
             self.jobs.job_ended(job)
-        self.publishing.start()
+        self.transfers.start()
         self.arrivals.take_up()
 
     def _job_ended(self, job: JobRecord) -> None:
@@ -309,7 +317,7 @@ class Engine:
 
     def idle_seconds(self) -> float:
         """For how long nothing has needed the engine: no call, no job, no task, no keys."""
-        if self._calls or self._tasks.running or self.publishing.places.must_hold_keys():
+        if self._calls or self._tasks.running or self.transfers.places.must_hold_keys():
             self._needed_at = time.monotonic()
         return time.monotonic() - self._needed_at
 
@@ -317,7 +325,7 @@ class Engine:
         """Stop everything; what was under way is taken up at the next start."""
         await self._settings_watch.aclose()
         await self._spending_watch.aclose()
-        await self.publishing.queue.aclose()
+        await self.transfers.queue.aclose()
         await self._tasks.aclose()
         await self.listening.aclose()
         await self.clients.aclose()
@@ -356,7 +364,7 @@ class Engine:
     async def _prove_delivery(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
     ) -> DeliveryResult:
-        return await self.cloud.delivery.for_job(api_base, delivery, config, submit=submit)
+        return await self.delivery_check.for_job(api_base, delivery, config, submit=submit)
 
     def _is_busy(self, api_base: str) -> bool:
         """Whether a job or a transfer of an API base is under way."""

@@ -253,7 +253,7 @@ async def test_a_bucket_is_written_to_read_and_cleaned(world: World) -> None:
 
 async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World) -> None:
     await bucket(world)
-    check = world.engine.cloud.delivery._s3
+    check = world.engine.delivery_check._s3
     from tui.simpletuner.request.delivery import Delivery
 
     proof = await check.prove("https://api.replicate.com/v1", Delivery("s3"))
@@ -266,7 +266,7 @@ async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World
 
 async def test_a_form_does_not_send_a_file_for_every_key(world: World) -> None:
     tries = 0
-    local = world.engine.cloud.delivery._local
+    local = world.engine.delivery_check._local
     prove = local.prove
 
     async def counted(api_base: str) -> Any:

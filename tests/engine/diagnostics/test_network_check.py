@@ -197,8 +197,7 @@ async def test_the_card_shows_every_endpoint(world: World) -> None:
     assert all(row["ok"] for row in found["endpoints"]), found
     assert found["tls_verified"] is True
     names = [
-        place.shown
-        for place in world.engine.cloud.network.endpoints("https://api.replicate.com/v1")
+        place.shown for place in world.engine.network.endpoints("https://api.replicate.com/v1")
     ]
     assert names == [
         "api.replicate.com", "*.replicate.delivery", "replicate.com", "www.replicatestatus.com",

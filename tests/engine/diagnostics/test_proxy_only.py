@@ -298,7 +298,7 @@ async def test_no_client_waits_longer_than_the_limit(home: Home, tmp_path: Path)
 
 
 def _kept(there: Behind, where: str) -> bool:
-    return bool(there.engine.cloud.network.ways()["proxy"]["password"] == where)
+    return bool(there.engine.network.ways()["proxy"]["password"] == where)
 
 
 async def test_the_password_lives_in_the_keyring_and_comes_back_with_the_engine(
@@ -331,8 +331,8 @@ async def test_without_a_keyring_the_password_is_for_the_session(
 ) -> None:
     async with behind(home, tmp_path) as there:
         await there.client.cloud.set_network(proxy=f"http://{LOGIN}@127.0.0.1:9")
-        await eventually(lambda: there.engine.cloud.network.ways()["proxy"]["problem"])
-        way = there.engine.cloud.network.ways()["proxy"]
+        await eventually(lambda: there.engine.network.ways()["proxy"]["problem"])
+        way = there.engine.network.ways()["proxy"]
         assert way["password"] == "session"
         assert "keyring" in way["problem"]
         assert_clean([repr(way), home.settings_file.read_text()])

@@ -13,7 +13,7 @@ from tests.api.shapes import misfits
 from tui.api import errors, jobs, paths, spending, submission
 from tui.base.errors import RefusedError
 from tui.engine.http_api.failures import answered
-from tui.engine.http_api.operation import Answered, Call, operation, stream
+from tui.engine.http_api.operation import Answered, Call, Operations
 
 BASE = "https://api.example/v1"
 
@@ -43,7 +43,7 @@ async def _submit(
     return Answered(job, 200)
 
 
-async def _figures(_request: web.Request) -> web.Response:
+async def _figures(_call: Call[None, None]) -> web.Response:
     return web.Response(text="figures 1\n")
 
 
@@ -57,14 +57,15 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         return BASE
 
     app = web.Application(middlewares=[like_ours])
-    for one in (
-        operation(paths.JOBS, _list, default),
-        operation(paths.DELETE_JOB, _delete, default),
-        operation(paths.SET_DEFAULTS, _default, default),
-        operation(paths.SUBMIT_JOB, _submit, default, extra="allow"),
-        stream(paths.PROMETHEUS, _figures),
-    ):
-        app.router.add_route(one.endpoint.method, one.endpoint.path, one.handler)
+    operations = Operations(default)
+    operations.add(paths.JOBS, _list)
+    operations.add(paths.DELETE_JOB, _delete)
+    operations.add(paths.SET_DEFAULTS, _default)
+    operations.add(paths.SUBMIT_JOB, _submit, extra="allow")
+    operations.add_stream(paths.PROMETHEUS, _figures)
+    for operation in operations:
+        endpoint = operation.endpoint
+        app.router.add_route(endpoint.method, endpoint.path, operation.handler)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -45,7 +45,7 @@ def random_file(path: Path, size: int) -> Path:
 
 def add(world: World, target: str, *files: LocalFile, **options: Any) -> str:
     """Queue any files, as if a job had made them."""
-    record = world.engine.publishing.queue.add(
+    record = world.engine.transfers.queue.add(
         job_id="job", api_base=world.sandbox.base_url, target=target, files=files,
         options={"card": False, **options},
     )  # fmt: skip

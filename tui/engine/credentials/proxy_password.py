@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from tui.engine.config.live import LiveSettings
@@ -34,7 +34,7 @@ class ProxyPassword:
         self._bus = bus
         self._tasks = tasks
         self._kept: dict[str, Secret] = {}
-        self.kept = ""
+        self.kept: Literal["", "file", "session", "keyring"] = ""
         self.problem = ""
         live.on_change(self._changed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 
@@ -21,6 +21,9 @@ from tui.secrets.keyring import SERVICE, KeyringError, delete_token, store_token
 from tui.settings.network import network_of
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api import credentials
 
 FACT: Final = "tokens"
 _NAMES: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
@@ -56,7 +59,7 @@ class TokenService:
         self._bus = bus
         self._validate_replicate = validate
 
-    async def states(self, api_base: str, *, fresh: bool = True) -> dict[str, Any]:
+    async def states(self, api_base: str, *, fresh: bool = True) -> credentials.TokenStates:
         """What is known of each token, by kind; both are looked up side by side."""
         box = self._clients.tokens
         await asyncio.gather(*(box.stored(kind, api_base, fresh=fresh) for kind in KINDS))
@@ -77,15 +80,16 @@ class TokenService:
                 "shadowed": state.shadowed,
             }
         if any(box.own(kind, api_base) is not None for kind in KINDS):
-            return answer  # of this call alone, so nothing for the windows
+            # Of this call alone, so there is nothing for the windows.
+            return cast("credentials.TokenStates", answer)
         fact = scoped(FACT, api_base)
         self._writer.set_fact(fact, {"api_base": api_base, **answer})
         self._bus.publish("fact", name=fact)
-        return answer
+        return cast("credentials.TokenStates", answer)
 
     async def set(
         self, kind: str, api_base: str, text: object, *, session_only: bool = False
-    ) -> dict[str, Any]:
+    ) -> credentials.TokenStored:
         """Take a token over: it works at once.
 
         Args:
@@ -124,7 +128,7 @@ class TokenService:
             "validation": await self.validate(name, api_base),
         }
 
-    async def delete(self, kind: str, api_base: str) -> dict[str, Any]:
+    async def delete(self, kind: str, api_base: str) -> credentials.TokenDeleted:
         """Forget a token in the keyring and in memory; one of the environment stays in use.
 
         Raises:
@@ -143,7 +147,7 @@ class TokenService:
         state = (await self.states(api_base))[name]
         return {"success": True, "deleted": deleted or had_session, "state": state}
 
-    async def validate(self, kind: str, api_base: str) -> dict[str, Any]:
+    async def validate(self, kind: str, api_base: str) -> credentials.TokenValidation:
         """Whether a token works: `{valid, username, error, advice, reason, token_source}`."""
         if _kind(kind) == "replicate":
             answer = await self._validate_replicate(api_base)
@@ -175,7 +179,7 @@ class TokenService:
     def _host(self, kind: Kind, api_base: str) -> str:
         return self._clients.tokens.host(kind, api_base)
 
-    async def _validate_hub(self, api_base: str) -> dict[str, Any]:
+    async def _validate_hub(self, api_base: str) -> credentials.TokenValidation:
         token = await self._clients.tokens.find("huggingface", api_base)
         answer: dict[str, Any] = {
             "valid": False, "username": None, "error": None, "advice": "", "reason": None,
@@ -185,19 +189,19 @@ class TokenService:
         endpoint = self._clients.hub_endpoint(api_base)
         if not endpoint:
             answer.update(error=NO_HUB, advice=NO_HUB_ADVICE, reason="none")
-            return answer
+            return cast("credentials.TokenValidation", answer)
         if token is None:
             refused = bool(self._clients.tokens.refusal("huggingface", api_base))
             words, advice = self._clients.no_hub_token(api_base)
             reason = "unencrypted" if refused else "none"
             answer.update(error=words, advice=advice, reason=reason)
-            return answer
+            return cast("credentials.TokenValidation", answer)
         found = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
         if found["valid"]:
             self._clients.tokens.learn_owner(
                 "huggingface", api_base, token.secret, found["username"]
             )
-        return answer | found
+        return cast("credentials.TokenValidation", answer | found)
 
 
 async def hub_owner(endpoint: str, token: Secret, network: Network) -> dict[str, Any]:

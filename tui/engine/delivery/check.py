@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
@@ -32,8 +32,10 @@ from tui.simpletuner.request.delivery import (
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
+if TYPE_CHECKING:
+    from tui.api import diagnostics
+
 FACT: Final = "delivery"
-KINDS: Final = ("local", "hub", "s3", "none")
 _LIMIT: Final = 40.0
 _GOOD_SECONDS: Final = 120.0
 """For how long a way that works is believed to work."""
@@ -68,7 +70,9 @@ class DeliveryCheck:
 
     # -- for the screen -----------------------------------------------------------------------
 
-    async def run(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def run(
+        self, api_base: str, body: diagnostics.DeliveryCheckRequest
+    ) -> diagnostics.DeliveryReport:
         """Prove one way: `{kind, verdict, ok, summary, steps: [{id, level, message, advice}]}`.
 
         Args:
@@ -83,31 +87,32 @@ class DeliveryCheck:
         config = await self._config(body.get("config"))
         kind = body.get("kind")
         if kind is None:
-            kind = default_delivery_kind(config) if config else self._live.now.cloud.delivery
-        if kind not in KINDS:
-            words = f"must be one of {', '.join(KINDS)}"
-            raise RefusedError(f"The delivery {words}.", details={"fields": {"kind": words}})
+            usual = default_delivery_kind(config) if config else self._live.now.cloud.delivery
+            kind = cast("DeliveryKind", usual)
         repo = str(body.get("hub_model_id") or "")
         if not repo and config is not None:
             repo = str(config.values.get("hub_model_id") or "")
         effort: Effort = "try" if body.get("try") is True else "look"
         delivery = Delivery(
-            kind=cast("DeliveryKind", kind),
+            kind=kind,
             hub_model_id=repo,
             destination=str(body.get("destination") or ""),
         )
         proof = await self._prove(api_base, delivery, _private(config), effort)
-        answer = {
+        answer: diagnostics.DeliveryReport = {
             "api_base": api_base,
             "kind": kind,
             "verdict": proof.verdict,
             "ok": proof.verdict != "fails",
             "summary": _SUMMARIES[kind].format(where=proof.where or _SOMEWHERE.get(kind, "")),
-            "steps": [asdict(step) for step in (*proof.steps, *_promises(kind, config))],
+            "steps": [
+                cast("diagnostics.DeliveryStep", asdict(step))
+                for step in (*proof.steps, *_promises(kind, config))
+            ],
             "checked_at": utc_now().isoformat(),
         }
         name = scoped(f"{FACT}:{kind}", api_base)
-        self._writer.set_fact(name, answer)
+        self._writer.set_fact(name, dict(answer))
         self._bus.publish("fact", name=name)
         return answer
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.hub.errors import TOKENS_PAGE
@@ -22,6 +22,9 @@ from tui.replicate.secret import Secret
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.errors import Level
 from tui.simpletuner.request.delivery import read_repo
+
+if TYPE_CHECKING:
+    from tui.api import publishing
 
 T = TypeVar("T")
 State = Literal["free", "ours", "taken", "unknown"]
@@ -78,14 +81,14 @@ class HubRepositories:
 
         return await self._asked(("identity", endpoint, token), ask)
 
-    async def namespaces(self, api_base: str) -> dict[str, Any]:
+    async def namespaces(self, api_base: str) -> publishing.HubIdentity:
         """`{user, role, namespaces: [{name, kind, writable}]}`.
 
         Raises:
             PublishError: as `identity`.
         """
         who = await self.identity(api_base)
-        names = [
+        names: list[publishing.HubNamespace] = [
             {"name": one.name, "kind": one.kind, "writable": one.writable}
             for one in who.namespaces
         ]  # fmt: skip

@@ -6,12 +6,16 @@ import asyncio
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui.engine.credentials.token_service import TokenService
 from tui.engine.diagnostics.network_check import NetworkCheck
 from tui.engine.listener.service import ListenerService
 from tui.settings import Home
+
+if TYPE_CHECKING:
+    from tui.api import credentials, network
+    from tui.api.engine import ListenerState
 
 _LITTLE_SPACE: Final = 2 * 1024**3
 _NO_SPACE: Final = 100 * 1024**2
@@ -53,7 +57,7 @@ async def examine(
     ]
 
 
-def keyring_line(state: dict[str, Any]) -> DoctorLine:
+def keyring_line(state: credentials.TokenState) -> DoctorLine:
     """Whether a token can be kept."""
     if state["problem"]:
         advice = (
@@ -64,7 +68,7 @@ def keyring_line(state: dict[str, Any]) -> DoctorLine:
     return DoctorLine("keyring", "ok", state["backend"] or "there")
 
 
-def token_line(state: dict[str, Any]) -> DoctorLine:
+def token_line(state: credentials.TokenState) -> DoctorLine:
     """Whether there is a token."""
     if state["in_use"] is None:
         return DoctorLine("token", "error", "there is no Replicate token",
@@ -73,7 +77,7 @@ def token_line(state: dict[str, Any]) -> DoctorLine:
     return DoctorLine("token", "ok", f"from the {state['in_use']}{shadow}")
 
 
-def network_lines(wires: dict[str, Any]) -> list[DoctorLine]:
+def network_lines(wires: network.NetworkReport) -> list[DoctorLine]:
     """What cannot be reached, or one line saying that all can."""
     lines = [
         DoctorLine(
@@ -94,7 +98,7 @@ def network_lines(wires: dict[str, Any]) -> list[DoctorLine]:
     ]
 
 
-def proxy_line(wires: dict[str, Any]) -> DoctorLine:
+def proxy_line(wires: network.NetworkReport) -> DoctorLine:
     """The way out."""
     proxy, ca = wires["proxy"], wires["ca"]
     words = f"{proxy['address']} ({proxy['from']})" if proxy["address"] else "none, direct"
@@ -106,7 +110,7 @@ def proxy_line(wires: dict[str, Any]) -> DoctorLine:
     return DoctorLine("proxy", "ok", words)
 
 
-def listener_line(state: dict[str, Any]) -> DoctorLine:
+def listener_line(state: ListenerState) -> DoctorLine:
     """Whether results and webhooks can come in."""
     if not state["address"]:
         why = state.get("problem") or "it is off"

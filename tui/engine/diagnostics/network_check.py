@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from tui.base.clock import utc_now
@@ -22,6 +22,9 @@ from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api.network import NetworkReport, ProxyInUse, WaysOut
 
 FACT: Final = "network"
 LIMIT: Final = 10.0
@@ -91,7 +94,7 @@ class NetworkCheck:
         ]  # fmt: skip
         return found if is_loopback(api_base) else [found[0], *REPLICATE, found[1]]
 
-    async def run(self, api_base: str, *, limit: float = LIMIT) -> dict[str, Any]:
+    async def run(self, api_base: str, *, limit: float = LIMIT) -> NetworkReport:
         """Look at all of them side by side; never fails.
 
         Returns:
@@ -114,15 +117,15 @@ class NetworkCheck:
         }
         self._writer.set_fact(FACT, answer)
         self._bus.publish("fact", name=FACT)
-        return answer
+        return cast("NetworkReport", answer)
 
-    def ways(self) -> dict[str, Any]:
+    def ways(self) -> WaysOut:
         """Proxy and certificates in use, and who said so."""
         settings = self._live.now.network
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
         name = next((name for name in names if os.environ.get(name)), "")
         if settings.proxy:
-            proxy: dict[str, str] = {
+            proxy: ProxyInUse = {
                 "address": mask_password(settings.proxy), "from": "settings",
                 "password": self._password.kept, "problem": self._password.problem,
             }  # fmt: skip

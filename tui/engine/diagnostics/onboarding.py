@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
+from tui.engine.config.live import LiveSettings
+from tui.engine.delivery.check import FACT as DELIVERY
 from tui.engine.runtime.event_bus import EventBus
 from tui.settings import Settings
+from tui.store.fact_names import scoped
+from tui.store.reader import StoreReader
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api import diagnostics
 
 FACT: Final = "onboarding"
 SUGGESTED_LIMIT_MICROS: Final = 50_000_000
@@ -84,34 +90,54 @@ def checklist(
     return steps
 
 
-def change(writer: StoreWriter, bus: EventBus, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Remember how far the user has come.
+class OnboardingService:
+    """The engine's calls about the first steps."""
 
-    Names: `done`, `skipped`, `reopened` (lists of steps), `finished` (the path is not shown again).
+    def __init__(
+        self, live: LiveSettings, reader: StoreReader, writer: StoreWriter, bus: EventBus
+    ) -> None:
+        self._live = live
+        self._reader = reader
+        self._writer = writer
+        self._bus = bus
 
-    Raises:
-        RefusedError: a step nobody knows.
-    """
-    before = writer.fact(FACT) or {}
-    sets = {name: set(before.get(name, ())) for name in ("done", "skipped")}
-    for name in ("done", "skipped", "reopened"):
-        steps = body.get(name, [])
-        if not isinstance(steps, list) or not set(map(str, steps)) <= set(STEPS):
-            raise RefusedError(
-                f"{name} must list steps: {', '.join(STEPS)}.",
-                details={"fields": {name: "names a step that does not exist"}},
-            )
-        for step in steps:
-            for kind, known in sets.items():
-                known.discard(step)
-                if kind == name:
-                    known.add(step)
-    finished = body.get("finished", before.get("finished", False))
-    answer = {
-        "done": sorted(sets["done"]),
-        "skipped": sorted(sets["skipped"]),
-        "finished": finished is True,
-    }
-    writer.set_fact(FACT, answer)
-    bus.publish("fact", name=FACT)
-    return answer
+    def state(self, api_base: str) -> diagnostics.Onboarding:
+        """The steps as they stand for an account."""
+        names = {
+            FACT: FACT,
+            "account": scoped("account", api_base),
+            "delivery": scoped(f"{DELIVERY}:{self._live.now.cloud.delivery}", api_base),
+        }
+        facts = {name: self._writer.fact(fact) or {} for name, fact in names.items()}
+        jobs = sum(self._reader.counts().values())
+        steps = checklist(self._live.now, facts, jobs, api_base)
+        return {
+            "steps": [cast("diagnostics.OnboardingStep", asdict(step)) for step in steps],
+            "open": sum(step.state == "open" for step in steps),
+            "finished": bool(facts[FACT].get("finished")),
+        }
+
+    def change(self, body: diagnostics.OnboardingChange) -> None:
+        """Remember how far the user has come: `done`, `skipped`, `reopened` steps, `finished`."""
+        before = self._writer.fact(FACT) or {}
+        sets: dict[str, set[str]] = {
+            name: set(before.get(name, ())) for name in ("done", "skipped")
+        }
+        changes: dict[str, Sequence[str]] = {
+            "done": body.get("done", ()),
+            "skipped": body.get("skipped", ()),
+            "reopened": body.get("reopened", ()),
+        }
+        for name, steps in changes.items():
+            for step in steps:
+                for kind, known in sets.items():
+                    known.discard(step)
+                    if kind == name:
+                        known.add(step)
+        answer = {
+            "done": sorted(sets["done"]),
+            "skipped": sorted(sets["skipped"]),
+            "finished": body.get("finished", before.get("finished", False)) is True,
+        }
+        self._writer.set_fact(FACT, answer)
+        self._bus.publish("fact", name=FACT)

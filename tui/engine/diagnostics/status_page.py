@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,6 +23,9 @@ from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api import network
 
 PAGE: Final = "https://www.replicatestatus.com"
 FACT: Final = "status_page"
@@ -46,17 +49,18 @@ class StatusPage:
         self._live = live
         self._writer = writer
         self._bus = bus
-        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._known: dict[str, tuple[float, network.StatusPage]] = {}
 
-    async def read(self, api_base: str, *, fresh: bool = False) -> dict[str, Any]:
+    async def read(self, api_base: str, *, fresh: bool = False) -> network.StatusPage:
         """The page's word, or `state: unknown` with the reason; never fails."""
         address = page_of(api_base, self._live.now.network.status_page)
-        read_at, known = self._known.get(address, (0.0, {}))
+        read_at, known = self._known.get(address, (0.0, None))
         if known and not fresh and time.monotonic() - read_at < _FRESH:
             return known
-        answer = {**await self._fetch(address), "api_base": api_base}
+        page = {**await self._fetch(address), "api_base": api_base}
+        answer = cast("network.StatusPage", page)
         self._known[address] = (time.monotonic(), answer)
-        self._writer.set_fact(FACT, answer)
+        self._writer.set_fact(FACT, page)
         self._bus.publish("fact", name=FACT)
         return answer
 

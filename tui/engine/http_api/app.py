@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from tui.engine.engine import Engine
 from tui.engine.http_api.catalog import CatalogRoutes
+from tui.engine.http_api.cloud import CloudRoutes
 from tui.engine.http_api.engine import EngineRoutes
 from tui.engine.http_api.health import HealthRoutes
 from tui.engine.http_api.jobs import JobRoutes
 from tui.engine.http_api.metrics import MetricRoutes
 from tui.engine.http_api.openapi import description_route
+from tui.engine.http_api.operation import Operations
 from tui.engine.http_api.providers import ProviderRoutes
 from tui.engine.http_api.public import PublicApi
 from tui.engine.http_api.publishing import PublishingRoutes
+from tui.engine.http_api.recommendations import RecommendationRoutes
 from tui.engine.http_api.replicate_status import StatusRoutes
 from tui.engine.http_api.routes import Route
+from tui.engine.http_api.settings import SettingsRoutes
 from tui.engine.http_api.stored_files import StoredFileRoutes
 from tui.engine.http_api.tokens import TokenRoutes
+from tui.engine.http_api.transfers import TransferRoutes
 from tui.engine.http_api.webhook_calls import WebhookRoutes
 
 _GROUPS = (
@@ -30,6 +35,15 @@ _GROUPS = (
     StatusRoutes,
     WebhookRoutes,
 )
+_NEW = (CloudRoutes, SettingsRoutes, TransferRoutes, RecommendationRoutes)
+
+
+def operations_of(engine: Engine) -> Operations:
+    """Every operation of the table, with the code that answers it."""
+    operations = Operations(lambda: engine.api_base)
+    for group in _NEW:
+        group(engine).add_to(operations)
+    return operations
 
 
 def all_routes(engine: Engine) -> list[Route]:

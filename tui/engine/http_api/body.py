@@ -196,7 +196,7 @@ def read_query(request: web.Request, endpoint: Endpoint[Any, QueryT, Any]) -> Qu
 # -- shapes --------------------------------------------------------------------------------------
 
 
-def validated(data: Any, shape: Any, *, extra: Extra = "forbid", strict: bool = True) -> Any:
+def validated(data: Any, shape: Any, extra: Extra = "forbid", *, strict: bool = True) -> Any:
     """Plain data that has a shape of `tui.api`.
 
     Args:

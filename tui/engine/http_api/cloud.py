@@ -1,283 +1,179 @@
-"""What the Cloud screen asks of the engine, in one place: services and their routes."""
+"""Routes of the Cloud screen: money, tokens, versions, the network, the first steps.
+
+All are on the user's socket only.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import cast
 
-from aiohttp import web
-
+from tui.api import credentials, diagnostics, network, paths, spending, versions
 from tui.base.errors import RefusedError
 from tui.engine.config import cloud
-from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.proxy_password import ProxyPassword
-from tui.engine.credentials.replicate_clients import ReplicateClients
-from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.credentials.token_service import TokenService, Validate
-from tui.engine.delivery.check import FACT as DELIVERY
-from tui.engine.delivery.check import DeliveryCheck
-from tui.engine.delivery.local import LocalDelivery
-from tui.engine.delivery.s3 import S3Delivery
-from tui.engine.diagnostics import doctor, onboarding
-from tui.engine.diagnostics.network_check import NetworkCheck
-from tui.engine.diagnostics.status_page import StatusPage
-from tui.engine.listener.service import ListenerService
-from tui.engine.runtime.event_bus import EventBus
-from tui.engine.spending.service import SpendingService
-from tui.engine.submission.model_catalog import ModelCatalog
-from tui.engine.submission.version_service import VersionService
-from tui.engine.transfers.destinations import Destinations
-from tui.settings import Home, SettingsError
-from tui.store.fact_names import scoped
-from tui.store.reader import StoreReader
-from tui.store.writer import StoreWriter
+from tui.engine.diagnostics import doctor
+from tui.engine.engine import Engine
+from tui.engine.http_api.operation import Call, Operations
+from tui.settings import SettingsError
 
 
 class CloudRoutes:
-    """The services behind the screen; made by the engine, which owns what they work with."""
+    """The group's handlers."""
 
-    def __init__(
-        self,
-        *,
-        catalog: ModelCatalog,
-        clients: ReplicateClients,
-        default_base: Callable[[], str],
-        home: Home,
-        bus: EventBus,
-        keys: StorageKeys,
-        listening: ListenerService,
-        live: LiveSettings,
-        config_roots: Callable[[], list[Path]],
-        places: Destinations,
-        proxy_password: ProxyPassword,
-        reader: StoreReader,
-        spending: SpendingService,
-        validate: Validate,
-        writer: StoreWriter,
-    ) -> None:
-        self.live = live
-        self.spending = spending
-        self.tokens = TokenService(clients, live, writer, bus, validate)
-        self.versions = VersionService(clients, catalog, live)
-        self.network = NetworkCheck(clients, live, writer, bus, proxy_password)
-        self.status_page = StatusPage(live, writer, bus)
-        self.delivery = DeliveryCheck(
-            bus=bus, local=LocalDelivery(listening, keys, live), s3=S3Delivery(places), live=live,
-            config_roots=config_roots, tokens=self.tokens, writer=writer,
-        )  # fmt: skip
-        self._default_base = default_base
-        self._home = home
-        self._bus = bus
-        self._listening = listening
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._live = engine.live
 
-    def routes(self) -> list[web.RouteDef]:
-        """Routes of the control API; all below `/api/engine/`."""
-        return [
-            web.get("/api/engine/spending", self._spending),
-            web.get("/api/engine/limit", self._limit),
-            web.put("/api/engine/limit", self._set_limit),
-            web.put("/api/engine/defaults", self._set_defaults),
-            web.get("/api/engine/rates", self._rates),
-            web.put("/api/engine/rates", self._set_rates),
-            web.delete("/api/engine/rates", self._reset_rates),
-            web.get("/api/engine/tokens", self._tokens),
-            web.put("/api/engine/tokens/{kind}", self._set_token),
-            web.delete("/api/engine/tokens/{kind}", self._delete_token),
-            web.get("/api/engine/tokens/{kind}/validate", self._validate),
-            web.get("/api/engine/versions/compare", self._compare),
-            web.put("/api/engine/versions/pin", self._pin),
-            web.get("/api/engine/network", self._network),
-            web.put("/api/engine/network", self._set_network),
-            web.post("/api/engine/network/check", self._check_network),
-            web.get("/api/engine/status-page", self._status_page),
-            web.post("/api/engine/delivery/check", self._delivery),
-            web.get("/api/engine/doctor", self._doctor),
-            web.get("/api/engine/onboarding", self._onboarding),
-            web.put("/api/engine/onboarding", self._change_onboarding),
-        ]
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.SPENDING, self._spending)
+        operations.add(paths.COST_LIMIT, self._limit)
+        operations.add(paths.SET_COST_LIMIT, self._set_limit)
+        operations.add(paths.SET_DEFAULTS, self._set_defaults)
+        operations.add(paths.RATES, self._rates)
+        operations.add(paths.SET_RATES, self._set_rates)
+        operations.add(paths.RESET_RATES, self._reset_rates)
+        operations.add(paths.TOKENS, self._tokens)
+        operations.add(paths.SET_TOKEN, self._set_token)
+        operations.add(paths.DELETE_TOKEN, self._delete_token)
+        operations.add(paths.VALIDATE_TOKEN, self._validate)
+        operations.add(paths.COMPARE_VERSIONS, self._compare)
+        operations.add(paths.PIN_VERSION, self._pin)
+        operations.add(paths.NETWORK, self._network)
+        operations.add(paths.SET_NETWORK, self._set_network)
+        operations.add(paths.CHECK_NETWORK, self._check_network)
+        operations.add(paths.STATUS_PAGE, self._status_page)
+        operations.add(paths.CHECK_DELIVERY, self._check_delivery)
+        operations.add(paths.DOCTOR, self._doctor)
+        operations.add(paths.ONBOARDING, self._onboarding)
+        operations.add(paths.CHANGE_ONBOARDING, self._change_onboarding)
 
     # -- money --------------------------------------------------------------------------------
 
-    async def _spending(self, request: web.Request) -> web.Response:
-        text = request.query.get("days", "30")
-        if not (text.isascii() and text.isdecimal() and len(text) < 5):
-            words = "must be a whole number"
-            raise RefusedError(f"days {words}.", details={"fields": {"days": words}})
-        base = self._base(request)
-        return _answer(await asyncio.to_thread(self._summary, base, int(text)))
+    async def _spending(self, call: Call[None, spending.DaysQuery]) -> spending.SpendingSummary:
+        days = call.query.get("days", 30)
+        service = self._engine.spending
+        # The chart reads every job of its days, so it is made beside the event loop.
+        return await asyncio.to_thread(
+            service.read_summary, self._engine.home.database, call.api_base, days
+        )
 
-    def _summary(self, api_base: str, days: int) -> dict[str, Any]:
-        """The chart reads every job of its days, so it is made beside the event loop."""
-        reader = StoreReader(self._home.database)
-        try:
-            return SpendingService(reader, self.live, self.spending.clock).summary(api_base, days)
-        finally:
-            reader.close()
+    async def _limit(self, call: Call[None, None]) -> spending.CostLimit:
+        return self._engine.spending.status(call.api_base)
 
-    async def _limit(self, request: web.Request) -> web.Response:
-        return _answer(self.spending.status(self._base(request)))
+    async def _set_limit(self, call: Call[spending.CostLimitChange, None]) -> spending.CostLimit:
+        _change(lambda: cloud.set_limit(self._live, call.body))
+        return self._engine.spending.status(call.api_base)
 
-    async def _set_limit(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        self._change(lambda: cloud.set_limit(self.live, body))
-        return _answer(self.spending.status(self._base(request)))
+    async def _set_defaults(self, call: Call[spending.DefaultsChange, None]) -> spending.Defaults:
+        _change(lambda: cloud.set_defaults(self._live, call.body))
+        return cast("spending.Defaults", {"delivery": self._live.now.cloud.delivery})
 
-    async def _set_defaults(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        self._change(lambda: cloud.set_defaults(self.live, body))
-        return _answer({"delivery": self.live.now.cloud.delivery})
+    async def _rates(self, _call: Call[None, None]) -> spending.Rates:
+        return self._rates_now()
 
-    async def _rates(self, _request: web.Request) -> web.Response:
-        return _answer(cloud.rates_data(self.live))
+    async def _set_rates(self, call: Call[spending.RatesChange, None]) -> spending.Rates:
+        _change(lambda: cloud.set_rates(self._live, call.body))
+        return self._rates_now()
 
-    async def _set_rates(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        self._change(lambda: cloud.set_rates(self.live, body))
-        return _answer(cloud.rates_data(self.live))
+    async def _reset_rates(self, _call: Call[None, None]) -> spending.Rates:
+        _change(lambda: cloud.reset_rates(self._live))
+        return self._rates_now()
 
-    async def _reset_rates(self, _request: web.Request) -> web.Response:
-        self._change(lambda: cloud.reset_rates(self.live))
-        return _answer(cloud.rates_data(self.live))
+    def _rates_now(self) -> spending.Rates:
+        return cast("spending.Rates", cloud.rates_data(self._live))
 
     # -- tokens and versions ------------------------------------------------------------------
 
-    async def _tokens(self, request: web.Request) -> web.Response:
-        return _answer(await self.tokens.states(self._base(request)))
+    async def _tokens(self, call: Call[None, None]) -> credentials.TokenStates:
+        return await self._engine.tokens.states(call.api_base)
 
-    async def _set_token(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        return _answer(
-            await self.tokens.set(
-                request.match_info["kind"],
-                self._base(request),
-                body.get("token"),
-                session_only=body.get("session_only") is True,
-            )
+    async def _set_token(
+        self, call: Call[credentials.TokenChange, None]
+    ) -> credentials.TokenStored:
+        return await self._engine.tokens.set(
+            call.part("kind"),
+            call.api_base,
+            call.body["token"],
+            session_only=call.body.get("session_only", False),
         )
 
-    async def _delete_token(self, request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        return _answer(await self.tokens.delete(kind, self._base(request)))
+    async def _delete_token(self, call: Call[None, None]) -> credentials.TokenDeleted:
+        return await self._engine.tokens.delete(call.part("kind"), call.api_base)
 
-    async def _validate(self, request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        return _answer(await self.tokens.validate(kind, self._base(request)))
+    async def _validate(self, call: Call[None, None]) -> credentials.TokenValidation:
+        return await self._engine.tokens.validate(call.part("kind"), call.api_base)
 
-    async def _compare(self, request: web.Request) -> web.Response:
-        query = request.query
-        return _answer(
-            await self.versions.compare(
-                self._base(request),
-                query.get("model", ""),
-                query.get("before", ""),
-                query.get("after", ""),
-            )
+    async def _compare(self, call: Call[None, versions.CompareQuery]) -> versions.VersionComparison:
+        query = call.query
+        return await self._engine.versions.compare(
+            call.api_base, query["model"], query.get("before", ""), query.get("after", "")
         )
 
-    async def _pin(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        version = body.get("version")
-        return _answer(
-            await self.versions.pin(
-                self._base(request),
-                str(body.get("model") or ""),
-                version if isinstance(version, str) else None,
-            )
-        )
+    async def _pin(self, call: Call[versions.PinRequest, None]) -> versions.Pinned:
+        body = call.body
+        return await self._engine.versions.pin(call.api_base, body["model"], body.get("version"))
 
     # -- connections --------------------------------------------------------------------------
 
-    async def _network(self, _request: web.Request) -> web.Response:
-        return _answer({**cloud.network_data(self.live), "ways": self.network.ways()})
+    async def _network(self, _call: Call[None, None]) -> network.NetworkState:
+        return self._network_now()
 
-    async def _set_network(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        self._change(lambda: cloud.set_network(self.live, body))
-        return await self._network(request)
+    async def _set_network(self, call: Call[network.NetworkChange, None]) -> network.NetworkState:
+        _change(lambda: cloud.set_network(self._live, call.body))
+        return self._network_now()
 
-    async def _check_network(self, request: web.Request) -> web.Response:
-        return _answer(await self.network.run(self._base(request)))
+    def _network_now(self) -> network.NetworkState:
+        data = {**cloud.network_data(self._live), "ways": self._engine.network.ways()}
+        return cast("network.NetworkState", data)
 
-    async def _status_page(self, request: web.Request) -> web.Response:
-        fresh = request.query.get("fresh") == "1"
-        return _answer(await self.status_page.read(self._base(request), fresh=fresh))
+    async def _check_network(self, call: Call[None, None]) -> network.NetworkReport:
+        return await self._engine.network.run(call.api_base)
 
-    async def _delivery(self, request: web.Request) -> web.Response:
-        return _answer(await self.delivery.run(self._base(request), await _body(request)))
+    async def _status_page(self, call: Call[None, network.StatusPageQuery]) -> network.StatusPage:
+        fresh = call.query.get("fresh") == "1"
+        return await self._engine.status_page.read(call.api_base, fresh=fresh)
 
-    async def _doctor(self, request: web.Request) -> web.Response:
-        api_base = self._base(request)
+    async def _check_delivery(
+        self, call: Call[diagnostics.DeliveryCheckRequest, None]
+    ) -> diagnostics.DeliveryReport:
+        return await self._engine.delivery_check.run(call.api_base, call.body)
+
+    async def _doctor(self, call: Call[None, None]) -> diagnostics.DoctorReport:
+        engine = self._engine
         lines = await doctor.examine(
-            api_base, self._home, self._listening, self.network, self.tokens
+            call.api_base, engine.home, engine.listening, engine.network, engine.tokens
         )
-        return _answer({"lines": [asdict(line) for line in lines]})
+        return {"lines": [cast("diagnostics.DoctorLine", asdict(line)) for line in lines]}
 
-    # -- first run ----------------------------------------------------------------------------
+    # -- first steps --------------------------------------------------------------------------
 
-    async def _onboarding(self, request: web.Request) -> web.Response:
-        return _answer(self.onboarding(self._base(request)))
+    async def _onboarding(self, call: Call[None, None]) -> diagnostics.Onboarding:
+        return self._engine.onboarding.state(call.api_base)
 
-    async def _change_onboarding(self, request: web.Request) -> web.Response:
-        onboarding.change(self._writer, self._bus, await _body(request))
-        return _answer(self.onboarding(self._base(request)))
-
-    def onboarding(self, api_base: str) -> dict[str, Any]:
-        """`{steps: [{id, title, state, detail}], finished, open}`."""
-        names = {
-            onboarding.FACT: onboarding.FACT,
-            "account": scoped("account", api_base),
-            "delivery": scoped(f"{DELIVERY}:{self.live.now.cloud.delivery}", api_base),
-        }
-        known = {name: self._writer.fact(fact) or {} for name, fact in names.items()}
-        jobs = sum(self._reader.counts().values())
-        steps = onboarding.checklist(self.live.now, known, jobs, api_base)
-        return {
-            "steps": [asdict(step) for step in steps],
-            "open": sum(step.state == "open" for step in steps),
-            "finished": bool(known[onboarding.FACT].get("finished")),
-        }
-
-    # -- parts --------------------------------------------------------------------------------
-
-    def _change(self, change: Callable[[], None]) -> None:
-        """Change settings; the settings' watch tells windows.
-
-        Raises:
-            RefusedError: the settings file cannot be changed.
-        """
-        try:
-            change()
-        except SettingsError as error:
-            raise RefusedError(error.message, error.advice) from None
-        except OSError as error:
-            raise RefusedError(
-                f"The settings file cannot be written: {error.strerror or error}.",
-                "Check its folder and the disk.",
-                status=507,
-                code="settings",
-            ) from None
-
-    def _base(self, request: web.Request) -> str:
-        return request.headers.get("X-Api-Base") or self._default_base()
+    async def _change_onboarding(
+        self, call: Call[diagnostics.OnboardingChange, None]
+    ) -> diagnostics.Onboarding:
+        self._engine.onboarding.change(call.body)
+        return self._engine.onboarding.state(call.api_base)
 
 
-def _answer(data: dict[str, Any]) -> web.Response:
-    return web.json_response(data)
+def _change(change: Callable[[], None]) -> None:
+    """Change settings; their watch informs the windows.
 
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    if not request.can_read_body:
-        return {}
+    Raises:
+        RefusedError: the settings file cannot be changed.
+    """
     try:
-        data = json.loads(await request.read())
-    except (ValueError, RecursionError):
-        raise RefusedError("The request body is not JSON.") from None
-    if not isinstance(data, dict):
-        raise RefusedError("The request body must be a JSON object.")
-    return data
+        change()
+    except SettingsError as error:
+        raise RefusedError(error.message, error.advice) from None
+    except OSError as error:
+        raise RefusedError(
+            f"The settings file cannot be written: {error.strerror or error}.",
+            "Check its folder and the disk.",
+            status=507,
+            code="settings",
+        ) from None

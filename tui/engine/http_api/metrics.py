@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
+from tui.api import spending
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
 from tui.engine.engine import Engine
@@ -93,8 +94,9 @@ class MetricRoutes:
             ("simpletuner_tui_followed_jobs", "gauge", "Jobs under watch.",
              {"": self._engine.monitor.following}),
             ("simpletuner_tui_spent_dollars", "gauge", "Spent in a rolling window.",
-             {f'{{window="{window}"}}': spent[f"{window}_micros"] / 1e6
-              for window in ("daily", "weekly", "monthly")}),
+             {'{window="daily"}': spent["daily_micros"] / 1e6,
+              '{window="weekly"}': spent["weekly_micros"] / 1e6,
+              '{window="monthly"}': spent["monthly_micros"] / 1e6}),
             ("simpletuner_tui_webhooks_accepted_total", "counter", "Webhooks that were believed.",
              {"": hooks["accepted"]}),
             ("simpletuner_tui_webhooks_duplicate_total", "counter", "Webhooks that came again.",
@@ -116,7 +118,7 @@ def prometheus(figures: list[tuple[str, str, str, dict[str, float]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _day(row: dict[str, Any]) -> dict[str, Any]:
+def _day(row: spending.SpendingDay) -> spending.MetricsDay:
     jobs = row["jobs"]
     total = sum(jobs.values())
     return {

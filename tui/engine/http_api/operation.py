@@ -6,9 +6,9 @@ type checker holds both against the operation's shapes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -16,7 +16,7 @@ from aiohttp import web
 from tui.api.paths import Endpoint
 from tui.api.schemas import shapes_of
 from tui.base.errors import RefusedError
-from tui.engine.http_api.body import Extra, read_body, read_query
+from tui.engine.http_api.body import Extra, read_body, read_json, read_query, validated
 
 BodyT = TypeVar("BodyT")
 QueryT = TypeVar("QueryT")
@@ -55,6 +55,18 @@ class Answered(NamedTuple, Generic[AnswerT]):
     status: int
 
 
+class Form(NamedTuple):
+    """The shape that a body is held against, where an operation takes several.
+
+    Attributes:
+        shape: of `tui.api`.
+        extra: what becomes of names that the shape does not have.
+    """
+
+    shape: Any
+    extra: Extra
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of the table with the code that answers it."""
@@ -63,40 +75,78 @@ class Operation:
     handler: Handler
 
 
-def operation(
-    endpoint: Endpoint[BodyT, QueryT, AnswerT],
-    answer: Callable[[Call[BodyT, QueryT]], Awaitable[AnswerT | Answered[AnswerT]]],
-    default_base: Callable[[], str],
-    *,
-    extra: Extra = "forbid",
-) -> Operation:
-    """An operation that answers JSON.
+class Operations:
+    """The operations that an engine answers, in the order in which they were added."""
 
-    Args:
-        endpoint: from the table.
-        answer: answers it; refusals are raised.
-        default_base: the API of callers that name none.
-        extra: what becomes of names in the body that its shape does not have.
-    """
-    shapes = shapes_of(endpoint)
+    def __init__(self, default_base: Callable[[], str]) -> None:
+        """Args: default_base: the API of callers that name none."""
+        self._default_base = default_base
+        self._operations: list[Operation] = []
 
-    async def handler(request: web.Request) -> web.StreamResponse:
-        base = api_base_of(request, default_base)
-        query = cast("QueryT", None) if shapes.query is None else read_query(request, endpoint)
-        body = cast("BodyT", None)
-        if shapes.body is not None:
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._operations)
+
+    def add(
+        self,
+        endpoint: Endpoint[BodyT, QueryT, AnswerT],
+        answer: Callable[[Call[BodyT, QueryT]], Awaitable[AnswerT | Answered[AnswerT]]],
+        *,
+        extra: Extra = "forbid",
+        form: Callable[[Any], Form] | None = None,
+    ) -> None:
+        """Add an operation that answers JSON.
+
+        Args:
+            endpoint: from the table.
+            answer: answers it; refusals are raised.
+            extra: what becomes of names in the body that its shape does not have.
+            form: picks the shape for a body, where the operation takes several.
+        """
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            call = await self._call(request, endpoint, extra, form)
+            result = await answer(call)
+            if isinstance(result, Answered):
+                return web.json_response(result.data, status=result.status)
+            return web.json_response(result, status=endpoint.status)
+
+        self._operations.append(Operation(endpoint, handler))
+
+    def add_stream(
+        self,
+        endpoint: Endpoint[None, QueryT, bytes] | Endpoint[None, QueryT, str],
+        answer: Callable[[Call[None, QueryT]], Awaitable[web.StreamResponse]],
+    ) -> None:
+        """Add an operation that answers something else than JSON.
+
+        Args:
+            endpoint: from the table.
+            answer: makes the response; refusals are raised before it begins.
+        """
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            call: Call[None, QueryT] = await self._call(request, endpoint, "forbid", None)
+            return await answer(call)
+
+        self._operations.append(Operation(endpoint, handler))
+
+    async def _call(
+        self,
+        request: web.Request,
+        endpoint: Endpoint[Any, Any, Any],
+        extra: Extra,
+        form: Callable[[Any], Form] | None,
+    ) -> Call[Any, Any]:
+        shapes = shapes_of(endpoint)
+        base = api_base_of(request, self._default_base)
+        query = None if shapes.query is None else read_query(request, endpoint)
+        body = None
+        if form is not None:
+            data = await read_json(request)
+            body = validated(data, *form(data))
+        elif shapes.body is not None:
             body = await read_body(request, endpoint, extra=extra)
-        found = await answer(Call(request, base, body, query))
-        if isinstance(found, Answered):
-            return web.json_response(found.data, status=found.status)
-        return web.json_response(found, status=endpoint.status)
-
-    return Operation(endpoint, handler)
-
-
-def stream(endpoint: Endpoint[None, Any, Any], handler: Handler) -> Operation:
-    """An operation that answers something else than JSON, by itself."""
-    return Operation(endpoint, handler)
+        return Call(request, base, body, query)
 
 
 def api_base_of(request: web.Request, default: Callable[[], str]) -> str:

@@ -79,7 +79,7 @@ class PublishingRoutes:
 
     async def _status(self, request: web.Request) -> web.Response:
         base = self._base(request)
-        found = await self._engine.cloud.tokens.validate(_KIND, base)
+        found = await self._engine.tokens.validate(_KIND, base)
         endpoint = self._engine.listening.storage_url(base)
         hub = f"The Hub knows you as {found['username']}." if found["valid"] else found["error"]
         local = "Files can come to this machine." if endpoint else "No public URL is set."
@@ -112,7 +112,7 @@ class PublishingRoutes:
         )
 
     async def _validate(self, request: web.Request) -> web.Response:
-        found = await self._engine.cloud.tokens.validate(_KIND, self._base(request))
+        found = await self._engine.tokens.validate(_KIND, self._base(request))
         words = f"Signed in as {found['username']}." if found["valid"] else found["error"]
         return web.json_response(
             {"valid": found["valid"], "username": found["username"], "message": words}
@@ -120,9 +120,7 @@ class PublishingRoutes:
 
     async def _save(self, request: web.Request) -> web.Response:
         body = await read_object(request)
-        kept = await self._engine.cloud.tokens.set(
-            _KIND, self._base(request), text_of(body, "token")
-        )
+        kept = await self._engine.tokens.set(_KIND, self._base(request), text_of(body, "token"))
         self._spaces.clear()
         validation = kept["validation"]
         if validation["valid"]:
@@ -132,7 +130,7 @@ class PublishingRoutes:
         return web.json_response({"success": True, "message": words, "warnings": kept["warnings"]})
 
     async def _logout(self, request: web.Request) -> web.Response:
-        answer = await self._engine.cloud.tokens.delete(_KIND, self._base(request))
+        answer = await self._engine.tokens.delete(_KIND, self._base(request))
         self._spaces.clear()
         words = "Forgotten." if answer["deleted"] else "There was no stored token."
         return web.json_response({"success": True, "message": words})
@@ -143,11 +141,11 @@ class PublishingRoutes:
         key = (base, self._engine.clients.hub_endpoint(base), token.secret if token else None)
         read_at, known = self._spaces.get(key, (0.0, {}))
         if not known or time.monotonic() - read_at > _FRESH:
-            found = await self._engine.cloud.tokens.validate(_KIND, base)
+            found = await self._engine.tokens.validate(_KIND, base)
             if not found["valid"]:
                 status = 502 if found["reason"] in ("unreachable", "rate_limited") else 401
                 code = "provider_error" if status == 502 else "unauthorised"
-                raise RefusedError(found["error"], found["advice"], status=status, code=code)
+                raise RefusedError(found["error"] or "", found["advice"], status=status, code=code)
             names = found["organisations"]
             known = {
                 "username": found["username"],
@@ -211,7 +209,7 @@ class PublishingRoutes:
         endpoint = self._endpoint(base)
         network = network_of(self._engine.live.now.network)
         transport = RoutedTransport(network)
-        headers = self._engine.cloud.tokens.hub_headers(base)
+        headers = self._engine.tokens.hub_headers(base)
         try:
             async with httpx.AsyncClient(transport=transport, timeout=_SECONDS) as client:
                 return await client.get(f"{endpoint}{path}", headers=headers)

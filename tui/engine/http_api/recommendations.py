@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, Final
+from typing import Final, cast
 
-from aiohttp import web
-
+from tui.api import paths, publishing, submission
 from tui.base.errors import RefusedError
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.engine.engine import Engine
-from tui.engine.http_api.routes import base_of, read_object
-from tui.engine.http_api.transfers import TEST_FACT
+from tui.engine.http_api.operation import Call, Operations
 from tui.engine.submission.draft import Draft, read_draft
+from tui.engine.transfers.service import TEST_FACT
 from tui.simpletuner.config.load import TrainingConfig
 from tui.simpletuner.request.delivery import validation_enabled
 
 _NO_LETTER: Final = re.compile(r"[^a-z0-9._]+")
 _MOST_TRIES: Final = 20
-_HUB: Final = {
+_HUB: Final[submission.RecommendedOverrides] = {
     "model_card_private": True,
     "push_checkpoints_to_hub": True,
     # An upload in the background may be cut off by the end of the job.
     "push_to_hub_background": False,
     "model_card_safe_for_work": False,
 }
-_VALIDATION: Final = {"validation_disable": False, "validation_prompt": "a photograph"}
+_VALIDATION: Final[submission.RecommendedOverrides] = {
+    "validation_disable": False,
+    "validation_prompt": "a photograph",
+}
 """By the S3 protocol the trainer sends no final files without a validation."""
 
 
@@ -36,45 +38,38 @@ class RecommendationRoutes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def routes(self) -> list[web.RouteDef]:
-        """Routes of the control API; all below `/api/engine/`."""
-        return [
-            web.get("/api/engine/hub/namespaces", self._namespaces),
-            web.get("/api/engine/hub/repository", self._repository),
-            web.post("/api/engine/recommended", self._recommended),
-        ]
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.HUB_IDENTITY, self._namespaces)
+        operations.add(paths.LOOK_AT_REPOSITORY, self._repository)
+        operations.add(paths.RECOMMEND, self._recommended)
 
-    def _base(self, request: web.Request) -> str:
-        return base_of(request, self._engine.api_base)
-
-    async def _namespaces(self, request: web.Request) -> web.Response:
-        """`{user, role, namespaces: [{name, kind, writable}]}`."""
+    async def _namespaces(self, call: Call[None, None]) -> publishing.HubIdentity:
         try:
-            found = await self._engine.hub_lookup.namespaces(self._base(request))
+            return await self._engine.hub_lookup.namespaces(call.api_base)
         except PublishError as error:
             wrong = error.kind in (Trouble.CREDENTIALS, Trouble.PERMISSION, Trouble.NAME)
             raise RefusedError(
                 error.message, error.advice, status=409 if wrong else 502,
                 code="no_hub_token" if wrong else "provider_error",
             ) from None  # fmt: skip
-        return web.json_response(found)
 
-    async def _repository(self, request: web.Request) -> web.Response:
-        """`{repo, state: free|ours|taken|unknown, level, words, advice}`; refuses nothing."""
-        private = request.query.get("private", "true") != "false"
+    async def _repository(
+        self, call: Call[None, publishing.RepositoryQuery]
+    ) -> publishing.RepositoryLook:
+        private = call.query.get("private", "true") != "false"
         look = await self._engine.hub_lookup.look(
-            self._base(request), request.query.get("name", ""), private=private
+            call.api_base, call.query.get("name", ""), private=private
         )
-        return web.json_response(
-            {"repo": look.repo, "state": look.state, "level": look.level, "words": look.words,
-             "advice": look.advice}
-        )  # fmt: skip
+        row = {"repo": look.repo, "state": look.state, "level": look.level, "words": look.words,
+               "advice": look.advice}  # fmt: skip
+        return cast("publishing.RepositoryLook", row)
 
-    async def _recommended(self, request: web.Request) -> web.Response:
-        """For a draft: `{delivery, overrides, words}`, the way that is most likely to work."""
-        draft = read_draft(await read_object(request))
+    async def _recommended(self, call: Call[submission.Draft, None]) -> submission.Recommended:
+        """The way that is most likely to work."""
+        draft = read_draft(call.body)
         config = await asyncio.to_thread(self._engine.preparer.load, draft)
-        base = self._base(request)
+        base = call.api_base
         found = await self._hub(base, draft, config) or self._s3() or self._local(base)
         if found is None:
             raise RefusedError(
@@ -85,11 +80,13 @@ class RecommendationRoutes:
                 code="no_delivery",
             )
         if found["delivery"]["kind"] != "hub" and not validation_enabled(config):
-            found["overrides"] = dict(_VALIDATION)
+            found["overrides"] = _VALIDATION
             found["words"] += " A validation is switched on: without one nothing final is sent."
-        return web.json_response(found)
+        return found
 
-    async def _hub(self, base: str, draft: Draft, config: TrainingConfig) -> dict[str, Any] | None:
+    async def _hub(
+        self, base: str, draft: Draft, config: TrainingConfig
+    ) -> submission.Recommended | None:
         """A private repository of one's own: the one that is named, else a new one."""
         lookup = self._engine.hub_lookup
         try:
@@ -110,16 +107,16 @@ class RecommendationRoutes:
             ):
                 return {
                     "delivery": {"kind": "hub", "hub_model_id": look.repo},
-                    "overrides": dict(_HUB),
+                    "overrides": _HUB,
                     "words": f"To the Hub: {look.repo}, private, checkpoints as well.",
                 }
             if look.state == "unknown" and name != own:
                 return None
         return None
 
-    def _s3(self) -> dict[str, Any] | None:
+    def _s3(self) -> submission.Recommended | None:
         """A bucket whose last test passed, else the only one."""
-        rows = [row for row in self._engine.publishing.places.list() if row["kind"] == "s3"]
+        rows = [row for row in self._engine.transfers.places.list() if row["kind"] == "s3"]
         fine = [row for row in rows if self._passed(row["name"])]
         chosen = fine[0] if fine else rows[0] if len(rows) == 1 else None
         if chosen is None:
@@ -135,7 +132,7 @@ class RecommendationRoutes:
         fact = self._engine.reader.fact(f"{TEST_FACT}{name}")
         return bool(fact is not None and fact.value and fact.value.get("ok"))
 
-    def _local(self, base: str) -> dict[str, Any] | None:
+    def _local(self, base: str) -> submission.Recommended | None:
         if self._engine.listening.storage_url(base) is None:
             return None
         return {

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from tui.api.network import PageEvent
 from tui.engine.engine import Engine
 from tui.engine.http_api.routes import Route, base_of
 from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, TEXT, many, maybe, shape
@@ -34,7 +35,7 @@ class StatusRoutes:
         ]
 
     async def _status(self, request: web.Request) -> web.Response:
-        page = await self._engine.cloud.status_page.read(base_of(request, self._engine.api_base))
+        page = await self._engine.status_page.read(base_of(request, self._engine.api_base))
         planned = page.get("maintenances") or []
         state = page.get("state")
         return web.json_response(
@@ -50,5 +51,5 @@ class StatusRoutes:
         )
 
 
-def _runs(maintenance: dict[str, object]) -> bool:
-    return "progress" in str(maintenance.get("status", ""))
+def _runs(maintenance: PageEvent) -> bool:
+    return "progress" in maintenance["status"]

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
-from aiohttp import web
-
+from tui.api import paths, webhooks
+from tui.api.settings import AllSettings, SettingsChange
 from tui.base.errors import RefusedError
 from tui.engine.config.cloud import mask_password
-from tui.engine.config.live import LiveSettings
 from tui.engine.config.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
-from tui.engine.listener.service import ListenerService
-from tui.settings import Home, Settings, SettingsError
+from tui.engine.engine import Engine
+from tui.engine.http_api.operation import Call, Operations
+from tui.settings import Settings, SettingsError
 from tui.settings.words import ABOUT
 
 
 class SettingsRoutes:
     """Reads and changes settings; a change is in force when it is answered."""
 
-    def __init__(self, home: Home, live: LiveSettings, listening: ListenerService) -> None:
-        """Args: whose settings, and the listener, which takes its own only if it can."""
-        self._home = home
-        self._live = live
-        self._listening = listening
+    def __init__(self, engine: Engine) -> None:
+        self._home = engine.home
+        self._live = engine.live
+        self._listening = engine.listening
 
-    def routes(self) -> list[web.RouteDef]:
-        """Routes of the control API; all below `/api/engine/`."""
-        return [
-            web.get("/api/engine/settings", self._read),
-            web.put("/api/engine/settings", self._change),
-            web.get("/api/engine/webhooks", self._webhooks),
-        ]
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.SETTINGS, self._read)
+        operations.add(paths.CHANGE_SETTINGS, self._change)
+        operations.add(paths.WEBHOOK_EVENTS, self._webhooks)
 
-    async def _webhooks(self, _request: web.Request) -> web.Response:
-        return web.json_response({"events": self._listening.recent()})
+    async def _webhooks(self, _call: Call[None, None]) -> webhooks.WebhookEvents:
+        return {"events": self._listening.recent()}
 
-    async def _read(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.data())
+    async def _read(self, _call: Call[None, None]) -> AllSettings:
+        return cast("AllSettings", self.data())
 
     def data(self) -> dict[str, Any]:
         """`{file, settings: {name: value}, changed: [name], problems: [{name, line, message}]}`."""
@@ -54,16 +50,9 @@ class SettingsRoutes:
             ],
         }
 
-    async def _change(self, request: web.Request) -> web.Response:
-        try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError):
-            body = None
-        values = body.get("values") if isinstance(body, dict) else None
-        if not isinstance(values, dict):
-            raise RefusedError("Send {values: {name: value}}.")
-        await self.change(values, confirmed=body.get("confirm") is True)
-        return web.json_response(self.data())
+    async def _change(self, call: Call[SettingsChange, None]) -> AllSettings:
+        await self.change(call.body["values"], confirmed=call.body.get("confirm", False))
+        return cast("AllSettings", self.data())
 
     async def change(self, body: Mapping[str, Any], *, confirmed: bool = False) -> None:
         """Change settings by name; all of them, or when one cannot be read, none.

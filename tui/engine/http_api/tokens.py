@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -39,8 +39,8 @@ class TokenRoutes:
             raise _refused("Token cannot be empty")
         if not text.strip().startswith("r8_"):
             raise _refused("Invalid token format. Replicate tokens start with 'r8_'")
-        kept = await self._engine.cloud.tokens.set(_KIND, base, text)
-        validation: dict[str, Any] = kept["validation"]
+        kept = await self._engine.tokens.set(_KIND, base, text)
+        validation = kept["validation"]
         error = None
         if not validation["valid"]:
             error = f"Token saved but validation failed: {validation['error']}"
@@ -56,7 +56,7 @@ class TokenRoutes:
 
     async def _delete(self, request: web.Request) -> web.Response:
         base = base_of(request, self._engine.api_base)
-        answer = await self._engine.cloud.tokens.delete(_KIND, base)
+        answer = await self._engine.tokens.delete(_KIND, base)
         words = None if answer["deleted"] else "There was no stored token."
         return web.json_response({"success": True, "file_path": None, "error": words})
 

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from tui.base.errors import RefusedError
@@ -32,6 +32,10 @@ from tui.listener.webhooks import WebhookReceiver, WebhookSettings
 from tui.settings import Settings
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.api import webhooks
+    from tui.api.engine import ListenerState, WebhookCounters
 
 LOG = logging.getLogger(__name__)
 
@@ -142,15 +146,15 @@ class ListenerService:
             return ""
 
     @property
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> WebhookCounters:
         """What was let in and turned away, as plain data."""
         return stats_row(self._webhooks.stats)
 
-    def recent(self) -> list[dict[str, Any]]:
+    def recent(self) -> list[webhooks.WebhookEvent]:
         """The last webhooks, newest first. They are in memory only: the store keeps the counts."""
         return [seen_row(one) for one in self._webhooks.stats.recent()]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ListenerState:
         """The listener as windows show it."""
         settings = self._live.now.listener
         return {
@@ -250,7 +254,7 @@ def _networks(name: str, texts: Sequence[str]) -> Any:
         return None
 
 
-def stats_row(stats: ListenerStats) -> dict[str, Any]:
+def stats_row(stats: ListenerStats) -> WebhookCounters:
     """The counters as plain data."""
     last = stats.last_rejection
     return {
@@ -271,9 +275,9 @@ def stats_row(stats: ListenerStats) -> dict[str, Any]:
     }
 
 
-def seen_row(seen: Seen) -> dict[str, Any]:
+def seen_row(seen: Seen) -> webhooks.WebhookEvent:
     """One event as plain data."""
-    return {
+    row = {
         "outcome": seen.outcome,
         "at": seen.at.isoformat(),
         "address": seen.address,
@@ -282,3 +286,4 @@ def seen_row(seen: Seen) -> dict[str, Any]:
         "reason": seen.reason,
         "message": seen.message,
     }
+    return cast("webhooks.WebhookEvent", row)

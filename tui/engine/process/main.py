@@ -15,6 +15,7 @@ from typing import Final
 
 from tui.client.agent import IDLE_SECONDS
 from tui.engine.engine import Engine
+from tui.engine.http_api.app import public_api
 from tui.engine.process.socket_server import serve_control, shut_down
 from tui.settings import Home, SettingsError, load_settings
 from tui.store.schema import StoreError
@@ -84,7 +85,7 @@ async def _run(
     engine = Engine(home, load_settings(home, {}), mode=mode)
     prepare_loop(engine)
     try:
-        await engine.start()
+        await engine.start([public_api(engine)])
         runner = await serve_control(engine, home.socket)
     except BaseException:
         await engine.aclose()

@@ -14,6 +14,7 @@ from tui.base.errors import RefusedError
 from tui.client.agent import session_of
 from tui.client.client import ControlClient, ControlError
 from tui.engine.engine import Engine
+from tui.engine.http_api.app import public_api
 from tui.engine.process.main import prepare_loop
 from tui.engine.process.socket_server import serve_control, shut_down
 from tui.settings import API_BASE_VARIABLE, Home, load_settings
@@ -61,7 +62,7 @@ async def _serve(
     try:
         lines = EventLines(engine.reader, say)
         with engine.bus.subscribe() as queue:
-            await engine.start()
+            await engine.start([public_api(engine)])
             if problem := engine.listening.problem:
                 raise RefusedError(
                     f"The listener cannot start: {problem}.",

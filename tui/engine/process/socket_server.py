@@ -13,10 +13,10 @@ from aiohttp import web
 
 from tui.engine.credentials.handed_in import called_with, from_headers
 from tui.engine.engine import Engine
-from tui.engine.http_api.app import all_routes
+from tui.engine.http_api.app import all_routes, operations_of
+from tui.engine.http_api.body import MOST_BODY
 from tui.engine.http_api.failures import answered, failure
-from tui.engine.http_api.recommendations import RecommendationRoutes
-from tui.engine.http_api.routes import MOST_BODY, Handler, base_of
+from tui.engine.http_api.operation import Handler, api_base_of
 
 
 def build_control_app(engine: Engine) -> web.Application:
@@ -27,19 +27,22 @@ def build_control_app(engine: Engine) -> web.Application:
         """While somebody calls, the engine is needed; one that is about to end says so."""
         if engine.stopping.is_set():
             return failure(503, "engine_gone", "The engine is about to end.")
-        handed = engine.clients.tokens.foreign(
-            from_headers(base_of(request, engine.api_base), request.headers)
-        )
-        with engine.needed(), called_with(handed):
-            return await answered(request, handler)
+
+        async def with_tokens(request: web.Request) -> web.StreamResponse:
+            base = api_base_of(request, lambda: engine.api_base)
+            handed = engine.clients.tokens.foreign(from_headers(base, request.headers))
+            with called_with(handed):
+                return await handler(request)
+
+        with engine.needed():
+            return await answered(request, with_tokens)
 
     app = web.Application(middlewares=[needing], client_max_size=MOST_BODY)
     for route in all_routes(engine):
         app.router.add_route(route.method, route.path, route.handler)
-    app.add_routes(engine.cloud.routes())
-    app.add_routes(engine.settings_desk.routes())
-    app.add_routes(engine.publishing.routes())
-    app.add_routes(RecommendationRoutes(engine).routes())
+    for operation in operations_of(engine):
+        endpoint = operation.endpoint
+        app.router.add_route(endpoint.method, endpoint.path, operation.handler)
     return app
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
@@ -38,6 +39,9 @@ from tui.simpletuner.checks.checks import Check
 from tui.store.reader import StoreReader
 from tui.store.records import Billed
 from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.api import spending
 
 LOG = logging.getLogger(__name__)
 
@@ -128,7 +132,7 @@ class SpendingService:
 
     # -- to show ------------------------------------------------------------------------------
 
-    def fact(self, *, sandbox: bool) -> dict[str, Any]:
+    def fact(self, *, sandbox: bool) -> spending.SpendingStanding:
         """What the top bar shows, as of now.
 
         Raises:
@@ -137,7 +141,7 @@ class SpendingService:
         now = self.clock()
         return self._standing(self._summed(now, sandbox=sandbox), now)
 
-    def status(self, api_base: str) -> dict[str, Any]:
+    def status(self, api_base: str) -> spending.CostLimit:
         """How the limit stands; names and units of SimpleTuner's API first, then our own.
 
         Raises:
@@ -162,7 +166,9 @@ class SpendingService:
             **fact,
         }
 
-    def summary(self, api_base: str, days: int = 30, zone: tzinfo | None = None) -> dict[str, Any]:
+    def summary(
+        self, api_base: str, days: int = 30, zone: tzinfo | None = None
+    ) -> spending.SpendingSummary:
         """Everything of the spending card: the standing, the chart, counts and lengths.
 
         Args:
@@ -186,7 +192,7 @@ class SpendingService:
         counted = tally(jobs, first)
         chart = by_day(jobs, days, now, zone)
         lost, lost_micros = self._reader.lost(first, sandbox=is_loopback(api_base))
-        return {
+        summary = {
             **self._standing(jobs, now),
             "days": days,
             "by_day": [
@@ -201,8 +207,27 @@ class SpendingService:
             "lost_jobs": lost,
             "lost_micros": lost_micros,
         }
+        return cast("spending.SpendingSummary", summary)
 
-    def _standing(self, jobs: list[Billed], now: datetime) -> dict[str, Any]:
+    def read_summary(self, database: Path, api_base: str, days: int) -> spending.SpendingSummary:
+        """The same with a reader of its own, for a thread beside the event loop.
+
+        Args:
+            database: the store's file.
+            api_base: whose money.
+            days: days of the chart, today included.
+
+        Raises:
+            RefusedError: an impossible number of days.
+            StoreError: the store cannot be read.
+        """
+        reader = StoreReader(database)
+        try:
+            return SpendingService(reader, self._live, self.clock).summary(api_base, days)
+        finally:
+            reader.close()
+
+    def _standing(self, jobs: list[Billed], now: datetime) -> spending.SpendingStanding:
         settings = self._live.now.spending
         verdict = judge(limit_of(settings), jobs, 0, now)
         limit = verdict.limit
@@ -216,7 +241,7 @@ class SpendingService:
         shown = verdict.spent_micros if limit.enabled else spent["weekly_micros"]
         window = WINDOW_WORDS[limit.period if limit.enabled else "weekly"]
         of = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
-        return {
+        standing = {
             "as_of": now.isoformat(),
             "enabled": limit.enabled,
             "limit_micros": limit.amount_micros,
@@ -237,6 +262,7 @@ class SpendingService:
             **spent,
             "words": f"{dollars(shown)}{of} / {window}",
         }
+        return cast("spending.SpendingStanding", standing)
 
     def _summed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
         """What the rolling windows need, thousands of ended jobs as a few rows."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
@@ -19,6 +19,9 @@ from tui.settings import Settings
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api.spending import SpendingStanding
 
 LOG = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ class SpendingWatch:
         self._tasks = TaskOwner()
         self._bell = asyncio.Event()
         self._states: dict[str, str] = {}
-        self._told: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, SpendingStanding] = {}
         self._stopped: set[str] = set()
         live.on_change(self._settings_changed)
 
@@ -109,7 +112,7 @@ class SpendingWatch:
             name = fact_name(sandbox=sandbox)
             before = self._told.get(name)
             if before is None or _content(before) != _content(fact) or fact["burn_micros"]:
-                self._writer.set_fact(name, fact)
+                self._writer.set_fact(name, dict(fact))
                 self._bus.publish("fact", name=name)
             self._told[name] = fact
             if fact["burn_micros"]:
@@ -164,5 +167,5 @@ def fact_name(*, sandbox: bool) -> str:
     return f"{FACT}:sandbox" if sandbox else FACT
 
 
-def _content(fact: dict[str, Any]) -> dict[str, Any]:
+def _content(fact: SpendingStanding) -> dict[str, object]:
     return {name: value for name, value in fact.items() if name != "as_of"}

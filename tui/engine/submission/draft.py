@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import (
@@ -134,7 +135,7 @@ class Draft(BaseModel):
     cwd: str | None = None
 
 
-def read_draft(body: dict[str, Any]) -> Draft:
+def read_draft(body: Mapping[str, Any]) -> Draft:
     """The draft in a request.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
@@ -12,6 +12,9 @@ from tui.engine.submission.model_catalog import ModelCatalog
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
 from tui.simpletuner.request.schema_diff import missing_inputs, schema_diff
+
+if TYPE_CHECKING:
+    from tui.api import versions
 
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -27,7 +30,9 @@ class VersionService:
         self._catalog = catalog
         self._live = live
 
-    async def compare(self, api_base: str, model: str, before: str, after: str) -> dict[str, Any]:
+    async def compare(
+        self, api_base: str, model: str, before: str, after: str
+    ) -> versions.VersionComparison:
         """What changed in the inputs between two versions, and what the second one lacks.
 
         Args:
@@ -59,7 +64,7 @@ class VersionService:
             ],
         }
 
-    async def pin(self, api_base: str, model: str, version: str | None) -> dict[str, Any]:
+    async def pin(self, api_base: str, model: str, version: str | None) -> versions.Pinned:
         """Use a certain version of a model from now on, or follow the newest.
 
         Args:
@@ -125,7 +130,7 @@ def split_model(text: str) -> tuple[str, str]:
     return name, version.strip()
 
 
-def _row(version: Version) -> dict[str, Any]:
+def _row(version: Version) -> versions.VersionRow:
     return {
         "id": version.id,
         "created_at": version.created_at.isoformat() if version.created_at else None,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.destinations.common.safetensors_info import SafetensorsError, read_info
 from tui.engine.credentials.storage_keys import folder_of
@@ -18,6 +18,9 @@ from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, is_called
 from tui.store.transfer_records import PublishedFile
 
+if TYPE_CHECKING:
+    from tui.api import artifacts
+
 _MOST_METADATA: Final = 40
 _LONGEST: Final = 400
 """How much of a file's own metadata is passed on: it may be as long as its writer liked."""
@@ -25,7 +28,7 @@ _MOST_REMEMBERED: Final = 512
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
-def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str, Any]:
+def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifacts.JobArtifacts:
     """Everything collected of one job. Blocking: it looks at the files.
 
     Returns:
@@ -41,7 +44,7 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
     rows = [_row(job, file, outputs, published, loss_at) for file in reader.files(job.job_id)]
-    return {
+    data = {
         "job_id": job.job_id,
         "name": job.name,
         "folder": str(outputs / folder_of(job)),
@@ -49,6 +52,7 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> dict[str
         "checkpoints": compare(rows, steps, losses, job.step),
         "unfetched": [unfetched_json(one) for one in reader.fetches(job.job_id)],
     }
+    return cast("artifacts.JobArtifacts", data)
 
 
 def name_of(job: JobRecord, file: FileRecord) -> str:

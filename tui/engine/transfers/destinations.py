@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.errors import RefusedError
 from tui.destinations.card.model_card import card_state
@@ -27,9 +27,13 @@ from tui.engine.credentials.bucket_keys import BucketKeys, host_of
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.credentials.token_store import HOW_TO_SEND_OPENLY
-from tui.engine.transfers.destination_options import KINDS, read_options, whole_path, wrong
+from tui.engine.transfers.destination_options import read_options, whole_path, wrong
 from tui.store.transfer_records import DestinationRecord, TransferState
 from tui.store.transfers import TransferTables
+
+if TYPE_CHECKING:
+    from tui.api import destinations
+    from tui.api.base import Step
 
 _LOOK_LIMIT: Final = 10.0
 """Seconds for looking what is there, while somebody waits for it."""
@@ -104,18 +108,16 @@ class Destinations:
             if one.state.is_active or one.state is TransferState.PAUSED
         )
 
-    async def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def add(self, body: destinations.NewDestination) -> destinations.Destination:
         """Keep a destination; its keys go to the keyring, or with `session_only` to memory.
 
         Raises:
             RefusedError: a field is wrong, or the keyring cannot keep the keys
                 (409, `keyring_unavailable`).
         """
-        name, kind = str(body.get("name") or ""), str(body.get("kind") or "")
+        name, kind = body["name"], body["kind"]
         if not _NAME.fullmatch(name):
             raise wrong("name", "must be lower case letters, digits, - and _, at most 40")
-        if kind not in KINDS:
-            raise wrong("kind", f"must be one of {', '.join(KINDS)}")
         options = read_options(kind, body)
         known = next((one for one in self._tables.destinations() if one.name == name), None)
         if known is not None:
@@ -127,9 +129,11 @@ class Destinations:
             if known is not None and host_of(known.options) != host_of(options):
                 await self.keys.forget(name, known.options)
         self._tables.put_destination(DestinationRecord(name, kind, options, self._now()))
-        return {"name": name, "kind": kind, "options": options}
+        return _as_shape(name, kind, options)
 
-    async def change(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def change(
+        self, name: str, body: destinations.DestinationChange
+    ) -> destinations.Destination:
         """Change a destination; what is left out stays, and so do keys that are not given.
 
         Keys belong to one server: at another one they have to be given again.
@@ -147,7 +151,7 @@ class Destinations:
                 if moved:
                     await self.keys.forget(name, record.options)
         self._tables.put_destination(replace(record, options=options))
-        return {"name": name, "kind": record.kind, "options": options}
+        return _as_shape(name, record.kind, options)
 
     def _must_not_strand(
         self, record: DestinationRecord, options: Mapping[str, Any] | None
@@ -177,7 +181,7 @@ class Destinations:
                 details={"transfers": half},
             )
 
-    async def remove(self, name: str, *, force: bool = False) -> dict[str, Any]:
+    async def remove(self, name: str, *, force: bool = False) -> destinations.DestinationRemoved:
         """Forget a destination and its keys; what was published there stays.
 
         Args:
@@ -194,7 +198,7 @@ class Destinations:
         self._tables.delete_destination(name)
         return {"name": name, "removed": True, "keyring_problem": kept}
 
-    async def test(self, name: str, api_base: str) -> dict[str, Any]:
+    async def test(self, name: str, api_base: str) -> destinations.DestinationTested:
         """Try whether publishing there would work: `{name, ok, steps: [...]}`."""
         self._find(name)
         try:
@@ -204,10 +208,14 @@ class Destinations:
             finally:
                 await asyncio.to_thread(destination.close)
         except PublishError as error:
-            step = {"name": error.kind.value, "level": "error", "message": error.message,
-                    "advice": error.advice}  # fmt: skip
+            step: Step = {"name": error.kind.value, "level": "error", "message": error.message,
+                          "advice": error.advice}  # fmt: skip
             return {"name": name, "ok": False, "steps": [step]}
-        return {"name": name, "ok": report.ok, "steps": [asdict(step) for step in report.steps]}
+        return {
+            "name": name,
+            "ok": report.ok,
+            "steps": [cast("Step", asdict(step)) for step in report.steps],
+        }
 
     def _find(self, name: str) -> DestinationRecord:
         for record in self._tables.destinations():
@@ -336,6 +344,11 @@ class Destinations:
         finally:
             timer.cancel()
         return [item.name for item in items if item.replaces]
+
+
+def _as_shape(name: str, kind: str, options: dict[str, Any]) -> destinations.Destination:
+    destination = {"name": name, "kind": kind, "options": options}
+    return cast("destinations.Destination", destination)
 
 
 def _as_given(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:

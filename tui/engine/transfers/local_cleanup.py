@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tui.base.clock import Clock
 from tui.base.errors import RefusedError
@@ -19,6 +19,9 @@ from tui.store.records import FileRecord, JobRecord, is_called
 from tui.store.transfer_records import PublishedFile
 from tui.store.transfers import TransferTables
 from tui.store.writer import Change
+
+if TYPE_CHECKING:
+    from tui.api import artifacts
 
 
 class LocalCleanup:
@@ -41,14 +44,14 @@ class LocalCleanup:
 
     async def clear(
         self, job: JobRecord, files: list[FileRecord], names: Collection[str]
-    ) -> dict[str, Any]:
+    ) -> artifacts.FilesCleared:
         """Delete the local copies of some files of a job.
 
         Returns:
             `{job_id, deleted: [{name, at}], kept: [{name, why}]}`; `at` is where the copy is.
         """
-        deleted: list[dict[str, str]] = []
-        kept: list[dict[str, str]] = []
+        deleted: list[artifacts.DeletedCopy] = []
+        kept: list[artifacts.KeptCopy] = []
         opened: dict[str, Destination] = {}
         published = self._tables.published(job.job_id)
         busy = self._on_the_way(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tui.simpletuner.request.schema import InputField, input_fields
 
@@ -33,7 +33,7 @@ class InputChange:
     """
 
     name: str
-    kind: str
+    kind: Literal["added", "removed", "changed"]
     words: str
 
 
