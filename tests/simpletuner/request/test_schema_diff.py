@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.simpletuner.request.schema_diff import missing_inputs, schema_diff
+from tui.simpletuner.request.schema import missing_inputs, schema_diff
 
 
 def schema(**properties: dict[str, Any]) -> dict[str, Any]:

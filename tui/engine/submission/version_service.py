@@ -11,7 +11,7 @@ from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.replicate.errors import NotFoundError
 from tui.replicate.models import Version
-from tui.simpletuner.request.schema_diff import missing_inputs, schema_diff
+from tui.simpletuner.request.schema import missing_inputs, schema_diff
 
 if TYPE_CHECKING:
     from tui.api import versions
