@@ -193,7 +193,7 @@ def test_notes_of_the_request_are_checks(tmp_path: Path) -> None:
     epochs=st.integers(1, 20),
 )
 def test_epochs_cover_every_sample(images: int, batch: int, repeats: int, epochs: int) -> None:
-    from tui.simpletuner.config.dataloader import read_entries
+    from tui.simpletuner.config.training_config import read_entries
 
     entries = [{"id": "x", "type": "local", "repeats": repeats}]
     values = {"train_batch_size": batch, "num_train_epochs": epochs}

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tui.simpletuner.config.dataloader import find_path, read_entries
-from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import TrainingConfig, find_path, read_entries
 from tui.simpletuner.config.values import as_text, plain_keys
 from tui.simpletuner.errors import ConfigError, Note
 

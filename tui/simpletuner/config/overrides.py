@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from tui.simpletuner.config.dataloader import MEGAPIXELS_BELOW
-from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import MEGAPIXELS_BELOW, TrainingConfig
 from tui.simpletuner.config.values import as_float, as_int, plain_keys
 
 Kind = Literal["whole", "number", "switch", "text", "prose"]

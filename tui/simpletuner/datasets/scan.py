@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tui.simpletuner.config.dataloader import DatasetSpec, Kind
-from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import DatasetSpec, Kind, TrainingConfig
 from tui.simpletuner.datasets.safety import folder_names, refused_folder
 from tui.simpletuner.datasets.scan_folder import (
     FolderScan,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from tui.simpletuner.config.dataloader import DatasetSpec
+from tui.simpletuner.config.training_config import DatasetSpec
 from tui.simpletuner.datasets.images import (
     AUDIO_SUFFIXES,
     FOREIGN_SUFFIXES,

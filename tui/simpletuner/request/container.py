@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from tui.simpletuner.config.dataloader import DatasetSpec
 from tui.simpletuner.config.secrets_found import without_secrets
+from tui.simpletuner.config.training_config import DatasetSpec
 from tui.simpletuner.config.values import as_text
 from tui.simpletuner.errors import Note
 
