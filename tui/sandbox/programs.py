@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from tui.base.hosts import is_loopback
-from tui.sandbox.run_context import RunContext
+from tui.sandbox.worker import RunContext
 
 
 def check_webhook(run: RunContext) -> dict[str, Any]:

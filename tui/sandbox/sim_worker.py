@@ -9,9 +9,8 @@ from collections.abc import Callable
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.programs import check_webhook, greet
 from tui.sandbox.registry import Program
-from tui.sandbox.run_context import Canceled, RunContext
 from tui.sandbox.trainer.run import train
-from tui.sandbox.worker import Outcome, Sink, Task
+from tui.sandbox.worker import Canceled, Outcome, RunContext, Sink, Task
 
 _PROGRAMS: dict[Program, Callable[[RunContext], object]] = {
     "train": train,

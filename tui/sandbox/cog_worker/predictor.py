@@ -22,10 +22,9 @@ from tui.sandbox.config import SandboxConfig
 from tui.sandbox.faults import Fault
 from tui.sandbox.programs import check_webhook, greet
 from tui.sandbox.registry import Registry
-from tui.sandbox.run_context import RunContext
 from tui.sandbox.trainer.run import train
 from tui.sandbox.trainer.steps import WorkerCrashError
-from tui.sandbox.worker import Sink, Task
+from tui.sandbox.worker import RunContext, Sink, Task
 
 _SLICE_SECONDS = 0.05
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from tui.base.hosts import is_loopback
-from tui.sandbox.run_context import ProgramError, RunContext
+from tui.sandbox.worker import ProgramError, RunContext
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_MEMBERS = 200_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from tui.sandbox.run_context import RunContext
 from tui.sandbox.trainer import wording
 from tui.sandbox.trainer.wording import StageState
+from tui.sandbox.worker import RunContext
 
 TAIL_CHARACTERS = 5000
 _FRAMES = (

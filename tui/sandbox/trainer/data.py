@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.archive import fetch, unpack
 from tui.sandbox.trainer.plan import Plan
+from tui.sandbox.worker import ProgramError, RunContext
 from tui.simpletuner.config.values import as_float, as_int, as_text
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jxl"})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tui.sandbox.run_context import ProgramError
+from tui.sandbox.worker import ProgramError
 from tui.simpletuner.config.values import (
     as_bool,
     as_float,

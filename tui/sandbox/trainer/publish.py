@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from tui.base.hosts import is_loopback
 from tui.destinations.s3.client import service_descriptions
 from tui.sandbox.faults import FaultKind
-from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.plan import Plan
+from tui.sandbox.worker import ProgramError, RunContext
 from tui.simpletuner.config.values import as_bool, as_text
 
 DEFAULT_BASE_PATH = "simpletuner"

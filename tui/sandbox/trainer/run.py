@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 
 from tui.sandbox.faults import FaultKind
-from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer.archive import free
 from tui.sandbox.trainer.card import draw_validation, write_card
 from tui.sandbox.trainer.console import Console
@@ -18,6 +17,7 @@ from tui.sandbox.trainer.plan import Plan, read_plan
 from tui.sandbox.trainer.publish import Publisher
 from tui.sandbox.trainer.steps import Loop, OutOfMemoryError, Schedule, WorkerCrashError
 from tui.sandbox.trainer.weights import parameters, shapes_for, weight_file, write_weights
+from tui.sandbox.worker import ProgramError, RunContext
 from tui.simpletuner.config.values import as_bool, as_int
 
 _BASE_MODELS = {

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.registry import GPU_GIB
-from tui.sandbox.run_context import ProgramError, RunContext
 from tui.sandbox.trainer import wording
 from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.plan import Plan
+from tui.sandbox.worker import ProgramError, RunContext
 
 
 class OutOfMemoryError(ProgramError):
