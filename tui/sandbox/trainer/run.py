@@ -9,10 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from tui.sandbox.faults import FaultKind
-from tui.sandbox.trainer.archive import free
 from tui.sandbox.trainer.card import draw_validation, write_card
 from tui.sandbox.trainer.console import Console
-from tui.sandbox.trainer.data import UNPACK_ROOT, Data, find_data, unpack_images
+from tui.sandbox.trainer.data import UNPACK_ROOT, Data, find_data, free, unpack_images
 from tui.sandbox.trainer.plan import Plan, read_plan
 from tui.sandbox.trainer.publish import Publisher
 from tui.sandbox.trainer.steps import Loop, OutOfMemoryError, Schedule, WorkerCrashError
