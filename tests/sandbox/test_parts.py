@@ -22,8 +22,8 @@ from tui.sandbox.limits import Bucket
 from tui.sandbox.releases import EARLY, MENDED, SUMMER, hello_schema, trainer_schema
 from tui.sandbox.schema_check import check_input, secret_inputs
 from tui.sandbox.trainer import wording
+from tui.sandbox.trainer.output_files import shapes_for, write_weights
 from tui.sandbox.trainer.plan import read_plan
-from tui.sandbox.trainer.weights import shapes_for, write_weights
 from tui.sandbox.webhooks import sign
 
 MOMENT = datetime(2026, 11, 22, 9, 8, 7, 123456, UTC)

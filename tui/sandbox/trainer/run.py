@@ -9,13 +9,19 @@ from contextlib import closing
 from pathlib import Path
 
 from tui.sandbox.faults import FaultKind
-from tui.sandbox.trainer.card import draw_validation, write_card
 from tui.sandbox.trainer.console import Console
 from tui.sandbox.trainer.data import UNPACK_ROOT, Data, find_data, free, unpack_images
+from tui.sandbox.trainer.output_files import (
+    draw_validation,
+    parameters,
+    shapes_for,
+    weight_file,
+    write_card,
+    write_weights,
+)
 from tui.sandbox.trainer.plan import Plan, read_plan
 from tui.sandbox.trainer.publish import Publisher
 from tui.sandbox.trainer.steps import Loop, OutOfMemoryError, Schedule, WorkerCrashError
-from tui.sandbox.trainer.weights import parameters, shapes_for, weight_file, write_weights
 from tui.sandbox.worker import ProgramError, RunContext
 from tui.simpletuner.config.values import as_bool, as_int
 
