@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import secrets
+import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 MAIN = "main"
 
@@ -113,3 +119,103 @@ class Repos:
     def remove(self, repo: HubRepo) -> None:
         """Forget one."""
         self._all.pop((repo.kind, repo.repo_id.lower()), None)
+
+
+_PIECE = 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Layout of a Xet shard, https://huggingface.co/docs/xet/shard
+_RECORD = 48
+_HAS_CHECKS = 1 << 31
+_HAS_SHA256 = 1 << 30
+_END = b"\xff" * 32
+
+
+class Blobs:
+    """Files named by the SHA-256 (large) or the git hash (small) of what they hold."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.cas = root / "cas"
+        for folder in (self._root, self._root / "lfs", self._root / "git", self._root / "incoming"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def small(self, oid: str) -> Path:
+        """Where the content of a git file lies."""
+        return self._root / "git" / oid
+
+    def large(self, sha256: str) -> Path | None:
+        """Where a large content lies, or None when it is not here."""
+        if not _SHA256.fullmatch(sha256):
+            return None
+        path = self._root / "lfs" / sha256
+        return path if path.is_file() else None
+
+    def incoming(self, name: str = "") -> Path:
+        """A new place for bytes that are on their way."""
+        return self._root / "incoming" / (name or secrets.token_hex(8))
+
+    def keep_small(self, oid: str, content: bytes) -> None:
+        """Store a git file."""
+        path = self.small(oid)
+        if not path.exists():
+            path.write_bytes(content)
+
+    def keep_large(self, received: Path, sha256: str) -> None:
+        """Move received bytes to their place."""
+        received.replace(self._root / "lfs" / sha256)
+
+    def join(self, parts: list[Path], to: Path) -> str:
+        """Put parts together and return the SHA-256 of the whole."""
+        digest = hashlib.sha256()
+        with to.open("wb") as target:
+            for part in parts:
+                with part.open("rb") as source:
+                    while piece := source.read(_PIECE):
+                        digest.update(piece)
+                        target.write(piece)
+                part.unlink()
+        return digest.hexdigest()
+
+    def from_xet(self, sha256: str) -> Path | None:
+        """Fetch a content that a client stored in the local Xet folder; None if there is none."""
+        found = next((item for item in self._shards() if item[0] == sha256), None)
+        if found is None:
+            return None
+        from hf_xet import (  # type: ignore[import-untyped]  # compiled, without stubs
+            XetFileInfo,
+            XetSession,
+        )
+
+        target = self.incoming()
+        group = XetSession().new_file_download_group(endpoint=f"local://{self.cas}")
+        group.start_download_file(XetFileInfo(found[1], None), str(target))
+        group.wait_to_finish()
+        with target.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                target.unlink()
+                return None
+        self.keep_large(target, sha256)
+        return self.large(sha256)
+
+    def _shards(self) -> Iterator[tuple[str, str]]:
+        """SHA-256 and Xet hash of every file in the local Xet folder."""
+        shards = sorted((self.cas / "xet" / "xorbs" / "shards").glob("*.mdb"), key=os.path.getmtime)
+        for path in reversed(shards):
+            yield from read_shard(path.read_bytes())
+
+
+def read_shard(data: bytes) -> Iterator[tuple[str, str]]:
+    """SHA-256 and Xet hash of the files that a shard describes."""
+    place = _RECORD
+    while place + _RECORD <= len(data) and data[place : place + 32] != _END:
+        name = data[place : place + 32]
+        flags, entries = struct.unpack_from("<II", data, place + 32)
+        place += _RECORD * (1 + entries * (2 if flags & _HAS_CHECKS else 1))
+        if flags & _HAS_SHA256:
+            yield _hash_text(data[place : place + 32]), _hash_text(name)
+            place += _RECORD
+
+
+def _hash_text(raw: bytes) -> str:
+    """Hashes are four little-endian words."""
+    return "".join(f"{word:016x}" for word in struct.unpack("<4Q", raw.ljust(32, b"\0")[:32]))

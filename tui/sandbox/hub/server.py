@@ -10,8 +10,7 @@ from aiohttp import web
 
 from tui.sandbox.hub import routes_account, routes_commits, routes_files, routes_uploads
 from tui.sandbox.hub.accounts import Accounts
-from tui.sandbox.hub.blobs import Blobs
-from tui.sandbox.hub.repos import Repos
+from tui.sandbox.hub.repos import Blobs, Repos
 from tui.sandbox.hub.state import HUB, Hub, HubConfig, HubFaults, HubRefusalError
 
 __all__ = ["Hub", "HubConfig", "HubFaults", "RunningHub", "build", "serve_hub"]

@@ -11,8 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from tui.sandbox.hub.accounts import Accounts, HubToken
-from tui.sandbox.hub.blobs import Blobs
-from tui.sandbox.hub.repos import Commit, HubRepo, Repos
+from tui.sandbox.hub.repos import Blobs, Commit, HubRepo, Repos
 
 KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 
