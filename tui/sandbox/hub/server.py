@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from tui.sandbox.hub import routes_account, routes_commits, routes_files, routes_uploads
+from tui.sandbox.hub import routes_account, routes_files, routes_uploads
 from tui.sandbox.hub.accounts import Accounts
 from tui.sandbox.hub.repos import Blobs, Repos
 from tui.sandbox.hub.state import HUB, Hub, HubConfig, HubFaults, HubRefusalError
@@ -63,7 +63,7 @@ def build(config: HubConfig, accounts: Accounts | None = None) -> tuple[web.Appl
     hub = Hub(config, accounts or Accounts(), Repos(), Blobs(config.root), HubFaults())
     app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[_answer])
     app[HUB] = hub
-    for group in (routes_account, routes_commits, routes_uploads, routes_files):
+    for group in (routes_account, routes_uploads, routes_files):
         app.add_routes(group.routes())
     return app, hub
 

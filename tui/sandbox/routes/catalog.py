@@ -8,6 +8,7 @@ from aiohttp import web
 
 from tui.sandbox.http_tools import answer, core_of, page
 from tui.sandbox.problems import not_found
+from tui.sandbox.registry import HARDWARE
 
 
 async def _collections(request: web.Request) -> web.Response:
@@ -85,4 +86,27 @@ def routes() -> list[web.RouteDef]:
         web.get("/v1/collections", _collections),
         web.get("/v1/collections/{slug}", _collection),
         web.get("/v1/search", _search),
+    ]
+
+
+async def _account(request: web.Request) -> web.Response:
+    core = core_of(request)
+    return answer(core.views.account(core.config.username))
+
+
+async def _hardware(request: web.Request) -> web.Response:
+    del request
+    return answer([{"name": name, "sku": sku} for name, sku in HARDWARE])
+
+
+async def _secret(request: web.Request) -> web.Response:
+    return answer({"key": core_of(request).hooks.secret})
+
+
+def account_routes() -> list[web.RouteDef]:
+    """The group's routes."""
+    return [
+        web.get("/v1/account", _account),
+        web.get("/v1/hardware", _hardware),
+        web.get("/v1/webhooks/default/secret", _secret),
     ]
