@@ -26,7 +26,6 @@ from tui.sandbox.jobs import Jobs, add_history
 from tui.sandbox.limits import RateLimits
 from tui.sandbox.registry import Registry
 from tui.sandbox.routes import (
-    account,
     catalog,
     control,
     deployments,
@@ -34,8 +33,6 @@ from tui.sandbox.routes import (
     models,
     pages,
     predictions,
-    status_page,
-    streams,
     trainings,
 )
 from tui.sandbox.sim_worker import SimWorker
@@ -44,7 +41,6 @@ from tui.sandbox.webhooks import WebhookSender
 from tui.sandbox.worker import Worker
 
 _GROUPS = (
-    account,
     catalog,
     control,
     deployments,
@@ -52,8 +48,6 @@ _GROUPS = (
     models,
     pages,
     predictions,
-    status_page,
-    streams,
     trainings,
 )
 
@@ -166,7 +160,7 @@ async def serve(
         middlewares=[middleware.errors, middleware.faults, middleware.access],
     )
     app[CORE] = core
-    status_page.install(app)
+    pages.install(app)
     for group in _GROUPS:
         app.add_routes(group.routes())
     runner = web.AppRunner(

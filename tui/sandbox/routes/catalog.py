@@ -80,15 +80,6 @@ def _refused(detail: str) -> web.Response:
     return answer({"detail": detail, "status": 400}, status=400)
 
 
-def routes() -> list[web.RouteDef]:
-    """The group's routes."""
-    return [
-        web.get("/v1/collections", _collections),
-        web.get("/v1/collections/{slug}", _collection),
-        web.get("/v1/search", _search),
-    ]
-
-
 async def _account(request: web.Request) -> web.Response:
     core = core_of(request)
     return answer(core.views.account(core.config.username))
@@ -103,9 +94,12 @@ async def _secret(request: web.Request) -> web.Response:
     return answer({"key": core_of(request).hooks.secret})
 
 
-def account_routes() -> list[web.RouteDef]:
+def routes() -> list[web.RouteDef]:
     """The group's routes."""
     return [
+        web.get("/v1/collections", _collections),
+        web.get("/v1/collections/{slug}", _collection),
+        web.get("/v1/search", _search),
         web.get("/v1/account", _account),
         web.get("/v1/hardware", _hardware),
         web.get("/v1/webhooks/default/secret", _secret),

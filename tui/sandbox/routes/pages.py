@@ -114,15 +114,6 @@ async def _change(request: web.Request) -> web.Response:
     return web.json_response(board)
 
 
-def routes() -> list[web.RouteDef]:
-    """The group's routes."""
-    return [
-        web.get("/status-page/api/v2/summary.json", _summary),
-        web.get("/status-page/api/v1/summary", _widget),
-        web.put("/status-page/state", _change),
-    ]
-
-
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{id}</title>
 <style>body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
@@ -148,6 +139,11 @@ async def _prediction_page(request: web.Request) -> web.Response:
     return web.Response(text=text, content_type="text/html")
 
 
-def page_routes() -> list[web.RouteDef]:
+def routes() -> list[web.RouteDef]:
     """The group's routes."""
-    return [web.get("/p/{id}", _prediction_page)]
+    return [
+        web.get("/status-page/api/v2/summary.json", _summary),
+        web.get("/status-page/api/v1/summary", _widget),
+        web.put("/status-page/state", _change),
+        web.get("/p/{id}", _prediction_page),
+    ]

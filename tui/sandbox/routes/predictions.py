@@ -196,16 +196,6 @@ def _filtered(core: Core, request: web.Request) -> list[Record]:
     return records[low:high] if (low, high) != (0, len(records)) else records
 
 
-def routes() -> list[web.RouteDef]:
-    """The group's routes."""
-    return [
-        web.post("/v1/predictions", _create),
-        web.get("/v1/predictions", _list),
-        web.get("/v1/predictions/{id}", _get),
-        web.post("/v1/predictions/{id}/cancel", _cancel),
-    ]
-
-
 _DONE = {"canceled": {"reason": "canceled"}, "aborted": {"reason": "canceled"}}
 _SILENCE_SECONDS = 30.0
 
@@ -268,6 +258,12 @@ def _pieces(output: Any) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
-def stream_routes() -> list[web.RouteDef]:
+def routes() -> list[web.RouteDef]:
     """The group's routes."""
-    return [web.get("/streams/{key}", _stream)]
+    return [
+        web.post("/v1/predictions", _create),
+        web.get("/v1/predictions", _list),
+        web.get("/v1/predictions/{id}", _get),
+        web.post("/v1/predictions/{id}/cancel", _cancel),
+        web.get("/streams/{key}", _stream),
+    ]
