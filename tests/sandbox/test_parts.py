@@ -21,7 +21,7 @@ from tui.sandbox.faults import Fault, FaultBox, FaultKind
 from tui.sandbox.limits import Bucket
 from tui.sandbox.releases import EARLY, MENDED, SUMMER, hello_schema, trainer_schema
 from tui.sandbox.schema_check import check_input, secret_inputs
-from tui.sandbox.trainer import wording
+from tui.sandbox.trainer.console import bar_line, stage_line, summary_line
 from tui.sandbox.trainer.output_files import shapes_for, write_weights
 from tui.sandbox.trainer.plan import read_plan
 from tui.sandbox.webhooks import sign
@@ -154,7 +154,7 @@ def test_webhook_signatures_equal_the_public_vector() -> None:
 
 
 def test_stage_lines() -> None:
-    stage = wording.stage
+    stage = stage_line
     assert stage("Preparing model components") == "[STAGE] ⏳ Preparing model components"
     assert stage("A", "b", state="completed") == "[STAGE] ✓ A (100.0%): b"
     assert stage("A", count=(5, 40)) == "[STAGE] ⏳ A (5/40)"
@@ -195,11 +195,11 @@ def test_stage_lines() -> None:
 def test_bars_look_like_tqdm(
     label: str, done: int, total: int, elapsed: float, postfix: str, text: str
 ) -> None:
-    assert wording.bar(label, done, total, elapsed, postfix) == f"{label}: {text}"
+    assert bar_line(label, done, total, elapsed, postfix) == f"{label}: {text}"
 
 
 def test_a_step_summary() -> None:
-    text = wording.summary(99, 1000, loss=0.0911, rate=1e-4, epochs=(1, 5), mean=0.0911)
+    text = summary_line(99, 1000, loss=0.0911, rate=1e-4, epochs=(1, 5), mean=0.0911)
     assert text == (
         "Step 99 of 1000: loss 0.0911, lr 0.0001, epoch 1/5, "
         "ema_decay_value None (EMA not in use), train_loss 0.0911"

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from tui.sandbox.faults import FaultKind
 from tui.sandbox.registry import GPU_GIB
-from tui.sandbox.trainer import wording
-from tui.sandbox.trainer.console import Console
+from tui.sandbox.trainer.console import Console, bar_line, short_number, summary_line
 from tui.sandbox.trainer.plan import Plan
 from tui.sandbox.worker import ProgramError, RunContext
 
@@ -53,7 +52,7 @@ class Loop:
         schedule, plan = self._schedule, self._plan
         begin = time.monotonic()
         head = f"Epoch 1/{schedule.epochs} Steps"
-        self._console.bar(wording.bar(head, 0, schedule.steps, 0.0))
+        self._console.bar(bar_line(head, 0, schedule.steps, 0.0))
         for step in range(1, schedule.steps + 1):
             self._run.pause(self._run.config.step_seconds * plan.batch)
             self._strike(step)
@@ -61,9 +60,9 @@ class Loop:
             self._sum += loss
             rate = plan.rate_at(step, schedule.steps)
             head = f"Epoch {schedule.epoch_at(step)}/{schedule.epochs}, Steps"
-            postfix = f"lr={wording.number(rate)}, step_loss={wording.number(loss)}"
+            postfix = f"lr={short_number(rate)}, step_loss={short_number(loss)}"
             elapsed = time.monotonic() - begin
-            self._console.bar(wording.bar(head, step, schedule.steps, elapsed, postfix))
+            self._console.bar(bar_line(head, step, schedule.steps, elapsed, postfix))
             self._console.debug(self._summary(step, loss, rate))
             if step % plan.checkpoint_every == 0 or step == schedule.steps:
                 checkpoint(step)
@@ -76,7 +75,7 @@ class Loop:
     def _summary(self, step: int, loss: float, rate: float) -> str:
         epochs = (self._schedule.epoch_at(step), self._schedule.epochs)
         mean = float(f"{self._sum / step:.4g}")
-        return wording.summary(
+        return summary_line(
             step, self._schedule.steps, loss=loss, rate=rate, epochs=epochs, mean=mean
         )
 
