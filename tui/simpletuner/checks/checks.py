@@ -111,7 +111,7 @@ def check_config(
         has_hf_token=has_hf_token,
         guess=estimate(config, machine, report, step_seconds=step_seconds),
     )
-    return [Check(*found) for check in _CHECKS for found in check(facts)]
+    return [Check(*fields) for check in _CHECKS for fields in check(facts)]
 
 
 Found = tuple[Any, ...]
@@ -242,8 +242,8 @@ def _delivery(facts: Facts) -> Iterator[Found]:
         wanted = facts.delivery.hub_model_id or config.hub_model_id
         repository = clean_repo_id(wanted) if wanted else None
         if repository is None:
-            said = f"{wanted!r} is no repository name" if wanted else "no hub_model_id is set"
-            yield "hub", "error", f"push_to_hub, but {said}", "Set hub_model_id to owner/name."
+            reason = f"{wanted!r} is no repository name" if wanted else "no hub_model_id is set"
+            yield "hub", "error", f"push_to_hub, but {reason}", "Set hub_model_id to owner/name."
         elif "/" not in repository:
             advice = "Write owner/name, so that it cannot land elsewhere."
             yield "hub", "warn", f"hub_model_id {repository} has no owner", advice

@@ -50,7 +50,7 @@ def _way(
     support = mode_support(schema, unpacks_archives=unpacks_archives)[mode]
     advice = "Keep the images in a Hugging Face or S3 dataset of the dataloader."
     if support.verdict != "works":
-        yield "data-mode", _LEVELS[support.verdict], support.words, advice
+        yield "data-mode", _LEVELS[support.verdict], support.explanation, advice
     if mode == "images" and any(s.caption_strategy == "textfile" for s in config.local_datasets):
         message = "caption files are not read when only an archive is sent: file names are captions"
         yield "captions-by-name", "warn", message, "Name the images by their captions."

@@ -78,8 +78,8 @@ def diagnose(
         offset += len(data) - TAIL_BYTES
         data = data[-TAIL_BYTES:]
     lines = _lines(data, offset)
-    words = safe_text((error or "").strip())[:_LINE_LIMIT]
-    rule, hits = _cause(lines, words)
+    error_text = safe_text((error or "").strip())[:_LINE_LIMIT]
+    rule, hits = _cause(lines, error_text)
     settings = config or {}
     bar = _last_bar(lines)
     evidence = tuple(hits[-_EVIDENCE:]) or _errors(lines)
@@ -91,7 +91,7 @@ def diagnose(
         title=_title(rule, bar),
         what=what,
         evidence=tuple(LineRef(line.offset, line.text[:_SHOWN]) for line in evidence),
-        error=words,
+        error=error_text,
         advice=rule.advice,
         changes=_changes(rule.kind, settings, bar, _last_stage(lines)),
     )
@@ -100,8 +100,8 @@ def diagnose(
 def _lines(data: bytes, offset: int) -> list[LineRef]:
     lines: list[LineRef] = []
     start = 0
-    for found in [*_BREAK.finditer(data), None]:
-        end = found.start() if found else len(data)
+    for line_break in [*_BREAK.finditer(data), None]:
+        end = line_break.start() if line_break else len(data)
         if end > start:
             text = safe_text(data[start : min(end, start + _LINE_LIMIT)].decode("utf-8", "replace"))
             if text.strip():

@@ -43,14 +43,14 @@ def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
 
     A root that is missing or unreadable gives nothing; that is not an error.
     """
-    found: dict[Path, ConfigRef] = {}
+    refs: dict[Path, ConfigRef] = {}
     for given in roots:
         root = given.expanduser()
         inner = root / "config"
         for place in (inner, root) if _is_dir(inner) else (root,):
             for ref in _configs_in(place, with_files=place.name == "config" or place != root):
-                found.setdefault(_real(ref.path), ref)
-    return sorted(found.values(), key=lambda ref: (ref.name.lower(), str(ref.path)))
+                refs.setdefault(_real(ref.path), ref)
+    return sorted(refs.values(), key=lambda ref: (ref.name.lower(), str(ref.path)))
 
 
 def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConfig:
@@ -189,11 +189,11 @@ def _read_dataloader(
     named = as_text(values.get("data_backend_config"))
     path = find_path(named, bases) if named else file.parent / DATALOADER_FILE
     if not path.is_file():
-        said = f"the dataloader file {named} does not exist" if named else "no dataloader file"
+        problem = f"the dataloader file {named} does not exist" if named else "no dataloader file"
         notes.append(
             Note(
                 "error",
-                f"{said} (looked at {path})",
+                f"{problem} (looked at {path})",
                 "Correct data_backend_config, or put a multidatabackend.json beside the config.",
             )
         )
@@ -334,16 +334,16 @@ def read_env_file(path: Path) -> dict[str, str]:
     Raises:
         ConfigError: as `read_text_file`.
     """
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for line in read_text_file(path).splitlines():
         if not (match := _ASSIGNMENT.match(line)):
             continue
         try:
-            words = shlex.split(match[2], comments=True)
+            parts = shlex.split(match[2], comments=True)
         except ValueError:  # an unclosed quote: take the text as it stands
-            words = [match[2].strip()]
-        found[match[1]] = words[0] if words else ""
-    return found
+            parts = [match[2].strip()]
+        variables[match[1]] = parts[0] if parts else ""
+    return variables
 
 
 def split_secrets(env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -92,8 +92,10 @@ def read_prose(name: str, text: str) -> str:
         raise ValueError(f"must have at most {MOST_PROSE} characters")
     if any(not letter.isprintable() and letter not in "\n\t" for letter in text):
         raise ValueError("must not hold control characters")
-    if name == "modelspec_comment" and (told := secret_variables(text)):
-        raise ValueError(f"must not hold {told[0]}: it would publish a secret of the trainer's")
+    if name == "modelspec_comment" and (placeholders := secret_variables(text)):
+        raise ValueError(
+            f"must not hold {placeholders[0]}: it would publish a secret of the trainer's"
+        )
     return text
 
 
@@ -102,8 +104,8 @@ def secret_variables(text: str) -> tuple[str, ...]:
 
     The trainer replaces `{env:NAME}` by a variable of its container, where the job's tokens are.
     """
-    found = _VARIABLE.finditer(text)
-    return tuple(one[0] for one in found if _SECRET_WORD.search(one[1]))
+    matches = _VARIABLE.finditer(text)
+    return tuple(match[0] for match in matches if _SECRET_WORD.search(match[1]))
 
 
 def override_text(value: Any) -> str:

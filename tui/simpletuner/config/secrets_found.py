@@ -22,28 +22,28 @@ _VALUE = re.compile(
 
 def without_secrets(value: Any, place: str = "") -> tuple[Any, tuple[str, ...]]:
     """A copy of `value` without credentials, and the names of the places they stood at."""
-    found: list[str] = []
-    return _clean(value, place, found), tuple(found)
+    removed: list[str] = []
+    return _clean(value, place, removed), tuple(removed)
 
 
-def _clean(value: Any, place: str, found: list[str]) -> Any:
+def _clean(value: Any, place: str, removed: list[str]) -> Any:
     if isinstance(value, Mapping):
         kept = {}
         for key, inner in value.items():
             where = f"{place}.{key}" if place else str(key)
             if _is_secret(str(key), inner):
-                found.append(where)
+                removed.append(where)
             else:
-                kept[key] = _clean(inner, where, found)
+                kept[key] = _clean(inner, where, removed)
         return kept
     if isinstance(value, list | tuple):
         kept_items = []
         for number, inner in enumerate(value, start=1):
             where = f"{place}[{number}]"
             if _is_secret("", inner):
-                found.append(where)
+                removed.append(where)
             else:
-                kept_items.append(_clean(inner, where, found))
+                kept_items.append(_clean(inner, where, removed))
         return kept_items
     return value
 

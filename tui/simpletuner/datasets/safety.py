@@ -77,10 +77,10 @@ def skipped_folder(name: str) -> str | None:
 
 def unsafe_name(name: str) -> str | None:
     """Why a file's name cannot stand in an archive, or None."""
-    found = _UNSAFE.search(name)
-    if found is None:
+    match = _UNSAFE.search(name)
+    if match is None:
         return None
-    if "\ud800" <= found[0] <= "\udfff":  # how Python shows bytes that are no text
+    if "\ud800" <= match[0] <= "\udfff":  # how Python shows bytes that are no text
         return "its name is not valid UTF-8"
     return "its name has a backslash or a control character"
 

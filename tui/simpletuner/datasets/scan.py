@@ -95,13 +95,13 @@ class DataReport:
     @property
     def archive_files(self) -> dict[str, SourceFile]:
         """What goes into the archive, by name in the archive, in the order of names."""
-        found = {
+        files = {
             f"{dataset.archive_folder}/{file.name}": file
             for dataset in self.local
             if dataset.archive_folder
             for file in dataset.files
         }
-        return dict(sorted(found.items()))
+        return dict(sorted(files.items()))
 
     @property
     def images(self) -> int:
@@ -208,9 +208,9 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
         files=tuple(folder.files),
     )
     if not folder.images:
-        said = "holds no image that can be read" if folder.corrupt else "holds no images"
+        problem = "holds no image that can be read" if folder.corrupt else "holds no images"
         advice = "The trainer stops at a dataset without images; correct instance_data_dir."
-        report = _with_problem(report, f"{report.path} {said}", advice)
+        report = _with_problem(report, f"{report.path} {problem}", advice)
     return report
 
 

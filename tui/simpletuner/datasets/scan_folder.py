@@ -145,7 +145,7 @@ class _Walk:
         return self._result
 
     def _list(self) -> list[_Entry]:
-        found: list[_Entry] = []
+        entries: list[_Entry] = []
         folders = [(str(self._base), "")]
         while folders:
             folder, prefix = folders.pop()
@@ -166,9 +166,9 @@ class _Walk:
                     else:
                         folders.append((item.path, f"{name}/"))
                 elif entry := self._file(item, name):
-                    found.append(entry)
-        found.sort(key=lambda entry: entry.name)
-        return found
+                    entries.append(entry)
+        entries.sort(key=lambda entry: entry.name)
+        return entries
 
     def _file(self, item: os.DirEntry[str], name: str) -> _Entry | None:
         if is_secret_name(item.name):

@@ -29,12 +29,12 @@ def configured_words(
         dataloader: the entries of the dataloader file.
         config: settings of the run, whose values hold where an entry has none.
     """
-    words = [
+    prompts = [
         as_text(entry.get("instance_prompt", config.get("instance_prompt")))
         for entry in dataloader
         if not as_bool(entry.get("disabled")) and _has_effect(entry, config)
     ]
-    return tuple(dict.fromkeys(word for word in words if word))
+    return tuple(dict.fromkeys(prompt for prompt in prompts if prompt))
 
 
 def _has_effect(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
@@ -50,12 +50,12 @@ def caption_words(report: DataReport) -> tuple[str, ...]:
 
     It reads caption files until two of them differ, which is after two in most datasets.
     """
-    found = []
+    beginnings = []
     for dataset in report.packed:
         if dataset.spec.caption_strategy == "textfile":
             names = (file.path for file in dataset.files if file.name.endswith(".txt"))
-            found.append(leading_words(_read(names)))
-    return tuple(dict.fromkeys(word for word in found if word))
+            beginnings.append(leading_words(_read(names)))
+    return tuple(dict.fromkeys(beginning for beginning in beginnings if beginning))
 
 
 def leading_words(captions: Iterable[str]) -> str:

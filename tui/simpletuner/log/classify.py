@@ -55,13 +55,13 @@ def classify_line(line: str) -> LineKind:
     """
     first = line[:1]
     if first == "[":
-        found = _TAG.match(line)
-        if found is not None:
-            return _tagged(found, line)
+        tag = _TAG.match(line)
+        if tag is not None:
+            return _tagged(tag, line)
     if "%|" in line:
-        found = _TAG.search(line)
-        if found is not None:
-            return _tagged(found, line)
+        tag = _TAG.search(line)
+        if tag is not None:
+            return _tagged(tag, line)
         end = line.rfind("]")
         if end >= 0 and not line[end + 1 :].strip():
             return LineKind.BAR
@@ -86,8 +86,8 @@ def classify_line(line: str) -> LineKind:
     return LineKind.TEXT
 
 
-def _tagged(found: re.Match[str], line: str) -> LineKind:
-    kind = _KINDS[found[1] or found[2]]
+def _tagged(tag: re.Match[str], line: str) -> LineKind:
+    kind = _KINDS[tag[1] or tag[2]]
     if kind is LineKind.INFO and "Step " in line and _SUMMARY.search(line):
         return LineKind.STEP_SUMMARY
     return kind

@@ -71,14 +71,14 @@ def _read(text: bytes) -> tuple[int | None, list[str], bool]:
     checkpoint: int | None = None
     failures: list[str] = []
     failed = False
-    for found in _LINES.finditer(text):
-        step, name, unmade = found.groups()
+    for match in _LINES.finditer(text):
+        step, name, not_started = match.groups()
         if step is not None:
             checkpoint = int(step)
             failures.clear()
         else:
             failed = True
-            failures.append(text_of(name or unmade))
+            failures.append(text_of(name or not_started))
     return checkpoint, failures, failed
 
 
@@ -91,7 +91,7 @@ def weights_by_step(names: Iterable[str]) -> dict[int | None, list[str]]:
     Returns:
         Names by step; those that lie in no checkpoint, which a run saves last, are below None.
     """
-    found: dict[int | None, list[str]] = {}
+    weights: dict[int | None, list[str]] = {}
     for name in names:
         path = PurePosixPath(name)
         if path.suffix.lower() not in WEIGHTS or path.name.lower().startswith(_STATE):
@@ -99,5 +99,5 @@ def weights_by_step(names: Iterable[str]) -> dict[int | None, list[str]]:
         steps = [match for part in path.parts[:-1] if (match := _CHECKPOINT.fullmatch(part))]
         if not steps and _CACHE.search(name):
             continue
-        found.setdefault(int(steps[-1][1]) if steps else None, []).append(name)
-    return found
+        weights.setdefault(int(steps[-1][1]) if steps else None, []).append(name)
+    return weights

@@ -178,10 +178,10 @@ def postfix_values(postfix: bytes) -> dict[str, float]:
 
 def training_bar(line: bytes) -> TrainingBar | None:
     """Take a training bar apart; None if `line` holds none."""
-    found = _TRAINING_DETAILS.search(line)
-    if found is None:
+    match = _TRAINING_DETAILS.search(line)
+    if match is None:
         return None
-    epoch, epochs, step, total, elapsed, remaining, speed, postfix = found.groups()
+    epoch, epochs, step, total, elapsed, remaining, speed, postfix = match.groups()
     return TrainingBar(
         epoch=int(epoch),
         epochs=int(epochs),
@@ -196,37 +196,37 @@ def training_bar(line: bytes) -> TrainingBar | None:
 
 def bar_words(line: bytes) -> str | None:
     """A bar without its drawing, such as `Fetching 28 files: 39% 11/28`; None if it is no bar."""
-    found = BAR.search(line)
-    if found is None:
+    match = BAR.search(line)
+    if match is None:
         return None
-    done, total = (text_of(part) for part in found.groups())
-    head = text_of(line[: found.start()]).rstrip()
+    done, total = (text_of(part) for part in match.groups())
+    head = text_of(line[: match.start()]).rstrip()
     label = head.rstrip("0123456789")
     percent = head[len(label) :][-3:]
     label = label.strip().removesuffix(":")
-    words = f"{label}: {percent}% {done}/{total}" if label else f"{percent}% {done}/{total}"
+    text = f"{label}: {percent}% {done}/{total}" if label else f"{percent}% {done}/{total}"
     details = training_bar(line)
     if details is not None:
-        words += "".join(f" {name}={value:g}" for name, value in details.values.items())
-    return words
+        text += "".join(f" {name}={value:g}" for name, value in details.values.items())
+    return text
 
 
 def checkpoint_of(text: str) -> tuple[int | None, str]:
     """Step and path of a checkpoint named in `text`; None and an empty string if it names none."""
-    found = CHECKPOINT_NAME.search(text)
-    if found is None:
-        found = CHECKPOINT_STEP.search(text)
-        return (int(found[1]), "") if found else (None, "")
-    path = text[text.rfind(" ", 0, found.start()) + 1 : found.end()]
-    return int(found[1]), path if "/" in path else ""
+    match = CHECKPOINT_NAME.search(text)
+    if match is None:
+        match = CHECKPOINT_STEP.search(text)
+        return (int(match[1]), "") if match else (None, "")
+    path = text[text.rfind(" ", 0, match.start()) + 1 : match.end()]
+    return int(match[1]), path if "/" in path else ""
 
 
-def stage_parts(words: str) -> tuple[str, float | None, int | None, int | None, str]:
+def stage_parts(text: str) -> tuple[str, float | None, int | None, int | None, str]:
     """Label, percent, current, total and message of `label (p%): message` after the icon.
 
     By hand, because an expression with an optional middle takes ten times as long.
     """
-    head, _, message = words.partition(": ")
+    head, _, message = text.partition(": ")
     if head.endswith(")"):
         label, opening, inside = head[:-1].rpartition(" (")
         if opening and inside.endswith("%"):
@@ -254,5 +254,5 @@ def loaded_model(log: bytes) -> str | None:
     Args:
         log: the beginning of a log, up to the first steps.
     """
-    found = _LOADED.search(log)
-    return found[1].decode("utf-8", "replace") if found else None
+    match = _LOADED.search(log)
+    return match[1].decode("utf-8", "replace") if match else None

@@ -97,29 +97,29 @@ class LineReader:
         if not line:
             return False
         if line[0] == _BRACKET:
-            found = grammar.TAG.match(line)
-            if found is not None:
+            match = grammar.TAG.match(line)
+            if match is not None:
                 self._in_traceback = False
-                return self._tags.get(found[1], self._rank)(line[found.end() :])
+                return self._tags.get(match[1], self._rank)(line[match.end() :])
         if _PIPE in line:
             bar = grammar.BAR.search(line)
             if bar is not None:
                 return self._bar(line, bar.end())
         if _BRACKET in line:
-            found = grammar.TAG.search(line)
-            if found is not None:
-                self._plain(line[: found.start()])
+            match = grammar.TAG.search(line)
+            if match is not None:
+                self._plain(line[: match.start()])
                 self._in_traceback = False
-                return self._tags.get(found[1], self._rank)(line[found.end() :])
+                return self._tags.get(match[1], self._rank)(line[match.end() :])
         return self._plain(line)
 
     def _bar(self, line: bytes, end: int) -> bool:
         """A bar that is not alone on its line, or not one of training."""
         if _CAPITAL_E in line and b"Epoch " in line:
-            found = grammar.TRAINING_BAR.search(line)
-            if found is not None:
-                self._training_bar(line, found[2], found[1])
-                end = max(end, found.end())
+            match = grammar.TRAINING_BAR.search(line)
+            if match is not None:
+                self._training_bar(line, match[2], match[1])
+                end = max(end, match.end())
         if end < len(line):
             rest = line[end:].strip()
             if rest:
@@ -152,11 +152,11 @@ class LineReader:
 
     def _training(self, rest: bytes) -> bool:
         text = grammar.text_of(rest).strip()
-        found = grammar.TRAINING_STEP.match(text)
-        if found is not None:
-            step, total = int(found[1]), int(found[2])
+        match = grammar.TRAINING_STEP.match(text)
+        if match is not None:
+            step, total = int(match[1]), int(match[2])
             self.step, self.total = step, total
-            message = text[found.end() :]
+            message = text[match.end() :]
             values = {
                 grammar.metric_name(name): float(value)
                 for name, value in grammar.VALUE.findall(message)
@@ -221,10 +221,10 @@ class LineReader:
 
     def _rank(self, rest: bytes) -> bool:
         text = grammar.text_of(rest).strip()
-        found = grammar.RANK.match(text)
-        if found is None:
+        match = grammar.RANK.match(text)
+        if match is None:
             return bool(text)
-        level, logger, message = found.groups()
+        level, logger, message = match.groups()
         if "Step " in message:
             self._summary(message)
         self._notice(_LEVELS[level], logger or "", message)
@@ -258,8 +258,8 @@ class LineReader:
         self._in_traceback = False
         if not line.partition(b":")[0].strip().endswith(_EXCEPTIONS) and first not in _MARKS:
             text = grammar.text_of(line.strip())
-            name, _, words = text.partition(": ")
-            self._notice("error", name.rpartition(".")[2] if words else "", words or text)
+            name, _, message = text.partition(": ")
+            self._notice("error", name.rpartition(".")[2] if message else "", message or text)
         return True
 
     def _marked(self, first: int, line: bytes) -> bool:
@@ -280,23 +280,23 @@ class LineReader:
         return first in _RULES
 
     def _exception(self, line: bytes) -> None:
-        found = grammar.EXCEPTION.match(grammar.text_of(line))
-        if found is not None:
-            self._notice("error", found[1].rpartition(".")[2], found[2] or "")
+        match = grammar.EXCEPTION.match(grammar.text_of(line))
+        if match is not None:
+            self._notice("error", match[1].rpartition(".")[2], match[2] or "")
 
     def _banner(self, line: bytes) -> None:
-        found = grammar.BANNER.match(line)
-        if found is None:
+        match = grammar.BANNER.match(line)
+        if match is None:
             return
-        digits = found[2].replace(b",", b"")
+        digits = match[2].replace(b",", b"")
         if not digits:
             return
         value = int(digits)
-        if found[1] == b"Num Epochs":
+        if match[1] == b"Num Epochs":
             self.epochs = value
-        elif found[1] == b"Current Epoch":
+        elif match[1] == b"Current Epoch":
             self.epoch = value
-        elif found[1] == b"Steps completed":
+        elif match[1] == b"Steps completed":
             self.step = value
         else:
             self.total = value
@@ -319,15 +319,15 @@ class LineReader:
 
     def _summary(self, text: str) -> None:
         """`Step n of N: loss X, lr Y, epoch e/E, …`, wherever it stands in a line."""
-        found = grammar.SUMMARY.search(text)
-        if found is None:
+        match = grammar.SUMMARY.search(text)
+        if match is None:
             return
-        step, total = int(found[1]), int(found[2])
+        step, total = int(match[1]), int(match[2])
         known = self._series.step
         if self.in_tail and known is not None and step <= known:
             return
         values: dict[str, float] = {}
-        for part in found[3].split(", "):
+        for part in match[3].split(", "):
             name, _, raw = part.partition(" ")
             if name == "epoch":
                 epoch, _, epochs = raw.partition("/")

@@ -61,8 +61,8 @@ class StageTracker:
         self, text: str, *, step: int | None, offset: int, at: datetime | None, update: Update
     ) -> Stage | None:
         """Take the text after the tag; return the stage as it is now, None if not understood."""
-        icon, _, words = text.partition(" ")
-        label, percent, current, total, message = grammar.stage_parts(words)
+        icon, _, rest = text.partition(" ")
+        label, percent, current, total, message = grammar.stage_parts(rest)
         if not label:
             return None
         label, message = label[:_LABEL_LIMIT], message[:_MESSAGE_LIMIT]

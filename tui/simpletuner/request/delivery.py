@@ -146,10 +146,10 @@ def read_repo(text: str) -> str:
     """
     if _OTHER_REPOS.search(text.strip()):
         raise ValueError("is the address of a dataset or a Space; give a model repository")
-    found = clean_repo_id(text)
-    if found is None:
+    repository = clean_repo_id(text)
+    if repository is None:
         raise ValueError("is no repository's name; write owner/name")
-    return found
+    return repository
 
 
 def _bucket(text: str) -> str:
@@ -188,14 +188,14 @@ def public_url(text: str) -> str:
     Raises:
         ValueError: it is none; in words that go on from the field's name.
     """
-    words = "must be an address such as https://files.example.org"
+    expected = "must be an address such as https://files.example.org"
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        raise ValueError(words) from None
+        raise ValueError(expected) from None
     if not usable or not text.isprintable() or " " in text:
-        raise ValueError(words)
+        raise ValueError(expected)
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user or a password: whoever sees a link can read them")
     if parts.query or parts.fragment:

@@ -70,8 +70,8 @@ def deliver(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
 def _hub(sink: Sink, options: dict[str, Any], wanted: str) -> None:
     repository = clean_repo_id(wanted)
     if repository is None:
-        said = f"{wanted!r} is no repository name" if wanted else "no Hub repository is named"
-        sink.notes.append(Note("error", said, "Write it as owner/name."))
+        problem = f"{wanted!r} is no repository name" if wanted else "no Hub repository is named"
+        sink.notes.append(Note("error", problem, "Write it as owner/name."))
         return
     checkpoints = as_bool(options.get("push_checkpoints_to_hub"), default=True)
     options.update(push_to_hub=True, push_checkpoints_to_hub=checkpoints)
@@ -115,30 +115,34 @@ def _targets(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
         others = [_label(target) for target in targets if not is_s3(target)]
         if others:
             advice = "Deliver to the Hub, which it stands beside."
-            words = f"nothing goes to {', '.join(others)}: a job's own bucket replaces it"
-            sink.notes.append(Note("warn", words, advice))
+            message = f"nothing goes to {', '.join(others)}: a job's own bucket replaces it"
+            sink.notes.append(Note("warn", message, advice))
         return
     if not targets:
-        words = f"publishing_config {given!r} is a file that is not in the trainer's container"
+        message = f"publishing_config {given!r} is a file that is not in the trainer's container"
         advice = "Write the targets into the config itself."
-        sink.notes.append(Note("warn", words, advice))
+        sink.notes.append(Note("warn", message, advice))
         options.pop("publishing_config", None)
         return
-    open_ones = [_without_keys(target) for target in targets]
-    bare = [_label(one) for one, kept in zip(targets, open_ones, strict=True) if kept != one]
-    whole = [_label(one) for one, kept in zip(targets, open_ones, strict=True) if kept == one]
-    if bare:
-        options["publishing_config"] = open_ones
-    if whole:
-        words = f"results go to {', '.join(whole)} as well, as publishing_config says"
-        sink.notes.append(Note("ok", words))
-    if bare:
-        words = (
-            f"{', '.join(bare)} of publishing_config gets nothing: its keys are left out, since "
-            "anyone who sees the job could read them"
+    shareable = [_without_keys(target) for target in targets]
+    without_keys = [
+        _label(target) for target, kept in zip(targets, shareable, strict=True) if kept != target
+    ]
+    complete = [
+        _label(target) for target, kept in zip(targets, shareable, strict=True) if kept == target
+    ]
+    if without_keys:
+        options["publishing_config"] = shareable
+    if complete:
+        message = f"results go to {', '.join(complete)} as well, as publishing_config says"
+        sink.notes.append(Note("ok", message))
+    if without_keys:
+        message = (
+            f"{', '.join(without_keys)} of publishing_config gets nothing: its keys are left out, "
+            "since anyone who sees the job could read them"
         )
         advice = "Publish from here once the job is done, or use a way that needs no key."
-        sink.notes.append(Note("warn", words, advice))
+        sink.notes.append(Note("warn", message, advice))
 
 
 def _without_keys(target: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -158,13 +162,13 @@ def _label(target: Mapping[str, Any]) -> str:
 def _scripts(sink: Sink, options: Mapping[str, Any]) -> None:
     for name in SCRIPTS:
         if as_text(options.get(name)):
-            words = f"{name} goes along unchanged; it runs in the trainer's container"
-            sink.notes.append(Note("ok", words))
+            message = f"{name} goes along unchanged; it runs in the trainer's container"
+            sink.notes.append(Note("ok", message))
 
 
 def _comment(sink: Sink, options: Mapping[str, Any]) -> None:
-    said = options.get("modelspec_comment")
-    parts = said if isinstance(said, list | tuple) else [said]
-    for told in (name for part in parts for name in secret_variables(str(part or ""))):
-        words = f"modelspec_comment would write {told}, a secret of the trainer's, into the model"
-        sink.notes.append(Note("error", words, "Take it out: everyone could read it there."))
+    comment = options.get("modelspec_comment")
+    parts = comment if isinstance(comment, list | tuple) else [comment]
+    for placeholder in (name for part in parts for name in secret_variables(str(part or ""))):
+        message = f"modelspec_comment would write {placeholder}, a secret of the trainer's, into the model"
+        sink.notes.append(Note("error", message, "Take it out: everyone could read it there."))

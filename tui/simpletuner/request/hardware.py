@@ -87,7 +87,9 @@ PROFILES: dict[str, HardwareProfile] = {profile.id: profile for profile in _make
 """All known machines by id, the default first."""
 
 TRAINERS: dict[str, str] = {
-    one.model: one.label for one in PROFILES.values() if one.model and one.gpus == 1
+    profile.model: profile.label
+    for profile in PROFILES.values()
+    if profile.model and profile.gpus == 1
 }
 """Trainers that have versions to read: the model, and the label of its hardware."""
 

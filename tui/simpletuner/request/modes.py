@@ -26,7 +26,7 @@ class ModeSupport:
 
     mode: DatasetMode
     verdict: Verdict
-    words: str
+    explanation: str
 
 
 def default_mode(config: TrainingConfig) -> DatasetMode:
@@ -68,8 +68,8 @@ def _images(possible: bool, unpacks: bool | None) -> ModeSupport:
     if not possible:
         return ModeSupport("images", "fails", "This version takes no archive of images.")
     if unpacks:
-        words = "The archive is unpacked into one dataset; captions are the file names."
-        return ModeSupport("images", "works", words)
+        message = "The archive is unpacked into one dataset; captions are the file names."
+        return ModeSupport("images", "works", message)
     return ModeSupport(
         "images",
         "doubtful",
@@ -82,8 +82,8 @@ def _both(possible: bool, unpacks: bool | None) -> ModeSupport:
     if not possible:
         return ModeSupport("both", "fails", "This version takes no archive beside a dataloader.")
     if unpacks:
-        words = "The archive is unpacked, and the dataloader's local datasets point into it."
-        return ModeSupport("both", "works", words)
+        message = "The archive is unpacked, and the dataloader's local datasets point into it."
+        return ModeSupport("both", "works", message)
     return ModeSupport(
         "both",
         "doubtful",

@@ -222,15 +222,15 @@ def schema_diff(
         after: of the other one. A version that does not tell takes the known inputs.
     """
     old, new = input_fields(before), input_fields(after)
-    found = []
+    changes = []
     for name in sorted({*old, *new}):
         if name not in old:
-            found.append(InputChange(name, "added", f"new: {_kind(new[name])}"))
+            changes.append(InputChange(name, "added", f"new: {_kind(new[name])}"))
         elif name not in new:
-            found.append(InputChange(name, "removed", f"gone (was {_kind(old[name])})"))
-        elif words := _changes(old[name], new[name]):
-            found.append(InputChange(name, "changed", "; ".join(words)))
-    return found
+            changes.append(InputChange(name, "removed", f"gone (was {_kind(old[name])})"))
+        elif differences := _changes(old[name], new[name]):
+            changes.append(InputChange(name, "changed", "; ".join(differences)))
+    return changes
 
 
 def missing_inputs(
@@ -255,24 +255,26 @@ def missing_inputs(
 
 
 def _changes(old: InputField, new: InputField) -> list[str]:
-    words = []
+    differences = []
     if old.types and new.types and old.types != new.types:
-        words.append(f"type {_types(old)} → {_types(new)}")
+        differences.append(f"type {_types(old)} → {_types(new)}")
     if old.format != new.format:
-        words.append(f"format {old.format or 'none'} → {new.format or 'none'}")
+        differences.append(f"format {old.format or 'none'} → {new.format or 'none'}")
     if old.secret != new.secret:
-        words.append("now secret" if new.secret else "no longer secret: its value can be read")
+        differences.append(
+            "now secret" if new.secret else "no longer secret: its value can be read"
+        )
     if old.required != new.required:
-        words.append("now required" if new.required else "no longer required")
+        differences.append("now required" if new.required else "no longer required")
     if old.choices != new.choices:
-        words.append(_choices(old, new))
+        differences.append(_choices(old, new))
     for label, was, now in (
         ("least", old.minimum, new.minimum),
         ("most", old.maximum, new.maximum),
     ):
         if was != now:
-            words.append(f"{label} {_limit(was)} → {_limit(now)}")
-    return words
+            differences.append(f"{label} {_limit(was)} → {_limit(now)}")
+    return differences
 
 
 def _choices(old: InputField, new: InputField) -> str:
