@@ -123,15 +123,15 @@ class Fault:
         Raises:
             ValueError: with a message that names the known kinds.
         """
-        found = _TEXT.fullmatch(text.strip())
+        match = _TEXT.fullmatch(text.strip())
         known = ", ".join(sorted(FaultKind))
-        if found is None:
+        if match is None:
             raise ValueError(f"{text!r} is not a fault; write kind[=value][*times][@match]")
-        if found["kind"] not in set(FaultKind):
-            raise ValueError(f"no fault is called {found['kind']!r}; known are {known}")
-        value = None if found["value"] is None else float(found["value"])
-        times = int(found["times"] or 0)
-        return cls(FaultKind(found["kind"]), value, times, found["match"] or "")
+        if match["kind"] not in set(FaultKind):
+            raise ValueError(f"no fault is called {match['kind']!r}; known are {known}")
+        value = None if match["value"] is None else float(match["value"])
+        times = int(match["times"] or 0)
+        return cls(FaultKind(match["kind"]), value, times, match["match"] or "")
 
     @classmethod
     def from_json(cls, data: Any) -> Fault:

@@ -56,10 +56,10 @@ def greet(run: RunContext) -> list[str]:
     """Greet a text, word by word, so that streams have something to stream."""
     text = f"hello {run.inputs['text']}"
     words = (text.upper() if run.inputs.get("tone") == "loud" else text).split(" ")
-    said: list[str] = []
+    greeting: list[str] = []
     for word in words:
         run.pause(0.05)
-        said.append(word if not said else f" {word}")
-        run.output(list(said))
-        run.line(f"said {len(said)} of {len(words)}")
-    return said
+        greeting.append(word if not greeting else f" {word}")
+        run.output(list(greeting))
+        run.line(f"said {len(greeting)} of {len(words)}")
+    return greeting

@@ -59,16 +59,16 @@ class _Program(cog.BaseRunner):  # type: ignore[misc]  # a class without types
             if value is not None and name in known["inputs"]
         }
         task = Task(known["id"], version, inputs, folder, {fault.kind: fault for fault in faults})
-        sink = Sink(_say, output, (folder / REWRITE_MARK).touch)
+        sink = Sink(_write_log, output, (folder / REWRITE_MARK).touch)
         return RunContext(task, sink, self._config, _Patience())
 
 
-def _say(text: str) -> None:
+def _write_log(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
-def _nothing(_: Any) -> None:
+def _ignore_output(_: Any) -> None:
     """Only one model shows output before its end."""
 
 
@@ -96,7 +96,7 @@ class Train(_Program):
         """Train, and say where the results are."""
         given = {name: value for name, value in locals().items() if name != "self"}
         try:
-            return train(self._context(given, _nothing))
+            return train(self._context(given, _ignore_output))
         except WorkerCrashError:
             os._exit(1)
 
@@ -111,7 +111,7 @@ class WebhookCheck(_Program):
     ) -> Any:
         """Send one POST and report."""
         given = {"webhook_url": webhook_url, "timeout_seconds": timeout_seconds}
-        return check_webhook(self._context(given, _nothing))
+        return check_webhook(self._context(given, _ignore_output))
 
 
 class Hello(_Program):
@@ -119,17 +119,17 @@ class Hello(_Program):
 
     def run(self, text: str, tone: str = "plain") -> Iterator[str]:
         """Greet, word by word."""
-        said: SimpleQueue[str | None] = SimpleQueue()
-        run = self._context({"text": text, "tone": tone}, lambda words: said.put(words[-1]))
+        words: SimpleQueue[str | None] = SimpleQueue()
+        run = self._context({"text": text, "tone": tone}, lambda output: words.put(output[-1]))
 
-        def speak() -> None:
+        def run_greeting() -> None:
             try:
                 greet(run)
             finally:
-                said.put(None)
+                words.put(None)
 
-        speaker = threading.Thread(target=speak, daemon=True)
-        speaker.start()
-        while (word := said.get()) is not None:
+        thread = threading.Thread(target=run_greeting, daemon=True)
+        thread.start()
+        while (word := words.get()) is not None:
             yield word
-        speaker.join()
+        thread.join()

@@ -159,12 +159,12 @@ class CogServer:
         }
         try:
             async with self._session.post(f"{self.base}/predictions", json=body) as answer:
-                said = await answer.text()
+                text = await answer.text()
         except aiohttp.ClientError as error:
             raise CogError(f"The Cog server for {self.program} broke off: {error}") from error
         if answer.status != 200:
-            raise CogError(f"Cog answered {answer.status}: {said[:200]}")
-        return cast("dict[str, Any]", json.loads(said))
+            raise CogError(f"Cog answered {answer.status}: {text[:200]}")
+        return cast("dict[str, Any]", json.loads(text))
 
     async def look(self, task_id: str) -> dict[str, Any]:
         """How a running prediction is now; empty when that cannot be said.

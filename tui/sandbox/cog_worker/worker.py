@@ -23,7 +23,7 @@ MISSING = (
 )
 _BODY_LIMIT = 256 * 1024 * 1024
 _AFTER_CANCEL_SECONDS = 5.0
-_LAST_WORD_SECONDS = 5.0
+_FINAL_MESSAGE_SECONDS = 5.0
 _BETWEEN_RUNS_SECONDS = 3.0
 _QUIET_SECONDS = 0.5
 """A run that says nothing for so long is looked at."""
@@ -39,21 +39,21 @@ class _Run:
 
     task: Task
     sink: Sink
-    told: int = 0
+    sent: int = 0
     """Characters of the log that the gateway has."""
     over: bool = False
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
-    last_word: asyncio.Event = field(default_factory=asyncio.Event)
+    final_message: asyncio.Event = field(default_factory=asyncio.Event)
     """The terminal webhook has come; only it has the whole log after a cancel or a crash."""
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any]) -> None:
         """Take in what Cog says; what comes after the end is dropped."""
         if self.over:
             return
         logs = message.get("logs") or ""
-        if len(logs) > self.told:
-            self.sink.log(logs[self.told :])
-            self.told = len(logs)
+        if len(logs) > self.sent:
+            self.sink.log(logs[self.sent :])
+            self.sent = len(logs)
         mark = self.task.folder / REWRITE_MARK
         if mark.exists():
             mark.unlink()
@@ -62,7 +62,7 @@ class _Run:
         if self.task.version.program == "hello" and message.get("output"):
             self.sink.output(message["output"])
         if message.get("status") in {"succeeded", "failed", "canceled"}:
-            self.last_word.set()
+            self.final_message.set()
 
 
 class CogWorker:
@@ -95,19 +95,19 @@ class CogWorker:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=5))
         app = web.Application(client_max_size=_BODY_LIMIT)
-        app.router.add_post("/{id}", self._heard)
+        app.router.add_post("/{id}", self._receive)
         self._receiver = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._receiver.setup()
         await web.TCPSite(self._receiver, "127.0.0.1", 0).start()
         self._hook = f"http://127.0.0.1:{self._receiver.addresses[0][1]}"
 
-    async def _heard(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             return web.Response(status=401)
         run = self._runs.get(request.match_info["id"])
         if run is not None:
-            run.hear(await request.json())
+            run.take(await request.json())
         return web.Response()
 
     async def run(self, task: Task, sink: Sink) -> Outcome:
@@ -170,12 +170,12 @@ class CogWorker:
         stop = asyncio.create_task(run.cancel.wait())
         try:
             while not (call.done() or stop.done()):
-                told = run.told
+                sent_before = run.sent
                 await asyncio.wait(
                     {call, stop}, timeout=_QUIET_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
-                if not (call.done() or stop.done()) and run.told == told:
-                    run.hear(await server.look(task.id))
+                if not (call.done() or stop.done()) and run.sent == sent_before:
+                    run.take(await server.look(task.id))
             if not call.done():
                 await server.cancel(task.id)
                 await asyncio.wait({call}, timeout=_AFTER_CANCEL_SECONDS)
@@ -188,19 +188,19 @@ class CogWorker:
             for part in (call, stop):
                 part.cancel()
 
-    async def _outcome(self, run: _Run, said: dict[str, Any]) -> tuple[Outcome, bool]:
-        status = said.get("status")
+    async def _outcome(self, run: _Run, answer: dict[str, Any]) -> tuple[Outcome, bool]:
+        status = answer.get("status")
         if status == "succeeded":
-            run.hear({"logs": said.get("logs")})
-            return Outcome("succeeded", output=said.get("output")), True
+            run.take({"logs": answer.get("logs")})
+            return Outcome("succeeded", output=answer.get("output")), True
         try:
-            async with asyncio.timeout(_LAST_WORD_SECONDS):
-                await run.last_word.wait()
+            async with asyncio.timeout(_FINAL_MESSAGE_SECONDS):
+                await run.final_message.wait()
         except TimeoutError:
-            run.hear({"logs": said.get("logs")})
+            run.take({"logs": answer.get("logs")})
         if status == "canceled":
             return Outcome("canceled"), True
-        return Outcome("failed", error=str(said.get("error") or "Prediction failed")), True
+        return Outcome("failed", error=str(answer.get("error") or "Prediction failed")), True
 
     def cancel(self, task_id: str) -> None:
         """Ask a task to stop."""

@@ -90,7 +90,7 @@ class Accounts:
         if word == text or not word:
             return None
         own = Scope("user", self.username)
-        one = Scope("model", f"{self.username}/only-this")
+        only_this = Scope("model", f"{self.username}/only-this")
         if word.startswith("read"):
             return HubToken(self.username, Role.READ)
         if word.startswith("expired"):
@@ -98,7 +98,7 @@ class Accounts:
         if word.startswith("fine"):
             return HubToken(self.username, Role.FINE_GRAINED, (own,))
         if word.startswith("one"):
-            return HubToken(self.username, Role.FINE_GRAINED, (one,))
+            return HubToken(self.username, Role.FINE_GRAINED, (only_this,))
         return HubToken(self.username)
 
     def belongs(self, token: HubToken, namespace: str) -> bool:

@@ -178,8 +178,8 @@ class Blobs:
 
     def from_xet(self, sha256: str) -> Path | None:
         """Fetch a content that a client stored in the local Xet folder; None if there is none."""
-        found = next((item for item in self._shards() if item[0] == sha256), None)
-        if found is None:
+        file_hashes = next((item for item in self._shards() if item[0] == sha256), None)
+        if file_hashes is None:
             return None
         from hf_xet import (  # type: ignore[import-untyped]  # compiled, without stubs
             XetFileInfo,
@@ -188,7 +188,7 @@ class Blobs:
 
         target = self.incoming()
         group = XetSession().new_file_download_group(endpoint=f"local://{self.cas}")
-        group.start_download_file(XetFileInfo(found[1], None), str(target))
+        group.start_download_file(XetFileInfo(file_hashes[1], None), str(target))
         group.wait_to_finish()
         with target.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:

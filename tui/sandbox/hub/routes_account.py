@@ -26,17 +26,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 def routes() -> list[web.RouteDef]:
     """The addresses of this module."""
-    one = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
+    repository = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
     return [
         web.get("/api/whoami-v2", _whoami),
         web.post("/api/repos/create", _create),
         web.delete("/api/repos/delete", _delete),
         web.post("/api/validate-yaml", _validate_yaml),
-        web.get(one, _info),
-        web.get(one + "/revision/{revision}", _info),
-        web.get(one + "/auth-check", _auth_check),
-        web.get(one + "/auth-check/write", _auth_check_write),
-        web.put(one + "/settings", _settings),
+        web.get(repository, _info),
+        web.get(repository + "/revision/{revision}", _info),
+        web.get(repository + "/auth-check", _auth_check),
+        web.get(repository + "/auth-check/write", _auth_check_write),
+        web.put(repository + "/settings", _settings),
     ]
 
 

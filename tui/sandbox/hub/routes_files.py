@@ -16,17 +16,17 @@ _PAGE = 1000
 
 def routes() -> list[web.RouteDef]:
     """The addresses of this module."""
-    one = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
-    found = [
-        web.get(one + "/tree/{revision}", _tree),
-        web.get(one + "/tree/{revision}/{path:.+}", _tree),
-        web.post(one + "/paths-info/{revision}", _paths_info),
+    repository = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
+    definitions = [
+        web.get(repository + "/tree/{revision}", _tree),
+        web.get(repository + "/tree/{revision}/{path:.+}", _tree),
+        web.post(repository + "/paths-info/{revision}", _paths_info),
         web.get("/cdn/{commit}/{sha256}", _cdn),
     ]
     for prefix in ("", "/{kind:datasets|spaces}"):
         path = prefix + "/{owner}/{name}/resolve/{revision}/{path:.+}"
-        found.append(web.get(path, _resolve))
-    return found
+        definitions.append(web.get(path, _resolve))
+    return definitions
 
 
 def _describe(path: str, entry: Entry) -> dict[str, Any]:
@@ -39,21 +39,21 @@ def _describe(path: str, entry: Entry) -> dict[str, Any]:
 
 def _last_commit(repo: HubRepo, path: str) -> dict[str, Any]:
     """The newest commit that changed a file."""
-    found = repo.head
+    newest = repo.head
     for older in reversed(repo.commits):
         if older.tree.get(path) != repo.head.tree.get(path):
             break
-        found = older
-    date = found.date.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    return {"id": found.oid, "title": found.title, "date": date}
+        newest = older
+    date = newest.date.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return {"id": newest.oid, "title": newest.title, "date": date}
 
 
 def _folders(paths: list[str]) -> set[str]:
-    found = set()
+    folders = set()
     for path in paths:
         parts = path.split("/")[:-1]
-        found |= {"/".join(parts[: depth + 1]) for depth in range(len(parts))}
-    return found
+        folders |= {"/".join(parts[: depth + 1]) for depth in range(len(parts))}
+    return folders
 
 
 async def _tree(request: web.Request) -> web.Response:

@@ -80,10 +80,10 @@ def _plan(hub: Hub, repo: HubRepo, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _upload(request: web.Request) -> Upload:
-    found = hub_of(request).uploads.get(request.match_info["upload"])
-    if not isinstance(found, Upload):
+    upload = hub_of(request).uploads.get(request.match_info["upload"])
+    if not isinstance(upload, Upload):
         raise HubRefusalError(403, "Request has expired")
-    return found
+    return upload
 
 
 async def _put(request: web.Request) -> web.Response:
@@ -282,15 +282,19 @@ async def _apply(
 
 def routes() -> list[web.RouteDef]:
     """The addresses of this module."""
-    one = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
-    found = [
+    repository = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
+    definitions = [
         web.put("/lfs/{upload}", _put),
         web.put("/lfs/{upload}/{part:\\d+}", _put),
         web.post("/lfs/{upload}/complete", _complete),
         web.post("/lfs/{upload}/verify", _verify),
-        web.get(one + "/xet-write-token/{revision}", _xet),
-        web.post(one + "/preupload/{revision}", _preupload),
-        web.post(one + "/commit/{revision}", _commit),
+        web.get(repository + "/xet-write-token/{revision}", _xet),
+        web.post(repository + "/preupload/{revision}", _preupload),
+        web.post(repository + "/commit/{revision}", _commit),
     ]
     batch = "/{owner}/{name}.git/info/lfs/objects/batch"
-    return [*found, web.post(batch, _batch), web.post("/{kind:datasets|spaces}" + batch, _batch)]
+    return [
+        *definitions,
+        web.post(batch, _batch),
+        web.post("/{kind:datasets|spaces}" + batch, _batch),
+    ]

@@ -22,10 +22,10 @@ async def _collections(request: web.Request) -> web.Response:
 async def _collection(request: web.Request) -> web.Response:
     core = core_of(request)
     slug = request.match_info["slug"]
-    found = core.registry.collections().get(slug)
-    if found is None:
+    collection = core.registry.collections().get(slug)
+    if collection is None:
         raise not_found()
-    name, description, models = found
+    name, description, models = collection
     return answer(
         {
             "name": name,

@@ -25,10 +25,10 @@ def _view(request: web.Request, deployment: Deployment) -> dict[str, Any]:
 
 def _find(request: web.Request) -> Deployment:
     info = request.match_info
-    found = core_of(request).deployments.get(f"{info['owner']}/{info['name']}")
-    if found is None:
+    deployment = core_of(request).deployments.get(f"{info['owner']}/{info['name']}")
+    if deployment is None:
         raise not_found()
-    return found
+    return deployment
 
 
 def _check_settings(body: Mapping[str, Any]) -> None:
@@ -134,12 +134,12 @@ async def _predict(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     """The group's routes."""
-    one = "/v1/deployments/{owner}/{name}"
+    path = "/v1/deployments/{owner}/{name}"
     return [
         web.get("/v1/deployments", _list),
         web.post("/v1/deployments", _create),
-        web.get(one, _get),
-        web.patch(one, _update),
-        web.delete(one, _delete),
-        web.post(f"{one}/predictions", _predict),
+        web.get(path, _get),
+        web.patch(path, _update),
+        web.delete(path, _delete),
+        web.post(f"{path}/predictions", _predict),
     ]

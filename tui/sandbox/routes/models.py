@@ -200,18 +200,18 @@ async def _predict(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     """The group's routes."""
-    one = "/v1/models/{owner}/{name}"
+    path = "/v1/models/{owner}/{name}"
     return [
         web.get("/v1/models", _list),
         web.route("QUERY", "/v1/models", _query),
         web.post("/v1/models", _create),
-        web.get(one, _get),
-        web.patch(one, _update),
-        web.delete(one, _delete),
-        web.get(f"{one}/examples", _examples),
-        web.get(f"{one}/readme", _readme),
-        web.get(f"{one}/versions", _versions),
-        web.get(f"{one}/versions/{{version}}", _version),
-        web.delete(f"{one}/versions/{{version}}", _delete_version),
-        web.post(f"{one}/predictions", _predict),
+        web.get(path, _get),
+        web.patch(path, _update),
+        web.delete(path, _delete),
+        web.get(f"{path}/examples", _examples),
+        web.get(f"{path}/readme", _readme),
+        web.get(f"{path}/versions", _versions),
+        web.get(f"{path}/versions/{{version}}", _version),
+        web.delete(f"{path}/versions/{{version}}", _delete_version),
+        web.post(f"{path}/predictions", _predict),
     ]

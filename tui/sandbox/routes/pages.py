@@ -30,8 +30,11 @@ def install(app: web.Application) -> None:
 
 
 def _states(board: dict[str, Any]) -> dict[str, str]:
-    told = board.get("components")
-    return {**dict.fromkeys(_COMPONENTS, "operational"), **(told if isinstance(told, dict) else {})}
+    components = board.get("components")
+    return {
+        **dict.fromkeys(_COMPONENTS, "operational"),
+        **(components if isinstance(components, dict) else {}),
+    }
 
 
 def _incidents(board: dict[str, Any], at: str) -> list[dict[str, Any]]:
@@ -57,11 +60,11 @@ async def _summary(request: web.Request) -> web.Response:
     indicator = "none"
     if incidents or bad:
         indicator = "major" if any(state in _OUTAGES for state in bad) else "minor"
-    words = "All Systems Operational" if indicator == "none" else "Simulated trouble"
+    description = "All Systems Operational" if indicator == "none" else "Simulated trouble"
     return web.json_response(
         {
             "page": {"id": "sandbox", "name": "SANDBOX", "url": str(request.url.origin())},
-            "status": {"indicator": indicator, "description": words},
+            "status": {"indicator": indicator, "description": description},
             "components": [
                 {"id": f"01SANDBOX{number}", "name": name, "status": state}
                 for number, (name, state) in enumerate(states.items())
@@ -84,11 +87,11 @@ async def _widget(request: web.Request) -> web.Response:
     ]
     ongoing = [
         {
-            "id": one["id"], "name": one["name"], "status": one["status"], "url": "",
+            "id": incident["id"], "name": incident["name"], "status": incident["status"], "url": "",
             "last_update_at": at, "last_update_message": "Simulated.",
             "current_worst_impact": "degraded_performance", "affected_components": affected,
         }
-        for one in _incidents(board, at)
+        for incident in _incidents(board, at)
     ]  # fmt: skip
     return web.json_response(
         {

@@ -124,10 +124,10 @@ def _webhook(body: Mapping[str, Any]) -> tuple[str | None, frozenset[str]]:
 
 def _wait_seconds(request: web.Request) -> int | None:
     """Seconds of `Prefer: wait[=n]`; None without it. Other preferences are ignored."""
-    found = _WAIT.fullmatch(request.headers.get("Prefer", "").strip())
-    if found is None:
+    match = _WAIT.fullmatch(request.headers.get("Prefer", "").strip())
+    if match is None:
         return None
-    seconds = int(found[1] or 60)
+    seconds = int(match[1] or 60)
     if not 1 <= seconds <= 60:
         raise validation_failed([("/prefer", "wait must be between 1 and 60 seconds")])
     return seconds
@@ -137,10 +137,10 @@ def _cancel_after(request: web.Request) -> float | None:
     text = request.headers.get("Cancel-After")
     if text is None:
         return None
-    found = _DURATION.fullmatch(text.strip())
-    if found is None or not any(found.groups()):
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
         raise validation_failed([("/cancel-after", f"Invalid duration: {text}")])
-    hours, minutes, seconds = (int(group or 0) for group in found.groups())
+    hours, minutes, seconds = (int(group or 0) for group in match.groups())
     total = hours * 3600 + minutes * 60 + seconds
     if total < _SHORTEST_LIFE:
         raise validation_failed([("/cancel-after", "Cancel-After must be at least 5 seconds")])

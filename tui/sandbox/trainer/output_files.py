@@ -105,8 +105,8 @@ def draw_validation(
             continue
         ImageDraw.Draw(small).text((8, _EDGE - 18), f"simulated · step {step}", fill="white")
         folder.mkdir(parents=True, exist_ok=True)
-        words = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")[:40] or "prompt"
-        path = folder / f"step_{step}_{words}_{_EDGE}x{_EDGE}.png"
+        prompt_part = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")[:40] or "prompt"
+        path = folder / f"step_{step}_{prompt_part}_{_EDGE}x{_EDGE}.png"
         small.save(path)
         written.append(path)
     return written

@@ -94,8 +94,8 @@ class Plan:
 
     def comment(self, step: int) -> str:
         """What `modelspec_comment` puts into the weights of a step; this container has no env."""
-        said = self.options.get("modelspec_comment")
-        text = "\n".join(map(str, said)) if isinstance(said, list) else as_text(said) or ""
+        comment = self.options.get("modelspec_comment")
+        text = "\n".join(map(str, comment)) if isinstance(comment, list) else as_text(comment) or ""
         return text.replace("{current_step}", str(step))
 
     def resolved_steps(self, images: int) -> tuple[int, int]:
