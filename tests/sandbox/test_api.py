@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.sandbox.conftest import TRAINER, Desk
-from tui.sandbox.releases import EARLY, MENDED, SUMMER
+from tui.sandbox.releases import EARLY, FIXED, SUMMER
 
 
 async def test_account_hardware_and_secret(desk: Desk) -> None:
@@ -66,7 +66,7 @@ async def test_models_and_versions_newest_first(desk: Desk) -> None:
     assert f"{model['owner']}/{model['name']}" == TRAINER
     versions = (await desk.http.get(f"models/{TRAINER}/versions")).json()["results"]
     assert [item["id"] for item in versions] == [
-        desk.version(MENDED),
+        desk.version(FIXED),
         desk.version(SUMMER),
         desk.version(EARLY),
     ]

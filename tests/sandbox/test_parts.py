@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from tui.sandbox import ids
 from tui.sandbox.clock import Clock, parse_stamp, stamp
 from tui.sandbox.config import SandboxConfig, make_token
-from tui.sandbox.faults import Fault, FaultBox, FaultKind
+from tui.sandbox.faults import ActiveFaults, Fault, FaultKind
 from tui.sandbox.limits import Bucket
-from tui.sandbox.releases import EARLY, MENDED, SUMMER, hello_schema, trainer_schema
+from tui.sandbox.releases import EARLY, FIXED, SUMMER, hello_schema, trainer_schema
 from tui.sandbox.schema_check import check_input, secret_inputs
 from tui.sandbox.trainer.console import bar_line, stage_line, summary_line
 from tui.sandbox.trainer.output_files import shapes_for, write_weights
@@ -93,7 +93,7 @@ def test_a_token_is_not_in_the_repr() -> None:
     ],
 )
 def test_inputs_are_checked_against_the_schema(values: dict[str, Any], kinds: list[str]) -> None:
-    found = check_input(trainer_schema(MENDED), values)
+    found = check_input(trainer_schema(FIXED), values)
     assert [problem["type"] for problem in found] == kinds
     assert all(problem["field"].startswith("input.") for problem in found)
 
@@ -111,7 +111,7 @@ def test_required_inputs_and_enums_behind_a_reference() -> None:
 
 
 def test_the_trainers_secrets_are_declared() -> None:
-    assert secret_inputs(trainer_schema(MENDED)) == {"hf_token", "s3_access_key", "s3_secret_key"}
+    assert secret_inputs(trainer_schema(FIXED)) == {"hf_token", "s3_access_key", "s3_secret_key"}
 
 
 def test_fault_texts() -> None:
@@ -128,7 +128,7 @@ def test_fault_texts() -> None:
 
 
 def test_a_fault_strikes_as_often_as_asked_and_only_where_it_matches() -> None:
-    box = FaultBox([Fault.parse("slow=1*2@GET /v1/account")])
+    box = ActiveFaults([Fault.parse("slow=1*2@GET /v1/account")])
     assert box.take(FaultKind.SLOW, "GET /v1/files") is None
     assert [bool(box.take(FaultKind.SLOW, "GET /v1/account")) for _ in range(3)] == [
         True,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sandbox.conftest import TRAINER, Desk, training
 from tests.support import eventually
-from tui.sandbox.releases import EARLY, MENDED, SUMMER
+from tui.sandbox.releases import EARLY, FIXED, SUMMER
 
 REQUIRED = {
     "id",
@@ -353,7 +353,7 @@ async def test_the_stream(desk: Desk) -> None:
 
 
 async def test_the_stream_of_a_failed_prediction(desk: Desk) -> None:
-    made = await desk.create(desk.version(MENDED), {"config_json": "{"})
+    made = await desk.create(desk.version(FIXED), {"config_json": "{"})
     answer = await desk.http.get(made["urls"]["stream"])
     assert "event: error" in answer.text
     assert answer.text.endswith('data: {"reason": "error"}\n\n')

@@ -15,7 +15,7 @@ import safetensors
 from aiohttp import web
 
 from tests.sandbox.conftest import Bucket, Desk, archive, training
-from tui.sandbox.releases import EARLY, MENDED, SUMMER, Release
+from tui.sandbox.releases import EARLY, FIXED, SUMMER, Release
 
 LOCAL = json.dumps(
     [
@@ -38,7 +38,7 @@ BAR = re.compile(
 )
 
 
-async def finish(desk: Desk, given: dict[str, Any], release: Release = MENDED) -> dict[str, Any]:
+async def finish(desk: Desk, given: dict[str, Any], release: Release = FIXED) -> dict[str, Any]:
     return await desk.ended(await desk.create(desk.version(release), given))
 
 
@@ -116,7 +116,7 @@ async def test_a_dataloader_finds_the_unpacked_archive(desk: Desk) -> None:
         "images": await desk.upload(archive()),
         "dataloader_json": LOCAL,
     }
-    for release in (MENDED, EARLY):
+    for release in (FIXED, EARLY):
         done = await finish(desk, given, release)
         assert done["status"] == "succeeded"
         assert "data backends: ['cats', 'embeds']" in done["logs"]
@@ -147,7 +147,7 @@ async def test_the_summer_release_delivers_only_after_validations(
     names = {key.split("/", 2)[2] for key in bucket.names()}
     assert "checkpoint-6/pytorch_lora_weights.safetensors" in names
     assert "pytorch_lora_weights.safetensors" not in names
-    assert (await finish(desk, given | silent, MENDED))["status"] == "succeeded"
+    assert (await finish(desk, given | silent, FIXED))["status"] == "succeeded"
     names = {key.split("/", 2)[2] for key in bucket.names()}
     assert "pytorch_lora_weights.safetensors" in names
 

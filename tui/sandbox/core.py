@@ -11,8 +11,8 @@ from aiohttp import web
 
 from tui.sandbox.clock import Clock
 from tui.sandbox.config import SandboxConfig
-from tui.sandbox.faults import FaultBox
-from tui.sandbox.files import FileShelf
+from tui.sandbox.faults import ActiveFaults
+from tui.sandbox.files import UploadedFiles
 from tui.sandbox.jobs import Jobs
 from tui.sandbox.limits import RateLimits
 from tui.sandbox.registry import Deployment, Registry
@@ -26,10 +26,10 @@ class Core:
 
     config: SandboxConfig
     clock: Clock
-    faults: FaultBox
+    faults: ActiveFaults
     registry: Registry
     views: Views
-    files: FileShelf
+    files: UploadedFiles
     hooks: WebhookSender
     jobs: Jobs
     limits: RateLimits
@@ -39,7 +39,7 @@ class Core:
 CORE: web.AppKey[Core] = web.AppKey("core", Core)
 
 
-def readable_inputs(files: FileShelf, views: Views, given: Mapping[str, Any]) -> dict[str, Any]:
+def readable_inputs(files: UploadedFiles, views: Views, given: Mapping[str, Any]) -> dict[str, Any]:
     """The input as a worker gets it: the account's own files by an address that gives bytes.
 
     `urls.get` of a file names its description; the service lets a model read the file by it.

@@ -163,7 +163,7 @@ class Fault:
         return default if self.value is None else self.value
 
 
-class FaultBox:
+class ActiveFaults:
     """The faults that are switched on now."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:

@@ -43,7 +43,7 @@ class StoredFile:
     path: Path
 
 
-class FileShelf:
+class UploadedFiles:
     """All uploaded files of the account; what is past its time is gone."""
 
     def __init__(self, folder: Path, clock: Clock, username: str, lifetime: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tui.sandbox.clock import Clock
 from tui.sandbox.config import SandboxConfig
-from tui.sandbox.faults import FaultBox, FaultKind
+from tui.sandbox.faults import ActiveFaults, FaultKind
 from tui.sandbox.record import Kind, Record
 from tui.sandbox.registry import Registry, Version
 from tui.sandbox.webhooks import WebhookSender
@@ -33,7 +33,7 @@ class Jobs:
         config: SandboxConfig,
         *,
         clock: Clock,
-        faults: FaultBox,
+        faults: ActiveFaults,
         worker: Worker,
         hooks: WebhookSender,
         work_dir: Path,

@@ -11,7 +11,7 @@ from tui.sandbox import ids
 from tui.sandbox.clock import stamp
 from tui.sandbox.releases import (
     EARLY,
-    MENDED,
+    FIXED,
     SUMMER,
     Release,
     hello_schema,
@@ -131,11 +131,11 @@ class Registry:
     def __init__(self, username: str) -> None:
         self.username = username
         self.models: dict[str, Model] = {}
-        newest_mended, newest_defective = (MENDED, SUMMER, EARLY), (SUMMER, EARLY)
+        newest_fixed, newest_defective = (FIXED, SUMMER, EARLY), (SUMMER, EARLY)
         # L40S is what a new user gets, so its newest version works; elsewhere the newest one
         # has the defects and the one before it works.
         for profile in ("l40s", "l40s-x2", "l40s-x4", "l40s-x8"):
-            self.add(_trainer(profile, newest_mended))
+            self.add(_trainer(profile, newest_fixed))
         for profile in ("h100", "h100-x2", "h100-x4", "h100-x8", ""):
             self.add(_trainer(profile, newest_defective))
         check = Model(

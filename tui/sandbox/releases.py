@@ -58,7 +58,7 @@ SUMMER = Release(
     refuses_archive_members=True,
     publishes_final=False,
 )
-MENDED = Release("2026.10", datetime(2026, 10, 6, 6, 12, 3, 904117, UTC), "0.23.1")
+FIXED = Release("2026.10", datetime(2026, 10, 6, 6, 12, 3, 904117, UTC), "0.23.1")
 
 Shape = dict[str, Any]
 
@@ -100,7 +100,7 @@ def trainer_schema(release: Release) -> Shape:
     }
     if release is EARLY:
         del inputs["lycoris_config"], inputs["s3_public_base_url"]
-    if release is MENDED:
+    if release is FIXED:
         inputs["max_train_steps"]["minimum"] = 1
     document = _document(inputs, {"type": "string"}, strict=release.rejects_unknown)
     # The live service has no such mark; here it spares people a run that cannot work.

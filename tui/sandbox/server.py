@@ -18,8 +18,8 @@ from tui.sandbox.clock import Clock
 from tui.sandbox.cog_worker.worker import CogWorker
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.core import CORE, Core, readable_inputs
-from tui.sandbox.faults import FaultBox
-from tui.sandbox.files import FileShelf
+from tui.sandbox.faults import ActiveFaults
+from tui.sandbox.files import UploadedFiles
 from tui.sandbox.http_tools import BODY_LIMIT
 from tui.sandbox.hub import Accounts, HubConfig, RunningHub, serve_hub
 from tui.sandbox.jobs import Jobs, add_history
@@ -99,14 +99,14 @@ class RunningSandbox:
 def _build(config: SandboxConfig, work_dir: Path, worker: Worker) -> Core:
     clock = Clock(config.speed)
     views = Views(config.style)
-    shelf = FileShelf(work_dir / "files", clock, config.username, config.file_lifetime_seconds)
+    shelf = UploadedFiles(work_dir / "files", clock, config.username, config.file_lifetime_seconds)
     hooks = WebhookSender(
         clock,
         config.webhook_secret or ids.webhook_secret(),
         lambda record: views.encode(record, "get"),
         config.ca_bundle,
     )
-    faults = FaultBox(config.faults)
+    faults = ActiveFaults(config.faults)
     registry = Registry(config.username)
     jobs = Jobs(
         config,

@@ -89,7 +89,7 @@ class RunContext:
     Attributes:
         task: what to do.
         config: the sandbox's settings.
-        dice: random numbers that are the same for the same prediction id.
+        generator: random numbers that are the same for the same prediction id.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RunContext:
     ) -> None:
         self.task = task
         self.config = config
-        self.dice = random.Random(task.id)  # noqa: S311 - simulated figures, nothing to guess
+        self.random = random.Random(task.id)  # noqa: S311 - simulated figures, nothing to guess
         self._sink = sink
         self._stop = stop
         self._begin = time.monotonic()

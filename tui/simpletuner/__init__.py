@@ -1,4 +1,5 @@
 """SimpleTuner's formats: configs, datasets, predictor inputs, log grammar.
 
-Pure: no network, no store, no screen.
+Nothing here uses the network, the database or the screen. Facts about SimpleTuner were read in its
+public source; modules name the files.
 """

@@ -1,4 +1,7 @@
-"""What can go wrong with files on the user's disk, each with words to show and a way out."""
+"""Errors of this package, and `Note`, a remark of a check.
+
+Each error has a `message` for the screen and an `advice` that says what the user can do.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from typing import Literal
 
 
 class SimpleTunerError(Exception):
-    """Base of this package's errors.
+    """Base class of this package's errors.
 
     Attributes:
-        message: what happened, in words that need no knowledge of this program.
-        advice: what the user can do next.
+        message: what happened, for the screen.
+        advice: what the user can do next; may be empty.
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
@@ -44,20 +47,20 @@ class ConfigError(SimpleTunerError):
         self.column = column
 
 
-class CancelledByUser(SimpleTunerError):  # noqa: N818  a request fulfilled, not a fault
-    """The work was stopped because its `cancel` event was set; nothing half-made is left."""
+class CancelledByUser(SimpleTunerError):  # noqa: N818  the user's wish, not an error
+    """The work stopped because its `cancel` event was set; no partial file is left."""
 
 
 class PackError(SimpleTunerError):
-    """The archive could not be made; no partial archive is left on disk."""
+    """The archive cannot be written; no partial archive is left on disk."""
 
 
 class ArchiveTooLargeError(PackError):
-    """The archive would exceed the limit.
+    """The archive exceeds the limit.
 
     Attributes:
-        size: bytes that the archive has or would have had at the least.
-        limit: bytes allowed.
+        size: a lower bound of the archive's size in bytes.
+        limit: the allowed size in bytes.
     """
 
     def __init__(self, message: str, advice: str, *, size: int, limit: int) -> None:
@@ -71,12 +74,13 @@ Level = Literal["ok", "warn", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One remark.
+    """A remark about a config, a dataset or a request.
 
     Attributes:
-        level: `ok` for information, `warn` for a likely waste, `error` for what cannot work.
-        message: what is the case.
-        advice: what to do about it; may be empty.
+        level: `ok` for information, `warn` for a probable waste of the run, `error` for what cannot
+            work.
+        message: the finding, for the screen.
+        advice: what the user can do; may be empty.
     """
 
     level: Level

@@ -29,7 +29,7 @@ from tui.sandbox.worker import RunContext, Sink, Task
 _SLICE_SECONDS = 0.05
 
 
-class _Patience(threading.Event):
+class _SlicedEvent(threading.Event):
     """Waits in slices: Cog cancels by an exception that only lands between Python's steps."""
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -60,7 +60,7 @@ class _Program(cog.BaseRunner):  # type: ignore[misc]  # a class without types
         }
         task = Task(known["id"], version, inputs, folder, {fault.kind: fault for fault in faults})
         sink = Sink(_write_log, output, (folder / REWRITE_MARK).touch)
-        return RunContext(task, sink, self._config, _Patience())
+        return RunContext(task, sink, self._config, _SlicedEvent())
 
 
 def _write_log(text: str) -> None:

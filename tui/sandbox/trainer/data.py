@@ -213,7 +213,7 @@ def unpack(run: RunContext, archive: Path, target: Path) -> int:
         ProgramError: not an archive, a damaged one, or a member that points outside.
     """
     target.mkdir(parents=True, exist_ok=True)
-    room = _Room(run, target)
+    room = _UnpackFolder(run, target)
     try:
         if zipfile.is_zipfile(archive):
             return _unpack_zip(archive, room)
@@ -224,7 +224,7 @@ def unpack(run: RunContext, archive: Path, target: Path) -> int:
     raise ProgramError("Unsupported archive format: images must be a zip or tar file")
 
 
-class _Room:
+class _UnpackFolder:
     """The folder that is unpacked into, with its limits."""
 
     def __init__(self, run: RunContext, target: Path) -> None:
@@ -256,7 +256,7 @@ class _Room:
                 file.write(chunk)
 
 
-def _unpack_zip(archive: Path, room: _Room) -> int:
+def _unpack_zip(archive: Path, room: _UnpackFolder) -> int:
     with zipfile.ZipFile(archive) as source:
         for member in source.infolist():
             path = room.place("zip", member.filename)
@@ -268,7 +268,7 @@ def _unpack_zip(archive: Path, room: _Room) -> int:
     return room.files
 
 
-def _unpack_tar(archive: Path, room: _Room) -> int:
+def _unpack_tar(archive: Path, room: _UnpackFolder) -> int:
     with tarfile.open(archive, "r:*") as source:
         for member in source:
             path = room.place("tar", member.name)

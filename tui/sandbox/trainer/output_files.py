@@ -170,14 +170,14 @@ def weight_file(plan: Plan) -> str:
 
 
 def write_weights(
-    path: Path, shapes: Shapes, dice: random.Random, metadata: dict[str, str]
+    path: Path, shapes: Shapes, generator: random.Random, metadata: dict[str, str]
 ) -> None:
     """Write one file of small random bfloat16 numbers.
 
     Args:
         path: target; its folder is made.
         shapes: tensors by name.
-        dice: where the numbers come from.
+        generator: where the numbers come from.
         metadata: texts for the header.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,7 @@ def write_weights(
         file.write(_header(shapes, metadata))
         for shape in shapes.values():
             for count in _portions(math.prod(shape)):
-                low, high = dice.randbytes(count), dice.randbytes(count).translate(_SMALL)
+                low, high = generator.randbytes(count), generator.randbytes(count).translate(_SMALL)
                 values = bytearray(count * _BYTES_PER_VALUE)
                 values[0::2], values[1::2] = low, high
                 file.write(values)

@@ -45,7 +45,7 @@ def train(run: RunContext) -> str:
     """
     console = Console(run)
     try:
-        plan = read_plan(run.inputs, job=f"cog-{run.dice.randbytes(5).hex()}")
+        plan = read_plan(run.inputs, job=f"cog-{run.random.randbytes(5).hex()}")
         unpack_images(run, plan)
         with closing(_Trainer(run, console, plan)) as trainer:
             return trainer.train()
@@ -83,7 +83,7 @@ class _Trainer:
 
     def train(self) -> str:
         console, run = self._console, self._run
-        port = 30000 + run.dice.randrange(20000)
+        port = 30000 + run.random.randrange(20000)
         console.line(f"[COG] Webhook receiver started on http://127.0.0.1:{port}/webhook")
         console.notice("Training job has started, configuration has begun.")
         console.notice(
@@ -261,7 +261,7 @@ class _Trainer:
         }
         if comment := self._plan.comment(step):
             metadata["modelspec.comment"] = comment
-        write_weights(path, self._shapes, self._run.dice, metadata)
+        write_weights(path, self._shapes, self._run.random, metadata)
         name = path.relative_to(self._output).as_posix()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         text = f"{name} · {path.stat().st_size} bytes · sha256 {digest}"

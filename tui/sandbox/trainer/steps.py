@@ -44,8 +44,8 @@ class Loop:
         self._console = console
         self._schedule = schedule
         self._sum = 0.0
-        self._level = run.dice.uniform(0.32, 0.5)
-        self._floor = run.dice.uniform(0.07, 0.13)
+        self._level = run.random.uniform(0.32, 0.5)
+        self._floor = run.random.uniform(0.07, 0.13)
 
     def walk(self, checkpoint: Callable[[int], None], validation: Callable[[int], None]) -> None:
         """Take all steps, calling back where a checkpoint or a validation is due."""
@@ -83,7 +83,7 @@ class Loop:
         """A made-up loss: a falling curve with the scatter that single samples have."""
         share = step / self._schedule.steps
         curve = self._floor + (self._level - self._floor) * math.exp(-4 * share)
-        return float(f"{max(0.001, curve * self._run.dice.lognormvariate(0, 0.22)):.3g}")
+        return float(f"{max(0.001, curve * self._run.random.lognormvariate(0, 0.22)):.3g}")
 
     def _strike(self, step: int) -> None:
         run = self._run

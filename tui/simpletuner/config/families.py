@@ -1,6 +1,7 @@
-"""Model families that SimpleTuner trains, from a data file; a family that is not in it is allowed.
+"""Model families that SimpleTuner trains, read from `families.json`.
 
-The list grows with each release of SimpleTuner, so an unknown name only means less advice.
+The list grows with each release of SimpleTuner, so an unknown family is no error: it only gets less
+advice and a wider estimate.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ class Family:
     """A model family.
 
     Attributes:
-        name: as in `model_family`.
-        label: for people.
-        kind: what it makes: image, video or audio.
-        flavours: values of `model_flavour`, the usual one first.
-        billions: parameters of the trained part, in thousands of millions, by flavour; the key `*`
-            stands for all others. Empty when not known.
-        step_seconds: our estimate for one step of a LoRA at the usual size on one L40S.
-        gated: flavours whose weights ask for an accepted licence on the Hub.
+        name: value of `model_family`.
+        label: name for the screen.
+        kind: what it generates: image, video or audio.
+        flavours: values of `model_flavour`, the default first.
+        billions: parameters of the trained part in billions (10^9), by flavour; `*` is the key for
+            all other flavours. Empty when unknown.
+        step_seconds: our estimate of the seconds of one LoRA step at 1024 px on one L40S.
+        gated: flavours whose weights require an accepted licence on the Hub.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Family:
     gated: frozenset[str] = frozenset()
 
     def size(self, flavour: str | None) -> float | None:
-        """Parameters in thousands of millions; the first flavour's when none is named."""
+        """Parameters in billions (10^9); of the first flavour when none is given."""
         named = flavour or (self.flavours[0] if self.flavours else "*")
         return self.billions.get(named, self.billions.get("*"))
 
@@ -49,12 +50,12 @@ def families() -> dict[str, Family]:
 
 
 def family(name: str | None) -> Family | None:
-    """The family of that name, if it is known."""
+    """The family called `name`; None when it is unknown."""
     return families().get(name.strip().lower()) if name else None
 
 
 def is_gated(name: str | None, flavour: str | None) -> bool:
-    """Whether the base model's weights are known to ask for an accepted licence."""
+    """Whether the base model's weights are known to require an accepted licence."""
     known = family(name)
     if known is None or not known.gated:
         return False
@@ -63,7 +64,7 @@ def is_gated(name: str | None, flavour: str | None) -> bool:
 
 
 def title(name: str | None, flavour: str | None) -> str:
-    """How a model is named in one line: `flux dev`."""
+    """The model's family and flavour in one line: `flux dev`."""
     return " ".join(part for part in (name, flavour) if part) or "unknown model"
 
 

@@ -1,8 +1,9 @@
-"""Finding and reading a SimpleTuner training config where it lies.
+"""Finds and reads SimpleTuner training configs and the files that belong to them.
 
-Layouts read: `config/<name>/config.json`, `config/<name>.json`, and a folder with only a
-`config.env` of shell assignments. The dataloader file is the one that `data_backend_config` names,
-else the `multidatabackend.json` beside the config.
+Layouts: `config/<name>/config.json`, `config/<name>.json`, and a folder with only a `config.env` of
+shell assignments. The dataloader file is the one that `data_backend_config` names, else the
+`multidatabackend.json` beside the config. The readers of single files (text, JSON, `config.env`)
+stand at the end.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ NOT_CONFIG_FOLDERS = frozenset({"dataloaders", "templates", "webhooks", "__pycac
 
 @dataclass(frozen=True, slots=True)
 class ConfigRef:
-    """A config that was found: its name for people, and the file."""
+    """The name and the file of a config."""
 
     name: str
     path: Path
 
 
 def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
-    """All configs below `roots` (each a `config` folder or a project that has one), by name.
+    """All configs below `roots`, sorted by name.
 
-    A root that is missing or unreadable gives nothing; that is not an error.
+    Each root is a `config` folder or a project with one. A missing or unreadable root is skipped.
     """
     refs: dict[Path, ConfigRef] = {}
     for given in roots:
@@ -54,15 +55,15 @@ def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
 
 
 def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConfig:
-    """Read the config that `path` means: a folder, a file, or a bare name below `roots`.
+    """Read a config by its folder, its file, or its bare name below `roots`.
 
     Args:
         path: `config/cat-lora`, `config/cat-lora/config.json`, `config/cat-lora.json`, `cat-lora`.
-        roots: folders that a bare name or a relative path may be meant from; the current folder
-            when none are given, and after the given path itself in any case.
+        roots: folders that a bare name or a relative path is resolved against, after the path
+            itself; by default the current folder.
 
     Raises:
-        ConfigError: nothing is there, or it cannot be read as a config.
+        ConfigError: the path does not exist or is no config.
     """
     file = _locate(path, roots)
     notes: list[Note] = []
@@ -114,9 +115,9 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
 
 
 def path_bases(file: Path, roots: Sequence[Path] = ()) -> list[Path]:
-    """Folders that a relative path inside the config `file` may be meant from, likeliest first.
+    """Folders that a relative path inside the config `file` is resolved against, in order.
 
-    The trainer runs in the project folder, the one that holds `config/`.
+    The trainer runs in the project folder (the parent of `config/`), so that folder comes first.
     """
     absolute = file.absolute()
     project = next((up.parent for up in absolute.parents if up.name == "config"), None)
@@ -259,9 +260,10 @@ def _real(path: Path) -> Path:
 
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
-"""No honest config is longer; a larger file was chosen by mistake."""
+"""Limit of a file that is read as a config; a larger file was chosen by mistake."""
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
-# Variables of config.env whose option has another name; all others are the option in capitals.
+# Variables of config.env whose option has a different name; all others are the option's name in
+# capitals. Source: SimpleTuner's simpletuner/helpers/configuration/env_file.py.
 _ENV_NAMES = {
     "RESUME_CHECKPOINT": "resume_from_checkpoint",
     "DATALOADER_CONFIG": "data_backend_config",
@@ -280,7 +282,7 @@ _ENV_NAMES = {
     "TRAINING_DYNAMO_BACKEND": "dynamo_backend",
     "MINIMUM_RESOLUTION": "minimum_image_size",
 }
-# Variables that steer the launcher of a local run and are no options of the trainer.
+# Variables for the launcher of a local run, which are no options of the trainer.
 _ENV_LAUNCHER = re.compile(
     r"^(?:CONFIG_|SIMPLETUNER_|ACCELERATE_|TOKENIZERS_|TQDM_|CUDA_|HF_|HUGGING|WANDB_|AWS_|"
     r"PYTHON|PATH$|ENV$|VENV_PATH$|DISABLE_UPDATES$)"
@@ -340,14 +342,14 @@ def read_env_file(path: Path) -> dict[str, str]:
             continue
         try:
             parts = shlex.split(match[2], comments=True)
-        except ValueError:  # an unclosed quote: take the text as it stands
+        except ValueError:  # an unclosed quote: the text is the value
             parts = [match[2].strip()]
         variables[match[1]] = parts[0] if parts else ""
     return variables
 
 
 def split_secrets(env: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables without tokens, keys and passwords, and the names of those left out."""
+    """The variables without tokens, keys and passwords, and the names of the removed ones."""
     secret = tuple(name for name, value in env.items() if _ENV_SECRET.search(name) and value)
     return {name: value for name, value in env.items() if name not in secret}, secret
 

@@ -1,6 +1,6 @@
-"""Options of a config that can be given for one job, and what people type for them.
+"""Options of a config that a user can override for one job: their types, limits and effect.
 
-Only the standard library: the command line reads this before anything else is loaded.
+It imports only the standard library and small modules, because the command line needs it at start.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ OVERRIDES: Final[dict[str, tuple[Kind, float]]] = {
     "model_card_note": ("prose", 0),
     "modelspec_comment": ("prose", 0),
 }
-"""By plain name: the kind of value, and the least of a whole number; other numbers are above it."""
+"""By plain name: the kind of value and its minimum.
+
+The minimum is inclusive for `whole` and exclusive for `number`; other kinds ignore it.
+"""
 MOST_PROSE: Final = 4000
 _SWITCH: Final = {"true": True, "yes": True, "on": True, "1": True,
                   "false": False, "no": False, "off": False, "0": False}  # fmt: skip
@@ -50,10 +53,10 @@ _SECRET_WORD: Final = re.compile(r"token|secret|passw|credential|auth|key", re.I
 
 
 def parse_override(name: str, text: str) -> Any:
-    """The value that a text means for an option.
+    """Parse the text that a user typed for an option.
 
     Raises:
-        ValueError: there is no such option, or it cannot have that value; in words.
+        ValueError: the option does not exist or cannot have that value; the text is for the screen.
     """
     if name not in OVERRIDES:
         raise ValueError(f"{name} cannot be changed for one job; these can: {', '.join(OVERRIDES)}")
@@ -83,10 +86,10 @@ def parse_override(name: str, text: str) -> Any:
 
 
 def read_prose(name: str, text: str) -> str:
-    """Words that are published with the model.
+    """Check a text that is published with the model, and return it.
 
     Raises:
-        ValueError: they cannot be published; in words.
+        ValueError: the text is too long or unfit; the error's text is for the screen.
     """
     if len(text) > MOST_PROSE:
         raise ValueError(f"must have at most {MOST_PROSE} characters")
@@ -100,24 +103,25 @@ def read_prose(name: str, text: str) -> str:
 
 
 def secret_variables(text: str) -> tuple[str, ...]:
-    """The placeholders in a `modelspec_comment` that would put a token or key into the model.
+    """The placeholders in a `modelspec_comment` that would write a token or key into the model.
 
-    The trainer replaces `{env:NAME}` by a variable of its container, where the job's tokens are.
+    The trainer replaces `{env:NAME}` by an environment variable of its container, and the job's
+    tokens are in its environment.
     """
     matches = _VARIABLE.finditer(text)
     return tuple(match[0] for match in matches if _SECRET_WORD.search(match[1]))
 
 
 def override_text(value: Any) -> str:
-    """What `parse_override` reads as `value`."""
+    """The text that `parse_override` parses as `value`."""
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
 def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> TrainingConfig:
-    """The config as it will be with `overrides` (dashed or not), datasets included.
+    """The config with `overrides` (names dashed or not) applied, datasets included.
 
-    A dataset's own resolution wins over the config's, so a changed resolution is written into the
-    datasets as well.
+    In the trainer a dataset's own resolution wins over the config's, so a changed resolution is
+    written into the datasets as well.
     """
     plain = plain_keys(overrides)[0]
     values = effective_options(config.values, plain)
@@ -136,14 +140,14 @@ def with_options(config: TrainingConfig, overrides: Mapping[str, Any]) -> Traini
 
 
 def _resolution_type(resolution: Any) -> str:
-    """Megapixels are written as small numbers, edges in pixels as large ones."""
+    """`area` for a small number, which is in megapixels; `pixel_area` for an edge in pixels."""
     return "area" if (as_float(resolution) or 0) <= MEGAPIXELS_BELOW else "pixel_area"
 
 
 def effective_options(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A config's options with `overrides` (plain names) on top; None removes an option.
+    """A config's options with `overrides` (plain names) applied; None removes an option.
 
-    Steps and epochs exclude each other: setting one in the overrides turns the other off.
+    Steps and epochs exclude each other: an override of one sets the other to 0.
     """
     options = {**values, **overrides}
     if (as_int(overrides.get("max_train_steps")) or 0) > 0:

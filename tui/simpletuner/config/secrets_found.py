@@ -1,4 +1,8 @@
-"""Finding tokens and keys inside settings that Replicate would show in clear text."""
+"""Removes tokens and keys from settings that Replicate would show in clear text.
+
+A value counts as a credential by the name of its key (`hf_token`) or by its shape (`hf_…`, `r8_…`,
+`AKIA…`, a private key, a URL with a password).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ _NAME = re.compile(
     r"account_?key|connection_string|secret_access_key|credentials|authorization)$",
     re.IGNORECASE,
 )
-# Words of a prompt vocabulary, not credentials.
+# Tokens of a text encoder's vocabulary, not credentials.
 _HARMLESS = frozenset({"placeholder_token", "initializer_token", "instance_token", "max_tokens"})
 _VALUE = re.compile(
     r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{20,}|(?:AKIA|ASIA)[0-9A-Z]{16}|"
@@ -21,7 +25,7 @@ _VALUE = re.compile(
 
 
 def without_secrets(value: Any, place: str = "") -> tuple[Any, tuple[str, ...]]:
-    """A copy of `value` without credentials, and the names of the places they stood at."""
+    """A copy of `value` without credentials, and the paths of the removed ones (`a.b[1]`)."""
     removed: list[str] = []
     return _clean(value, place, removed), tuple(removed)
 

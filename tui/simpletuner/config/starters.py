@@ -1,4 +1,4 @@
-"""Configs to begin with when there is none yet: a LoRA for each of the common families."""
+"""Starter configs for users who have none yet: a LoRA for each common model family."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tui.simpletuner.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """A starting point.
+    """A starter config.
 
     Attributes:
         id: short name.
-        title: for people.
+        title: name for the screen.
         family: `model_family`.
         flavour: `model_flavour`.
-        options: what differs from the common options.
+        options: options that differ from the common ones.
         resolution: training edge in pixels.
     """
 
@@ -111,7 +111,7 @@ STARTERS: dict[str, Starter] = {starter.id: starter for starter in _STARTERS}
 
 
 def starter_config(starter: Starter, name: str) -> dict[str, Any]:
-    """The training config of a starter for a project called `name`."""
+    """The training config of a starter whose dataset and output are called `name`."""
     return {
         "model_family": starter.family,
         "model_flavour": starter.flavour,
@@ -162,16 +162,16 @@ def write_starter(
 
     Args:
         starter_id: one of `STARTERS`.
-        root: the project folder; `config/<name>/` is made in it.
+        root: the project folder; `config/<name>/` is created in it.
         name: name of the config and its dataset.
-        images: the folder of images; by default `datasets/<name>` in the project, which is made.
+        images: the folder of images; by default `datasets/<name>` in the project, which is created.
 
     Returns:
         The path of the written config.json.
 
     Raises:
-        ConfigError: unknown starter, a name that cannot be a folder, a config of that name is
-            there already, or the folder cannot be written.
+        ConfigError: the starter is unknown, the name cannot be a folder, a config of that name
+            exists, or the folder cannot be written.
     """
     starter = STARTERS.get(starter_id)
     if starter is None:

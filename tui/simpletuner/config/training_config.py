@@ -1,4 +1,8 @@
-"""A training config in memory: the options as written, read with the trainer's own looseness."""
+"""A training config and its dataloader in memory.
+
+Options stay as they are written in the files; properties read them as leniently as the trainer
+does. The dataloader file (`multidatabackend.json`) is a list of datasets and caches.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,18 @@ from tui.simpletuner.errors import Note
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """A training config with its dataloader, as read; nothing is filled in or corrected.
+    """A training config with its dataloader, as read; no default is filled in.
 
     Attributes:
-        name: the folder's or file's name.
+        name: name of the folder or file.
         path: the file that was read.
-        values: options by plain name (no dashes), values untouched.
+        values: options by plain name (no dashes), values as written.
         datasets: entries of the dataloader file.
-        dataloader: the same entries, as read.
-        dataloader_path: the dataloader file, None where there is none.
-        lycoris: the LyCORIS settings, if any were found.
-        env: variables of `config.env`, beside or instead of the config, without secrets.
-        notes: what was odd or wrong while reading, for the checks.
+        dataloader: the same entries as raw JSON objects.
+        dataloader_path: the dataloader file; None when there is none.
+        lycoris: the LyCORIS settings; None when there are none.
+        env: variables of `config.env`, without secrets.
+        notes: problems met while reading; the checks show them.
     """
 
     name: str
@@ -72,18 +76,18 @@ class TrainingConfig:
 
     @property
     def max_train_steps(self) -> int:
-        """Optimisation steps asked for; 0 means that the epochs decide."""
+        """Optimisation steps as configured; 0 means that the epochs decide."""
         return max(0, as_int(first_present(self.values, ("max_train_steps", "max_steps"))) or 0)
 
     @property
     def num_train_epochs(self) -> int:
-        """Epochs asked for; 0 means that the steps decide. With neither set, one epoch."""
+        """Epochs as configured; 0 means that the steps decide. One epoch when neither is set."""
         epochs = as_int(self.values.get("num_train_epochs"))
         return max(0, epochs if epochs is not None else 0 if self.max_train_steps else 1)
 
     @property
     def train_batch_size(self) -> int:
-        """Samples per card and step."""
+        """Samples per GPU and step."""
         return max(1, as_int(self.values.get("train_batch_size")) or 1)
 
     @property
@@ -93,7 +97,7 @@ class TrainingConfig:
 
     @property
     def num_processes(self) -> int:
-        """Cards used (from the config, else from `config.env`)."""
+        """Number of GPUs used (from the config, else from `config.env`)."""
         text = self.values.get("num_processes", self.env.get("TRAINING_NUM_PROCESSES"))
         return max(1, as_int(text) or 1)
 
@@ -104,7 +108,7 @@ class TrainingConfig:
 
     @property
     def resolution_pixels(self) -> int:
-        """Edge in pixels of the square the training size stands for (largest of the datasets)."""
+        """Edge in pixels of a square of the training size; the largest of the datasets."""
         edges = [spec.resolution_pixels for spec in self.training_datasets]
         stated = [edge for edge in edges if edge]
         if stated:
@@ -126,7 +130,7 @@ class TrainingConfig:
 
     @property
     def push_to_hub(self) -> bool:
-        """Whether the config itself asks for an upload to the Hugging Face Hub."""
+        """Whether the config enables the upload to the Hugging Face Hub."""
         return as_bool(self.values.get("push_to_hub"))
 
     @property
@@ -146,7 +150,7 @@ class TrainingConfig:
 
     @property
     def local_datasets(self) -> tuple[DatasetSpec, ...]:
-        """Those whose data lies on this machine."""
+        """Training datasets whose data is on this machine."""
         return tuple(spec for spec in self.training_datasets if spec.kind == "local")
 
 
@@ -154,7 +158,7 @@ Kind = Literal["local", "remote", "cache"]
 CACHE_DATASET_TYPES = frozenset({"text_embeds", "image_embeds", "conditioning_image_embeds"})
 """`dataset_type` values of entries that hold computed embeddings, not training data."""
 MEGAPIXELS_BELOW = 16
-"""A resolution of at most this is meant in megapixels; nobody trains at so few pixels."""
+"""A resolution up to this number is in megapixels; no model trains at so few pixels."""
 LOCAL_TYPES = frozenset({"local", ""})
 
 
@@ -163,12 +167,12 @@ class DatasetSpec:
     """One entry of the dataloader file.
 
     Attributes:
-        id: name of the dataset, unique within the file; a made-up one where the file has none.
-        type: where the data lies: local, huggingface, aws, csv, webshart, memory.
+        id: name of the dataset, unique within the file; `dataset-<n>` when the file has none.
+        type: where the data is: local, huggingface, aws, csv, webshart, memory.
         dataset_type: image (default), video, audio, conditioning, or a kind of cache.
         path: the folder on this machine, for local data only; it need not exist.
         caption_strategy: textfile, filename, instanceprompt, parquet, huggingface, …
-        raw: the entry as read, for everything that is not named here.
+        raw: the entry as read, with all other options.
     """
 
     id: str
@@ -182,29 +186,35 @@ class DatasetSpec:
 
     @property
     def kind(self) -> Kind:
-        """`cache` holds embeddings, `local` is a folder here, `remote` is everything else."""
+        """`cache` holds embeddings, `local` is a folder on this machine, `remote` anything else."""
         if self.dataset_type in CACHE_DATASET_TYPES:
             return "cache"
         return "local" if self.type in LOCAL_TYPES else "remote"
 
     @property
     def repeats(self) -> int:
-        """How many extra times each sample is seen in an epoch."""
+        """How often each sample is repeated in an epoch beyond the first time."""
         return max(0, as_int(self.raw.get("repeats")) or 0)
 
     @property
     def minimum_pixels(self) -> int | None:
-        """Shortest edge in pixels below which an image is left out or enlarged, if stated."""
+        """Least length of the shorter edge in pixels; None when not set.
+
+        The trainer leaves out or enlarges smaller images.
+        """
         return edge_pixels(self.raw.get("minimum_image_size"), self.raw.get("resolution_type"))
 
     @property
     def resolution_pixels(self) -> int | None:
-        """Edge in pixels of the square that the training size stands for, if stated."""
+        """Edge in pixels of a square of the training size; None when not set."""
         return edge_pixels(self.raw.get("resolution"), self.raw.get("resolution_type"))
 
 
 def edge_pixels(resolution: Any, resolution_type: Any) -> int | None:
-    """Edge length in pixels of a resolution; `area` counts megapixels, the others pixels."""
+    """Edge length in pixels of a resolution.
+
+    `resolution_type` `area` counts megapixels, all others count pixels of an edge.
+    """
     number = as_float(resolution)
     if number is None or number <= 0:
         return None
@@ -214,7 +224,7 @@ def edge_pixels(resolution: Any, resolution_type: Any) -> int | None:
 
 
 def find_path(text: str, bases: Sequence[Path]) -> Path:
-    """The first place where `text` exists relative to `bases`; else where it was meant to be."""
+    """The first existing path of `text` relative to `bases`; else the path below the first base."""
     path = Path(text).expanduser()
     if path.is_absolute():
         return path
@@ -230,12 +240,12 @@ def find_path(text: str, bases: Sequence[Path]) -> Path:
 def read_entries(
     entries: Sequence[Mapping[str, Any]], bases: Sequence[Path], caption_strategy: str = "filename"
 ) -> tuple[DatasetSpec, ...]:
-    """Make specs of the entries.
+    """Read the entries of a dataloader file.
 
     Args:
-        entries: the dataloader list, as read.
-        bases: folders that a relative `instance_data_dir` is tried against, in order.
-        caption_strategy: what an entry without one gets.
+        entries: the JSON list.
+        bases: folders that a relative `instance_data_dir` is resolved against, in order.
+        caption_strategy: default for an entry without one.
     """
     return tuple(
         _read_entry(number, entry, bases, caption_strategy)

@@ -1,4 +1,4 @@
-"""Reading SimpleTuner's loosely typed values: dashed keys, numbers and booleans in strings."""
+"""Reads SimpleTuner's loosely typed values: dashed keys, numbers and booleans in strings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _FALSE = frozenset({"false", "no", "off", "0", "none", "null", ""})
 
 
 def plain_key(key: str) -> str:
-    """The key as SimpleTuner's options are named inside: no leading dashes, `-` as `_`."""
+    """The key as SimpleTuner names its options internally: no leading dashes, `_` for `-`."""
     return key.strip().lstrip("-").replace("-", "_")
 
 
 def plain_keys(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Undash every key.
+    """The mapping with plain keys.
 
     Returns:
-        The mapping, and the keys that stood there in two spellings with different values
-        (the later one is kept, as the trainer's own option parser does).
+        The mapping, and the keys that occur in two spellings with different values. The later value
+        wins, as in the trainer's option parser.
     """
     values: dict[str, Any] = {}
     doubled: list[str] = []
@@ -33,7 +33,7 @@ def plain_keys(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
 
 
 def as_bool(value: Any, default: bool = False) -> bool:
-    """True for true, 1, "true", "yes", "on"; `default` for what is neither true nor false."""
+    """True for true, 1, "true", "yes", "on"; `default` for a value that is no boolean."""
     if isinstance(value, bool):
         return value
     if value is None:
@@ -80,7 +80,7 @@ def as_text(value: Any) -> str | None:
 
 
 def first_present(values: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """The value of the first of `names` that is set; options have been renamed over time."""
+    """The value of the first of `names` that is set, for options that SimpleTuner has renamed."""
     for name in names:
         if values.get(name) is not None:
             return values[name]

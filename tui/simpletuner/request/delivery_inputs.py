@@ -1,7 +1,7 @@
-"""The part of a request that says where results go.
+"""The inputs of a request that configure the delivery of results.
 
-Keys and tokens stand in the trainer's Secret inputs alone: everything else of a request, the config
-included, can be read by whoever sees the job.
+Keys and tokens go into the trainer's Secret inputs only. Replicate shows every other input, the
+config included, in clear text to whoever can see the prediction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROVIDERS: Final = {
 
 
 class Sink(Protocol):
-    """A request in the making."""
+    """A request while it is being built."""
 
     @property
     def config(self) -> TrainingConfig:
@@ -47,7 +47,7 @@ class Sink(Protocol):
         """Set an input."""
 
     def secret(self, name: str) -> bool:
-        """Set a secret input; False when its value is not at hand."""
+        """Set a secret input; False when its value is not available."""
 
 
 def deliver(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
@@ -78,7 +78,8 @@ def _hub(sink: Sink, options: dict[str, Any], wanted: str) -> None:
     if checkpoints and sink.takes("hub_model_id"):
         sink.add("hub_model_id", repository)
     else:
-        # The input of that name switches the upload of checkpoints on, whatever the config says.
+        # The input hub_model_id turns the upload of checkpoints on, whatever the config says
+        # (SimpleTuner's simpletuner/cog.py), so the repository goes into the config instead.
         options["hub_model_id"] = repository
     if not sink.secret("hf_token"):
         advice = "Set HF_TOKEN or save a token with write access on the Publishing screen."
@@ -104,7 +105,7 @@ def _s3(sink: Sink, delivery: Delivery) -> None:
 
 
 def _targets(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
-    """Further targets of the config go along unchanged, except where the trainer drops them."""
+    """Pass further targets of the config on, without keys, unless the trainer drops them."""
     given = sink.config.values.get("publishing_config")
     if given is None:
         return
@@ -146,7 +147,7 @@ def _targets(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
 
 
 def _without_keys(target: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A target as everybody may see it; a signed address (Azure's SAS) opens as a key does."""
+    """A target without credentials. The query of a signed URL (Azure's SAS) is a credential."""
     kept: Mapping[str, Any] = without_secrets(dict(target))[0]
     return {
         name: value.partition("?")[0] if isinstance(value, str) and _SIGNED.search(value) else value
@@ -170,5 +171,8 @@ def _comment(sink: Sink, options: Mapping[str, Any]) -> None:
     comment = options.get("modelspec_comment")
     parts = comment if isinstance(comment, list | tuple) else [comment]
     for placeholder in (name for part in parts for name in secret_variables(str(part or ""))):
-        message = f"modelspec_comment would write {placeholder}, a secret of the trainer's, into the model"
+        message = (
+            f"modelspec_comment would write {placeholder}, a secret of the trainer's, "
+            "into the model"
+        )
         sink.notes.append(Note("error", message, "Take it out: everyone could read it there."))
