@@ -23,6 +23,12 @@ from tui.sandbox.worker import Outcome, Sink, Task, Worker
 WARM_SECONDS = 60.0
 """How long a model stays booted after its last run."""
 TIMED_OUT = "Prediction timed out."
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_ENDS = ("succeeded",) * 7 + ("failed", "failed", "canceled")
+_ERRORS = (
+    "CUDA out of memory. Tried to allocate 2.25 GiB. GPU 0 has a total capacity of 44.39 GiB",
+    "Prediction timed out.",
+)
 
 
 class Jobs:
@@ -229,14 +235,6 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._worker.aclose()
-
-
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-_ENDS = ("succeeded",) * 7 + ("failed", "failed", "canceled")
-_ERRORS = (
-    "CUDA out of memory. Tried to allocate 2.25 GiB. GPU 0 has a total capacity of 44.39 GiB",
-    "Prediction timed out.",
-)
 
 
 def add_history(jobs: Jobs, registry: Registry, clock: Clock, count: int) -> None:

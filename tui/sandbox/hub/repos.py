@@ -15,6 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MAIN = "main"
+_PIECE = 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Layout of a Xet shard, https://huggingface.co/docs/xet/shard
+_RECORD = 48
+_HAS_CHECKS = 1 << 31
+_HAS_SHA256 = 1 << 30
+_END = b"\xff" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +126,6 @@ class Repos:
     def remove(self, repo: HubRepo) -> None:
         """Forget one."""
         self._all.pop((repo.kind, repo.repo_id.lower()), None)
-
-
-_PIECE = 1024 * 1024
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-# Layout of a Xet shard, https://huggingface.co/docs/xet/shard
-_RECORD = 48
-_HAS_CHECKS = 1 << 31
-_HAS_SHA256 = 1 << 30
-_END = b"\xff" * 32
 
 
 class Blobs:

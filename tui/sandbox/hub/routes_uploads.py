@@ -23,6 +23,10 @@ from tui.sandbox.hub.state import Hub, HubRefusalError, commit_of, hub_of, json_
 _OID = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 512 * 1024
 _LFS_JSON = "application/vnd.git-lfs+json"
+_LARGE_KINDS = (
+    ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".zip", ".tar", ".gz",
+    ".npz", ".npy", ".parquet", ".arrow", ".h5", ".7z", ".xz", ".zst", ".model", ".msgpack",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -200,12 +204,6 @@ async def _xet(request: web.Request) -> web.Response:
         "X-Xet-Token-Expiration": str(answer["exp"]),
     }
     return web.json_response(answer, headers=headers)
-
-
-_LARGE_KINDS = (
-    ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".zip", ".tar", ".gz",
-    ".npz", ".npy", ".parquet", ".arrow", ".h5", ".7z", ".xz", ".zst", ".model", ".msgpack",
-)  # fmt: skip
 
 
 async def _preupload(request: web.Request) -> web.Response:

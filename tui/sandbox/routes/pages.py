@@ -22,6 +22,13 @@ _COMPONENTS: Final = (
 )  # fmt: skip
 _OUTAGES: Final = ("partial_outage", "major_outage", "full_outage")
 _BOARD: web.AppKey[dict[str, Any]] = web.AppKey("status_page", dict)
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{id}</title>
+<style>body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
+pre{{background:#8881;padding:1rem;overflow:auto;max-height:70vh}}</style></head>
+<body><p>SANDBOX · nothing here was trained or paid</p><h1>{model}</h1>
+<p><code>{id}</code> · <b>{status}</b> {error}</p><pre>{logs}</pre></body></html>
+"""
 
 
 def install(app: web.Application) -> None:
@@ -115,15 +122,6 @@ async def _change(request: web.Request) -> web.Response:
     board.clear()
     board.update(body)
     return web.json_response(board)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{id}</title>
-<style>body{{font:15px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}
-pre{{background:#8881;padding:1rem;overflow:auto;max-height:70vh}}</style></head>
-<body><p>SANDBOX · nothing here was trained or paid</p><h1>{model}</h1>
-<p><code>{id}</code> · <b>{status}</b> {error}</p><pre>{logs}</pre></body></html>
-"""
 
 
 async def _prediction_page(request: web.Request) -> web.Response:

@@ -36,6 +36,8 @@ _WAIT = re.compile(r"wait(?:=(\d+))?")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _SHORTEST_LIFE = 5
 WEB_DAYS = 14
+_DONE = {"canceled": {"reason": "canceled"}, "aborted": {"reason": "canceled"}}
+_SILENCE_SECONDS = 30.0
 
 
 async def _create(request: web.Request) -> web.Response:
@@ -194,10 +196,6 @@ def _filtered(core: Core, request: web.Request) -> list[Record]:
     if "created_before" in moments:
         high = bisect_left(records, moments["created_before"], key=lambda item: item.created_at)
     return records[low:high] if (low, high) != (0, len(records)) else records
-
-
-_DONE = {"canceled": {"reason": "canceled"}, "aborted": {"reason": "canceled"}}
-_SILENCE_SECONDS = 30.0
 
 
 class _Stream:

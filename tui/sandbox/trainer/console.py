@@ -14,6 +14,10 @@ _FRAMES = (
     ("/src/simpletuner/cog.py", 388, "run"),
     ("/src/simpletuner/helpers/training/trainer.py", 1, "run"),
 )
+_ICONS = {"running": "⏳", "completed": "✓", "failed": "✗"}
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_BAR_WIDTH = 10
+StageState = Literal["running", "completed", "failed", "skipped"]
 
 
 class Console:
@@ -92,12 +96,6 @@ class Console:
         text = "\n".join(self._debug)
         self.line("=== debug.log tail ===")
         self.line(text[-TAIL_CHARACTERS:])
-
-
-_ICONS = {"running": "⏳", "completed": "✓", "failed": "✗"}
-_BLOCKS = " ▏▎▍▌▋▊▉█"
-_BAR_WIDTH = 10
-StageState = Literal["running", "completed", "failed", "skipped"]
 
 
 def stage_line(

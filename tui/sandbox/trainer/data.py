@@ -28,6 +28,10 @@ _HOSTED_SAMPLES = 210
 """How many samples a hosted dataset is pretended to have; it is not fetched."""
 _NOT_DATA = frozenset({"text_embeds", "image_embeds", "conditioning_image_embeds"})
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+MAX_UNPACKED_BYTES = 8 * 1024**3
+MAX_MEMBERS = 200_000
+_CHUNK = 1024 * 1024
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +170,6 @@ def _looks_whole(path: Path) -> bool:
 def _has_caption(path: Path) -> bool:
     caption = path.with_suffix(".txt")
     return caption.is_file() and caption.stat().st_size > 0
-
-
-MAX_UNPACKED_BYTES = 8 * 1024**3
-MAX_MEMBERS = 200_000
-_CHUNK = 1024 * 1024
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 def fetch(run: RunContext, url: str, target: Path) -> None:

@@ -17,6 +17,23 @@ from tui.simpletuner.config.values import as_bool, as_text
 CARD: Final = "README.md"
 _REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _PICTURES: Final = 4
+_EDGE = 256
+LORA_FILE = "pytorch_lora_weights.safetensors"
+FULL_FILE = "transformer/diffusion_pytorch_model.safetensors"
+_BYTES_PER_VALUE = 2
+_BLOCKS = 4
+_PROJECTIONS = ("to_q", "to_k", "to_v", "to_out.0")
+_LAYOUTS = {
+    "flux": ("transformer.single_transformer_blocks.{}.attn", 3072),
+    "sd3": ("transformer.transformer_blocks.{}.attn", 1536),
+    "sdxl": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
+    "sd1x": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
+    "kolors": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
+}
+_OTHER = ("transformer.transformer_blocks.{}.attn", 3072)
+# Turns random bytes into the high bytes of small bfloat16 numbers, half of them negative.
+_SMALL = bytes(0x3C if value % 2 else 0xBC for value in range(256))
+Shapes = dict[str, tuple[int, ...]]
 
 
 def write_card(output: Path, plan: Plan, repo_id: str, weights: str, steps: int) -> Path:
@@ -80,9 +97,6 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-_EDGE = 256
-
-
 def draw_validation(
     output: Path, step: int, prompts: Sequence[str], images: Sequence[Path]
 ) -> list[Path]:
@@ -110,24 +124,6 @@ def draw_validation(
         small.save(path)
         written.append(path)
     return written
-
-
-LORA_FILE = "pytorch_lora_weights.safetensors"
-FULL_FILE = "transformer/diffusion_pytorch_model.safetensors"
-_BYTES_PER_VALUE = 2
-_BLOCKS = 4
-_PROJECTIONS = ("to_q", "to_k", "to_v", "to_out.0")
-_LAYOUTS = {
-    "flux": ("transformer.single_transformer_blocks.{}.attn", 3072),
-    "sd3": ("transformer.transformer_blocks.{}.attn", 1536),
-    "sdxl": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
-    "sd1x": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
-    "kolors": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
-}
-_OTHER = ("transformer.transformer_blocks.{}.attn", 3072)
-# Turns random bytes into the high bytes of small bfloat16 numbers, half of them negative.
-_SMALL = bytes(0x3C if value % 2 else 0xBC for value in range(256))
-Shapes = dict[str, tuple[int, ...]]
 
 
 def shapes_for(plan: Plan) -> Shapes:

@@ -25,6 +25,9 @@ _CACHE_SECONDS_PER_IMAGE = 0.35
 _SPREAD_KNOWN = (0.6, 1.0, 1.8)
 _SPREAD_UNKNOWN = (0.4, 1.0, 3.0)
 _SPREAD_MEASURED = (0.9, 1.0, 1.2)
+# Bytes per parameter of the frozen base model, by what stands in `base_model_precision`.
+_BASE_BYTES = (("int2", 0.35), ("int4", 0.65), ("nf4", 0.65), ("fp4", 0.65), ("int8", 1.1))
+_FULL_BYTES = {"bf16": 8.0, "fp32": 16.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +133,6 @@ def _validation_seconds(config: TrainingConfig, steps: int, per_step: float) -> 
     inference = as_int(config.values.get("validation_num_inference_steps")) or 30
     # One step of inference costs about a third of a training step: no backward pass.
     return rounds * (inference * per_step / 3 + 5)
-
-
-# Bytes per parameter of the frozen base model, by what stands in `base_model_precision`.
-_BASE_BYTES = (("int2", 0.35), ("int4", 0.65), ("nf4", 0.65), ("fp4", 0.65), ("int8", 1.1))
-_FULL_BYTES = {"bf16": 8.0, "fp32": 16.0}
 
 
 @dataclass(frozen=True, slots=True)

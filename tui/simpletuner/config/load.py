@@ -29,6 +29,35 @@ LYCORIS_FILE = "lycoris_config.json"
 
 NOT_CONFIGS = frozenset({DATALOADER_FILE, LYCORIS_FILE, "webhooks.json", "webhook.json"})
 NOT_CONFIG_FOLDERS = frozenset({"dataloaders", "templates", "webhooks", "__pycache__"})
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""Limit of a file that is read as a config; a larger file was chosen by mistake."""
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
+# Variables of config.env whose option has a different name; all others are the option's name in
+# capitals. Source: SimpleTuner's simpletuner/helpers/configuration/env_file.py.
+_ENV_NAMES = {
+    "RESUME_CHECKPOINT": "resume_from_checkpoint",
+    "DATALOADER_CONFIG": "data_backend_config",
+    "TRAINING_SEED": "seed",
+    "MAX_NUM_STEPS": "max_train_steps",
+    "NUM_EPOCHS": "num_train_epochs",
+    "CHECKPOINTING_STEPS": "checkpoint_step_interval",
+    "CHECKPOINTING_LIMIT": "checkpoints_total_limit",
+    "HUB_MODEL_NAME": "hub_model_id",
+    "PUSH_CHECKPOINTS": "push_checkpoints_to_hub",
+    "USE_GRADIENT_CHECKPOINTING": "gradient_checkpointing",
+    "LR_SCHEDULE": "lr_scheduler",
+    "MODEL_NAME": "pretrained_model_name_or_path",
+    "TRAINING_NUM_PROCESSES": "num_processes",
+    "TRAINING_NUM_MACHINES": "num_machines",
+    "TRAINING_DYNAMO_BACKEND": "dynamo_backend",
+    "MINIMUM_RESOLUTION": "minimum_image_size",
+}
+# Variables for the launcher of a local run, which are no options of the trainer.
+_ENV_LAUNCHER = re.compile(
+    r"^(?:CONFIG_|SIMPLETUNER_|ACCELERATE_|TOKENIZERS_|TQDM_|CUDA_|HF_|HUGGING|WANDB_|AWS_|"
+    r"PYTHON|PATH$|ENV$|VENV_PATH$|DISABLE_UPDATES$)"
+)
+_ENV_SECRET = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|_KEY_ID)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,37 +286,6 @@ def _real(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):
         return path
-
-
-MAX_FILE_BYTES = 16 * 1024 * 1024
-"""Limit of a file that is read as a config; a larger file was chosen by mistake."""
-_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
-# Variables of config.env whose option has a different name; all others are the option's name in
-# capitals. Source: SimpleTuner's simpletuner/helpers/configuration/env_file.py.
-_ENV_NAMES = {
-    "RESUME_CHECKPOINT": "resume_from_checkpoint",
-    "DATALOADER_CONFIG": "data_backend_config",
-    "TRAINING_SEED": "seed",
-    "MAX_NUM_STEPS": "max_train_steps",
-    "NUM_EPOCHS": "num_train_epochs",
-    "CHECKPOINTING_STEPS": "checkpoint_step_interval",
-    "CHECKPOINTING_LIMIT": "checkpoints_total_limit",
-    "HUB_MODEL_NAME": "hub_model_id",
-    "PUSH_CHECKPOINTS": "push_checkpoints_to_hub",
-    "USE_GRADIENT_CHECKPOINTING": "gradient_checkpointing",
-    "LR_SCHEDULE": "lr_scheduler",
-    "MODEL_NAME": "pretrained_model_name_or_path",
-    "TRAINING_NUM_PROCESSES": "num_processes",
-    "TRAINING_NUM_MACHINES": "num_machines",
-    "TRAINING_DYNAMO_BACKEND": "dynamo_backend",
-    "MINIMUM_RESOLUTION": "minimum_image_size",
-}
-# Variables for the launcher of a local run, which are no options of the trainer.
-_ENV_LAUNCHER = re.compile(
-    r"^(?:CONFIG_|SIMPLETUNER_|ACCELERATE_|TOKENIZERS_|TQDM_|CUDA_|HF_|HUGGING|WANDB_|AWS_|"
-    r"PYTHON|PATH$|ENV$|VENV_PATH$|DISABLE_UPDATES$)"
-)
-_ENV_SECRET = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|ACCESS_KEY|API_KEY|_KEY_ID)$")
 
 
 def read_text_file(path: Path) -> str:

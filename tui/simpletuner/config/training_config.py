@@ -15,6 +15,13 @@ from typing import Any, Literal
 from tui.simpletuner.config.values import as_bool, as_float, as_int, as_text, first_present
 from tui.simpletuner.errors import Note
 
+Kind = Literal["local", "remote", "cache"]
+CACHE_DATASET_TYPES = frozenset({"text_embeds", "image_embeds", "conditioning_image_embeds"})
+"""`dataset_type` values of entries that hold computed embeddings, not training data."""
+MEGAPIXELS_BELOW = 16
+"""A resolution up to this number is in megapixels; no model trains at so few pixels."""
+LOCAL_TYPES = frozenset({"local", ""})
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
@@ -152,14 +159,6 @@ class TrainingConfig:
     def local_datasets(self) -> tuple[DatasetSpec, ...]:
         """Training datasets whose data is on this machine."""
         return tuple(spec for spec in self.training_datasets if spec.kind == "local")
-
-
-Kind = Literal["local", "remote", "cache"]
-CACHE_DATASET_TYPES = frozenset({"text_embeds", "image_embeds", "conditioning_image_embeds"})
-"""`dataset_type` values of entries that hold computed embeddings, not training data."""
-MEGAPIXELS_BELOW = 16
-"""A resolution up to this number is in megapixels; no model trains at so few pixels."""
-LOCAL_TYPES = frozenset({"local", ""})
 
 
 @dataclass(frozen=True, slots=True)

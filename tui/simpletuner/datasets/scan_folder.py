@@ -26,6 +26,8 @@ from tui.simpletuner.errors import CancelledByUser
 _CAPTION_LIMIT = 1024 * 1024
 _REPORT_EVERY = 64
 _TABLE_SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
+_VERSION = 2
+_MAX_FOLDERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,10 +324,6 @@ def _is_private(inside: Path) -> bool:
 
 def _printable(name: str) -> str:
     return name.encode("utf-8", "replace").decode("utf-8")
-
-
-_VERSION = 2
-_MAX_FOLDERS = 64
 
 
 class ScanCache:

@@ -19,6 +19,12 @@ JOB_ID: Final = "{job_id}"
 DEFAULT_PREFIX: Final = "simpletuner"
 """What the trainer itself takes where no `s3_base_path` is given."""
 _REPO_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
+MOST_PREFIX: Final = 512
+"""Bytes; a key may have 1024 with the run's own folders and names behind it (S3's limit)."""
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
+_DESTINATION: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_OTHER_REPOS: Final = re.compile(r"(?:^|/)(?:datasets|spaces)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +134,6 @@ def validation_enabled(config: TrainingConfig) -> bool:
     library = as_bool(values.get("validation_prompt_library"))
     prompt = as_text(values.get("validation_prompt"))
     return bool(prompt or library or as_text(values.get("user_prompt_library")))
-
-
-MOST_PREFIX: Final = 512
-"""Bytes; a key may have 1024 with the run's own folders and names behind it (S3's limit)."""
-_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
-_DESTINATION: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_OTHER_REPOS: Final = re.compile(r"(?:^|/)(?:datasets|spaces)/")
 
 
 def read_repo(text: str) -> str:

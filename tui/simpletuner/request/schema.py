@@ -11,6 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAX_DEPTH = 12
+ESSENTIAL_INPUTS = ("config_json", "dataloader_json")
+"""Without these a version cannot be told what to train."""
+INPUTS_BY_PURPOSE: Mapping[str, tuple[str, ...]] = {
+    "an uploaded dataset": ("images",),
+    "delivery to the Hub": ("hub_model_id", "hf_token"),
+    "delivery by S3 and to this machine": (
+        "s3_bucket", "s3_endpoint_url", "s3_base_path", "s3_access_key", "s3_secret_key",
+    ),
+    "LyCORIS": ("lycoris_config",),
+    "the number of steps": ("max_train_steps",),
+}  # fmt: skip
+"""Inputs that only some jobs need, by what for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +180,6 @@ def _known() -> dict[str, InputField]:
 
 KNOWN_FIELDS: Mapping[str, InputField] = _known()
 """The inputs of the trainer's public source of August 2026, for versions without a schema."""
-ESSENTIAL_INPUTS = ("config_json", "dataloader_json")
-"""Without these a version cannot be told what to train."""
-INPUTS_BY_PURPOSE: Mapping[str, tuple[str, ...]] = {
-    "an uploaded dataset": ("images",),
-    "delivery to the Hub": ("hub_model_id", "hf_token"),
-    "delivery by S3 and to this machine": (
-        "s3_bucket", "s3_endpoint_url", "s3_base_path", "s3_access_key", "s3_secret_key",
-    ),
-    "LyCORIS": ("lycoris_config",),
-    "the number of steps": ("max_train_steps",),
-}  # fmt: skip
-"""Inputs that only some jobs need, by what for."""
 
 
 @dataclass(frozen=True, slots=True)
