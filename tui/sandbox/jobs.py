@@ -23,9 +23,9 @@ from tui.sandbox.worker import Outcome, Sink, Task, Worker
 WARM_SECONDS = 60.0
 """How long a model stays booted after its last run."""
 TIMED_OUT = "Prediction timed out."
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-_ENDS = ("succeeded",) * 7 + ("failed", "failed", "canceled")
-_ERRORS = (
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_PAST_STATUSES = ("succeeded",) * 7 + ("failed", "failed", "canceled")
+_PAST_ERRORS = (
     "CUDA out of memory. Tried to allocate 2.25 GiB. GPU 0 has a total capacity of 44.39 GiB",
     "Prediction timed out.",
 )
@@ -259,16 +259,16 @@ def add_history(jobs: Jobs, registry: Registry, clock: Clock, count: int) -> Non
             maker.choice(versions),
             {},
             created,
-            id="".join(maker.choices(_ALPHABET, k=26)),
+            id="".join(maker.choices(_ID_ALPHABET, k=26)),
             source="web" if maker.random() < 0.05 else "api",
         )
         started = created + timedelta(seconds=maker.uniform(1, 240))
-        status = maker.choice(_ENDS)
+        status = maker.choice(_PAST_STATUSES)
         record.start(started)
         record.finish(
             status,
             started + timedelta(seconds=maker.uniform(30, 1500)),
-            error=maker.choice(_ERRORS) if status == "failed" else None,
+            error=maker.choice(_PAST_ERRORS) if status == "failed" else None,
         )
         record.remove_data()
         past.append(record)

@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MAIN = "main"
-_PIECE = 1024 * 1024
+_READ_BYTES = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Layout of a Xet shard, https://huggingface.co/docs/xet/shard
-_RECORD = 48
-_HAS_CHECKS = 1 << 31
-_HAS_SHA256 = 1 << 30
-_END = b"\xff" * 32
+_SHARD_RECORD_BYTES = 48
+_SHARD_HAS_CHECKS = 1 << 31
+_SHARD_HAS_SHA256 = 1 << 30
+_SHARD_END = b"\xff" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Blobs:
         with to.open("wb") as target:
             for part in parts:
                 with part.open("rb") as source:
-                    while piece := source.read(_PIECE):
+                    while piece := source.read(_READ_BYTES):
                         digest.update(piece)
                         target.write(piece)
                 part.unlink()
@@ -204,14 +204,14 @@ class Blobs:
 
 def read_shard(data: bytes) -> Iterator[tuple[str, str]]:
     """SHA-256 and Xet hash of the files that a shard describes."""
-    place = _RECORD
-    while place + _RECORD <= len(data) and data[place : place + 32] != _END:
+    place = _SHARD_RECORD_BYTES
+    while place + _SHARD_RECORD_BYTES <= len(data) and data[place : place + 32] != _SHARD_END:
         name = data[place : place + 32]
         flags, entries = struct.unpack_from("<II", data, place + 32)
-        place += _RECORD * (1 + entries * (2 if flags & _HAS_CHECKS else 1))
-        if flags & _HAS_SHA256:
+        place += _SHARD_RECORD_BYTES * (1 + entries * (2 if flags & _SHARD_HAS_CHECKS else 1))
+        if flags & _SHARD_HAS_SHA256:
             yield _hash_text(data[place : place + 32]), _hash_text(name)
-            place += _RECORD
+            place += _SHARD_RECORD_BYTES
 
 
 def _hash_text(raw: bytes) -> str:

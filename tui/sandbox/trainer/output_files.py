@@ -16,8 +16,8 @@ from tui.simpletuner.config.values import as_bool, as_text
 
 CARD: Final = "README.md"
 _REPOSITORY: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
-_PICTURES: Final = 4
-_EDGE = 256
+_CARD_PICTURES: Final = 4
+_PICTURE_EDGE = 256
 LORA_FILE = "pytorch_lora_weights.safetensors"
 FULL_FILE = "transformer/diffusion_pytorch_model.safetensors"
 _BYTES_PER_VALUE = 2
@@ -30,9 +30,9 @@ _LAYOUTS = {
     "sd1x": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
     "kolors": ("unet.mid_block.attentions.0.transformer_blocks.{}.attn1", 1280),
 }
-_OTHER = ("transformer.transformer_blocks.{}.attn", 3072)
+_DEFAULT_LAYOUT = ("transformer.transformer_blocks.{}.attn", 3072)
 # Turns random bytes into the high bytes of small bfloat16 numbers, half of them negative.
-_SMALL = bytes(0x3C if value % 2 else 0xBC for value in range(256))
+_SMALL_BFLOAT16 = bytes(0x3C if value % 2 else 0xBC for value in range(256))
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -81,7 +81,7 @@ def _assets(output: Path) -> list[str]:
     drawn = [path for path in output.glob("validation_images/*.png") if path.is_file()]
     drawn.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
     names = []
-    for number, path in enumerate(drawn[-_PICTURES:]):
+    for number, path in enumerate(drawn[-_CARD_PICTURES:]):
         name = f"assets/image_{number}_0.png"
         (output / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(path, output / name)
@@ -114,13 +114,15 @@ def draw_validation(
         source = images[(step + index) % len(images)]
         try:
             with Image.open(source) as picture:
-                small = picture.convert("RGB").resize((_EDGE, _EDGE))
+                small = picture.convert("RGB").resize((_PICTURE_EDGE, _PICTURE_EDGE))
         except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
             continue
-        ImageDraw.Draw(small).text((8, _EDGE - 18), f"simulated · step {step}", fill="white")
+        ImageDraw.Draw(small).text(
+            (8, _PICTURE_EDGE - 18), f"simulated · step {step}", fill="white"
+        )
         folder.mkdir(parents=True, exist_ok=True)
         prompt_part = re.sub(r"[^a-z0-9]+", "_", prompt.lower()).strip("_")[:40] or "prompt"
-        path = folder / f"step_{step}_{prompt_part}_{_EDGE}x{_EDGE}.png"
+        path = folder / f"step_{step}_{prompt_part}_{_PICTURE_EDGE}x{_PICTURE_EDGE}.png"
         small.save(path)
         written.append(path)
     return written
@@ -128,7 +130,7 @@ def draw_validation(
 
 def shapes_for(plan: Plan) -> Shapes:
     """Names and shapes of the tensors that this run trains; a few blocks stand for all."""
-    prefix, width = _LAYOUTS.get(plan.family, _OTHER)
+    prefix, width = _LAYOUTS.get(plan.family, _DEFAULT_LAYOUT)
     if plan.is_full:
         return {f"blocks.{index}.attn.qkv.weight": (width, width) for index in range(2)}
     if plan.text("lora_type") == "lycoris":
@@ -181,7 +183,10 @@ def write_weights(
         file.write(_header(shapes, metadata))
         for shape in shapes.values():
             for count in _portions(math.prod(shape)):
-                low, high = generator.randbytes(count), generator.randbytes(count).translate(_SMALL)
+                low, high = (
+                    generator.randbytes(count),
+                    generator.randbytes(count).translate(_SMALL_BFLOAT16),
+                )
                 values = bytearray(count * _BYTES_PER_VALUE)
                 values[0::2], values[1::2] = low, high
                 file.write(values)

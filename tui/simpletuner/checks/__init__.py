@@ -1,1 +1,1 @@
-"""What a configuration costs, needs and gets wrong, and why a run failed."""
+"""Checks of a job before it is submitted, estimates of time, price and memory, and diagnosis."""

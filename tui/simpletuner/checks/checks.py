@@ -1,6 +1,6 @@
-"""All checks of a job that need neither network nor account.
+"""All checks of a job that need neither the network nor an account.
 
-Each check is a pure function of what is known; a later one never depends on an earlier one.
+Each check is a pure function of `Facts` and independent of the other checks.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Check:
     Attributes:
         id: stable name for scripts.
         level: `ok`, `warn` (may waste the run) or `error` (cannot work).
-        message: what was found.
-        advice: what to do; empty for `ok`.
-        changes: options (plain names) that would put it right, for a form to apply.
+        message: the finding, for the screen.
+        advice: what the user can do; empty for `ok`.
+        changes: options (plain names) that correct the problem; a form can apply them.
     """
 
     id: str
@@ -53,19 +53,19 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the checks look at.
+    """The input of the checks.
 
     Attributes:
-        config: with the form's changes applied.
-        report: the scan, None when the datasets were not looked at.
-        profile: the machine.
-        delivery: where results go.
+        config: the config with the form's changes applied.
+        report: the scan of the datasets; None when they were not scanned.
+        profile: the hardware.
+        delivery: where the trainer uploads its results.
         mode: how the trainer gets its data.
-        inputs: the request as built, None before.
-        schema: the version's schema, None when not known.
-        unpacks_archives: True where the trainer is known to unpack archives.
-        has_hf_token: whether a Hugging Face token is at hand; None when that is not known.
-        guess: length and price.
+        inputs: the inputs of the request; None before they are built.
+        schema: the version's `openapi_schema`; None when unknown.
+        unpacks_archives: True when the trainer is known to unpack archives; None when unknown.
+        has_hf_token: whether a Hugging Face token is available; None when unknown.
+        guess: estimated duration and price.
     """
 
     config: TrainingConfig
@@ -93,10 +93,22 @@ def check_config(
     has_hf_token: bool | None = None,
     step_seconds: float | None = None,
 ) -> list[Check]:
-    """Run every local check; the order is that of the submit form.
+    """Run every local check, in the order of the submit form.
 
-    All but `config` may be left out: then the default hardware, the delivery that the config asks
-    for and the fitting way of giving data are assumed, and what cannot be told is not told.
+    Every argument but `config` is optional. Defaults are the default hardware and the delivery and
+    dataset mode that fit the config; a check whose facts are unknown gives no result.
+
+    Args:
+        config: the config with the form's changes applied.
+        report: the scan of the datasets.
+        profile: the hardware.
+        delivery: where the trainer uploads its results.
+        mode: how the trainer gets its data.
+        inputs: the inputs of the request.
+        schema: the version's `openapi_schema`.
+        unpacks_archives: True when the trainer is known to unpack archives.
+        has_hf_token: whether a Hugging Face token is available.
+        step_seconds: seconds per step of a similar earlier run.
     """
     machine = profile or PROFILES[DEFAULT_PROFILE]
     facts = Facts(
@@ -201,7 +213,7 @@ def _memory(facts: Facts) -> Iterator[Found]:
     vram = facts.profile.vram_gb
     if need is None or need.total_gb <= vram * 0.92:
         return
-    # Only a sum far above the card is certain; the guess is too rough to forbid the rest.
+    # The estimate is rough, so only a need far above the GPU's memory is an error.
     level = "error" if need.total_gb > vram * 1.6 else "warn"
     message = f"may run out of memory: about {need.total_gb:.0f} GB of {vram} GB"
     changes: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The checks of datasets: what was found, what is missing, whether the trainer can reach it."""
+"""The checks of datasets: their images and captions, and whether the trainer can reach them."""
 
 from __future__ import annotations
 

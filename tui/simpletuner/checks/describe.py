@@ -1,4 +1,4 @@
-"""A config, its datasets and checks as plain data for scripts."""
+"""A config, its datasets and its checks as JSON values, for the API and scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tui.simpletuner.request.delivery import clean_repo_id
 
 
 def describe_config(config: TrainingConfig) -> dict[str, Any]:
-    """What a config asks for, under SimpleTuner's names."""
+    """The main options of a config under SimpleTuner's names."""
     return {
         "name": config.name,
         "path": str(config.path),
@@ -40,14 +40,14 @@ def describe_config(config: TrainingConfig) -> dict[str, Any]:
 
 
 def describe_datasets(config: TrainingConfig, report: DataReport | None) -> list[dict[str, Any]]:
-    """The datasets of a config, with what the scan found where there was one."""
+    """The datasets of a config, with the results of the scan when there is one."""
     if report is not None:
         return [_describe_dataset(dataset) for dataset in report.datasets]
     return [_describe_dataset(DatasetReport(s.id, s.kind, s, s.path)) for s in config.datasets]
 
 
 def describe_checks(checks: Sequence[Check]) -> list[dict[str, str]]:
-    """The check list."""
+    """The results of the checks."""
     return [
         {
             "id": check.id,

@@ -1,4 +1,4 @@
-"""Why a job failed, in words, with the lines that show it and settings to try next."""
+"""Diagnosis of a failed job: the cause, the log lines that show it, and settings to try next."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tui.simpletuner.log.classify import LineKind, classify_line
 from tui.simpletuner.log.grammar import STAGE_KEYS, TrainingBar, stage_parts, training_bar
 from tui.simpletuner.log.text import safe_text
 
-# How much of a line is looked at and shown; how much of a log is enough.
+# Limits: characters of a line that are matched and shown, lines of evidence, bytes of the log.
 _LINE_LIMIT: Final = 2000
 _SHOWN: Final = 300
 _EVIDENCE: Final = 4
 TAIL_BYTES: Final = 1 << 18
 _BREAK: Final = re.compile(rb"[\r\n]")
-# Room for what a rule of thumb cannot know: a run that is cut to what fitted should end in time.
+# A run shortened to the steps that fitted needs a margin for its final validation and upload.
 _SAFE_SHARE: Final = 0.9
 
 
@@ -28,7 +28,7 @@ class LineRef:
 
     Attributes:
         offset: bytes from the start of the log.
-        text: the line, safe to show and cut to a reasonable length.
+        text: the line, safe for the terminal, at most 300 characters.
     """
 
     offset: int
@@ -37,16 +37,16 @@ class LineRef:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What went wrong and what to do.
+    """The cause of a failure and what the user can do.
 
     Attributes:
         kind: the cause.
         title: a few words, for a table.
         what: one or two sentences.
-        evidence: the lines that show it, in order; empty when only the error text does.
-        error: the error text of the prediction, safe to show, or an empty string.
-        advice: what to do, most useful first.
-        changes: settings (undashed names) to try in the next run; may be empty.
+        evidence: the lines that show the cause, in order; empty when only the error text does.
+        error: the error text of the prediction, safe for the terminal; may be empty.
+        advice: what the user can do, most useful first.
+        changes: options (plain names) to try in the next run; may be empty.
     """
 
     kind: DiagnosisKind
@@ -65,13 +65,13 @@ def diagnose(
     offset: int = 0,
     config: Mapping[str, Any] | None = None,
 ) -> Diagnosis:
-    """Say why a job failed. Pure and quick; never raises for any input.
+    """Find the cause of a failure. It never raises.
 
     Args:
-        log_tail: the end of the log; about 256 KiB are enough, more is cut off.
+        log_tail: the end of the log; only the last 256 KiB are read.
         error: the `error` of the prediction.
         offset: where `log_tail` begins in the log, in bytes.
-        config: the training settings that were sent, undashed names.
+        config: the training options that were sent (plain names).
     """
     data = log_tail.encode("utf-8", "replace") if isinstance(log_tail, str) else log_tail
     if len(data) > TAIL_BYTES:
@@ -111,7 +111,10 @@ def _lines(data: bytes, offset: int) -> list[LineRef]:
 
 
 def _cause(lines: list[LineRef], error: str) -> tuple[Rule, list[LineRef]]:
-    """The error text decides if it says anything; else the last strong sign, else the last weak."""
+    """The rule that matches, and its lines.
+
+    A match in the error text wins; then the last line with a strong sign, then with a weak one.
+    """
     for strong in (True, False):
         by_log: tuple[int, Rule, list[LineRef]] | None = None
         for rule in RULES:
@@ -130,7 +133,7 @@ def _cause(lines: list[LineRef], error: str) -> tuple[Rule, list[LineRef]]:
 
 
 def _errors(lines: list[LineRef]) -> tuple[LineRef, ...]:
-    """The last lines that look like errors, or the last lines at all."""
+    """The last lines that look like errors; without any, the last lines."""
     bad = [line for line in lines if classify_line(line.text) is LineKind.ERROR]
     plain = [line for line in lines if classify_line(line.text) is not LineKind.BAR]
     return tuple((bad or plain)[-_EVIDENCE:])
@@ -162,7 +165,7 @@ def _title(rule: Rule, bar: TrainingBar | None) -> str:
 def _changes(
     kind: DiagnosisKind, config: Mapping[str, Any], bar: TrainingBar | None, stage: str
 ) -> dict[str, Any]:
-    """Settings that make the next run more likely to end well."""
+    """Options that make the next run more likely to succeed."""
     if kind is DiagnosisKind.OUT_OF_MEMORY:
         return _smaller(config, stage)
     if kind is DiagnosisKind.TIME_LIMIT and bar is not None:
@@ -194,7 +197,7 @@ def _smaller(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
 
 
 def _shorter(config: Mapping[str, Any], bar: TrainingBar) -> dict[str, Any]:
-    """As many steps as fitted this time, less a margin."""
+    """Options for a run of as many steps as fitted this time, less a margin."""
     steps = int(bar.step * _SAFE_SHARE)
     if steps >= 100:
         steps -= steps % 10

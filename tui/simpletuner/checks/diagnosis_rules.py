@@ -1,7 +1,7 @@
-"""What the ways to fail look like in a log, and what a person can do about each.
+"""The causes of failure: patterns that recognise them, and advice for the user.
 
-The fragments matched are facts about SimpleTuner's container, PyTorch, huggingface_hub, botocore
-and Replicate's error texts; every word shown to people is our own.
+The patterns match texts of SimpleTuner's container, PyTorch, huggingface_hub, botocore and
+Replicate. The texts for the screen are our own.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class DiagnosisKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to fail.
+    """A cause of failure.
 
     Attributes:
-        kind: its name.
-        title: a few words for a table.
+        kind: the cause.
+        title: a few words, for a table.
         what: one or two sentences.
-        advice: what to do, most useful first.
-        pattern: recognises a line of the log or the error text.
-        error_pattern: further texts that mean this only as the error of the prediction.
-        strong: whether it beats a weak rule wherever it stands. Weak signs are consequences that
-            also appear beside another cause.
+        advice: what the user can do, most useful first.
+        pattern: matches a line of the log or the error text.
+        error_pattern: matches further texts, in the prediction's error only.
+        strong: whether it wins over a weak rule. Weak signs are consequences that also appear
+            beside another cause.
     """
 
     kind: DiagnosisKind

@@ -1,7 +1,8 @@
-"""How long a run may take and what it may cost: an honest guess with a range.
+"""Estimates of a run's duration, price and GPU memory.
 
-The figures start from one step's time per family (`families.json`) and are scaled by what is known
-of the run. Past jobs of the user tell more; the caller may pass their time per step.
+Duration and price start from a family's seconds per step (`families.json`), scaled by options and
+hardware; a caller that knows the seconds per step of an earlier run passes them. Memory is a rough
+sum of weights, optimiser state and activations. All constants are our own estimates.
 """
 
 from __future__ import annotations
@@ -20,29 +21,29 @@ from tui.simpletuner.request.hardware import HardwareProfile
 _CARD_SPEED = {"l40s": 1.0, "a100": 1.35, "h100": 2.3}
 _UNKNOWN_STEP_SECONDS = 2.5
 _SETUP_SECONDS = (60.0, 180.0, 480.0)
-"""Loading weights and text encoders: low, middle, high."""
+"""Seconds to load weights and text encoders: low, middle, high."""
 _CACHE_SECONDS_PER_IMAGE = 0.35
 _SPREAD_KNOWN = (0.6, 1.0, 1.8)
 _SPREAD_UNKNOWN = (0.4, 1.0, 3.0)
 _SPREAD_MEASURED = (0.9, 1.0, 1.2)
-# Bytes per parameter of the frozen base model, by what stands in `base_model_precision`.
+# Bytes per parameter of the frozen base model, by a part of `base_model_precision`.
 _BASE_BYTES = (("int2", 0.35), ("int4", 0.65), ("nf4", 0.65), ("fp4", 0.65), ("int8", 1.1))
 _FULL_BYTES = {"bf16": 8.0, "fp32": 16.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A guess of a run's length and price.
+    """Estimated duration and price of a run.
 
     Attributes:
-        steps: optimisation steps, 0 when they cannot be known.
-        seconds_low: a fast run, in seconds.
-        seconds: the likeliest.
-        seconds_high: a slow run.
-        micros_low: price of the fast run in millionths of a US dollar.
-        micros: price of the likeliest.
-        micros_high: price of the slow one.
-        basis: what the guess rests on, in words.
+        steps: optimisation steps; 0 when unknown.
+        seconds_low: duration of a fast run.
+        seconds: most likely duration.
+        seconds_high: duration of a slow run.
+        micros_low: price of a fast run in micro-dollars.
+        micros: most likely price in micro-dollars.
+        micros_high: price of a slow run in micro-dollars.
+        basis: what the estimate is based on, for the screen.
     """
 
     steps: int
@@ -56,7 +57,7 @@ class Estimate:
 
 
 def total_steps(config: TrainingConfig, images: int, *, gpus: int = 1) -> int:
-    """Optimisation steps of the run; 0 when only the epochs are set and no image was counted."""
+    """Optimisation steps of the run; 0 when only epochs are set and no image was counted."""
     if config.max_train_steps:
         return config.max_train_steps
     return steps_per_epoch(config, images, gpus=gpus) * config.num_train_epochs
@@ -79,14 +80,14 @@ def estimate(
     step_seconds: float | None = None,
     micros_per_second: int | None = None,
 ) -> Estimate:
-    """Guess a run's length and price.
+    """Estimate a run's duration and price.
 
     Args:
-        config: the config, with the form's changes applied.
-        profile: the machine.
-        report: a scan, for the number of images.
-        step_seconds: seconds per step as measured in a like run before.
-        micros_per_second: the user's own rate instead of the profile's.
+        config: the config with the form's changes applied.
+        profile: the hardware.
+        report: the scan of the datasets, for the number of images.
+        step_seconds: seconds per step of a similar earlier run.
+        micros_per_second: the user's rate in micro-dollars per second, instead of the profile's.
     """
     images = report.images if report else 0
     gpus = min(profile.gpus, max(config.num_processes, 1))
@@ -109,7 +110,7 @@ def estimate(
 
 
 def step_guess(config: TrainingConfig, profile: HardwareProfile) -> float:
-    """Seconds per optimisation step, guessed from family, size, batch, rank and card."""
+    """Estimated seconds per optimisation step, from family, resolution, batch and GPU."""
     known = family(config.family)
     seconds = (known.step_seconds if known else None) or _UNKNOWN_STEP_SECONDS
     if known is None or known.kind == "image":
@@ -137,19 +138,19 @@ def _validation_seconds(config: TrainingConfig, steps: int, per_step: float) -> 
 
 @dataclass(frozen=True, slots=True)
 class MemoryGuess:
-    """Gigabytes that a run may need on each card: weights with optimiser, and the rest."""
+    """Estimated memory of a run on each GPU in GB: weights with optimiser, and activations."""
 
     weights_gb: float
     activations_gb: float
 
     @property
     def total_gb(self) -> float:
-        """Their sum and what CUDA itself takes."""
+        """The sum, plus 1.5 GB for CUDA itself."""
         return self.weights_gb + self.activations_gb + 1.5
 
 
 def guess_memory(config: TrainingConfig) -> MemoryGuess | None:
-    """The guess, or None for a family whose size is not known."""
+    """The memory estimate of a run; None for a family of unknown size."""
     known = family(config.family)
     billions = known.size(config.flavour) if known else None
     if known is None or billions is None:

@@ -1,1 +1,1 @@
-"""Folders of images: scanned, judged and packed."""
+"""Image datasets on this machine: scanning, safety rules, packing."""

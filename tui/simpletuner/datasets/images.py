@@ -1,7 +1,7 @@
-"""Looking at one image file: what it is, how large, whether it is whole.
+"""Reads an image file's size and finds damaged files.
 
-Only the header is decoded, unless the file does not end as its format says, or the format does not
-say (BMP, TIFF): then the whole image is, once.
+Pillow decodes only the header. The whole image is decoded when the file does not end as its format
+requires, or when the format has no end mark (BMP, TIFF).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".g
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".m4a", ".opus"})
 
 FOREIGN_SUFFIXES = frozenset({".heic", ".heif", ".gif", ".svg", ".psd", ".raw", ".cr2", ".nef"})
-"""Pictures that the trainer does not read; worth a word of their own when skipped."""
+"""Image formats that the trainer does not read; a skipped file gets a reason of its own."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "AVIF", "MPO", "GIF")
 _JXL_MAGIC = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
@@ -28,12 +28,12 @@ _TAIL_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What a header says.
+    """Size of an image, or why it cannot be read.
 
     Attributes:
-        width: in pixels; 0 when it is not known (JPEG XL, video, audio).
-        height: likewise.
-        problem: why the trainer could not read the file; None when it is fine.
+        width: in pixels; 0 when unknown (JPEG XL, video, audio).
+        height: in pixels; 0 when unknown.
+        problem: why the trainer cannot read the file; None when it can.
     """
 
     width: int
@@ -42,7 +42,7 @@ class ImageFacts:
 
 
 def probe_image(path: str) -> ImageFacts:
-    """Look at the image at `path`; every failure comes back as a `problem`."""
+    """Read the image at `path`. It does not raise: a failure is the result's `problem`."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  a Path costs as much as the header
             return _probe(file, path)
@@ -78,7 +78,7 @@ def _probe(file: BinaryIO, path: str) -> ImageFacts:
 
 
 def _ends_well(file: BinaryIO, kind: str) -> bool:
-    """Whether the last bytes are those that end a whole file of this format."""
+    """Whether the last bytes are the end mark of this format."""
     file.seek(0, 2)
     size = file.tell()
     file.seek(max(0, size - _TAIL_BYTES))
@@ -94,12 +94,12 @@ def _ends_well(file: BinaryIO, kind: str) -> bool:
 
 
 def _boxes_fit(file: BinaryIO, size: int) -> bool:
-    """Whether the top-level boxes of an ISO media file end within the file."""
+    """Whether the top-level boxes of an ISO media file (ISO/IEC 14496-12) end with the file."""
     place = 0
     while place < size:
         file.seek(place)
         length = int.from_bytes(file.read(4), "big")
-        if length == 0:  # this box goes on to the end, wherever that is
+        if length == 0:  # the box extends to the end of the file
             return True
         if length == 1:
             file.seek(place + 8)

@@ -1,7 +1,12 @@
-"""Packing datasets into one ZIP archive for upload.
+"""Packs datasets into one ZIP archive for upload.
 
-The bytes depend only on the files' names and contents. Memory stays flat: files are read in pieces.
-Photographs are stored as they are, since they are compressed already; text is deflated.
+The bytes of the archive depend only on the files' names and contents, so packing the same dataset
+again gives the same SHA-256. Files are read in pieces of 1 MiB, so memory does not grow with the
+dataset. Images are stored uncompressed, because their formats are compressed already; text is
+deflated.
+
+The ZIP format itself comes from the standard library's zipfile. Our own part is what it lacks:
+fixed time stamps and attributes, hashes while writing, cancelling, and the size limit.
 """
 
 from __future__ import annotations
@@ -26,13 +31,13 @@ UPLOAD_LIMIT = 100 * 1024 * 1024
 """Replicate's limit for one uploaded file: 104 857 600 bytes."""
 
 MANIFEST_NAME = "simpletuner-tui-manifest.json"
-"""Stands last in the archive: size and SHA-256 of every other entry."""
+"""Last entry of the archive: size and SHA-256 of every other entry."""
 
 _DEFLATED = frozenset({".txt", ".json", ".jsonl", ".csv", ".bmp", ".tif", ".tiff", ".wav"})
 _PIECE = 1024 * 1024
-# A fixed time stamp: the oldest that ZIP can hold.
+# The oldest time stamp that ZIP can hold; a real one would change the bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
-# What one entry costs beside its bytes and twice its name: local header and directory record.
+# Bytes of an entry beside its content and twice its name: local header and directory record.
 _ENTRY_OVERHEAD = 30 + 46
 _END_OVERHEAD = 22
 
@@ -46,9 +51,9 @@ class Archive:
 
     Attributes:
         path: the file.
-        size: its bytes.
-        sha256: of the whole file, in hex.
-        entries: how many data files are in it (the manifest not counted).
+        size: size in bytes.
+        sha256: SHA-256 of the whole file, in hex.
+        entries: number of data files in it, without the manifest.
         folders: archive folder by dataset id.
     """
 
@@ -70,15 +75,16 @@ def pack(
     """Write the archive of all local datasets to `dest`.
 
     Args:
-        report: a scan; its files are packed exactly as they were found.
-        dest: the file to make; it appears only when complete.
-        limit: bytes that the finished archive may have.
-        progress: told how many bytes have been read; called from the calling thread.
-        cancel: when set, packing stops soon and leaves nothing.
+        report: the scan; its files are packed as they were found.
+        dest: the file to write; it appears only when complete.
+        limit: allowed size of the archive in bytes.
+        progress: called in the calling thread after each piece that was read.
+        cancel: when set, packing stops within one piece and leaves no file.
 
     Raises:
-        ArchiveTooLargeError: the archive would exceed `limit`.
-        PackError: nothing to pack, a file changed or vanished since the scan, or the disk is full.
+        ArchiveTooLargeError: the archive exceeds `limit`.
+        PackError: there is nothing to pack, a file changed or vanished since the scan, or the disk
+            is full.
         CancelledByUser: `cancel` was set.
     """
     files = report.archive_files
@@ -103,7 +109,7 @@ def pack(
 
 
 def stored_size(files: dict[str, SourceFile]) -> int:
-    """A lower bound of the archive's size: text counts nothing, photographs as they are."""
+    """A lower bound of the archive's size in bytes: deflated text counts as nothing."""
     return _END_OVERHEAD + sum(
         _ENTRY_OVERHEAD + 2 * len(name.encode()) + (0 if _is_deflated(name) else file.size)
         for name, file in files.items()
@@ -111,7 +117,7 @@ def stored_size(files: dict[str, SourceFile]) -> int:
 
 
 def too_large(size: int, limit: int) -> ArchiveTooLargeError:
-    """The refusal of an archive of at least `size` bytes, with the ways out."""
+    """The error for an archive of at least `size` bytes, with the alternatives as advice."""
     return ArchiveTooLargeError(
         f"the archive has at least {size:,} bytes; Replicate takes {limit:,} at most",
         "Host the archive at an https address and name that; or keep the images in a Hugging Face "
@@ -128,7 +134,7 @@ def _refuse_hopeless(files: dict[str, SourceFile], limit: int) -> None:
 
 
 class _Packing:
-    """One archive in the making."""
+    """Writes one archive."""
 
     def __init__(
         self,
@@ -145,7 +151,7 @@ class _Packing:
         self._total = sum(file.size for file in files.values())
 
     def write(self, part: Path) -> tuple[int, str]:
-        """Write everything to `part`; returns its size and SHA-256."""
+        """Write the archive to `part` and return its size and SHA-256."""
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w+b") as out:
             manifest: dict[str, dict[str, object]] = {}
@@ -218,7 +224,7 @@ def _is_deflated(name: str) -> bool:
 
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, _TIME)
-    entry.create_system = 3  # Unix, also where this runs elsewhere: the bytes must not differ
+    entry.create_system = 3  # always Unix: zipfile's default depends on the platform
     entry.external_attr = 0o100644 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED if _is_deflated(name) else zipfile.ZIP_STORED
     return entry

@@ -1,7 +1,7 @@
-"""Which folders may be read as datasets, and which files in them never leave the machine.
+"""Rules for what never leaves the machine: folders of secrets, private files, unsafe names.
 
-Only images, their captions and tables named by the dataset are ever packed; the rules here say why
-another file stays, and stop a dataset that points at a folder of secrets.
+Only images, their captions and tables named by the dataset are ever packed. The rules here give the
+reason for a file that is left out, and refuse a dataset that points at a folder of secrets.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-# A dataset inside one of these is a mistake or an attack: they hold credentials.
+# These folders hold credentials: a dataset inside one is a mistake or an attack.
 SECRET_FOLDERS = frozenset(
     {".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".password-store"}
     | {".mozilla", ".thunderbird", ".git", ".env", "keyrings"}
@@ -37,10 +37,10 @@ _UNSAFE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def refused_folder(folder: Path) -> str | None:
-    """Why `folder` must not be read as a dataset, or None when it may.
+    """Why `folder` must not be read as a dataset; None when it may.
 
-    Temporary folders and root's home are fine; system folders, homes as a whole and folders that
-    hold credentials are not.
+    System folders, whole home folders and folders with credentials are refused. Temporary folders
+    and root's home are allowed.
     """
     try:
         real = folder.resolve()
@@ -60,7 +60,7 @@ def refused_folder(folder: Path) -> str | None:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a file's name says that it holds a key, a token or a password."""
+    """Whether a file with this name usually holds a key, a token or a password."""
     if name[name.rfind(".") :].lower() in _SECRET_SUFFIXES:
         return True
     return _SECRET_NAMES.match(name) is not None
@@ -80,13 +80,15 @@ def unsafe_name(name: str) -> str | None:
     match = _UNSAFE.search(name)
     if match is None:
         return None
-    if "\ud800" <= match[0] <= "\udfff":  # how Python shows bytes that are no text
+    if (
+        "\ud800" <= match[0] <= "\udfff"
+    ):  # surrogateescape: Python's form of bytes that are no UTF-8
         return "its name is not valid UTF-8"
     return "its name has a backslash or a control character"
 
 
 def folder_names(ids: Iterable[str]) -> list[str]:
-    """A folder name for every dataset id: plain characters, no two alike, also without case."""
+    """A folder name for every dataset id: plain characters, unique even when case is ignored."""
     names: list[str] = []
     taken: set[str] = set()
     for identity in ids:

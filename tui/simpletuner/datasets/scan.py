@@ -1,7 +1,7 @@
-"""Looking through the datasets of a config: images, captions, and everything that stays behind.
+"""Scans the datasets of a config for images and captions.
 
-Nothing is passed over in silence: a file that will not be sent stands in `skipped` with the reason,
-and what makes a dataset useless stands in `problems`.
+Every file that is not sent is in `skipped` with the reason; what makes a dataset unusable is in
+`problems`.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What was found in one dataset.
+    """The result of scanning one dataset.
 
     Attributes:
         id: the dataset's id.
         kind: `local` data is packed, `remote` is fetched by the trainer, `cache` is neither.
-        path: the folder, for local ones.
-        archive_folder: its folder in the archive; the same for two datasets over one folder.
-        images: usable images (or clips, or tracks).
-        captions: images that have a caption with text in it.
-        missing_captions: images without the caption file that the strategy asks for.
-        empty_captions: captions of nothing but white space.
-        small_images: images below the dataset's minimum size, or its resolution without one.
-        corrupt_images: images that cannot be read; they are not sent.
-        bytes: size of everything that would be packed.
-        skipped: files and folders that stay, with the reason.
-        problems: what is wrong, worst first.
-        files: what would be packed.
         spec: the dataset as configured.
+        path: the folder of a local dataset.
+        archive_folder: its folder in the archive; two datasets over one folder share it.
+        images: number of usable images (or videos, or audio files).
+        captions: number of images with a caption that is not blank.
+        missing_captions: images without the caption file that the strategy requires.
+        empty_captions: caption files with only white space.
+        small_images: images below the dataset's minimum size; without one, below its resolution.
+        corrupt_images: images that cannot be read; they are not sent.
+        bytes: total size of the files to pack.
+        skipped: files and folders that are not sent, with the reason.
+        problems: what makes the dataset unusable.
+        files: the files to pack.
     """
 
     id: str
@@ -67,20 +67,20 @@ class DatasetReport:
 
     @property
     def secrets_skipped(self) -> int:
-        """How many files were left out because they look like keys or passwords."""
+        """Number of files left out because they look like keys or passwords."""
         return sum(item.secret for item in self.skipped)
 
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """What was found in all datasets of a config."""
+    """The result of scanning all datasets of a config."""
 
     datasets: tuple[DatasetReport, ...]
     problems: tuple[Note, ...] = ()
 
     @property
     def local(self) -> tuple[DatasetReport, ...]:
-        """Datasets of this machine that are in use."""
+        """Datasets on this machine that are not disabled."""
         return tuple(d for d in self.datasets if d.kind == "local" and not d.spec.disabled)
 
     @property
@@ -94,7 +94,7 @@ class DataReport:
 
     @property
     def archive_files(self) -> dict[str, SourceFile]:
-        """What goes into the archive, by name in the archive, in the order of names."""
+        """The files to pack by their names in the archive, sorted by name."""
         files = {
             f"{dataset.archive_folder}/{file.name}": file
             for dataset in self.local
@@ -105,22 +105,22 @@ class DataReport:
 
     @property
     def images(self) -> int:
-        """Images that would be sent."""
+        """Number of images to send."""
         return sum(dataset.images for dataset in self.packed)
 
     @property
     def captions(self) -> int:
-        """Captions that would be sent."""
+        """Number of captions to send."""
         return sum(dataset.captions for dataset in self.packed)
 
     @property
     def bytes(self) -> int:
-        """Size of the files that would be sent, before packing."""
+        """Total size of the files to send, before packing."""
         return sum(file.size for file in self.archive_files.values())
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Everything that stays behind."""
+        """Files and folders that are not sent."""
         return tuple(item for dataset in self.packed for item in dataset.skipped)
 
 
@@ -131,14 +131,14 @@ def scan(
     cancel: threading.Event | None = None,
     cache: Path | None = None,
 ) -> DataReport:
-    """Look through all datasets of `config`.
+    """Scan all datasets of `config`. Blocking.
 
     Args:
         config: a loaded config.
-        progress: told how far the scan is; called from the calling thread.
+        progress: called in the calling thread, about every 64 files.
         cancel: when set, the scan stops soon.
-        cache: a file that remembers what images looked like, keyed by size and times; made and
-            replaced as needed, and safe to delete.
+        cache: a file with the results of earlier scans (see `ScanCache`); it is created as needed
+            and safe to delete.
 
     Raises:
         CancelledByUser: `cancel` was set.
@@ -215,7 +215,7 @@ def _summarise(report: DatasetReport, folder: FolderScan) -> DatasetReport:
 
 
 def _archive_folders(specs: Sequence[DatasetSpec]) -> dict[Path, str]:
-    """One archive folder per real folder, named after the first dataset that uses it."""
+    """The archive folder of each real folder, named after the first dataset that uses it."""
     first: dict[Path, str] = {}
     for spec in specs:
         if spec.path is not None and not spec.disabled:

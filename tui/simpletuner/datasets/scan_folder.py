@@ -1,4 +1,8 @@
-"""Walking one dataset folder."""
+"""Scans the folder of one dataset, with a cache of what earlier scans read.
+
+A scan lists all files first and then reads the headers of images and the captions. Only new or
+changed files are read: `ScanCache` keeps the results by size and times.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +30,8 @@ from tui.simpletuner.errors import CancelledByUser
 _CAPTION_LIMIT = 1024 * 1024
 _REPORT_EVERY = 64
 _TABLE_SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
-_VERSION = 2
-_MAX_FOLDERS = 64
+_CACHE_VERSION = 2
+_CACHE_MAX_FOLDERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Skipped:
 
 
 class SourceFile(NamedTuple):
-    """A file to pack: its name relative to the dataset, where it is, and what it was like."""
+    """A file to pack: its name relative to the dataset, its path, size and modification time."""
 
     name: str
     path: str
@@ -55,7 +59,7 @@ class SourceFile(NamedTuple):
 
 
 class FoundImage(NamedTuple):
-    """An image that can be read. Width and height are 0 where only the trainer will know."""
+    """An image that can be read. Width and height are 0 when unknown (JPEG XL, video, audio)."""
 
     name: str
     width: int
@@ -64,7 +68,7 @@ class FoundImage(NamedTuple):
 
 @dataclass(slots=True)
 class FolderScan:
-    """Everything found in one folder, in the order of names."""
+    """The result of scanning one folder, sorted by name."""
 
     images: list[FoundImage] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
@@ -88,7 +92,13 @@ def scan_folder(
     progress: Callable[[int, int], None] | None,
     cancel: threading.Event | None,
 ) -> FolderScan:
-    """Look at every file below the dataset's folder.
+    """Scan the dataset's folder and all folders below it.
+
+    Args:
+        spec: the dataset.
+        memory: results of earlier scans; it is updated.
+        progress: called with (files read, files in all).
+        cancel: when set, the scan stops soon.
 
     Raises:
         OSError: the folder itself cannot be listed.
@@ -124,7 +134,7 @@ class _Walk:
         )
 
     def run(self) -> FolderScan:
-        """List first (fast), then look into the images (slow where they are new)."""
+        """List the files, which is fast, then read images and captions, slow when they are new."""
         entries = self._list()
         wants_captions = self._spec.caption_strategy == "textfile"
         captions = {
@@ -246,7 +256,7 @@ class _Walk:
             probed = probe_image(entry.path)
             facts = [probed.width, probed.height, probed.problem]
             if probed.problem and probed.problem.startswith("cannot be read"):
-                return 0, 0, probed.problem  # may be readable next time: not to be remembered
+                return 0, 0, probed.problem  # not cached: the file may be readable next time
         self._remember(entry, facts)
         return facts[0], facts[1], facts[2]
 
@@ -327,7 +337,10 @@ def _printable(name: str) -> str:
 
 
 class ScanCache:
-    """Facts about files by folder and name, valid while the file's fingerprint is the same."""
+    """Results of earlier scans by folder and file, in a JSON file.
+
+    An entry is valid while the file has the same size, modification time and change time.
+    """
 
     def __init__(self) -> None:
         self._folders: dict[str, dict[str, list[Any]]] = {}
@@ -336,49 +349,51 @@ class ScanCache:
 
     @classmethod
     def load(cls, path: Path | None) -> ScanCache:
-        """Read the cache; one that is missing, damaged or of another version is empty."""
+        """Read the cache; a missing or damaged file, or another version, gives an empty cache."""
         cache = cls()
         if path is None:
             return cache
         try:
             raw = json.loads(path.read_bytes())
-            if raw["version"] == _VERSION and isinstance(raw["folders"], dict):
+            if raw["version"] == _CACHE_VERSION and isinstance(raw["folders"], dict):
                 cache._folders = raw["folders"]
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return cache
 
     def folder(self, folder: Path) -> dict[str, list[Any]]:
-        """What is remembered of one folder, by name.
+        """The entries of one folder by file name.
 
-        Each is `[size, mtime_ns, ctime_ns, *facts]` with the facts `width, height, problem` of an
+        Each is `[size, mtime_ns, ctime_ns, *facts]`: the facts are `width, height, problem` of an
         image, or the state of a caption.
         """
         known = self._folders.get(str(folder))
         return known if isinstance(known, dict) else {}
 
     def replace_folder(self, folder: Path, entries: dict[str, list[Any]]) -> None:
-        """Remember `entries` of a folder; what was remembered before this scan is forgotten."""
+        """Replace the entries of a folder; entries of files that are gone are dropped."""
         key = str(folder)
-        if key in self._seen:  # a second dataset over the same folder looks at other files
+        if key in self._seen:  # a second dataset over the same folder reads other files
             entries = {**self._folders[key], **entries}
         if self._folders.get(key) != entries:
             self._changed = True
         self._seen.add(key)
-        self._folders.pop(key, None)  # so that the most recently used stand last
+        self._folders.pop(key, None)  # re-inserted below, so the most recently used is last
         self._folders[key] = entries
 
     def save(self, path: Path | None) -> None:
-        """Write the cache where anything changed; failing to do so only costs time later."""
+        """Write the cache if it changed. An OSError is ignored: the next scan is only slower."""
         if path is None or not self._changed:
             return
-        for key in list(self._folders)[:-_MAX_FOLDERS]:
+        for key in list(self._folders)[:-_CACHE_MAX_FOLDERS]:
             del self._folders[key]
         part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(
-                json.dumps({"version": _VERSION, "folders": self._folders}, separators=(",", ":"))
+                json.dumps(
+                    {"version": _CACHE_VERSION, "folders": self._folders}, separators=(",", ":")
+                )
             )
             part.replace(path)
         except OSError:

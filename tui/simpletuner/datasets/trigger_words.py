@@ -1,4 +1,4 @@
-"""Words that a prompt has to say to call up what was trained, as far as the data tell them."""
+"""Finds trigger words, the words in a prompt that activate a LoRA, in options and captions."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from tui.simpletuner.datasets.scan import DataReport
 
 _LONGEST: Final = 60
 _FEWEST: Final = 3
-"""Captions that begin alike by chance: with fewer, nothing is said."""
+"""Fewer captions may begin alike by chance, so they give no trigger word."""
 _CAPTION_LIMIT: Final = 4096
 
 
 def configured_words(
     dataloader: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Instance prompts that reach the captions.
+    """Instance prompts that are part of the captions.
 
-    They do where captions are made of them (`caption_strategy` instanceprompt, or
-    `only_instance_prompt`) or put before others (`prepend_instance_prompt`); beside other captions
-    they have no effect. A validation prompt is only what somebody looked at.
+    An instance prompt is used when it is the caption (`caption_strategy` instanceprompt, or
+    `only_instance_prompt`) or is put before it (`prepend_instance_prompt`); otherwise the trainer
+    ignores it. Validation prompts are no trigger words: they do not take part in training.
 
     Args:
         dataloader: the entries of the dataloader file.
-        config: settings of the run, whose values hold where an entry has none.
+        config: options of the run, the defaults for the entries.
     """
     prompts = [
         as_text(entry.get("instance_prompt", config.get("instance_prompt")))
@@ -46,9 +46,9 @@ def _has_effect(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
 
 
 def caption_words(report: DataReport) -> tuple[str, ...]:
-    """What the captions of each dataset begin with, where all begin alike. Blocking.
+    """The common beginning of the captions of each dataset that has one. Blocking.
 
-    It reads caption files until two of them differ, which is after two in most datasets.
+    Caption files are read until two differ, in most datasets after two files.
     """
     beginnings = []
     for dataset in report.packed:
@@ -59,10 +59,10 @@ def caption_words(report: DataReport) -> tuple[str, ...]:
 
 
 def leading_words(captions: Iterable[str]) -> str:
-    """The part before the first comma, when it is the same in all captions; else nothing.
+    """The part before the first comma if it is the same in all captions; else an empty string.
 
-    Captions with a trigger word are written so ("ohwx man, standing in a street"). Without a comma
-    the whole caption counts.
+    This is the usual form of captions with a trigger word ("ohwx man, standing in a street").
+    Without a comma the whole caption is compared.
     """
     common, count = "", 0
     for caption in captions:

@@ -1,1 +1,1 @@
-"""The trainer's log: lines, stages and metrics."""
+"""The parser of the trainer's log: lines, stages and metrics."""

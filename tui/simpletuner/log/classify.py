@@ -1,4 +1,4 @@
-"""What kind of line this is, for colours and filters. One line at a time, without a memory."""
+"""The kind of a log line, for colours and filters. Each line is classified on its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class LineKind(StrEnum):
-    """The families of lines in a training log."""
+    """The kinds of lines in a training log."""
 
     STAGE = "stage"
     TRAINING = "training"
@@ -49,9 +49,10 @@ _WARNING: Final = re.compile(r"\S*Warning: |.{0,200}?:\d+: \w*Warning: ")
 
 
 def classify_line(line: str) -> LineKind:
-    """The kind of one line as it is shown (after its last carriage return).
+    """The kind of one line as displayed (after its last carriage return).
 
-    A bar with a tagged line glued behind it is of the tag's kind, because that is the news.
+    A progress bar with a tagged line on the same line has the tag's kind: SimpleTuner prints the
+    tag without a line feed after the bar, and the bar itself is old.
     """
     first = line[:1]
     if first == "[":

@@ -1,8 +1,8 @@
-"""What a training log says about its uploads, and which of the files that arrived are weights.
+"""Reads checkpoints and failed uploads from a training log, and finds weights among file names.
 
-Facts about the lines come from SimpleTuner 4.10's `publishing/manager.py`, `training/trainer.py`
-and `publishing/providers/s3.py`: a failed upload is one line of the log and fails no run; the next
-upload sends the whole run folder again.
+The lines are those of SimpleTuner 4.10's `publishing/manager.py`, `training/trainer.py` and
+`publishing/providers/s3.py`. There a failed upload is one log line and does not fail the run, and
+the next upload sends the whole run folder again.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _STATE: Final = (
     "sampler",
     "custom_checkpoint",
 )
-"""What else a checkpoint holds with such endings: the state of the training itself."""
+"""Beginnings of other files with these endings in a checkpoint: the state of the training."""
 _CHECKPOINT: Final = re.compile(r"checkpoint-(\d{1,15})")
 _CACHE: Final = re.compile(r"(?:^|/)cache/[^/]+/")
-"""Latents and embeddings lie there, as `.pt` files."""
+"""Folders of cached latents and embeddings, which are `.pt` files too."""
 _LINES: Final = re.compile(
     rb"Saved checkpoint to [^\r\n]{0,1000}?checkpoint-(\d{1,15})\b"
     rb"|Publishing ([^\r\n]{1,300}?) failed\b"
@@ -37,13 +37,14 @@ _LINES: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class UploadFacts:
-    """What a log says about checkpoints and uploads.
+    """Checkpoints and failed uploads in a log.
 
     Attributes:
-        known: whether there is a log at all.
-        checkpoint: the step of the last checkpoint that was saved, None where none is named.
-        failures: what failed to be uploaded after that, as the lines name it: a file, or `via s3`
-            for a whole upload. A failure before it is made good by a later upload that succeeds.
+        known: whether the log has any text.
+        checkpoint: the step of the last saved checkpoint; None when the log names none.
+        failures: uploads that failed after that checkpoint, as the log names them: a file, or
+            `via s3` for a whole upload. Earlier failures do not count, because a later upload
+            sends everything again.
     """
 
     known: bool
@@ -52,11 +53,11 @@ class UploadFacts:
 
 
 def upload_facts(log: bytes) -> UploadFacts:
-    """Read a log to its end.
+    """Read a whole log.
 
     Args:
-        log: all of it. The end of debug.log that some runs print once more is read only where
-            nothing before it failed, since it repeats older lines.
+        log: the log from its beginning. The tail of debug.log that some runs print at the end is
+            read only when no upload failed before it, because it repeats older lines.
     """
     body, _, tail = log.partition(TAIL_MARK)
     checkpoint, failures, failed = _read(body)
@@ -67,7 +68,7 @@ def upload_facts(log: bytes) -> UploadFacts:
 
 
 def _read(text: bytes) -> tuple[int | None, list[str], bool]:
-    """The last checkpoint, failures after it, and whether anything failed at all."""
+    """The last checkpoint, the failures after it, and whether any upload failed."""
     checkpoint: int | None = None
     failures: list[str] = []
     failed = False
@@ -83,13 +84,13 @@ def _read(text: bytes) -> tuple[int | None, list[str], bool]:
 
 
 def weights_by_step(names: Iterable[str]) -> dict[int | None, list[str]]:
-    """Weights among the names of files, by the step of their checkpoint.
+    """Files of weights by the step of their checkpoint.
 
     Args:
-        names: with `/` between folders.
+        names: file names with `/` between folders.
 
     Returns:
-        Names by step; those that lie in no checkpoint, which a run saves last, are below None.
+        Names by step; the final weights, which are in no checkpoint folder, have the key None.
     """
     weights: dict[int | None, list[str]] = {}
     for name in names:

@@ -1,1 +1,1 @@
-"""The inputs of a prediction, by the version's schema."""
+"""The inputs of a prediction, built for one version of the trainer, and its hardware."""

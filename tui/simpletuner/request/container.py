@@ -1,9 +1,9 @@
-"""Rewriting settings for the trainer's container: its paths, its webhook, its output.
+"""Rewrites options and datasets for the trainer's container: paths, webhook, output folder.
 
 The predictor adds its settings under dashed names (`--output_dir` only where that exact key is
 missing, `--data_backend_config`, `--max_train_steps`) and a plain `webhook_config`. A config that
-spells these without dashes ends with two of each, so everything is sent dashed here, and what the
-predictor sets itself is left out.
+spells these without dashes would then have two of each, so all options are sent dashed, and those
+that the predictor sets itself are left out. Source: SimpleTuner's `simpletuner/cog.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tui.simpletuner.config.values import as_text
 from tui.simpletuner.errors import Note
 
 UPLOAD_ROOT = "datasets/cog/images"
-"""Where the dataloader of a job with an archive looks for it; one folder per dataset below it."""
+"""Folder in the container that the archive is unpacked into, with one folder per dataset."""
 
 _SET_BY_TRAINER = {
     "output_dir": "the trainer chooses its own output folder",
@@ -28,19 +28,19 @@ _SET_BY_TRAINER = {
 }
 _PATH_OPTIONS = ("cache_dir", "cache_dir_vae", "cache_dir_text", "logging_dir")
 _DATALOADER_PATHS = ("cache_dir", "cache_dir_vae", "instance_data_cache_dir")
-# Entries that name a file beside the images.
+# Options of a hosted dataset that name a local file.
 _LOCAL_FILES = ("csv_file", "metadata_file")
 
 
 def container_options(
     values: Mapping[str, Any], notes: list[Note], dropped: list[str]
 ) -> dict[str, Any]:
-    """Options (plain names) as they should reach the trainer.
+    """Options (plain names) as the trainer gets them, without local paths and credentials.
 
     Args:
         values: the config's options.
-        notes: remarks are added here.
-        dropped: what was left out, with the reason, is added here.
+        notes: receives remarks.
+        dropped: receives what is left out, with the reason.
     """
     options: dict[str, Any] = {}
     for name, value in values.items():
@@ -66,7 +66,7 @@ def container_options(
 
 
 def dashed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options under dashed names, the only spelling that the predictor's settings replace."""
+    """Options under dashed names: the predictor's settings replace only that spelling."""
     return {f"--{name}": value for name, value in options.items()}
 
 
@@ -76,14 +76,14 @@ def container_dataloader(
     notes: list[Note],
     dropped: list[str],
 ) -> list[dict[str, Any]]:
-    """Dataloader entries as they should reach the trainer.
+    """Dataloader entries as the trainer gets them.
 
     Args:
-        specs: the config's entries.
-        folders: archive folder by dataset id when an archive goes along, else None; local datasets
-            are then left out, since the trainer cannot reach them.
-        notes: remarks are added here.
-        dropped: what was left out, with the reason, is added here.
+        specs: the config's datasets.
+        folders: archive folder by dataset id; None when no archive is sent. Local datasets without
+            a folder are left out, because the trainer cannot reach them.
+        notes: receives remarks.
+        dropped: receives what is left out, with the reason.
     """
     entries = []
     for spec in specs:
@@ -126,7 +126,7 @@ def _container_entry(spec: DatasetSpec, folder: str | None, notes: list[Note]) -
 
 
 def reaches_outside(options: Mapping[str, Any]) -> list[str]:
-    """Options whose value is an absolute path or one in a home folder, by name."""
+    """Names of the options whose value is an absolute path or a path in a home folder."""
     return [
         name
         for name, value in options.items()

@@ -1,4 +1,8 @@
-"""Where the trainer is to put its results. It never returns files: it uploads them somewhere."""
+"""The delivery of a job: where the trainer uploads its results, and the fields of that setting.
+
+The trainer never returns files as output of the prediction; it uploads them to a bucket or to the
+Hugging Face Hub.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,12 @@ from tui.simpletuner.config.values import as_bool, as_text
 DeliveryKind = Literal["local", "hub", "s3", "none"]
 
 JOB_ID: Final = "{job_id}"
-"""In a prefix: the job's own id, which is known when the job is made."""
+"""Placeholder in a prefix for the job's id, which is replaced when the job is created."""
 DEFAULT_PREFIX: Final = "simpletuner"
-"""What the trainer itself takes where no `s3_base_path` is given."""
+"""The trainer's default for `s3_base_path`."""
 _REPO_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 MOST_PREFIX: Final = 512
-"""Bytes; a key may have 1024 with the run's own folders and names behind it (S3's limit)."""
+"""Bytes of a prefix. S3 limits keys to 1024, and the run adds folders and file names."""
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _DESTINATION: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -29,19 +33,19 @@ _OTHER_REPOS: Final = re.compile(r"(?:^|/)(?:datasets|spaces)/")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where results go; keys and tokens are passed beside it, never inside.
+    """Where the trainer uploads its results. It holds no keys and no tokens.
 
     Attributes:
-        kind: `local` is our own S3-compatible receiver, `s3` another bucket, `hub` the Hugging Face
-            Hub, `none` leaves everything in the container, where it is lost.
-        hub_model_id: `owner/name`, for hub; None takes the config's.
-        bucket: for local and s3, like all that follow.
-        base_path: prefix of all keys. The trainer adds the name of its output folder, but no job
-            id, so this should be different for every job.
+        kind: `local` is our S3-compatible receiver, `s3` another bucket, `hub` the Hugging Face
+            Hub; `none` leaves the results in the container, where they are lost.
+        hub_model_id: `owner/name`, for hub; None uses the config's.
+        bucket: name of the bucket, for local and s3 (as all further attributes).
+        base_path: prefix of all keys. The trainer adds the name of its output folder but no job
+            id, so each job needs a prefix of its own.
         region: S3 region.
-        endpoint_url: for anything but AWS.
-        public_base_url: only used by the trainer to print links.
-        destination: name of the user's destination whose keys open the bucket; for s3.
+        endpoint_url: address of an S3 service other than AWS.
+        public_base_url: the trainer uses it only to print links.
+        destination: name of the user's destination that has the bucket's keys; for s3.
     """
 
     kind: DeliveryKind
@@ -60,13 +64,13 @@ class Delivery:
 
 
 def job_prefix(prefix: str | None) -> str:
-    """A prefix that no other job has: with the job's id in it, where the user put it or behind."""
+    """A prefix with the job id's placeholder: where the user put it, else as the last part."""
     given = (prefix or DEFAULT_PREFIX).strip("/")
     return given if JOB_ID in given else f"{given}/{JOB_ID}"
 
 
 def default_delivery_kind(config: TrainingConfig) -> DeliveryKind:
-    """What the config itself asks for; our own receiver where it asks for nothing."""
+    """The delivery that the config configures; without any, our own receiver."""
     if config.push_to_hub:
         return "hub"
     targets = publishing_targets(config.values.get("publishing_config"))
@@ -74,9 +78,9 @@ def default_delivery_kind(config: TrainingConfig) -> DeliveryKind:
 
 
 def publishing_targets(value: Any) -> list[Mapping[str, Any]]:
-    """The targets of a `publishing_config`, which may be one, a list, or JSON of either.
+    """The targets of a `publishing_config`: an object, a list of them, or JSON text of either.
 
-    A path to a file elsewhere has none that are known here.
+    The path of a file gives no targets.
     """
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
@@ -93,15 +97,16 @@ def is_s3(target: Mapping[str, Any]) -> bool:
 
 
 def clean_repo_id(text: str) -> str | None:
-    """`owner/name` (or a bare name) from what people paste, or None when it is no repository.
+    """`owner/name` (or a bare name) from an id or a web address; None when it is no repository.
 
-    Web addresses, `hf.co/`, `/tree/main`, queries and fragments are taken off.
+    The host, `/tree/main` and the like, queries and fragments are removed. The rules for names are
+    those of huggingface_hub's `validate_repo_id`.
     """
     given = text.strip()
     if "://" in given or given.startswith(("huggingface.co/", "hf.co/", "www.huggingface.co/")):
         try:
             parts = urlsplit(given if "://" in given else f"https://{given}")
-        except ValueError:  # half an IPv6 address
+        except ValueError:  # an incomplete IPv6 address
             return None
         host = (parts.hostname or "").removeprefix("www.")
         if host not in ("huggingface.co", "hf.co"):
@@ -125,8 +130,7 @@ def clean_repo_id(text: str) -> str | None:
 def validation_enabled(config: TrainingConfig) -> bool:
     """Whether the run renders validation images.
 
-    It matters for delivery: by the S3 protocol the trainer uploads final files only after a
-    validation.
+    Delivery depends on it: over S3 the trainer uploads final files only after a validation.
     """
     values = config.values
     if as_bool(values.get("validation_disable")) or as_bool(values.get("disable_validation")):
@@ -140,7 +144,7 @@ def read_repo(text: str) -> str:
     """`owner/name` or a bare name, from an id or a web address of the repository.
 
     Raises:
-        ValueError: it is none; in words.
+        ValueError: it is no model repository; the text continues the field's name.
     """
     if _OTHER_REPOS.search(text.strip()):
         raise ValueError("is the address of a dataset or a Space; give a model repository")
@@ -181,10 +185,10 @@ def _prefix(text: str) -> str:
 
 
 def public_url(text: str) -> str:
-    """The address under which a bucket can be read, as links begin with it.
+    """Check the public base address of a bucket, and return it without a trailing slash.
 
     Raises:
-        ValueError: it is none; in words that go on from the field's name.
+        ValueError: it is no such address; the text continues the field's name.
     """
     expected = "must be an address such as https://files.example.org"
     try:
@@ -209,14 +213,14 @@ READERS: Final[dict[str, Callable[[str], str]]] = {
     "prefix": _prefix,
     "public_base_url": public_url,
 }
-"""By field of a draft's delivery."""
+"""The reader of each field of a draft's delivery."""
 
 
 def read_field(name: str, text: Any) -> str:
-    """A field's value as it is kept.
+    """Check a field of a draft's delivery, and return its normalised value.
 
     Raises:
-        ValueError: it cannot be that; in words that go on from the field's name.
+        ValueError: the value is not allowed; the text continues the field's name.
     """
     if not isinstance(text, str) or not text.strip():
         raise ValueError("must not be empty")

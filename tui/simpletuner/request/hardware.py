@@ -1,7 +1,8 @@
-"""The machines that SimpleTuner's models on Replicate run on, and what they cost.
+"""The hardware that SimpleTuner's models on Replicate run on, and its prices.
 
-Replicate publishes no hardware for a public model, so the model's name tells it. Rates drift: each
-carries the date it was read and where; the user's settings may replace them.
+Replicate's API does not name the hardware of a public model, so it is derived from the model's
+name. Prices change: each has its source and the day it was read, and the user's settings can
+replace it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import date
 
 SOURCE = "https://replicate.com/pricing"
 READ_ON = date(2026, 5, 12)
-"""The day of the newest text that confirms these rates."""
+"""The day of the newest source that confirms these prices."""
 
 DEFAULT_PROFILE = "l40s"
 LEGACY_MODEL = "simpletuner/advanced-trainer"
@@ -20,18 +21,18 @@ LEGACY_MODEL = "simpletuner/advanced-trainer"
 
 @dataclass(frozen=True, slots=True)
 class HardwareProfile:
-    """A machine that can be rented by the second.
+    """Hardware that Replicate bills by the second.
 
     Attributes:
         id: short name, as in `advanced-trainer-<id>`.
-        label: for people.
-        vram_gb: memory of one card, in GB.
-        gpus: number of cards.
-        model: `owner/name` of the trainer on this machine; None where no public trainer exists.
+        label: name for the screen.
+        vram_gb: memory of one GPU in GB.
+        gpus: number of GPUs.
+        model: `owner/name` of the trainer on this hardware; None when no public one exists.
         sku: Replicate's name of the hardware.
-        micros_per_second: price in millionths of a US dollar per second.
+        micros_per_second: price in micro-dollars per second.
         read_on: the day the price was read.
-        source: where it was read.
+        source: where the price was read.
         best_for: one line of advice.
     """
 
@@ -71,7 +72,7 @@ def _make_profiles() -> tuple[HardwareProfile, ...]:
                     label=label if gpus == 1 else f"{gpus}x {label}",
                     vram_gb=vram,
                     gpus=gpus,
-                    # No trainer is published on A100s; they are listed for trainers of one's own.
+                    # No public trainer runs on A100s; they are listed for a user's own trainers.
                     model=None if card == "a100" else f"{LEGACY_MODEL}-{identity}",
                     sku=sku if gpus == 1 else f"{sku}-{gpus}x",
                     micros_per_second=micros * gpus,
@@ -84,21 +85,21 @@ def _make_profiles() -> tuple[HardwareProfile, ...]:
 
 
 PROFILES: dict[str, HardwareProfile] = {profile.id: profile for profile in _make_profiles()}
-"""All known machines by id, the default first."""
+"""All known hardware by id, the default first."""
 
 TRAINERS: dict[str, str] = {
     profile.model: profile.label
     for profile in PROFILES.values()
     if profile.model and profile.gpus == 1
 }
-"""Trainers that have versions to read: the model, and the label of its hardware."""
+"""The public single-GPU trainers: label of the hardware by model."""
 
 
 def normalise_profile(text: str) -> str:
-    """The profile id that `text` means: `2xH100`, `advanced-trainer-h100-x2` → `h100-x2`.
+    """The id of a hardware profile: `2xH100` and `advanced-trainer-h100-x2` give `h100-x2`.
 
     Raises:
-        ValueError: nothing is known under that name; the message lists what is.
+        ValueError: the hardware is unknown; the text lists the known ids.
     """
     name = text.strip().lower().replace("_", "-").replace(" ", "")
     name = name.removeprefix("simpletuner/").split(":")[0]
@@ -116,7 +117,7 @@ def normalise_profile(text: str) -> str:
 
 
 def profile_for_model(model: str) -> HardwareProfile | None:
-    """The machine that a model (`owner/name`, also with `:version`) is known to run on, if any."""
+    """The hardware of a public trainer (`owner/name`, also with `:version`); None for others."""
     name = model.strip().split(":")[0]
     if name == LEGACY_MODEL:
         return PROFILES[DEFAULT_PROFILE]

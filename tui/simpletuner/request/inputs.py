@@ -1,4 +1,8 @@
-"""Building the request's `input`: only what the chosen version takes, secrets only as secrets."""
+"""Builds the `input` of a prediction.
+
+Only inputs that the chosen version has are sent, and credentials only in inputs that the version
+declares secret.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +34,21 @@ SECRET_INPUTS = ("hf_token", "s3_access_key", "s3_secret_key")
 
 
 class Revealable(Protocol):
-    """A secret that shows itself only when asked."""
+    """A secret whose value is only available by an explicit call."""
 
     def reveal(self) -> str:
-        """The secret itself."""
+        """The secret's value in clear text."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PredictorInputs:
-    """What goes into the request.
+    """The inputs of a request.
 
     Attributes:
         values: inputs that may be stored and shown.
-        secrets: inputs that may not; each shows itself only on `reveal()`.
-        dropped: what the config or the form asked for and the request does not carry, in words.
+        secrets: inputs that may not; `reveal()` gives a value.
+        dropped: options of the config or the form that are not sent, with the reason.
         notes: remarks; one of level `error` means that the job cannot work.
         mode: how the trainer gets its data.
     """
@@ -57,20 +61,20 @@ class PredictorInputs:
 
     @property
     def secret_names(self) -> frozenset[str]:
-        """Names of the inputs that are secrets."""
+        """Names of the secret inputs."""
         return frozenset(self.secrets)
 
     @property
     def errors(self) -> tuple[Note, ...]:
-        """The remarks that stand in the way of a submit."""
+        """The remarks that prevent a submit."""
         return tuple(note for note in self.notes if note.level == "error")
 
     def request(self) -> dict[str, Any]:
-        """The `input` object to send, secrets in clear text: never log or store it."""
+        """The `input` object to send, with secrets in clear text. Never log or store it."""
         return {**self.values, **{name: key.reveal() for name, key in self.secrets.items()}}
 
     def shown(self) -> dict[str, Any]:
-        """The same with secrets masked."""
+        """The `input` object with secrets masked."""
         return {**self.values, **dict.fromkeys(self.secrets, "***")}
 
 
@@ -85,18 +89,18 @@ def build_inputs(
     overrides: Mapping[str, Any] | None = None,
     secrets: Mapping[str, Revealable] | None = None,
 ) -> PredictorInputs:
-    """The inputs of a job.
+    """Build the inputs of a job.
 
     Args:
         config: the training config.
-        delivery: where results go.
+        delivery: where the trainer uploads its results.
         schema: the version's `openapi_schema`; without one the inputs of the trainer's public
             source are assumed, and a note says so.
         images_url: address of the archive: a Replicate file or any https address.
-        mode: how the trainer gets its data; by default what fits the config's datasets.
+        mode: how the trainer gets its data; by default the mode that fits the config's datasets.
         folders: archive folder by dataset id, as `pack` returns it.
         overrides: options that replace the config's, dashed or not.
-        secrets: by input name (`SECRET_INPUTS`); those that this job does not need stay here.
+        secrets: available secrets by input name (`SECRET_INPUTS`); only needed ones are sent.
     """
     changed = with_options(config, overrides or {})
     return _Builder(changed, delivery, input_fields(schema), secrets or {}).build(
@@ -108,7 +112,7 @@ def build_inputs(
 
 
 def hf_token_reason(config: TrainingConfig, delivery: Delivery) -> str | None:
-    """Why the job needs a Hugging Face token, or None when it does not."""
+    """Why the job needs a Hugging Face token; None when it needs none."""
     if delivery.kind == "hub":
         return "to upload to the Hub"
     if is_gated(config.family, config.flavour):
@@ -199,7 +203,11 @@ class _Builder:
         self.add("dataloader_json", _compact(entries))
 
     def _copy_dataset_options(self, options: dict[str, Any]) -> None:
-        """The trainer makes one dataset of the archive; only the size can be told, by options."""
+        """Copy the resolution of the first dataset into the options.
+
+        With only an archive the trainer makes one dataset of it, and options are the only way to
+        set its resolution.
+        """
         stated = [
             spec for spec in self.config.local_datasets if spec.raw.get("resolution") is not None
         ]
@@ -235,7 +243,7 @@ class _Builder:
                 self.notes.append(Note("error", message, "Choose another version."))
 
     def add(self, name: str, value: Any, *, needed: bool = False) -> None:
-        """Set an input, as the version takes it."""
+        """Set an input in the form that the version accepts."""
         entry = self._fields.get(name)
         if entry is None:
             self.dropped.append(f"{name}: this version of the trainer has no such input")
@@ -244,7 +252,7 @@ class _Builder:
                 self.notes.append(Note("error", message, "Choose another version."))
             return
         if entry.format == "uri" and isinstance(value, str) and name.endswith(("_json", "_config")):
-            # Older versions take these as files; a file may be given as a data address.
+            # Older versions declare these inputs as files; Replicate accepts a file as a data URL.
             coded = base64.b64encode(value.encode()).decode()
             value = f"data:application/json;base64,{coded}"
         if problem := misfit(entry, value):
@@ -252,7 +260,7 @@ class _Builder:
         self._values[name] = value
 
     def secret(self, name: str) -> bool:
-        """Add a secret input; False when it is not at hand."""
+        """Add a secret input; False when the secret is not available."""
         secret = self._given.get(name)
         if secret is None:
             return False

@@ -1,8 +1,8 @@
-"""The three ways to give the trainer its data, and which can work.
+"""The three ways to give the trainer its data, and whether a version supports them.
 
-The trainer's public source of August 2026 has two faults: with a dataloader it never unpacks the
-archive, and with only an archive its own path check refuses every file in it. A newer version may
-have them mended, and its schema does not tell, so the verdicts are words for the user to weigh.
+The trainer's public source of August 2026 (`simpletuner/cog.py`) has two defects: with a dataloader
+it never unpacks the archive, and with only an archive its path check refuses every file. A newer
+version may have them fixed, and its schema does not show that, so a verdict can be `doubtful`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Verdict = Literal["works", "doubtful", "fails"]
 
 @dataclass(frozen=True, slots=True)
 class ModeSupport:
-    """Whether a way of giving data can work with a version of the trainer."""
+    """Whether a version of the trainer supports a dataset mode; `explanation` is for the screen."""
 
     mode: DatasetMode
     verdict: Verdict
@@ -30,10 +30,10 @@ class ModeSupport:
 
 
 def default_mode(config: TrainingConfig) -> DatasetMode:
-    """The way that fits the config's datasets.
+    """The mode that fits the config's datasets.
 
-    Local data goes as an archive beside the dataloader, which carries captions, crops and repeats;
-    with the archive alone the trainer would make one plain dataset of everything.
+    Local data is sent as an archive beside the dataloader, which holds captions, crops and repeats.
+    With the archive alone the trainer makes a single dataset with defaults.
     """
     return "both" if config.local_datasets else "remote"
 
@@ -41,12 +41,12 @@ def default_mode(config: TrainingConfig) -> DatasetMode:
 def mode_support(
     schema: Mapping[str, Any] | None, *, unpacks_archives: bool | None = None
 ) -> dict[DatasetMode, ModeSupport]:
-    """What each way means for a version of the trainer.
+    """Whether a version of the trainer supports each mode.
 
     Args:
-        schema: the version's schema.
-        unpacks_archives: True where this trainer is known to unpack archives (the sandbox does);
-            None where that is not known.
+        schema: the version's `openapi_schema`.
+        unpacks_archives: True when this trainer is known to unpack archives (the sandbox's does);
+            None when unknown.
     """
     fields = input_fields(schema)
     return {

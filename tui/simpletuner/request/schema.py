@@ -1,7 +1,7 @@
-"""What inputs a version of the trainer takes, read from its `openapi_schema`.
+"""The inputs of a version of the trainer, read from its `openapi_schema`, and their differences.
 
 A version's schema is an OpenAPI document; the inputs are `components.schemas.Input.properties`.
-Enumerations and optional types hide behind `$ref`, `allOf` and `anyOf`.
+Cog writes enumerations and optional types as `$ref`, `allOf` and `anyOf`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 _MAX_DEPTH = 12
 ESSENTIAL_INPUTS = ("config_json", "dataloader_json")
-"""Without these a version cannot be told what to train."""
+"""Inputs without which no job can run."""
 INPUTS_BY_PURPOSE: Mapping[str, tuple[str, ...]] = {
     "an uploaded dataset": ("images",),
     "delivery to the Hub": ("hub_model_id", "hf_token"),
@@ -22,7 +22,7 @@ INPUTS_BY_PURPOSE: Mapping[str, tuple[str, ...]] = {
     "LyCORIS": ("lycoris_config",),
     "the number of steps": ("max_train_steps",),
 }  # fmt: skip
-"""Inputs that only some jobs need, by what for."""
+"""Inputs that only some jobs need, by their purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class InputField:
     """One input of the trainer.
 
     Attributes:
-        name: as in the request.
-        types: JSON types it takes; empty when the schema does not say.
+        name: name in the request.
+        types: allowed JSON types; empty when the schema has none.
         format: `uri` for files, `password` for secrets, or None.
         secret: whether Replicate hides its value in answers.
-        required: whether a request without it is refused.
-        choices: the allowed values, empty when any will do.
+        required: whether Replicate refuses a request without it.
+        choices: the allowed values; empty when there is no enumeration.
         minimum: least number, if limited.
         maximum: greatest number, if limited.
-        description: the trainer's own words.
+        description: the description in the schema.
     """
 
     name: str
@@ -53,11 +53,11 @@ class InputField:
 
 
 def input_fields(schema: Mapping[str, Any] | None) -> dict[str, InputField]:
-    """The inputs that a version takes, by name.
+    """The inputs of a version, by name.
 
     Args:
-        schema: the version's whole `openapi_schema`, or only its Input object; None when the
-            version does not tell, which stands for `KNOWN_FIELDS`.
+        schema: the version's whole `openapi_schema`, or only its Input object. None or an empty
+            schema gives `KNOWN_FIELDS`.
     """
     if not schema:
         return dict(KNOWN_FIELDS)
@@ -78,7 +78,7 @@ def input_fields(schema: Mapping[str, Any] | None) -> dict[str, InputField]:
 
 
 def misfit(field: InputField, value: Any) -> str | None:
-    """Why `value` would be refused for this input, or None when it fits."""
+    """Why Replicate refuses `value` for this input; None when it accepts it."""
     kinds = field.types - {"null"}
     if kinds and not any(_is_a(value, kind) for kind in kinds):
         return f"{field.name} must be {' or '.join(sorted(kinds))}"
@@ -184,12 +184,12 @@ KNOWN_FIELDS: Mapping[str, InputField] = _known()
 
 @dataclass(frozen=True, slots=True)
 class InputChange:
-    """One difference.
+    """One difference between the inputs of two versions.
 
     Attributes:
         name: the input.
         kind: `added`, `removed` or `changed`.
-        words: what changed, for people.
+        words: description of the change, for the screen (a key of the HTTP API).
     """
 
     name: str
@@ -199,12 +199,12 @@ class InputChange:
 
 @dataclass(frozen=True, slots=True)
 class MissingInput:
-    """An input that we would send and that a version does not take.
+    """An input that jobs send and a version lacks.
 
     Attributes:
         name: the input.
         purpose: what does not work without it.
-        essential: whether no job at all works without it.
+        essential: whether no job works without it.
     """
 
     name: str
@@ -215,11 +215,11 @@ class MissingInput:
 def schema_diff(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> list[InputChange]:
-    """Differences between two versions' inputs, by name.
+    """Differences between the inputs of two versions, sorted by name.
 
     Args:
-        before: `openapi_schema` of the version that is known.
-        after: of the other one. A version that does not tell takes the known inputs.
+        before: `openapi_schema` of the first version.
+        after: `openapi_schema` of the second. A version without one has `KNOWN_FIELDS`.
     """
     old, new = input_fields(before), input_fields(after)
     changes = []
@@ -236,11 +236,11 @@ def schema_diff(
 def missing_inputs(
     schema: Mapping[str, Any] | None, wanted: Iterable[str] | None = None
 ) -> list[MissingInput]:
-    """Inputs we use that a version does not take.
+    """Inputs that a version lacks.
 
     Args:
-        schema: the version's `openapi_schema`; one that does not tell lacks nothing.
-        wanted: names a job would send; None for all that any job may send.
+        schema: the version's `openapi_schema`; without one nothing is missing.
+        wanted: names of the inputs that a job sends; None for all that any job can send.
     """
     taken = input_fields(schema)
     names = None if wanted is None else set(wanted)
