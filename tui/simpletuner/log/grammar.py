@@ -1,8 +1,8 @@
-"""The line families of a training log, as the trainer's container prints them.
+"""The line formats of a training log, as the trainer's container prints them.
 
-Facts about the formats come from SimpleTuner's `simpletuner/cog.py`, its progress callback and
-tqdm. Everything here looks at one line at a time and works on bytes, because the parser meets far
-more lines than it has to understand.
+The formats are those of SimpleTuner's `simpletuner/cog.py`, its progress callback and tqdm.
+Functions read one line at a time. They take bytes where the parser calls them for every line,
+because most lines need no decoding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOISE: Final = re.compile(
     rb"|[\x00\x07\x08\x1b]"
 )
 
-# A tag opens a line, or follows a bar that was left without a newline.
+# A tag is at the beginning of a line, or after a bar that ends without a newline.
 TAG: Final = re.compile(
     rb"\[(STAGE|TRAINING|CHECKPOINT|INFO|WARN|ERROR|DEBUG|EVENT|COG|RANK \d+)\] ?"
 )
@@ -36,14 +36,14 @@ TAG: Final = re.compile(
 TRAINING_BAR: Final = re.compile(
     rb"Epoch \d+/\d+,? Steps: *\d+%\|[^|]*\| *((\d{1,15})/\d+ \[[^\]]*)\]"
 )
-# What stands in a training bar before its drawing.
+# The part of a training bar before its drawing.
 BAR_HEAD: Final = re.compile(rb"Epoch \d+/\d+,? Steps: *\d+%")
 _TRAINING_DETAILS: Final = re.compile(
     rb"Epoch (\d{1,15})/(\d{1,15}),? Steps: *\d+%\|[^|]*\| *(\d{1,15})/(\d{1,15}) "
     rb"\[([\d:]{1,30})<([\d:?]{1,30}), *([^,\]]+)(?:, *([^\]]*))?\]"
 )
-# Any tqdm bar from its percent sign on. What stands before is looked at by hand: a label of any
-# length in the expression would take quadratic time on a long line.
+# Any tqdm bar, from its percent sign. The label before it is read without an expression: matching a
+# label of any length takes quadratic time on a long line.
 BAR: Final = re.compile(rb"%\|[^|]*\| *([\d.]{1,15}[kMGTP]?)/([\d.]{1,15}[kMGTP]?) *\[[^\]]*\]")
 
 _LOADED: Final = re.compile(rb"Loading model: `([^`\s]{1,200})`")
@@ -93,17 +93,17 @@ STAGE_KEYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TrainingBar:
-    """A training progress bar, taken apart.
+    """The fields of a training progress bar.
 
     Attributes:
         epoch: the current epoch, counted from 1.
-        epochs: epochs in all.
+        epochs: number of epochs.
         step: steps done.
-        total: steps in all.
+        total: number of steps.
         elapsed: seconds since the bar began.
-        remaining: seconds until its end, None while unknown.
-        rate: seconds per step, None while unknown.
-        values: the numbers after the rate, by the names shown to people.
+        remaining: seconds until its end; None while unknown.
+        rate: seconds per step; None while unknown.
+        values: the numbers after the rate, by the names of their series.
     """
 
     epoch: int
@@ -117,22 +117,22 @@ class TrainingBar:
 
 
 def noisy(data: bytes) -> bool:
-    """Whether `clean` would change anything."""
+    """Whether `clean` changes `data`."""
     return 27 in data or 0 in data or 8 in data or 7 in data
 
 
 def clean(line: bytes) -> bytes:
-    """Remove escape sequences and bytes without meaning."""
+    """Remove escape sequences and control bytes."""
     return _NOISE.sub(b"", line) if noisy(line) else line
 
 
 def text_of(line: bytes) -> str:
-    """The words of a line; broken UTF-8 shows as replacement characters."""
+    """The text of a line; invalid UTF-8 becomes replacement characters."""
     return line.decode("utf-8", "replace")
 
 
 def metric_name(raw: str) -> str:
-    """The name of a series as people see it: the bar's `step_loss` is the loss."""
+    """The name of a series: the bar's `step_loss` is called `loss`."""
     return "loss" if raw == "step_loss" else raw
 
 
@@ -166,7 +166,7 @@ def rate(raw: bytes) -> float | None:
 
 
 def postfix_values(postfix: bytes) -> dict[str, float]:
-    """The numbers of `lr=0.0001, step_loss=0.412`; what is no number is left out."""
+    """The numbers of `lr=0.0001, step_loss=0.412`; other values are left out."""
     values: dict[str, float] = {}
     for pair in postfix.split(b","):
         name, equals, raw = pair.partition(b"=")
@@ -177,7 +177,7 @@ def postfix_values(postfix: bytes) -> dict[str, float]:
 
 
 def training_bar(line: bytes) -> TrainingBar | None:
-    """Take a training bar apart; None if `line` holds none."""
+    """Parse a training bar; None if `line` has none."""
     match = _TRAINING_DETAILS.search(line)
     if match is None:
         return None
@@ -212,7 +212,7 @@ def bar_words(line: bytes) -> str | None:
 
 
 def checkpoint_of(text: str) -> tuple[int | None, str]:
-    """Step and path of a checkpoint named in `text`; None and an empty string if it names none."""
+    """Step and path of the checkpoint named in `text`; None and an empty string without one."""
     match = CHECKPOINT_NAME.search(text)
     if match is None:
         match = CHECKPOINT_STEP.search(text)
@@ -224,7 +224,7 @@ def checkpoint_of(text: str) -> tuple[int | None, str]:
 def stage_parts(text: str) -> tuple[str, float | None, int | None, int | None, str]:
     """Label, percent, current, total and message of `label (p%): message` after the icon.
 
-    By hand, because an expression with an optional middle takes ten times as long.
+    String methods do it, because an expression with an optional middle takes ten times as long.
     """
     head, _, message = text.partition(": ")
     if head.endswith(")"):
@@ -241,7 +241,7 @@ def stage_parts(text: str) -> tuple[str, float | None, int | None, int | None, s
 
 
 def undouble(text: str) -> str:
-    """A notification without title is printed as `text: text`; say it once."""
+    """The text of a notification without a title, which the trainer prints as `text: text`."""
     half = len(text) // 2 - 1
     if text[half : half + 2] == ": " and text[:half] == text[half + 2 :]:
         return text[:half]
@@ -249,7 +249,7 @@ def undouble(text: str) -> str:
 
 
 def loaded_model(log: bytes) -> str | None:
-    """The base model that the trainer says it loads; None where it says nothing.
+    """The base model that the log names; None when it names none.
 
     Args:
         log: the beginning of a log, up to the first steps.

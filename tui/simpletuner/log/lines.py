@@ -1,4 +1,4 @@
-"""Understands one line of the log that is no training bar."""
+"""Parses the lines of the log that are no training bars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tui.simpletuner.log.model import Checkpoint, Level, Notice, Update
 from tui.simpletuner.log.series import Series
 from tui.simpletuner.log.stages import StageTracker
 
-# A quarter of the time of `Notice(...)`.
+# Takes a quarter of the time of `Notice(...)`.
 _new = tuple.__new__
 _TITLE_LIMIT: Final = 200
 _MESSAGE_LIMIT: Final = 4000
@@ -41,24 +41,24 @@ _DASH: Final = ord("-")
 _EXCEPTIONS: Final = (b"Error", b"Exception", b"Interrupt")
 _LETTERS: Final = (ord("A"), ord("z"))
 _BLANKS: Final = b" \t"
-# What a line without a tag must begin with to mean something.
+# First bytes of the lines without a tag that `_marked` reads.
 _MARKS: Final = b"-=*_TCM"
-# How a printed number can begin, nan and inf included.
+# First characters of a printed number, nan and inf included.
 _NUMERIC: Final = frozenset("0123456789-ni")
 _RULES: Final = b"*-=_ \t"
 
 
 class LineReader:
-    """Knows what earlier lines mean for the next one (a traceback, the start banner, the tail).
+    """Reads lines and keeps the state that spans them (traceback, start banner, debug tail).
 
     Attributes:
-        in_tail: whether the repeated end of the debug log has begun.
-        step: steps done before this run, when the banner or a status line said so.
-        total: steps in all, as the banner, a summary or a status line said.
+        in_tail: whether the repeated end of debug.log has begun.
+        step: steps done before this run, from the banner or a status line.
+        total: number of steps, from the banner, a summary or a status line.
         epoch: the current epoch.
-        epochs: epochs in all.
-        published: where the run says its result is.
-        bar: a training bar that shared its line with something else, until the parser takes it.
+        epochs: number of epochs.
+        published: addresses or folders of the result, as the log names them.
+        bar: a training bar that shares its line with other text, until the parser takes it.
     """
 
     def __init__(self, series: Series, stages: StageTracker) -> None:
@@ -90,7 +90,7 @@ class LineReader:
         }
 
     def read(self, line: bytes, offset: int, at: datetime | None, update: Update) -> bool:
-        """Take one line; return whether it says something to a person."""
+        """Read one line; return whether it is worth showing as the newest line."""
         self._offset, self._at, self._update = offset, at, update
         if self.in_tail:
             return self._tail_line(line)
@@ -114,7 +114,7 @@ class LineReader:
         return self._plain(line)
 
     def _bar(self, line: bytes, end: int) -> bool:
-        """A bar that is not alone on its line, or not one of training."""
+        """Read a bar that shares its line with other text or is no training bar."""
         if _CAPITAL_E in line and b"Epoch " in line:
             match = grammar.TRAINING_BAR.search(line)
             if match is not None:
@@ -174,14 +174,14 @@ class LineReader:
 
     def _checkpoint(self, rest: bytes) -> bool:
         text = grammar.text_of(rest)
-        # The bare form only repeats the stage line before it, which named the step.
+        # Without a step the line repeats the stage line before it, which names the step.
         if not self._checkpoint_named or grammar.checkpoint_of(text)[0] is not None:
             self._save(text)
         self._checkpoint_named = False
         return True
 
     def _save(self, text: str) -> bool:
-        """Note a checkpoint; return whether it is news."""
+        """Record a checkpoint; return False if it is recorded already."""
         step, path = grammar.checkpoint_of(text)
         if step is None:
             step = self._series.step
@@ -252,7 +252,7 @@ class LineReader:
         return True
 
     def _leaves_traceback(self, line: bytes, first: int) -> bool:
-        """The first line of a traceback that is not indented names the exception."""
+        """Whether `line` ends a traceback: its first unindented line names the exception."""
         if line[0] in _BLANKS or first == _PIPE:
             return False
         self._in_traceback = False
@@ -263,7 +263,7 @@ class LineReader:
         return True
 
     def _marked(self, first: int, line: bytes) -> bool:
-        """Lines known by how they begin; False if this is none of them."""
+        """Read a line that is recognised by its beginning; False if it is none."""
         if first == _DASH:
             self._banner(line)
             return True
@@ -308,7 +308,7 @@ class LineReader:
             self._update.published.append(where)
 
     def _tail_line(self, line: bytes) -> bool:
-        """The end of the debug log repeats old lines: only steps beyond the last one are news."""
+        """Read a line of the debug tail, which repeats old lines: only later steps are new."""
         stripped = line.strip()
         if stripped.startswith(grammar.RESULT_PREFIXES):
             self._result(stripped)
@@ -318,7 +318,7 @@ class LineReader:
         return False
 
     def _summary(self, text: str) -> None:
-        """`Step n of N: loss X, lr Y, epoch e/E, …`, wherever it stands in a line."""
+        """Read `Step n of N: loss X, lr Y, epoch e/E, …` anywhere in a line."""
         match = grammar.SUMMARY.search(text)
         if match is None:
             return
@@ -349,12 +349,12 @@ class LineReader:
         )
 
     def dump(self) -> dict[str, Any]:
-        """The state as plain JSON values."""
+        """The state as JSON values."""
         state = {name.lstrip("_"): getattr(self, name) for name in _STATE}
         return state | {"published": list(self.published)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take over the state that `dump` described."""
+        """Set the state from the result of `dump`."""
         for name in _STATE:
             setattr(self, name, state[name.lstrip("_")])
         self.published = list(state["published"])

@@ -1,8 +1,8 @@
-"""What the log of a training run says, as plain values.
+"""The values that the log parser produces.
 
-Offsets are bytes from the start of the log. Times are those handed to `LogParser.feed`, because
-the log's own lines carry none. What may be made once per line is a named tuple: a frozen dataclass
-takes four times as long to make.
+Offsets are bytes from the start of the log. Times are those given to `LogParser.feed`, because most
+lines of the log have none. Values that occur once per line are named tuples: creating a frozen
+dataclass takes four times as long.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class MetricPoint(NamedTuple):
     Attributes:
         name: `loss` (the bar's `step_loss`), `lr`, or the name as the trainer prints it.
         step: the optimisation step it belongs to.
-        value: may be nan or infinite, as printed.
+        value: as printed; may be nan or infinite.
     """
 
     name: str
@@ -31,21 +31,21 @@ class MetricPoint(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """One stretch of the run. A later `Stage` with the same `number` replaces an earlier one.
+    """A stage of the run. A later `Stage` with the same `number` replaces an earlier one.
 
     Attributes:
         number: counts from 0 in the order in which stages began.
-        key: stable name such as `init_vae_cache`, or an empty string for an unknown label.
-            The optimisation steps have the key `training`, which the trainer itself does not use.
-        label: the words in the log.
-        status: how it stands.
-        message: the last message of the stage, or an empty string.
-        percent: 0..100, if known.
-        current: units done, if the log counts them.
-        total: units in all, if the log counts them.
-        step: the optimisation step at which it began, None before the first.
-        started_offset: where its first line begins.
-        finished_offset: where the line that ended it begins, None while it runs.
+        key: stable name such as `init_vae_cache`; an empty string for an unknown label. The
+            optimisation steps have the key `training`, which the trainer itself does not use.
+        label: the stage's name in the log.
+        status: whether it runs or how it ended.
+        message: the last message of the stage; may be empty.
+        percent: 0..100; None when unknown.
+        current: units done; None when the log does not count them.
+        total: number of units; None when the log does not count them.
+        step: the optimisation step at which it began; None before the first.
+        started_offset: offset of its first line.
+        finished_offset: offset of the line that ended it; None while it runs.
         started_at: when its first line was read.
         finished_at: when the line that ended it was read.
     """
@@ -66,14 +66,14 @@ class Stage(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """A message to people: notifications, events, errors of the logger, exceptions.
+    """A message for the user: a notification, an event, an error of the logger, an exception.
 
     Attributes:
-        level: how bad it is; `event` for the trainer's other events.
-        title: a short heading, or an empty string.
-        message: the words.
-        offset: where the line begins.
-        at: when it was read.
+        level: severity; `event` for the trainer's other events.
+        title: a short heading; may be empty.
+        message: the text.
+        offset: offset of the line.
+        at: when the line was read.
     """
 
     level: Level
@@ -84,13 +84,13 @@ class Notice(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint that the trainer says it has saved (inside the container).
+    """A checkpoint that the trainer saved inside its container.
 
     Attributes:
-        step: the step in its name, else the step the run was at, None if neither is known.
-        path: where the trainer put it, or an empty string.
-        offset: where the line begins.
-        at: when it was read.
+        step: the step in its name, else the current step of the run; None when both are unknown.
+        path: its path in the container; may be empty.
+        offset: offset of the line.
+        at: when the line was read.
     """
 
     step: int | None
@@ -101,15 +101,15 @@ class Checkpoint(NamedTuple):
 
 @dataclass(slots=True)
 class Update:
-    """The new facts of one `feed`. Together, updates are the same for any cutting of the bytes.
+    """The new values of one `feed`. Their sum does not depend on how the bytes are cut.
 
     Attributes:
-        metrics: each (name, step) at most once unless the run itself goes back to an earlier step.
+        metrics: each (name, step) at most once, unless the run itself returns to an earlier step.
         stages: stages that began, moved or ended, in order.
-        notices: messages in order.
-        checkpoints: checkpoints saved, each step once.
-        published: addresses or directories where the run says its result is.
-        outcome: set when the log says how the training ended.
+        notices: messages, in order.
+        checkpoints: saved checkpoints, each step once.
+        published: addresses or folders of the result.
+        outcome: how the training ended; None while the log does not say.
     """
 
     metrics: list[MetricPoint] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Update:
     outcome: Outcome | None = None
 
     def __bool__(self) -> bool:
-        """Whether there is anything new."""
+        """Whether there is any new value."""
         return bool(
             self.metrics
             or self.stages
@@ -131,7 +131,7 @@ class Update:
         )
 
     def extend(self, later: Update) -> None:
-        """Add the facts of a later update."""
+        """Append the values of a later update."""
         self.metrics += later.metrics
         self.stages += later.stages
         self.notices += later.notices
@@ -142,23 +142,23 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the run is now.
+    """The current state of the run.
 
     Attributes:
-        step: steps done, None before the first progress bar.
-        total_steps: steps to do in all.
+        step: steps done; None before the first progress bar.
+        total_steps: number of steps.
         epoch: the current epoch, counted from 1.
-        epochs: epochs in all.
+        epochs: number of epochs.
         percent: steps done, 0..100.
-        seconds_per_step: as the bar shows it (smoothed by the trainer).
-        elapsed_seconds: time since the steps began, as the bar shows it.
-        eta_seconds: until the last step; excludes final validation and upload.
-        loss: the newest, may be nan.
+        seconds_per_step: as in the bar (smoothed by tqdm).
+        elapsed_seconds: time since the steps began, as in the bar.
+        eta_seconds: time until the last step, without final validation and upload.
+        loss: the newest loss; may be nan.
         lr: the newest learning rate.
-        stage: label of the stage that runs, or of the last one.
+        stage: label of the running stage, or of the last one.
         stage_key: its key, see `Stage.key`.
-        stage_percent: how far that stage is, 0..100, if known.
-        last_line: the last line that says something, without control characters.
+        stage_percent: progress of that stage, 0..100; None when unknown.
+        last_line: the last line worth showing, without control characters.
     """
 
     step: int | None = None

@@ -1,8 +1,8 @@
-"""The metric series of a run: each (name, step) handed out once, with its last value.
+"""The metric series of a run: each (name, step) is returned once, with its last value.
 
-A training bar is drawn several times per step, at first still with the values of the step before.
-So the newest step is held back until the next one (or the end) and its last drawing counts. A
-summary line may repeat a step; it only adds what the bars did not say.
+tqdm draws a training bar several times per step, at first with the values of the previous step. So
+the newest step stays open until the next one (or the end), and its last drawing counts. A summary
+line can repeat a step; it only adds values that the bars do not have.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any, Final
 from tui.simpletuner.log.grammar import metric_name, number, postfix_values, text_of
 from tui.simpletuner.log.model import MetricPoint
 
-# A third of the time of `MetricPoint(...)`, and made twice per step.
+# Takes a third of the time of `MetricPoint(...)`, which is created twice per step.
 _new = tuple.__new__
-# A run's values repeat (three digits are printed), so what a pair means is remembered.
+# A run's values repeat (three digits are printed), so parsed pairs are cached.
 _CACHE_LIMIT: Final = 8192
 _PAIR_LIMIT: Final = 100
 
@@ -23,9 +23,9 @@ class Series:
     """Values per step, the newest step still open.
 
     Attributes:
-        held: the newest step as printed, empty before the first.
-        step: the same as a number.
-        body: the newest bar of that step from the step up to the closing bracket, or None.
+        held: the newest step as printed; empty before the first.
+        step: the newest step as a number.
+        body: the newest bar of that step, from the step to the closing bracket; None without one.
     """
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Series:
         self._pairs: dict[bytes, tuple[str, float] | None] = {}
 
     def advance(self, held: bytes, body: bytes | None, points: list[MetricPoint]) -> None:
-        """A bar shows another step."""
+        """Begin another step."""
         self.flush(points)
         self.held = held
         self.step = int(held)
         self.body = body
 
     def add(self, step: int, values: dict[str, float], points: list[MetricPoint]) -> None:
-        """A line other than a bar gives values for a step."""
+        """Add values for a step from a line that is no bar."""
         if self.step is None or step > self.step:
             self.advance(b"%d" % step, None, points)
         if step == self.step:
@@ -60,7 +60,7 @@ class Series:
                 points.append(point)
 
     def flush(self, points: list[MetricPoint]) -> None:
-        """Hand out what is known of the newest step."""
+        """Append the values of the newest step to `points`."""
         step, body = self.step, self.body
         if step is None:
             return
@@ -111,7 +111,7 @@ class Series:
         return None if known is None else known.value
 
     def dump(self) -> dict[str, Any]:
-        """The state as plain JSON values; numbers as text, because JSON has no nan."""
+        """The state as JSON values; numbers as text, because JSON has no nan."""
         return {
             "held": self.held.decode("ascii"),
             "body": None if self.body is None else self.body.decode("latin-1"),
@@ -124,7 +124,7 @@ class Series:
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Series:
-        """The series that `dump` described."""
+        """Rebuild the series from the result of `dump`."""
         series = cls()
         series.held = state["held"].encode("ascii")
         series.step = int(series.held) if series.held else None

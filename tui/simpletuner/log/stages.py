@@ -1,9 +1,9 @@
-"""Turns stage lines into stretches with a beginning and an end.
+"""Turns stage lines into `Stage` values with a beginning and an end.
 
-The log only says "this stage runs" and sometimes "this stage is done". Some stages never end in
-words (captions, validation), some end without having begun (loading the final model), some lie
-inside another (caches inside the data backends, validation inside training). Here each becomes one
-`Stage` that is closed at the latest when the run has visibly moved on.
+The log has lines for a running stage and only sometimes one for its end. Some stages never get a
+line for their end (captions, validation), some end without a beginning (loading the final model),
+some are nested (caches inside the data backends, validation inside training). A stage without an
+end line is closed when a later stage or step begins.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tui.simpletuner.log.model import Outcome, Stage, StageStatus, Update
 TRAINING: Final = "training"
 # Stages that happen between two optimisation steps and leave the training stage open.
 _WITHIN_TRAINING: Final = frozenset({"validation", "checkpoint_save", ""})
-# Stages that last until the trainer says so: what begins meanwhile lies inside.
+# Stages that last until their own end line: stages that begin meanwhile are nested.
 _CONTAINERS: Final = frozenset({TRAINING, "init_data_backend"})
 _AFTER_TRAINING: Final = frozenset(
     {"final_validation", "model_save", "training_complete", "training_abort"}
 )
 _LABEL_LIMIT: Final = 120
 _MESSAGE_LIMIT: Final = 2000
-# Much quicker than `Stage(...)`; caches report their progress in thousands of lines.
+# Much faster than `Stage(...)`; caches print their progress in thousands of lines.
 _new = tuple.__new__
 _UNKNOWN: Final = (None, None, None)
 _OUTCOMES: Final[dict[str, Outcome]] = {
@@ -41,15 +41,15 @@ class StageTracker:
         self.count = 0
         self.label = ""
         self.key = ""
-        # The last bar may be drawn again after the steps have ended; it opens nothing then.
+        # tqdm can draw the last bar again after the steps have ended; it must not reopen training.
         self.over = False
-        # Whether another optimisation step changes no stage. A plain attribute: it is asked for
-        # at every step.
+        # Whether another optimisation step changes no stage. An attribute instead of a property,
+        # because the parser reads it at every step.
         self.settled = False
 
     @property
     def percent(self) -> float | None:
-        """How far the innermost open stage is."""
+        """Progress of the innermost open stage, 0..100; None when unknown."""
         if not self.open:
             return None
         stage = self.open[-1]
@@ -60,7 +60,7 @@ class StageTracker:
     def line(
         self, text: str, *, step: int | None, offset: int, at: datetime | None, update: Update
     ) -> Stage | None:
-        """Take the text after the tag; return the stage as it is now, None if not understood."""
+        """Read the text after the tag; return the changed stage, None if the text has no label."""
         icon, _, rest = text.partition(" ")
         label, percent, current, total, message = grammar.stage_parts(rest)
         if not label:
@@ -114,7 +114,7 @@ class StageTracker:
         return stage
 
     def training_step(self, step: int, offset: int, at: datetime | None, update: Update) -> None:
-        """The run has reached another optimisation step: what ran between two steps is over."""
+        """Close the stages that run between two steps: another optimisation step has begun."""
         if self.over:
             return
         for position, stage in enumerate(self.open):
@@ -175,7 +175,7 @@ class StageTracker:
         )
 
     def dump(self) -> dict[str, Any]:
-        """The state as plain JSON values."""
+        """The state as JSON values."""
         stages = [stage._asdict() for stage in self.open]
         for stage in stages:
             for name in ("started_at", "finished_at"):
@@ -191,7 +191,7 @@ class StageTracker:
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> StageTracker:
-        """The tracker that `dump` described."""
+        """Rebuild the tracker from the result of `dump`."""
         tracker = cls()
         for stage in map(dict, state["open"]):
             for name in ("started_at", "finished_at"):

@@ -1,4 +1,4 @@
-"""Makes text from a log fit for a terminal: nothing in it moves the cursor or turns words round."""
+"""Makes text from a log safe for a terminal: no escape sequences and no direction marks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _ESCAPES: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])"
     r"|\x9b[0-?]*[ -/]*[@-~]"
 )
-# Control characters, the marks that reverse or isolate the direction of writing, line and
-# paragraph separators, and the byte order mark.
+# Control characters, marks that change the writing direction, line and paragraph separators, the
+# byte order mark, and surrogates.
 _DROPPED: Final = (
     *range(0x20),
     *range(0x7F, 0xA0),
