@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from tests.simpletuner.log import samples
 from tui.simpletuner.log.model import MetricPoint, Update
-from tui.simpletuner.log.parser import LINE_LIMIT, LogParser, parse_log
+from tui.simpletuner.log.parser import LINE_LIMIT, LogParser
+
+
+def parse_log(data: bytes) -> tuple[LogParser, Update]:
+    """Parse a whole log at once."""
+    parser = LogParser()
+    update = parser.feed(data)
+    update.extend(parser.finish())
+    return parser, update
 
 
 def series(update: Update, name: str) -> dict[int, float]:

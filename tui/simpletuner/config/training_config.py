@@ -179,7 +179,6 @@ class DatasetSpec:
     dataset_type: str
     path: Path | None
     caption_strategy: str
-    instance_prompt: str | None = None
     disabled: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
 
@@ -265,7 +264,6 @@ def _read_entry(
         dataset_type=dataset_type,
         path=find_path(folder, bases) if local and folder else None,
         caption_strategy=(as_text(entry.get("caption_strategy")) or caption_strategy).lower(),
-        instance_prompt=as_text(entry.get("instance_prompt")),
         disabled=as_bool(entry.get("disabled", entry.get("disable"))),
         raw=entry,
     )

@@ -249,14 +249,6 @@ class LogParser:
         return parser
 
 
-def parse_log(data: bytes) -> tuple[LogParser, Update]:
-    """Parse a whole log at once."""
-    parser = LogParser()
-    update = parser.feed(data)
-    update.extend(parser.finish())
-    return parser, update
-
-
 def _words(line: bytes) -> str:
     """A line for the screen: a bar without its drawing, no control characters."""
     bar = grammar.BAR.search(line)

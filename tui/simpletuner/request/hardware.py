@@ -47,11 +47,6 @@ class HardwareProfile:
     source: str
     best_for: str
 
-    @property
-    def micros_per_hour(self) -> int:
-        """Price in millionths of a US dollar per hour."""
-        return self.micros_per_second * 3600
-
 
 _CARDS = (
     ("l40s", "L40S", 48, "gpu-l40s", 975, "LoRA of most families; the cheapest that fits Flux"),
