@@ -33,7 +33,7 @@ from tui.engine.spending.rules import (
     tally,
     used,
 )
-from tui.engine.submission.draft import SHORTEST_LIFE
+from tui.replicate.create import SHORTEST_LIFE
 from tui.settings import SpendingSettings
 from tui.simpletuner.checks.checks import Check
 from tui.store.reader import StoreReader

@@ -1,1 +1,1 @@
-"""From a draft to a running prediction."""
+"""Checking a job draft, packing and uploading its data, and starting its prediction."""

@@ -1,4 +1,9 @@
-"""Packing a job's datasets and uploading the archive: free, so repeated until it works."""
+"""Packs a job's datasets into an archive and uploads it to Replicate.
+
+Both steps cost nothing, so both are repeated. The upload is retried here and not by the HTTP client
+or a retry library: each failed try is written into the job's history, the file is sent from its
+beginning again, and a digest mismatch is retried only once.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +40,11 @@ _T = TypeVar("_T")
 
 _EVENTS_PER_SECOND: Final = 5
 _UPLOADS: Final = 5
+"""Tries of one upload, the first included."""
 
 
 class Archives:
-    """Makes archives, sends them, and removes them."""
+    """Packs, uploads and removes the archives of jobs."""
 
     def __init__(
         self, *, recorder: JobRecorder, clients: ReplicateClients, bus: EventBus, home: Home
@@ -51,11 +57,16 @@ class Archives:
     async def pack(
         self, job: JobRecord, report: DataReport | None, cancel: threading.Event
     ) -> None:
-        """Pack a job's datasets; scanned again when there is no report.
+        """Pack a job's datasets into its archive file.
+
+        Args:
+            job: the job.
+            report: the scan of its datasets; None scans them again, from the config file.
+            cancel: stops the packing when it is set.
 
         Raises:
-            SimpleTunerError: it cannot be packed, or was cancelled.
-            OSError: the disk is full.
+            SimpleTunerError: the datasets cannot be packed, or `cancel` was set.
+            OSError: the archive cannot be written, for example because the disk is full.
         """
         self._recorder.note(
             job.job_id, "local", "state", "Packing the datasets.",
@@ -79,13 +90,13 @@ class Archives:
         )  # fmt: skip
 
     async def upload(self, job: JobRecord, cancel: threading.Event) -> None:
-        """Send the archive to Replicate.
+        """Upload the archive to Replicate's file storage and delete the local copy.
 
         Raises:
-            ReplicateError: it was not taken, or not even after several tries.
+            ReplicateError: Replicate refused the file, or every try failed.
         """
         path = self._archive(job.job_id)
-        if not path.exists():  # swept away while we were down
+        if not path.exists():  # deleted between two runs of the engine
             note_phase(self._recorder, job, "new", "The packed archive is gone; packing again.")
             await self.pack(self._recorder.writer.job(job.job_id), None, cancel)
             job = self._recorder.writer.job(job.job_id)
@@ -106,9 +117,9 @@ class Archives:
         self.remove(job.job_id)
 
     async def _send(self, client: ReplicateClient, job: JobRecord, path: Path) -> File:
-        """Upload the archive, several times if the line is bad: it costs nothing.
+        """Upload the archive and retry connection failures.
 
-        Once more if it arrived damaged; a second time that is no accident.
+        A file that arrives damaged is sent once more; a second mismatch is no transmission error.
         """
         waits = pauses(job)
         damaged = False
@@ -139,12 +150,12 @@ class Archives:
         return self._home.archives / f"{job_id}.zip"
 
     def remove(self, job_id: str) -> None:
-        """Forget a job's archive."""
+        """Delete a job's archive file, if there is one."""
         with contextlib.suppress(OSError):
             self._archive(job_id).unlink(missing_ok=True)
 
     def _progress(self, job_id: str, phase: str) -> Callable[[int, int], None]:
-        """A callback that tells the windows a few times a second; callable from any thread."""
+        """A callback that publishes progress a few times a second; callable from any thread."""
         loop = asyncio.get_running_loop()
         last = 0.0
 
@@ -163,7 +174,10 @@ class Archives:
 
 
 async def _in_thread(cancel: threading.Event, work: Callable[[], _T]) -> _T:
-    """Run blocking work; when the task is cancelled, ask the work to stop and wait until it has."""
+    """Run blocking work; on cancellation set `cancel` and wait until the thread has returned.
+
+    Without the wait a second run could write the same archive file beside the first.
+    """
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(running)

@@ -1,4 +1,4 @@
-"""A job as somebody wishes it, read at the border."""
+"""The job draft that `check` and `submit` take, validated with pydantic."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from pydantic import (
 )
 
 from tui.base.errors import RefusedError
+from tui.replicate.create import SHORTEST_LIFE
 from tui.simpletuner.config.overrides import read_prose
 from tui.simpletuner.request.delivery import READERS, read_field
 
-SHORTEST_LIFE: int = 5
-"""Least seconds of `cancel_after`, by Replicate's API."""
-
 
 class DeliveryDraft(BaseModel):
-    """Where results shall go; without a kind, where the config says. Keys never stand here.
+    """Where the results shall go. Without a kind the config decides. It never contains keys.
 
     Attributes:
-        kind: the way; a repository or a destination alone says it as well.
-        hub_model_id: `owner/name`; web addresses of it are cleaned.
+        kind: the kind of delivery; may be left out when `hub_model_id` or `destination` is given.
+        hub_model_id: `owner/name`; the web address of a repository is accepted as well.
         destination: name of the user's S3 destination, whose keys the trainer gets.
-        bucket: instead of the destination's, like all that follow.
-        region: the bucket's.
-        prefix: before all keys; `{job_id}` in it is the job's id, which else stands behind it.
-        public_base_url: only for links.
+        bucket: overrides the destination's bucket.
+        region: overrides the destination's region.
+        prefix: overrides the destination's prefix of all keys. `{job_id}` in it is replaced by the
+            job's id; without it the id is appended.
+        public_base_url: overrides the destination's base of links to delivered files.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,14 +51,17 @@ class DeliveryDraft(BaseModel):
 
     @property
     def wanted(self) -> str | None:
-        """The way that is asked for, if any is."""
+        """The kind of delivery asked for, given or implied; None when the config decides."""
         if self.kind is not None:
             return self.kind
         return "s3" if self.destination else "hub" if self.hub_model_id else None
 
 
 class Overrides(BaseModel):
-    """Options that replace the config's for this job: those of `simpletuner.overrides`."""
+    """Options that replace the config's for this job, by SimpleTuner's names.
+
+    `simpletuner.config.overrides` applies them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -98,7 +100,7 @@ class Overrides(BaseModel):
 
 
 class Draft(BaseModel):
-    """What `check` and `submit` are asked for.
+    """The request of `check` and `submit`.
 
     Attributes:
         config: path of a config, of its folder, or a name below the config roots.
@@ -109,11 +111,12 @@ class Draft(BaseModel):
         data: `upload` packs local datasets, `hosted` uses `images_url`, `remote` neither.
         images_url: https address of an archive, for `hosted`.
         cancel_after: seconds after which Replicate ends the job.
-        cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
-        consent: whether the user agreed to what leaves the machine.
-        accept_delivery: start even though results would not arrive, as far as can be told here.
-        idempotency_key: the same key gives the same job back.
-        cwd: folder that relative paths are meant from; the engine's own is another.
+        cost_ceiling_micros: micro-dollars that the job may cost at most; converted into such a
+            time by the hardware's rate.
+        consent: whether the user agreed to the upload of datasets.
+        accept_delivery: start although the check of the delivery failed.
+        idempotency_key: a second submit with the same key returns the first one's job.
+        cwd: the caller's working folder, which relative paths refer to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -136,7 +139,7 @@ class Draft(BaseModel):
 
 
 def read_draft(body: Mapping[str, Any]) -> Draft:
-    """The draft in a request.
+    """Validate the body of a request.
 
     Raises:
         RefusedError: a field is missing or wrong; `details.fields` says which.

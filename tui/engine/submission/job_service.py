@@ -1,4 +1,4 @@
-"""What a user can do with jobs: check, submit, cancel, collect, delete, sync."""
+"""The operations on jobs behind the HTTP API: check, submit, cancel, collect, delete, sync."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class JobService:
-    """The engine's calls about jobs."""
+    """Carries out the user's requests about jobs."""
 
     def __init__(
         self,
@@ -78,18 +78,23 @@ class JobService:
         return self._recorder.writer
 
     async def check(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The preparation of a draft, as plain data."""
+        """Prepare a draft and report the findings, without starting or storing anything.
+
+        Raises:
+            RefusedError: the draft is not valid, or names unknown hardware.
+            ConfigError: the config cannot be read.
+        """
         prepared = await self._preparer.prepare(api_base, read_draft(body))
         prepared = await self._proved(api_base, prepared, submit=False)
         cost = self._spending.check(api_base, prepared.estimate.micros)
         return report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
 
     async def submit(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Check a draft and start it; packing, upload and the rest go on afterwards.
+        """Check a draft, store its job and start the submission as a background task.
 
         Raises:
-            RefusedError: something stands in the way, the user has not agreed to the upload, or
-                the cost limit refuses it.
+            RefusedError: a check failed, the user has not agreed to the upload, or the cost limit
+                refuses the job.
         """
         draft = read_draft(body)
         key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
@@ -102,8 +107,8 @@ class JobService:
         words = await asyncio.to_thread(caption_words, prepared.report)
         if known := self._made_before(key):  # the same request, twice at once
             return _submitted(known, again=True)
-        # From here to the insert nothing waits, so that of two jobs submitted at once the second
-        # one's sum has the first in it.
+        # No `await` between here and the insert: of two concurrent submits the second one's sum
+        # must include the first one's estimate.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
         record, held = self._record(prepared, api_base, words)
         job = self._recorder.insert(
@@ -115,7 +120,7 @@ class JobService:
         return _submitted(job, warning=warning)
 
     async def _proved(self, api_base: str, prepared: Prepared, *, submit: bool) -> Prepared:
-        """With the proof of its delivery, unless something else stands in the way already."""
+        """Add the findings of the delivery check; it is skipped when another check failed."""
         if prepared.ok:
             ask = (api_base, prepared.delivery, prepared.config)
             proof = await self._prove(*ask, submit=submit)
@@ -123,7 +128,7 @@ class JobService:
         return gated(prepared)
 
     def _made_before(self, key: str) -> JobRecord | None:
-        """The job that an earlier request with the same key made."""
+        """The job that an earlier submit with the same idempotency key created."""
         job_id = self._writer.fact(key) if key else None
         if job_id is None:
             return None
@@ -178,7 +183,7 @@ class JobService:
     def _record(
         self, prepared: Prepared, api_base: str, trigger_words: Sequence[str]
     ) -> tuple[JobRecord, dict[str, Secret]]:
-        """The job's record, and the inputs that must not be in it."""
+        """Build the job's record, and the secret inputs that must not be stored in it."""
         config, choice, draft = prepared.config, prepared.choice, prepared.draft
         if choice is None:
             raise RefusedError("Replicate could not be asked.", status=502, code="provider_error")
@@ -229,10 +234,11 @@ class JobService:
         return record, held
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
-        """Cancel a job wherever it stands.
+        """Cancel a job in any phase: before, during or after its POST to Replicate.
 
         Raises:
-            RefusedError: it has ended already.
+            RefusedError: the job has ended already.
+            ReplicateError: Replicate could not be asked to cancel it.
         """
         job = self.find(job_id)
         if job.status.is_terminal:
@@ -261,14 +267,14 @@ class JobService:
         return {"success": True, "job_id": job.job_id, "status": job.status.value}
 
     async def collect(self, job_id: str) -> dict[str, Any]:
-        """Fetch what a job produced."""
+        """Fetch a job's results again, after a poll of its prediction when it still runs."""
         job = self.find(job_id)
         if job.prediction_id and not job.status.is_terminal:
             job = await self._monitor.look(job.job_id)
         return await self._collector.collect(job, again=True)
 
     async def delete(self, job_id: str) -> dict[str, Any]:
-        """Drop a finished job's record and log; delivered files stay.
+        """Delete a finished job's record and log; delivered files stay.
 
         Raises:
             RefusedError: the job is still active.
@@ -285,7 +291,7 @@ class JobService:
         return {"success": True, "job_id": job.job_id}
 
     async def sync(self, api_base: str) -> dict[str, Any]:
-        """Bring in jobs of this account that were started elsewhere."""
+        """Import predictions of this account that other programs started."""
         client = await self._clients.get(api_base)
         count = 0
         found = import_predictions(client, api_base, self._recorder, self._live.now, self._claims)
@@ -297,10 +303,10 @@ class JobService:
         return {"synced": count, "message": words}
 
     def find(self, job_id: str) -> JobRecord:
-        """A job by its id, its prediction's, or the beginning of one.
+        """Look up a job by its id, its prediction's id, or an unambiguous prefix of either.
 
         Raises:
-            RefusedError: there is none, or more than one.
+            RefusedError: no job matches, or several do.
         """
         try:
             return self._reader.find(job_id)
@@ -310,9 +316,9 @@ class JobService:
             ) from None
 
     def job_ended(self, job: JobRecord) -> None:
-        """A job has come to its end: see to its results.
+        """Start to collect the results of a job that has just ended.
 
-        One that was started elsewhere and has none that could be lost is left alone.
+        A job that another program started is left alone unless its outputs will expire.
         """
         if not job.delivery and job.data_expires_at is None:
             return

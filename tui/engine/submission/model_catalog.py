@@ -1,4 +1,4 @@
-"""Models and versions as Replicate lists them, remembered for a while and for the next start."""
+"""The versions of trainer models: listed by Replicate, cached in memory and in the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tui.replicate.models import Version
 from tui.simpletuner.request.hardware import (
     DEFAULT_PROFILE,
     LEGACY_MODEL,
-    PROFILES,
     HardwareProfile,
 )
 from tui.store.fact_names import scoped
@@ -45,7 +44,7 @@ class Choice:
 
 
 class ModelCatalog:
-    """Looks up versions, at most once in two minutes for each model."""
+    """Lists versions, with at most one request in two minutes for each model."""
 
     def __init__(
         self, clients: ReplicateClients, writer: StoreWriter, bus: EventBus, live: LiveSettings
@@ -57,10 +56,15 @@ class ModelCatalog:
         self._known: dict[tuple[str, str], tuple[float, list[Version]]] = {}
 
     async def versions(self, api_base: str, model: str, *, fresh: bool = False) -> list[Version]:
-        """The newest versions of a model, newest first.
+        """The 50 newest versions of a model, newest first.
+
+        Args:
+            api_base: address of the API.
+            model: `owner/name`.
+            fresh: ask Replicate even when the cached list is recent.
 
         Raises:
-            ReplicateError: they could not be read.
+            ReplicateError: the list could not be read.
         """
         key = (api_base, model)
         if not fresh and key in self._known:
@@ -87,7 +91,7 @@ class ModelCatalog:
         model: str | None = None,
         version: str | None = None,
     ) -> Choice:
-        """The version for a job: what was asked for, else the pinned one, else the newest.
+        """Choose the version for a job: the requested one, else the pinned one, else the newest.
 
         Raises:
             RefusedError: there is no model or version to run.
@@ -105,7 +109,7 @@ class ModelCatalog:
         except NotFoundError:
             if model or profile.id != DEFAULT_PROFILE:
                 raise
-            # Before there was one model for each hardware profile there was this one, on an L40S.
+            # Before SimpleTuner published one model per hardware profile, it had this one only.
             name = LEGACY_MODEL
             versions = await self.versions(api_base, name)
         wanted = version or inside or self._live.now.cloud.pinned_versions.get(name, "")
@@ -131,11 +135,6 @@ def version_row(model: str, version: Version) -> dict[str, Any]:
         "full_version": f"{model}:{version.id}",
         "cog_version": version.cog_version,
     }
-
-
-def models_known() -> list[str]:
-    """All trainer models there may be, the usual first."""
-    return [profile.model for profile in PROFILES.values() if profile.model] + [LEGACY_MODEL]
 
 
 def _choice(model: str, version: Version) -> Choice:

@@ -1,4 +1,4 @@
-"""What the steps of a submit share: its written-down phases, and patience."""
+"""What the steps of a submission share: recording its phase, and backoff between tries."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tui.engine.tracking.recorder import JobRecorder
 from tui.store.records import JobRecord
 
 IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"
-"""Stands in a request for what is not known before the upload."""
+"""Placeholder in the inputs for the archive's address, which is not known before the upload."""
 
 
 def note_phase(recorder: JobRecorder, job: JobRecord, phase: str, words: str, **more: Any) -> None:
-    """Write down a phase before the step that it names."""
+    """Store the phase of a submission, before the step that it names is taken."""
     recorder.note(job.job_id, "local", phase, words, submit={**job.submit, "phase": phase, **more})
 
 
 def pauses(job: JobRecord) -> Iterator[float]:
-    """Seconds between looks: ever longer, up to a minute."""
+    """Seconds between tries: doubling from 2 s to 60 s; shorter for a server on this machine."""
     pause = 0.2 if is_loopback(job.api_base) else 2.0
     while True:
         yield pause

@@ -1,4 +1,10 @@
-"""The paid step: asking Replicate to start a job, at most once, whatever fails in between."""
+"""Posts a job's prediction to Replicate at most once, whatever fails in between.
+
+A POST starts a paid run, and Replicate documents no idempotency key. A generic retry (tenacity,
+httpx or aiohttp middleware) would repeat a POST whose answer was lost and so pay twice. Therefore
+an unanswered POST is followed by a look-up in the account's list of predictions, and only a look-up
+that finds none of this job's allows the next POST. At most three POSTs are made.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +29,7 @@ from tui.simpletuner.errors import SimpleTunerError
 from tui.store.records import JobRecord
 
 _POSTS: Final = 3
+"""POSTs of one job at most, each but the first after a look-up that found nothing."""
 _HOOK_EVENTS: Final = ("start", "output", "logs", "completed")
 _LOOK_UP: Final = 12.0
 """Seconds for which a new prediction may be missing in Replicate's list."""
@@ -36,11 +43,11 @@ class CancelledWhilePostingError(Exception):
 
 
 class UnknownOutcomeError(ReplicateError):
-    """The job may have been started, and nobody can tell."""
+    """The job may have been started, and Replicate no longer has the data to decide it."""
 
 
 class PredictionPoster:
-    """Starts predictions and finds those that may have been started."""
+    """Posts predictions, and looks up those whose POST was not answered."""
 
     def __init__(
         self,
@@ -64,25 +71,28 @@ class PredictionPoster:
         self._held: dict[str, dict[str, Secret]] = {}
 
     def hold(self, job_id: str, secrets: Mapping[str, Secret]) -> None:
-        """Keep secret inputs of a job in memory until it is posted."""
+        """Keep a job's secret inputs in memory until it is posted; they are never stored."""
         self._held[job_id] = dict(secrets)
 
     async def post(self, job: JobRecord) -> JobRecord:
-        """Start a job, or find that it has been started; returns its record with the prediction.
+        """Start a job's prediction, or find the one that an earlier POST started.
 
-        Two jobs whose requests are the same, without a mark in them, wait for each other, so that
-        a look-up is never ambiguous.
+        Jobs with the same inputs wait for each other, so that a look-up is never ambiguous.
+
+        Returns:
+            The job's record with its prediction's id.
 
         Raises:
-            CancelledWhilePostingError: it was cancelled in time.
-            ReplicateError: it was certainly not started, or that cannot be told any more.
-            MissingTokenError: a token is needed to go on.
+            CancelledWhilePostingError: the user cancelled before the POST.
+            UnknownOutcomeError: whether a prediction was started cannot be decided any more.
+            ReplicateError: no prediction was started.
+            MissingTokenError: there is no token to post with.
         """
         client = await self._clients.get(job.api_base)
         lock = self._locks.setdefault(str(job.submit.get("fingerprint")), asyncio.Lock())
         async with lock:
             prediction: Prediction | None = None
-            if job.submit.get("phase") == "posting":  # we died, or the line did, while posting
+            if job.submit.get("phase") == "posting":  # the engine ended while it posted
                 prediction = await self._look_up(job)
             for attempt in range(_POSTS):
                 if prediction is not None:
@@ -99,7 +109,11 @@ class PredictionPoster:
         return self._recorder.writer.job(job.job_id)
 
     async def pass_on_cancel(self, job: JobRecord) -> None:
-        """Cancel a prediction whose job was cancelled while nobody knew its id."""
+        """Cancel the prediction of a job that the user cancelled before its id was known.
+
+        Raises:
+            ReplicateError: no try succeeded.
+        """
         client = await self._clients.get(job.api_base)
         for pause in CANCEL_PAUSES:
             try:
@@ -118,20 +132,20 @@ class PredictionPoster:
     async def _post_once(
         self, client: ReplicateClient, job: JobRecord, attempt: int
     ) -> Prediction | None:
-        # Keys of the user's own bucket are read now and let go at once.
+        # The keys of the user's own bucket are read for this POST only and not kept.
         values = {
             **self._values(self._recorder.writer.job(job.job_id)),
             **await self._keys_for(job),
         }
         fresh = self._recorder.writer.job(job.job_id)
-        if fresh.prediction_id:  # somebody has seen what an earlier POST started
+        if fresh.prediction_id:  # a sync or a webhook has assigned what an earlier POST started
             return await self._look_up(fresh)
         if fresh.cancel_requested:
             raise CancelledWhilePostingError
         words = "Asking Replicate to start the job." if not attempt else "Asking once more."
         hook = self._webhook_for(job)
         offset = client.clock_offset
-        # What is looked for may be from the first POST, so its time stays.
+        # A look-up may find what the first POST started, so it searches from that one's time on.
         first: dict[str, Any] = {"since": self._now().isoformat()}
         if offset is not None:
             first["clock_offset"] = offset.total_seconds()
@@ -154,13 +168,23 @@ class PredictionPoster:
             return await self._look_up(self._recorder.writer.job(job.job_id))
 
     async def _look_up(self, job: JobRecord) -> Prediction | None:
-        """What became of a POST without an answer. Asks until it is known: money may be running."""
+        """Look up whether an unanswered POST started a prediction.
+
+        It retries without limit, because a prediction that nobody watches goes on costing money.
+
+        Returns:
+            The prediction, or None when the POST started none.
+
+        Raises:
+            MissingTokenError: there is no token to ask with.
+            UnknownOutcomeError: see `_chosen`.
+        """
         waits = pauses(job)
         while True:
             try:
-                client = await self._clients.get(job.api_base)  # a new token makes a new one
+                client = await self._clients.get(job.api_base)  # a new token makes a new client
                 if told := self._recorder.writer.job(job.job_id).prediction_id:
-                    return await client.get_prediction(told)  # a webhook or a sync was quicker
+                    return await client.get_prediction(told)  # a webhook or a sync was faster
                 found = await client.find_submitted(
                     version=full_version(job),
                     input=job.inputs,
@@ -185,10 +209,11 @@ class PredictionPoster:
     async def _chosen(
         self, client: ReplicateClient, job: JobRecord, found: Sequence[Prediction]
     ) -> Prediction | None:
-        """Which of the predictions that were found is the job's; None when none is.
+        """Select the job's prediction among the candidates; None when none is the job's.
 
         Raises:
-            UnknownOutcomeError: it can be any of those whose data Replicate has removed.
+            UnknownOutcomeError: Replicate has removed the data of a candidate, so that it cannot
+                be compared.
         """
         free = [one for one in found if self._claims.is_free(job, one)]
         ours = [one for one in free if self._claims.is_of(job, one)]
@@ -204,7 +229,7 @@ class PredictionPoster:
             else "It was not accepted: no such job at Replicate."
         )
         self._recorder.note(job.job_id, "local", "looked-up", words)
-        if job.submit.get("mark"):  # more than one with our mark: one submit, carried out twice
+        if job.submit.get("mark"):  # several with this job's unique run name: one POST ran twice
             for surplus in ours[1:]:
                 await self._end_surplus(client, job, surplus)
         return ours[0] if ours else None
@@ -214,7 +239,7 @@ class PredictionPoster:
     ) -> None:
         known = self._recorder.writer.job(job.job_id).prediction_id
         if known and known != prediction.id:
-            # What an earlier POST started has been seen meanwhile; this one was posted in vain.
+            # A webhook or a sync has assigned an earlier POST's prediction: this one is surplus.
             await self._end_surplus(client, job, prediction)
             return
         words = f"Replicate accepted it as {prediction.id}."
@@ -224,7 +249,7 @@ class PredictionPoster:
     async def _end_surplus(
         self, client: ReplicateClient, job: JobRecord, surplus: Prediction
     ) -> None:
-        """Cancel a second prediction of the same submit: nobody wants it, and it costs money."""
+        """Cancel a second prediction of the same job, which would cost money for nothing."""
         if surplus.is_terminal:
             return
         words = f"Replicate started it twice: {surplus.id} is cancelled."
@@ -238,7 +263,7 @@ class PredictionPoster:
         self._recorder.note(job.job_id, "local", "surplus", words)
 
     def _values(self, job: JobRecord) -> dict[str, Any]:
-        """The inputs to send: what was fixed when the job was made, with secrets put back."""
+        """The inputs to send: those stored with the job, completed with its secrets."""
         values = dict(job.inputs)
         if values.get("images") == IMAGES_LATER:
             values["images"] = job.submit["file_url"]
@@ -248,17 +273,17 @@ class PredictionPoster:
         own_bucket = bool(job.submit.get("destination"))
         for name in job.submit.get("secret_names", ()):
             if own_bucket and name in ("s3_access_key", "s3_secret_key"):
-                continue  # read by `_post_once`
+                continue  # `_post_once` reads these
             secret = self._secret(job, name)
             if secret is None and name == "images":
-                continue  # `_require_address` has refused that before
+                continue  # `_require_address` refuses this case
             if secret is None:
                 raise MissingTokenError(f"{name} is needed again after a restart")
             values[name] = secret
         return values
 
     def _require_address(self, job: JobRecord) -> None:
-        """A signed address lives in this process only; after a restart it is gone."""
+        """Refuse a job whose signed address, kept in memory only, was lost in a restart."""
         if "images" in job.submit.get("secret_names", ()) and self._secret(job, "images") is None:
             raise SimpleTunerError(
                 "the signed address of the images was not kept over a restart of the engine",
@@ -266,7 +291,7 @@ class PredictionPoster:
             )
 
     def _secret(self, job: JobRecord, name: str) -> Secret | None:
-        """A secret input's value, from where it really lives."""
+        """The value of a secret input: from memory, the token store or the job's own keys."""
         if name in (held := self._held.get(job.job_id, {})):
             return held[name]
         if name == "hf_token":

@@ -1,6 +1,6 @@
-"""Everything that can be known about a job before it costs anything.
+"""Prepares a draft: loads its config, scans its datasets, builds its inputs and checks them all.
 
-The same preparation serves the check and the submit, so what was shown is what is sent.
+`check` and `submit` use the same preparation, so what is shown is what is sent.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ UNPACKS_MARK: Final = "x-unpacks-archives"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A draft with everything around it looked up.
+    """A draft with all that is derived from it.
 
     Attributes:
-        draft: what was asked for.
+        draft: the request.
         config: the config with the draft's overrides applied.
-        report: what was found in its datasets.
+        report: the scan of its datasets.
         profile: the hardware.
-        rate_micros: micro-dollars for each second on it.
-        choice: model version, None when Replicate could not be asked.
-        inputs: what would be sent, the archive's address and the job's own keys aside.
-        estimate: time and price.
-        checks: all findings, worst first.
+        rate_micros: price of the hardware, in micro-dollars per second.
+        choice: the model version; None when Replicate could not be asked.
+        inputs: the prediction's inputs, without the archive's address and the job's own keys.
+        estimate: duration and price.
+        checks: all findings, errors first.
         run_name: the job's name.
         uploads: whether an archive is packed and uploaded.
-        delivery: where results go.
+        delivery: where the results go.
     """
 
     draft: Draft
@@ -71,17 +71,17 @@ class Prepared:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing stands in the way."""
+        """Whether no check is an error."""
         return all(check.level != "error" for check in self.checks)
 
     def with_checks(self, *more: Check) -> Prepared:
-        """The same with further findings in their places."""
+        """A copy with further findings, sorted by level."""
         checks = sorted((*self.checks, *more), key=lambda check: _ORDER[check.level])
         return replace(self, checks=tuple(checks))
 
 
 class Preparer:
-    """Looks everything up that a job needs."""
+    """Turns drafts into `Prepared`."""
 
     def __init__(
         self,
@@ -101,14 +101,14 @@ class Preparer:
         self._reader = reader
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
-        """Where configs are looked for: the settings' roots, the caller's folder, SimpleTuner's."""
+        """Folders to search for configs: of the settings, of the caller, of SimpleTuner."""
         roots = [Path(root).expanduser() for root in self._live.now.cloud.config_roots]
         if cwd:
             roots.append(Path(cwd))
         return [*roots, Path("~/.simpletuner").expanduser(), Path("~/SimpleTuner").expanduser()]
 
     async def prepare(self, api_base: str, draft: Draft) -> Prepared:
-        """Look everything up.
+        """Prepare a draft; most problems become findings in `Prepared.checks`.
 
         Raises:
             ConfigError: the config cannot be read at all.
@@ -161,7 +161,7 @@ class Preparer:
         )
 
     def load_named(self, name: str) -> TrainingConfig:
-        """A config by its path or its name below the roots. Blocking.
+        """Load a config by its path or by its name below the config roots. Blocking.
 
         Raises:
             ConfigError: it cannot be read.
@@ -169,7 +169,7 @@ class Preparer:
         return load_config(Path(name).expanduser(), roots=self.config_roots())
 
     def load(self, draft: Draft) -> TrainingConfig:
-        """A draft's config with its overrides applied. Blocking.
+        """Load a draft's config and apply its overrides. Blocking.
 
         Raises:
             ConfigError: it cannot be read.
@@ -181,7 +181,7 @@ class Preparer:
         return with_options(config, draft.overrides.given())
 
     def _free_name(self, wanted: str) -> str:
-        """A run name that no job has yet: `cat-lora`, `cat-lora-2` and so on."""
+        """An unused run name: `cat-lora`, `cat-lora-2` and so on."""
         taken = self._reader.names(wanted)
         numbered = (f"{wanted}-{number}" for number in itertools.count(2))
         return next(name for name in itertools.chain([wanted], numbered) if name not in taken)
@@ -218,7 +218,7 @@ class Preparer:
         return choice
 
     def _has_hub_token(self, api_base: str) -> bool | None:
-        """A server on this machine hands out no licences, so there it does not matter."""
+        """Whether a Hub token is set; None for a server on this machine, which needs none."""
         if self._clients.hub_token(api_base) is not None:
             return True
         return None if is_loopback(api_base) else False
@@ -228,7 +228,7 @@ _ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
 
 
 def _unpacks(choice: Choice | None) -> bool | None:
-    """Whether that trainer unpacks archives; only the sandbox's schemas say so."""
+    """Whether the trainer unpacks archives; only schemas of the sandbox declare it."""
     said = (choice.schema or {}).get(UNPACKS_MARK) if choice else None
     return said if isinstance(said, bool) else None
 
@@ -236,8 +236,8 @@ def _unpacks(choice: Choice | None) -> bool | None:
 def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     """How the trainer gets its data.
 
-    An archive goes along with the dataloader, which carries captions, crops and repeats; without it
-    the trainer would make one plain dataset of everything. (Trainers of 2026-08 can do neither.)
+    An archive is sent together with the dataloader config, which holds captions, crops and repeats;
+    without it the trainer would make one plain dataset of all files.
     """
     if draft.data == "remote":
         return "remote"
@@ -247,7 +247,7 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
 
 
 def longest_life(prepared: Prepared) -> int | None:
-    """Seconds after which Replicate shall end the job: the shorter of the time and the ceiling."""
+    """Seconds after which Replicate ends the job: the smaller of time limit and cost ceiling."""
     draft = prepared.draft
     given = [] if draft.cancel_after is None else [draft.cancel_after]
     if draft.cost_ceiling_micros is not None:
@@ -256,7 +256,7 @@ def longest_life(prepared: Prepared) -> int | None:
 
 
 def ceiling_check(prepared: Prepared) -> list[Check]:
-    """The line about a job's own cost ceiling, if it has one."""
+    """The finding about the job's own cost ceiling; empty without one."""
     ceiling, guess = prepared.draft.cost_ceiling_micros, prepared.estimate
     if ceiling is None:
         return []
@@ -274,7 +274,10 @@ _ALL_THE_SAME: Final = "You can start it all the same (--accept-delivery)."
 
 
 def gated(prepared: Prepared) -> Prepared:
-    """The checks, with a failed delivery as a warning where the user accepts it."""
+    """Turn failed delivery checks into warnings when the draft accepts them.
+
+    Otherwise the advice of each says that the user may accept it.
+    """
     accepts = prepared.draft.accept_delivery
     checks = []
     for check in prepared.checks:
@@ -290,11 +293,11 @@ def gated(prepared: Prepared) -> Prepared:
 
 
 def acceptable(prepared: Prepared) -> bool:
-    """Whether only failed proofs stand in the way, so that a user may start all the same."""
+    """Whether every error is a failed delivery check, which the user may override."""
     errors = [check for check in prepared.checks if check.level == "error"]
     return bool(errors) and all(map(is_proof, errors))
 
 
 def is_proof(check: Check) -> bool:
-    """Whether a check tried the delivery from here, so that a user may overrule it."""
+    """Whether a check tests the delivery from this machine, so that the user may override it."""
     return check.id.startswith(_PROOFS) and check.id not in _NO_PROOFS

@@ -1,4 +1,4 @@
-"""A preparation as plain data, for the control API."""
+"""The answer of `check`: a `Prepared` as plain data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tui.simpletuner.checks.describe import describe_checks, describe_config, de
 
 
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
-    """The preparation as the control API answers it."""
+    """The shape `CheckReport` of the HTTP API; secrets are masked."""
     guess = prepared.estimate
     choice = prepared.choice
     report = prepared.report

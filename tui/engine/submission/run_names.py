@@ -1,8 +1,7 @@
-"""The run name inside a request: what a prediction is recognised by.
+"""The unique run name in a prediction's inputs, by which its job is recognised.
 
-Replicate gives a prediction's `input` back with every answer until it removes the data. So a name
-that no other job has, put into the config that is sent, tells whose prediction it is, even when two
-jobs ask for exactly the same.
+Replicate returns a prediction's `input` with every answer until it removes the data. A run name
+that only one job has therefore identifies the job, even when two jobs have the same settings.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ _DATA: Final = "data:application/json;base64,"
 
 
 def unique_run_name(name: str, job_id: str) -> str:
-    """The run name of one job: its name for a reader, its id so that no other job has it."""
+    """A readable run name that no other job has: the job's name and its id."""
     return f"{name}-{job_id}"
 
 
 def job_id_in(run_name: str) -> str:
-    """The id at the end of a unique run name; of any other text its last word."""
+    """The id at the end of a unique run name; of other text what follows the last hyphen."""
     return run_name.rpartition("-")[2]
 
 
 def with_run_name(values: Mapping[str, Any], run_name: str) -> dict[str, Any]:
-    """Inputs whose config names the run; unchanged where no config can be read."""
+    """The inputs with the run name set in their config; unchanged without a readable config."""
     text = values.get(_CONFIG)
     settings = _settings(text)
     if not isinstance(text, str) or settings is None:
@@ -44,13 +43,13 @@ def with_run_name(values: Mapping[str, Any], run_name: str) -> dict[str, Any]:
 
 
 def sent_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The config inside a prediction's inputs, under plain names; empty where there is none."""
+    """The config in a prediction's inputs, option names without `--`; empty if there is none."""
     settings = _settings(values.get(_CONFIG)) or {}
     return {str(name).lstrip("-"): value for name, value in settings.items()}
 
 
 def run_name_of(values: Mapping[str, Any]) -> str:
-    """The run name inside a prediction's inputs; "" where there is none."""
+    """The run name in a prediction's inputs; "" if there is none."""
     name = sent_settings(values).get(_OPTION)
     return name if isinstance(name, str) else ""
 
@@ -59,7 +58,7 @@ def _settings(text: Any) -> dict[str, Any] | None:
     if not isinstance(text, str):
         return None
     try:
-        if text.startswith(_DATA):  # what older versions of the trainer take instead of the text
+        if text.startswith(_DATA):  # older versions of the trainer take a data URL instead of JSON
             text = base64.b64decode(text.removeprefix(_DATA), validate=True).decode()
         data = json.loads(text)
     except (ValueError, binascii.Error, RecursionError):

@@ -1,14 +1,14 @@
-"""From a prepared draft to a running prediction, one written-down step at a time.
+"""Runs the submission of a job: pack, upload, post, follow; one stored phase at a time.
 
     new ─▶ packed ─▶ uploaded ─▶ posting ─▶ accepted
                                     │ ▲
                                     ▼ │
                                   looked up
 
-The phase is in the store before the step it names is taken, so after a crash the engine knows what
-to repeat (packing, uploading: free) and what to look up first (posting: paid, never blindly
-repeated). What will be sent is fixed when the job is made, except the address of the archive: what
-the user agreed to is what goes out, whatever happens to the config file meanwhile.
+Each phase is stored before its step is taken. After a crash the engine therefore knows what it may
+repeat (packing and uploading are free) and what it must look up first (a POST is paid). The inputs
+are fixed when the job is created, except the address of the archive: what the user agreed to is
+what is sent, even when the config file changes meanwhile.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ from tui.store.schema import DuplicateError, StoreError
 LOG = logging.getLogger(__name__)
 
 _STORE_AGAIN: Final = 5.0
+"""Seconds until the next try when the store cannot be written."""
 
 
 class Submitter:
-    """Owns the jobs that are on their way to Replicate."""
+    """Owns the tasks of jobs that are being submitted."""
 
     def __init__(
         self,
@@ -67,10 +68,20 @@ class Submitter:
         keys_for: Callable[[JobRecord], Awaitable[dict[str, Secret]]],
         webhook_for: Callable[[JobRecord], str | None] = lambda _job: None,
     ) -> None:
-        """Args: the services it works with.
+        """Take the services it works with.
 
-        `keys_for` reads the keys of a job's own bucket when it is posted; `webhook_for` is the
-        address that shall hear of a job, if any.
+        Args:
+            recorder: stores phases and events.
+            claims: matches predictions to jobs.
+            clients: the Replicate clients.
+            bus: publishes notices and progress.
+            monitor: follows the prediction once it exists.
+            tasks: owns the tasks.
+            keys: the keys of the local storage receiver.
+            home: the state directory.
+            now: the clock.
+            keys_for: reads the keys of the user's own bucket for one POST.
+            webhook_for: the webhook address of a job; None for none.
         """
         self._recorder = recorder
         self._bus = bus
@@ -92,7 +103,7 @@ class Submitter:
 
     @property
     def busy(self) -> int:
-        """How many jobs are on their way."""
+        """How many jobs are being submitted."""
         return len(self._running)
 
     def start(
@@ -101,12 +112,12 @@ class Submitter:
         report: DataReport | None = None,
         held: Mapping[str, Secret] | None = None,
     ) -> None:
-        """Take a job on from wherever it stands.
+        """Start or resume a job's submission; does nothing while its task runs.
 
         Args:
-            job: a job in state pending or uploading.
-            report: the scan it was made from; scanned again when missing (after a restart).
-            held: secret inputs that are kept nowhere but in this process.
+            job: a job in state pending or uploading, or one with a cancel to pass on.
+            report: the scan of its datasets; None (after a restart) scans them again.
+            held: secret inputs, which are kept in memory only.
         """
         if held:
             self._poster.hold(job.job_id, held)
@@ -119,21 +130,24 @@ class Submitter:
         task.add_done_callback(lambda ended: self._forget(job.job_id, ended))
 
     def follow(self, job: JobRecord) -> None:
-        """Watch a job that has its prediction, and pass on a cancel that was asked for before."""
+        """Follow a job that has got its prediction, and pass on a cancel requested before."""
         self._monitor.follow(job)
         if job.cancel_requested and not job.status.is_terminal:
             self.start(job)
 
     def _forget(self, job_id: str, ended: asyncio.Task[None]) -> None:
-        if self._running.get(job_id) is not ended:  # taken up again already
+        if self._running.get(job_id) is not ended:  # a newer task has replaced it
             return
         self._running.pop(job_id, None)
         self._cancels.pop(job_id, None)
 
     async def cancel(self, job: JobRecord) -> bool:
-        """Stop a job that has not been posted; True when nothing will be started.
+        """Cancel a job that has no prediction yet.
 
-        A job that is being posted is marked, and cancelled as soon as its prediction is known.
+        A job that is being posted is marked; its prediction is cancelled as soon as it is known.
+
+        Returns:
+            Whether the job has ended without a prediction.
         """
         phase = job.submit.get("phase")
         if phase in ("posting", "accepted"):
@@ -151,7 +165,7 @@ class Submitter:
         fresh = self._recorder.writer.job(job.job_id)
         if fresh.submit.get("phase") in ("posting", "accepted"):
             await self.cancel(fresh)
-            # Its task has ended without having seen the cancel: another one passes it on.
+            # The task ended before it could see the request: a new one passes the cancel on.
             self.start(self._recorder.writer.job(job.job_id))
             return False
         self._cancelled(job.job_id)
@@ -171,7 +185,7 @@ class Submitter:
         while True:
             try:
                 return await self._try(job_id, report)
-            except StoreError as error:  # a full disk: go on from the last step written down
+            except StoreError as error:  # a full disk: resume from the last stored phase
                 LOG.warning("job %s waits: %s", job_id, error.message)
                 self._bus.publish(
                     "notice", level="error", message=error.message, advice=error.advice,
@@ -193,7 +207,7 @@ class Submitter:
             self._fail(job_id, error.message, error.advice, lost=True)
         except ReplicateError as error:
             self._fail(job_id, error.message, error.advice)
-        except DuplicateError as error:  # it was started, and no other POST mends that
+        except DuplicateError as error:  # a prediction was started; another POST must not follow
             self._fail(job_id, error.message, error.advice, lost=True)
         except CancelledByUser:
             return
@@ -211,7 +225,7 @@ class Submitter:
     async def _steps(self, job_id: str, report: DataReport | None) -> None:
         cancel = self._cancels[job_id]
         job = self._recorder.writer.job(job_id)
-        if job.prediction_id:  # known already: only a cancel may be left to be passed on
+        if job.prediction_id:  # posted already: at most a cancel remains to be passed on
             await self._see_to(job)
             return
         if job.submit.get("phase") == "new" and job.submit.get("pack"):
@@ -236,10 +250,14 @@ class Submitter:
         *,
         lost: bool = False,
     ) -> None:
-        """End a job that never started; `refused` are words by input, from Replicate.
+        """End a job whose submission failed.
 
-        One that is `lost` may have been started: it counts as if it was. One that has its
-        prediction was started: it ends when that ends.
+        Args:
+            job_id: the job. One that has a prediction is not ended but followed.
+            message: why it failed.
+            advice: what the user can do.
+            refused: Replicate's message by refused input.
+            lost: a prediction may have been started, so its cost counts.
         """
         self._archives.remove(job_id)
         job = self._recorder.writer.job(job_id)

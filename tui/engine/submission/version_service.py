@@ -1,4 +1,4 @@
-"""Versions of a trainer: which there are, which is used, and what changes with another one."""
+"""Compares and pins versions of trainer models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class VersionService:
-    """The engine's calls about versions."""
+    """Carries out the user's requests about versions."""
 
     def __init__(
         self, clients: ReplicateClients, catalog: ModelCatalog, live: LiveSettings
@@ -33,13 +33,13 @@ class VersionService:
     async def compare(
         self, api_base: str, model: str, before: str, after: str
     ) -> versions.VersionComparison:
-        """What changed in the inputs between two versions, and what the second one lacks.
+        """Compare the inputs of two versions.
 
         Args:
-            api_base: where to ask.
+            api_base: address of the API.
             model: `owner/name`.
-            before: a version's id or its beginning; empty takes the one in use.
-            after: likewise; empty takes the newest.
+            before: id of the older version or a prefix of it; empty takes the pinned one.
+            after: id of the newer version or a prefix of it; empty takes the newest.
 
         Raises:
             RefusedError: there is no such model or version.
@@ -65,12 +65,12 @@ class VersionService:
         }
 
     async def pin(self, api_base: str, model: str, version: str | None) -> versions.Pinned:
-        """Use a certain version of a model from now on, or follow the newest.
+        """Pin a version of a model for all further jobs, or remove the pin.
 
         Args:
-            api_base: where to ask whether it exists.
-            model: `owner/name`, or `owner/name:hash` with the version inside.
-            version: its id or its beginning; None or empty follows the newest.
+            api_base: address of the API that is asked whether the version exists.
+            model: `owner/name`, or `owner/name:hash` with the version in it.
+            version: the version's id or a prefix of it; None or empty removes the pin.
 
         Raises:
             RefusedError: there is no such model or version; nothing is changed then.
@@ -105,7 +105,7 @@ class VersionService:
             fitting = [one for one in versions if wanted and one.id.startswith(wanted)]
             if len(fitting) == 1:
                 return fitting[0]
-            if _HASH.fullmatch(wanted):  # an old one is not among the newest
+            if _HASH.fullmatch(wanted):  # the list holds only the 50 newest
                 return await (await self._clients.get(api_base)).version(model, wanted)
         except NotFoundError:
             fitting = []
@@ -118,10 +118,10 @@ class VersionService:
 
 
 def split_model(text: str) -> tuple[str, str]:
-    """`owner/name` and the version in `owner/name[:version]`.
+    """Split `owner/name[:version]` into the model and the version, "" without one.
 
     Raises:
-        RefusedError: it is no model's name.
+        RefusedError: the text does not name a model.
     """
     name, _, version = text.strip().partition(":")
     if not _MODEL.fullmatch(name):
