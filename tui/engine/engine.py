@@ -191,7 +191,7 @@ class Engine:
             live=self.live,
             monitor=self.monitor,
             preparer=self.preparer,
-            prove=self._prove_delivery,
+            check_delivery=self._check_delivery,
             reader=self.reader,
             spending=self.spending,
             submitter=self._submitter,
@@ -361,7 +361,7 @@ class Engine:
         with engine_wide():
             self._takeover.offer(api_base, token, endpoint, hub)
 
-    async def _prove_delivery(
+    async def _check_delivery(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
     ) -> DeliveryResult:
         return await self.delivery_check.for_job(api_base, delivery, config, submit=submit)

@@ -170,7 +170,7 @@ async def stage(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stage]:
     # The sandbox's list has a prediction at once: there is nothing to wait for.
-    monkeypatch.setattr(post_once, "_LOOPBACK_LOOK_UP", 0.0)
+    monkeypatch.setattr(post_once, "_LOOPBACK_LOOK_UP_SECONDS", 0.0)
     config = SandboxConfig(work_dir=tmp_path / "sandbox", faults=(Fault.parse("queue-forever"),))
     sandbox = await serve(config)
     stage = Stage(home, sandbox, write_demo_project(tmp_path / "project"))

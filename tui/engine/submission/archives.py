@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.submission.phases import note_phase, pauses
+from tui.engine.submission.phases import backoff_seconds, note_phase
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import (
@@ -121,11 +121,11 @@ class Archives:
 
         A file that arrives damaged is sent once more; a second mismatch is no transmission error.
         """
-        waits = pauses(job)
+        pauses = backoff_seconds(job)
         damaged = False
-        left = _UPLOADS
+        tries_left = _UPLOADS
         while True:
-            left -= 1
+            tries_left -= 1
             try:
                 return await client.upload_file(
                     path,
@@ -134,17 +134,17 @@ class Archives:
                     sha256=str(job.submit.get("sha256") or ""),
                 )
             except (NoAnswerError, NotSentError, RateLimitedError, ServiceError) as error:
-                if left <= 0:
+                if tries_left <= 0:
                     raise
-                words = f"The upload broke off: {error.message} Trying again."
-                self._recorder.note(job.job_id, "local", "trouble", words)
-                await asyncio.sleep(max(next(waits), error.retry_after or 0))
+                message = f"The upload broke off: {error.message} Trying again."
+                self._recorder.note(job.job_id, "local", "trouble", message)
+                await asyncio.sleep(max(next(pauses), error.retry_after or 0))
             except DamagedUploadError as error:
                 if damaged:
                     raise
                 damaged = True
-                words = f"The upload was damaged: {error.message} Sending it once more."
-                self._recorder.note(job.job_id, "local", "trouble", words)
+                message = f"The upload was damaged: {error.message} Sending it once more."
+                self._recorder.note(job.job_id, "local", "trouble", message)
 
     def _archive(self, job_id: str) -> Path:
         return self._home.archives / f"{job_id}.zip"
@@ -178,10 +178,10 @@ async def _in_thread(cancel: threading.Event, work: Callable[[], _T]) -> _T:
 
     Without the wait a second run could write the same archive file beside the first.
     """
-    running = asyncio.ensure_future(asyncio.to_thread(work))
+    thread = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        return await asyncio.shield(running)
+        return await asyncio.shield(thread)
     except asyncio.CancelledError:
         cancel.set()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(thread, return_exceptions=True)
         raise

@@ -148,14 +148,14 @@ def read_draft(body: Mapping[str, Any]) -> Draft:
         return Draft.model_validate(body)
     except ValidationError as error:
         fields = {
-            ".".join(str(part) for part in problem["loc"]): _words(problem["msg"])
+            ".".join(str(part) for part in problem["loc"]): _without_prefix(problem["msg"])
             for problem in error.errors(include_url=False, include_input=False)
         }
-        words = "; ".join(f"{name}: {text}" for name, text in fields.items())
+        message = "; ".join(f"{name}: {text}" for name, text in fields.items())
         raise RefusedError(
-            f"The job description is not right: {words}.", details={"fields": fields}
+            f"The job description is not right: {message}.", details={"fields": fields}
         ) from None
 
 
-def _words(message: str) -> str:
+def _without_prefix(message: str) -> str:
     return message.removeprefix("Value error, ")

@@ -19,7 +19,13 @@ from tui.engine.results.collector import Collector, after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.submission.draft import read_draft
-from tui.engine.submission.prepare import Prepared, Preparer, ceiling_check, gated, longest_life
+from tui.engine.submission.prepare import (
+    Prepared,
+    Preparer,
+    apply_delivery_override,
+    cancel_after_seconds,
+    ceiling_check,
+)
 from tui.engine.submission.report import report_of
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter
@@ -54,7 +60,7 @@ class JobService:
         live: LiveSettings,
         monitor: Monitor,
         preparer: Preparer,
-        prove: CheckDelivery,
+        check_delivery: CheckDelivery,
         reader: StoreReader,
         spending: SpendingService,
         submitter: Submitter,
@@ -67,7 +73,7 @@ class JobService:
         self._live = live
         self._monitor = monitor
         self._preparer = preparer
-        self._prove = prove
+        self._check_delivery = check_delivery
         self._reader = reader
         self._spending = spending
         self._submitter = submitter
@@ -85,7 +91,7 @@ class JobService:
             ConfigError: the config cannot be read.
         """
         prepared = await self._preparer.prepare(api_base, read_draft(body))
-        prepared = await self._proved(api_base, prepared, submit=False)
+        prepared = await self._with_delivery_check(api_base, prepared, submit=False)
         cost = self._spending.check(api_base, prepared.estimate.micros)
         return report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
 
@@ -98,36 +104,36 @@ class JobService:
         """
         draft = read_draft(body)
         key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
-        if known := self._made_before(key):
-            return _submitted(known, again=True)
-        prepared = gated(await self._preparer.prepare(api_base, draft))
+        if earlier := self._job_of_key(key):
+            return _submitted(earlier, again=True)
+        prepared = apply_delivery_override(await self._preparer.prepare(api_base, draft))
         self._allow(prepared, api_base)
-        prepared = await self._proved(api_base, prepared, submit=True)
+        prepared = await self._with_delivery_check(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
-        words = await asyncio.to_thread(caption_words, prepared.report)
-        if known := self._made_before(key):  # the same request, twice at once
-            return _submitted(known, again=True)
+        trigger_words = await asyncio.to_thread(caption_words, prepared.report)
+        if earlier := self._job_of_key(key):  # the same request, twice at once
+            return _submitted(earlier, again=True)
         # No `await` between here and the insert: of two concurrent submits the second one's sum
         # must include the first one's estimate.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
-        record, held = self._record(prepared, api_base, words)
+        record, secret_inputs = self._record(prepared, api_base, trigger_words)
         job = self._recorder.insert(
             record,
             ("created", f"Made from {prepared.config.path}."),
             facts={key: record.job_id} if key else {},
         )
-        self._submitter.start(job, prepared.report, held)
+        self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)
 
-    async def _proved(self, api_base: str, prepared: Prepared, *, submit: bool) -> Prepared:
+    async def _with_delivery_check(self, api_base: str, prepared: Prepared, *, submit: bool) -> Prepared:
         """Add the findings of the delivery check; it is skipped when another check failed."""
         if prepared.ok:
-            ask = (api_base, prepared.delivery, prepared.config)
-            proof = await self._prove(*ask, submit=submit)
-            prepared = prepared.with_checks(*proof.steps)
-        return gated(prepared)
+            job_args = (api_base, prepared.delivery, prepared.config)
+            result = await self._check_delivery(*job_args, submit=submit)
+            prepared = prepared.with_checks(*result.steps)
+        return apply_delivery_override(prepared)
 
-    def _made_before(self, key: str) -> JobRecord | None:
+    def _job_of_key(self, key: str) -> JobRecord | None:
         """The job that an earlier submit with the same idempotency key created."""
         job_id = self._writer.fact(key) if key else None
         if job_id is None:
@@ -187,12 +193,12 @@ class JobService:
         config, choice, draft = prepared.config, prepared.choice, prepared.draft
         if choice is None:
             raise RefusedError("Replicate could not be asked.", status=502, code="provider_error")
-        values, held = dict(prepared.inputs.values), {}
-        said = draft.model_dump(exclude_none=True, exclude={"idempotency_key"})
+        values, secret_inputs = dict(prepared.inputs.values), {}
+        draft_values = draft.model_dump(exclude_none=True, exclude={"idempotency_key"})
         if draft.images_url and is_signed(draft.images_url) and "images" in values:
-            held["images"] = Secret(draft.images_url)
-            values["images"] = said["images_url"] = redact_url(draft.images_url)
-        hidden = prepared.inputs.secret_names | held.keys()
+            secret_inputs["images"] = Secret(draft.images_url)
+            values["images"] = draft_values["images_url"] = redact_url(draft.images_url)
+        hidden = prepared.inputs.secret_names | secret_inputs.keys()
         job_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
         if "s3_base_path" in values:
             values["s3_base_path"] = values["s3_base_path"].replace(JOB_ID, job_id)
@@ -220,18 +226,18 @@ class JobService:
                 "pack": prepared.uploads,
                 "images": prepared.report.images if prepared.uploads else None,
                 "trigger_words": list(trigger_words),
-                "draft": said,
+                "draft": draft_values,
                 "secret_names": sorted(hidden),
                 "mark": run_name_of(values),
                 "fingerprint": input_fingerprint(values, hidden),
-                "cancel_after": longest_life(prepared),
+                "cancel_after": cancel_after_seconds(prepared),
                 "destination": prepared.delivery.destination,
             },
             inputs=values,
             config=keepable_settings(config.values),
             dataloader=keepable_settings(config.dataloader),
         )
-        return record, held
+        return record, secret_inputs
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job in any phase: before, during or after its POST to Replicate.
@@ -294,13 +300,15 @@ class JobService:
         """Import predictions of this account that other programs started."""
         client = await self._clients.get(api_base)
         count = 0
-        found = import_predictions(client, api_base, self._recorder, self._live.now, self._claims)
-        async for job in found:
+        new_jobs = import_predictions(
+            client, api_base, self._recorder, self._live.now, self._claims
+        )
+        async for job in new_jobs:
             count += 1
             if job.status.is_active:
                 self._monitor.follow(job)
-        words = f"{count} new job{'' if count == 1 else 's'} from Replicate."
-        return {"synced": count, "message": words}
+        message = f"{count} new job{'' if count == 1 else 's'} from Replicate."
+        return {"synced": count, "message": message}
 
     def find(self, job_id: str) -> JobRecord:
         """Look up a job by its id, its prediction's id, or an unambiguous prefix of either.
@@ -322,8 +330,8 @@ class JobService:
         """
         if not job.delivery and job.data_expires_at is None:
             return
-        work = after_end(self._collector, self._recorder, job, utc_now)
-        self._tasks.start(work, f"collect {job.job_id}")
+        collect = after_end(self._collector, self._recorder, job, utc_now)
+        self._tasks.start(collect, f"collect {job.job_id}")
 
 
 def _submitted(job: JobRecord, *, again: bool = False, warning: str = "") -> dict[str, Any]:

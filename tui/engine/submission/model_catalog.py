@@ -119,9 +119,9 @@ class ModelCatalog:
             )
         if not wanted:
             return _choice(name, versions[0])
-        for one in versions:
-            if one.id.startswith(wanted):
-                return _choice(name, one)
+        for candidate in versions:
+            if candidate.id.startswith(wanted):
+                return _choice(name, candidate)
         client = await self._clients.get(api_base)
         return _choice(name, await client.version(name, wanted))
 

@@ -9,16 +9,20 @@ from tui.base.hosts import is_loopback
 from tui.engine.tracking.recorder import JobRecorder
 from tui.store.records import JobRecord
 
-IMAGES_LATER: Final = "(the archive's address, once it is uploaded)"
+IMAGES_PLACEHOLDER: Final = "(the archive's address, once it is uploaded)"
 """Placeholder in the inputs for the archive's address, which is not known before the upload."""
 
 
-def note_phase(recorder: JobRecorder, job: JobRecord, phase: str, words: str, **more: Any) -> None:
+def note_phase(
+    recorder: JobRecorder, job: JobRecord, phase: str, message: str, **more: Any
+) -> None:
     """Store the phase of a submission, before the step that it names is taken."""
-    recorder.note(job.job_id, "local", phase, words, submit={**job.submit, "phase": phase, **more})
+    recorder.note(
+        job.job_id, "local", phase, message, submit={**job.submit, "phase": phase, **more}
+    )
 
 
-def pauses(job: JobRecord) -> Iterator[float]:
+def backoff_seconds(job: JobRecord) -> Iterator[float]:
     """Seconds between tries: doubling from 2 s to 60 s; shorter for a server on this machine."""
     pause = 0.2 if is_loopback(job.api_base) else 2.0
     while True:

@@ -17,7 +17,7 @@ from tui.base.clock import Clock
 from tui.base.hosts import is_loopback
 from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.submission.phases import IMAGES_LATER, note_phase, pauses
+from tui.engine.submission.phases import IMAGES_PLACEHOLDER, backoff_seconds, note_phase
 from tui.engine.tracking.claims import PredictionClaims, clock_offset_of, full_version
 from tui.engine.tracking.monitor import snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
@@ -30,12 +30,12 @@ from tui.store.records import JobRecord
 
 _POSTS: Final = 3
 """POSTs of one job at most, each but the first after a look-up that found nothing."""
-_HOOK_EVENTS: Final = ("start", "output", "logs", "completed")
-_LOOK_UP: Final = 12.0
+_WEBHOOK_EVENTS: Final = ("start", "output", "logs", "completed")
+_LOOK_UP_SECONDS: Final = 12.0
 """Seconds for which a new prediction may be missing in Replicate's list."""
 CANCEL_PAUSES: Final = (0.5, 2.0, 8.0, None)
 """Seconds between the tries to pass a cancel on; None after the last one."""
-_LOOPBACK_LOOK_UP: Final = 0.5
+_LOOPBACK_LOOK_UP_SECONDS: Final = 0.5
 
 
 class CancelledWhilePostingError(Exception):
@@ -68,11 +68,11 @@ class PredictionPoster:
         self._webhook_for = webhook_for
         self._keys_for = keys_for
         self._locks: dict[str, asyncio.Lock] = {}
-        self._held: dict[str, dict[str, Secret]] = {}
+        self._secret_inputs: dict[str, dict[str, Secret]] = {}
 
-    def hold(self, job_id: str, secrets: Mapping[str, Secret]) -> None:
+    def hold_secrets(self, job_id: str, secrets: Mapping[str, Secret]) -> None:
         """Keep a job's secret inputs in memory until it is posted; they are never stored."""
-        self._held[job_id] = dict(secrets)
+        self._secret_inputs[job_id] = dict(secrets)
 
     async def post(self, job: JobRecord) -> JobRecord:
         """Start a job's prediction, or find the one that an earlier POST started.
@@ -97,7 +97,7 @@ class PredictionPoster:
             for attempt in range(_POSTS):
                 if prediction is not None:
                     break
-                self._require_address(job)
+                self._require_images_address(job)
                 prediction = await self._post_once(client, job, attempt)
             if prediction is None:
                 raise ReplicateError(
@@ -105,7 +105,7 @@ class PredictionPoster:
                     advice="Look at replicate.com/predictions before you run it again.",
                 )
             await self._accept(client, job, prediction)
-        self._held.pop(job.job_id, None)
+        self._secret_inputs.pop(job.job_id, None)
         return self._recorder.writer.job(job.job_id)
 
     async def pass_on_cancel(self, job: JobRecord) -> None:
@@ -134,7 +134,7 @@ class PredictionPoster:
     ) -> Prediction | None:
         # The keys of the user's own bucket are read for this POST only and not kept.
         values = {
-            **self._values(self._recorder.writer.job(job.job_id)),
+            **self._complete_inputs(self._recorder.writer.job(job.job_id)),
             **await self._keys_for(job),
         }
         fresh = self._recorder.writer.job(job.job_id)
@@ -142,22 +142,24 @@ class PredictionPoster:
             return await self._look_up(fresh)
         if fresh.cancel_requested:
             raise CancelledWhilePostingError
-        words = "Asking Replicate to start the job." if not attempt else "Asking once more."
-        hook = self._webhook_for(job)
+        message = "Asking Replicate to start the job." if not attempt else "Asking once more."
+        webhook = self._webhook_for(job)
         offset = client.clock_offset
         # A look-up may find what the first POST started, so it searches from that one's time on.
-        first: dict[str, Any] = {"since": self._now().isoformat()}
+        first_post: dict[str, Any] = {"since": self._now().isoformat()}
         if offset is not None:
-            first["clock_offset"] = offset.total_seconds()
+            first_post["clock_offset"] = offset.total_seconds()
         if "since" in fresh.submit:
-            first = {}
-        note_phase(self._recorder, fresh, "posting", words, webhook=hook is not None, **first)
+            first_post = {}
+        note_phase(
+            self._recorder, fresh, "posting", message, webhook=webhook is not None, **first_post
+        )
         try:
             return await client.create_prediction(
                 version=full_version(job),
                 input=values,
-                webhook=hook,
-                webhook_events_filter=_HOOK_EVENTS if hook else (),
+                webhook=webhook,
+                webhook_events_filter=_WEBHOOK_EVENTS if webhook else (),
                 cancel_after=job.submit.get("cancel_after"),
             )
         except UncertainError as error:
@@ -177,37 +179,40 @@ class PredictionPoster:
 
         Raises:
             MissingTokenError: there is no token to ask with.
-            UnknownOutcomeError: see `_chosen`.
+            UnknownOutcomeError: see `_select`.
         """
-        waits = pauses(job)
+        pauses = backoff_seconds(job)
         while True:
             try:
                 client = await self._clients.get(job.api_base)  # a new token makes a new client
-                if told := self._recorder.writer.job(job.job_id).prediction_id:
-                    return await client.get_prediction(told)  # a webhook or a sync was faster
-                found = await client.find_submitted(
+                # A webhook or a sync may have assigned the prediction meanwhile.
+                if prediction_id := self._recorder.writer.job(job.job_id).prediction_id:
+                    return await client.get_prediction(prediction_id)
+                candidates = await client.find_submitted(
                     version=full_version(job),
                     input=job.inputs,
                     since=datetime.fromisoformat(job.submit["since"]),
-                    patience=_LOOPBACK_LOOK_UP if is_loopback(job.api_base) else _LOOK_UP,
+                    patience=_LOOPBACK_LOOK_UP_SECONDS
+                    if is_loopback(job.api_base)
+                    else _LOOK_UP_SECONDS,
                     clock_offset=clock_offset_of(job),
-                    matches=lambda row: (
-                        self._claims.is_of(job, row) and self._claims.is_free(job, row)
+                    matches=lambda candidate: (
+                        self._claims.is_of(job, candidate) and self._claims.is_free(job, candidate)
                     ),
                 )
                 if not self._recorder.writer.job(job.job_id).prediction_id:
-                    return await self._chosen(client, job, found)
+                    return await self._select(client, job, candidates)
             except (MissingTokenError, UnknownOutcomeError):
                 raise
             except ReplicateError as error:
-                words = f"It is not known yet whether Replicate took the job. {error.message}"
-                known = self._recorder.writer.job(job.job_id).prediction_id
-                stage = {} if known else {"stage": "looking for it at Replicate"}
-                self._recorder.note(job.job_id, "local", "trouble", words, **stage)
-                await asyncio.sleep(max(next(waits), error.retry_after or 0))
+                message = f"It is not known yet whether Replicate took the job. {error.message}"
+                prediction_id = self._recorder.writer.job(job.job_id).prediction_id
+                stage = {} if prediction_id else {"stage": "looking for it at Replicate"}
+                self._recorder.note(job.job_id, "local", "trouble", message, **stage)
+                await asyncio.sleep(max(next(pauses), error.retry_after or 0))
 
-    async def _chosen(
-        self, client: ReplicateClient, job: JobRecord, found: Sequence[Prediction]
+    async def _select(
+        self, client: ReplicateClient, job: JobRecord, candidates: Sequence[Prediction]
     ) -> Prediction | None:
         """Select the job's prediction among the candidates; None when none is the job's.
 
@@ -215,20 +220,20 @@ class PredictionPoster:
             UnknownOutcomeError: Replicate has removed the data of a candidate, so that it cannot
                 be compared.
         """
-        free = [one for one in found if self._claims.is_free(job, one)]
-        ours = [one for one in free if self._claims.is_of(job, one)]
-        ours.sort(key=lambda one: one.data_removed)
-        if not ours and not all(self._claims.is_comparable(job, one) for one in free):
+        free = [candidate for candidate in candidates if self._claims.is_free(job, candidate)]
+        ours = [candidate for candidate in free if self._claims.is_of(job, candidate)]
+        ours.sort(key=lambda candidate: candidate.data_removed)
+        if not ours and not all(self._claims.is_comparable(job, candidate) for candidate in free):
             raise UnknownOutcomeError(
                 "It cannot be told any more whether Replicate took the job: its data are removed.",
                 advice="Look at replicate.com/predictions, then run it again if it is not there.",
             )
-        words = (
+        message = (
             "It was accepted after all: found at Replicate."
             if ours
             else "It was not accepted: no such job at Replicate."
         )
-        self._recorder.note(job.job_id, "local", "looked-up", words)
+        self._recorder.note(job.job_id, "local", "looked-up", message)
         if job.submit.get("mark"):  # several with this job's unique run name: one POST ran twice
             for surplus in ours[1:]:
                 await self._end_surplus(client, job, surplus)
@@ -242,8 +247,8 @@ class PredictionPoster:
             # A webhook or a sync has assigned an earlier POST's prediction: this one is surplus.
             await self._end_surplus(client, job, prediction)
             return
-        words = f"Replicate accepted it as {prediction.id}."
-        self._claims.give(job, prediction.id, "local", words)
+        message = f"Replicate accepted it as {prediction.id}."
+        self._claims.give(job, prediction.id, "local", message)
         self._recorder.apply_snapshot(job.job_id, snapshot_of(prediction), "local")
 
     async def _end_surplus(
@@ -252,20 +257,20 @@ class PredictionPoster:
         """Cancel a second prediction of the same job, which would cost money for nothing."""
         if surplus.is_terminal:
             return
-        words = f"Replicate started it twice: {surplus.id} is cancelled."
+        message = f"Replicate started it twice: {surplus.id} is cancelled."
         try:
             await client.cancel_prediction(surplus.id)
         except ReplicateError as error:
-            words = (
+            message = (
                 f"Replicate started it twice, and {surplus.id} could not be cancelled: "
                 f"{error.message} Cancel it on replicate.com/predictions."
             )
-        self._recorder.note(job.job_id, "local", "surplus", words)
+        self._recorder.note(job.job_id, "local", "surplus", message)
 
-    def _values(self, job: JobRecord) -> dict[str, Any]:
+    def _complete_inputs(self, job: JobRecord) -> dict[str, Any]:
         """The inputs to send: those stored with the job, completed with its secrets."""
         values = dict(job.inputs)
-        if values.get("images") == IMAGES_LATER:
+        if values.get("images") == IMAGES_PLACEHOLDER:
             values["images"] = job.submit["file_url"]
             self._recorder.note(
                 job.job_id, "local", "inputs", "The request is complete.", inputs=values
@@ -282,7 +287,7 @@ class PredictionPoster:
             values[name] = secret
         return values
 
-    def _require_address(self, job: JobRecord) -> None:
+    def _require_images_address(self, job: JobRecord) -> None:
         """Refuse a job whose signed address, kept in memory only, was lost in a restart."""
         if "images" in job.submit.get("secret_names", ()) and self._secret(job, "images") is None:
             raise SimpleTunerError(
@@ -292,10 +297,10 @@ class PredictionPoster:
 
     def _secret(self, job: JobRecord, name: str) -> Secret | None:
         """The value of a secret input: from memory, the token store or the job's own keys."""
-        if name in (held := self._held.get(job.job_id, {})):
-            return held[name]
+        if name in (held_inputs := self._secret_inputs.get(job.job_id, {})):
+            return held_inputs[name]
         if name == "hf_token":
             return self._clients.hub_token(job.api_base)
         pair = self._keys.pair(job.job_id)
-        known = {"s3_access_key": pair.access_key, "s3_secret_key": pair.secret_key}
-        return Secret(known[name]) if name in known else None
+        pair_values = {"s3_access_key": pair.access_key, "s3_secret_key": pair.secret_key}
+        return Secret(pair_values[name]) if name in pair_values else None

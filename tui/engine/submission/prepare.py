@@ -20,7 +20,7 @@ from tui.engine.spending.rules import dollars
 from tui.engine.spending.service import ceiling_seconds
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
-from tui.engine.submission.phases import IMAGES_LATER
+from tui.engine.submission.phases import IMAGES_PLACEHOLDER
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home
 from tui.simpletuner.checks.checks import Check, check_config
@@ -117,21 +117,25 @@ class Preparer:
         config = await asyncio.to_thread(self.load, draft)
         profile = self._profile(draft)
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
-        found: list[Check] = []
-        choice = await self._ask_replicate(api_base, draft, profile, found)
-        delivery = await self._delivery.resolve(api_base, draft.delivery, config, found)
+        findings: list[Check] = []
+        choice = await self._ask_replicate(api_base, draft, profile, findings)
+        delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings)
         mode = _mode(draft, config)
         inputs = build_inputs(
             config,
             delivery=delivery,
             schema=choice.schema if choice else None,
-            images_url=draft.images_url if draft.data == "hosted" else IMAGES_LATER,
+            images_url=draft.images_url if draft.data == "hosted" else IMAGES_PLACEHOLDER,
             mode=mode,
-            folders={one.id: one.archive_folder for one in report.local if one.archive_folder},
+            folders={
+                dataset.id: dataset.archive_folder
+                for dataset in report.local
+                if dataset.archive_folder
+            },
             overrides=draft.overrides.given(),
             secrets=self._delivery.secrets(api_base, delivery),
         )
-        local = check_config(
+        config_findings = check_config(
             config,
             report,
             profile=profile,
@@ -142,7 +146,7 @@ class Preparer:
             unpacks_archives=_unpacks(choice),
             has_hf_token=self._has_hub_token(api_base),
         )
-        checks = [*local, *found]
+        checks = [*config_findings, *findings]
         rate = self._live.now.rates_micros.get(profile.id, profile.micros_per_second)
         uploads = "images" in inputs.values and draft.data != "hosted"
         return Prepared(
@@ -196,25 +200,25 @@ class Preparer:
         return PROFILES[name]
 
     async def _ask_replicate(
-        self, api_base: str, draft: Draft, profile: HardwareProfile, checks: list[Check]
+        self, api_base: str, draft: Draft, profile: HardwareProfile, findings: list[Check]
     ) -> Choice | None:
         try:
             client = await self._clients.get(api_base)
             account = await client.account()
-            checks.append(Check("token", "ok", f"token valid, @{account.username}", ""))
+            findings.append(Check("token", "ok", f"token valid, @{account.username}", ""))
             choice = await self._catalog.choose(api_base, profile, draft.model, draft.version)
         except AuthenticationError as error:
-            checks.append(Check("token", "error", error.message, error.advice))
+            findings.append(Check("token", "error", error.message, error.advice))
             return None
         except ReplicateError as error:
-            checks.append(Check("replicate", "error", error.message, error.advice))
+            findings.append(Check("replicate", "error", error.message, error.advice))
             return None
         except RefusedError as error:
-            checks.append(Check("model", "error", error.message, error.advice))
+            findings.append(Check("model", "error", error.message, error.advice))
             return None
-        day = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
-        words = f"{choice.model}, version {choice.version[:8]}{day}"
-        checks.append(Check("version", "ok", words, ""))
+        date = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
+        message = f"{choice.model}, version {choice.version[:8]}{date}"
+        findings.append(Check("version", "ok", message, ""))
         return choice
 
     def _has_hub_token(self, api_base: str) -> bool | None:
@@ -229,8 +233,8 @@ _ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
 
 def _unpacks(choice: Choice | None) -> bool | None:
     """Whether the trainer unpacks archives; only schemas of the sandbox declare it."""
-    said = (choice.schema or {}).get(UNPACKS_MARK) if choice else None
-    return said if isinstance(said, bool) else None
+    declared = (choice.schema or {}).get(UNPACKS_MARK) if choice else None
+    return declared if isinstance(declared, bool) else None
 
 
 def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
@@ -246,34 +250,34 @@ def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
     return "both" if config.local_datasets else "remote"
 
 
-def longest_life(prepared: Prepared) -> int | None:
+def cancel_after_seconds(prepared: Prepared) -> int | None:
     """Seconds after which Replicate ends the job: the smaller of time limit and cost ceiling."""
     draft = prepared.draft
-    given = [] if draft.cancel_after is None else [draft.cancel_after]
+    limits = [] if draft.cancel_after is None else [draft.cancel_after]
     if draft.cost_ceiling_micros is not None:
-        given.append(ceiling_seconds(draft.cost_ceiling_micros, prepared.rate_micros))
-    return min(given, default=None)
+        limits.append(ceiling_seconds(draft.cost_ceiling_micros, prepared.rate_micros))
+    return min(limits, default=None)
 
 
 def ceiling_check(prepared: Prepared) -> list[Check]:
     """The finding about the job's own cost ceiling; empty without one."""
-    ceiling, guess = prepared.draft.cost_ceiling_micros, prepared.estimate
+    ceiling, estimate = prepared.draft.cost_ceiling_micros, prepared.estimate
     if ceiling is None:
         return []
     minutes = ceiling_seconds(ceiling, prepared.rate_micros) / 60
-    words = f"never more than {dollars(ceiling)}: Replicate ends it after {minutes:.0f} min"
-    if guess.micros > ceiling:
-        advice = f"About {dollars(guess.micros)} are estimated; raise the ceiling or train less."
-        return [Check("ceiling", "warn", f"{words}, probably before it is done", advice)]
-    return [Check("ceiling", "ok", words)]
+    message = f"never more than {dollars(ceiling)}: Replicate ends it after {minutes:.0f} min"
+    if estimate.micros > ceiling:
+        advice = f"About {dollars(estimate.micros)} are estimated; raise the ceiling or train less."
+        return [Check("ceiling", "warn", f"{message}, probably before it is done", advice)]
+    return [Check("ceiling", "ok", message)]
 
 
-_PROOFS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
-_NO_PROOFS: Final = ("s3-destination",)
-_ALL_THE_SAME: Final = "You can start it all the same (--accept-delivery)."
+_DELIVERY_CHECKS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
+_CONFIGURATION_CHECKS: Final = ("s3-destination",)
+_OVERRIDE_ADVICE: Final = "You can start it all the same (--accept-delivery)."
 
 
-def gated(prepared: Prepared) -> Prepared:
+def apply_delivery_override(prepared: Prepared) -> Prepared:
     """Turn failed delivery checks into warnings when the draft accepts them.
 
     Otherwise the advice of each says that the user may accept it.
@@ -281,23 +285,23 @@ def gated(prepared: Prepared) -> Prepared:
     accepts = prepared.draft.accept_delivery
     checks = []
     for check in prepared.checks:
-        if check.level != "error" or not is_proof(check):
+        if check.level != "error" or not is_delivery_check(check):
             checks.append(check)
         elif accepts:
             checks.append(replace(check, level="warn"))
-        elif _ALL_THE_SAME in check.advice:
+        elif _OVERRIDE_ADVICE in check.advice:
             checks.append(check)
         else:
-            checks.append(replace(check, advice=f"{check.advice} {_ALL_THE_SAME}".strip()))
+            checks.append(replace(check, advice=f"{check.advice} {_OVERRIDE_ADVICE}".strip()))
     return replace(prepared, checks=()).with_checks(*checks)
 
 
 def acceptable(prepared: Prepared) -> bool:
     """Whether every error is a failed delivery check, which the user may override."""
     errors = [check for check in prepared.checks if check.level == "error"]
-    return bool(errors) and all(map(is_proof, errors))
+    return bool(errors) and all(map(is_delivery_check, errors))
 
 
-def is_proof(check: Check) -> bool:
+def is_delivery_check(check: Check) -> bool:
     """Whether a check tests the delivery from this machine, so that the user may override it."""
-    return check.id.startswith(_PROOFS) and check.id not in _NO_PROOFS
+    return check.id.startswith(_DELIVERY_CHECKS) and check.id not in _CONFIGURATION_CHECKS

@@ -6,13 +6,13 @@ from typing import Any
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
-from tui.engine.submission.prepare import Prepared, acceptable, longest_life
+from tui.engine.submission.prepare import Prepared, acceptable, cancel_after_seconds
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
 
 
 def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
     """The shape `CheckReport` of the HTTP API; secrets are masked."""
-    guess = prepared.estimate
+    estimate = prepared.estimate
     choice = prepared.choice
     report = prepared.report
     return {
@@ -22,15 +22,15 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
         "ok": prepared.ok,
         "acceptable": acceptable(prepared),
         "estimate": {
-            "steps": guess.steps,
-            "seconds": guess.seconds,
-            "low_seconds": guess.seconds_low,
-            "high_seconds": guess.seconds_high,
-            "micros": guess.micros,
-            "low_micros": guess.micros_low,
-            "high_micros": guess.micros_high,
+            "steps": estimate.steps,
+            "seconds": estimate.seconds,
+            "low_seconds": estimate.seconds_low,
+            "high_seconds": estimate.seconds_high,
+            "micros": estimate.micros,
+            "low_micros": estimate.micros_low,
+            "high_micros": estimate.micros_high,
             "rate_micros": prepared.rate_micros,
-            "basis": guess.basis,
+            "basis": estimate.basis,
         },
         "leaves": {
             "images": report.images if prepared.uploads else 0,
@@ -48,7 +48,7 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
             "dropped": list(prepared.inputs.dropped),
         },
         "delivery": delivery_data(prepared.delivery, prepared.config),
-        "cancel_after": longest_life(prepared),
+        "cancel_after": cancel_after_seconds(prepared),
         "cost_ceiling_micros": prepared.draft.cost_ceiling_micros,
         "run_name": prepared.run_name,
         "hardware": {

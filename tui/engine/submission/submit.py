@@ -46,7 +46,7 @@ from tui.store.schema import DuplicateError, StoreError
 
 LOG = logging.getLogger(__name__)
 
-_STORE_AGAIN: Final = 5.0
+_STORE_RETRY_SECONDS: Final = 5.0
 """Seconds until the next try when the store cannot be written."""
 
 
@@ -110,19 +110,19 @@ class Submitter:
         self,
         job: JobRecord,
         report: DataReport | None = None,
-        held: Mapping[str, Secret] | None = None,
+        secret_inputs: Mapping[str, Secret] | None = None,
     ) -> None:
         """Start or resume a job's submission; does nothing while its task runs.
 
         Args:
             job: a job in state pending or uploading, or one with a cancel to pass on.
             report: the scan of its datasets; None (after a restart) scans them again.
-            held: secret inputs, which are kept in memory only.
+            secret_inputs: kept in memory only, never stored.
         """
-        if held:
-            self._poster.hold(job.job_id, held)
-        running = self._running.get(job.job_id)
-        if running is not None and not running.done():
+        if secret_inputs:
+            self._poster.hold_secrets(job.job_id, secret_inputs)
+        task = self._running.get(job.job_id)
+        if task is not None and not task.done():
             return
         self._cancels[job.job_id] = threading.Event()
         task = self._tasks.start(self._run(job.job_id, report), f"submit {job.job_id}")
@@ -135,8 +135,8 @@ class Submitter:
         if job.cancel_requested and not job.status.is_terminal:
             self.start(job)
 
-    def _forget(self, job_id: str, ended: asyncio.Task[None]) -> None:
-        if self._running.get(job_id) is not ended:  # a newer task has replaced it
+    def _forget(self, job_id: str, task: asyncio.Task[None]) -> None:
+        if self._running.get(job_id) is not task:  # a newer task has replaced it
             return
         self._running.pop(job_id, None)
         self._cancels.pop(job_id, None)
@@ -168,10 +168,10 @@ class Submitter:
             # The task ended before it could see the request: a new one passes the cancel on.
             self.start(self._recorder.writer.job(job.job_id))
             return False
-        self._cancelled(job.job_id)
+        self._end_cancelled(job.job_id)
         return True
 
-    def _cancelled(self, job_id: str) -> None:
+    def _end_cancelled(self, job_id: str) -> None:
         self._archives.remove(job_id)
         self._recorder.note(
             job_id, "local", "state", "Cancelled before anything was started at Replicate.",
@@ -191,7 +191,7 @@ class Submitter:
                     "notice", level="error", message=error.message, advice=error.advice,
                     job_id=job_id,
                 )  # fmt: skip
-                await asyncio.sleep(_STORE_AGAIN)
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
 
     async def _try(self, job_id: str, report: DataReport | None) -> None:
         try:
@@ -212,7 +212,7 @@ class Submitter:
         except CancelledByUser:
             return
         except CancelledWhilePostingError:
-            self._cancelled(job_id)
+            self._end_cancelled(job_id)
         except SimpleTunerError as error:
             self._fail(job_id, error.message, error.advice)
         except OSError as error:
@@ -226,7 +226,7 @@ class Submitter:
         cancel = self._cancels[job_id]
         job = self._recorder.writer.job(job_id)
         if job.prediction_id:  # posted already: at most a cancel remains to be passed on
-            await self._see_to(job)
+            await self._follow_prediction(job)
             return
         if job.submit.get("phase") == "new" and job.submit.get("pack"):
             await self._archives.pack(job, report, cancel)
@@ -234,9 +234,9 @@ class Submitter:
         if job.submit.get("phase") == "packed":
             await self._archives.upload(job, cancel)
             job = self._recorder.writer.job(job_id)
-        await self._see_to(await self._poster.post(job))
+        await self._follow_prediction(await self._poster.post(job))
 
-    async def _see_to(self, job: JobRecord) -> None:
+    async def _follow_prediction(self, job: JobRecord) -> None:
         self._monitor.follow(job)
         if job.cancel_requested and not job.status.is_terminal:
             await self._poster.pass_on_cancel(job)

@@ -47,20 +47,20 @@ class VersionService:
         """
         name, _ = split_model(model)
         pinned = self._live.now.cloud.pinned_versions.get(name, "")
-        old = await self._version(api_base, name, before or pinned)
-        new = await self._version(api_base, name, after)
-        changes = schema_diff(old.openapi_schema, new.openapi_schema)
+        older = await self._version(api_base, name, before or pinned)
+        newer = await self._version(api_base, name, after)
+        changes = schema_diff(older.openapi_schema, newer.openapi_schema)
         return {
             "model": name,
-            "before": _row(old),
-            "after": _row(new),
-            "known": old.openapi_schema is not None and new.openapi_schema is not None,
+            "before": _row(older),
+            "after": _row(newer),
+            "known": older.openapi_schema is not None and newer.openapi_schema is not None,
             "changes": [
-                {"name": one.name, "kind": one.kind, "words": one.words} for one in changes
+                {"name": item.name, "kind": item.kind, "words": item.words} for item in changes
             ],
             "missing": [
-                {"name": one.name, "purpose": one.purpose, "essential": one.essential}
-                for one in missing_inputs(new.openapi_schema)
+                {"name": item.name, "purpose": item.purpose, "essential": item.essential}
+                for item in missing_inputs(newer.openapi_schema)
             ],
         }
 
@@ -76,24 +76,24 @@ class VersionService:
             RefusedError: there is no such model or version; nothing is changed then.
             ReplicateError: Replicate could not be asked; nothing is changed then.
         """
-        name, inside = split_model(model)
-        wanted = (version or "").strip() or inside
+        name, version_in_name = split_model(model)
+        wanted = (version or "").strip() or version_in_name
         pins = dict(self._live.now.cloud.pinned_versions)
         if not wanted:
             pins.pop(name, None)
             self._live.change("cloud", {"pinned_versions": pins})
             return {"model": name, "pinned": None, "missing": []}
-        found = await self._version(api_base, name, wanted)
-        pins[name] = found.id
+        chosen = await self._version(api_base, name, wanted)
+        pins[name] = chosen.id
         self._live.change("cloud", {"pinned_versions": pins})
-        lacking = missing_inputs(found.openapi_schema)
+        missing = missing_inputs(chosen.openapi_schema)
         return {
             "model": name,
-            "pinned": found.id,
-            "version": _row(found),
+            "pinned": chosen.id,
+            "version": _row(chosen),
             "missing": [
-                {"name": one.name, "purpose": one.purpose, "essential": one.essential}
-                for one in lacking
+                {"name": item.name, "purpose": item.purpose, "essential": item.essential}
+                for item in missing
             ],
         }
 
@@ -102,18 +102,20 @@ class VersionService:
             versions = await self._catalog.versions(api_base, model)
             if not wanted and versions:
                 return versions[0]
-            fitting = [one for one in versions if wanted and one.id.startswith(wanted)]
-            if len(fitting) == 1:
-                return fitting[0]
+            matches = [
+                candidate for candidate in versions if wanted and candidate.id.startswith(wanted)
+            ]
+            if len(matches) == 1:
+                return matches[0]
             if _HASH.fullmatch(wanted):  # the list holds only the 50 newest
                 return await (await self._clients.get(api_base)).version(model, wanted)
         except NotFoundError:
-            fitting = []
-        several = f"{len(fitting)} versions begin with {wanted}" if len(fitting) > 1 else ""
-        words = several or f"{model} has no version {wanted or 'at all'}"
+            matches = []
+        several = f"{len(matches)} versions begin with {wanted}" if len(matches) > 1 else ""
+        message = several or f"{model} has no version {wanted or 'at all'}"
         raise RefusedError(
-            f"{words}.", "Choose one from the list, or give its whole hash.",
-            status=404, code="no_version", details={"fields": {"version": words}},
+            f"{message}.", "Choose one from the list, or give its whole hash.",
+            status=404, code="no_version", details={"fields": {"version": message}},
         )  # fmt: skip
 
 
@@ -125,8 +127,8 @@ def split_model(text: str) -> tuple[str, str]:
     """
     name, _, version = text.strip().partition(":")
     if not _MODEL.fullmatch(name):
-        words = "must be owner/name or owner/name:version"
-        raise RefusedError(f"The model {words}.", details={"fields": {"model": words}})
+        message = "must be owner/name or owner/name:version"
+        raise RefusedError(f"The model {message}.", details={"fields": {"model": message}})
     return name, version.strip()
 
 
