@@ -125,7 +125,9 @@ class JobService:
         self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)
 
-    async def _with_delivery_check(self, api_base: str, prepared: Prepared, *, submit: bool) -> Prepared:
+    async def _with_delivery_check(
+        self, api_base: str, prepared: Prepared, *, submit: bool
+    ) -> Prepared:
         """Add the findings of the delivery check; it is skipped when another check failed."""
         if prepared.ok:
             job_args = (api_base, prepared.delivery, prepared.config)
