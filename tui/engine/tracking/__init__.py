@@ -1,1 +1,1 @@
-"""What is learned about a job, joined into its record."""
+"""Following predictions, and merging what Replicate reports about them into the jobs' records."""

@@ -1,7 +1,8 @@
-"""Whose prediction is it? A prediction of a job that is being posted belongs to that job.
+"""Assigns predictions to the jobs that posted them.
 
-The answer to a POST may be late or lost, and meanwhile a sync, a webhook or a look-up sees the
-prediction. Whoever sees it first gives it to the job that posted it, here and nowhere else.
+The answer to a POST may be late or lost, and meanwhile a sync, a webhook or a look-up may see the
+prediction. Whichever sees it first assigns it, always through this module, so that no prediction
+gets two jobs and no job two predictions.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ _LEARNED: Final = (
     "completed_at", "predict_seconds", "error", "diagnosis", "output", "output_url", "web_url",
     "data_removed", "data_expires_at", "log_bytes", "log_replaced", "parser",
 )  # fmt: skip
-"""What a record holds that was learned from its prediction and its log."""
+"""Fields of a record that come from its prediction and its log."""
 
 
 class PredictionClaims:
-    """Knows which job a prediction belongs to, and gives it to that job.
+    """Finds the job that a prediction belongs to, and assigns it.
 
     Attributes:
         on_given: called with a job that has just got its prediction.
@@ -39,16 +40,22 @@ class PredictionClaims:
     def __init__(
         self, recorder: JobRecorder, keys: StorageKeys, clock_offset: Callable[[str], timedelta]
     ) -> None:
-        """Args: the record of jobs, the keys of webhooks, how far an API's clock is ahead."""
+        """Take the services it works with.
+
+        Args:
+            recorder: the records of jobs.
+            keys: the keys in webhook addresses, each of which belongs to one job.
+            clock_offset: how far an API's clock is ahead of ours.
+        """
         self._recorder = recorder
         self._keys = keys
         self._clock_offset = clock_offset
         self.on_given: Callable[[JobRecord], None] = _nothing
 
     def job_of(self, api_base: str, prediction: Prediction) -> JobRecord | None:
-        """The job without an answer that a prediction belongs to, or None.
+        """The job with an unanswered POST that started a prediction, or None.
 
-        A second record of the same prediction that was imported does not count against it.
+        An imported record of the same prediction does not stand in the way; `give` merges it.
         """
         if not prediction.id:
             return None
@@ -61,10 +68,10 @@ class PredictionClaims:
         return job
 
     def is_of(self, job: JobRecord, prediction: Prediction) -> bool:
-        """Whether a job being posted has started a prediction.
+        """Whether the POST of a job has started a prediction.
 
-        The mark that the POST carried decides. Only a job whose POST carried none is compared by
-        version, input and time.
+        The webhook key or the run name that the POST carried decides. A job whose POST carried
+        neither is compared by version, input and time.
         """
         if (keyed := self._keyed(prediction)) is not None:
             return keyed.job_id == job.job_id
@@ -81,29 +88,32 @@ class PredictionClaims:
         )
 
     def is_comparable(self, job: JobRecord, prediction: Prediction) -> bool:
-        """Whether anything is left of a prediction by which it can be told whose it is."""
+        """Whether a prediction still has data by which its job can be recognised."""
         return bool(self._input_of(job.api_base, prediction)) or self._keyed(prediction) is not None
 
     def _input_of(self, api_base: str, prediction: Prediction) -> Mapping[str, Any]:
-        """A prediction's input, from its imported record when Replicate has removed it."""
+        """A prediction's input; from its imported record when Replicate has removed the data."""
         if prediction.input or not prediction.data_removed:
             return prediction.input
         owner = self._recorder.writer.by_prediction(api_base, prediction.id)
         return owner.inputs if owner is not None else {}
 
     def is_free(self, job: JobRecord, prediction: Prediction) -> bool:
-        """Whether no other job has posted a prediction; an imported record of it is no posting."""
+        """Whether no other job has posted a prediction; an imported record does not count."""
         owner = self._recorder.writer.by_prediction(job.api_base, prediction.id)
         return owner is None or owner.job_id == job.job_id or is_imported(owner)
 
     def give(self, job: JobRecord, prediction_id: str, source: str, words: str) -> JobRecord:
-        """Make a prediction the job's, whatever its record says and whoever imported it.
+        """Assign a prediction to its job; reopens the job if it was given up before.
 
         Args:
             job: the job that posted it.
-            prediction_id: the prediction.
-            source: who saw it: `local`, `sync` or `webhook`.
-            words: for the job's history.
+            prediction_id: the prediction's id.
+            source: what saw it first: `local`, `sync` or `webhook`.
+            words: message for the job's history.
+
+        Returns:
+            The job's record with the prediction. An imported record of it is merged and deleted.
 
         Raises:
             DuplicateError: the job has another prediction, or another job has posted this one.
@@ -118,7 +128,7 @@ class PredictionClaims:
                 "Look at replicate.com/predictions before you run it again.",
             )
         values: dict[str, Any] = {"submit": {**fresh.submit, "phase": "accepted"}}
-        if fresh.status.is_terminal:  # it was given up too early
+        if fresh.status.is_terminal:  # the job was given up although its POST had arrived
             values |= changed_fields(fresh, as_running(fresh))
         if owner is not None:
             values |= {name: getattr(owner, name) for name in _LEARNED}
@@ -130,12 +140,12 @@ class PredictionClaims:
         return given
 
     def _marked(self, api_base: str, prediction: Prediction) -> JobRecord | None:
-        """The job that a prediction's mark names, active or not."""
+        """The job named by a prediction's webhook key or run name, active or not."""
         job = self._keyed(prediction) or self._named(run_name_of(prediction.input))
         return job if job is not None and job.api_base == api_base else None
 
     def _keyed(self, prediction: Prediction) -> JobRecord | None:
-        """The job whose key the prediction's webhook address carries."""
+        """The job whose key is in the prediction's webhook address."""
         key = _webhook_key(prediction)
         return self._keys.job_of_hook_key(key) if key else None
 
@@ -149,32 +159,32 @@ class PredictionClaims:
         return job if job.submit.get("mark") == run_name else None
 
     def _posted_at(self, job: JobRecord) -> datetime:
-        """When a job was first posted, by the service's clock."""
+        """Time of a job's first POST, by Replicate's clock."""
         offset = clock_offset_of(job)
         since = datetime.fromisoformat(job.submit["since"]).astimezone(UTC)
         return since + (self._clock_offset(job.api_base) if offset is None else offset)
 
 
 def clock_offset_of(job: JobRecord) -> timedelta | None:
-    """How far the service's clock was ahead of ours when a job was posted, if that was known."""
+    """How far Replicate's clock was ahead of ours when a job was posted; None when not known."""
     seconds = job.submit.get("clock_offset")
     return timedelta(seconds=seconds) if isinstance(seconds, int | float) else None
 
 
 def full_version(job: JobRecord) -> str:
-    """`owner/name:version`, as Replicate wants it."""
+    """The `version` of Replicate's API: `owner/name:version`, or `owner/name` without one."""
     return f"{job.model}:{job.version}" if job.version else job.model
 
 
 def is_imported(job: JobRecord) -> bool:
-    """Whether a record was made from a prediction that was seen, and not by a submit."""
+    """Whether a record was imported from a prediction, and not created by a submit."""
     return "draft" not in job.submit
 
 
 def _webhook_key(prediction: Prediction) -> str:
-    """The key in the webhook address of a prediction.
+    """The key in the webhook address of a prediction; "" if there is none.
 
-    Some answers of the service give the address back, which its description does not promise.
+    Some of Replicate's answers contain the address, although its API reference does not list it.
     """
     address = (prediction.model_extra or {}).get("webhook")
     if not isinstance(address, str):
@@ -186,4 +196,4 @@ def _webhook_key(prediction: Prediction) -> str:
 
 
 def _nothing(_job: JobRecord) -> None:
-    """Until somebody wants to know."""
+    """The default callback."""

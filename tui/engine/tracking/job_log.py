@@ -1,9 +1,9 @@
-"""The log of one job on disk, and what has been read from it.
+"""The log file of one job, and the incremental parser that reads it.
 
-The file is written first and the database afterwards, and the parser's notes say up to which byte
-the database knows the file. So after a crash between the two the rest is read again from the file:
-no hole and, as a metric point keeps its first value, no double. A checksum of the part that has
-been read tells a log that was replaced between the two.
+The file is written before the database. The parser's notes, stored in the database, say up to which
+byte the file has been parsed. After a crash between the two writes the rest is parsed again from
+the file: nothing is missed, and nothing is counted twice because a metric point keeps its first
+value. A checksum of the parsed part detects a log that was replaced between the two writes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tui.simpletuner.log.parser import LogParser
 
 
 class LogWriteError(Exception):
-    """The log could not be written; what was on disk before is unharmed.
+    """The log could not be written; its former content is unchanged.
 
     Attributes:
-        message: why, in words.
-        advice: what to do.
+        message: the reason, for the user.
+        advice: what the user can do.
     """
 
     def __init__(self, path: Path, error: OSError) -> None:
@@ -38,12 +38,12 @@ class LogWriteError(Exception):
 
 
 def former_logs(path: Path) -> list[Path]:
-    """What a log was before it was rewritten, oldest first."""
+    """The existing copies of a log from before each rewrite, oldest first."""
     return list(takewhile(Path.exists, former_paths(path)))
 
 
 def former_paths(path: Path) -> Iterator[Path]:
-    """Where a log is kept each time that it is rewritten, first time first; endless."""
+    """The paths for the copy before the first rewrite, the second and so on; endless."""
     return (_former(path, number) for number in count(1))
 
 
@@ -53,14 +53,14 @@ def _former(path: Path, number: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class LogFacts:
-    """What one telling of the log added.
+    """What one update of the log added.
 
     Attributes:
-        update: new facts.
-        progress: where the run is now.
+        update: what the parser found in the new part.
+        progress: progress of the run as of now.
         size: bytes in the file.
-        notes: the parser's state, to be stored with the facts.
-        replaced: whether the log was rewritten and read anew from its beginning.
+        notes: the parser's state, to be stored together with the findings.
+        replaced: whether the log was rewritten and parsed again from its beginning.
     """
 
     update: Update
@@ -71,38 +71,38 @@ class LogFacts:
 
 
 class JobLog:
-    """Owner of one log file and its parser."""
+    """Owns one log file and its parser."""
 
     def __init__(self, path: Path, notes: dict[str, Any]) -> None:
-        """Take up the log where `notes` (see `LogFacts.notes`) say it was left."""
+        """Open the log and restore the parser.
+
+        Args:
+            path: the file, which need not exist yet.
+            notes: `LogFacts.notes` as stored; empty starts from the beginning.
+        """
         self._path = path
         self._finished = False
         self._crc = 0
         try:
             self._parser = LogParser.restore(notes["parser"]) if notes else LogParser()
             self._crc = int(notes["crc32"]) if notes else 0
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-        ):  # another version's notes: read it all again
-            self._parser = LogParser()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._parser = LogParser()  # notes of another version: parse the whole file again
         self._checked = False
 
     def take(self, told: str | None, at: datetime, *, final: bool) -> LogFacts | None:
-        """Bring the file up to what was told, and read what is new in it.
+        """Merge a received log into the file, and parse what is new.
 
         Args:
-            told: the complete log as somebody tells it; None and "" mean “not said”.
-            at: when it was told.
+            told: the complete log as Replicate sent it; None and "" mean that it sent none.
+            at: time of receipt.
             final: whether the job has ended, so that a last line without newline counts.
 
         Returns:
-            None when nothing is new.
+            What was added; None when nothing is new.
 
         Raises:
-            LogWriteError: the disk is full, or the file cannot be written.
+            LogWriteError: the file cannot be written, for example because the disk is full.
         """
         old = self._read()
         change = reconcile_log(old, told)
@@ -115,7 +115,7 @@ class JobLog:
             self._append(change.append, len(old))
         replaced |= self._is_other(content)
         if replaced or self._parser.offset > len(content):
-            # Cut short by somebody, it grows back; what was read from it before stays.
+            # A file that was truncated from outside grows back; findings stored before stay.
             self._parser = LogParser()
             self._crc = 0
         fresh = content[self._parser.offset :]
@@ -131,9 +131,10 @@ class JobLog:
         return LogFacts(update, self._parser.progress, len(content), notes, replaced)
 
     def _is_other(self, content: bytes) -> bool:
-        """Whether the file is not the one the notes are about; looked at once.
+        """Whether the file differs from the one that the notes describe; checked once.
 
-        So it is when we died between replacing a rewritten log and writing down what it says.
+        That happens when the engine ended after it replaced the file and before it stored the
+        notes.
         """
         checked, self._checked = self._checked, True
         offset = self._parser.offset
@@ -164,14 +165,14 @@ class JobLog:
         except OSError as error:
             if handle >= 0:
                 with suppress(OSError):
-                    os.ftruncate(handle, size)  # half a line is worse than none: it comes again
+                    os.ftruncate(handle, size)  # no half line stays; Replicate sends it again
             raise LogWriteError(self._path, error) from error
         finally:
             if handle >= 0:
                 os.close(handle)
 
     def _replace(self, data: bytes) -> None:
-        """Keep the former text beside the new one: nothing that was seen is thrown away."""
+        """Replace the file's content, and keep a copy of the former content beside it."""
         fresh = self._path.with_suffix(".new")
         try:
             fresh.write_bytes(data)

@@ -1,6 +1,6 @@
-"""Following jobs at Replicate by polling, one task for each job that is not at its end.
+"""Polls the predictions of active jobs, one task per job.
 
-While a job's webhooks flow it is polled seldom; when they stop, polling takes over.
+While webhooks of a job arrive it is polled rarely; when they stop, it is polled at the full rate.
 """
 
 from __future__ import annotations
@@ -39,25 +39,26 @@ FOCUS_SECONDS: Final = 2.0
 OTHER_SECONDS: Final = 10.0
 QUEUED_SECONDS: Final = 12.0
 LOOPBACK_SECONDS: Final = 0.5
-"""A server on this machine has no other callers to be polite to."""
+"""For a server on this machine, which has no rate limit to respect."""
 HOOKED_SECONDS: Final = 60.0
 LOOPBACK_HOOKED_SECONDS: Final = 5.0
 FLOW_SECONDS: Final = 45.0
-"""So long after a job's last webhook its webhooks still count as flowing."""
+"""Seconds after a job's last webhook for which its webhooks count as arriving."""
 LOOPBACK_FLOW_SECONDS: Final = 2.0
 _WEBHOOKS_ALONE: Final = 3600.0
+"""Seconds between two looks at a job that is not polled because the user turned polling off."""
 _SHAKE: Final = 0.15
 _STORE_AGAIN: Final = 5.0
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 60.0
 ABSENT: Final = 5
-"""After so many “not found” in a row a prediction that never ran is given up."""
+"""After so many 404 answers in a row a prediction that never ran is given up."""
 
 Wait = Callable[[asyncio.Event, float], Awaitable[None]]
 
 
 async def _bell_or(bell: asyncio.Event, seconds: float) -> None:
-    """Wait until the bell rings, for so many seconds at most."""
+    """Wait until the event is set, for so many seconds at most."""
     try:
         async with asyncio.timeout(seconds):
             await bell.wait()
@@ -66,20 +67,20 @@ async def _bell_or(bell: asyncio.Event, seconds: float) -> None:
 
 
 def growing(failures: int) -> float:
-    """Seconds until the next look after so many failures in a row: 5, 10, 20, 40, then 60."""
+    """Seconds until the next poll after so many failures in a row: 5, 10, 20, 40, then 60."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
 
 
 @dataclass(slots=True)
 class _Followed:
-    """A job under watch: its task, and the bell that makes it look at once."""
+    """A followed job: its task, and the event that makes it poll at once."""
 
     task: asyncio.Task[None]
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Monitor:
-    """Keeps every active job's record true until it ends."""
+    """Keeps the record of every active job up to date until the job ends."""
 
     def __init__(
         self,
@@ -95,12 +96,12 @@ class Monitor:
         """Take the services to work with.
 
         Args:
-            recorder: where what is learned goes.
+            recorder: stores what the polls report.
             clients: the API clients.
-            bus: where notices are published.
-            tasks: who owns the tasks.
+            bus: publishes notices.
+            tasks: owns the tasks.
             polling: whether to poll jobs that have a webhook.
-            now: the time of day.
+            now: the clock.
             wait: waits until an event is set, for so many seconds at most.
         """
         self._recorder = recorder
@@ -119,16 +120,16 @@ class Monitor:
         self._heard_at: dict[str, datetime] = {}
         self._unheard = read_unheard(recorder.writer.fact(FACT))
         active = {job.job_id for job in recorder.writer.active()}
-        if ended := self._unheard.keys() - active:  # the engine died before it could say so
+        if ended := self._unheard.keys() - active:  # the engine ended before it updated the fact
             self._heard_from(*ended)
 
     @property
     def following(self) -> int:
-        """How many jobs are under watch."""
+        """How many jobs are being followed."""
         return len(self._followed)
 
     def follow(self, job: JobRecord) -> None:
-        """Watch a job from now on; does nothing for one that is watched or has no prediction."""
+        """Start to follow a job; does nothing if it is followed already or has no prediction."""
         if job.job_id in self._followed or not job.prediction_id:
             return
         bell = asyncio.Event()
@@ -136,14 +137,14 @@ class Monitor:
         self._followed[job.job_id] = _Followed(task, bell)
 
     def focus(self, job_id: str | None) -> None:
-        """The job that somebody looks at is polled more often."""
+        """Poll the job that the user looks at more often; None for no job."""
         self._focus = job_id
         if job_id in self._followed:
             self._followed[job_id].bell.set()
 
     def wake(self, job_id: str | None = None) -> None:
-        """Look at once: at one job, or at all (a token has come, the network is back)."""
-        if job_id is None:  # what another token or network was answered does not count any more
+        """Poll at once: one job, or all of them (there is a new token, or the network is back)."""
+        if job_id is None:  # refusals of another token or network do not count any more
             self._absent.clear()
             self._refused.clear()
         for name, followed in self._followed.items():
@@ -151,22 +152,30 @@ class Monitor:
                 followed.bell.set()
 
     def heard(self, job_id: str) -> None:
-        """A webhook of this job has come and was taken in."""
+        """Note that a webhook of this job was received and stored."""
         if job_id in self._followed:
             self._heard[job_id] = time.monotonic()
             self._heard_at[job_id] = self._now()
             self._heard_from(job_id)
 
     def unheard(self, job_id: str) -> None:
-        """What a webhook told could not be kept: look for oneself."""
+        """Poll at once, because the content of a webhook could not be stored."""
         self._heard[job_id] = float("-inf")
         self.wake(job_id)
 
     async def look(self, job_id: str, source: str = "poll") -> JobRecord:
-        """Ask Replicate about one job now.
+        """Read one job's prediction from Replicate now.
+
+        Args:
+            job_id: the job.
+            source: source of the event in the job's history.
+
+        Returns:
+            The job's updated record.
 
         Raises:
-            ReplicateError: it could not be asked.
+            KeyError: there is no such job.
+            ReplicateError: the prediction could not be read.
         """
         job = self._recorder.writer.job(job_id)
         client = await self._clients.get(job.api_base)
@@ -180,7 +189,7 @@ class Monitor:
                 bell.clear()
                 try:
                     pause = await self._once(job_id)
-                except StoreError as error:  # a full disk: what is told now is told again
+                except StoreError as error:  # a full disk: the next poll reports the same again
                     self._cannot_write(job_id, error)
                     pause = _STORE_AGAIN
                 except Exception:  # a bug of ours must not leave a paid run unwatched
@@ -199,18 +208,18 @@ class Monitor:
             self._heard_at.pop(job_id, None)
 
     async def _once(self, job_id: str) -> float | None:
-        """One look; returns seconds until the next, or None when there is nothing more to see."""
+        """Poll once; returns seconds until the next poll, None when the job has ended."""
         try:
             job = self._recorder.writer.job(job_id)
         except KeyError:
             return None
-        if job.status.is_terminal:  # a webhook has told the end
+        if job.status.is_terminal:  # a webhook has reported the end
             return None
         if self._left_to_webhooks(job):
             return _WEBHOOKS_ALONE
         try:
             job = await self.look(job_id)
-        except KeyError:  # deleted, or joined into the job that posted it, while Replicate answered
+        except KeyError:  # meanwhile deleted, or merged into the job that posted it
             return None
         except MissingTokenError:
             return self._not_let_in(job, "no token", "waiting for a Replicate token", "")
@@ -230,10 +239,10 @@ class Monitor:
         return None if job.status.is_terminal else self._interval(job)
 
     def _not_let_in(self, job: JobRecord, why: str, message: str, advice: str) -> float:
-        """Without a token that is accepted; returns seconds until the next look.
+        """Handle a missing or refused token; returns seconds until the next poll.
 
-        A service may refuse a good token for a moment, so it is asked again; a new token is tried
-        at once, because it rings the bell.
+        A service may refuse a valid token for a moment, so polling goes on. A new token is tried
+        at once, because it wakes the task.
         """
         self._absent.pop(job.job_id, None)
         self._refused[job.job_id] = self._refused.get(job.job_id, 0) + 1
@@ -242,25 +251,26 @@ class Monitor:
         return growing(self._refused[job.job_id])
 
     def _not_found(self, job: JobRecord, error: NotFoundError) -> float | None:
-        """Replicate does not know it; returns seconds until the next look, None at the end."""
+        """Handle a 404 answer; returns seconds until the next poll, None when the job is ended."""
         self._refused.pop(job.job_id, None)
         count = self._absent[job.job_id] = self._absent.get(job.job_id, 0) + 1
-        if count < ABSENT:  # lists and rows of a busy service lag behind
+        if count < ABSENT:  # a busy service may not show a new prediction yet
             self._trouble(job, error.message, error.advice)
             return self._interval(job)
         ran = job.started_at is not None or job.status is JobStatus.RUNNING
         if ran and self._now() + self._clients.clock_offset(job.api_base) < life_ends(job):
-            self._not_heard(job.job_id, "not found at Replicate")  # it may still cost money
+            # Its time limit is not over: the prediction may still run and cost money.
+            self._not_heard(job.job_id, "not found at Replicate")
             self._trouble(job, error.message, error.advice)
             return max(growing(count - ABSENT + 1), self._interval(job))
         self._lost(job)
         return None
 
     def give_up(self, job_id: str) -> bool:
-        """End the record of a job that the user cancels and Replicate does not know.
+        """End a job that the user cancels and Replicate does not know.
 
         Returns:
-            Whether it ended; a job that was not looked for in vain often enough goes on.
+            Whether it was ended: only after `ABSENT` answers 404 in a row.
         """
         if self._absent.get(job_id, 0) < ABSENT:
             return False
@@ -277,7 +287,7 @@ class Monitor:
         )  # fmt: skip
 
     def _left_to_webhooks(self, job: JobRecord) -> bool:
-        """Whether the user wants no polling and webhooks do without it."""
+        """Whether the user turned polling off, and the job's webhooks work."""
         missed = self._heard.get(job.job_id, 0.0) < 0
         return not self._polling() and bool(job.submit.get("webhook")) and not missed
 
@@ -295,9 +305,9 @@ class Monitor:
         return base * random.uniform(1 - _SHAKE, 1 + _SHAKE)  # noqa: S311  spreads the load only
 
     def _not_heard(self, job_id: str, why: str) -> None:
-        """Keep for the windows why a job is not followed and when it was last heard from."""
+        """Publish why a job cannot be followed, and since when."""
         known = self._unheard.get(job_id)
-        # After a restart nobody knows when that was: it is at least since now.
+        # After a restart the time of the last contact is not known; now is the latest it can be.
         since = self._heard_at.get(job_id) or (known.since if known else self._now())
         told = LostContact(why, since)
         if told != known:
@@ -305,7 +315,7 @@ class Monitor:
             self._tell_unheard()
 
     def _heard_from(self, *job_ids: str) -> None:
-        """These jobs are followed again, or have ended."""
+        """Clear the mark of jobs that are followed again, or have ended."""
         if [job_id for job_id in job_ids if self._unheard.pop(job_id, None)]:
             self._tell_unheard()
 
@@ -324,7 +334,7 @@ class Monitor:
             )
 
     def _trouble(self, job: JobRecord, message: str, advice: str) -> None:
-        """Say once that a job cannot be followed, not at every try."""
+        """Report that a job cannot be followed: once per message, not at every poll."""
         if self._troubles.get(job.job_id) == message:
             return
         self._troubles[job.job_id] = message
@@ -337,7 +347,7 @@ class Monitor:
 
 
 def snapshot_of(prediction: Prediction) -> Snapshot:
-    """What a prediction object tells about a job."""
+    """The part of a prediction that a job's record is made from."""
     seconds = prediction.metrics.get("predict_time")
     return Snapshot(
         status=prediction.status,

@@ -1,9 +1,9 @@
-"""What is learned about a job becomes a change of its record, whoever tells it.
+"""Merges snapshots of a prediction into a job's record, and ends or reopens lost jobs.
 
-Polls, webhooks, syncs and restarts may say the same thing twice, late, or in any order. Each field
-therefore joins in a way that is commutative, associative and idempotent, so every order of the same
-snapshots ends in the same record: states only move forward, logs only grow, and a snapshot wiped by
-retention erases nothing. Everything here is pure.
+Polls, webhooks, syncs and restarts may deliver the same snapshot twice, late, or in any order. The
+merge of each field is commutative, associative and idempotent, so every order of the same snapshots
+leads to the same record: states only move forward, logs only grow, and a snapshot whose data
+Replicate has removed erases nothing. All functions are pure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RANK: Final = {
     "failed": 6,
     "succeeded": 7,
 }
-_UNKNOWN_RANK: Final = 1  # a status invented after this was written: alive, and easily overtaken
+_UNKNOWN_RANK: Final = 1  # a status that Replicate adds later: active, replaced by any known one
 _TERMINAL_RANK: Final = 4
 _STATUS: Final = {
     "starting": JobStatus.QUEUED,
@@ -37,15 +37,16 @@ _STATUS: Final = {
 }
 
 _MOST_TRIES: Final = 50
+"""Occurrences of the overlap that are tried; repetitive logs have many."""
 _LEAST_OVERLAP: Final = 256
-"""Bytes that two pieces of a log must share to be put together."""
+"""Bytes that two parts of a log must share to be joined."""
 
 _T = TypeVar("_T", datetime, float)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What all snapshots so far add up to, the log text aside. None and empty mean “not said”."""
+    """The merge of all snapshots so far, without the log. None and "" mean “not reported”."""
 
     status: str = ""
     model: str = ""
@@ -61,19 +62,19 @@ class Known:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the prediction has come to its end."""
+        """Whether the prediction has ended."""
         return _rank(self.status) >= _TERMINAL_RANK
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Known):
-    """One telling of a prediction, with as much of its log as it has."""
+    """The state of a prediction in one answer or webhook, with its log; None without one."""
 
     logs: str | None = None
 
 
 def reconcile(known: Known, snapshot: Snapshot) -> Known:
-    """Join a snapshot into what is known."""
+    """Merge a snapshot into what is known."""
     return replace(
         known,
         status=max(known.status, snapshot.status, key=lambda status: (_rank(status), status)),
@@ -91,17 +92,17 @@ def reconcile(known: Known, snapshot: Snapshot) -> Known:
 
 
 def job_status(provider_status: str) -> JobStatus | None:
-    """Our state for one of Replicate's; None for a status that says nothing to us."""
+    """Our status for Replicate's status; None for one that is not known."""
     return _STATUS.get(provider_status)
 
 
 @dataclass(frozen=True, slots=True)
 class LogChange:
-    """What has to happen to the log file.
+    """How the log file has to change.
 
     Attributes:
         append: bytes to add at the end.
-        replacement: the whole new content, when the log was rewritten; else None.
+        replacement: the whole new content when the log was rewritten; else None.
     """
 
     append: bytes = b""
@@ -109,13 +110,13 @@ class LogChange:
 
 
 def reconcile_log(old: bytes, told: str | None) -> LogChange:
-    """How the log on disk changes when somebody tells a whole log.
+    """Compare the log on disk with a received one.
 
-    Replicate sends the complete text each time. A longer telling that begins with what we have is
-    growth; a shorter one is late or wiped and changes nothing. A text that begins later, or ends
-    earlier, than ours is a log that was cut at one end: both together are the log. Any other text
-    of at least the same size is a rewrite and replaces ours (longer wins, then the greater: any
-    order ends alike).
+    Replicate sends the complete log each time. A received log that begins with ours has grown; one
+    that is a prefix of ours is late or truncated and changes nothing. One that overlaps with ours
+    at one end was cut at the other end, so both are joined. Any other log replaces ours if it is
+    longer, or of the same length and lexicographically greater, so that every order of arrival
+    leads to the same file.
     """
     if not told:
         return LogChange()
@@ -134,7 +135,7 @@ def reconcile_log(old: bytes, told: str | None) -> LogChange:
 
 
 def _joined(early: bytes, late: bytes) -> bytes | None:
-    """Two pieces of one log as one, where the second begins inside the first; else None."""
+    """Join two parts of one log whose second begins inside the first; None if it does not."""
     head = late[:_LEAST_OVERLAP]
     if len(head) < _LEAST_OVERLAP:
         return None
@@ -173,17 +174,17 @@ def _join(choose: Any, one: _T | None, other: _T | None) -> _T | None:
 
 _TICK: Final = timedelta(microseconds=1)
 _SLACK: Final = timedelta(minutes=1)
-"""What Replicate may need to end a job whose time is over."""
+"""Time that Replicate may need to end a job after its limit."""
 _WITHOUT_LIMIT: Final = timedelta(hours=24)
-"""How long a job without a limit of its own is taken to run at most. Replicate's own limit, 30
-minutes by default, is lifted for models of trainers, and nobody tells to what."""
+"""Assumed longest run of a job without a time limit. Replicate's default limit of 30 minutes does
+not hold for trainers, and their limit is not documented."""
 
 
 def most_it_cost(job: JobRecord, now: datetime) -> int:
-    """Micro-dollars that a job can have cost, as far as anybody can tell.
+    """Upper bound of what a lost job may have cost, in micro-dollars.
 
-    From its beginning (or, when that was never told, from when it was made) until now, at least
-    what the whole run was expected to cost, at most what Replicate lets it live.
+    It counts the time from its start (or, if that is not known, from its creation) until now, but
+    at least the expected cost of the whole run and at most the job's time limit.
     """
     begin = job.started_at or job.queued_at or job.created_at
     elapsed = max(0, (now - begin) // _TICK) * job.rate_micros // 1_000_000
@@ -197,10 +198,10 @@ def most_it_cost(job: JobRecord, now: datetime) -> int:
 
 
 def life_ends(job: JobRecord) -> datetime:
-    """When a job that was seen running is surely over.
+    """The latest time at which a job that was seen running can still run.
 
-    Its limit becomes Replicate's `Cancel-After`, which counts from the prediction's creation; that
-    is not later than its beginning, so counting from there is never too short.
+    Replicate counts the time limit (`Cancel-After`) from the prediction's creation, which is not
+    later than its start, so counting from the start is never too short.
     """
     begin = job.started_at or job.queued_at or job.created_at
     life = job.submit.get("cancel_after")
@@ -210,7 +211,7 @@ def life_ends(job: JobRecord) -> datetime:
 
 
 def as_lost(job: JobRecord, now: datetime) -> dict[str, Any]:
-    """The fields of a job that was lost at a moment."""
+    """The fields that end a job as lost: Replicate does not know its prediction any more."""
     return {
         "status": JobStatus.FAILED,
         "provider_status": LOST,
@@ -221,7 +222,7 @@ def as_lost(job: JobRecord, now: datetime) -> dict[str, Any]:
 
 
 def as_running(job: JobRecord) -> JobRecord:
-    """The record of an ended job whose prediction turns out to exist: its end never happened."""
+    """The record reopened, for a job that was ended although its prediction exists."""
     return replace(
         job, status=JobStatus.QUEUED, provider_status="", completed_at=None, cost_micros=None,
         error="", stage="", diagnosis={},
@@ -229,14 +230,14 @@ def as_running(job: JobRecord) -> JobRecord:
 
 
 def found_again(job: JobRecord, told: Snapshot) -> JobRecord:
-    """The record to go on from when a lost job is heard of after all; others stay as they are."""
+    """The record reopened if the job was lost and Replicate reports it again; else unchanged."""
     if job.provider_status != LOST or not told.status:
         return job
     return as_running(job)
 
 
 def changed_fields(before: JobRecord, after: JobRecord) -> dict[str, Any]:
-    """What has to be written to make one record the other."""
+    """The fields in which two records differ, with the values of the second."""
     names = (item.name for item in fields(JobRecord))
     return {
         name: getattr(after, name)

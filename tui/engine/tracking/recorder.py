@@ -1,4 +1,7 @@
-"""The one door: whatever is learned about a job goes through `Book.tell`."""
+"""Applies snapshots, events and files to the jobs' records, logs and history.
+
+Every change of a job goes through `JobRecorder`, which writes the store and publishes the change.
+"""
 
 from __future__ import annotations
 
@@ -32,22 +35,23 @@ from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 
 _RETENTION: Final = timedelta(hours=1)
-"""How long Replicate keeps logs and outputs of a prediction made through its API (data-retention
-page of its documentation)."""
+"""How long Replicate keeps inputs, logs and outputs of predictions created through its API
+(replicate.com/docs/topics/predictions/data-retention)."""
 _KNOWN_TO_RECORD: Final = {
     "status": "provider_status",
     **{item.name: item.name for item in fields(Known) if item.name not in ("status", "created_at")},
 }
 _STAGE_STATES: Final = {"completed": "done"}
 _TAIL: Final = 256 * 1024
+"""Bytes at a log's end that are searched for the cause of a failure."""
 
 
 class JobRecorder:
-    """The engine's record of all jobs: single writer of the store and of the log files.
+    """The single writer of the jobs' records and log files.
 
     Attributes:
-        writer: the store's.
-        on_end: told once of every job that comes to its end, whoever said so.
+        writer: writes the store.
+        on_end: called once with each job that ends.
     """
 
     def __init__(
@@ -61,7 +65,7 @@ class JobRecorder:
         self._complaints: set[str] = set()
         self.on_end: Callable[[JobRecord], None] = _nobody
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- writing ------------------------------------------------------------------------------
 
     def apply_snapshot(
         self,
@@ -70,19 +74,20 @@ class JobRecorder:
         source: str,
         happened: tuple[str, str] | None = None,
     ) -> JobRecord:
-        """Take in one telling of a job's prediction, from whomever.
+        """Merge a snapshot of a job's prediction into its record and log.
 
         Args:
             job_id: the job.
-            snapshot: what was told.
-            source: `poll`, `webhook`, `sync` or `local`, for the job's history.
-            happened: (kind, message) of the event that brought it, for the history as well.
+            snapshot: the prediction's state.
+            source: where it came from, for the job's history: `poll`, `webhook`, `sync` or `local`.
+            happened: kind and message of a further event for the history.
 
         Returns:
-            The record as it stands afterwards.
+            The updated record.
 
         Raises:
-            KeyError: no such job.
+            KeyError: there is no such job.
+            StoreError: the store cannot be written.
         """
         record = self.writer.job(job_id)
         now = self._now()
@@ -130,7 +135,8 @@ class JobRecorder:
         try:
             written = self.write(job_id, change)
         except StoreError:
-            self._logs.pop(job_id, None)  # it has read on; the store has not heard of it
+            # The parser is ahead of the store now; the next snapshot restores it from the store.
+            self._logs.pop(job_id, None)
             raise
         if known.is_terminal:
             self._logs.pop(job_id, None)
@@ -139,7 +145,7 @@ class JobRecorder:
         return written
 
     def write(self, job_id: str, change: Change) -> JobRecord:
-        """Apply a change and tell the windows."""
+        """Apply a change to the store and publish it; returns the updated record."""
         self.writer.apply(job_id, change)
         record = self.writer.job(job_id)
         self._bus.publish("job", job_id=job_id, rev=record.rev, status=record.status.value)
@@ -148,7 +154,16 @@ class JobRecorder:
     def insert(
         self, record: JobRecord, *events: tuple[str, str], facts: Mapping[str, Any] | None = None
     ) -> JobRecord:
-        """Add a job; `events` are (kind, message) of its first moments, `facts` come along."""
+        """Add a job.
+
+        Args:
+            record: the job.
+            events: kind and message of the first events of its history.
+            facts: facts that are stored in the same transaction.
+
+        Returns:
+            The record as stored.
+        """
         now = self._now()
         stored = self.writer.insert(
             record, Change(events=[(now, "local", kind, text) for kind, text in events]), facts
@@ -157,7 +172,7 @@ class JobRecorder:
         return stored
 
     def note(self, job_id: str, source: str, kind: str, message: str, **values: Any) -> JobRecord:
-        """Set fields and add one line to a job's history."""
+        """Add an event to a job's history and set fields; returns the updated record."""
         return self.write(
             job_id, Change(values=values, events=[(self._now(), source, kind, message)])
         )
@@ -170,14 +185,20 @@ class JobRecorder:
         values: Mapping[str, Any],
         other: JobRecord | None = None,
     ) -> JobRecord:
-        """Give a job its prediction, and everything that another record of it has.
+        """Set a job's prediction, and merge another record of the same prediction into it.
 
         Args:
             job: the job.
-            prediction_id: the prediction.
-            event: source, kind and message, for the job's history.
+            prediction_id: the prediction's id.
+            event: source, kind and message for the job's history.
             values: further fields to set.
-            other: a second record of the prediction, which goes; None when there is none.
+            other: the other record, which is deleted; None if there is none.
+
+        Returns:
+            The updated record.
+
+        Raises:
+            StoreError: the log or the store cannot be written.
         """
         if other is not None:
             self._take_over_log(job.job_id, other.job_id)
@@ -194,14 +215,14 @@ class JobRecorder:
         return record
 
     def add_file(self, job_id: str, file: FileRecord) -> JobRecord:
-        """A file is complete on disk."""
+        """Record a file that is complete on disk; returns the job's updated record."""
         message = f"{file.path} arrived, {file.size:,} bytes"
         return self.write(
             job_id, Change(files=[file], events=[(self._now(), "storage", "file", message)])
         )
 
     def forget(self, job_id: str) -> None:
-        """Drop a job's record and log; delivered files stay."""
+        """Delete a job's record and log; delivered files stay."""
         self.writer.delete(job_id)
         self._drop_log(job_id)
         self._bus.publish("job", job_id=job_id, rev=-1, status="deleted")
@@ -213,7 +234,9 @@ class JobRecorder:
             path.unlink(missing_ok=True)
 
     def _take_over_log(self, job_id: str, other_id: str) -> None:
-        """Give a job the log of another record of its prediction, which keeps it for now.
+        """Copy the log of another record of the same prediction to a job.
+
+        It is copied and not moved, because the store's transaction, which follows, may fail.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -252,10 +275,10 @@ class JobRecorder:
         return facts
 
     def _log_unsafe(self, record: JobRecord, error: LogWriteError) -> JobRecord:
-        """Its log cannot be written now: leave the job as it stands, so that it is told again.
+        """Report that the log cannot be written, and leave the record unchanged.
 
-        Above all an end is not taken in before its log is on the disk, because nobody would ask
-        for it afterwards, and Replicate drops it within the hour.
+        The end of a job must not be recorded before its log is on disk: an ended job is not polled
+        any more, and Replicate removes the log after an hour.
         """
         if record.job_id not in self._complaints:
             self._complaints.add(record.job_id)
@@ -279,13 +302,7 @@ class JobRecorder:
 
 
 def _nobody(_job: JobRecord) -> None:
-    """Until somebody wants to know."""
-
-
-def known_values(snapshot: Snapshot) -> dict[str, Any]:
-    """A new job's fields from the first telling of it (for jobs that were started elsewhere)."""
-    known = reconcile(Known(), snapshot)
-    return {mine: getattr(known, theirs) for theirs, mine in _KNOWN_TO_RECORD.items()}
+    """The default callback."""
 
 
 def _known(record: JobRecord) -> Known:
@@ -305,7 +322,7 @@ def _changes(record: JobRecord, known: Known) -> dict[str, Any]:
 
 
 def _ending(record: JobRecord, known: Known) -> dict[str, Any]:
-    """What follows from the end: cost, and how long Replicate keeps what is not here yet."""
+    """The fields that follow from the end: cost, output address and expiry of the data."""
     seconds = known.predict_seconds
     if seconds is None and known.started_at and known.completed_at:
         seconds = (known.completed_at - known.started_at).total_seconds()

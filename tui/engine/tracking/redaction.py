@@ -1,7 +1,7 @@
-"""What of a job's description may be kept on disk: everything but its secrets.
+"""Removes secrets from what is stored of a job: its inputs, config and dataloader.
 
-A signed address is as good as a key while it is valid, so it is treated as one: what is kept shows
-where it points, and the address itself stays in memory until the job is posted.
+A signed address grants access like a key while it is valid. Only its redacted form is stored; the
+address itself stays in memory until the job is posted.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _JSON_INPUTS: Final = ("config_json", "dataloader_json", "lycoris_config")
 
 
 def is_signed(address: str) -> bool:
-    """Whether an address carries something that opens a door: a query, a user, a password."""
+    """Whether an address may carry credentials: a query, a user name or a password."""
     parts = urlsplit(address)
     return bool(parts.query or "@" in parts.netloc)
 
 
 def keepable_settings(values: Any) -> Any:
-    """A config or dataloader without credentials."""
+    """A copy of a config or dataloader without credentials."""
     return without_secrets(values)[0]
 
 
 def keepable_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs as somebody's prediction shows them, secrets and signatures masked."""
+    """A copy of a prediction's inputs with secrets and signed addresses masked."""
     kept: dict[str, Any] = {}
     for name, value in values.items():
         if name in SECRET_INPUTS:

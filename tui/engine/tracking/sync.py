@@ -1,4 +1,4 @@
-"""Jobs that were started elsewhere on the same account: SimpleTuner's own interface, the web."""
+"""Imports predictions of the same account that other programs started (SimpleTuner, the web)."""
 
 from __future__ import annotations
 
@@ -29,12 +29,23 @@ async def import_predictions(
     settings: Settings,
     claims: PredictionClaims,
 ) -> AsyncIterator[JobRecord]:
-    """Add every trainer prediction that is not known yet, all pages; yields the new jobs.
+    """Import every trainer prediction that is not known yet, from all pages.
 
-    Those that were lost and are found again are among them.
+    Predictions of other models, and those whose jobs the user deleted, are skipped. A prediction of
+    a job that is being posted is assigned to that job.
 
-    Predictions of other models are left alone, and so are those the user deleted from the list.
-    One that belongs to a job being posted is given to that job, which is no new one.
+    Args:
+        client: reads the predictions.
+        api_base: address of the API.
+        recorder: stores the jobs.
+        settings: for the rates.
+        claims: matches predictions to jobs.
+
+    Yields:
+        New jobs, and lost jobs that Replicate reports again.
+
+    Raises:
+        ReplicateError: the list could not be read.
     """
     async for row in client.predictions():
         if (posted := claims.job_of(api_base, row)) is not None:
@@ -55,14 +66,17 @@ async def import_predictions(
 def import_prediction(
     row: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
 ) -> JobRecord | None:
-    """Add a prediction that is not known yet; None when it is none of a trainer, or was deleted.
+    """Import a prediction that is not known yet.
 
     Args:
         row: the prediction.
-        api_base: where it runs.
-        recorder: the record of jobs.
+        api_base: address of the API.
+        recorder: stores the job.
         settings: for the rates.
-        source: who told of it: `sync` or `webhook`.
+        source: what reported it: `sync` or `webhook`.
+
+    Returns:
+        The job; None when the model is not a trainer, or the user deleted the job.
     """
     if not row.id or not row.model.startswith(LEGACY_MODEL):
         return None
