@@ -181,7 +181,7 @@ class Engine:
             keys_for=self.job_delivery.keys_for,
             webhook_for=self.listening.webhook_url,
         )
-        claims.on_given = self._submitter.follow
+        claims.on_assigned = self._submitter.follow
         self.spending = SpendingService(self.reader, self.live, self._service_time)
         self.jobs = JobService(
             recorder=self.recorder,

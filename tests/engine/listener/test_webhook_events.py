@@ -104,8 +104,8 @@ async def test_an_end_told_by_a_webhook_is_collected_once(
 async def test_polling_takes_over_when_webhooks_stop(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "LOOPBACK_FLOW_SECONDS", 0.2)
-    monkeypatch.setattr(monitor, "LOOPBACK_HOOKED_SECONDS", 0.3)
+    monkeypatch.setattr(monitor, "LOOPBACK_WEBHOOK_FLOW_SECONDS", 0.2)
+    monkeypatch.setattr(monitor, "LOOPBACK_WEBHOOK_SECONDS", 0.3)
     world.fault("webhook-lost*1")
     job_id = await world.submit(steps=30)
     await world.ended(job_id)
@@ -120,7 +120,7 @@ async def test_polling_is_slow_while_webhooks_flow(world: World) -> None:
     slow = world.engine.monitor._interval(world.job(job_id))
     assert slow > 5 * monitor.LOOPBACK_SECONDS
     assert job.submit["webhook"] is True
-    world.engine.monitor._heard[job_id] -= monitor.LOOPBACK_FLOW_SECONDS
+    world.engine.monitor._last_webhook[job_id] -= monitor.LOOPBACK_WEBHOOK_FLOW_SECONDS
     assert world.engine.monitor._interval(world.job(job_id)) < 2 * monitor.LOOPBACK_SECONDS
     await world.client.cancel(job_id)
 

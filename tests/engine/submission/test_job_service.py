@@ -446,7 +446,7 @@ async def test_storms_of_errors_lose_nothing(world: World) -> None:
 async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "life_ends", lambda job: job.created_at)  # its time is over
+    monkeypatch.setattr(monitor, "latest_end", lambda job: job.created_at)  # its time is over
     world.fault("webhook-lost")
     job_id = await world.submit(steps=4000)
     await world.until(job_id, JobStatus.RUNNING)

@@ -22,7 +22,7 @@ from tui.base.job_status import LOST, JobStatus
 from tui.engine.submission.run_names import run_name_of, sent_settings, with_run_name
 from tui.engine.tracking.claims import is_imported
 from tui.engine.tracking.monitor import snapshot_of
-from tui.engine.tracking.reconcile import as_lost
+from tui.engine.tracking.reconcile import lost_values
 from tui.engine.tracking.sync import import_prediction
 from tui.replicate.lookup import input_fingerprint
 from tui.replicate.models import Prediction
@@ -195,7 +195,7 @@ async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: Wo
     job_id, held = await late(silent)
     await silent.engine._tasks.aclose()
     other = import_it(silent, silent.predictions[0])
-    silent.engine.recorder.forget(other)
+    silent.engine.recorder.delete(other)
     silent.engine._take_up()
     await posted(silent, job_id)
     held.release()
@@ -246,7 +246,7 @@ async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: Wor
     assert "another job" in job.error
     assert len(silent.predictions) == 1
     assert job.completed_at is not None
-    assert job.cost_micros == as_lost(job, job.completed_at)["cost_micros"] > 0
+    assert job.cost_micros == lost_values(job, job.completed_at)["cost_micros"] > 0
     with pytest.raises(DuplicateError):
         silent.engine.recorder.note(job_id, "local", "x", "x", prediction_id=other.prediction_id)
 
@@ -387,7 +387,7 @@ async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
     job_id, _ = await late(silent)
     await silent.engine._tasks.aclose()
     job = silent.engine.recorder.writer.job(job_id)
-    ended: dict[str, Any] = as_lost(job, job.created_at)
+    ended: dict[str, Any] = lost_values(job, job.created_at)
     if cancelled:
         ended = {"status": JobStatus.CANCELLED, "cost_micros": 0, "completed_at": job.created_at,
                  "cancel_requested": True}  # fmt: skip
@@ -504,7 +504,7 @@ async def test_a_job_of_unknown_outcome_costs_what_it_may_have_cost(silent: Worl
     job = await posted(silent, job_id)
     assert (job.status, job.provider_status) == (JobStatus.FAILED, LOST)
     assert job.completed_at is not None
-    assert job.cost_micros == as_lost(job, job.completed_at)["cost_micros"]
+    assert job.cost_micros == lost_values(job, job.completed_at)["cost_micros"]
     assert job.cost_micros
     assert silent.predictions == [gone]
 
@@ -535,13 +535,13 @@ async def test_a_webhook_address_that_is_given_back_tells_whose_it_is(silent: Wo
     body = silent.sandbox.core.views.record(silent.predictions[0], "get")
     url = f"https://t.example/api/webhooks/replicate?key={silent.engine.keys.hook_key(job_id)}"
     gone = {**body, "input": {}, "data_removed": True}
-    assert claims.job_of(base, Prediction.read(gone)) is None
-    found = claims.job_of(base, Prediction.read(gone | {"webhook": url}))
+    assert claims.job_for(base, Prediction.read(gone)) is None
+    found = claims.job_for(base, Prediction.read(gone | {"webhook": url}))
     assert found is not None
     assert found.job_id == job_id
     for wrong in (f"{url}0", "https://[", 7, "https://t.example/?key=ä"):
-        assert claims.job_of(base, Prediction.read(gone | {"webhook": wrong})) is None
-    assert claims.job_of("https://other.example/v1", Prediction.read(body)) is None
+        assert claims.job_for(base, Prediction.read(gone | {"webhook": wrong})) is None
+    assert claims.job_for("https://other.example/v1", Prediction.read(body)) is None
     held.release()
 
 

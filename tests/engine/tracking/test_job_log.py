@@ -119,7 +119,7 @@ def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None
     tell(recorder, "x" * len(second) + "\n" + bars(60, start=2000), "succeeded")
     assert len(former_logs(log)) == 2
     assert steps(tmp_path) == list(range(2000, 2060))
-    recorder.forget(JOB)
+    recorder.delete(JOB)
     assert not list(log.parent.iterdir())
     recorder.writer.close()
 
@@ -128,10 +128,10 @@ def test_notes_of_another_version_mean_reading_it_all_again(tmp_path: Path) -> N
     log = tmp_path / "x.log"
     text = bars(20)
     keeper = JobLog(log, {})
-    first = keeper.take(text, NOW, final=False)
+    first = keeper.merge(text, NOW, final=False)
     assert first is not None
     for notes in ({"parser": {"version": 99}, "crc32": 0}, {"odd": 1}, {"parser": 3, "crc32": "x"}):
-        facts = JobLog(log, notes).take(text, NOW, final=True)
+        facts = JobLog(log, notes).merge(text, NOW, final=True)
         assert facts is not None
         found = [point.step for point in facts.update.metrics if point.name == "loss"]
         assert found == list(range(1, 21))
@@ -152,7 +152,7 @@ def test_a_log_cut_by_somebody_grows_back(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(LogWriteError) as caught:
-        JobLog(tmp_path / "none" / "x.log", {}).take("text", NOW, final=False)
+        JobLog(tmp_path / "none" / "x.log", {}).merge("text", NOW, final=False)
     assert "x.log" in caught.value.message
     assert caught.value.advice
 

@@ -21,8 +21,8 @@ from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking import monitor
-from tui.engine.tracking.monitor import ABSENT, Monitor, growing
-from tui.engine.tracking.reconcile import life_ends
+from tui.engine.tracking.monitor import MAX_NOT_FOUND, Monitor, failure_backoff
+from tui.engine.tracking.reconcile import latest_end
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
@@ -125,7 +125,7 @@ async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
 async def test_one_refusal_does_not_stop_following(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.2, raising=False)
+    monkeypatch.setattr(monitor, "FIRST_BACKOFF", 0.2)
     world.fault("webhook-lost")
     job_id = await world.submit(steps=200)
     await world.until(job_id, JobStatus.RUNNING)
@@ -186,7 +186,7 @@ async def test_a_webhook_is_a_sign_of_life(home: Home) -> None:
     async with following(home, most=1) as desk:
         desk.follow(REFUSED)
         await eventually(desk.unheard)
-        desk.monitor.heard("j")
+        desk.monitor.webhook_received("j")
         assert desk.unheard() == {}
 
 
@@ -218,21 +218,21 @@ async def test_a_job_that_has_ended_is_not_missed(home: Home) -> None:
 async def test_a_running_job_that_is_not_found_for_a_while_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "FIRST_PAUSE", 0.2, raising=False)
+    monkeypatch.setattr(monitor, "FIRST_BACKOFF", 0.2)
     world.fault("webhook-lost")
     job_id = await world.submit(steps=300)
     record = world.prediction_of(await world.until(job_id, JobStatus.RUNNING))
     looks: list[str] = []
     by_id = world.sandbox.core.jobs.by_id
     del by_id[record.id]
-    look = world.engine.monitor.look
+    look = world.engine.monitor.poll
 
     async def counted(job_id: str, source: str = "poll") -> JobRecord:
         looks.append(job_id)
         return await look(job_id, source)
 
-    monkeypatch.setattr(world.engine.monitor, "look", counted)
-    await eventually(lambda: len(looks) > ABSENT + 1, within=30)
+    monkeypatch.setattr(world.engine.monitor, "poll", counted)
+    await eventually(lambda: len(looks) > MAX_NOT_FOUND + 1, within=30)
     assert world.job(job_id).status is JobStatus.RUNNING
     by_id[record.id] = record
     assert (await world.ended(job_id)).status is JobStatus.COMPLETED
@@ -244,24 +244,24 @@ async def test_a_job_that_never_ran_is_lost_after_exactly_as_many_as_the_limit_s
     async with following(home) as desk:
         desk.follow(GONE)
         assert (await desk.ended()).provider_status == LOST
-        assert len(desk.server.calls(ROUTE)) == ABSENT
+        assert len(desk.server.calls(ROUTE)) == MAX_NOT_FOUND
 
 
 async def test_not_founds_count_only_in_a_row(home: Home) -> None:
     waits = reply(prediction(status="starting"))
     broken = reply({"detail": "no"}, status=403)
-    few = [GONE] * (ABSENT - 1)
+    few = [GONE] * (MAX_NOT_FOUND - 1)
     async with following(home) as desk:
         desk.follow(*few, waits, *few, broken, *few, REFUSED, *few, DONE)
         assert (await desk.ended()).status is JobStatus.COMPLETED
 
 
 async def test_not_founds_of_another_account_do_not_count(home: Home) -> None:
-    async with following(home, most=ABSENT - 1) as desk:
-        desk.follow(*[GONE] * (ABSENT - 1), GONE, DONE)
-        await eventually(lambda: len(desk.pauses) == ABSENT - 1)
+    async with following(home, most=MAX_NOT_FOUND - 1) as desk:
+        desk.follow(*[GONE] * (MAX_NOT_FOUND - 1), GONE, DONE)
+        await eventually(lambda: len(desk.pauses) == MAX_NOT_FOUND - 1)
         desk.monitor.wake()
-        await eventually(lambda: len(desk.pauses) == ABSENT)
+        await eventually(lambda: len(desk.pauses) == MAX_NOT_FOUND)
         desk.monitor.wake()
         assert (await desk.ended()).status is JobStatus.COMPLETED
 
@@ -271,7 +271,7 @@ async def test_a_running_job_is_looked_for_until_its_longest_life_is_over(home: 
         desk.follow(RUNS, GONE, submit={"cancel_after": 1800})
         job = await desk.ended()
         assert job.provider_status == LOST
-        assert desk.pauses[ABSENT:][:6] == [5, 10, 20, 40, 60, 60]
+        assert desk.pauses[MAX_NOT_FOUND:][:6] == [5, 10, 20, 40, 60, 60]
         assert max(desk.pauses) == 60
         assert job.completed_at is not None
         over = datetime(2026, 11, 29, 21, 0, tzinfo=UTC) + timedelta(seconds=1800)
@@ -280,9 +280,9 @@ async def test_a_running_job_is_looked_for_until_its_longest_life_is_over(home: 
 
 
 async def test_windows_read_that_a_running_job_is_not_found(home: Home) -> None:
-    async with following(home, most=ABSENT + 1) as desk:
+    async with following(home, most=MAX_NOT_FOUND + 1) as desk:
         desk.follow(RUNS, GONE)
-        await eventually(lambda: len(desk.pauses) == ABSENT + 1)
+        await eventually(lambda: len(desk.pauses) == MAX_NOT_FOUND + 1)
         assert desk.unheard() == {"j": LostContact("not found at Replicate", T0)}
 
 
@@ -290,10 +290,10 @@ def test_a_longest_life_is_never_too_short() -> None:
     began = T0 + timedelta(minutes=5)
     ran = {"created_at": T0, "started_at": began}
     limited = a_job("a", submit={"cancel_after": 600}, **ran)
-    assert life_ends(limited) >= began + timedelta(seconds=600)
-    assert life_ends(a_job("a", **ran)) == began + timedelta(hours=24)
+    assert latest_end(limited) >= began + timedelta(seconds=600)
+    assert latest_end(a_job("a", **ran)) == began + timedelta(hours=24)
     slow = began + timedelta(hours=40)
-    assert life_ends(a_job("a", eta_at=slow, **ran)) > slow
+    assert latest_end(a_job("a", eta_at=slow, **ran)) > slow
 
 
 async def test_who_cancels_a_job_that_is_not_found_is_rid_of_it(world: World) -> None:
@@ -301,7 +301,7 @@ async def test_who_cancels_a_job_that_is_not_found_is_rid_of_it(world: World) ->
     job_id = await world.submit(steps=4000)
     record = world.prediction_of(await world.until(job_id, JobStatus.RUNNING))
     del world.sandbox.core.jobs.by_id[record.id]
-    await eventually(lambda: world.engine.monitor._absent.get(job_id, 0) >= ABSENT)
+    await eventually(lambda: world.engine.monitor._not_found_counts.get(job_id, 0) >= MAX_NOT_FOUND)
     await world.client.cancel(job_id)
     job = await world.ended(job_id)
     assert job.provider_status == LOST
@@ -328,9 +328,17 @@ async def test_what_a_webhook_told_in_vain_is_looked_at_at_once_with_polling_off
         await eventually(lambda: desk.pauses)
         assert desk.server.calls(ROUTE) == []
         assert desk.pauses == [3600]
-        desk.monitor.unheard("j")
+        desk.monitor.webhook_failed("j")
         assert (await desk.ended()).status is JobStatus.COMPLETED
 
 
 def test_pauses_grow_to_a_minute_and_stay() -> None:
-    assert [growing(count) for count in (1, 2, 3, 4, 5, 6, 5000)] == [5, 10, 20, 40, 60, 60, 60]
+    assert [failure_backoff(count) for count in (1, 2, 3, 4, 5, 6, 5000)] == [
+        5,
+        10,
+        20,
+        40,
+        60,
+        60,
+        60,
+    ]

@@ -16,7 +16,7 @@ from tests.support import eventually
 from tui.base.job_status import LOST, JobStatus
 from tui.engine.spending.rules import Limit, accrued, judge, used
 from tui.engine.tracking import monitor
-from tui.engine.tracking.reconcile import Snapshot, as_lost, found_again, most_it_cost
+from tui.engine.tracking.reconcile import Snapshot, lost_values, max_cost_micros, reopen_if_lost
 from tui.store.records import Billed, JobRecord
 
 RATE = 975
@@ -58,7 +58,7 @@ def test_a_lost_job_counts_at_least_what_it_cost(
 ) -> None:
     record, lost_at, ran = case
     true_cost = int(ran.total_seconds()) * RATE
-    assert most_it_cost(record, lost_at) >= true_cost
+    assert max_cost_micros(record, lost_at) >= true_cost
 
 
 @given(lost_jobs(), seconds)
@@ -66,7 +66,7 @@ def test_a_lost_job_uses_up_the_limit(
     case: tuple[JobRecord, datetime, timedelta], wait: int
 ) -> None:
     record, lost_at, ran = case
-    ended = replace(record, **as_lost(record, lost_at))
+    ended = replace(record, **lost_values(record, lost_at))
     row = Billed(
         ended.status, ended.started_at, ended.completed_at, ended.cost_micros, ended.rate_micros,
         None, ended.created_at,
@@ -87,8 +87,8 @@ def test_later_is_never_less_and_a_ceiling_is_kept(
     case: tuple[JobRecord, datetime, timedelta], wait: int
 ) -> None:
     record, lost_at, _ = case
-    cost = most_it_cost(record, lost_at)
-    assert 0 <= cost <= most_it_cost(record, lost_at + timedelta(seconds=wait))
+    cost = max_cost_micros(record, lost_at)
+    assert 0 <= cost <= max_cost_micros(record, lost_at + timedelta(seconds=wait))
     if life := record.submit.get("cancel_after"):
         assert cost <= life * RATE
 
@@ -98,14 +98,14 @@ def test_what_is_found_again_has_no_guess_left(
     case: tuple[JobRecord, datetime, timedelta], told: str
 ) -> None:
     record, lost_at, _ = case
-    lost = replace(record, **as_lost(record, lost_at))
-    again = found_again(lost, Snapshot(status=told))
+    lost = replace(record, **lost_values(record, lost_at))
+    again = reopen_if_lost(lost, Snapshot(status=told))
     if not told:
         assert again is lost
     else:
         assert (again.cost_micros, again.completed_at, again.provider_status) == (None, None, "")
         assert again.status.is_active
-    assert found_again(record, Snapshot(status=told)) is record
+    assert reopen_if_lost(record, Snapshot(status=told)) is record
 
 
 async def lose(world: World, job_id: str) -> JobRecord:
@@ -118,7 +118,7 @@ async def lose(world: World, job_id: str) -> JobRecord:
 async def test_a_lost_job_is_counted_shown_and_found_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "life_ends", lambda job: job.created_at)  # its time is over
+    monkeypatch.setattr(monitor, "latest_end", lambda job: job.created_at)  # its time is over
     world.fault("webhook-lost")  # it runs on, and events would tell of it
     job_id = await world.submit(steps=4000)
     running = await world.until(job_id, JobStatus.RUNNING)

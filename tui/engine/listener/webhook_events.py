@@ -108,14 +108,14 @@ class WebhookEvents:
         prediction = Prediction.read(event.body)
         if event.verified and (job is None or not event.job_id):
             # The address has no key: what the body says may still be a job's that is being posted.
-            job = self._claims.job_of(self._default_base(), prediction) or job
+            job = self._claims.job_for(self._default_base(), prediction) or job
         if job is None or job.prediction_id not in ("", prediction.id):
             self._import(event, prediction)
             return
         if not job.prediction_id and event.verified:
             # The answer to our POST is late or lost. Only that POST has told anybody this address.
             words = f"Replicate runs it as {prediction.id}."
-            job = self._claims.give(job, prediction.id, "webhook", words)
+            job = self._claims.assign(job, prediction.id, "webhook", words)
         self._tell(job, event, prediction)
 
     def _job(self, event: HookEvent) -> JobRecord | None:
@@ -133,9 +133,11 @@ class WebhookEvents:
             job.job_id, snapshot_of(prediction), "webhook", self._happened(job.job_id, event)
         )
         if prediction.is_terminal and not told.status.is_terminal:
-            self._monitor.unheard(job.job_id)  # its log could not be written: to be asked for again
+            self._monitor.webhook_failed(
+                job.job_id
+            )  # its log could not be written: to be asked for again
             return
-        self._monitor.heard(job.job_id)
+        self._monitor.webhook_received(job.job_id)
         if told.status.is_terminal:
             self._logged.pop(job.job_id, None)
             self._monitor.wake(job.job_id)
@@ -164,7 +166,7 @@ class WebhookEvents:
         job = import_prediction(prediction, base, self._recorder, self._live.now, "webhook")
         if job is not None and job.status.is_active:
             self._monitor.follow(job)
-            self._monitor.heard(job.job_id)
+            self._monitor.webhook_received(job.job_id)
 
     def _own_body(self, job: JobRecord, event: HookEvent) -> None:
         """A body that SimpleTuner composed inside the trainer.

@@ -32,7 +32,7 @@ from tui.engine.submission.submit import Submitter
 from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
-from tui.engine.tracking.redaction import is_signed, keepable_settings
+from tui.engine.tracking.redaction import is_signed, redact_settings
 from tui.engine.tracking.sync import import_predictions
 from tui.replicate.errors import NotFoundError
 from tui.replicate.lookup import input_fingerprint
@@ -236,8 +236,8 @@ class JobService:
                 "destination": prepared.delivery.destination,
             },
             inputs=values,
-            config=keepable_settings(config.values),
-            dataloader=keepable_settings(config.dataloader),
+            config=redact_settings(config.values),
+            dataloader=redact_settings(config.dataloader),
         )
         return record, secret_inputs
 
@@ -278,7 +278,7 @@ class JobService:
         """Fetch a job's results again, after a poll of its prediction when it still runs."""
         job = self.find(job_id)
         if job.prediction_id and not job.status.is_terminal:
-            job = await self._monitor.look(job.job_id)
+            job = await self._monitor.poll(job.job_id)
         return await self._collector.collect(job, again=True)
 
     async def delete(self, job_id: str) -> dict[str, Any]:
@@ -295,7 +295,7 @@ class JobService:
                 status=400,
                 code="invalid_job_state",
             )
-        self._recorder.forget(job.job_id)
+        self._recorder.delete(job.job_id)
         return {"success": True, "job_id": job.job_id}
 
     async def sync(self, api_base: str) -> dict[str, Any]:

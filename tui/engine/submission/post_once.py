@@ -197,7 +197,8 @@ class PredictionPoster:
                     else _LOOK_UP_SECONDS,
                     clock_offset=clock_offset_of(job),
                     matches=lambda candidate: (
-                        self._claims.is_of(job, candidate) and self._claims.is_free(job, candidate)
+                        self._claims.has_started(job, candidate)
+                        and self._claims.is_unclaimed(job, candidate)
                     ),
                 )
                 if not self._recorder.writer.job(job.job_id).prediction_id:
@@ -220,10 +221,14 @@ class PredictionPoster:
             UnknownOutcomeError: Replicate has removed the data of a candidate, so that it cannot
                 be compared.
         """
-        free = [candidate for candidate in candidates if self._claims.is_free(job, candidate)]
-        ours = [candidate for candidate in free if self._claims.is_of(job, candidate)]
+        unclaimed = [
+            candidate for candidate in candidates if self._claims.is_unclaimed(job, candidate)
+        ]
+        ours = [candidate for candidate in unclaimed if self._claims.has_started(job, candidate)]
         ours.sort(key=lambda candidate: candidate.data_removed)
-        if not ours and not all(self._claims.is_comparable(job, candidate) for candidate in free):
+        if not ours and not all(
+            self._claims.is_comparable(job, candidate) for candidate in unclaimed
+        ):
             raise UnknownOutcomeError(
                 "It cannot be told any more whether Replicate took the job: its data are removed.",
                 advice="Look at replicate.com/predictions, then run it again if it is not there.",
@@ -248,7 +253,7 @@ class PredictionPoster:
             await self._end_surplus(client, job, prediction)
             return
         message = f"Replicate accepted it as {prediction.id}."
-        self._claims.give(job, prediction.id, "local", message)
+        self._claims.assign(job, prediction.id, "local", message)
         self._recorder.apply_snapshot(job.job_id, snapshot_of(prediction), "local")
 
     async def _end_surplus(

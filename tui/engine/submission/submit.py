@@ -34,7 +34,7 @@ from tui.engine.submission.post_once import (
 )
 from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor
-from tui.engine.tracking.reconcile import as_lost
+from tui.engine.tracking.reconcile import lost_values
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import InvalidInputError, ReplicateError
 from tui.replicate.secret import Secret
@@ -271,7 +271,7 @@ class Submitter:
         now = self._now()
         ending = {"status": JobStatus.FAILED, "completed_at": now, "cost_micros": 0}
         if lost:
-            ending = as_lost(job, now)
+            ending = lost_values(job, now)
         self._recorder.note(
             job_id, "local", "state", message,
             **ending, stage=message, error=message,

@@ -14,14 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.run_names import job_id_in, run_name_of
-from tui.engine.tracking.reconcile import as_running, changed_fields
+from tui.engine.tracking.reconcile import changed_fields, reopened
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.lookup import CLOCK_MARGIN, input_fingerprint, is_version
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
 from tui.store.schema import DuplicateError
 
-_LEARNED: Final = (
+_OBSERVED_FIELDS: Final = (
     "status", "provider_status", "stage", "step", "total_steps", "epoch", "epochs", "percent",
     "seconds_per_step", "eta_at", "loss", "learning_rate", "cost_micros", "queued_at", "started_at",
     "completed_at", "predict_seconds", "error", "diagnosis", "output", "output_url", "web_url",
@@ -34,7 +34,7 @@ class PredictionClaims:
     """Finds the job that a prediction belongs to, and assigns it.
 
     Attributes:
-        on_given: called with a job that has just got its prediction.
+        on_assigned: called with a job that has just got its prediction.
     """
 
     def __init__(
@@ -50,33 +50,36 @@ class PredictionClaims:
         self._recorder = recorder
         self._keys = keys
         self._clock_offset = clock_offset
-        self.on_given: Callable[[JobRecord], None] = _nothing
+        self.on_assigned: Callable[[JobRecord], None] = _ignore
 
-    def job_of(self, api_base: str, prediction: Prediction) -> JobRecord | None:
+    def job_for(self, api_base: str, prediction: Prediction) -> JobRecord | None:
         """The job with an unanswered POST that started a prediction, or None.
 
-        An imported record of the same prediction does not stand in the way; `give` merges it.
+        An imported record of the same prediction does not stand in the way; `assign` merges it.
         """
         if not prediction.id:
             return None
-        job = self._marked(api_base, prediction)
+        job = self._identified(api_base, prediction)
         if job is None:
-            waiting = self._recorder.writer.unanswered(api_base)
-            job = next((one for one in waiting if self.is_of(one, prediction)), None)
-        if job is None or job.prediction_id or not self.is_free(job, prediction):
+            unanswered = self._recorder.writer.unanswered(api_base)
+            job = next(
+                (candidate for candidate in unanswered if self.has_started(candidate, prediction)),
+                None,
+            )
+        if job is None or job.prediction_id or not self.is_unclaimed(job, prediction):
             return None
         return job
 
-    def is_of(self, job: JobRecord, prediction: Prediction) -> bool:
+    def has_started(self, job: JobRecord, prediction: Prediction) -> bool:
         """Whether the POST of a job has started a prediction.
 
         The webhook key or the run name that the POST carried decides. A job whose POST carried
         neither is compared by version, input and time.
         """
-        if (keyed := self._keyed(prediction)) is not None:
-            return keyed.job_id == job.job_id
-        if mark := job.submit.get("mark"):
-            return run_name_of(self._input_of(job.api_base, prediction)) == str(mark)
+        if (key_owner := self._by_webhook_key(prediction)) is not None:
+            return key_owner.job_id == job.job_id
+        if run_name := job.submit.get("mark"):
+            return run_name_of(self._input_of(job.api_base, prediction)) == str(run_name)
         if job.submit.get("phase") != "posting" or prediction.created_at is None:
             return False
         hidden = job.submit.get("secret_names", ())
@@ -89,7 +92,10 @@ class PredictionClaims:
 
     def is_comparable(self, job: JobRecord, prediction: Prediction) -> bool:
         """Whether a prediction still has data by which its job can be recognised."""
-        return bool(self._input_of(job.api_base, prediction)) or self._keyed(prediction) is not None
+        return (
+            bool(self._input_of(job.api_base, prediction))
+            or self._by_webhook_key(prediction) is not None
+        )
 
     def _input_of(self, api_base: str, prediction: Prediction) -> Mapping[str, Any]:
         """A prediction's input; from its imported record when Replicate has removed the data."""
@@ -98,19 +104,19 @@ class PredictionClaims:
         owner = self._recorder.writer.by_prediction(api_base, prediction.id)
         return owner.inputs if owner is not None else {}
 
-    def is_free(self, job: JobRecord, prediction: Prediction) -> bool:
+    def is_unclaimed(self, job: JobRecord, prediction: Prediction) -> bool:
         """Whether no other job has posted a prediction; an imported record does not count."""
         owner = self._recorder.writer.by_prediction(job.api_base, prediction.id)
         return owner is None or owner.job_id == job.job_id or is_imported(owner)
 
-    def give(self, job: JobRecord, prediction_id: str, source: str, words: str) -> JobRecord:
+    def assign(self, job: JobRecord, prediction_id: str, source: str, message: str) -> JobRecord:
         """Assign a prediction to its job; reopens the job if it was given up before.
 
         Args:
             job: the job that posted it.
             prediction_id: the prediction's id.
             source: what saw it first: `local`, `sync` or `webhook`.
-            words: message for the job's history.
+            message: for the job's history.
 
         Returns:
             The job's record with the prediction. An imported record of it is merged and deleted.
@@ -129,27 +135,27 @@ class PredictionClaims:
             )
         values: dict[str, Any] = {"submit": {**fresh.submit, "phase": "accepted"}}
         if fresh.status.is_terminal:  # the job was given up although its POST had arrived
-            values |= changed_fields(fresh, as_running(fresh))
+            values |= changed_fields(fresh, reopened(fresh))
         if owner is not None:
-            values |= {name: getattr(owner, name) for name in _LEARNED}
+            values |= {name: getattr(owner, name) for name in _OBSERVED_FIELDS}
             values["cancel_requested"] = fresh.cancel_requested or owner.cancel_requested
-        given = self._recorder.claim(
-            fresh, prediction_id, (source, "accepted", words), values, owner
+        assigned = self._recorder.claim(
+            fresh, prediction_id, (source, "accepted", message), values, owner
         )
-        self.on_given(given)
-        return given
+        self.on_assigned(assigned)
+        return assigned
 
-    def _marked(self, api_base: str, prediction: Prediction) -> JobRecord | None:
+    def _identified(self, api_base: str, prediction: Prediction) -> JobRecord | None:
         """The job named by a prediction's webhook key or run name, active or not."""
-        job = self._keyed(prediction) or self._named(run_name_of(prediction.input))
+        job = self._by_webhook_key(prediction) or self._by_run_name(run_name_of(prediction.input))
         return job if job is not None and job.api_base == api_base else None
 
-    def _keyed(self, prediction: Prediction) -> JobRecord | None:
+    def _by_webhook_key(self, prediction: Prediction) -> JobRecord | None:
         """The job whose key is in the prediction's webhook address."""
         key = _webhook_key(prediction)
         return self._keys.job_of_hook_key(key) if key else None
 
-    def _named(self, run_name: str) -> JobRecord | None:
+    def _by_run_name(self, run_name: str) -> JobRecord | None:
         if not run_name:
             return None
         try:
@@ -195,5 +201,5 @@ def _webhook_key(prediction: Prediction) -> str:
         return ""
 
 
-def _nothing(_job: JobRecord) -> None:
+def _ignore(_job: JobRecord) -> None:
     """The default callback."""

@@ -82,20 +82,20 @@ class JobLog:
         """
         self._path = path
         self._finished = False
-        self._crc = 0
+        self._checksum = 0
         try:
             self._parser = LogParser.restore(notes["parser"]) if notes else LogParser()
-            self._crc = int(notes["crc32"]) if notes else 0
+            self._checksum = int(notes["crc32"]) if notes else 0
         except (ValueError, KeyError, TypeError, AttributeError):
             self._parser = LogParser()  # notes of another version: parse the whole file again
         self._checked = False
 
-    def take(self, told: str | None, at: datetime, *, final: bool) -> LogFacts | None:
+    def merge(self, received: str | None, received_at: datetime, *, final: bool) -> LogFacts | None:
         """Merge a received log into the file, and parse what is new.
 
         Args:
-            told: the complete log as Replicate sent it; None and "" mean that it sent none.
-            at: time of receipt.
+            received: the complete log as Replicate sent it; None and "" mean that it sent none.
+            received_at: time of receipt.
             final: whether the job has ended, so that a last line without newline counts.
 
         Returns:
@@ -105,7 +105,7 @@ class JobLog:
             LogWriteError: the file cannot be written, for example because the disk is full.
         """
         old = self._read()
-        change = reconcile_log(old, told)
+        change = reconcile_log(old, received)
         replaced = change.replacement is not None
         if change.replacement is not None:
             self._replace(change.replacement)
@@ -113,24 +113,24 @@ class JobLog:
         else:
             content = old + change.append
             self._append(change.append, len(old))
-        replaced |= self._is_other(content)
+        replaced |= self._differs_from_notes(content)
         if replaced or self._parser.offset > len(content):
             # A file that was truncated from outside grows back; findings stored before stay.
             self._parser = LogParser()
-            self._crc = 0
+            self._checksum = 0
         fresh = content[self._parser.offset :]
-        self._crc = zlib.crc32(fresh, self._crc)
-        ends = final and not self._finished
-        if not fresh and not ends and not replaced:
+        self._checksum = zlib.crc32(fresh, self._checksum)
+        ends_now = final and not self._finished
+        if not fresh and not ends_now and not replaced:
             return None
-        update = self._parser.feed(fresh, at)
-        if ends:
+        update = self._parser.feed(fresh, received_at)
+        if ends_now:
             self._finished = True
-            update.extend(self._parser.finish(at))
-        notes = {"parser": self._parser.dump(), "crc32": self._crc}
+            update.extend(self._parser.finish(received_at))
+        notes = {"parser": self._parser.dump(), "crc32": self._checksum}
         return LogFacts(update, self._parser.progress, len(content), notes, replaced)
 
-    def _is_other(self, content: bytes) -> bool:
+    def _differs_from_notes(self, content: bytes) -> bool:
         """Whether the file differs from the one that the notes describe; checked once.
 
         That happens when the engine ended after it replaced the file and before it stored the
@@ -140,7 +140,7 @@ class JobLog:
         offset = self._parser.offset
         if checked or offset > len(content):
             return False
-        return zlib.crc32(content[:offset]) != self._crc
+        return zlib.crc32(content[:offset]) != self._checksum
 
     def _read(self) -> bytes:
         try:

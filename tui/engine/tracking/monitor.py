@@ -20,7 +20,7 @@ from tui.base.job_status import JobStatus
 from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
-from tui.engine.tracking.reconcile import Snapshot, as_lost, life_ends
+from tui.engine.tracking.reconcile import Snapshot, latest_end, lost_values
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import (
     AuthenticationError,
@@ -40,43 +40,43 @@ OTHER_SECONDS: Final = 10.0
 QUEUED_SECONDS: Final = 12.0
 LOOPBACK_SECONDS: Final = 0.5
 """For a server on this machine, which has no rate limit to respect."""
-HOOKED_SECONDS: Final = 60.0
-LOOPBACK_HOOKED_SECONDS: Final = 5.0
-FLOW_SECONDS: Final = 45.0
+WEBHOOK_SECONDS: Final = 60.0
+LOOPBACK_WEBHOOK_SECONDS: Final = 5.0
+WEBHOOK_FLOW_SECONDS: Final = 45.0
 """Seconds after a job's last webhook for which its webhooks count as arriving."""
-LOOPBACK_FLOW_SECONDS: Final = 2.0
-_WEBHOOKS_ALONE: Final = 3600.0
+LOOPBACK_WEBHOOK_FLOW_SECONDS: Final = 2.0
+_WEBHOOKS_ONLY_SECONDS: Final = 3600.0
 """Seconds between two looks at a job that is not polled because the user turned polling off."""
-_SHAKE: Final = 0.15
-_STORE_AGAIN: Final = 5.0
-FIRST_PAUSE: Final = 5.0
-LONGEST_PAUSE: Final = 60.0
-ABSENT: Final = 5
+_JITTER: Final = 0.15
+_RETRY_SECONDS: Final = 5.0
+FIRST_BACKOFF: Final = 5.0
+LONGEST_BACKOFF: Final = 60.0
+MAX_NOT_FOUND: Final = 5
 """After so many 404 answers in a row a prediction that never ran is given up."""
 
 Wait = Callable[[asyncio.Event, float], Awaitable[None]]
 
 
-async def _bell_or(bell: asyncio.Event, seconds: float) -> None:
+async def _wait_for(wake_event: asyncio.Event, seconds: float) -> None:
     """Wait until the event is set, for so many seconds at most."""
     try:
         async with asyncio.timeout(seconds):
-            await bell.wait()
+            await wake_event.wait()
     except TimeoutError:
         return
 
 
-def growing(failures: int) -> float:
+def failure_backoff(failures: int) -> float:
     """Seconds until the next poll after so many failures in a row: 5, 10, 20, 40, then 60."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+    return min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 10))
 
 
 @dataclass(slots=True)
-class _Followed:
+class _FollowedJob:
     """A followed job: its task, and the event that makes it poll at once."""
 
     task: asyncio.Task[None]
-    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    wake_event: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Monitor:
@@ -91,7 +91,7 @@ class Monitor:
         polling: Callable[[], bool] = lambda: True,
         *,
         now: Clock = utc_now,
-        wait: Wait = _bell_or,
+        wait: Wait = _wait_for,
     ) -> None:
         """Take the services to work with.
 
@@ -109,19 +109,20 @@ class Monitor:
         self._bus = bus
         self._tasks = tasks
         self._polling = polling
-        self._followed: dict[str, _Followed] = {}
+        self._followed: dict[str, _FollowedJob] = {}
         self._focus: str | None = None
         self._troubles: dict[str, str] = {}
         self._now = now
         self._wait = wait
-        self._absent: dict[str, int] = {}
-        self._refused: dict[str, int] = {}
-        self._heard: dict[str, float] = {}
-        self._heard_at: dict[str, datetime] = {}
-        self._unheard = read_unheard(recorder.writer.fact(FACT))
+        self._not_found_counts: dict[str, int] = {}
+        self._refusals: dict[str, int] = {}
+        self._last_webhook: dict[str, float] = {}
+        self._last_contact: dict[str, datetime] = {}
+        self._lost_contact = read_unheard(recorder.writer.fact(FACT))
         active = {job.job_id for job in recorder.writer.active()}
-        if ended := self._unheard.keys() - active:  # the engine ended before it updated the fact
-            self._heard_from(*ended)
+        # Jobs that ended while the fact could not be updated: the engine ended in between.
+        if ended := self._lost_contact.keys() - active:
+            self._clear_lost_contact(*ended)
 
     @property
     def following(self) -> int:
@@ -132,38 +133,38 @@ class Monitor:
         """Start to follow a job; does nothing if it is followed already or has no prediction."""
         if job.job_id in self._followed or not job.prediction_id:
             return
-        bell = asyncio.Event()
-        task = self._tasks.start(self._run(job.job_id, bell), f"follow {job.job_id}")
-        self._followed[job.job_id] = _Followed(task, bell)
+        wake_event = asyncio.Event()
+        task = self._tasks.start(self._run(job.job_id, wake_event), f"follow {job.job_id}")
+        self._followed[job.job_id] = _FollowedJob(task, wake_event)
 
     def focus(self, job_id: str | None) -> None:
         """Poll the job that the user looks at more often; None for no job."""
         self._focus = job_id
         if job_id in self._followed:
-            self._followed[job_id].bell.set()
+            self._followed[job_id].wake_event.set()
 
     def wake(self, job_id: str | None = None) -> None:
         """Poll at once: one job, or all of them (there is a new token, or the network is back)."""
         if job_id is None:  # refusals of another token or network do not count any more
-            self._absent.clear()
-            self._refused.clear()
+            self._not_found_counts.clear()
+            self._refusals.clear()
         for name, followed in self._followed.items():
             if job_id in (None, name):
-                followed.bell.set()
+                followed.wake_event.set()
 
-    def heard(self, job_id: str) -> None:
+    def webhook_received(self, job_id: str) -> None:
         """Note that a webhook of this job was received and stored."""
         if job_id in self._followed:
-            self._heard[job_id] = time.monotonic()
-            self._heard_at[job_id] = self._now()
-            self._heard_from(job_id)
+            self._last_webhook[job_id] = time.monotonic()
+            self._last_contact[job_id] = self._now()
+            self._clear_lost_contact(job_id)
 
-    def unheard(self, job_id: str) -> None:
+    def webhook_failed(self, job_id: str) -> None:
         """Poll at once, because the content of a webhook could not be stored."""
-        self._heard[job_id] = float("-inf")
+        self._last_webhook[job_id] = float("-inf")
         self.wake(job_id)
 
-    async def look(self, job_id: str, source: str = "poll") -> JobRecord:
+    async def poll(self, job_id: str, source: str = "poll") -> JobRecord:
         """Read one job's prediction from Replicate now.
 
         Args:
@@ -180,34 +181,34 @@ class Monitor:
         job = self._recorder.writer.job(job_id)
         client = await self._clients.get(job.api_base)
         prediction = await client.get_prediction(job.prediction_id)
-        self._heard_at[job_id] = self._now()
+        self._last_contact[job_id] = self._now()
         return self._recorder.apply_snapshot(job_id, snapshot_of(prediction), source)
 
-    async def _run(self, job_id: str, bell: asyncio.Event) -> None:
+    async def _run(self, job_id: str, wake_event: asyncio.Event) -> None:
         try:
             while True:
-                bell.clear()
+                wake_event.clear()
                 try:
-                    pause = await self._once(job_id)
+                    pause = await self._poll_once(job_id)
                 except StoreError as error:  # a full disk: the next poll reports the same again
-                    self._cannot_write(job_id, error)
-                    pause = _STORE_AGAIN
+                    self._report_store_error(job_id, error)
+                    pause = _RETRY_SECONDS
                 except Exception:  # a bug of ours must not leave a paid run unwatched
                     LOG.exception("job %s could not be looked at", job_id)
-                    pause = _STORE_AGAIN
+                    pause = _RETRY_SECONDS
                 if pause is None:
-                    self._heard_from(job_id)
+                    self._clear_lost_contact(job_id)
                     return
-                await self._wait(bell, pause)
+                await self._wait(wake_event, pause)
         finally:
             self._followed.pop(job_id, None)
             self._troubles.pop(job_id, None)
-            self._absent.pop(job_id, None)
-            self._refused.pop(job_id, None)
-            self._heard.pop(job_id, None)
-            self._heard_at.pop(job_id, None)
+            self._not_found_counts.pop(job_id, None)
+            self._refusals.pop(job_id, None)
+            self._last_webhook.pop(job_id, None)
+            self._last_contact.pop(job_id, None)
 
-    async def _once(self, job_id: str) -> float | None:
+    async def _poll_once(self, job_id: str) -> float | None:
         """Poll once; returns seconds until the next poll, None when the job has ended."""
         try:
             job = self._recorder.writer.job(job_id)
@@ -215,117 +216,117 @@ class Monitor:
             return None
         if job.status.is_terminal:  # a webhook has reported the end
             return None
-        if self._left_to_webhooks(job):
-            return _WEBHOOKS_ALONE
+        if self._uses_webhooks_only(job):
+            return _WEBHOOKS_ONLY_SECONDS
         try:
-            job = await self.look(job_id)
+            job = await self.poll(job_id)
         except KeyError:  # meanwhile deleted, or merged into the job that posted it
             return None
         except MissingTokenError:
-            return self._not_let_in(job, "no token", "waiting for a Replicate token", "")
+            return self._unauthorized(job, "no token", "waiting for a Replicate token", "")
         except AuthenticationError as error:
-            return self._not_let_in(job, "token refused", error.message, error.advice)
+            return self._unauthorized(job, "token refused", error.message, error.advice)
         except NotFoundError as error:
             return self._not_found(job, error)
         except ReplicateError as error:
-            self._absent.pop(job_id, None)
-            self._trouble(job, error.message, error.advice)
-            least = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
-            return max(least, self._interval(job))
+            self._not_found_counts.pop(job_id, None)
+            self._report_trouble(job, error.message, error.advice)
+            pause = error.retry_after or (30.0 if isinstance(error, CircuitOpenError) else 5.0)
+            return max(pause, self._interval(job))
         self._troubles.pop(job.job_id, None)
-        self._absent.pop(job.job_id, None)
-        self._refused.pop(job.job_id, None)
-        self._heard_from(job_id)
+        self._not_found_counts.pop(job.job_id, None)
+        self._refusals.pop(job.job_id, None)
+        self._clear_lost_contact(job_id)
         return None if job.status.is_terminal else self._interval(job)
 
-    def _not_let_in(self, job: JobRecord, why: str, message: str, advice: str) -> float:
+    def _unauthorized(self, job: JobRecord, why: str, message: str, advice: str) -> float:
         """Handle a missing or refused token; returns seconds until the next poll.
 
         A service may refuse a valid token for a moment, so polling goes on. A new token is tried
         at once, because it wakes the task.
         """
-        self._absent.pop(job.job_id, None)
-        self._refused[job.job_id] = self._refused.get(job.job_id, 0) + 1
-        self._not_heard(job.job_id, why)
-        self._trouble(job, message, advice)
-        return growing(self._refused[job.job_id])
+        self._not_found_counts.pop(job.job_id, None)
+        self._refusals[job.job_id] = self._refusals.get(job.job_id, 0) + 1
+        self._mark_lost_contact(job.job_id, why)
+        self._report_trouble(job, message, advice)
+        return failure_backoff(self._refusals[job.job_id])
 
     def _not_found(self, job: JobRecord, error: NotFoundError) -> float | None:
         """Handle a 404 answer; returns seconds until the next poll, None when the job is ended."""
-        self._refused.pop(job.job_id, None)
-        count = self._absent[job.job_id] = self._absent.get(job.job_id, 0) + 1
-        if count < ABSENT:  # a busy service may not show a new prediction yet
-            self._trouble(job, error.message, error.advice)
+        self._refusals.pop(job.job_id, None)
+        count = self._not_found_counts[job.job_id] = self._not_found_counts.get(job.job_id, 0) + 1
+        if count < MAX_NOT_FOUND:  # a busy service may not show a new prediction yet
+            self._report_trouble(job, error.message, error.advice)
             return self._interval(job)
         ran = job.started_at is not None or job.status is JobStatus.RUNNING
-        if ran and self._now() + self._clients.clock_offset(job.api_base) < life_ends(job):
+        if ran and self._now() + self._clients.clock_offset(job.api_base) < latest_end(job):
             # Its time limit is not over: the prediction may still run and cost money.
-            self._not_heard(job.job_id, "not found at Replicate")
-            self._trouble(job, error.message, error.advice)
-            return max(growing(count - ABSENT + 1), self._interval(job))
-        self._lost(job)
+            self._mark_lost_contact(job.job_id, "not found at Replicate")
+            self._report_trouble(job, error.message, error.advice)
+            return max(failure_backoff(count - MAX_NOT_FOUND + 1), self._interval(job))
+        self._end_lost(job)
         return None
 
     def give_up(self, job_id: str) -> bool:
         """End a job that the user cancels and Replicate does not know.
 
         Returns:
-            Whether it was ended: only after `ABSENT` answers 404 in a row.
+            Whether it was ended: only after `MAX_NOT_FOUND` answers 404 in a row.
         """
-        if self._absent.get(job_id, 0) < ABSENT:
+        if self._not_found_counts.get(job_id, 0) < MAX_NOT_FOUND:
             return False
-        self._lost(self._recorder.writer.job(job_id))
+        self._end_lost(self._recorder.writer.job(job_id))
         self.wake(job_id)
         return True
 
-    def _lost(self, job: JobRecord) -> None:
+    def _end_lost(self, job: JobRecord) -> None:
         self._recorder.note(
             job.job_id, "poll", "lost", "Replicate does not know this prediction any more.",
             stage="unknown to Replicate",
             error="Replicate does not know this prediction (wrong account, or removed).",
-            **as_lost(self._recorder.writer.job(job.job_id), self._now()),
+            **lost_values(self._recorder.writer.job(job.job_id), self._now()),
         )  # fmt: skip
 
-    def _left_to_webhooks(self, job: JobRecord) -> bool:
+    def _uses_webhooks_only(self, job: JobRecord) -> bool:
         """Whether the user turned polling off, and the job's webhooks work."""
-        missed = self._heard.get(job.job_id, 0.0) < 0
+        missed = self._last_webhook.get(job.job_id, 0.0) < 0
         return not self._polling() and bool(job.submit.get("webhook")) and not missed
 
     def _interval(self, job: JobRecord) -> float:
         local = is_loopback(job.api_base)
-        quiet = time.monotonic() - self._heard.get(job.job_id, float("-inf"))
-        if quiet < (LOOPBACK_FLOW_SECONDS if local else FLOW_SECONDS):
-            base = LOOPBACK_HOOKED_SECONDS if local else HOOKED_SECONDS
+        quiet = time.monotonic() - self._last_webhook.get(job.job_id, float("-inf"))
+        if quiet < (LOOPBACK_WEBHOOK_FLOW_SECONDS if local else WEBHOOK_FLOW_SECONDS):
+            base = LOOPBACK_WEBHOOK_SECONDS if local else WEBHOOK_SECONDS
         elif local:
             base = LOOPBACK_SECONDS
         elif job.job_id == self._focus:
             base = FOCUS_SECONDS
         else:
             base = QUEUED_SECONDS if job.status is JobStatus.QUEUED else OTHER_SECONDS
-        return base * random.uniform(1 - _SHAKE, 1 + _SHAKE)  # noqa: S311  spreads the load only
+        return base * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  spreads the load only
 
-    def _not_heard(self, job_id: str, why: str) -> None:
+    def _mark_lost_contact(self, job_id: str, why: str) -> None:
         """Publish why a job cannot be followed, and since when."""
-        known = self._unheard.get(job_id)
+        known = self._lost_contact.get(job_id)
         # After a restart the time of the last contact is not known; now is the latest it can be.
-        since = self._heard_at.get(job_id) or (known.since if known else self._now())
-        told = LostContact(why, since)
-        if told != known:
-            self._unheard[job_id] = told
-            self._tell_unheard()
+        since = self._last_contact.get(job_id) or (known.since if known else self._now())
+        mark = LostContact(why, since)
+        if mark != known:
+            self._lost_contact[job_id] = mark
+            self._publish_lost_contact()
 
-    def _heard_from(self, *job_ids: str) -> None:
+    def _clear_lost_contact(self, *job_ids: str) -> None:
         """Clear the mark of jobs that are followed again, or have ended."""
-        if [job_id for job_id in job_ids if self._unheard.pop(job_id, None)]:
-            self._tell_unheard()
+        if [job_id for job_id in job_ids if self._lost_contact.pop(job_id, None)]:
+            self._publish_lost_contact()
 
-    def _tell_unheard(self) -> None:
+    def _publish_lost_contact(self) -> None:
         self._recorder.writer.set_fact(
-            FACT, {one: mark.row() for one, mark in self._unheard.items()}
+            FACT, {job_id: mark.row() for job_id, mark in self._lost_contact.items()}
         )
         self._bus.publish("fact", name=FACT)
 
-    def _cannot_write(self, job_id: str, error: StoreError) -> None:
+    def _report_store_error(self, job_id: str, error: StoreError) -> None:
         if self._troubles.get(job_id) != error.message:
             self._troubles[job_id] = error.message
             LOG.warning("job %s: %s", job_id, error.message)
@@ -333,7 +334,7 @@ class Monitor:
                 "notice", level="error", message=error.message, advice=error.advice, job_id=job_id
             )
 
-    def _trouble(self, job: JobRecord, message: str, advice: str) -> None:
+    def _report_trouble(self, job: JobRecord, message: str, advice: str) -> None:
         """Report that a job cannot be followed: once per message, not at every poll."""
         if self._troubles.get(job.job_id) == message:
             return

@@ -36,9 +36,9 @@ _STATUS: Final = {
     "aborted": JobStatus.CANCELLED,
 }
 
-_MOST_TRIES: Final = 50
+_MAX_TRIES: Final = 50
 """Occurrences of the overlap that are tried; repetitive logs have many."""
-_LEAST_OVERLAP: Final = 256
+_MIN_OVERLAP: Final = 256
 """Bytes that two parts of a log must share to be joined."""
 
 _T = TypeVar("_T", datetime, float)
@@ -82,10 +82,10 @@ def reconcile(known: Known, snapshot: Snapshot) -> Known:
         version=_longest(known.version, snapshot.version),
         output=_fullest(known.output, snapshot.output),
         error=_longest(known.error, snapshot.error),
-        created_at=_join(min, known.created_at, snapshot.created_at),
-        started_at=_join(min, known.started_at, snapshot.started_at),
-        completed_at=_join(max, known.completed_at, snapshot.completed_at),
-        predict_seconds=_join(max, known.predict_seconds, snapshot.predict_seconds),
+        created_at=_merge(min, known.created_at, snapshot.created_at),
+        started_at=_merge(min, known.started_at, snapshot.started_at),
+        completed_at=_merge(max, known.completed_at, snapshot.completed_at),
+        predict_seconds=_merge(max, known.predict_seconds, snapshot.predict_seconds),
         data_removed=known.data_removed or snapshot.data_removed,
         web_url=_longest(known.web_url, snapshot.web_url),
     )
@@ -109,7 +109,7 @@ class LogChange:
     replacement: bytes | None = None
 
 
-def reconcile_log(old: bytes, told: str | None) -> LogChange:
+def reconcile_log(old: bytes, received: str | None) -> LogChange:
     """Compare the log on disk with a received one.
 
     Replicate sends the complete log each time. A received log that begins with ours has grown; one
@@ -118,29 +118,29 @@ def reconcile_log(old: bytes, told: str | None) -> LogChange:
     longer, or of the same length and lexicographically greater, so that every order of arrival
     leads to the same file.
     """
-    if not told:
+    if not received:
         return LogChange()
-    new = told.encode("utf-8", "replace")
+    new = received.encode("utf-8", "replace")
     if old.startswith(new):
         return LogChange()
     if new.startswith(old):
         return LogChange(append=new[len(old) :])
-    if (whole := _joined(old, new)) is not None:
-        return LogChange(append=whole[len(old) :])
-    if (whole := _joined(new, old)) is not None:
-        return LogChange(replacement=whole)
+    if (joined := _join_logs(old, new)) is not None:
+        return LogChange(append=joined[len(old) :])
+    if (joined := _join_logs(new, old)) is not None:
+        return LogChange(replacement=joined)
     if (len(new), new) > (len(old), old):
         return LogChange(replacement=new)
     return LogChange()
 
 
-def _joined(early: bytes, late: bytes) -> bytes | None:
+def _join_logs(early: bytes, late: bytes) -> bytes | None:
     """Join two parts of one log whose second begins inside the first; None if it does not."""
-    head = late[:_LEAST_OVERLAP]
-    if len(head) < _LEAST_OVERLAP:
+    head = late[:_MIN_OVERLAP]
+    if len(head) < _MIN_OVERLAP:
         return None
     at = 0
-    for _ in range(_MOST_TRIES):
+    for _ in range(_MAX_TRIES):
         at = early.find(head, at + 1)
         if at < 0:
             return None
@@ -154,8 +154,8 @@ def _rank(status: str) -> int:
     return _RANK.get(status, _UNKNOWN_RANK)
 
 
-def _longest(one: str, other: str) -> str:
-    return max(one, other, key=lambda text: (len(text), text))
+def _longest(first: str, second: str) -> str:
+    return max(first, second, key=lambda text: (len(text), text))
 
 
 def _fullest(one: Any, other: Any) -> Any:
@@ -165,63 +165,63 @@ def _fullest(one: Any, other: Any) -> Any:
     return one if (len(first), first) >= (len(second), second) else other
 
 
-def _join(choose: Any, one: _T | None, other: _T | None) -> _T | None:
-    if one is None or other is None:
-        return other if one is None else one
-    chosen: _T = choose(one, other)
+def _merge(choose: Any, first: _T | None, second: _T | None) -> _T | None:
+    if first is None or second is None:
+        return second if first is None else first
+    chosen: _T = choose(first, second)
     return chosen
 
 
 _TICK: Final = timedelta(microseconds=1)
-_SLACK: Final = timedelta(minutes=1)
+_END_MARGIN: Final = timedelta(minutes=1)
 """Time that Replicate may need to end a job after its limit."""
-_WITHOUT_LIMIT: Final = timedelta(hours=24)
+_UNLIMITED_RUN: Final = timedelta(hours=24)
 """Assumed longest run of a job without a time limit. Replicate's default limit of 30 minutes does
 not hold for trainers, and their limit is not documented."""
 
 
-def most_it_cost(job: JobRecord, now: datetime) -> int:
+def max_cost_micros(job: JobRecord, now: datetime) -> int:
     """Upper bound of what a lost job may have cost, in micro-dollars.
 
     It counts the time from its start (or, if that is not known, from its creation) until now, but
     at least the expected cost of the whole run and at most the job's time limit.
     """
-    begin = job.started_at or job.queued_at or job.created_at
-    elapsed = max(0, (now - begin) // _TICK) * job.rate_micros // 1_000_000
+    start = job.started_at or job.queued_at or job.created_at
+    elapsed = max(0, (now - start) // _TICK) * job.rate_micros // 1_000_000
     expected = job.estimate_micros or 0
     if job.started_at is not None and job.eta_at is not None:
-        whole = max(0, (job.eta_at - job.started_at) // _TICK)
-        expected = max(expected, whole * job.rate_micros // 1_000_000)
-    most = max(elapsed, expected)
-    life = job.submit.get("cancel_after")
-    return min(most, int(life) * job.rate_micros) if isinstance(life, int) else most
+        whole_run = max(0, (job.eta_at - job.started_at) // _TICK)
+        expected = max(expected, whole_run * job.rate_micros // 1_000_000)
+    cost = max(elapsed, expected)
+    limit = job.submit.get("cancel_after")
+    return min(cost, int(limit) * job.rate_micros) if isinstance(limit, int) else cost
 
 
-def life_ends(job: JobRecord) -> datetime:
+def latest_end(job: JobRecord) -> datetime:
     """The latest time at which a job that was seen running can still run.
 
     Replicate counts the time limit (`Cancel-After`) from the prediction's creation, which is not
     later than its start, so counting from the start is never too short.
     """
-    begin = job.started_at or job.queued_at or job.created_at
-    life = job.submit.get("cancel_after")
-    if isinstance(life, int):
-        return begin + timedelta(seconds=life) + _SLACK
-    return max(begin + _WITHOUT_LIMIT, (job.eta_at or begin) + _WITHOUT_LIMIT / 24)
+    start = job.started_at or job.queued_at or job.created_at
+    limit = job.submit.get("cancel_after")
+    if isinstance(limit, int):
+        return start + timedelta(seconds=limit) + _END_MARGIN
+    return max(start + _UNLIMITED_RUN, (job.eta_at or start) + _UNLIMITED_RUN / 24)
 
 
-def as_lost(job: JobRecord, now: datetime) -> dict[str, Any]:
+def lost_values(job: JobRecord, now: datetime) -> dict[str, Any]:
     """The fields that end a job as lost: Replicate does not know its prediction any more."""
     return {
         "status": JobStatus.FAILED,
         "provider_status": LOST,
         "completed_at": now,
-        "cost_micros": most_it_cost(job, now),
+        "cost_micros": max_cost_micros(job, now),
         "eta_at": None,
     }
 
 
-def as_running(job: JobRecord) -> JobRecord:
+def reopened(job: JobRecord) -> JobRecord:
     """The record reopened, for a job that was ended although its prediction exists."""
     return replace(
         job, status=JobStatus.QUEUED, provider_status="", completed_at=None, cost_micros=None,
@@ -229,11 +229,11 @@ def as_running(job: JobRecord) -> JobRecord:
     )  # fmt: skip
 
 
-def found_again(job: JobRecord, told: Snapshot) -> JobRecord:
+def reopen_if_lost(job: JobRecord, snapshot: Snapshot) -> JobRecord:
     """The record reopened if the job was lost and Replicate reports it again; else unchanged."""
-    if job.provider_status != LOST or not told.status:
+    if job.provider_status != LOST or not snapshot.status:
         return job
-    return as_running(job)
+    return reopened(job)
 
 
 def changed_fields(before: JobRecord, after: JobRecord) -> dict[str, Any]:

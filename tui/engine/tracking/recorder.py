@@ -24,9 +24,9 @@ from tui.engine.tracking.reconcile import (
     Known,
     Snapshot,
     changed_fields,
-    found_again,
     job_status,
     reconcile,
+    reopen_if_lost,
 )
 from tui.settings import Home
 from tui.simpletuner.checks.diagnosis import diagnose
@@ -34,7 +34,7 @@ from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import StoreError
 from tui.store.writer import Change, StoreWriter
 
-_RETENTION: Final = timedelta(hours=1)
+_DATA_RETENTION: Final = timedelta(hours=1)
 """How long Replicate keeps inputs, logs and outputs of predictions created through its API
 (replicate.com/docs/topics/predictions/data-retention)."""
 _KNOWN_TO_RECORD: Final = {
@@ -42,7 +42,7 @@ _KNOWN_TO_RECORD: Final = {
     **{item.name: item.name for item in fields(Known) if item.name not in ("status", "created_at")},
 }
 _STAGE_STATES: Final = {"completed": "done"}
-_TAIL: Final = 256 * 1024
+_TAIL_BYTES: Final = 256 * 1024
 """Bytes at a log's end that are searched for the cause of a failure."""
 
 
@@ -62,8 +62,8 @@ class JobRecorder:
         self._bus = bus
         self._now = clock
         self._logs: dict[str, JobLog] = {}
-        self._complaints: set[str] = set()
-        self.on_end: Callable[[JobRecord], None] = _nobody
+        self._reported: set[str] = set()
+        self.on_end: Callable[[JobRecord], None] = _ignore
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -72,7 +72,7 @@ class JobRecorder:
         job_id: str,
         snapshot: Snapshot,
         source: str,
-        happened: tuple[str, str] | None = None,
+        event: tuple[str, str] | None = None,
     ) -> JobRecord:
         """Merge a snapshot of a job's prediction into its record and log.
 
@@ -80,7 +80,7 @@ class JobRecorder:
             job_id: the job.
             snapshot: the prediction's state.
             source: where it came from, for the job's history: `poll`, `webhook`, `sync` or `local`.
-            happened: kind and message of a further event for the history.
+            event: kind and message of a further event for the history.
 
         Returns:
             The updated record.
@@ -91,25 +91,25 @@ class JobRecorder:
         """
         record = self.writer.job(job_id)
         now = self._now()
-        if (again := found_again(record, snapshot)) is not record:
-            record = self.write(job_id, Change(values=changed_fields(record, again)))
+        if (reopened := reopen_if_lost(record, snapshot)) is not record:
+            record = self.write(job_id, Change(values=changed_fields(record, reopened)))
         known = reconcile(_known(record), snapshot)
         values = _changes(record, known)
         events: list[tuple[datetime, str, str, str]] = []
-        if happened is not None:
-            events.append((now, source, *happened))
+        if event is not None:
+            events.append((now, source, *event))
         status = job_status(known.status) or record.status
         if status is not record.status:
             values["status"] = status
             if not record.status.is_terminal:
-                words = f"{record.status.value} → {status.value}"
-                events.append((now, source, "state", words))
+                message = f"{record.status.value} → {status.value}"
+                events.append((now, source, "state", message))
         if known.is_terminal:
             values.update(_ending(record, known))
         try:
-            facts = self._take_log(record, snapshot.logs, now, final=known.is_terminal)
+            facts = self._merge_log(record, snapshot.logs, now, final=known.is_terminal)
         except LogWriteError as error:
-            return self._log_unsafe(record, error)
+            return self._postpone(record, error)
         if facts is not None:
             if facts.replaced:
                 events.append((now, source, "log", "Replicate sent a different log: read anew."))
@@ -201,7 +201,7 @@ class JobRecorder:
             StoreError: the log or the store cannot be written.
         """
         if other is not None:
-            self._take_over_log(job.job_id, other.job_id)
+            self._copy_log(job.job_id, other.job_id)
         change = Change(values=values, events=[(self._now(), *event)])
         self.writer.claim(job, prediction_id, change, other.job_id if other else "")
         self._logs.pop(job.job_id, None)
@@ -221,7 +221,7 @@ class JobRecorder:
             job_id, Change(files=[file], events=[(self._now(), "storage", "file", message)])
         )
 
-    def forget(self, job_id: str) -> None:
+    def delete(self, job_id: str) -> None:
         """Delete a job's record and log; delivered files stay."""
         self.writer.delete(job_id)
         self._drop_log(job_id)
@@ -233,7 +233,7 @@ class JobRecorder:
         for path in (log, *former_logs(log)):
             path.unlink(missing_ok=True)
 
-    def _take_over_log(self, job_id: str, other_id: str) -> None:
+    def _copy_log(self, job_id: str, other_id: str) -> None:
         """Copy the log of another record of the same prediction to a job.
 
         It is copied and not moved, because the store's transaction, which follows, may fail.
@@ -243,14 +243,14 @@ class JobRecorder:
         """
         mine, other = self._home.log_file(job_id), self._home.log_file(other_id)
         try:
-            for place, source in [
+            for target, source in [
                 (mine, other), *zip(former_paths(mine), former_logs(other), strict=False)
             ]:  # fmt: skip
-                if source.exists() and not place.exists():
-                    fresh = place.with_suffix(".new")
+                if source.exists() and not target.exists():
+                    fresh = target.with_suffix(".new")
                     fresh.write_bytes(source.read_bytes())
                     fresh.chmod(0o600)
-                    fresh.replace(place)
+                    fresh.replace(target)
         except OSError as error:
             raise StoreError(
                 f"The log {other.name} cannot be taken over: {error.strerror or error}.",
@@ -259,29 +259,29 @@ class JobRecorder:
 
     # -- parts --------------------------------------------------------------------------------
 
-    def _take_log(
-        self, record: JobRecord, told: str | None, now: datetime, *, final: bool
+    def _merge_log(
+        self, record: JobRecord, received: str | None, now: datetime, *, final: bool
     ) -> LogFacts | None:
-        keeper = self._logs.get(record.job_id)
-        if keeper is None:
-            keeper = JobLog(self._home.log_file(record.job_id), record.parser)
-            self._logs[record.job_id] = keeper
+        log = self._logs.get(record.job_id)
+        if log is None:
+            log = JobLog(self._home.log_file(record.job_id), record.parser)
+            self._logs[record.job_id] = log
         try:
-            facts = keeper.take(told, now, final=final)
+            facts = log.merge(received, now, final=final)
         except LogWriteError:
             self._logs.pop(record.job_id, None)
             raise
-        self._complaints.discard(record.job_id)
+        self._reported.discard(record.job_id)
         return facts
 
-    def _log_unsafe(self, record: JobRecord, error: LogWriteError) -> JobRecord:
+    def _postpone(self, record: JobRecord, error: LogWriteError) -> JobRecord:
         """Report that the log cannot be written, and leave the record unchanged.
 
         The end of a job must not be recorded before its log is on disk: an ended job is not polled
         any more, and Replicate removes the log after an hour.
         """
-        if record.job_id not in self._complaints:
-            self._complaints.add(record.job_id)
+        if record.job_id not in self._reported:
+            self._reported.add(record.job_id)
             self._bus.publish(
                 "notice", level="error", message=error.message, advice=error.advice,
                 job_id=record.job_id,
@@ -293,31 +293,31 @@ class JobRecorder:
         try:
             with path.open("rb") as file:
                 size = file.seek(0, 2)
-                start = file.seek(max(0, size - _TAIL))
+                start = file.seek(max(0, size - _TAIL_BYTES))
                 tail = file.read().decode("utf-8", "replace")
         except OSError:
             tail, start = "", 0
-        found = diagnose(tail, error or None, offset=start, config=record.config)
-        return {"diagnosis": asdict(found), "stage": found.title}
+        diagnosis = diagnose(tail, error or None, offset=start, config=record.config)
+        return {"diagnosis": asdict(diagnosis), "stage": diagnosis.title}
 
 
-def _nobody(_job: JobRecord) -> None:
+def _ignore(_job: JobRecord) -> None:
     """The default callback."""
 
 
 def _known(record: JobRecord) -> Known:
     return Known(
         created_at=record.created_at,
-        **{theirs: getattr(record, mine) for theirs, mine in _KNOWN_TO_RECORD.items()},
+        **{name: getattr(record, field) for name, field in _KNOWN_TO_RECORD.items()},
     )
 
 
 def _changes(record: JobRecord, known: Known) -> dict[str, Any]:
     before = _known(record)
     return {
-        mine: getattr(known, theirs)
-        for theirs, mine in _KNOWN_TO_RECORD.items()
-        if getattr(known, theirs) != getattr(before, theirs)
+        field: getattr(known, name)
+        for name, field in _KNOWN_TO_RECORD.items()
+        if getattr(known, name) != getattr(before, name)
     }
 
 
@@ -334,7 +334,7 @@ def _ending(record: JobRecord, known: Known) -> dict[str, Any]:
     url = _downloadable(known.output)
     values["output_url"] = url or (known.output if isinstance(known.output, str) else "")
     if url and known.completed_at and not known.data_removed and not record.file_count:
-        values["data_expires_at"] = known.completed_at + _RETENTION
+        values["data_expires_at"] = known.completed_at + _DATA_RETENTION
     elif known.data_removed:
         values["data_expires_at"] = None
     return values

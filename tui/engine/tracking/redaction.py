@@ -25,29 +25,29 @@ def is_signed(address: str) -> bool:
     return bool(parts.query or "@" in parts.netloc)
 
 
-def keepable_settings(values: Any) -> Any:
+def redact_settings(values: Any) -> Any:
     """A copy of a config or dataloader without credentials."""
     return without_secrets(values)[0]
 
 
-def keepable_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+def redact_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a prediction's inputs with secrets and signed addresses masked."""
-    kept: dict[str, Any] = {}
+    redacted: dict[str, Any] = {}
     for name, value in values.items():
         if name in SECRET_INPUTS:
-            kept[name] = "***"
+            redacted[name] = "***"
         elif name in _JSON_INPUTS and isinstance(value, str):
-            kept[name] = _keepable_json(value)
+            redacted[name] = _redact_json(value)
         elif isinstance(value, str) and "://" in value and not value.startswith("data:"):
-            kept[name] = redact_url(value) if is_signed(value) else value
+            redacted[name] = redact_url(value) if is_signed(value) else value
         else:
-            kept[name] = value
-    return kept
+            redacted[name] = value
+    return redacted
 
 
-def _keepable_json(text: str) -> str:
+def _redact_json(text: str) -> str:
     try:
         value = json.loads(text)
     except ValueError:  # a path in the container, or something odd
         return redact_text(text)
-    return json.dumps(keepable_settings(value), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(redact_settings(value), ensure_ascii=False, separators=(",", ":"))

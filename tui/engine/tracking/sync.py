@@ -12,7 +12,7 @@ from tui.engine.submission.run_names import run_name_of, sent_settings
 from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
-from tui.engine.tracking.redaction import keepable_inputs, keepable_settings
+from tui.engine.tracking.redaction import redact_inputs, redact_settings
 from tui.replicate.client import ReplicateClient
 from tui.replicate.models import Prediction
 from tui.settings import Settings
@@ -47,29 +47,31 @@ async def import_predictions(
     Raises:
         ReplicateError: the list could not be read.
     """
-    async for row in client.predictions():
-        if (posted := claims.job_of(api_base, row)) is not None:
-            claims.give(posted, row.id, "sync", f"Found on the account as {row.id}.")
-        known = recorder.writer.by_prediction(api_base, row.id)
+    async for prediction in client.predictions():
+        if (posted := claims.job_for(api_base, prediction)) is not None:
+            claims.assign(
+                posted, prediction.id, "sync", f"Found on the account as {prediction.id}."
+            )
+        known = recorder.writer.by_prediction(api_base, prediction.id)
         if known is not None:
             lost = known.provider_status == LOST
             if known.status.is_active or lost:
-                told = recorder.apply_snapshot(known.job_id, snapshot_of(row), "sync")
+                updated = recorder.apply_snapshot(known.job_id, snapshot_of(prediction), "sync")
                 if lost:
-                    yield told
+                    yield updated
             continue
-        job = import_prediction(row, api_base, recorder, settings, "sync")
+        job = import_prediction(prediction, api_base, recorder, settings, "sync")
         if job is not None:
             yield job
 
 
 def import_prediction(
-    row: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
+    prediction: Prediction, api_base: str, recorder: JobRecorder, settings: Settings, source: str
 ) -> JobRecord | None:
     """Import a prediction that is not known yet.
 
     Args:
-        row: the prediction.
+        prediction: as Replicate reports it.
         api_base: address of the API.
         recorder: stores the job.
         settings: for the rates.
@@ -78,29 +80,29 @@ def import_prediction(
     Returns:
         The job; None when the model is not a trainer, or the user deleted the job.
     """
-    if not row.id or not row.model.startswith(LEGACY_MODEL):
+    if not prediction.id or not prediction.model.startswith(LEGACY_MODEL):
         return None
-    if recorder.writer.was_deleted(api_base, row.id):
+    if recorder.writer.was_deleted(api_base, prediction.id):
         return None
-    words = "Found on the account." if source == "sync" else "Replicate sent an event of it."
-    job = recorder.insert(_record(row, api_base, settings), (source, words))
-    return recorder.apply_snapshot(job.job_id, snapshot_of(row), source)
+    message = "Found on the account." if source == "sync" else "Replicate sent an event of it."
+    job = recorder.insert(_record(prediction, api_base, settings), (source, message))
+    return recorder.apply_snapshot(job.job_id, snapshot_of(prediction), source)
 
 
-def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
-    config = sent_settings(row.input)
-    profile = profile_for_model(row.model)
+def _record(prediction: Prediction, api_base: str, settings: Settings) -> JobRecord:
+    config = sent_settings(prediction.input)
+    profile = profile_for_model(prediction.model)
     rate = 0
     if profile is not None:
         rate = settings.rates_micros.get(profile.id, profile.micros_per_second)
     return JobRecord(
         job_id="".join(secrets.choice(_LETTERS) for _ in range(10)),
         api_base=api_base,
-        name=run_name_of(row.input) or row.id[:10],
+        name=run_name_of(prediction.input) or prediction.id[:10],
         config_name="",
         config_path="",
-        model=row.model,
-        version=row.version,
+        model=prediction.model,
+        version=prediction.version,
         model_family=_text(config, "model_family"),
         model_flavour=_text(config, "model_flavour"),
         model_type=_text(config, "model_type"),
@@ -108,11 +110,11 @@ def _record(row: Prediction, api_base: str, settings: Settings) -> JobRecord:
         hardware=profile.id if profile else "",
         rate_micros=rate,
         delivery="",
-        created_at=row.created_at or utc_now(),
-        prediction_id=row.id,
+        created_at=prediction.created_at or utc_now(),
+        prediction_id=prediction.id,
         submit={"phase": "accepted"},
-        inputs=keepable_inputs(row.input),
-        config=keepable_settings(config),
+        inputs=redact_inputs(prediction.input),
+        config=redact_settings(config),
     )
 
 
