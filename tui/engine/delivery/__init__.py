@@ -1,1 +1,1 @@
-"""Where a job's results go: chosen, checked before the submit, confirmed afterwards."""
+"""Delivery of a job's results: chosen and checked before the submit, confirmed after the end."""

@@ -1,4 +1,4 @@
-"""What would happen to a result if a job were submitted now, each way proved."""
+"""Tests from this machine whether a job's results would arrive: here, on the Hub, in a bucket."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 FACT: Final = "delivery"
 _LIMIT: Final = 40.0
 _GOOD_SECONDS: Final = 120.0
-"""For how long a way that works is believed to work."""
+"""Seconds for which a successful test is cached."""
 _BAD_SECONDS: Final = 15.0
-"""The same for one that does not: somebody is probably mending it."""
+"""Seconds for which a failed test is cached; short, because the user is probably fixing it."""
 _MOST_KNOWN: Final = 100
 
 
 class DeliveryCheck:
-    """Tries the way that results would take."""
+    """Tests deliveries, and caches the findings."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class DeliveryCheck:
         tokens: TokenService,
         writer: StoreWriter,
     ) -> None:
-        """Args: the ways and services; `config_roots` says where configs are looked for."""
+        """Take the services it works with; `config_roots` are the folders to search configs in."""
         self._bus = bus
         self._local = local
         self._s3 = s3
@@ -73,16 +73,20 @@ class DeliveryCheck:
     async def run(
         self, api_base: str, body: diagnostics.DeliveryCheckRequest
     ) -> diagnostics.DeliveryReport:
-        """Prove one way: `{kind, verdict, ok, summary, steps: [{id, level, message, advice}]}`.
+        """Test one kind of delivery, and store the answer as a fact.
 
         Args:
-            api_base: whose trainer would deliver.
-            body: `kind` (else the config's or the settings'), `hub_model_id`, `destination` (for
-                S3), `config` (a path or name, for what depends on it); all may be missing. With
-                `try` a repository that does not exist is made and removed again to prove it.
+            api_base: API whose trainer would deliver.
+            body: all fields may be missing: `kind` (default: the config's, else the settings'),
+                `hub_model_id`, `destination` (for S3), `config` (a path or a name). With `try` a
+                repository that does not exist is created and removed again.
+
+        Returns:
+            `{api_base, kind, verdict, ok, summary, steps: [{id, level, message, advice}],
+            checked_at}`.
 
         Raises:
-            RefusedError: a field is wrong, or the config cannot be read.
+            RefusedError: a field is not valid, or the config cannot be read.
         """
         config = await self._config(body.get("config"))
         kind = body.get("kind")
@@ -133,21 +137,24 @@ class DeliveryCheck:
     async def for_job(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, *, submit: bool
     ) -> DeliveryResult:
-        """Whether a job's results would arrive.
+        """Test whether a job's results would arrive.
 
         Args:
-            api_base: whose trainer would deliver.
-            delivery: the way that the job takes.
-            config: the job's.
-            submit: the job is about to start: a repository that does not exist is made, as the
-                trainer would do, and what did not work a moment ago is tried again.
+            api_base: API whose trainer would deliver.
+            delivery: the job's delivery.
+            config: the job's config.
+            submit: the job is about to start: a repository that does not exist is created, as the
+                trainer would do, and a cached failure is tested again.
+
+        Returns:
+            The findings; without any where there is nothing to test.
         """
-        if delivery.kind == "none":  # the user wants it so; the job's own checks warn
+        if delivery.kind == "none":  # chosen by the user; the checks of the config warn
             return DeliveryResult()
         if (delivery.kind == "hub" and not delivery.hub_model_id) or (
             delivery.kind == "s3" and not delivery.destination
         ):
-            return DeliveryResult()  # nothing to try yet: the job's own checks refuse it
+            return DeliveryResult()  # nothing to test: the checks of the config refuse it
         key = await self._key(api_base, delivery)
         at, known = self._known.get(key, (0.0, DeliveryResult()))
         lasts = _GOOD_SECONDS if known.verdict == "works" else 0.0 if submit else _BAD_SECONDS
@@ -161,7 +168,7 @@ class DeliveryCheck:
         return proof
 
     async def _key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:
-        """What a proof holds for: anything else is another question, another way out too."""
+        """The cache key: everything that the outcome depends on, the network settings included."""
         way_out = self._live.now.network
         if delivery.kind == "hub":
             token, endpoint = (
@@ -225,14 +232,15 @@ _SOMEWHERE: Final = {"hub": "the Hub", "s3": "an S3 bucket"}
 
 
 def _private(config: TrainingConfig | None) -> bool:
-    """How the trainer would make the repository."""
+    """Whether the trainer would create the repository as private."""
     return config is None or as_bool(config.values.get("model_card_private"), default=True)
 
 
 def _promises(kind: str, config: TrainingConfig | None) -> list[Check]:
-    """What the trainer does and does not do by itself, whatever the check of the way found.
+    """What to know about the trainer's uploads, independent of the test.
 
-    By the S3 protocol it uploads after validations only; a failed upload to the Hub ends no job.
+    The trainer uploads to S3 after validations only, and a failed upload to the Hub does not fail
+    the job (SimpleTuner's source, as of 2026-08).
     """
     if kind == "hub":
         words = (

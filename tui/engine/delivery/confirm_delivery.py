@@ -1,10 +1,10 @@
-"""After a job's end: are its results where they were to go?
+"""Confirms after a job's end that its results are at their destination.
 
-A trainer's upload that failed ends no job, so Replicate's “succeeded” is no proof.
+A failed upload does not fail the job, so Replicate's “succeeded” proves nothing about the delivery.
 
-    ended ─▶ due ─▶ looked at, again while nobody can be asked ─▶ told in the job's record
+    ended ─▶ due ─▶ checked, again while the destination cannot be asked ─▶ noted in the record
 
-What is due is in the store, so that a restart takes it up.
+The list of due jobs is in the store, so that a restart resumes them.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from tui.store.records import JobRecord
 from tui.store.writer import Change
 
 DUE: Final = "arrivals_due"
-"""The fact that lists jobs which have ended and were not looked for yet."""
+"""Name of the fact that lists the ended jobs whose delivery is not confirmed yet."""
 _LATE: Final = (20.0, 90.0)
-"""Seconds after which a place that has nothing is asked again: listings may lag behind."""
+"""Seconds until the next checks when files are missing: listings may lag behind."""
 _SOON: Final = (0.2, 0.5)
 _ASK_AGAIN: Final = (30.0, 120.0, 600.0, 3600.0, 3600.0, 3600.0)
-"""The same for a place that could not be asked."""
+"""Seconds until the next checks when the destination could not be asked."""
 _LIMIT: Final = 60.0
 _PLACES: Final = {"hub": "the Hub", "s3": "the bucket", "local": "this machine"}
 _KINDS: Final = {"yes": "delivered", "partly": "partly", "no": "undelivered", "unknown": "unsure"}
@@ -60,7 +60,7 @@ Look = Callable[[], Arrival]
 
 
 class DeliveryConfirmation:
-    """Looks where results were to go."""
+    """Looks for the results of ended jobs, and notes the verdict in the jobs' records."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class DeliveryConfirmation:
         tasks: TaskOwner,
         now: Clock,
     ) -> None:
-        """Args: the services it works with, and where the log of a job is."""
+        """Take the services it works with; `log_file` gives the path of a job's log."""
         self._recorder = recorder
         self._clients = clients
         self._bus = bus
@@ -87,7 +87,7 @@ class DeliveryConfirmation:
         self._now = now
 
     def job_ended(self, job: JobRecord) -> None:
-        """A job has come to its end: look for its results, if they are elsewhere."""
+        """Start to confirm the delivery of a job that has just completed."""
         if job.status is not JobStatus.COMPLETED or job.delivery not in _PLACES:
             return
         self._recorder.write(job.job_id, Change(values={"stage": f"{UNDELIVERED}not known yet"}))
@@ -98,7 +98,7 @@ class DeliveryConfirmation:
         self._tasks.start(self._until_known(job.job_id), f"arrival {job.job_id}")
 
     def take_up(self) -> None:
-        """Go on with what was due when the engine stopped."""
+        """Resume the confirmations that were due when the engine ended."""
         for job_id in self._due():
             self._tasks.start(self._until_known(job_id), f"arrival {job_id}")
 
@@ -140,7 +140,7 @@ class DeliveryConfirmation:
             )
 
     async def _judged(self, job_id: str, place: Arrival) -> Arrival:
-        """What a place holds, beside what the log and our own receiver say."""
+        """Combine what the destination holds with the job's log and our receiver's refusals."""
         try:
             job = self._recorder.writer.job(job_id)
         except KeyError:  # deleted meanwhile
@@ -154,7 +154,7 @@ class DeliveryConfirmation:
         return judge(place, Evidence(facts, job.step, refused))
 
     async def look(self, job: JobRecord) -> Arrival:
-        """What is there now; never fails."""
+        """What the destination holds now; errors become the state `unknown`."""
         since = job.started_at or job.created_at
         try:
             if job.delivery == "local":
@@ -169,7 +169,7 @@ class DeliveryConfirmation:
             return Arrival("unknown", words, "Look there yourself.")
 
     def _here(self, job: JobRecord) -> Arrival:
-        """What our own receiver took in; it says so before it answers the trainer."""
+        """What our receiver stored; it records a file before it answers the trainer."""
         top = f"{folder_of(job)}/"
         files = [one for one in self._reader.files(job.job_id) if one.size and not one.missing]
         if not files:
@@ -212,7 +212,7 @@ class DeliveryConfirmation:
         )
 
     def _note(self, job: JobRecord, found: Arrival) -> None:
-        """Into the job's record and history."""
+        """Store the verdict in the job's record and history."""
         try:
             fresh = self._recorder.writer.job(job.job_id)
         except KeyError:  # deleted meanwhile
@@ -230,11 +230,11 @@ class DeliveryConfirmation:
 
 
 def refusals(job: JobRecord) -> dict[str, dict[str, Any]]:
-    """What our own receiver refused of a job, as `{code, why}` by key."""
+    """The uploads of a job that our receiver refused: `{code, why}` by key."""
     known = job.submit.get("refused")
     return known if isinstance(known, dict) else {}
 
 
 def _option(job: JobRecord, name: str) -> str:
-    """An option of the job's config, for trainers that take it there only."""
+    """An option of the job's config, where the trainer has no input for it."""
     return str(job.config.get(name) or job.config.get(f"--{name}") or "")

@@ -1,7 +1,7 @@
-"""What the Hub says of names: where the token's owner may publish, whether a repository is free.
+"""Asks the Hub where the token may publish, and whether a repository's name is free.
 
-Asked with the very token that the job will get, and remembered for a moment: a form asks while
-somebody types.
+It asks with the token that the job gets, and caches the answers for a minute, because a form asks
+while the user types.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 State = Literal["free", "ours", "taken", "unknown"]
 _FRESH: Final = 60.0
-"""Seconds for which an answer is believed."""
+"""Seconds for which an answer is cached."""
 _LIMIT: Final = 20.0
 _MOST_KNOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryState:
-    """What is known of a repository's name.
+    """Whether a job may write to a repository.
 
     Attributes:
-        repo: `owner/name`; the name alone where its owner is not known.
-        state: free, ours (the token may write to it), taken (it may not), or unknown.
-        level: `ok` when the job's upload will work as far as the Hub tells.
-        words: the same for people.
-        advice: what to do.
+        repo: `owner/name`; the name alone when its owner is not known.
+        state: `free` (does not exist), `ours` (the token may write to it), `taken` (it may not), or
+            `unknown`.
+        level: `ok` when the Hub's answer says that the upload will work.
+        words: the same as a sentence for the user.
+        advice: what the user can do.
     """
 
     repo: str
@@ -53,12 +54,12 @@ class RepositoryState:
     advice: str = ""
 
     def check(self) -> Check:
-        """As a line of the checks."""
+        """The state as a finding of the checks."""
         return Check("hub-repo", self.level, self.words, self.advice)
 
 
 class HubRepositories:
-    """Asks the Hub, at most once a minute for each thing."""
+    """Asks the Hub, at most once a minute for each question."""
 
     def __init__(self, clients: ReplicateClients, live: LiveSettings) -> None:
         self._clients = clients
@@ -66,10 +67,10 @@ class HubRepositories:
         self._known: dict[tuple[object, ...], tuple[float, Any]] = {}
 
     async def identity(self, api_base: str) -> Identity:
-        """Who the token belongs to.
+        """The owner of the token.
 
         Raises:
-            PublishError: there is no token, the Hub does not take it, or does not answer.
+            PublishError: there is no token, or the Hub refuses it or does not answer.
         """
         token, endpoint = await self._token(api_base)
         network = self._live.now.network
@@ -82,10 +83,10 @@ class HubRepositories:
         return await self._asked(("identity", endpoint, token), ask)
 
     async def namespaces(self, api_base: str) -> publishing.HubIdentity:
-        """`{user, role, namespaces: [{name, kind, writable}]}`.
+        """Where the token may publish: `{user, role, namespaces: [{name, kind, writable}]}`.
 
         Raises:
-            PublishError: as `identity`.
+            PublishError: see `identity`.
         """
         who = await self.identity(api_base)
         names: list[publishing.HubNamespace] = [
@@ -95,12 +96,12 @@ class HubRepositories:
         return {"user": who.user, "role": who.role, "namespaces": names}
 
     async def look(self, api_base: str, text: str, *, private: bool = True) -> RepositoryState:
-        """What is known of a repository; what goes wrong is said, never raised.
+        """Look up a repository; errors become its state and are not raised.
 
         Args:
-            api_base: whose jobs will write to it.
-            text: as people type it.
-            private: how it will be made.
+            api_base: API whose jobs will write to it.
+            text: name or web address, as the user types it.
+            private: whether it will be created as private.
         """
         try:
             repo = read_repo(text)

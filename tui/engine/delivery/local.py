@@ -1,4 +1,4 @@
-"""Delivery to this machine, proved: a file is sent the way that a trainer would send it."""
+"""Tests the delivery to this machine: sends a file through the public URL, as a trainer would."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ _FORWARD: Final = (
 
 
 class LocalDelivery:
-    """Knows whether a trainer's files would come here."""
+    """Tests whether a trainer's files would reach the storage receiver."""
 
     def __init__(self, listening: ListenerService, keys: StorageKeys, live: LiveSettings) -> None:
-        """Args: the listener, who makes keys for it, and the way out."""
+        """Take the listener, the keys of its storage receiver and the settings."""
         self._listening = listening
         self._keys = keys
         self._live = live
 
     def place(self, api_base: str) -> str:
-        """What a proof is about: with another address it says nothing any more."""
+        """The addresses that a test depends on, as part of a cache key."""
         return f"{self._listening.address} {self._listening.storage_url(api_base)}"
 
     async def prove(self, api_base: str) -> DeliveryResult:
-        """Whether the listener listens, the public URL leads to it, and a file comes through."""
+        """Test that the listener listens, the public URL leads to it, and a file arrives."""
         where = str(self._listening.outputs)
         if not self._listening.address:
             why = self._listening.problem or "it is off"
@@ -66,7 +66,7 @@ class LocalDelivery:
             )
         problem = await self._knock(url)
         way = network_of(self._live.now.network).proxy_for(httpx.URL(url)) or ""
-        if problem is None and way.startswith("socks"):  # the S3 library does not speak it
+        if problem is None and way.startswith("socks"):  # botocore supports no SOCKS proxy
             words = f"the storage receiver answers at {url}"
             return DeliveryResult([*steps, Check("receiver-reach", "ok", words)], where=where)
         if problem is None:
@@ -79,7 +79,7 @@ class LocalDelivery:
         return DeliveryResult([*steps, problem], where=where)
 
     async def _knock(self, url: str) -> Check | None:
-        """What else there may be at the address; only our receiver answers like this."""
+        """Check that our receiver answers at the URL: an unsigned request gets AccessDenied."""
         network = network_of(self._live.now.network)
         try:
             async with httpx.AsyncClient(
@@ -99,7 +99,7 @@ class LocalDelivery:
 
 
 def _send(url: str, pair: KeyPair, folder: Path, network: NetworkSettings) -> Check | None:
-    """Send a file with keys that only our receiver knows, and look whether it is on our disk."""
+    """Upload a file with temporary keys, and check that it is on this machine's disk."""
     profile = S3Profile(BUCKET, endpoint=url, addressing="path")
     name, data = f"delivery-check-{secrets.token_hex(8)}", os.urandom(_BYTES)
     landed = folder / name

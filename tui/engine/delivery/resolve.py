@@ -1,6 +1,6 @@
-"""Where a job's results will go: what the draft, the config and the user's destinations say.
+"""Resolves the delivery of a job from its draft, its config and the user's destinations.
 
-Keys of the user's buckets are read when the job is posted, and are held nowhere before or after.
+Keys of the user's buckets are read when the job is posted, and are not kept before or after.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _S3_INPUTS: Final = ("s3_access_key", "s3_secret_key")
 
 
 class JobDelivery:
-    """Reads the way of a job's results, and finds its keys."""
+    """Resolves deliveries, and reads the keys for them."""
 
     def __init__(
         self,
@@ -63,7 +63,14 @@ class JobDelivery:
     async def resolve(
         self, api_base: str, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]
     ) -> Delivery:
-        """The delivery that is meant, as plain as it can be said; findings go into `checks`."""
+        """Resolve the delivery of a draft.
+
+        Args:
+            api_base: API whose trainer delivers.
+            wanted: the draft's delivery.
+            config: the job's config.
+            checks: findings are appended to it.
+        """
         kind = wanted.wanted or default_delivery_kind(config)
         if kind == "local":
             return self._local(api_base, checks)
@@ -74,7 +81,7 @@ class JobDelivery:
         return Delivery("none")
 
     def secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
-        """Secret inputs as far as they matter before the post: S3's stand in for the real ones."""
+        """The secret inputs for a preparation; placeholders stand for the keys of S3."""
         found: dict[str, Secret] = {}
         if (hub := self._clients.hub_token(api_base)) is not None:
             found["hf_token"] = hub
@@ -104,7 +111,7 @@ class JobDelivery:
         said = wanted.hub_model_id or config.hub_model_id
         repo = clean_repo_id(said) if said else None
         if repo is not None and "/" not in repo:
-            with contextlib.suppress(PublishError):  # the proof of the delivery says it
+            with contextlib.suppress(PublishError):  # the delivery check reports it
                 repo = f"{(await self._lookup.identity(api_base)).user}/{repo}"
         licence = licence_fields(config.family, config.flavour)
         if name := licence.get("license_name") or licence.get("license", "").replace("other", ""):
@@ -142,7 +149,7 @@ class JobDelivery:
         )
 
     def _fitting(self, target: Mapping[str, Any]) -> str:
-        """The user's destination that is the bucket of a config's target, if there is one."""
+        """The user's destination with the bucket of a config's target; "" if there is none."""
         endpoint, bucket = as_text(target.get("endpoint_url")), as_text(target.get("bucket"))
         for row in self._places.list():
             options = row["options"]
@@ -153,7 +160,7 @@ class JobDelivery:
         return ""
 
     def _place(self, name: str, wanted: DeliveryDraft, bucket: str) -> Target:
-        """A destination with the job's own bucket, region, prefix and address for links."""
+        """A destination with its options overridden by those of the draft."""
         place = self._places.read(f"s3:{name}")
         own = {
             "bucket": bucket, "region": wanted.region, "prefix": wanted.prefix,
@@ -164,10 +171,11 @@ class JobDelivery:
     # -- at the post --------------------------------------------------------------------------
 
     async def keys_for(self, job: JobRecord) -> dict[str, Secret]:
-        """The S3 keys that a job's trainer gets; empty unless results go to a destination.
+        """Read the S3 keys that a job's trainer gets; empty unless it delivers to a destination.
 
         Raises:
-            SimpleTunerError: they are not at hand, or the destination is another server by now.
+            SimpleTunerError: the keys cannot be read, or the destination's endpoint has changed
+                since the job was created.
         """
         name = str(job.submit.get("destination") or "")
         if not name:
@@ -187,7 +195,7 @@ class JobDelivery:
 
 
 def delivery_data(delivery: Delivery, config: TrainingConfig) -> dict[str, Any]:
-    """The delivery as a check answers it."""
+    """The delivery as the shape `PlannedDelivery` of the HTTP API."""
     values, hub = config.values, delivery.kind == "hub"
     comment = values.get("modelspec_comment")
     return {
@@ -222,7 +230,7 @@ def _open(profile: S3Profile, *, allowed: bool) -> list[Check]:
 
 
 def _not_applied(profile: S3Profile) -> list[Check]:
-    """What the trainer has no input for."""
+    """A warning about the destination's options that the trainer has no input for."""
     named = {
         "storage class": profile.storage_class, "encryption": profile.encryption,
         "ACL": profile.acl,

@@ -1,4 +1,4 @@
-"""What a check of a delivery found."""
+"""The result of a delivery check."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Verdict = Literal["works", "fails", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """The findings of one way.
+    """The findings about one delivery.
 
     Attributes:
-        steps: one line for each thing that was looked at.
-        unknown: nothing is known to be wrong, but it could not be proved either.
-        where: the place in words, as far as it is known.
+        steps: one finding per tested thing.
+        unknown: no error was found, but the test could not be completed.
+        where: the destination for the user; "" when not known.
     """
 
     steps: Sequence[Check] = field(default_factory=tuple)
@@ -29,17 +29,17 @@ class DeliveryResult:
 
     @property
     def verdict(self) -> Verdict:
-        """The findings in one word."""
+        """The findings summed up: an error fails; an incomplete test is unknown."""
         if any(step.level == "error" for step in self.steps):
             return "fails"
         return "unknown" if self.unknown else "works"
 
 
 class CheckDelivery(Protocol):
-    """Proves the delivery of a job; see `DeliveryCheck.for_job`."""
+    """Tests the delivery of a job; see `DeliveryCheck.for_job`."""
 
     async def __call__(
         self, api_base: str, delivery: Delivery, config: TrainingConfig, /, *, submit: bool
     ) -> DeliveryResult:
-        """The proof."""
+        """Test the delivery."""
         ...

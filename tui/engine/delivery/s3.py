@@ -1,4 +1,4 @@
-"""Delivery to a bucket, proved: an object is written, read back and deleted with the same keys."""
+"""Tests the delivery to a bucket: writes, reads and deletes an object with the trainer's keys."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _ADD = "Add one on the Publishing screen, or: simpletuner-tui destinations add N
 
 
 class S3Delivery:
-    """Knows whether a trainer could write to the user's buckets."""
+    """Tests whether a trainer could write to the user's buckets."""
 
     def __init__(self, places: Destinations) -> None:
-        """Args: the user's destinations."""
+        """Take the user's destinations."""
         self._places = places
 
     def destinations(self) -> dict[str, dict[str, Any]]:
-        """The user's buckets: options by name."""
+        """The options of the user's S3 destinations, by name."""
         return {one["name"]: one["options"] for one in self._places.list() if one["kind"] == "s3"}
 
     async def prove(self, api_base: str, delivery: Delivery) -> DeliveryResult:
-        """Try one bucket, or every one there is when no destination is named.
+        """Test one bucket, or all of them when the delivery names no destination.
 
         Args:
-            api_base: whose trainer is to write there.
-            delivery: names a destination of the user's; its other fields come before that one's.
+            api_base: API whose trainer writes there.
+            delivery: names a destination; its other fields override that one's options.
         """
         known, name = self.destinations(), delivery.destination or ""
         if name and name not in known:
@@ -75,7 +75,7 @@ class S3Delivery:
 
 
 def _changes(delivery: Delivery) -> dict[str, Any]:
-    """What a job's delivery says otherwise than its destination."""
+    """The options of a destination that a job's delivery overrides."""
     given = {"bucket": delivery.bucket, "region": delivery.region}
     prefix = (delivery.base_path or "").partition(JOB_ID)[0].strip("/")
     if delivery.base_path:
@@ -84,7 +84,7 @@ def _changes(delivery: Delivery) -> dict[str, Any]:
 
 
 def is_private(endpoint: str) -> bool:
-    """Whether an address is one that only this machine or its network can reach."""
+    """Whether only this machine or its local network can reach an address."""
     if is_loopback(endpoint):
         return True
     host = urlsplit(endpoint).hostname or ""

@@ -1,4 +1,4 @@
-"""Whether a job's results are where they were to go, from what is there and what its log says."""
+"""Judges whether a job's results arrived, from the files found and the job's log."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ADVICE: Final = "The job's log says why; what did not arrive is lost with the t
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a job's delivery besides the place itself.
+    """What is known about a job's delivery besides the files found.
 
     Attributes:
-        log: what its log says.
-        steps: steps it did, None where the log does not tell.
-        refused: what our own receiver refused, as reasons by key.
+        log: uploads that the job's log reports.
+        steps: training steps done; None when the log does not say.
+        refused: reasons of our receiver's refusals, by key.
     """
 
     log: UploadFacts
@@ -28,15 +28,15 @@ class Evidence:
 
 
 def judge(found: Arrival, evidence: Evidence) -> Arrival:
-    """The verdict about a bucket or this machine.
+    """Judge the delivery to a bucket or to this machine.
 
     Args:
-        found: what is there; its `names` are of this run alone.
+        found: the files found; `names` holds those of this run only.
         evidence: what else is known.
 
     Returns:
-        `yes` only where the last weights that the job made are there and nothing failed after them;
-        `partly` or `no` with the names of what is missing; `unknown` where nobody can tell.
+        State `yes` only if the job's last weights are there and no upload failed; `partly` or `no`
+        with the names of what is missing; `unknown` if the evidence does not decide it.
     """
     log, names = evidence.log, found.names
     failed = [one for one in log.failures if not _arrived(one, names)]
@@ -59,7 +59,7 @@ def judge(found: Arrival, evidence: Evidence) -> Arrival:
     arrived = f"{count} weights file{'' if count == 1 else 's'}"
     missing_weights: list[str] = []
     state: State = "yes"
-    if None not in weights:  # those of the end would be the last ones
+    if None not in weights:  # no final weights (without a step), so compare the checkpoints
         newest = max(step for step in weights if step is not None)
         if last and log.checkpoint not in weights:
             missing_weights = last
@@ -78,15 +78,15 @@ def judge(found: Arrival, evidence: Evidence) -> Arrival:
 
 
 def _arrived(name: str, names: Collection[str]) -> bool:
-    """Whether a file of that name is there; the trainer names it from its run folder on."""
+    """Whether a file arrived; the trainer's name is relative to its run folder."""
     return any(one == name or one.endswith(f"/{name}") for one in names)
 
 
 def _short(key: str) -> str:
-    """A key without the folders that every file of the run shares."""
+    """A key without the folder that all files of the run share."""
     return key.split("/", 1)[-1] if key.count("/") > 1 else key
 
 
 def _failure(name: str) -> str:
-    """What a line of the log says failed, as the name of something that is missing."""
+    """The name of a failed upload, as a missing thing in a sentence."""
     return f"the upload {name}" if name.startswith("via ") else name
