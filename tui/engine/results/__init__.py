@@ -1,1 +1,1 @@
-"""Bringing here what jobs produced elsewhere: where it is, and how it is fetched."""
+"""Fetching the results of jobs: where they are, how they are downloaded and verified."""

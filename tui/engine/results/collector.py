@@ -1,4 +1,4 @@
-"""Fetching what a job produced, before it is gone."""
+"""Collects a job's results into the outputs folder, before Replicate deletes them."""
 
 from __future__ import annotations
 
@@ -36,18 +36,19 @@ LOG = logging.getLogger(__name__)
 FILES_AT_ONCE: Final = 3
 STREAMS: Final = 6
 KEPT: Final = timedelta(hours=1)
-"""How long Replicate keeps outputs of a prediction made through its API (data-retention page of
-its documentation)."""
+"""How long Replicate keeps outputs of predictions created through its API
+(replicate.com/docs/topics/predictions/data-retention)."""
 _AGAIN: Final = frozenset(
     {Trouble.NETWORK, Trouble.BUSY, Trouble.DISK_FULL, Trouble.MISMATCH, Trouble.CHANGED}
 )
 _EVERY: Final = 0.25
 """Seconds between two reports of one file."""
 _SPARE: Final = 16 * 1024 * 1024
+"""Bytes that must stay free on the disk."""
 
 
 class Collector:
-    """Brings a job's results to the outputs folder and knows what is missing."""
+    """Downloads the results of jobs, and records which are missing."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Collector:
         places: ResultLocations,
         reader: StoreReader,
     ) -> None:
-        """Args: the services it works with, and the folder for results."""
+        """Take the services it works with; `outputs` is the folder for results."""
         self._recorder = recorder
         self._bus = bus
         self._now = now
@@ -71,26 +72,26 @@ class Collector:
         self._copies = RemoteCopies(recorder.writer.transfers)
         self._files = asyncio.Semaphore(FILES_AT_ONCE)
         self._streams = asyncio.Semaphore(STREAMS)
-        # Of its own: a slow line must not keep the threads that windows wait for.
+        # A pool of its own: slow downloads must not occupy the threads that requests wait for.
         self._pool = ThreadPoolExecutor(STREAMS, "fetch")
         self._reserved = 0
         self._locks: dict[str, asyncio.Lock] = {}
 
     def unfinished(self) -> list[str]:
-        """Jobs of which something was on its way when the engine ended."""
+        """Ids of jobs with downloads that were not finished when the engine ended."""
         return self._table.unfinished()
 
     async def collect(self, job: JobRecord, *, again: bool = False) -> dict[str, Any]:
-        """Fetch what can be fetched.
+        """Fetch all results of a job that can be fetched.
 
         Args:
-            job: whose results.
-            again: also what was deleted here because a copy is elsewhere.
+            job: the job.
+            again: fetch also what was deleted here because a copy is elsewhere.
 
         Returns:
             `{job_id, folder, files: [{path, size, sha256}], missing: [{what, why, advice, until,
-            again}]}`; paths are absolute, `until` says when it is deleted where it is, `again`
-            whether another try makes sense without anyone changing anything.
+            again}]}`. Paths are absolute; `until` is the time at which the source deletes it;
+            `again` says whether another try may succeed without the user's help.
         """
         async with self._locks.setdefault(job.job_id, asyncio.Lock()):
             missing = await self._collect(job, again=again)
@@ -128,11 +129,11 @@ class Collector:
         return rows
 
     def _refuse(self, job: JobRecord, before: Collection[str]) -> set[str]:
-        """Write down which addresses of the output are not fetched; their names.
+        """Record which addresses of the output are not fetched, and return their names.
 
         Args:
-            job: whose output.
-            before: names that the job's record has already.
+            job: the job.
+            before: names that are recorded already, so they get no second event.
         """
         records = []
         for address, why in self._places.refused(job).items():
@@ -151,10 +152,10 @@ class Collector:
             self._tell(job)
         return {one.name for one in records}
 
-    # -- one place ----------------------------------------------------------------------------
+    # -- one source ---------------------------------------------------------------------------
 
     async def _from(self, job: JobRecord, opened: Opened, *, again: bool) -> set[str]:
-        """Fetch all of one place; the names that it announced."""
+        """Fetch all files of one source, and return the names of those not fetched before."""
         origin, place, open_it = opened
         until = self._until(job, origin)
         source: Source | None = None
@@ -163,7 +164,7 @@ class Collector:
             remotes = await source.list()
         except PublishError as error:
             if error.kind is Trouble.MISSING and job.status is not JobStatus.COMPLETED:
-                return set()  # it ended before anything came there
+                return set()  # the job ended before it delivered anything there
             before = [one for one in self._table.of(job.job_id) if one.origin == origin]
             told = FetchRecord(job.job_id, place, origin, until=until)
             self._table.put([_failed(told, error, self._now())])
@@ -226,7 +227,7 @@ class Collector:
                 self._table.put([_failed(self._record(record), words, self._now())])
 
     def _record(self, record: FetchRecord) -> FetchRecord:
-        """The record as it stands: what a try has kept is in it."""
+        """The record as stored, with the notes of the last try."""
         for one in self._table.of(record.job_id):
             if one.name == record.name:
                 return one
@@ -283,7 +284,7 @@ class Collector:
         self._tell(job)
 
     def _note_copy(self, job: JobRecord, source: Source, remote: Remote, file: FileRecord) -> None:
-        """Know that it lies there as well, where what the source tells proves it."""
+        """Record that the source keeps a copy, if its checksum proves it."""
         path = self._outputs / file.path
         try:
             self._copies.note(job, source, remote, file=file, path=path, now=self._now())
@@ -291,7 +292,7 @@ class Collector:
             LOG.info("%s is not known to be elsewhere: %s", file.path, error)
 
     def _check_space(self, name: str, need: int) -> None:
-        """Room for this file and for those that are on their way already."""
+        """Check that the disk has space for this file and for the running downloads."""
         free = shutil.disk_usage(_existing(self._outputs)).free - self._reserved
         if need and need + _SPARE > free:
             raise PublishError(
@@ -301,7 +302,7 @@ class Collector:
                 Trouble.DISK_FULL,
             )
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- reporting ----------------------------------------------------------------------------
 
     def _until(self, job: JobRecord, origin: str) -> datetime | None:
         if origin != "replicate":
@@ -320,12 +321,12 @@ class Collector:
     def _tell(
         self, job: JobRecord, name: str = "", done: int = 0, total: int | None = None
     ) -> None:
-        """A file moves; without a name, what is known of the job's files is another."""
+        """Publish the progress of a file; without a name, that the job's list has changed."""
         self._bus.publish("fetch", job_id=job.job_id, name=name, done=done, total=total)
 
 
 def _path_of(job: JobRecord, remote: Remote) -> str:
-    """Where a file will lie, below the outputs folder: never under a hidden name."""
+    """Path of a file, relative to the outputs folder; hidden names are made visible."""
     return f"{folder_of(job)}/{visible(remote.name)}"
 
 
@@ -334,13 +335,13 @@ def _shown(name: str) -> str:
 
 
 def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:
-    """A file as commands print it: where it is, its size and its SHA-256."""
+    """A file as shown to the user: absolute path, size in bytes and SHA-256."""
     return {"path": str(outputs / file.path), "size": file.size, "sha256": file.sha256}
 
 
 def _failed(record: FetchRecord, error: PublishError, now: datetime) -> FetchRecord:
     late = record.until is not None and record.until <= now
-    # A token may come while there is time; what is not deleted waits until somebody gives one.
+    # While the source still has the file, the user may set a token; without a deadline it waits.
     hurry = record.until is not None and error.kind is Trouble.CREDENTIALS
     again = (error.kind in _AGAIN or hurry) and not late
     state = "waiting" if again else "failed"
@@ -370,13 +371,20 @@ def _existing(folder: Path) -> Path:
 _FIRST_PAUSE: Final = 2.0
 _LONGEST_PAUSE: Final = 300.0
 _LONGEST: Final = timedelta(hours=24)
-"""What stays where it is can wait for the next start of the engine, or for somebody to ask."""
+"""After this time the rest waits for the next start of the engine, or for the user's request."""
 
 
 async def after_end(
     collector: Collector, recorder: JobRecorder, job: JobRecord, now: Clock
 ) -> None:
-    """Fetch a job's results, trying again with growing pauses, and note what is missing."""
+    """Fetch the results of a job that has ended, with retries, and note what is missing.
+
+    Args:
+        collector: fetches.
+        recorder: gets an event for each missing result.
+        job: the job.
+        now: the clock.
+    """
     told: set[str] = set()
     pause, began = _FIRST_PAUSE, now()
     while True:

@@ -1,4 +1,9 @@
-"""Fetching one file: in parts, several at once, resumable, checked, and there only when whole."""
+"""Downloads one file in parallel parts: resumable, verified, and renamed only when complete.
+
+Libraries for parallel or resumable downloads (s3transfer, hf_transfer, huggingface_hub) each serve
+one source. This one serves Replicate's addresses, the Hub and S3 alike, keeps finished parts over a
+restart, and hashes while it downloads.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +26,18 @@ from tui.engine.results.source import PIECE, Answer, ContentChangedError, Remote
 
 PART: Final = 8 * 1024 * 1024
 _LOOK_EVERY: Final = PART
-"""Bytes between two looks at the room, for what comes without a length."""
+"""Bytes between two checks of the free space, for a file of unknown size."""
 _TRIES: Final = 3
 _FIRST_PAUSE: Final = 0.5
 _KEEP_EVERY: Final = 0.5
-"""Seconds between two notes: what came since the last one comes again after a crash."""
+"""Seconds between two saves of the notes; what came after the last is fetched again on a crash."""
 
 
 async def settled(call: Callable[..., object], *values: Any) -> None:
-    """Run a call in a thread and do not leave before it has ended, even when cancelled.
+    """Run a call in a thread and wait until it has ended, even when cancelled.
 
-    A thread that still wrote after its file was closed might write into another one.
+    A thread that writes after its file descriptor was closed might write into another file that got
+    the same descriptor.
     """
     work = asyncio.ensure_future(asyncio.to_thread(call, *values))
     try:
@@ -42,7 +48,7 @@ async def settled(call: Callable[..., object], *values: Any) -> None:
 
 
 class _Sink:
-    """Takes the pieces of one answer and hands them on, until it is closed or has all."""
+    """Writes the pieces of one answer to the file, until it is closed or has its last byte."""
 
     def __init__(self, at: int, stop: int, put: Callable[[memoryview, int], None]) -> None:
         self.at = at
@@ -52,7 +58,7 @@ class _Sink:
         self._closed = False
 
     def take(self, piece: bytes) -> bool:
-        """Write a piece; False when nothing more is wanted."""
+        """Write a piece; returns whether more is needed."""
         with self._lock:
             if self._closed:
                 return False
@@ -62,7 +68,7 @@ class _Sink:
             return self.at < self._stop
 
     def take_all(self, read: Callable[[int], bytes], tell: Callable[[], object]) -> None:
-        """Read and write in this thread."""
+        """Read and write all pieces in this thread."""
         while piece := read(PIECE):
             more = self.take(piece)
             if self._closed:
@@ -72,14 +78,14 @@ class _Sink:
                 return
 
     def close(self) -> None:
-        """Nothing is written after this: the file may be closed."""
+        """Stop writing; after this the file may be closed."""
         with self._lock:
             self._closed = True
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A whole file, checked and in its place."""
+    """A complete and verified file: size in bytes and SHA-256 in hex."""
 
     size: int
     sha256: str
@@ -87,19 +93,19 @@ class Downloaded:
 
 @dataclass(slots=True)
 class Download:
-    """One file on its way here.
+    """The download of one file.
 
     Attributes:
-        source: where it is.
-        remote: what it is there.
-        target: where it goes; a hidden neighbour holds it until it is whole.
-        notes: what an earlier try left, as plain data: `{mark, size, parts: {number: bytes}}`, or
-            `{least}`, the bytes that there was no room for.
-        keep: called with the notes when they changed in a way worth keeping.
-        progress: called with the bytes that are here.
-        room: called with the bytes that are still to come, as far as is known, perhaps more than
-            once; PublishError when they do not fit.
-        streams: how many connections there may be at once, for all files together.
+        source: where the file is.
+        remote: the file there.
+        target: its path here; a hidden file beside it holds the parts until it is complete.
+        notes: state of an earlier try: `{mark, size, parts: {number: bytes}}`, or `{least}`, the
+            bytes that the disk had no space for.
+        keep: called with the notes when they should be saved.
+        progress: called with the bytes downloaded so far.
+        room: called with the bytes still to come, as far as is known, perhaps several times; raises
+            PublishError when the disk has no space for them.
+        streams: limits the connections of all downloads together.
         pool: threads for reading, as many as there are streams.
     """
 
@@ -120,14 +126,14 @@ class Download:
 
     @property
     def part(self) -> Path:
-        """Where the half-fetched file is."""
+        """Path of the incomplete file."""
         return self.target.with_name(part_name(self.target.name))
 
     async def run(self) -> Downloaded:
-        """Fetch what is missing, check it, put it into its place.
+        """Download the missing parts, verify the file and rename it to its target.
 
         Raises:
-            PublishError: it did not work; the notes hold what can be used the next time.
+            PublishError: the download failed; the notes hold what the next try can use.
         """
         try:
             async with self.streams:
@@ -152,7 +158,7 @@ class Download:
     # -- beginning ----------------------------------------------------------------------------
 
     def _begin(self, *, ranged: bool) -> None:
-        """Go on with what is here of this very content, else begin anew; look at the room."""
+        """Keep the parts if they are of the same content, else start from the beginning."""
         self.target.parent.mkdir(parents=True, exist_ok=True)
         known = {"mark": self.notes.get("mark"), "size": self.notes.get("size")}
         same = known == {"mark": self.remote.mark, "size": self.remote.size}
@@ -201,7 +207,7 @@ class Download:
                 async with self.streams:
                     await self._read(number, begin, done, begin + length, file)
             except PublishError as error:
-                # What came before the line broke counts: only tries without a byte are numbered.
+                # A try that received bytes resets the count: only tries without progress count.
                 left = _TRIES if self._done(number) > done else left - 1
                 if not error.retryable or isinstance(error, ContentChangedError) or not left:
                     raise
@@ -223,7 +229,7 @@ class Download:
             )
 
     async def _drain(self, answer: Answer, sink: _Sink) -> None:
-        """All that comes into the sink; after this nothing more is written, however it ends."""
+        """Write the whole answer into the sink, which is closed however this ends."""
         try:
             if answer.read is None:
                 async for piece in answer.pieces:
@@ -237,7 +243,7 @@ class Download:
             sink.close()
 
     def _put(self, file: int, number: int, begin: int, data: memoryview, at: int) -> None:
-        """Write a piece, and note that it is here. Called by any thread."""
+        """Write a piece and note it. Callable from any thread."""
         self._write(file, data, at)
         with self._lock:
             parts = self.notes["parts"]
@@ -250,12 +256,12 @@ class Download:
             self._digests.advance(there)
 
     def _noted(self) -> dict[str, Any]:
-        """The notes as they are now; threads go on writing into them."""
+        """A copy of the notes, which threads may be changing."""
         with self._lock:
             return {**self.notes, "parts": dict(self.notes["parts"])}
 
     async def _whole(self) -> None:
-        """The far end takes no ranges: all of it by one connection, from the beginning."""
+        """Download everything over one connection, because the source takes no ranges."""
         try:
             with self.part.open("r+b", buffering=0) as file:
                 file.truncate(0)
@@ -263,12 +269,12 @@ class Download:
                     await self._pour(answer, file.fileno())
                 await asyncio.to_thread(os.fsync, file.fileno())
         except BaseException:
-            # The next try begins anew: what is here would only take room, which may be the reason.
+            # Without ranges the next try cannot use the bytes, and the disk may be full.
             self._drop(int(self.notes.get("least", 0)))
             raise
 
     async def _pour(self, answer: Answer, file: int) -> None:
-        """Write what comes, no more than was promised, or than there is room for."""
+        """Write the answer, up to the announced size, or as long as the disk has space."""
         at, looked = 0, 0
         async for piece in answer.pieces:
             end = at + len(piece)
@@ -287,7 +293,7 @@ class Download:
             self._tell()
 
     def _check_room(self, need: int, least: int) -> None:
-        """The room for so many bytes; without it the next try knows how many there are at least."""
+        """Check the free space; on failure the notes tell the next try the least size."""
         try:
             self.room(need)
         except PublishError:
@@ -310,7 +316,7 @@ class Download:
     # -- the end ------------------------------------------------------------------------------
 
     def _finish(self, digests: Digests) -> Downloaded:
-        """Check what came by everything that the source told, then put it into its place."""
+        """Verify the file against size and checksums of the source, then rename it."""
         size = self.part.stat().st_size
         name = self.remote.name
         if self.remote.size is not None and size != self.remote.size:

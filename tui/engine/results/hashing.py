@@ -1,4 +1,4 @@
-"""Hashing a file while it comes, so that it is known to be right as soon as it is whole."""
+"""Hashes files while they are downloaded, and verifies files already on disk."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BLOCK: Final = 1024 * 1024
 
 
 class Digests:
-    """Reads behind whoever writes, in a thread of its own; what it reads is still in memory."""
+    """Hashes a growing file in a thread; what was just written is still in the page cache."""
 
     def __init__(self, path: Path, remote: Remote) -> None:
-        """Args: what is known of the file decides what is computed besides the SHA-256."""
+        """Start the thread; MD5 and ETag are computed if `remote` has them to compare with."""
         self._path = path
         self._remote = remote
         self._sha256 = hashlib.sha256()
@@ -36,30 +36,30 @@ class Digests:
         self._thread.start()
 
     def advance(self, there: int) -> None:
-        """The file is right up to this byte."""
+        """Note that the file is complete up to this offset."""
         with self._change:
             if there > self._there:
                 self._there = there
                 self._change.notify()
 
     def stop(self) -> None:
-        """Nobody wants to know any more."""
+        """Stop hashing; the result is not needed."""
         with self._change:
             self._stopped = True
             self._change.notify()
 
     def check(self, size: int) -> str:
-        """Wait for the end and compare. Blocking.
+        """Hash the rest of the complete file and compare. Blocking.
 
         Args:
-            size: bytes of the whole file, all of which are there.
+            size: bytes of the whole file.
 
         Returns:
             The SHA-256 in hex.
 
         Raises:
-            MismatchError: the file is not what was announced.
-            PublishError: it cannot be read.
+            MismatchError: a checksum differs from the source's.
+            PublishError: the file cannot be read.
         """
         with self._change:
             self._there, self._ended = size, True
@@ -91,7 +91,7 @@ class Digests:
             self._error = error
 
     def _wait(self, at: int) -> int | None:
-        """How far it is right now; None where there is nothing more to come."""
+        """Wait for more data; returns the offset it reaches, None at the end or when stopped."""
         with self._change:
             while not self._stopped and self._there <= at and not self._ended:
                 self._change.wait()
@@ -106,15 +106,15 @@ class Digests:
 
 
 class FileVerifier:
-    """Remembers what was hashed, by name, size and time of change."""
+    """Verifies files on disk; caches hashes by path, size and modification time."""
 
     def __init__(self, outputs: Path) -> None:
-        """Args: the folder that the records' paths are relative to."""
+        """Take the folder that the records' paths are relative to."""
         self._outputs = outputs
         self._known: dict[tuple[str, int, int], str] = {}
 
     def is_whole(self, file: FileRecord) -> None:
-        """Its content was hashed just now."""
+        """Cache the record's hash for a file that was hashed just now."""
         try:
             state = (self._outputs / file.path).stat()
         except OSError:
@@ -122,7 +122,7 @@ class FileVerifier:
         self._known[file.path, state.st_size, state.st_mtime_ns] = file.sha256
 
     async def check(self, file: FileRecord, remote: Remote | None = None) -> bool:
-        """Whether it is here unchanged, and is what the far end has under its name."""
+        """Whether a file is here unchanged, and equals the source's file if one is given."""
         if remote is not None and not _same(file, remote):
             return False
         path = self._outputs / file.path

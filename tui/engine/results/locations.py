@@ -1,4 +1,4 @@
-"""Where a job's results are, read from what it was told and from what it says."""
+"""Locates a job's results, from its inputs and its output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REVISION: Final = re.compile(r"/(?:tree|commit)/([^/?#]+)")
 _EARLY: Final = timedelta(minutes=10)
 
 Opened = tuple[str, str, Callable[[], Awaitable[Source]]]
-"""Origin, place for people, and how to get at it."""
+"""Origin, name of the place for the user, and a function that opens the source."""
 
 
 class ResultLocations:
@@ -38,14 +38,14 @@ class ResultLocations:
         tables: TransferTables,
         places: Callable[[], Destinations],
     ) -> None:
-        """Args: `places` knows the user's destinations and their keys."""
+        """Take the services it works with; `places` gives the user's destinations."""
         self._clients = clients
         self._live = live
         self._tables = tables
         self._places = places
 
     def of(self, job: JobRecord) -> list[Opened]:
-        """All places of a job, each still to be opened (PublishError when it cannot be)."""
+        """All sources of a job's results; opening one may raise PublishError."""
         found: list[Opened] = []
         if links := links_of(job.output, job.api_base).files:
             files = ReplicateOutputs(links, lambda: self._clients.get(job.api_base))
@@ -58,10 +58,10 @@ class ResultLocations:
         return found
 
     def refused(self, job: JobRecord) -> dict[str, str]:
-        """Why web addresses of the output are not fetched, by address.
+        """The reasons why web addresses of the output are not fetched, by address.
 
-        An address at a host that is none of Replicate's counts only when nothing else says where
-        the results are: a trainer names the bucket or the repository that it delivered to.
+        An address at another host than Replicate's is reported only when nothing else says where
+        the results are: trainers also put the address of their bucket or repository there.
         """
         links = links_of(job.output, job.api_base)
         named = job.delivery == "local" or any(one[0] != "replicate" for one in self.of(job))
@@ -92,7 +92,7 @@ class ResultLocations:
         return Bucket(profile, keys, self._live.now.network, since, target)
 
     def _destination(self, told: dict[str, str]) -> Target | None:
-        """The user's destination with the job's bucket; keys go to its own endpoint alone."""
+        """The user's destination with the job's bucket and endpoint, so no other gets its keys."""
         named = told["destination"]
         records = [one for one in self._tables.destinations() if one.kind == "s3"]
         records.sort(key=lambda one: one.name != named)
@@ -125,7 +125,7 @@ class ResultLocations:
 
 
 def _below(name: str, known: S3Profile, found: S3Profile) -> str:
-    """A bucket's folder as a place of the destination `name`; "" where it does not lead there."""
+    """A bucket's folder as a target of the destination `name`; "" if it is not below it."""
     top, prefix = known.prefix.strip("/"), found.prefix.strip("/")
     inside = not top or prefix == top or prefix.startswith(f"{top}/")
     if not inside or known.bucket != found.bucket:

@@ -1,4 +1,4 @@
-"""Noting that what was fetched stays where it came from: it is no only copy then."""
+"""Records that the source of a fetched file keeps a copy, so the local one is not the only one."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _COLLECTED: Final = "collected"
 
 
 class RemoteCopies:
-    """Files that lie at a far end without our having sent them, kept as publications are."""
+    """Records remote copies as hidden transfers, the form in which published copies are kept."""
 
     def __init__(self, tables: TransferTables) -> None:
-        """Args: where publications are kept."""
+        """Take the tables of transfers."""
         self._tables = tables
 
     def note(
         self, job: JobRecord, source: Source, remote: Remote, *, file: FileRecord, path: Path,
         now: datetime,
     ) -> None:  # fmt: skip
-        """A file is here, and was compared with what the far end says of it.
+        """Record the source's copy of a fetched file, if it has a checksum that was compared.
 
         Args:
-            job: whose it is.
-            source: where it came from.
+            job: the job.
+            source: where the file came from.
             remote: the file there.
             file: the file here.
-            path: where it is here.
+            path: its path here.
             now: the time.
         """
         there = source.kept_at(remote)
@@ -44,7 +44,7 @@ class RemoteCopies:
         )
         if there is None or not proof or (remote.sha256 and remote.sha256 != file.sha256):
             return
-        called = visible(remote.name)  # as the file here is called
+        called = visible(remote.name)  # the name of the local file
         name = f"{job.job_id} {there.target}"
         transfer_id = hashlib.sha256(name.encode()).hexdigest()[:10]
         state = path.stat()

@@ -1,4 +1,4 @@
-"""Places that a job delivered to by itself: a bucket, or a repository of the Hub."""
+"""The sources a trainer delivers to: a bucket, and a repository on the Hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tui.store.transfer_records import DestinationRecord
 
 
 class Bucket:
-    """Objects below a prefix of a bucket, with the keys of the user's destination."""
+    """Objects below a prefix of a bucket, read with the keys of the user's destination."""
 
     origin = "s3"
 
@@ -35,14 +35,14 @@ class Bucket:
         since: datetime | None = None,
         target: str = "",
     ) -> None:
-        """Find the objects.
+        """Create the reader; nothing is requested yet.
 
         Args:
             profile: bucket and prefix.
-            keys: what opens it.
-            network: the way out.
-            since: leaves older objects out, where others use the same prefix.
-            target: the place in terms of the user's destinations, where it is one of them.
+            keys: the keys to read with.
+            network: proxy and certificates.
+            since: skips older objects, for a prefix that is shared with other jobs.
+            target: the place as a target of the user's destinations; "" if it is none.
         """
         where = profile.endpoint or "Amazon S3"
         self.place = f"s3://{profile.bucket}/{profile.prefix.strip('/')} at {where}"
@@ -52,24 +52,24 @@ class Bucket:
         self._target = target
 
     async def list(self) -> list[Remote]:
-        """All objects."""
+        """List the objects."""
         return [_remote(one) for one in await asyncio.to_thread(self._reader.list, self._since)]
 
     async def look(self, remote: Remote) -> tuple[Remote, bool]:
-        """Ask for what the content can be checked by."""
+        """Read the object's checksums."""
         sha256, etag = await asyncio.to_thread(self._reader.proofs_of, remote.key)
         return replace(remote, sha256=sha256, etag="" if sha256 else etag), bool(remote.size)
 
     def reading(
         self, remote: Remote, start: int, stop: int | None
     ) -> AbstractAsyncContextManager[Answer]:
-        """Open one object, if it is still the same."""
+        """Open an object; an `If-Match` header ensures that it is unchanged."""
         return in_thread(
             remote.name, start, self._reader.opened(remote.key, remote.mark, start, stop)
         )
 
     def kept_at(self, remote: Remote) -> RemoteLocation | None:
-        """In the bucket, where a destination of the user's leads to it."""
+        """The object in the bucket; None if it is not below one of the user's destinations."""
         if not self._target:
             return None
         key = self._profile.key(remote.key)
@@ -83,7 +83,7 @@ class Bucket:
 
 
 class Repo:
-    """A repository at one revision, which is found out once and kept."""
+    """A repository at one revision; `list` resolves a branch to its commit."""
 
     origin = "hub"
 
@@ -102,31 +102,31 @@ class Repo:
         self._repo = (repo_id, endpoint)
 
     async def list(self) -> list[Remote]:
-        """All files of the revision."""
+        """List the files of the revision."""
         revision = await asyncio.to_thread(self._reader.revision, self._revision)
         self._revision = revision
         return [_remote(one) for one in await asyncio.to_thread(self._reader.list, revision)]
 
     async def look(self, remote: Remote) -> tuple[Remote, bool]:
-        """The list told all."""
+        """Return the file as it is: `list` gives all there is to know."""
         return remote, bool(remote.size)
 
     def reading(
         self, remote: Remote, start: int, stop: int | None
     ) -> AbstractAsyncContextManager[Answer]:
-        """Open one file of the revision."""
+        """Open a file of the revision."""
         return in_thread(
             remote.name, start, self._reader.opened(remote.key, self._revision, start, stop)
         )
 
     def kept_at(self, remote: Remote) -> RemoteLocation:
-        """In the repository."""
+        """The file in the repository."""
         repo_id, endpoint = self._repo
         link = f"{endpoint}/{repo_id}/blob/main/{quote(remote.key)}"
         return RemoteLocation(f"hub:{repo_id}", remote.key, f"{endpoint} {repo_id}", link)
 
     async def aclose(self) -> None:
-        """The library keeps its connections for the whole program."""
+        """Do nothing: huggingface_hub keeps its connections for the whole process."""
 
 
 def _remote(one: FarFile) -> Remote:
@@ -138,14 +138,14 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def bucket_of(job: JobRecord, records: Sequence[DestinationRecord]) -> dict[str, str] | None:
-    """The bucket that the trainer was given, or that the output names; not our own receiver's.
+    """The bucket in the trainer's inputs or in its output; None for our own receiver's.
 
     Args:
-        job: as it is known.
-        records: the user's destinations; an output that is a web address is told by them alone.
+        job: the job.
+        records: the user's destinations, by which an output that is a web address is recognised.
 
     Returns:
-        `{bucket, endpoint, region, prefix, destination}`, empty where it is not known.
+        `{bucket, endpoint, region, prefix, destination}`, with "" for what is not known.
     """
     if job.delivery == "local":
         return None
@@ -176,10 +176,10 @@ def bucket_of(job: JobRecord, records: Sequence[DestinationRecord]) -> dict[str,
 def _at_destination(
     parts: SplitResult, records: Sequence[DestinationRecord]
 ) -> dict[str, str] | None:
-    """What an address is at one of the user's destinations, the one that tells most of it.
+    """Match an address to the user's destination with the longest common path.
 
-    Only names are read from the address: what is asked, and gets the keys, is the destination's own
-    endpoint.
+    Only bucket and prefix are taken from the address. Requests, and the keys with them, go to the
+    destination's own endpoint.
     """
     found: tuple[int, dict[str, str]] | None = None
     path = unquote(parts.path)
@@ -203,7 +203,7 @@ def _at_destination(
 
 
 def _bases(options: dict[str, Any]) -> Iterator[SplitResult]:
-    """Addresses that a bucket's objects are below: both styles, and what the public sees."""
+    """Base addresses of a bucket's objects: path style, virtual-host style and public links."""
     bucket, endpoint = str(options["bucket"]), _text(options.get("endpoint"))
     if endpoint:
         ends = [endpoint]
@@ -222,7 +222,7 @@ def _bases(options: dict[str, Any]) -> Iterator[SplitResult]:
 
 
 def _split(text: str) -> SplitResult | None:
-    """An address, or None: an output is text that a model wrote, a port may be anything."""
+    """Parse an address; None if it is not valid, since an output may be any text."""
     try:
         parts = urlsplit(text)
         _ = parts.port

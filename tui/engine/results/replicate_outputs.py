@@ -1,4 +1,4 @@
-"""Outputs that Replicate keeps for an hour: single files behind addresses."""
+"""The source for outputs at Replicate: single files by address, kept for an hour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BUSY = (RateLimitedError, ServiceError, CircuitOpenError)
 
 
 class ReplicateOutputs:
-    """What a job's output names; addresses that may be signed stay in memory."""
+    """The files of a job's output. Addresses may be signed, so they stay in memory."""
 
     origin = "replicate"
     place = "Replicate"
@@ -44,7 +44,7 @@ class ReplicateOutputs:
         self._client = client
 
     async def list(self) -> list[Remote]:
-        """One for each address; two of the same name get numbers."""
+        """List one file per address; files of the same name get numbers."""
         found: list[Remote] = []
         taken: set[str] = set()
         for address in self._addresses:
@@ -59,19 +59,19 @@ class ReplicateOutputs:
         return found
 
     async def look(self, remote: Remote) -> tuple[Remote, bool]:
-        """Ask for the first byte: the answer tells the size, the mark, and about ranges."""
+        """Request the first byte, to learn the size, the ETag and whether ranges work."""
         with _translated(remote.name):
             client = await self._client()
             async with client.reading(remote.key, start=0, stop=1) as answer:
                 known = replace(
                     remote, size=answer.total, mark=answer.etag.removeprefix("W/"), md5=answer.md5
                 )
-                # Without a mark nobody could tell whether the parts belong to one file.
+                # Without an ETag the parts might belong to different contents.
                 return known, answer.ranged and bool(answer.etag)
 
     @asynccontextmanager
     async def reading(self, remote: Remote, start: int, stop: int | None) -> AsyncIterator[Answer]:
-        """Open one address."""
+        """Open an address."""
         with _translated(remote.name):
             client = await self._client()
             async with client.reading(
@@ -83,15 +83,15 @@ class ReplicateOutputs:
                 yield Answer(answer.start, answer.pieces)
 
     def kept_at(self, remote: Remote) -> None:
-        """Replicate deletes it."""
+        """Return None, because Replicate deletes the file after an hour."""
 
     async def aclose(self) -> None:
-        """The client is the engine's."""
+        """Do nothing: the client belongs to the engine."""
 
 
 @contextmanager
 def _translated(name: str) -> Iterator[None]:
-    """Errors of the client as errors of a transfer."""
+    """Translate errors of the Replicate client into PublishError."""
     try:
         yield
     except ReplicateError as error:
@@ -99,7 +99,7 @@ def _translated(name: str) -> Iterator[None]:
 
 
 def explained(error: ReplicateError, name: str) -> PublishError:
-    """A failure to fetch an output, with its kind."""
+    """The PublishError for a failure to fetch an output."""
     if isinstance(error, NotFoundError):
         return PublishError(
             f"Replicate does not have {name} any more.",
@@ -121,10 +121,9 @@ class Links:
     """The web addresses in an output.
 
     Attributes:
-        files: those that may be fetched, each once.
-        refused: why others at Replicate's hosts may not be, by address.
-        elsewhere: the same for those at other hosts; they may be a place that is read otherwise,
-            such as a repository.
+        files: addresses that may be fetched, without duplicates.
+        refused: reasons why addresses at Replicate's hosts may not be fetched, by address.
+        elsewhere: the same for addresses at other hosts, which may be a bucket or a repository.
     """
 
     files: list[str]
@@ -133,9 +132,9 @@ class Links:
 
 
 def links_of(output: Any, api_base: str) -> Links:
-    """The web addresses that an output consists of, sorted by whether they may be fetched.
+    """The web addresses in an output, sorted by whether they may be fetched.
 
-    An output is text that a model wrote, and might name any address: see `why_refused`.
+    A model decides its output and may put any address there, so `why_refused` checks each.
     """
     base = Base.parse(api_base)
     found: dict[str, str] = {}
@@ -154,7 +153,7 @@ def links_of(output: Any, api_base: str) -> Links:
 
 
 def texts_of(output: Any, depth: int = 4) -> Iterator[str]:
-    """Every text in an output, which may be one, a list or an object of them."""
+    """Every text in an output: a text, or a list or an object of them, up to a depth."""
     if isinstance(output, str):
         yield output
     elif depth and isinstance(output, list | dict):

@@ -1,4 +1,4 @@
-"""A place that holds what a job produced, and what can be read from it."""
+"""The interface of a source of results, and the data types it works with."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from tui.destinations.common.contract import Reading
 from tui.destinations.common.errors import PublishError, Trouble
 
 PIECE = 1024 * 1024
-"""Bytes that are read at a time."""
+"""Bytes per read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """One file there.
+    """One file at a source.
 
     Attributes:
-        name: relative, as it will lie in the job's folder, where hidden names become visible.
-        key: how the source finds it.
-        size: bytes, None while unknown.
+        name: path relative to the job's folder; hidden names are made visible there.
+        key: how the source addresses it.
+        size: bytes; None while unknown.
         mark: changes when the content does (an ETag, a hash); "" while unknown.
-        sha256: of the content in hex, "" when the source does not tell.
-        git: git's hash of the content, "" when the source does not tell.
-        md5: of the content in hex, "" when the source does not tell.
-        etag: S3's, where it may be a hash of the content.
+        sha256: of the content in hex; "" if the source has none.
+        git: git's blob hash in hex; "" if the source has none.
+        md5: of the content in hex; "" if the source has none.
+        etag: S3's ETag if it can be computed from the content; else "".
     """
 
     name: str
@@ -42,13 +42,13 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class RemoteLocation:
-    """Where a source keeps a file for good, in the terms of a publication.
+    """Where a source keeps a file permanently, in the terms of a transfer.
 
     Attributes:
-        target: the place as the user's destinations name it.
+        target: the target in terms of the user's destinations.
         key: the file's name there.
-        store: what the far end can copy within, as in an `Item`.
-        link: an address for people, or "".
+        store: identifies the storage that copies can be made within; see `Item.store`.
+        link: web address for the user; "" if there is none.
     """
 
     target: str
@@ -59,12 +59,13 @@ class RemoteLocation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes when a file is opened, from byte `start` on.
+    """The content of an opened file.
 
     Attributes:
-        pieces: what comes.
-        read: the same for a thread: the next bytes, empty at the end; None where there is no
-            blocking way. Only one of the two may be used.
+        start: offset of the first byte.
+        pieces: the content.
+        read: the same for a thread: returns the next bytes, b"" at the end; None if the source has
+            no blocking reader. Only one of the two may be used.
     """
 
     start: int
@@ -73,41 +74,49 @@ class Answer:
 
 
 class Source(Protocol):
-    """One place.
+    """A place that results are fetched from.
 
     Attributes:
         origin: `replicate`, `hub` or `s3`.
-        place: for people; holds no secret and no signed address.
+        place: name for the user, without secrets and signed addresses.
     """
 
     origin: str
     place: str
 
     async def list(self) -> list[Remote]:
-        """All files of the job there; PublishError when it cannot be asked."""
+        """List the job's files.
+
+        Raises:
+            PublishError: the source cannot be read.
+        """
 
     async def look(self, remote: Remote) -> tuple[Remote, bool]:
-        """The same file with what can be known before it is read, and whether it takes ranges."""
+        """Complete a file's size, mark and checksums before it is read.
+
+        Returns:
+            The completed file, and whether ranges of it can be read.
+        """
 
     def reading(
         self, remote: Remote, start: int, stop: int | None
     ) -> AbstractAsyncContextManager[Answer]:
-        """Open it from `start` up to `stop` (not included).
+        """Open a file from offset `start` up to `stop` (exclusive); None reads to the end.
 
         Raises:
-            ContentChangedError: it is another file now.
-            PublishError: it cannot be read.
+            ContentChangedError: the content is not that of `remote.mark` any more.
+            PublishError: the file cannot be read.
         """
 
     def kept_at(self, remote: Remote) -> RemoteLocation | None:
-        """Where the file stays; None where it will be deleted, or nobody could find it again."""
+        """Where the source keeps the file; None if it deletes it, or no destination leads there."""
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 class ContentChangedError(PublishError):
-    """A file is not the one any more that was begun to be fetched."""
+    """The content of a file changed while it was downloaded."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -121,7 +130,7 @@ class ContentChangedError(PublishError):
 async def in_thread(
     name: str, start: int, manager: AbstractContextManager[Reading]
 ) -> AsyncIterator[Answer]:
-    """A blocking reader as an answer, each step in a thread."""
+    """Wrap a blocking reader as an `Answer`; each step runs in a thread."""
     reading = await asyncio.to_thread(manager.__enter__)
     try:
         if reading.start != start:
