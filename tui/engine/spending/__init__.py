@@ -1,1 +1,1 @@
-"""Costs, limits and the watch over them."""
+"""Costs of jobs, the cost limit, and stopping jobs at the limit."""

@@ -1,8 +1,8 @@
-"""What has been spent, what running jobs will still cost, and whether a new one fits the limit.
+"""Computes what was spent, what running jobs will still cost, and whether a new job fits the limit.
 
-Integer micro-dollars throughout. A job's cost is spread evenly over the time it ran, and a window
-takes the part that fell into it; parts are differences of one running total, so adjoining windows
-always add up to the whole, whatever the borders.
+All amounts are integer micro-dollars. A job's cost is spread evenly over its run, and a window
+takes the share that falls into it. A share is the difference of two values of the running total,
+so adjacent windows always add up to the whole cost.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ WINDOWS: Final[dict[str, timedelta]] = {
     "weekly": timedelta(days=7),
     "monthly": timedelta(days=30),
 }
-"""Rolling windows that end now, as in SimpleTuner; not calendar days or months."""
+"""Rolling windows that end now, as SimpleTuner's; not calendar days or months."""
 WINDOW_WORDS: Final = {"daily": "24 h", "weekly": "7 d", "monthly": "30 d"}
 WARN_AT: Final = 80
-"""Percent of the limit from which a warning shows."""
+"""Percent of the limit from which a warning is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The user's limit.
+    """The user's cost limit.
 
     Attributes:
-        enabled: whether it counts.
-        amount_micros: how much.
-        period: `daily`, `weekly` or `monthly`, rolling.
+        enabled: whether the limit is on.
+        amount_micros: the limit in micro-dollars.
+        period: the rolling window: `daily`, `weekly` or `monthly`.
         action: `warn` lets a job pass with a warning, `block` refuses it.
     """
 
@@ -48,16 +48,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class SpendingVerdict:
-    """How a limit stands.
+    """The limit compared with what was spent; amounts in micro-dollars.
 
     Attributes:
-        spent_micros: used in the window until now, running jobs' share included.
-        running_micros: what active jobs are expected to cost from now on.
-        estimate_micros: what the new job is expected to cost; 0 without one.
+        spent_micros: spent in the window until now, running jobs included.
+        running_micros: expected further cost of active jobs.
+        estimate_micros: expected cost of the new job; 0 without one.
         limit: the limit.
         blocks: whether a new job must be refused.
-        warns: whether the user must be told.
-        over_micros: how far the projection is over the limit; 0 if it is not.
+        warns: whether the user must be warned.
+        over_micros: excess of the projection over the limit; 0 if it is below.
     """
 
     spent_micros: int
@@ -70,19 +70,19 @@ class SpendingVerdict:
 
     @property
     def projected_micros(self) -> int:
-        """Spent, expected and estimated together."""
+        """Sum of spent, running and estimated cost."""
         return self.spent_micros + self.running_micros + self.estimate_micros
 
     @property
     def percent(self) -> float | None:
-        """The projection as a share of the limit, None without a limit."""
+        """The projection in percent of the limit; None without a limit."""
         if not self.limit.enabled or self.limit.amount_micros <= 0:
             return None
         return self.projected_micros * 100 / self.limit.amount_micros
 
 
 def accrued(job: Billed, until: datetime) -> int:
-    """What a job has cost up to a moment: 0 before it started, its whole cost after it ended."""
+    """A job's cost up to a time, in micro-dollars: 0 before its start, all of it after its end."""
     start = job.started_at
     if job.cost_micros is not None and job.ended_at is not None:
         begin = start or job.ended_at
@@ -100,22 +100,22 @@ _TICK = timedelta(microseconds=1)
 
 
 def spent(jobs: Iterable[Billed], since: datetime, until: datetime) -> int:
-    """What jobs cost in the window from `since` to `until`."""
+    """Micro-dollars that jobs cost between `since` and `until`."""
     return sum(accrued(job, until) - accrued(job, since) for job in jobs)
 
 
 def expected_rest(jobs: Iterable[Billed], now: datetime) -> int:
-    """What active jobs are expected to cost from now until they end."""
+    """Micro-dollars that active jobs are expected to cost from now until their end."""
     return sum(
         max(0, (job.expected_micros or 0) - accrued(job, now)) for job in jobs if job.is_active
     )
 
 
 def used(jobs: Iterable[Billed], since: datetime, now: datetime) -> int:
-    """What jobs have cost since a moment, as far as is known now.
+    """Micro-dollars that jobs have cost since a time.
 
-    A job that has ended counts whole even when its end lies ahead of our clock: a clock that was
-    set back makes nothing unspent.
+    A job that has ended counts in full even if its end lies in the future, so that setting the
+    clock back does not free any of the limit.
     """
     return sum(accrued(job, max(now, job.ended_at or now)) - accrued(job, since) for job in jobs)
 
@@ -123,9 +123,9 @@ def used(jobs: Iterable[Billed], since: datetime, now: datetime) -> int:
 def judge(
     limit: Limit, jobs: Sequence[Billed], estimate_micros: int, now: datetime
 ) -> SpendingVerdict:
-    """Whether a job of that price fits the limit, counting what runs.
+    """Judge whether a job of the estimated cost fits the limit beside the running jobs.
 
-    A blocking limit of zero blocks everything that costs something.
+    A blocking limit of 0 blocks every job that costs something.
     """
     gone = used(jobs, now - WINDOWS[limit.period], now)
     rest = expected_rest(jobs, now)
@@ -144,7 +144,7 @@ def judge(
 
 
 def burn_rate(jobs: Iterable[Billed]) -> int:
-    """Micro-dollars that all running jobs cost together in one second."""
+    """Cost of all running jobs together, in micro-dollars per second."""
     return sum(job.rate_micros for job in jobs if job.is_active and job.started_at is not None)
 
 
@@ -154,8 +154,8 @@ class Day:
 
     Attributes:
         date: ISO date.
-        cost_micros: what fell into that day.
-        jobs: how many jobs were made on it, by state.
+        cost_micros: the cost that falls into the day, in micro-dollars.
+        jobs: number of jobs created on the day, by status.
     """
 
     date: str
@@ -164,9 +164,9 @@ class Day:
 
 
 def day_borders(days: int, now: datetime, zone: tzinfo | None) -> list[datetime]:
-    """The midnights around the last `days` days, today last: one more than days.
+    """The midnights that border the last `days` days, today included: `days` + 1 times in UTC.
 
-    A day of a change to summer time has 23 hours, and its neighbours still meet it.
+    Each is computed from its date, so days of 23 or 25 hours are right as well.
     """
     today = now.astimezone(zone).date()
     found = []
@@ -178,13 +178,15 @@ def day_borders(days: int, now: datetime, zone: tzinfo | None) -> list[datetime]
 
 
 def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None) -> list[Day]:
-    """The last `days` days, today last; together they are `used` since the first midnight.
+    """Cost and jobs of the last `days` days, oldest first.
+
+    The costs add up to `used` since the first midnight.
 
     Args:
-        jobs: what counts; each is looked at only on the days it ran.
-        days: how many.
-        now: the present.
-        zone: whose midnights; None takes this machine's.
+        jobs: the jobs to count; only the days of its run are computed for each.
+        days: number of days, today included.
+        now: the time.
+        zone: time zone of the midnights; None takes this machine's.
     """
     borders = day_borders(days, now, zone)
     costs = [0] * days
@@ -208,12 +210,12 @@ def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Jobs made since a moment.
+    """Counts of the jobs created since a time.
 
     Attributes:
-        counts: how many, by state.
-        average_seconds: mean length of those that ran and ended, None without any.
-        unpriced: how many ran on hardware whose rate nobody knows; they count as nothing.
+        counts: number of jobs, by status.
+        average_seconds: mean duration of those that ran and ended; None without any.
+        unpriced: number of jobs on hardware without a known rate, which count as 0 dollars.
     """
 
     counts: dict[str, int]
@@ -222,7 +224,7 @@ class Tally:
 
 
 def tally(jobs: Iterable[Billed], since: datetime) -> Tally:
-    """Count jobs that were made since a moment."""
+    """Count the jobs created since a time."""
     counts: dict[str, int] = {}
     seconds = []
     unpriced = 0
@@ -238,7 +240,7 @@ def tally(jobs: Iterable[Billed], since: datetime) -> Tally:
 
 
 def dollars(micros: int) -> str:
-    """An amount in a sentence: `$31.20`, `$50` for whole dollars, `<$0.01` for next to nothing."""
+    """Format micro-dollars for a sentence: `$31.20`, `$50`, `<$0.01`."""
     if 0 < micros < 5_000:
         return "<$0.01"
     cents = (abs(micros) + 5_000) // 10_000

@@ -1,7 +1,7 @@
-"""The limit at work: what is known about money, put beside what the user allows.
+"""Applies the cost limit to new jobs, and reports the spending.
 
-Real and pretended money (jobs of a server on this machine) are kept apart: a rehearsal in the
-sandbox never uses up a real limit, and has the same limit to rehearse with.
+Jobs of a server on this machine (the sandbox) cost no real money. They are summed separately: they
+never use up the limit of real jobs, and have the same limit for themselves.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ MOST_DAYS: Final = 366
 
 
 class SpendingService:
-    """Answers about money; keeps nothing, so that it cannot be out of date.
+    """Computes every answer from the store, so that none can be out of date.
 
     Attributes:
-        clock: the true time.
+        clock: the clock, corrected by the API's time.
     """
 
     def __init__(self, reader: StoreReader, live: LiveSettings, clock: Clock) -> None:
-        """Args: where jobs are read, the settings, and the true time."""
+        """Take the reader of jobs, the settings and the clock."""
         self._reader = reader
         self._live = live
         self.clock = clock
@@ -70,13 +70,17 @@ class SpendingService:
     # -- before a job -------------------------------------------------------------------------
 
     def verdict(self, api_base: str, estimate_micros: int) -> SpendingVerdict:
-        """How a job of that price stands to the limit.
+        """Judge a job of the estimated cost against the limit.
+
+        Args:
+            api_base: the API that runs the job.
+            estimate_micros: its estimated cost in micro-dollars.
 
         Raises:
-            RefusedError: it cannot be worked out, and the limit is one that blocks; or nobody knows
-                what the settings file means by it.
+            RefusedError: the spending cannot be computed and the limit blocks; or the limit in the
+                settings file is not valid.
         """
-        if self._live.now.wrong("spending"):  # a limit may have been meant
+        if self._live.now.wrong("spending"):  # the invalid value may have been meant as a limit
             raise unreadable_limit(self._live.now)
         limit, now = self.limit(), self.clock()
         try:
@@ -97,10 +101,13 @@ class SpendingService:
         return judge(limit, jobs, max(0, estimate_micros), now)
 
     def allow(self, api_base: str, estimate_micros: int) -> str:
-        """Let a job pass, with a warning in words, or refuse it.
+        """Allow or refuse a new job.
+
+        Returns:
+            A warning for the user; "" if there is none.
 
         Raises:
-            RefusedError: `cost_limit_exceeded`; it says by how much.
+            RefusedError: the limit refuses the job (code `cost_limit_exceeded`).
         """
         verdict = self.verdict(api_base, estimate_micros)
         if verdict.blocks:
@@ -116,7 +123,7 @@ class SpendingService:
         return warning_words(verdict) if verdict.warns else ""
 
     def check(self, api_base: str, estimate_micros: int) -> Check:
-        """The line about money in a job's checks."""
+        """The finding about the cost limit in a job's checks."""
         try:
             verdict = self.verdict(api_base, estimate_micros)
         except RefusedError as error:
@@ -133,7 +140,7 @@ class SpendingService:
     # -- to show ------------------------------------------------------------------------------
 
     def fact(self, *, sandbox: bool) -> spending.SpendingStanding:
-        """What the top bar shows, as of now.
+        """The standing that the top bar shows: the shape `SpendingStanding` of the HTTP API.
 
         Raises:
             StoreError: the store cannot be read.
@@ -142,7 +149,7 @@ class SpendingService:
         return self._standing(self._summed(now, sandbox=sandbox), now)
 
     def status(self, api_base: str) -> spending.CostLimit:
-        """How the limit stands; names and units of SimpleTuner's API first, then our own.
+        """The shape `CostLimit` of the HTTP API: SimpleTuner's fields, in dollars, and our own.
 
         Raises:
             StoreError: the store cannot be read.
@@ -169,15 +176,15 @@ class SpendingService:
     def summary(
         self, api_base: str, days: int = 30, zone: tzinfo | None = None
     ) -> spending.SpendingSummary:
-        """Everything of the spending card: the standing, the chart, counts and lengths.
+        """The shape `SpendingSummary` of the HTTP API: standing, costs by day, counts of jobs.
 
         Args:
-            api_base: whose money (a server on this machine has money of its own).
+            api_base: the API; those on this machine are summed separately.
             days: days of the chart, today included.
-            zone: whose midnights; None takes this machine's.
+            zone: time zone of the midnights; None takes this machine's.
 
         Raises:
-            RefusedError: an impossible number of days.
+            RefusedError: `days` is out of range.
             StoreError: the store cannot be read.
         """
         if not 1 <= days <= MOST_DAYS:
@@ -237,7 +244,7 @@ class SpendingService:
         spent = {
             f"{period}_micros": used(jobs, now - window, now) for period, window in WINDOWS.items()
         }
-        # Without a limit the week is shown, as people think of it.
+        # Without a limit there is no window to show, so the last week is shown.
         shown = verdict.spent_micros if limit.enabled else spent["weekly_micros"]
         window = WINDOW_WORDS[limit.period if limit.enabled else "weekly"]
         of = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
@@ -265,13 +272,13 @@ class SpendingService:
         return cast("spending.SpendingStanding", standing)
 
     def _summed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
-        """What the rolling windows need, thousands of ended jobs as a few rows."""
+        """The jobs of the rolling windows; the store sums ended jobs up into a few rows."""
         borders = [now - window for window in WINDOWS.values()]
         return self._reader.billed(now - _LONGEST, sandbox=sandbox, borders=borders)
 
 
 def limit_of(settings: SpendingSettings) -> Limit:
-    """The limit that the settings describe; a period or action nobody knows is the strictest."""
+    """The limit in the settings; an unknown period or action becomes the strictest one."""
     period = settings.period if settings.period in WINDOWS else "monthly"
     action = settings.action if settings.action in ("warn", "block") else "block"
     return Limit(
@@ -283,14 +290,18 @@ def limit_of(settings: SpendingSettings) -> Limit:
 
 
 def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:
-    """After how many seconds a job must end so that it costs no more than a ceiling.
+    """Seconds after which a job must end so that it costs at most the ceiling.
 
-    Replicate counts from the moment the job is made, so waiting in the queue uses the time up as
-    well: the job may cost less than the ceiling, never more.
+    Replicate counts `Cancel-After` from the prediction's creation, queue included, so the job may
+    cost less than the ceiling but never more.
+
+    Args:
+        ceiling_micros: the ceiling in micro-dollars.
+        rate_micros: the hardware's price in micro-dollars per second.
 
     Raises:
-        RefusedError: the hardware has no known rate, or the ceiling buys less than Replicate's
-            shortest life of a job.
+        RefusedError: the hardware has no known rate, or the ceiling is too small for the least
+            time that Replicate accepts.
     """
     if rate_micros <= 0:
         raise RefusedError(
@@ -311,7 +322,7 @@ def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:
 
 
 def sum_words(verdict: SpendingVerdict) -> str:
-    """`$31.20 + $3.70 of $50 / 7 d`; what is running stands between the two."""
+    """The sum for the user: `$31.20 + $3.70 of $50 / 7 d`, with running jobs in between."""
     parts = [verdict.spent_micros]
     if verdict.running_micros:
         parts.append(verdict.running_micros)
@@ -324,7 +335,7 @@ def sum_words(verdict: SpendingVerdict) -> str:
 
 
 def warning_words(verdict: SpendingVerdict) -> str:
-    """Why the user must look at the money."""
+    """The warning about the limit, for the user."""
     if verdict.over_micros:
         return f"{dollars(verdict.over_micros)} over the cost limit: {sum_words(verdict)}."
     share = verdict.percent or 0.0
@@ -332,7 +343,7 @@ def warning_words(verdict: SpendingVerdict) -> str:
 
 
 def verdict_data(verdict: SpendingVerdict) -> dict[str, Any]:
-    """A verdict for scripts."""
+    """A verdict as details of an API error."""
     return {
         "spent_micros": verdict.spent_micros,
         "running_micros": verdict.running_micros,
@@ -346,7 +357,7 @@ def verdict_data(verdict: SpendingVerdict) -> dict[str, Any]:
 
 
 def _share(micros: int, limit: Limit) -> float:
-    """Percent of the limit; a limit of nothing is used up by anything."""
+    """Percent of the limit; any amount is 100 % of a limit of 0."""
     if limit.amount_micros <= 0:
         return 100.0 if micros > 0 else 0.0
     return round(micros * 100 / limit.amount_micros, 2)

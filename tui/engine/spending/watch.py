@@ -1,4 +1,4 @@
-"""Keeps the `spending` facts true while things happen, and stops jobs at the limit if told to."""
+"""Keeps the `spending` facts up to date, and stops jobs at the limit if the user chose that."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 LONGEST_PAUSE: Final = 30.0
-"""Seconds between two looks while something runs."""
+"""Seconds between two updates while a job runs."""
 _SHORTEST_PAUSE: Final = 0.5
 _AGAIN: Final = 5.0
 
@@ -35,9 +35,9 @@ Note = Callable[[str, str], object]
 
 
 class SpendingWatch:
-    """One task. It looks when a job changes its state, when the settings change, and by the clock.
+    """Updates the facts when a job's status or the settings change, and at intervals.
 
-    Its task is its own and not the engine's: watching money is no reason for an engine to stay.
+    It owns its tasks itself, because the engine does not exit while its own task owner has tasks.
     """
 
     def __init__(
@@ -50,7 +50,16 @@ class SpendingWatch:
         cancel: Cancel,
         note: Note,
     ) -> None:
-        """Args: what it works with; `cancel(job_id)` ends a job, `note(job_id, words)` says why."""
+        """Take the services it works with.
+
+        Args:
+            spending: computes the facts.
+            writer: stores the facts.
+            bus: publishes changes.
+            live: the settings.
+            cancel: cancels a job by its id.
+            note: adds a message to the history of a job, by its id.
+        """
         self._spending = spending
         self._writer = writer
         self._bus = bus
@@ -64,7 +73,7 @@ class SpendingWatch:
         live.on_change(self._settings_changed)
 
     def start(self) -> None:
-        """Begin to watch; the facts are true when this returns."""
+        """Write the facts once, and start the tasks."""
         try:
             self._look()
         except StoreError as error:
@@ -73,11 +82,11 @@ class SpendingWatch:
         self._tasks.start(self._watch(), "spending: watch")
 
     async def aclose(self) -> None:
-        """Stop watching."""
+        """Stop the tasks."""
         await self._tasks.aclose()
 
     async def _listen(self) -> None:
-        """Ring when a job's state changes; its progress alone changes no sum."""
+        """Request an update when a job's status changes; progress alone changes no sum."""
         with self._bus.subscribe() as queue:
             while True:
                 kind, data = await queue.get()
@@ -98,14 +107,14 @@ class SpendingWatch:
             except StoreError as error:
                 LOG.warning("spending: %s", error.message)
                 pause = _AGAIN
-            # Not `wait_for`: on Python 3.11 it loses a cancellation that comes with the bell.
+            # Not `asyncio.wait_for`: on Python 3.11 it can lose a cancellation (fixed in 3.12).
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._bell.wait()
             self._bell.clear()
 
     def _look(self) -> float | None:
-        """Write both facts; returns seconds until they must be looked at again."""
+        """Write both facts; returns seconds until the next update, None if nothing runs."""
         pause = None
         for sandbox in (False, True):
             fact = self._spending.fact(sandbox=sandbox)
@@ -136,7 +145,7 @@ class SpendingWatch:
             return
         try:
             await self._cancel(job.job_id)
-        except RefusedError:  # it has ended by itself in this moment
+        except RefusedError:  # the job has ended meanwhile
             return
         except ReplicateError as error:
             LOG.warning("%s cannot be stopped at the limit: %s", job.job_id, error.message)
@@ -163,7 +172,7 @@ class SpendingWatch:
 
 
 def fact_name(*, sandbox: bool) -> str:
-    """Under which name the store has it: pretended money has a fact of its own."""
+    """Name of the fact in the store; jobs of the sandbox have a fact of their own."""
     return f"{FACT}:sandbox" if sandbox else FACT
 
 
