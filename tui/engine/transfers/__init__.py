@@ -1,1 +1,1 @@
-"""Publishing: named places, the queue of transfers, what was produced and where it is."""
+"""Publishing: the user's destinations, the queue of transfers, and the files of jobs."""

@@ -1,4 +1,4 @@
-"""What jobs produced: files, what they hold, where they have been published."""
+"""Describes the files of a job: their weights, checkpoints, and where they are published."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 _MOST_METADATA: Final = 40
 _LONGEST: Final = 400
-"""How much of a file's own metadata is passed on: it may be as long as its writer liked."""
+"""Characters of one metadata value that are passed on; a file may hold values of any length."""
 _MOST_REMEMBERED: Final = 512
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
 def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifacts.JobArtifacts:
-    """Everything collected of one job. Blocking: it looks at the files.
+    """All collected files of a job. Blocking: it reads the files' state and headers.
 
     Returns:
         `{job_id, name, folder, files: [{name, path, size, sha256, here, missing, checkpoint, loss,
-        weights, published: [{target, place, link, at}]}], checkpoints: [...], unfetched: [...]}`;
-        `weights` is None for other files, else `{kind, rank, tensors, parameters, dtypes,
-        metadata, problem, truncated}`; `missing` says why a file is not here; for `checkpoints`
-        see `compare`, for `unfetched` see `unfetched_json`.
+        weights, published: [{target, place, link, at}]}], checkpoints: [...], unfetched: [...]}`.
+        `weights` is None for files of other types, else `{kind, rank, tensors, parameters, dtypes,
+        metadata, problem, truncated}`; `missing` says why a file is not here. See `compare` for
+        `checkpoints` and `unfetched_json` for `unfetched`.
     """
     published: dict[str, list[PublishedFile]] = {}
     for one in reader.published(job.job_id):
@@ -56,12 +56,12 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifact
 
 
 def name_of(job: JobRecord, file: FileRecord) -> str:
-    """A file's name below its job's folder."""
+    """A file's path relative to its job's folder."""
     return file.path.removeprefix(f"{folder_of(job)}/")
 
 
 def checkpoint_of(name: str) -> int | None:
-    """The step of the checkpoint that a file belongs to; None for the final result."""
+    """The step of a file's checkpoint; None for the final result."""
     found = _CHECKPOINT.search(name)
     return int(found[1]) if found else None
 
@@ -96,7 +96,7 @@ def _row(
 
 
 def weights_of(path: Path) -> dict[str, Any]:
-    """What a safetensors file says it holds, or what is wrong with it."""
+    """The content of a safetensors file by its header; `problem` says why it cannot be read."""
     try:
         state = path.stat()
         return dict(
@@ -115,7 +115,7 @@ def _unknown() -> dict[str, Any]:
 
 @lru_cache(_MOST_REMEMBERED)
 def _weights(path: Path, *_state: int) -> dict[str, Any]:
-    """Read once for each state of a file: the headers of 50 adapters take a second or two."""
+    """Read a header; cached by the file's state, since those of 50 adapters take 1 to 2 s."""
     try:
         info = read_info(path)
     except SafetensorsError as error:
@@ -138,7 +138,7 @@ def _size(path: Path) -> int | None:
 
 _FEWEST: Final = 20
 _MOST: Final = 200
-"""Steps that a smoothed loss is the mean of, at least and at most."""
+"""Steps that the loss is averaged over, at least and at most."""
 
 
 def compare(
@@ -147,21 +147,21 @@ def compare(
     losses: Sequence[float],
     last_step: int | None,
 ) -> list[dict[str, Any]]:
-    """The job's checkpoints by step, the final result last.
+    """Compare the job's checkpoints by their mean loss.
 
-    The loss of a single step says little: it depends on which images and which noise that step had.
-    So each checkpoint has the mean loss of the steps before it, as many for each of them, and the
-    best is the one where that is lowest, the later one of equals. Only what has weights counts.
+    The loss of a single step depends on its images and its noise. Therefore each checkpoint gets
+    the mean loss of the steps before it, over the same window for all. The best is the one with the
+    lowest mean, the later one of equals; checkpoints without weights are not compared.
 
     Args:
         files: rows of `artifacts_of`.
-        steps: steps of the loss, ascending.
-        losses: the loss at each; values that are no numbers are left out.
-        last_step: the step that the final result was made at.
+        steps: steps at which the loss was logged, ascending.
+        losses: the loss at each step; NaN and infinite values are skipped.
+        last_step: the step of the final result; None if not known.
 
     Returns:
-        `[{step, at, files, size, weights, loss, smoothed, window, best}]`; `step` is None for the
-        final result, `at` is its step all the same.
+        `[{step, at, files, size, weights, loss, smoothed, window, best}]` by step, the final result
+        last. Its `step` is None and its `at` is `last_step`.
     """
     groups: dict[int | None, list[dict[str, Any]]] = {}
     for file in files:
@@ -189,7 +189,7 @@ def compare(
 
 
 def _window(places: Sequence[int]) -> int:
-    """Steps to average over: what lies between two checkpoints, within reason."""
+    """Steps to average over: the smallest distance of two checkpoints, from 20 to 200."""
     ordered = sorted(set(places))
     gaps = [after - before for before, after in pairwise(ordered)]
     return max(_FEWEST, min(_MOST, min(gaps, default=_FEWEST)))
@@ -198,7 +198,7 @@ def _window(places: Sequence[int]) -> int:
 def _mean_before(
     steps: Sequence[int], losses: Sequence[float], place: int, window: int
 ) -> float | None:
-    """The mean of the last losses up to a step; None when nothing was measured there."""
+    """The mean of the losses in the window that ends at a step; None if there are none."""
     end = bisect_right(steps, place)
     begin = bisect_right(steps, place - window)
     values = [value for value in losses[begin:end] if math.isfinite(value)]

@@ -1,4 +1,4 @@
-"""One try of one transfer: plan, send, commit, verify."""
+"""One attempt of a transfer: plan, send, commit, verify; and the guard against overwriting."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """What goes along with a transfer's own files.
+    """Generated files that are published with a transfer's own files.
 
     Attributes:
-        files: made by us, such as a model card.
-        notes: what is worth saying about them.
-        leave: names that must not be written at the destination, whoever has them.
+        files: the generated files, such as a model card.
+        notes: messages for the user about them.
+        leave: names that must not be written at the destination.
     """
 
     files: list[LocalFile] = field(default_factory=list)
@@ -40,14 +40,22 @@ class Companions:
 
 
 Prepare = Callable[[TransferRecord, Destination], Companions]
-"""Makes what goes along with a transfer. Blocking."""
+"""Generates the companions of a transfer. Blocking."""
 _FILES_AT_ONCE: Final = 3
 _KEEP_LIMIT: Final = 30.0
+"""Seconds that a sending thread waits for the event loop to store its resume data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a finished transfer knows besides its files."""
+    """The outcome of a finished transfer.
+
+    Attributes:
+        place: name of the place for the user.
+        link: web address of the main file; "" if there is none.
+        notes: messages for the user.
+        total: bytes of all files.
+    """
 
     place: str
     link: str
@@ -57,7 +65,16 @@ class Changed:
 
 @dataclass(slots=True)
 class Attempt:
-    """Everything of one try."""
+    """One attempt of a transfer.
+
+    Attributes:
+        record: the transfer.
+        destination: where the files go; closed at the end.
+        control: stops the attempt and counts its bytes.
+        tables: where plans and resume data are stored.
+        pool: threads for the blocking calls.
+        prepare: generates the companions.
+    """
 
     record: TransferRecord
     destination: Destination
@@ -70,14 +87,15 @@ class Attempt:
 
     @staticmethod
     def item_of(record: TransferItem) -> Item:
-        """The planned item that was stored."""
+        """The planned item of a stored file."""
         return Item.from_dict(record.plan)
 
     async def go(self) -> Changed:
-        """Do all of it.
+        """Carry out the attempt and close the destination.
 
         Raises:
-            PublishError: it did not work, or was stopped (`TransferCancelledError`).
+            TransferCancelledError: the transfer was stopped.
+            PublishError: the attempt failed.
         """
         try:
             return await self._go()
@@ -93,7 +111,7 @@ class Attempt:
         await self._all([self._send_twins(twins, gate) for twins in self._by_content(items)])
         await self._thread(self.destination.finish, items)
         await self._all([self._verify(seq, item, gate) for seq, item in enumerate(items)])
-        main = min(items, key=_prominence, default=None)  # none where all is left alone
+        main = min(items, key=_prominence, default=None)  # no items if every file is skipped
         return Changed(
             self.destination.describe(),
             (self.destination.link(main) or "") if main is not None else "",
@@ -107,7 +125,7 @@ class Attempt:
         return await asyncio.get_running_loop().run_in_executor(self.pool, call, *values)
 
     async def _all(self, works: Sequence[Any]) -> None:
-        """Run all; the first failure is raised once the others have come to their end."""
+        """Run all coroutines to their end, then raise the first failure."""
         ends = await asyncio.gather(*works, return_exceptions=True)
         failures = [end for end in ends if isinstance(end, BaseException)]
         for failure in failures:
@@ -117,7 +135,7 @@ class Attempt:
             raise failures[0]
 
     async def _plan(self, along: Companions) -> list[Item]:
-        """Plan anew, with the hashes and the half-sent state that an earlier try left."""
+        """Plan the files, with the hashes and resume data of an earlier attempt."""
         name = self.record.transfer_id
         stored = self.tables.items(name)
         self._resumes = {one.name: one.resume for one in stored if one.resume}
@@ -162,7 +180,7 @@ class Attempt:
         return items
 
     def _by_content(self, items: list[Item]) -> list[list[tuple[int, Item]]]:
-        """What is missing, with files of the same content together; notes who has a content."""
+        """Group the missing files by content, and note which stored file has which content."""
         there = [Item.from_dict(one.plan) for one in self.tables.twins(self.record.transfer_id)]
         for item in [*there, *(item for item in items if item.present)]:
             if item.store:
@@ -174,7 +192,7 @@ class Attempt:
         return list(twins.values())
 
     async def _send_twins(self, twins: list[tuple[int, Item]], gate: asyncio.Semaphore) -> None:
-        """Send a content once; its other names wait for it, and are made from it at the far end."""
+        """Send a content once; its other names are copied from it at the destination."""
         for seq, item in twins:
             async with gate:
                 came = await self._copy(item) or await self._send(seq, item)
@@ -188,7 +206,7 @@ class Attempt:
 
     async def _copy(self, item: Item) -> Came:
         source = self._sources.get((item.store, item.sha256)) if item.size and item.store else None
-        # What has been begun to be sent goes on: its parts would stay at the far end.
+        # A started upload is resumed and not replaced by a copy: its parts would stay and cost.
         if source in (None, item.target) or self._resumes.get(item.name):
             return ""
         copy = partial(self.destination.copy, item, source, self.control.cancel)
@@ -199,7 +217,7 @@ class Attempt:
         told: list[int] = []
 
         def keep(data: dict[str, Any]) -> None:
-            """Called by the thread that sends: it goes on when the store has it."""
+            """Store the resume data. Called by the sending thread, which waits for the store."""
             written: Future[None] = Future()
             copy = dict(data)
 
@@ -207,7 +225,7 @@ class Attempt:
                 try:
                     self.tables.update_item(name, seq, resume=copy)
                     told.append(seq)
-                    self.control.kept += len(told) > 1  # the first tells only that it has begun
+                    self.control.kept += len(told) > 1  # the first call only marks the start
                     written.set_result(None)
                 except Exception as error:  # noqa: BLE001  handed to the thread that sends
                     written.set_exception(error)
@@ -229,7 +247,7 @@ class Attempt:
             try:
                 proof = await self._thread(verify)
             except MismatchError:
-                # The far end believes that it has it, and would say so to the next plan as well.
+                # The destination lists the damaged file as present, so the next plan must know.
                 plan = replace(item, damaged=True).to_dict()
                 self.tables.update_item(self.record.transfer_id, seq, plan=plan)
                 raise
@@ -240,7 +258,7 @@ class Attempt:
 
 
 def _prominence(item: Item) -> tuple[bool, int, bool, int]:
-    """What a link is about: the final weights, else whatever lies highest."""
+    """Sort key for the file to link to: final weights first, then the least nested."""
     weights = item.name.endswith((".safetensors", ".bin", ".pt"))
     return not weights, item.name.count("/"), "checkpoint-" in item.name, -item.size
 
@@ -255,7 +273,7 @@ def _replaced_note(destination: Destination, names: Sequence[str]) -> list[str]:
 
 
 def _known_hash(one: TransferItem) -> str | None:
-    """The hash of an earlier plan, where the file is still what it was then."""
+    """The hash of an earlier plan, if the file's size and times are unchanged."""
     if not one.plan:
         return None
     try:
@@ -272,20 +290,20 @@ def guard(
     record: TransferRecord,
     mine: Collection[str],
 ) -> None:
-    """Stop a transfer that would replace what cannot be had again.
+    """Refuse a transfer that would replace files irrecoverably.
 
-    Other files of the same names may be replaced only when the user said so (`overwrite`), and the
-    only copy of another file that was published there never.
+    Existing files are replaced only with the option `overwrite`, and the only copy of another
+    published file never. A destination that keeps history is not restricted.
 
     Args:
-        items: as planned.
-        destination: where to.
+        items: the planned files.
+        destination: where they go.
         tables: what was published before.
         record: the transfer.
-        mine: names that this transfer has sent already; what came of that may be mended.
+        mine: names that this transfer has sent itself, which it may repair.
 
     Raises:
-        PublishError: it would (`Trouble.TAKEN`).
+        PublishError: a file would be replaced (`Trouble.TAKEN`).
     """
     if destination.keeps_history:
         return
@@ -299,7 +317,7 @@ def guard(
 
 
 def differs(name: str) -> PublishError:
-    """A file here is not what was collected any more: publishing it would tell an untruth."""
+    """The error for a local file whose content is not the collected one any more."""
     return PublishError(
         f"{name} here is not the file that was collected: its content is another.",
         "If you changed it on purpose, send it with the place's own tools; else move it away and "
@@ -317,7 +335,7 @@ def _only_copy(item: Item, job: str) -> PublishError:
 
 
 def taken(replaced: Sequence[Item]) -> PublishError:
-    """Other files lie there under the same names."""
+    """The error for other files of the same names at the destination."""
     first = replaced[0].target
     more = f" and {len(replaced) - 1} more" if len(replaced) > 1 else ""
     return PublishError(

@@ -1,4 +1,4 @@
-"""The model card that goes with a publication on the Hub."""
+"""Generates the model card and the loss chart that are published on the Hub with a job's files."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from tui.store.transfer_records import TransferRecord
 _LEFT_ALONE = "The model card there was written or edited by somebody; it is left alone."
 _PICTURE = "loss.png"
 _BEGINNING = 4 * 1024 * 1024
-"""Bytes of a log in which the base model is named: before the first step."""
+"""Bytes at a log's start that are searched for the base model, named before the first step."""
 
 
 class ModelCards:
-    """Writes the files that we add to a publication. Blocking; each call opens the store anew."""
+    """Writes the generated files. Blocking; each call opens the store, as it runs in a thread."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
 
     def prepare(self, record: TransferRecord, destination: Destination) -> Companions:
-        """A card and a picture of the loss; nothing where no card is wanted.
+        """Generate the model card and the loss chart of a transfer to the Hub.
 
-        A job may have a card among its files, written by the trainer. It goes instead of ours, and
-        by the same rule: what somebody wrote there is replaced only when that was said.
+        If the trainer's own card is among the job's files, it is published instead of ours. In both
+        cases a card that a person wrote or edited is replaced only with `overwrite_card`.
 
         Raises:
-            PublishError: the far end cannot say whose card it has.
+            PublishError: the card at the destination cannot be read.
         """
         names = list(record.options.get("files", []))
         theirs = CARD in names
@@ -55,7 +55,7 @@ class ModelCards:
         return Companions() if theirs else self._made(record, names)
 
     def _text_of(self, record: TransferRecord) -> str | None:
-        """The card among a transfer's own files."""
+        """The text of the card among a transfer's own files; None if there is none."""
         reader = StoreReader(self._home.database)
         try:
             items = reader.transfer_items(record.transfer_id)
@@ -92,11 +92,11 @@ class ModelCards:
         return Companions([*files, _write(folder, CARD, render_card(facts).encode())])
 
     def forget(self, transfer_id: str) -> None:
-        """Remove what was made for a transfer; it is made anew should it be needed again."""
+        """Delete a transfer's generated files; they are generated again when needed."""
         shutil.rmtree(self._folder(transfer_id), ignore_errors=True)
 
     def forget_all_but(self, transfer_ids: Collection[str]) -> None:
-        """Remove what was made for others than these: left by an engine that was killed."""
+        """Delete generated files of all other transfers, left behind by an engine that crashed."""
         folder = self._home.root / "cards"
         for one in folder.iterdir() if folder.is_dir() else ():
             if one.name not in transfer_ids:
@@ -141,15 +141,15 @@ def facts_of(
     private: bool,
     loaded: str | None = None,
 ) -> CardFacts:
-    """The facts of a publication. Blocking: it reads the header of the weights.
+    """The facts for a model card. Blocking: it reads the header of the weights.
 
     Args:
-        job: whose result it is.
-        names: the files that are published, as they are called in the repository.
-        sources: where each of them is here.
-        loss_picture: what the picture of the loss is called, where there is one.
-        private: whether the repository is made for its owner only.
-        loaded: the model that the trainer's log says it loaded.
+        job: the job.
+        names: names of the published files in the repository.
+        sources: local path of each file, by name.
+        loss_picture: name of the loss chart; None if there is none.
+        private: whether the repository is private.
+        loaded: the base model that the trainer's log reports as loaded.
     """
     weights = next(
         (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
@@ -185,12 +185,12 @@ def facts_of(
 
 
 def _is_repository(name: str) -> bool:
-    """Whether it is a name on the Hub, and not a folder or a file of the trainer's machine."""
+    """Whether a model name is a repository on the Hub, and not a path on the trainer's machine."""
     return _REPOSITORY.fullmatch(name) is not None and ".." not in name
 
 
 def _overrides(job: JobRecord) -> dict[str, Any]:
-    """What the form or the command line said instead of the config."""
+    """The draft's overrides of the config."""
     draft = job.submit.get("draft")
     said = draft.get("overrides") if isinstance(draft, dict) else None
     return {k: v for k, v in said.items() if v is not None} if isinstance(said, dict) else {}
@@ -205,14 +205,14 @@ def _kind(job: JobRecord, found: Any) -> Literal["lora", "lycoris", "full"]:
 
 
 def _trigger_words(job: JobRecord, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Instance prompts that the data were trained with, else what all captions begin with."""
+    """The instance prompts of the datasets, else the words that all captions begin with."""
     read = job.submit.get("trigger_words")
     words = [_text(word) for word in read] if isinstance(read, list) else []
     return configured_words(job.dataloader, settings) or tuple(word for word in words if word)
 
 
 def _samples(names: Sequence[str], prompt: str) -> tuple[Sample, ...]:
-    """The pictures among the published files, the latest first, with the prompt they show."""
+    """The images among the published files, the latest first, with the validation prompt."""
     pictures = [name for name in names if name.lower().endswith(_PICTURES) and name != "loss.png"]
     pictures.sort(key=lambda name: ([int(n) for n in _NUMBER.findall(name)], name), reverse=True)
     return tuple(Sample(name, prompt or "-") for name in pictures[:_MOST_SAMPLES])

@@ -1,4 +1,4 @@
-"""What a person says of a destination, read field by field."""
+"""Validates the options of a destination, and formats of speed and path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS: Final = ("hub", "s3", "folder")
 _SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
 _FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _UNFIT: Final = {"Cc", "Cs"}
-"""Kinds of letters, in Unicode's terms, that no store and no server takes."""
+"""Unicode categories (control characters, surrogates) that SQLite or servers do not accept."""
 _FASTEST: Final = 10**12
 _FIELDS: Final = {
     "hub": ("repo", "private"),
@@ -31,15 +31,18 @@ _FIELDS: Final = {
 
 
 def wrong(field: str, words: str) -> RefusedError:
-    """A field that cannot be taken."""
+    """The error for a field that is not valid."""
     return RefusedError(f"{field}: {words}.", details={"fields": {field: words}})
 
 
 def read_speed(value: object) -> int:
-    """Bytes per second as typed: `5 MiB/s`, `800k`, `2.5M`, `0` or `off` for no limit.
+    """Parse a speed such as `5 MiB/s`, `800k` or `2.5M` into bytes per second.
+
+    Returns:
+        Bytes per second; 0 (also for `off`) means no limit. k, M and G are powers of 1024.
 
     Raises:
-        RefusedError: it is none.
+        RefusedError: the text is not a speed.
     """
     text = str(value if value is not None else "").strip().lower().removesuffix("/s")
     if text in ("", "off", "no", "none"):
@@ -51,20 +54,27 @@ def read_speed(value: object) -> int:
 
 
 def whole_path(text: str) -> str:
-    """A folder's path without `~`, `..` and doubled slashes; empty where it is no whole path.
+    """Normalise a folder's path: expand `~`, remove `..` and double slashes.
 
-    Two spellings of one folder must be one place. Links are not followed: they may lead elsewhere
-    tomorrow.
+    Two spellings of a folder must be the same target. Symbolic links are not resolved, because they
+    may change later.
+
+    Returns:
+        The absolute path; "" if the text is not one.
     """
     path = os.path.expanduser(text)  # noqa: PTH111  pathlib raises for ~nobody
     return f"/{os.path.normpath(path).lstrip('/')}" if path.startswith("/") else ""
 
 
 def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a kind.
+    """Read and validate the options of a destination.
+
+    Args:
+        kind: `hub`, `s3` or `folder`.
+        body: the request; fields of other kinds are ignored.
 
     Raises:
-        RefusedError: a field is wrong.
+        RefusedError: a field is not valid.
     """
     given = {name: body[name] for name in _FIELDS[kind] if body.get(name) is not None}
     for name, value in given.items():
@@ -84,7 +94,7 @@ def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _at(field: str, read: Callable[[], T]) -> T:
-    """What `read` says; its trouble is that field's."""
+    """Call `read`; a PublishError becomes a RefusedError about the field."""
     try:
         return read()
     except PublishError as error:

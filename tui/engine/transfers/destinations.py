@@ -1,4 +1,4 @@
-"""Places to publish to: how they are named, kept, opened and tested."""
+"""The user's destinations: stored, named as targets, opened with their keys, tested."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     from tui.api.base import Step
 
 _LOOK_LIMIT: Final = 10.0
-"""Seconds for looking what is there, while somebody waits for it."""
+"""Seconds for a preview of replaced files, while the user waits."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target as it was named, read.
+    """A place to publish to, parsed from a text.
 
     Attributes:
-        text: in its plain form; the same for two spellings of one place.
+        text: normalised; the same for two spellings of one place.
         kind: `hub`, `s3` or `folder`.
-        options: of the kind; for S3 the profile's.
-        profile: whose keys open it; empty where none are needed.
-        below: folder below the place's own top.
+        options: options of the kind; see `read_options`.
+        profile: name of the S3 destination whose keys are used; "" for other kinds.
+        below: folder below the destination's own prefix.
     """
 
     text: str
@@ -60,10 +60,10 @@ class Target:
 
 
 class Destinations:
-    """The user's destinations, and the way in.
+    """Stores the user's destinations, and opens targets.
 
     Attributes:
-        keys: what opens buckets.
+        keys: the keys of S3 destinations.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Destinations:
     # -- the list -----------------------------------------------------------------------------
 
     def list(self) -> list[dict[str, Any]]:
-        """`{name, kind, options}` of each."""
+        """`{name, kind, options}` of each destination."""
         return [
             {"name": one.name, "kind": one.kind, "options": one.options}
             for one in self._tables.destinations()
@@ -97,9 +97,9 @@ class Destinations:
         return {one.name: there for one, there in zip(records, found, strict=True)}
 
     def must_hold_keys(self) -> bool:
-        """Whether keys in this process's memory are needed by a transfer that has not ended.
+        """Whether an unfinished transfer needs keys that only this process has in memory.
 
-        A paused one keeps nothing running, and would find no keys in the next engine.
+        Paused transfers count as well: the next engine would have no keys for them.
         """
         return any(
             one.target.startswith(f"s3:{name}/")
@@ -109,11 +109,17 @@ class Destinations:
         )
 
     async def add(self, body: destinations.NewDestination) -> destinations.Destination:
-        """Keep a destination; its keys go to the keyring, or with `session_only` to memory.
+        """Add or replace a destination; keys go to the keyring, or to memory (`session_only`).
+
+        Args:
+            body: `name`, `kind` and the options of the kind.
+
+        Returns:
+            `{name, kind, options}`.
 
         Raises:
-            RefusedError: a field is wrong, or the keyring cannot keep the keys
-                (409, `keyring_unavailable`).
+            RefusedError: a field is not valid, or the keyring cannot store the keys (409,
+                `keyring_unavailable`).
         """
         name, kind = body["name"], body["kind"]
         if not _NAME.fullmatch(name):
@@ -134,12 +140,12 @@ class Destinations:
     async def change(
         self, name: str, body: destinations.DestinationChange
     ) -> destinations.Destination:
-        """Change a destination; what is left out stays, and so do keys that are not given.
+        """Change a destination; options and keys that are not given stay.
 
-        Keys belong to one server: at another one they have to be given again.
+        Keys belong to one server: with another endpoint they must be given again.
 
         Raises:
-            RefusedError: a field is wrong; nothing is changed then.
+            RefusedError: a field is not valid; nothing is changed then.
         """
         record = self._find(name)
         options = read_options(record.kind, {**_as_given(record, body), **body})
@@ -156,14 +162,14 @@ class Destinations:
     def _must_not_strand(
         self, record: DestinationRecord, options: Mapping[str, Any] | None
     ) -> None:
-        """Refuse to lose the way to half-sent parts: nobody could remove them, and they cost money.
+        """Refuse a change that leaves parts of multipart uploads behind, which cost money.
 
         Args:
-            record: the destination as it is.
-            options: as it will be; None when it is removed.
+            record: the destination as stored.
+            options: its new options; None when it is removed.
 
         Raises:
-            RefusedError: parts of a transfer lie there (409, `in_use`).
+            RefusedError: there are parts of an unfinished transfer (409, `in_use`).
         """
         moved = options is None or any(
             options.get(part) != record.options.get(part) for part in ("endpoint", "bucket")
@@ -182,14 +188,17 @@ class Destinations:
             )
 
     async def remove(self, name: str, *, force: bool = False) -> destinations.DestinationRemoved:
-        """Forget a destination and its keys; what was published there stays.
+        """Remove a destination and its keys; published files stay.
 
         Args:
-            name: which one.
-            force: also when half-sent parts lie there, which nobody can remove then.
+            name: the destination.
+            force: remove it even if parts of unfinished transfers stay in its bucket.
+
+        Returns:
+            `{name, removed, keyring_problem}`.
 
         Raises:
-            RefusedError: there is none, or half-sent parts lie there (409, `in_use`).
+            RefusedError: there is no such destination, or parts are left (409, `in_use`).
         """
         record = self._find(name)
         if not force:
@@ -199,7 +208,11 @@ class Destinations:
         return {"name": name, "removed": True, "keyring_problem": kept}
 
     async def test(self, name: str, api_base: str) -> destinations.DestinationTested:
-        """Try whether publishing there would work: `{name, ok, steps: [...]}`."""
+        """Test whether publishing there works: `{name, ok, steps: [...]}`.
+
+        Raises:
+            RefusedError: there is no such destination.
+        """
         self._find(name)
         try:
             destination = await self.open(self.read(name), api_base)
@@ -228,17 +241,17 @@ class Destinations:
             code="not_found",
         )
 
-    # -- one place ----------------------------------------------------------------------------
+    # -- one target ---------------------------------------------------------------------------
 
     def read(self, text: str, usual: str = "") -> Target:
-        """The place that a text names.
+        """Parse the name of a target.
 
         Args:
             text: `hub:owner/name`, `s3:profile/prefix`, `dir:PATH` or a destination's name.
-            usual: folder for files of one job, where neither the text nor the kind gives one.
+            usual: folder to use if the text names none.
 
         Raises:
-            RefusedError: it names none.
+            RefusedError: the text names no target.
         """
         kind, colon, rest = text.partition(":")
         if text.startswith(("/", "~", ".")):
@@ -276,10 +289,14 @@ class Destinations:
         return Target(f"dir:{path}", "folder", {"path": path})
 
     async def open(self, place: Target, api_base: str) -> Destination:
-        """The destination, with its keys.
+        """Open a target with its keys; the caller closes it.
+
+        Args:
+            place: the target.
+            api_base: API whose Hub and Hub token are used.
 
         Raises:
-            PublishError: there are no keys, or the place's description cannot be right.
+            PublishError: there are no keys, or the target's options are not valid.
         """
         network = self._live.now.network
         if place.kind == "folder":
@@ -306,10 +323,10 @@ class Destinations:
         )
 
     async def card_at(self, place: Target, api_base: str) -> dict[str, str]:
-        """Whose model card is there: `{card, card_problem}`.
+        """The state of the model card at a target: `{card, card_problem}`.
 
-        `card` is `missing`, `ours`, `edited` (ours, changed since), `foreign` (somebody else's),
-        `none` where there are no cards, or `unknown` with the reason.
+        `card` is `missing`, `ours`, `edited` (ours, changed since), `foreign` (another author's),
+        `none` for kinds without cards, or `unknown` with the reason in `card_problem`.
         """
         if place.kind != "hub":
             return {"card": "none", "card_problem": ""}
@@ -328,7 +345,7 @@ class Destinations:
     async def replaced_at(
         self, place: Target, api_base: str, files: Sequence[LocalFile]
     ) -> Sequence[str]:
-        """Names of files that would replace others which cannot be had again then."""
+        """Names of files that would irrecoverably replace others; empty if it cannot be asked."""
         if place.kind == "hub":
             return []
         cancel = threading.Event()
@@ -352,10 +369,10 @@ def _as_shape(name: str, kind: str, options: dict[str, Any]) -> destinations.Des
 
 
 def _as_given(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A destination's options as if they were given again.
+    """A destination's options as a request would give them.
 
-    The endpoint was made from provider, region and account; where one of those is given anew, it is
-    made anew.
+    The endpoint is derived from preset, region and account. If one of those changes, it is left out
+    so that it is derived again.
     """
     preset = body.get("preset") or record.options.get("preset")
     remade = bool(body.get("preset") or body.get("account"))

@@ -1,4 +1,4 @@
-"""Removing local copies of files that are safe elsewhere."""
+"""Deletes local files that are published elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LocalCleanup:
-    """Deletes a file here only after its copy elsewhere was looked at again, and was right."""
+    """Deletes a local file only after its published copy was verified again."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class LocalCleanup:
         write: Callable[[str, Change], object],
         now: Clock,
     ) -> None:
-        """Args: `write` changes a job's record and tells the windows."""
+        """Take the services it works with; `write` applies a change to a job's record."""
         self._tables = tables
         self._places = places
         self._outputs = outputs
@@ -46,6 +46,11 @@ class LocalCleanup:
         self, job: JobRecord, files: list[FileRecord], names: Collection[str]
     ) -> artifacts.FilesCleared:
         """Delete the local copies of some files of a job.
+
+        Args:
+            job: the job.
+            files: the records of its files.
+            names: names of the files to delete.
 
         Returns:
             `{job_id, deleted: [{name, at}], kept: [{name, why}]}`; `at` is where the copy is.
@@ -85,7 +90,7 @@ class LocalCleanup:
         return {"job_id": job.job_id, "deleted": deleted, "kept": kept}
 
     def _on_the_way(self, job: JobRecord) -> dict[str, str]:
-        """Names of files that a transfer still has to send, and where to."""
+        """The target of each file that an unfinished transfer sends, by name."""
         return {
             name: record.target
             for record in self._tables.all()
@@ -96,7 +101,7 @@ class LocalCleanup:
     async def _seen_elsewhere(
         self, file: FileRecord, copies: list[PublishedFile], opened: dict[str, Destination]
     ) -> tuple[PublishedFile | None, str]:
-        """A copy that is there now and equal; without one, why there is none."""
+        """A verified copy elsewhere; else None and the reason."""
         why = "" if copies else "it is published nowhere"
         for copy in reversed(copies):
             try:
@@ -129,7 +134,7 @@ class LocalCleanup:
         raise RefusedError("It is not known any more what was sent there.")
 
     def _is_same_file(self, item: Item, file: FileRecord) -> bool:
-        """Whether a folder's copy is the file itself, under another name or a link."""
+        """Whether a copy in a folder is the local file itself, by another path or a link."""
         try:
             return Path(item.target).samefile(self._outputs / file.path)
         except OSError:

@@ -1,4 +1,4 @@
-"""The queue of transfers: what waits, what runs, what is taken up after a crash."""
+"""The queue of transfers: add, pause, resume, cancel, reorder, and resume after a restart."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _STANDING: Final = (TransferState.QUEUED, TransferState.RUNNING, TransferState.P
 
 
 def _nothing(_transfer_id: str) -> None:
-    """Nobody made files of our own."""
+    """The default callback."""
 
 
 class TransferQueue:
-    """Owns every transfer."""
+    """Owns the tasks of all transfers."""
 
     def __init__(
         self,
@@ -47,7 +47,17 @@ class TransferQueue:
         prepare: Prepare,
         forget: Callable[[str], None] = _nothing,
     ) -> None:
-        """Args: how files of our own are made for a transfer, and removed by its id."""
+        """Take the services it works with.
+
+        Args:
+            tables: where transfers are stored.
+            places: opens targets.
+            bus: publishes changes.
+            tasks: owns the tasks.
+            now: the clock.
+            prepare: generates the companions of a transfer.
+            forget: deletes the companions of a transfer, by its id.
+        """
         self._tables = tables
         self._tasks = tasks
         self._now = now
@@ -58,7 +68,7 @@ class TransferQueue:
         )
 
     def start(self) -> None:
-        """Take up what was under way when the engine ended."""
+        """Resume the transfers that were active when the engine ended."""
         for record in self._tables.all():
             over = record.state in (TransferState.DONE, TransferState.CANCELLED)
             stop = "" if over else record.options.get(STOP)
@@ -70,14 +80,14 @@ class TransferQueue:
                 self._begin(self._tables.update(record.transfer_id, state=TransferState.QUEUED))
 
     async def aclose(self) -> None:
-        """Stop everything; it is taken up at the next start."""
+        """Stop all transfers; the next start resumes them."""
         for control in self._controls.values():
             control.stop("closing")
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=_CLOSE_LIMIT)
         self._carrier.close()
 
-    # -- what can be asked --------------------------------------------------------------------
+    # -- requests -----------------------------------------------------------------------------
 
     def add(
         self,
@@ -88,7 +98,10 @@ class TransferQueue:
         files: Sequence[LocalFile],
         options: dict[str, Any],
     ) -> TransferRecord:
-        """Queue files for a place; what is on its way there already is not queued twice."""
+        """Queue files for a target.
+
+        An active transfer of the same files to the same target is returned instead of a new one.
+        """
         names = [(file.name, str(file.path)) for file in files]
         for record in self._tables.all():
             if (record.job_id, record.target) != (job_id, target) or not record.state.is_active:
@@ -108,7 +121,11 @@ class TransferQueue:
         return record
 
     def pause(self, transfer_id: str) -> TransferRecord:
-        """Stop for now; what was sent is kept."""
+        """Pause a transfer; what was sent is kept.
+
+        Raises:
+            RefusedError: there is no such transfer, or it is not active.
+        """
         record = self._get(transfer_id)
         control = self._controls.get(record.transfer_id)
         if control is None:
@@ -116,11 +133,19 @@ class TransferQueue:
         return self._stop(record, control, "paused")
 
     def resume(self, transfer_id: str) -> TransferRecord:
-        """Go on with a paused transfer."""
+        """Continue a paused transfer.
+
+        Raises:
+            RefusedError: there is no such transfer, or it is not paused.
+        """
         return self._again(transfer_id, TransferState.PAUSED)
 
     def retry(self, transfer_id: str) -> TransferRecord:
-        """Try a failed or cancelled one again; what has arrived is not sent again."""
+        """Start a failed or cancelled transfer again; files that arrived are not sent again.
+
+        Raises:
+            RefusedError: there is no such transfer, or it is in another state.
+        """
         return self._again(transfer_id, TransferState.FAILED, TransferState.CANCELLED)
 
     def _again(self, transfer_id: str, *states: TransferState) -> TransferRecord:
@@ -140,15 +165,18 @@ class TransferQueue:
         return record
 
     def cancel(self, transfer_id: str) -> TransferRecord:
-        """Stop for good and remove what is half sent; whole files at the far end stay.
+        """Cancel a transfer and remove its incomplete uploads; complete files stay.
 
-        A cancelled one can be cancelled again while something half sent could not be removed.
+        A cancelled transfer can be cancelled again if some parts could not be removed.
+
+        Raises:
+            RefusedError: there is no such transfer, or it has ended.
         """
         record = self._get(transfer_id)
         control = self._controls.get(record.transfer_id)
         if control is not None:
             return self._stop(record, control, "cancelled")
-        if record.transfer_id in self._running:  # it is being cancelled
+        if record.transfer_id in self._running:  # its cancellation is running
             return record
         over = record.state is TransferState.CANCELLED and not self._half_sent(record)
         if over or record.state is TransferState.DONE:
@@ -159,7 +187,7 @@ class TransferQueue:
     def _stop(
         self, record: TransferRecord, control: TransferProgress, reason: Stop
     ) -> TransferRecord:
-        """Write down what was asked for, then do it: a far end that is silent may take long."""
+        """Store the request, then carry it out, which may take long if the server is silent."""
         before = record.options.get(STOP)
         wish = "cancelled" if before == "cancelled" else reason
         record = self._tables.update(
@@ -175,9 +203,9 @@ class TransferQueue:
         return any(one.resume for one in self._tables.items(record.transfer_id))
 
     def _abandon(self, record: TransferRecord) -> None:
-        """Cancel one that does not move; until that has ended, nothing else is done with it."""
+        """Cancel a transfer without a running attempt; it stays in `_running` until that ends."""
         name = record.transfer_id
-        options = {**record.options, STOP: "cancelled"}  # an engine that is killed now goes on
+        options = {**record.options, STOP: "cancelled"}  # a restarted engine finishes the cancel
         record = self._tables.update(name, options=options)
 
         async def abandon() -> None:
@@ -189,10 +217,10 @@ class TransferQueue:
         self._running[name] = self._tasks.start(abandon(), f"cancel transfer {name}")
 
     def move(self, transfer_id: str, where: Literal["up", "down", "top"]) -> TransferRecord:
-        """Change when a transfer's turn comes; one that runs already is not interrupted.
+        """Move a transfer in the queue; a running one is not interrupted.
 
         Raises:
-            RefusedError: there is none of this id, or it has ended.
+            RefusedError: there is no such transfer, or it has ended.
         """
         record = self._get(transfer_id)
         line = [one for one in self._tables.all() if one.state in _STANDING]
@@ -215,13 +243,16 @@ class TransferQueue:
         return self._tables.get(record.transfer_id)
 
     def clear(self, transfer_id: str = "") -> list[str]:
-        """Take what has ended off the list: one transfer, or all; returns their ids.
+        """Hide ended transfers from the list: one, or all of them.
 
-        Their records stay, because they tell where files have been published. One that left
-        something half sent stays on the list, so that it can be removed there.
+        Their records stay, because they say where files are published. A transfer that left parts
+        behind stays on the list, so that it can be cancelled again.
+
+        Returns:
+            The ids of the hidden transfers.
 
         Raises:
-            RefusedError: there is none of this id, or it has not ended.
+            RefusedError: there is no such transfer, or it has not ended.
         """
         chosen = [self._get(transfer_id)] if transfer_id else self._tables.all()
         ended = [
@@ -237,7 +268,7 @@ class TransferQueue:
         return [one.transfer_id for one in ended]
 
     def place_in_line(self) -> dict[str, int]:
-        """How many stand before each transfer that has not ended, by id."""
+        """Number of transfers before each one that has not ended, by id."""
         line = [one for one in self._tables.all() if one.state in _STANDING]
         return {one.transfer_id: number for number, one in enumerate(line)}
 

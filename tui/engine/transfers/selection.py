@@ -1,4 +1,4 @@
-"""Which of a job's files a publication is about."""
+"""Selects the files of a job that a request publishes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from tui.store.records import FileRecord, JobRecord, has_hidden, shared_folder
 def chosen_files(
     reader: StoreReader, job: JobRecord, outputs: Path, body: Mapping[str, Any]
 ) -> list[LocalFile]:
-    """The files that a request means; all that are here when it names none. No hidden ones.
+    """The files that a request selects, without hidden ones.
 
-    It names them by `files` (names), or by `checkpoint`: a step, `final` or `best` (see `compare`).
-    Their names at the destination are without the folder that all files of the job share.
+    Their names at the destination do not contain the folder that all files of the job share.
+
+    Args:
+        reader: reads the job's files.
+        job: the job.
+        outputs: the folder that the files' paths are relative to.
+        body: selects by `files` (names) or by `checkpoint` (a step, `final`, or `best`, see
+            `compare`); without both, all files are selected.
 
     Raises:
-        RefusedError: nothing of that is here.
+        RefusedError: no such file is on this machine.
     """
     # Earlier versions stored hidden files under their own names.
     here = [
@@ -57,9 +63,9 @@ def chosen_files(
 
 
 def at_top(files: Sequence[LocalFile]) -> list[LocalFile]:
-    """The same without the folder that they share: one checkpoint that is published as the model.
+    """Remove the common folder from the names, to publish one checkpoint as the model.
 
-    Libraries look for the weights at the top of a repository.
+    Libraries such as diffusers look for the weights at the top of a repository.
     """
     shared = shared_folder([file.name for file in files])
     return [replace(file, name=file.name.removeprefix(shared)) for file in files]
@@ -78,7 +84,7 @@ def _named(job: JobRecord, here: Sequence[FileRecord], names: object) -> list[Fi
 def _step(
     reader: StoreReader, job: JobRecord, here: Sequence[FileRecord], checkpoint: object
 ) -> int | None:
-    """The step meant; None is the final result."""
+    """The selected step; None for the final result."""
     if checkpoint == "final":
         return None
     if checkpoint == "best":

@@ -1,4 +1,4 @@
-"""One transfer under way: how to stop it, and how far it is."""
+"""The progress of a running transfer, and the request to stop it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 EVERY: Final = 0.4
-"""Seconds between two reports of one transfer; two run at once, so five reports a second in all."""
+"""Seconds between two reports of a transfer. Two run at once, so there are 5 reports a second."""
 _WINDOW: Final = 5.0
 _LEAST: Final = 2.0
-"""Seconds that bytes must have moved before a speed is told: a shorter look says anything."""
+"""Seconds of transfer before a speed is reported; a shorter sample is not reliable."""
 Stop = Literal["paused", "cancelled", "closing"]
 
 
 class TransferProgress:
-    """Shared between the event loop and the threads that send.
+    """Shared by the event loop and the sending threads.
 
     Attributes:
-        kept: how often something arrived that will not have to be sent again: a whole file, or a
-            part that the far end keeps. Never goes back.
-        reason: why it shall stop; empty while it shall not.
+        kept: count of files and parts that arrived for good; it only grows, and shows that an
+            attempt made progress.
+        cancel: set when the sending threads shall stop.
+        woken: set when the waiting task shall stop.
+        reason: why the transfer shall stop; "" while it shall not.
+        total: bytes of all files.
     """
 
     def __init__(self, report: Callable[[], None]) -> None:
-        """Args: `report` is called from the event loop when there is progress to tell."""
+        """Take `report`, which is called in the event loop when there is progress."""
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
@@ -44,16 +47,16 @@ class TransferProgress:
         self.total = 0
 
     def stop(self, reason: Stop) -> None:
-        """Let everything end soon. What is cancelled is not merely paused, whatever came first."""
+        """Request a stop; `cancelled` takes precedence over other reasons, before and after."""
         if self.reason != "cancelled":
             self.reason = reason if reason == "cancelled" else self.reason or reason
         self.cancel.set()
         self.woken.set()
 
     def settle(self, seq: int, done: int) -> None:
-        """Set how many bytes of a file are done.
+        """Set the bytes of a file that are done.
 
-        Of a file that was never sent they were there already, and say nothing of the line.
+        Bytes of a file that was not sent were there before, so they do not count for the speed.
         """
         with self._lock:
             if seq not in self._sent:
@@ -61,7 +64,7 @@ class TransferProgress:
             self._done[seq] = done
 
     def progress(self, seq: int, done: int) -> None:
-        """The same from a thread that sends; reports now and then."""
+        """Set the bytes of a file from its sending thread, and report at intervals."""
         with self._lock:
             self._done[seq] = done
             self._sent.add(seq)
@@ -74,19 +77,19 @@ class TransferProgress:
 
     @property
     def done(self) -> int:
-        """Bytes of all files together."""
+        """Bytes done of all files together."""
         return sum(self._done.copy().values())
 
     def take_moved(self) -> dict[int, int]:
-        """Bytes of each file that has moved since the last call, by its number."""
+        """Bytes done of each file that progressed since the last call, by its number."""
         with self._lock:
             moved, self._moved = self._moved, set()
             return {seq: self._done[seq] for seq in moved}
 
     def speed(self) -> float:
-        """Bytes per second over the last seconds; 0 while it is too early to tell.
+        """Bytes per second over the last 5 seconds; 0 during the first 2.
 
-        What came first is left out: it came at once, also where the speed is limited.
+        The first sample is the base line: a burst passes at once even if the speed is limited.
         """
         now, done = time.monotonic(), self.done - self._given
         if done > 0:

@@ -1,4 +1,9 @@
-"""Carrying one transfer from its turn to its end: tries, waits, and what is said about them."""
+"""Runs transfers: waits for a slot, makes attempts, retries with backoff, reports the state.
+
+The retries are our own and not a library's (tenacity, backoff): their count and time are stored,
+so that they survive a restart; a pause or a cancel ends a wait at once; the server's `Retry-After`
+is respected; and an attempt that made progress resets the count.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +31,22 @@ AT_ONCE: Final = 2
 _THREADS: Final = 8
 _TRIES: Final = 8
 _PATIENT_TRIES: Final = 300
-"""For a transfer that has got through before: with the pauses below, more than a day."""
+"""Tries of a transfer that was planned before; with the pauses below, more than a day."""
 _USUAL_WAIT: Final = 30.0
 _SHORT_TRIES: Final = 25
 _LONGEST_WAIT: Final = 300.0
 STOP: Final = "stop"
-"""The option of a transfer that says what it shall become, from the wish until it is so."""
+"""Name of the option that stores a requested stop (`paused`, `cancelled`) until it is done."""
 _STAYS: Final = "Half-sent parts could not be removed"
 
 
 def without_stop(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a transfer that shall not stop, or has."""
+    """Options without a requested stop."""
     return {name: value for name, value in options.items() if name != STOP}
 
 
 class TransferWorker:
-    """Does what the queue asks for, one transfer at a time for each place."""
+    """Carries out transfers, one at a time for each target."""
 
     def __init__(
         self,
@@ -53,7 +58,7 @@ class TransferWorker:
         prepare: Prepare,
         forget: Callable[[str], None],
     ) -> None:
-        """Args: the services it works with, how files of our own are made, and removed again."""
+        """Take the services it works with; see `TransferQueue`."""
         self._tables = tables
         self._places = places
         self._bus = bus
@@ -64,11 +69,11 @@ class TransferWorker:
         self._pool = ThreadPoolExecutor(_THREADS, "publish")
 
     def close(self) -> None:
-        """No more threads."""
+        """Stop the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def carry(self, name: str, control: TransferProgress) -> None:
-        """One transfer until it has come to an end, is stopped, or cannot go on."""
+        """Run a transfer until it has ended, is stopped, or fails for good."""
         while not control.reason:
             record = self._tables.get(name)
             async with self.line.turn(name, _spot(record.target), control.woken) as mine:
@@ -96,7 +101,7 @@ class TransferWorker:
             self.tell(self._tables.update(name, state=TransferState.QUEUED, retry_at=None))
 
     def paused(self, name: str) -> None:
-        """It stands still until somebody lets it go on."""
+        """Set a transfer's state to paused."""
         options = without_stop(self._tables.get(name).options)
         self.tell(
             self._tables.update(
@@ -106,7 +111,7 @@ class TransferWorker:
         )  # fmt: skip
 
     async def _try(self, record: TransferRecord, control: TransferProgress) -> bool:
-        """One try; False when another one is due."""
+        """Make one attempt; returns whether the transfer needs no further one."""
         name = record.transfer_id
         record = self._tables.update(
             name, state=TransferState.RUNNING, started_at=record.started_at or self._now(),
@@ -124,9 +129,9 @@ class TransferWorker:
             return True
         except (PublishError, RefusedError) as error:
             if control.reason == "cancelled":
-                # Cancelled while the answer was under way: a window must not see it fail first.
+                # The cancel came while the request ran: the user must not see a failure first.
                 return True
-            if control.kept > before:  # the way is open: what failed now is a trouble of its own
+            if control.kept > before:  # progress was made, so this failure counts as the first
                 record = self._tables.update(name, attempts=0)
             return await self._failed(record, error)
         except Exception:
@@ -160,14 +165,14 @@ class TransferWorker:
             values["retry_at"] = self._now() + timedelta(seconds=seconds)
         else:
             values["ended_at"] = self._now()
-            if values["kind"] == Trouble.CHANGED.value:  # parts of what is no more help nobody
+            if values["kind"] == Trouble.CHANGED.value:  # parts of a changed file are of no use
                 values["notes"] = [*record.notes, *await self._remove_parts(record)]
             await asyncio.to_thread(self._forget, record.transfer_id)
         self.tell(self._tables.update(record.transfer_id, **values))
         return not again
 
     async def abandon(self, record: TransferRecord) -> None:
-        """Cancel: remove half-sent files; what could not be removed is said."""
+        """Cancel a transfer and remove its incomplete uploads; notes say what remains."""
         before = [one for one in record.notes if not one.startswith(_STAYS)]
         notes = [*before, *await self._remove_parts(record)]
         await asyncio.to_thread(self._forget, record.transfer_id)
@@ -179,7 +184,7 @@ class TransferWorker:
         )  # fmt: skip
 
     async def _remove_parts(self, record: TransferRecord) -> list[str]:
-        """Remove what is half sent; what stands in the way."""
+        """Remove incomplete uploads; returns a note if some could not be removed."""
         half = [one for one in self._tables.items(record.transfer_id) if one.resume and one.plan]
         if not half:
             return []
@@ -198,11 +203,11 @@ class TransferWorker:
         return []
 
     def report(self, name: str, control: TransferProgress) -> None:
-        """Tell how far a transfer is."""
+        """Store and publish a transfer's progress."""
         self.tell(self._tables.update(name, done_bytes=control.done), control)
 
     def tell(self, record: TransferRecord, control: TransferProgress | None = None) -> None:
-        """An event for the windows."""
+        """Publish a transfer's state."""
         speed = control.speed() if control is not None else 0.0
         left = record.total_bytes - record.done_bytes
         self._bus.publish(
@@ -215,21 +220,21 @@ class TransferWorker:
 
 
 def _spot(target: str) -> str:
-    """The same for all spellings of a place, so that two transfers are not in one folder."""
+    """A key that is equal for all spellings of a target, so one folder gets one transfer."""
     kind, _, rest = target.partition(":")
     return f"dir:{os.path.realpath(rest)}" if kind == "dir" else target
 
 
 def _pause(tries: int) -> float:
-    """Seconds after so many failures in a row: a line that comes back is soon noticed."""
+    """Seconds after so many failures in a row: doubling to 30 s; 300 s from the 25th on."""
     return min(2.0 ** (min(tries, 10) - 1), _USUAL_WAIT if tries < _SHORT_TRIES else _LONGEST_WAIT)
 
 
 class TransferSlots:
-    """A line of transfers that wait for their turn."""
+    """Slots for running transfers, and the queue of those that wait for one."""
 
     def __init__(self, at_once: int, position: Callable[[str], int]) -> None:
-        """Args: how many may go at once, and where a transfer stands (the lowest goes first)."""
+        """Take the number of slots, and the position of a transfer (the lowest runs first)."""
         self._at_once = at_once
         self._position = position
         self._waiting: dict[str, tuple[str, asyncio.Event]] = {}
@@ -237,9 +242,17 @@ class TransferSlots:
 
     @asynccontextmanager
     async def turn(self, name: str, place: str, stop: asyncio.Event) -> AsyncIterator[bool]:
-        """Wait for one's turn, then hold it; False when `stop` was set before it came.
+        """Wait for a slot and hold it.
 
-        While two go to different places, a third one to one of them lets others pass.
+        A transfer whose target is in use is skipped, so that transfers to other targets can run.
+
+        Args:
+            name: the transfer.
+            place: key of its target; one transfer runs for each.
+            stop: ends the waiting.
+
+        Yields:
+            Whether it has a slot; False if `stop` was set before.
         """
         mine = asyncio.Event()
         self._waiting[name] = (place, mine)
@@ -253,7 +266,7 @@ class TransferSlots:
             self.look()
 
     def look(self) -> None:
-        """Let go whoever may; to be called when the order has changed."""
+        """Assign free slots; must be called when the order has changed."""
         for name in sorted(self._waiting, key=self._position):
             if len(self._going) >= self._at_once:
                 return
