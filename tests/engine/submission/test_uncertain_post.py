@@ -143,4 +143,4 @@ async def test_a_webhook_may_be_quicker_than_the_look_up(world: World) -> None:
     assert job.status is JobStatus.COMPLETED
     await eventually(lambda: world.job(job_id).submit["phase"] == "accepted", within=20)
     assert len(world.predictions) == 1
-    assert not world.job(job_id).stage
+    await eventually(lambda: not world.job(job_id).stage)  # the delivery is being confirmed
