@@ -85,12 +85,12 @@ def accrued(job: Billed, until: datetime) -> int:
     """A job's cost up to a time, in micro-dollars: 0 before its start, all of it after its end."""
     start = job.started_at
     if job.cost_micros is not None and job.ended_at is not None:
-        begin = start or job.ended_at
+        first = start or job.ended_at
         if until >= job.ended_at:
             return job.cost_micros
-        if until <= begin:
+        if until <= first:
             return 0
-        return job.cost_micros * ((until - begin) // _TICK) // ((job.ended_at - begin) // _TICK)
+        return job.cost_micros * ((until - first) // _TICK) // ((job.ended_at - first) // _TICK)
     if start is None or not job.is_active or until <= start:
         return 0
     return job.rate_micros * ((until - start) // _TICK) // 1_000_000
@@ -127,14 +127,14 @@ def judge(
 
     A blocking limit of 0 blocks every job that costs something.
     """
-    gone = used(jobs, now - WINDOWS[limit.period], now)
-    rest = expected_rest(jobs, now)
-    projected = gone + rest + estimate_micros
+    spent_micros = used(jobs, now - WINDOWS[limit.period], now)
+    running_micros = expected_rest(jobs, now)
+    projected = spent_micros + running_micros + estimate_micros
     over = max(0, projected - limit.amount_micros) if limit.enabled else 0
     near = projected * 100 >= limit.amount_micros * WARN_AT
     return SpendingVerdict(
-        spent_micros=gone,
-        running_micros=rest,
+        spent_micros=spent_micros,
+        running_micros=running_micros,
         estimate_micros=estimate_micros,
         limit=limit,
         blocks=limit.enabled and limit.action == "block" and over > 0,
@@ -169,12 +169,12 @@ def day_borders(days: int, now: datetime, zone: tzinfo | None) -> list[datetime]
     Each is computed from its date, so days of 23 or 25 hours are right as well.
     """
     today = now.astimezone(zone).date()
-    found = []
-    for back in range(days - 1, -2, -1):
-        day = today - timedelta(days=back)
+    borders = []
+    for days_ago in range(days - 1, -2, -1):
+        day = today - timedelta(days=days_ago)
         midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-        found.append(midnight.astimezone(UTC))
-    return found
+        borders.append(midnight.astimezone(UTC))
+    return borders
 
 
 def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None) -> list[Day]:
@@ -192,16 +192,16 @@ def by_day(jobs: Sequence[Billed], days: int, now: datetime, zone: tzinfo | None
     costs = [0] * days
     counts: list[dict[str, int]] = [{} for _ in range(days)]
     for job in jobs:
-        last = max(now, job.ended_at or now)
+        latest = max(now, job.ended_at or now)
         begin, end = job.started_at or job.ended_at or now, job.ended_at or now
         first_day = min(max(0, bisect_left(borders, min(begin, end)) - 1), days - 1)
         last_day = min(bisect_right(borders, end), days)
         for number in range(first_day, last_day):
-            until = last if number == days - 1 else min(borders[number + 1], last)
+            until = latest if number == days - 1 else min(borders[number + 1], latest)
             costs[number] += accrued(job, until) - accrued(job, borders[number])
-        made = bisect_right(borders, job.created_at) - 1
-        if made >= 0:
-            tally = counts[min(made, days - 1)]
+        created = bisect_right(borders, job.created_at) - 1
+        if created >= 0:
+            tally = counts[min(created, days - 1)]
             tally[job.status] = tally.get(job.status, 0) + 1
     today = now.astimezone(zone).date()
     dates = [(today - timedelta(days=back)).isoformat() for back in range(days - 1, -1, -1)]

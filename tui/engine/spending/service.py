@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 FACT: Final = "spending"
-_LONGEST: Final = timedelta(days=30)
-MOST_DAYS: Final = 366
+_LONGEST_WINDOW: Final = timedelta(days=30)
+MAX_DAYS: Final = 366
 
 
 class SpendingService:
@@ -84,7 +84,7 @@ class SpendingService:
             raise unreadable_limit(self._live.now)
         limit, now = self.limit(), self.clock()
         try:
-            jobs = self._summed(now, sandbox=is_loopback(api_base))
+            jobs = self._billed(now, sandbox=is_loopback(api_base))
         except (StoreError, sqlite3.Error, ValueError) as error:
             LOG.exception("what was spent cannot be worked out")
             if limit.enabled and limit.action == "block":
@@ -113,14 +113,14 @@ class SpendingService:
         if verdict.blocks:
             raise RefusedError(
                 f"The cost limit refuses this job: {dollars(verdict.over_micros)} over "
-                f"({sum_words(verdict)}).",
+                f"({sum_text(verdict)}).",
                 "Raise the limit, set it to warn, or wait: it counts the last "
                 f"{WINDOW_WORDS[verdict.limit.period]}.",
                 status=429,
                 code="cost_limit_exceeded",
                 details=verdict_data(verdict),
             )
-        return warning_words(verdict) if verdict.warns else ""
+        return warning_text(verdict) if verdict.warns else ""
 
     def check(self, api_base: str, estimate_micros: int) -> Check:
         """The finding about the cost limit in a job's checks."""
@@ -128,14 +128,14 @@ class SpendingService:
             verdict = self.verdict(api_base, estimate_micros)
         except RefusedError as error:
             return Check("cost", "error", error.message.rstrip("."), error.advice)
-        words = f"{dollars(estimate_micros)} estimated · {sum_words(verdict)}"
+        message = f"{dollars(estimate_micros)} estimated · {sum_text(verdict)}"
         if verdict.blocks:
             over = f"{dollars(verdict.over_micros)} over the limit"
             advice = "Raise the limit, set it to warn, or choose something cheaper."
-            return Check("cost", "error", f"{words} · {over}", advice)
+            return Check("cost", "error", f"{message} · {over}", advice)
         if verdict.warns:
-            return Check("cost", "warn", words, warning_words(verdict))
-        return Check("cost", "ok", words)
+            return Check("cost", "warn", message, warning_text(verdict))
+        return Check("cost", "ok", message)
 
     # -- to show ------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class SpendingService:
             StoreError: the store cannot be read.
         """
         now = self.clock()
-        return self._standing(self._summed(now, sandbox=sandbox), now)
+        return self._standing(self._billed(now, sandbox=sandbox), now)
 
     def status(self, api_base: str) -> spending.CostLimit:
         """The shape `CostLimit` of the HTTP API: SimpleTuner's fields, in dollars, and our own.
@@ -157,7 +157,7 @@ class SpendingService:
         fact = self.fact(sandbox=is_loopback(api_base))
         enabled = bool(fact["enabled"])
         exceeded = enabled and fact["spent_micros"] >= fact["limit_micros"]
-        words = {"off": "No limit is set", "ok": fact["words"]}.get(
+        message = {"off": "No limit is set", "ok": fact["words"]}.get(
             fact["state"], f"{'Over' if exceeded else 'Near'} the limit: {fact['words']}"
         )
         return {
@@ -169,7 +169,7 @@ class SpendingService:
             "percent_used": fact["percent"] or 0.0,
             "is_exceeded": exceeded,
             "is_warning": fact["state"] in ("warn", "over") and not exceeded,
-            "message": words,
+            "message": message,
             **fact,
         }
 
@@ -187,16 +187,16 @@ class SpendingService:
             RefusedError: `days` is out of range.
             StoreError: the store cannot be read.
         """
-        if not 1 <= days <= MOST_DAYS:
+        if not 1 <= days <= MAX_DAYS:
             raise RefusedError(
-                f"{days} days cannot be shown.", f"Choose 1 to {MOST_DAYS}.",
-                details={"fields": {"days": f"must be 1 to {MOST_DAYS}"}},
+                f"{days} days cannot be shown.", f"Choose 1 to {MAX_DAYS}.",
+                details={"fields": {"days": f"must be 1 to {MAX_DAYS}"}},
             )  # fmt: skip
         now = self.clock()
         first = day_borders(days, now, zone)[0]
-        since = min(first, now - _LONGEST)
+        since = min(first, now - _LONGEST_WINDOW)
         jobs = self._reader.billed(since, sandbox=is_loopback(api_base))
-        counted = tally(jobs, first)
+        counts = tally(jobs, first)
         chart = by_day(jobs, days, now, zone)
         lost, lost_micros = self._reader.lost(first, sandbox=is_loopback(api_base))
         summary = {
@@ -207,10 +207,10 @@ class SpendingService:
                 for day in chart
             ],
             "total_micros": sum(day.cost_micros for day in chart),
-            "jobs_by_status": counted.counts,
-            "job_count": sum(counted.counts.values()),
-            "average_seconds": counted.average_seconds,
-            "unpriced_jobs": counted.unpriced,
+            "jobs_by_status": counts.counts,
+            "job_count": sum(counts.counts.values()),
+            "average_seconds": counts.average_seconds,
+            "unpriced_jobs": counts.unpriced,
             "lost_jobs": lost,
             "lost_micros": lost_micros,
         }
@@ -245,9 +245,9 @@ class SpendingService:
             f"{period}_micros": used(jobs, now - window, now) for period, window in WINDOWS.items()
         }
         # Without a limit there is no window to show, so the last week is shown.
-        shown = verdict.spent_micros if limit.enabled else spent["weekly_micros"]
+        shown_micros = verdict.spent_micros if limit.enabled else spent["weekly_micros"]
         window = WINDOW_WORDS[limit.period if limit.enabled else "weekly"]
-        of = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
+        of_limit = f" of {dollars(limit.amount_micros)}" if limit.enabled else ""
         standing = {
             "as_of": now.isoformat(),
             "enabled": limit.enabled,
@@ -256,25 +256,25 @@ class SpendingService:
             "window": window,
             "action": limit.action,
             "stop_running": settings.stop_running,
-            "spent_micros": shown,
+            "spent_micros": shown_micros,
             "running_micros": verdict.running_micros,
             "projected_micros": verdict.projected_micros,
             "over_micros": verdict.over_micros,
-            "percent": _share(shown, limit) if limit.enabled else None,
+            "percent": _share(shown_micros, limit) if limit.enabled else None,
             "projected_percent": _share(verdict.projected_micros, limit) if limit.enabled else None,
             "warn_at_percent": WARN_AT,
             "state": state,
             "burn_micros": burn_rate(jobs),
             "active_jobs": sum(job.is_active for job in jobs),
             **spent,
-            "words": f"{dollars(shown)}{of} / {window}",
+            "words": f"{dollars(shown_micros)}{of_limit} / {window}",
         }
         return cast("spending.SpendingStanding", standing)
 
-    def _summed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
+    def _billed(self, now: datetime, *, sandbox: bool) -> list[Billed]:
         """The jobs of the rolling windows; the store sums ended jobs up into a few rows."""
         borders = [now - window for window in WINDOWS.values()]
-        return self._reader.billed(now - _LONGEST, sandbox=sandbox, borders=borders)
+        return self._reader.billed(now - _LONGEST_WINDOW, sandbox=sandbox, borders=borders)
 
 
 def limit_of(settings: SpendingSettings) -> Limit:
@@ -311,35 +311,35 @@ def ceiling_seconds(ceiling_micros: int, rate_micros: int) -> int:
         )
     seconds = ceiling_micros // rate_micros
     if seconds < SHORTEST_LIFE:
-        least = SHORTEST_LIFE * rate_micros
+        least_micros = SHORTEST_LIFE * rate_micros
         raise RefusedError(
             f"A ceiling of {dollars(ceiling_micros)} buys {seconds} s on this hardware; "
             f"a job must be given at least {SHORTEST_LIFE} s.",
-            f"Set it to {dollars(max(least, 10_000))} or more.",
-            details={"fields": {"cost_ceiling_micros": f"must be at least {least}"}},
+            f"Set it to {dollars(max(least_micros, 10_000))} or more.",
+            details={"fields": {"cost_ceiling_micros": f"must be at least {least_micros}"}},
         )
     return seconds
 
 
-def sum_words(verdict: SpendingVerdict) -> str:
+def sum_text(verdict: SpendingVerdict) -> str:
     """The sum for the user: `$31.20 + $3.70 of $50 / 7 d`, with running jobs in between."""
     parts = [verdict.spent_micros]
     if verdict.running_micros:
         parts.append(verdict.running_micros)
     parts.append(verdict.estimate_micros)
-    words = " + ".join(dollars(part) for part in parts)
+    text = " + ".join(dollars(part) for part in parts)
     window = WINDOW_WORDS[verdict.limit.period]
     if not verdict.limit.enabled:
-        return f"{words} in {window}, no limit"
-    return f"{words} of {dollars(verdict.limit.amount_micros)} / {window}"
+        return f"{text} in {window}, no limit"
+    return f"{text} of {dollars(verdict.limit.amount_micros)} / {window}"
 
 
-def warning_words(verdict: SpendingVerdict) -> str:
+def warning_text(verdict: SpendingVerdict) -> str:
     """The warning about the limit, for the user."""
     if verdict.over_micros:
-        return f"{dollars(verdict.over_micros)} over the cost limit: {sum_words(verdict)}."
+        return f"{dollars(verdict.over_micros)} over the cost limit: {sum_text(verdict)}."
     share = verdict.percent or 0.0
-    return f"{share:.0f} % of the cost limit with this job: {sum_words(verdict)}."
+    return f"{share:.0f} % of the cost limit with this job: {sum_text(verdict)}."
 
 
 def verdict_data(verdict: SpendingVerdict) -> dict[str, Any]:

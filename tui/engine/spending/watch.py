@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-LONGEST_PAUSE: Final = 30.0
+LONGEST_INTERVAL: Final = 30.0
 """Seconds between two updates while a job runs."""
-_SHORTEST_PAUSE: Final = 0.5
-_AGAIN: Final = 5.0
+_SHORTEST_INTERVAL: Final = 0.5
+_RETRY_SECONDS: Final = 5.0
 
 Cancel = Callable[[str], Awaitable[Any]]
 Note = Callable[[str, str], object]
@@ -66,16 +66,16 @@ class SpendingWatch:
         self._cancel = cancel
         self._note = note
         self._tasks = TaskOwner()
-        self._bell = asyncio.Event()
+        self._update_event = asyncio.Event()
         self._states: dict[str, str] = {}
-        self._told: dict[str, SpendingStanding] = {}
-        self._stopped: set[str] = set()
+        self._facts: dict[str, SpendingStanding] = {}
+        self._notified: set[str] = set()
         live.on_change(self._settings_changed)
 
     def start(self) -> None:
         """Write the facts once, and start the tasks."""
         try:
-            self._look()
+            self._update()
         except StoreError as error:
             LOG.warning("spending: %s", error.message)
         self._tasks.start(self._listen(), "spending: listen")
@@ -91,48 +91,52 @@ class SpendingWatch:
             while True:
                 kind, data = await queue.get()
                 if kind == "resync":
-                    self._bell.set()
+                    self._update_event.set()
                 if kind != "job":
                     continue
                 job_id, state = str(data.get("job_id")), str(data.get("status"))
                 if self._states.get(job_id) != state:
                     self._states[job_id] = state
-                    self._bell.set()
+                    self._update_event.set()
 
     async def _watch(self) -> None:
         while True:
             try:
-                pause = self._look()
+                pause = self._update()
                 await self._stop_at_the_limit()
             except StoreError as error:
                 LOG.warning("spending: %s", error.message)
-                pause = _AGAIN
+                pause = _RETRY_SECONDS
             # Not `asyncio.wait_for`: on Python 3.11 it can lose a cancellation (fixed in 3.12).
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._bell.wait()
-            self._bell.clear()
+                    await self._update_event.wait()
+            self._update_event.clear()
 
-    def _look(self) -> float | None:
+    def _update(self) -> float | None:
         """Write both facts; returns seconds until the next update, None if nothing runs."""
         pause = None
         for sandbox in (False, True):
             fact = self._spending.fact(sandbox=sandbox)
             name = fact_name(sandbox=sandbox)
-            before = self._told.get(name)
+            before = self._facts.get(name)
             if before is None or _content(before) != _content(fact) or fact["burn_micros"]:
                 self._writer.set_fact(name, dict(fact))
                 self._bus.publish("fact", name=name)
-            self._told[name] = fact
+            self._facts[name] = fact
             if fact["burn_micros"]:
-                left = fact["limit_micros"] - fact["spent_micros"]
-                soon = left / fact["burn_micros"] if fact["stop_running"] and left > 0 else 1e9
-                pause = min(pause or LONGEST_PAUSE, max(_SHORTEST_PAUSE, soon))
+                remaining = fact["limit_micros"] - fact["spent_micros"]
+                seconds_left = (
+                    remaining / fact["burn_micros"]
+                    if fact["stop_running"] and remaining > 0
+                    else 1e9
+                )
+                pause = min(pause or LONGEST_INTERVAL, max(_SHORTEST_INTERVAL, seconds_left))
         return pause
 
     async def _stop_at_the_limit(self) -> None:
         for sandbox in (False, True):
-            fact = self._told[fact_name(sandbox=sandbox)]
+            fact = self._facts[fact_name(sandbox=sandbox)]
             if not (fact["enabled"] and fact["stop_running"]):
                 continue
             if fact["spent_micros"] < fact["limit_micros"]:
@@ -140,7 +144,7 @@ class SpendingWatch:
             jobs = [job for job in self._writer.active() if is_loopback(job.api_base) is sandbox]
             await asyncio.gather(*(self._stop(job, str(fact["words"])) for job in jobs))
 
-    async def _stop(self, job: JobRecord, words: str) -> None:
+    async def _stop(self, job: JobRecord, standing: str) -> None:
         if job.cancel_requested:
             return
         try:
@@ -149,26 +153,28 @@ class SpendingWatch:
             return
         except ReplicateError as error:
             LOG.warning("%s cannot be stopped at the limit: %s", job.job_id, error.message)
-            self._tell_once(
+            self._notify_once(
                 job, "error", f"{job.name} could not be stopped at the cost limit: {error.message}",
                 "It is tried again; cancel it yourself if that is quicker.", "failed",
             )  # fmt: skip
             return
-        self._note(job.job_id, f"Stopped at the cost limit: {words}.")
-        self._tell_once(
-            job, "warn", f"{job.name} was stopped at the cost limit ({words}).",
+        self._note(job.job_id, f"Stopped at the cost limit: {standing}.")
+        self._notify_once(
+            job, "warn", f"{job.name} was stopped at the cost limit ({standing}).",
             "Raise the limit, or switch “stop running jobs” off.", "stopped",
         )  # fmt: skip
 
-    def _tell_once(self, job: JobRecord, level: str, message: str, advice: str, what: str) -> None:
-        if f"{job.job_id} {what}" in self._stopped:
+    def _notify_once(
+        self, job: JobRecord, level: str, message: str, advice: str, event: str
+    ) -> None:
+        if f"{job.job_id} {event}" in self._notified:
             return
-        self._stopped.add(f"{job.job_id} {what}")
+        self._notified.add(f"{job.job_id} {event}")
         self._bus.publish("notice", level=level, message=message, advice=advice, job_id=job.job_id)
 
     def _settings_changed(self, before: Settings, after: Settings) -> None:
         if before.spending != after.spending:
-            self._bell.set()
+            self._update_event.set()
 
 
 def fact_name(*, sandbox: bool) -> str:
