@@ -146,9 +146,9 @@ class Engine:
         self.hub_lookup = HubRepositories(self.clients, self.live)
         self.job_delivery = JobDelivery(
             clients=self.clients,
-            listening=self.listening,
-            places=self.transfers.places,
-            lookup=self.hub_lookup,
+            listener=self.listening,
+            destinations=self.transfers.places,
+            repositories=self.hub_lookup,
         )
         self.preparer = Preparer(
             clients=self.clients,
@@ -202,7 +202,7 @@ class Engine:
             clients=self.clients,
             bus=self.bus,
             live=self.live,
-            places=self.transfers.places,
+            destinations=self.transfers.places,
             reader=self.reader,
             log_file=home.log_file,
             tasks=self._tasks,
@@ -285,7 +285,7 @@ class Engine:
         for job in ended.values():
             self.jobs.job_ended(job)
         self.transfers.start()
-        self.arrivals.take_up()
+        self.arrivals.resume()
 
     def _job_ended(self, job: JobRecord) -> None:
         self.jobs.job_ended(job)

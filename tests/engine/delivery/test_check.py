@@ -256,7 +256,7 @@ async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World
     check = world.engine.delivery_check._s3
     from tui.simpletuner.request.delivery import Delivery
 
-    proof = await check.prove("https://api.replicate.com/v1", Delivery("s3"))
+    proof = await check.test("https://api.replicate.com/v1", Delivery("s3"))
     assert [step.id for step in proof.steps] == ["s3-reach"]
     assert proof.verdict == "fails"
 
@@ -267,14 +267,14 @@ async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World
 async def test_a_form_does_not_send_a_file_for_every_key(world: World) -> None:
     tries = 0
     local = world.engine.delivery_check._local
-    prove = local.prove
+    prove = local.test
 
     async def counted(api_base: str) -> Any:
         nonlocal tries
         tries += 1
         return await prove(api_base)
 
-    local.prove = counted  # type: ignore[method-assign]
+    local.test = counted  # type: ignore[method-assign]
     for _ in range(3):
         assert (await world.client.check(world.draft()))["ok"]
     await world.ended(await world.submit())

@@ -219,7 +219,7 @@ async def test_it_is_looked_up_after_a_restart(
         await known(world, job_id, "unknown")
         assert world.engine.recorder.writer.fact(DUE) == [job_id]
         arrivals = world.engine.arrivals
-        arrivals.take_up()  # as a new engine does
+        arrivals.resume()  # as a new engine does
         job = await known(world, job_id, "yes")
         assert (job.submit["delivered"]["state"], bool(url)) == ("yes", True)
 

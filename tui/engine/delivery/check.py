@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from tui.api import diagnostics
 
 FACT: Final = "delivery"
-_LIMIT: Final = 40.0
-_GOOD_SECONDS: Final = 120.0
+_TEST_TIMEOUT: Final = 40.0
+_SUCCESS_CACHE_SECONDS: Final = 120.0
 """Seconds for which a successful test is cached."""
-_BAD_SECONDS: Final = 15.0
+_FAILURE_CACHE_SECONDS: Final = 15.0
 """Seconds for which a failed test is cached; short, because the user is probably fixing it."""
-_MOST_KNOWN: Final = 100
+_MAX_CACHED: Final = 100
 
 
 class DeliveryCheck:
@@ -66,7 +66,7 @@ class DeliveryCheck:
         self._config_roots = config_roots
         self._tokens = tokens
         self._writer = writer
-        self._known: dict[tuple[object, ...], tuple[float, DeliveryResult]] = {}
+        self._cache: dict[tuple[object, ...], tuple[float, DeliveryResult]] = {}
 
     # -- for the screen -----------------------------------------------------------------------
 
@@ -102,16 +102,16 @@ class DeliveryCheck:
             hub_model_id=repo,
             destination=str(body.get("destination") or ""),
         )
-        proof = await self._prove(api_base, delivery, _private(config), effort)
+        result = await self._test(api_base, delivery, _private(config), effort)
         answer: diagnostics.DeliveryReport = {
             "api_base": api_base,
             "kind": kind,
-            "verdict": proof.verdict,
-            "ok": proof.verdict != "fails",
-            "summary": _SUMMARIES[kind].format(where=proof.where or _SOMEWHERE.get(kind, "")),
+            "verdict": result.verdict,
+            "ok": result.verdict != "fails",
+            "summary": _SUMMARIES[kind].format(where=result.where or _UNNAMED.get(kind, "")),
             "steps": [
                 cast("diagnostics.DeliveryStep", asdict(step))
-                for step in (*proof.steps, *_promises(kind, config))
+                for step in (*result.steps, *_upload_findings(kind, config))
             ],
             "checked_at": utc_now().isoformat(),
         }
@@ -155,71 +155,83 @@ class DeliveryCheck:
             delivery.kind == "s3" and not delivery.destination
         ):
             return DeliveryResult()  # nothing to test: the checks of the config refuse it
-        key = await self._key(api_base, delivery)
-        at, known = self._known.get(key, (0.0, DeliveryResult()))
-        lasts = _GOOD_SECONDS if known.verdict == "works" else 0.0 if submit else _BAD_SECONDS
-        if at and time.monotonic() - at < lasts and not (submit and delivery.kind == "hub"):
-            return known
+        key = await self._cache_key(api_base, delivery)
+        cached_at, cached = self._cache.get(key, (0.0, DeliveryResult()))
+        cache_seconds = (
+            _SUCCESS_CACHE_SECONDS
+            if cached.verdict == "works"
+            else 0.0
+            if submit
+            else _FAILURE_CACHE_SECONDS
+        )
+        if (
+            cached_at
+            and time.monotonic() - cached_at < cache_seconds
+            and not (submit and delivery.kind == "hub")
+        ):
+            return cached
         effort: Effort = "make" if submit else "look"
-        proof = await self._prove(api_base, delivery, _private(config), effort)
-        while len(self._known) >= _MOST_KNOWN:
-            self._known.pop(next(iter(self._known)))
-        self._known[key] = (time.monotonic(), proof)
-        return proof
+        result = await self._test(api_base, delivery, _private(config), effort)
+        while len(self._cache) >= _MAX_CACHED:
+            self._cache.pop(next(iter(self._cache)))
+        self._cache[key] = (time.monotonic(), result)
+        return result
 
-    async def _key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:
+    async def _cache_key(self, api_base: str, delivery: Delivery) -> tuple[object, ...]:
         """The cache key: everything that the outcome depends on, the network settings included."""
-        way_out = self._live.now.network
+        network = self._live.now.network
         if delivery.kind == "hub":
             token, endpoint = (
                 await self._tokens.hub_token(api_base), self._tokens.hub_endpoint(api_base)
             )  # fmt: skip
-            return (api_base, delivery, way_out, endpoint, token)
+            return (api_base, delivery, network, endpoint, token)
         if delivery.kind == "local":
-            return (api_base, "local", way_out, self._local.place(api_base))
-        place = str(self._s3.destinations().get(delivery.destination or ""))
-        return (api_base, delivery, way_out, place)
+            return (api_base, "local", network, self._local.cache_key(api_base))
+        options = str(self._s3.destinations().get(delivery.destination or ""))
+        return (api_base, delivery, network, options)
 
     # -- the ways -----------------------------------------------------------------------------
 
-    async def _prove(
+    async def _test(
         self, api_base: str, delivery: Delivery, private: bool, effort: Effort
     ) -> DeliveryResult:
-        ways: dict[str, Callable[[], Awaitable[DeliveryResult]]] = {
-            "local": lambda: self._local.prove(api_base),
-            "hub": lambda: self._to_hub(api_base, delivery.hub_model_id or "", private, effort),
-            "s3": lambda: self._s3.prove(api_base, delivery),
+        tests: dict[str, Callable[[], Awaitable[DeliveryResult]]] = {
+            "local": lambda: self._local.test(api_base),
+            "hub": lambda: self._test_hub(api_base, delivery.hub_model_id or "", private, effort),
+            "s3": lambda: self._s3.test(api_base, delivery),
         }
-        if delivery.kind not in ways:
-            words = "results would stay in the container and be lost"
+        if delivery.kind not in tests:
+            message = "results would stay in the container and be lost"
             advice = "Choose the Hub, an S3 bucket or this machine."
-            return DeliveryResult([Check("nowhere", "error", words, advice)])
+            return DeliveryResult([Check("nowhere", "error", message, advice)])
         try:
-            async with asyncio.timeout(_LIMIT):
-                return await ways[delivery.kind]()
+            async with asyncio.timeout(_TEST_TIMEOUT):
+                return await tests[delivery.kind]()
         except TimeoutError:
-            words = f"no answer within {_LIMIT:.0f} s: whether results would arrive is not known"
+            message = (
+                f"no answer within {_TEST_TIMEOUT:.0f} s: whether results would arrive is not known"
+            )
             return DeliveryResult(
-                [Check("delivery-proof", "warn", words, "Check the network.")], unknown=True
+                [Check("delivery-proof", "warn", message, "Check the network.")], unknown=True
             )
 
-    async def _to_hub(
+    async def _test_hub(
         self, api_base: str, repo: str, private: bool, effort: Effort
     ) -> DeliveryResult:
         token = await self._tokens.hub_token(api_base)
         endpoint = self._tokens.hub_endpoint(api_base)
         if token is None or not endpoint:
-            known = await self._tokens.validate("huggingface", api_base)
-            words, advice = str(known["error"]).rstrip("."), str(known["advice"])
-            return DeliveryResult([Check("hub-token", "error", words, advice)], where=repo)
-        found = await asyncio.to_thread(
+            validation = await self._tokens.validate("huggingface", api_base)
+            message, advice = str(validation["error"]).rstrip("."), str(validation["advice"])
+            return DeliveryResult([Check("hub-token", "error", message, advice)], where=repo)
+        proof = await asyncio.to_thread(
             partial(
                 prove_write, repo, token, endpoint=endpoint, network=self._live.now.network,
                 private=private, effort=effort,
             )
         )  # fmt: skip
-        steps = [Check(one.name, one.level, one.message, one.advice) for one in found.steps]
-        return DeliveryResult(steps, found.unknown, found.repo_id or repo)
+        steps = [Check(step.name, step.level, step.message, step.advice) for step in proof.steps]
+        return DeliveryResult(steps, proof.unknown, proof.repo_id or repo)
 
 
 _SUMMARIES: Final = {
@@ -228,7 +240,7 @@ _SUMMARIES: Final = {
     "s3": "The trainer uploads to {where}.",
     "none": "Nothing is kept.",
 }
-_SOMEWHERE: Final = {"hub": "the Hub", "s3": "an S3 bucket"}
+_UNNAMED: Final = {"hub": "the Hub", "s3": "an S3 bucket"}
 
 
 def _private(config: TrainingConfig | None) -> bool:
@@ -236,23 +248,23 @@ def _private(config: TrainingConfig | None) -> bool:
     return config is None or as_bool(config.values.get("model_card_private"), default=True)
 
 
-def _promises(kind: str, config: TrainingConfig | None) -> list[Check]:
+def _upload_findings(kind: str, config: TrainingConfig | None) -> list[Check]:
     """What to know about the trainer's uploads, independent of the test.
 
     The trainer uploads to S3 after validations only, and a failed upload to the Hub does not fail
     the job (SimpleTuner's source, as of 2026-08).
     """
     if kind == "hub":
-        words = (
+        message = (
             "final files are sent at the end even without validation; a failed upload does not "
             "fail the job, so the repository is looked at when it has ended"
         )
-        return [Check("promise", "ok", words)]
+        return [Check("promise", "ok", message)]
     if kind not in ("local", "s3"):
         return []
     if config is None:
-        words = "final files are uploaded after a validation only"
-        return [Check("validation", "warn", words, "Keep validation on in the config.")]
+        message = "final files are uploaded after a validation only"
+        return [Check("validation", "warn", message, "Keep validation on in the config.")]
     if validation_enabled(config):
         return [Check("validation", "ok", "validation is on, so final files are uploaded")]
     return [

@@ -39,15 +39,20 @@ from tui.store.writer import Change
 
 DUE: Final = "arrivals_due"
 """Name of the fact that lists the ended jobs whose delivery is not confirmed yet."""
-_LATE: Final = (20.0, 90.0)
+_MISSING_PAUSES: Final = (20.0, 90.0)
 """Seconds until the next checks when files are missing: listings may lag behind."""
-_SOON: Final = (0.2, 0.5)
-_ASK_AGAIN: Final = (30.0, 120.0, 600.0, 3600.0, 3600.0, 3600.0)
+_LOOPBACK_MISSING_PAUSES: Final = (0.2, 0.5)
+_UNKNOWN_PAUSES: Final = (30.0, 120.0, 600.0, 3600.0, 3600.0, 3600.0)
 """Seconds until the next checks when the destination could not be asked."""
-_LIMIT: Final = 60.0
-_PLACES: Final = {"hub": "the Hub", "s3": "the bucket", "local": "this machine"}
-_KINDS: Final = {"yes": "delivered", "partly": "partly", "no": "undelivered", "unknown": "unsure"}
-_BEGIN: Final = {
+_TIMEOUT: Final = 60.0
+_DESTINATION_NAMES: Final = {"hub": "the Hub", "s3": "the bucket", "local": "this machine"}
+_EVENT_KINDS: Final = {
+    "yes": "delivered",
+    "partly": "partly",
+    "no": "undelivered",
+    "unknown": "unsure",
+}
+_VERDICT_TEXTS: Final = {
     "yes": "Delivered", "partly": "Delivered in part", "no": "Not delivered",
     "unknown": "Whether it was delivered is not known",
 }  # fmt: skip
@@ -56,7 +61,7 @@ _STAGES: Final = {
     "unknown": f"{UNDELIVERED}not known",
 }  # fmt: skip
 
-Look = Callable[[], Arrival]
+Inspect = Callable[[], Arrival]
 
 
 class DeliveryConfirmation:
@@ -69,7 +74,7 @@ class DeliveryConfirmation:
         clients: ReplicateClients,
         bus: EventBus,
         live: LiveSettings,
-        places: Destinations,
+        destinations: Destinations,
         reader: StoreReader,
         log_file: Callable[[str], Path],
         tasks: TaskOwner,
@@ -80,7 +85,7 @@ class DeliveryConfirmation:
         self._clients = clients
         self._bus = bus
         self._live = live
-        self._places = places
+        self._destinations = destinations
         self._reader = reader
         self._log_file = log_file
         self._tasks = tasks
@@ -88,143 +93,152 @@ class DeliveryConfirmation:
 
     def job_ended(self, job: JobRecord) -> None:
         """Start to confirm the delivery of a job that has just completed."""
-        if job.status is not JobStatus.COMPLETED or job.delivery not in _PLACES:
+        if job.status is not JobStatus.COMPLETED or job.delivery not in _DESTINATION_NAMES:
             return
         self._recorder.write(job.job_id, Change(values={"stage": f"{UNDELIVERED}not known yet"}))
         due = self._due()
         self._recorder.writer.set_fact(
-            DUE, [*(one for one in due if one != job.job_id), job.job_id]
+            DUE, [*(due_id for due_id in due if due_id != job.job_id), job.job_id]
         )
-        self._tasks.start(self._until_known(job.job_id), f"arrival {job.job_id}")
+        self._tasks.start(self._confirm(job.job_id), f"arrival {job.job_id}")
 
-    def take_up(self) -> None:
+    def resume(self) -> None:
         """Resume the confirmations that were due when the engine ended."""
         for job_id in self._due():
-            self._tasks.start(self._until_known(job_id), f"arrival {job_id}")
+            self._tasks.start(self._confirm(job_id), f"arrival {job_id}")
 
     def _due(self) -> list[str]:
-        known = self._recorder.writer.fact(DUE)
-        return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+        due = self._recorder.writer.fact(DUE)
+        return (
+            [job_id for job_id in due if isinstance(job_id, str)] if isinstance(due, list) else []
+        )
 
-    def _done(self, job_id: str) -> None:
-        self._recorder.writer.set_fact(DUE, [one for one in self._due() if one != job_id])
+    def _remove_due(self, job_id: str) -> None:
+        self._recorder.writer.set_fact(DUE, [due_id for due_id in self._due() if due_id != job_id])
 
-    async def _until_known(self, job_id: str) -> None:
+    async def _confirm(self, job_id: str) -> None:
         try:
             job = self._recorder.writer.job(job_id)
         except KeyError:
-            self._done(job_id)
+            self._remove_due(job_id)
             return
-        late: Iterator[float] = iter(_SOON if is_loopback(job.api_base) else _LATE)
-        again: Iterator[float] = iter(_ASK_AGAIN)
+        missing_pauses: Iterator[float] = iter(
+            _LOOPBACK_MISSING_PAUSES if is_loopback(job.api_base) else _MISSING_PAUSES
+        )
+        unknown_pauses: Iterator[float] = iter(_UNKNOWN_PAUSES)
         for attempt in itertools.count():
-            place = await self.look(job)
-            found = place if job.delivery == "hub" else await self._judged(job_id, place)
-            if not attempt and found.state == "unknown":
-                self._note(job, found)
+            arrival = await self.inspect(job)
+            verdict = (
+                arrival if job.delivery == "hub" else await self._with_evidence(job_id, arrival)
+            )
+            if not attempt and verdict.state == "unknown":
+                self._note(job, verdict)
             pause = None
-            if place.state == "unknown" and found.state == "unknown":
-                pause = next(again, None)
-            elif found.state in ("no", "partly") and job.delivery != "local":
-                pause = next(late, None)
+            if arrival.state == "unknown" and verdict.state == "unknown":
+                pause = next(unknown_pauses, None)
+            elif verdict.state in ("no", "partly") and job.delivery != "local":
+                pause = next(missing_pauses, None)
             if pause is None:
                 break
             await asyncio.sleep(pause)
-        self._note(job, found)
-        self._done(job_id)
-        if found.state in ("no", "partly"):
-            what = "nothing of it arrived" if found.state == "no" else "not all of it arrived"
-            words = f"{job.name} has ended, and {what}: {found.words}."
+        self._note(job, verdict)
+        self._remove_due(job_id)
+        if verdict.state in ("no", "partly"):
+            extent = "nothing of it arrived" if verdict.state == "no" else "not all of it arrived"
+            message = f"{job.name} has ended, and {extent}: {verdict.words}."
             self._bus.publish(
-                "notice", level="error", message=words, advice=found.advice, job_id=job_id
+                "notice", level="error", message=message, advice=verdict.advice, job_id=job_id
             )
 
-    async def _judged(self, job_id: str, place: Arrival) -> Arrival:
+    async def _with_evidence(self, job_id: str, arrival: Arrival) -> Arrival:
         """Combine what the destination holds with the job's log and our receiver's refusals."""
         try:
             job = self._recorder.writer.job(job_id)
         except KeyError:  # deleted meanwhile
-            return place
+            return arrival
         try:
             log = await asyncio.to_thread(self._log_file(job_id).read_bytes)
         except OSError:
             log = b""
         facts = await asyncio.to_thread(upload_facts, log)
-        refused = {name: str(one.get("why")) for name, one in refusals(job).items()}
-        return judge(place, Evidence(facts, job.step, refused))
+        refused = {name: str(refusal.get("why")) for name, refusal in refusals(job).items()}
+        return judge(arrival, Evidence(facts, job.step, refused))
 
-    async def look(self, job: JobRecord) -> Arrival:
+    async def inspect(self, job: JobRecord) -> Arrival:
         """What the destination holds now; errors become the state `unknown`."""
         since = job.started_at or job.created_at
         try:
             if job.delivery == "local":
-                return self._here(job)
-            ask = await (self._at_hub if job.delivery == "hub" else self._in_bucket)(job, since)
-            async with asyncio.timeout(_LIMIT):
-                return await asyncio.to_thread(ask)
+                return self._on_this_machine(job)
+            read = await (self._at_hub if job.delivery == "hub" else self._in_bucket)(job, since)
+            async with asyncio.timeout(_TIMEOUT):
+                return await asyncio.to_thread(read)
         except (PublishError, RefusedError) as error:
             return Arrival("unknown", error.message.rstrip("."), error.advice)
         except TimeoutError:
-            words = f"{_PLACES[job.delivery]} does not answer"
-            return Arrival("unknown", words, "Look there yourself.")
+            message = f"{_DESTINATION_NAMES[job.delivery]} does not answer"
+            return Arrival("unknown", message, "Look there yourself.")
 
-    def _here(self, job: JobRecord) -> Arrival:
+    def _on_this_machine(self, job: JobRecord) -> Arrival:
         """What our receiver stored; it records a file before it answers the trainer."""
-        top = f"{folder_of(job)}/"
-        files = [one for one in self._reader.files(job.job_id) if one.size and not one.missing]
+        folder = f"{folder_of(job)}/"
+        files = [file for file in self._reader.files(job.job_id) if file.size and not file.missing]
         if not files:
             return Arrival("no", "nothing arrived on this machine")
-        names = tuple(one.path.removeprefix(top) for one in files)
+        names = tuple(file.path.removeprefix(folder) for file in files)
         return Arrival("yes", "on this machine", names=names)
 
-    async def _at_hub(self, job: JobRecord, since: datetime) -> Look:
-        found = await self._clients.tokens.find("huggingface", job.api_base)
+    async def _at_hub(self, job: JobRecord, since: datetime) -> Inspect:
+        token = await self._clients.tokens.find("huggingface", job.api_base)
         repo = str(job.inputs.get("hub_model_id") or _option(job, "hub_model_id"))
         if "/" not in repo or not self._clients.hub_endpoint(job.api_base):
-            words = "which repository of which Hub was meant is not known"
-            return lambda: Arrival("unknown", words, f"Look at {job.output_url or 'the Hub'}.")
+            message = "which repository of which Hub was meant is not known"
+            return lambda: Arrival("unknown", message, f"Look at {job.output_url or 'the Hub'}.")
         return partial(
             arrived_at_hub,
             repo,
-            found.secret if found is not None else None,
+            token.secret if token is not None else None,
             endpoint=self._clients.hub_endpoint(job.api_base),
             network=self._live.now.network,
             since=since,
         )
 
-    async def _in_bucket(self, job: JobRecord, since: datetime) -> Look:
+    async def _in_bucket(self, job: JobRecord, since: datetime) -> Inspect:
         name, inputs = str(job.submit.get("destination") or ""), job.inputs
         if not name:
-            words = "the bucket's keys are not known here"
-            return lambda: Arrival("unknown", words, f"Look at {job.output_url or 'the bucket'}.")
-        place = self._places.read(f"s3:{name}")
-        if (place.options.get("endpoint") or "") != (inputs.get("s3_endpoint_url") or ""):
-            words = f"the destination {name} is another server now"
-            return lambda: Arrival("unknown", words, "Look at the job's bucket yourself.")
-        told = {
+            message = "the bucket's keys are not known here"
+            return lambda: Arrival("unknown", message, f"Look at {job.output_url or 'the bucket'}.")
+        target = self._destinations.read(f"s3:{name}")
+        if (target.options.get("endpoint") or "") != (inputs.get("s3_endpoint_url") or ""):
+            message = f"the destination {name} is another server now"
+            return lambda: Arrival("unknown", message, "Look at the job's bucket yourself.")
+        job_options = {
             "bucket": inputs.get("s3_bucket"), "region": inputs.get("s3_region"),
             "prefix": inputs.get("s3_base_path"),
         }  # fmt: skip
-        profile = S3Profile(**{**place.options, **{key: one for key, one in told.items() if one}})
-        keys = await self._places.keys.of(place.profile, place.options)
+        profile = S3Profile(
+            **{**target.options, **{key: value for key, value in job_options.items() if value}}
+        )
+        keys = await self._destinations.keys.of(target.profile, target.options)
         return partial(
             arrived_in_bucket, profile, keys, network=self._live.now.network, since=since
         )
 
-    def _note(self, job: JobRecord, found: Arrival) -> None:
+    def _note(self, job: JobRecord, verdict: Arrival) -> None:
         """Store the verdict in the job's record and history."""
         try:
             fresh = self._recorder.writer.job(job.job_id)
         except KeyError:  # deleted meanwhile
             return
         delivered: dict[str, Any] = {
-            "state": found.state, "words": found.words, "advice": found.advice,
-            "revision": found.revision, "files": found.files, "missing": list(found.missing),
+            "state": verdict.state, "words": verdict.words, "advice": verdict.advice,
+            "revision": verdict.revision, "files": verdict.files, "missing": list(verdict.missing),
             "at": self._now().isoformat(),
         }  # fmt: skip
-        stage = " · ".join(filter(None, (_STAGES[found.state], ", ".join(found.missing))))
+        stage = " · ".join(filter(None, (_STAGES[verdict.state], ", ".join(verdict.missing))))
         self._recorder.note(
-            job.job_id, "local", _KINDS[found.state], f"{_BEGIN[found.state]}: {found.words}.",
+            job.job_id, "local", _EVENT_KINDS[verdict.state],
+            f"{_VERDICT_TEXTS[verdict.state]}: {verdict.words}.",
             submit={**fresh.submit, "delivered": delivered}, stage=stage,
         )  # fmt: skip
 

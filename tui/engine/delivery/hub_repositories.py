@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 State = Literal["free", "ours", "taken", "unknown"]
-_FRESH: Final = 60.0
+_CACHE_SECONDS: Final = 60.0
 """Seconds for which an answer is cached."""
-_LIMIT: Final = 20.0
-_MOST_KNOWN: Final = 200
+_TIMEOUT: Final = 20.0
+_MAX_CACHED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class HubRepositories:
     def __init__(self, clients: ReplicateClients, live: LiveSettings) -> None:
         self._clients = clients
         self._live = live
-        self._known: dict[tuple[object, ...], tuple[float, Any]] = {}
+        self._cache: dict[tuple[object, ...], tuple[float, Any]] = {}
 
     async def identity(self, api_base: str) -> Identity:
         """The owner of the token.
@@ -80,7 +80,7 @@ class HubRepositories:
 
             return identity(token, endpoint=endpoint, network=network)
 
-        return await self._asked(("identity", endpoint, token), ask)
+        return await self._cached(("identity", endpoint, token), ask)
 
     async def namespaces(self, api_base: str) -> publishing.HubIdentity:
         """Where the token may publish: `{user, role, namespaces: [{name, kind, writable}]}`.
@@ -88,12 +88,12 @@ class HubRepositories:
         Raises:
             PublishError: see `identity`.
         """
-        who = await self.identity(api_base)
+        owner = await self.identity(api_base)
         names: list[publishing.HubNamespace] = [
-            {"name": one.name, "kind": one.kind, "writable": one.writable}
-            for one in who.namespaces
+            {"name": namespace.name, "kind": namespace.kind, "writable": namespace.writable}
+            for namespace in owner.namespaces
         ]  # fmt: skip
-        return {"user": who.user, "role": who.role, "namespaces": names}
+        return {"user": owner.user, "role": owner.role, "namespaces": names}
 
     async def look(self, api_base: str, text: str, *, private: bool = True) -> RepositoryState:
         """Look up a repository; errors become its state and are not raised.
@@ -108,16 +108,16 @@ class HubRepositories:
         except ValueError as error:
             return RepositoryState(text, "unknown", "error", f"{text!r} {error}")
         try:
-            who = await self.identity(api_base)
-            full = repo if "/" in repo else f"{who.user}/{repo}"
-            state = await self._state(api_base, full)
+            owner = await self.identity(api_base)
+            full_name = repo if "/" in repo else f"{owner.user}/{repo}"
+            state = await self._state(api_base, full_name)
         except PublishError as error:
-            sure = error.kind in (Trouble.CREDENTIALS, Trouble.PERMISSION)
-            words = f"write access to {repo} is not proved: {error.message}".rstrip(".")
+            certain = error.kind in (Trouble.CREDENTIALS, Trouble.PERMISSION)
+            message = f"write access to {repo} is not proved: {error.message}".rstrip(".")
             return RepositoryState(
-                repo, "unknown", "error" if sure else "warn", words, error.advice
+                repo, "unknown", "error" if certain else "warn", message, error.advice
             )
-        return _judged(full, state, who, private=private)
+        return _repository_state(full_name, state, owner, private=private)
 
     async def _state(self, api_base: str, repo: str) -> State:
         token, endpoint = await self._token(api_base)
@@ -128,57 +128,61 @@ class HubRepositories:
 
             return availability(repo, token, endpoint=endpoint, network=network)
 
-        return await self._asked(("state", endpoint, token, repo), ask)
+        return await self._cached(("state", endpoint, token, repo), ask)
 
     async def _token(self, api_base: str) -> tuple[Secret, str]:
         endpoint = self._clients.hub_endpoint(api_base)
         if not endpoint:
             raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
-        found = await self._clients.tokens.find("huggingface", api_base)
-        if found is None:
+        token = await self._clients.tokens.find("huggingface", api_base)
+        if token is None:
             raise PublishError(*self._clients.no_hub_token(api_base), Trouble.CREDENTIALS)
-        return found.secret, endpoint
+        return token.secret, endpoint
 
-    async def _asked(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:
-        at, value = self._known.get(key, (0.0, None))
-        if at and time.monotonic() - at < _FRESH:
+    async def _cached(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:
+        cached_at, value = self._cache.get(key, (0.0, None))
+        if cached_at and time.monotonic() - cached_at < _CACHE_SECONDS:
             known: T = value
             return known
         try:
-            async with asyncio.timeout(_LIMIT):
-                found = await asyncio.to_thread(ask)
+            async with asyncio.timeout(_TIMEOUT):
+                answer = await asyncio.to_thread(ask)
         except TimeoutError:
-            words = "The Hub does not answer."
-            raise PublishError(words, "Check the network.", Trouble.NETWORK) from None
-        while len(self._known) >= _MOST_KNOWN:
-            self._known.pop(next(iter(self._known)))
-        self._known[key] = (time.monotonic(), found)
-        return found
+            message = "The Hub does not answer."
+            raise PublishError(message, "Check the network.", Trouble.NETWORK) from None
+        while len(self._cache) >= _MAX_CACHED:
+            self._cache.pop(next(iter(self._cache)))
+        self._cache[key] = (time.monotonic(), answer)
+        return answer
 
 
-def _judged(repo: str, state: State, who: Identity, *, private: bool) -> RepositoryState:
+def _repository_state(
+    repo: str, state: State, identity: Identity, *, private: bool
+) -> RepositoryState:
     owner = repo.partition("/")[0]
-    allowed = who.may_write(repo)
+    allowed = identity.may_write(repo)
     if state == "ours":
         return RepositoryState(
             repo, state, "ok", f"{repo} is yours; write access proved, files are added"
         )
-    if owner not in {one.name for one in who.namespaces} and allowed is not True:
-        mine = ", ".join(one.name for one in who.namespaces)
-        words = f"{repo} is not yours: @{who.user} does not belong to {owner}"
-        return RepositoryState(repo, "taken", "error", words, f"Publish under one of: {mine}.")
-    if state == "taken" or allowed is False:
-        what = "exists, and" if state == "taken" else "is free, but"
-        words = f"{repo} {what} the token may not write to it"
+    if owner not in {namespace.name for namespace in identity.namespaces} and allowed is not True:
+        writable = ", ".join(namespace.name for namespace in identity.namespaces)
+        message = f"{repo} is not yours: @{identity.user} does not belong to {owner}"
         return RepositoryState(
-            repo, state, "error", words, f"Give it write access to {owner}: {TOKENS_PAGE}"
+            repo, "taken", "error", message, f"Publish under one of: {writable}."
+        )
+    if state == "taken" or allowed is False:
+        state_text = "exists, and" if state == "taken" else "is free, but"
+        message = f"{repo} {state_text} the token may not write to it"
+        return RepositoryState(
+            repo, state, "error", message, f"Give it write access to {owner}: {TOKENS_PAGE}"
         )
     if allowed is None:
-        words = f"{repo} is free; whether the token may make it is not told"
+        message = f"{repo} is free; whether the token may make it is not told"
         return RepositoryState(
-            repo, state, "warn", words, "It will turn out when the trainer makes it."
+            repo, state, "warn", message, "It will turn out when the trainer makes it."
         )
-    how = "private" if private else "public"
+    visibility = "private" if private else "public"
     return RepositoryState(
-        repo, state, "ok", f"{repo} is free and will be made, {how}; token may write"
+        repo, state, "ok", f"{repo} is free and will be made, {visibility}; token may write"
     )

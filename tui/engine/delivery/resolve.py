@@ -38,7 +38,7 @@ from tui.simpletuner.request.delivery import (
 from tui.store.records import JobRecord
 
 REGION: Final = "us-east-1"
-_LATER: Final = Secret("read-when-the-job-is-posted")
+_KEY_PLACEHOLDER: Final = Secret("read-when-the-job-is-posted")
 _S3_INPUTS: Final = ("s3_access_key", "s3_secret_key")
 
 
@@ -49,14 +49,14 @@ class JobDelivery:
         self,
         *,
         clients: ReplicateClients,
-        listening: ListenerService,
-        places: Destinations,
-        lookup: HubRepositories,
+        listener: ListenerService,
+        destinations: Destinations,
+        repositories: HubRepositories,
     ) -> None:
         self._clients = clients
-        self._listening = listening
-        self._places = places
-        self._lookup = lookup
+        self._listener = listener
+        self._destinations = destinations
+        self._repositories = repositories
 
     # -- before -------------------------------------------------------------------------------
 
@@ -82,22 +82,22 @@ class JobDelivery:
 
     def secrets(self, api_base: str, delivery: Delivery) -> dict[str, Secret]:
         """The secret inputs for a preparation; placeholders stand for the keys of S3."""
-        found: dict[str, Secret] = {}
-        if (hub := self._clients.hub_token(api_base)) is not None:
-            found["hf_token"] = hub
+        inputs: dict[str, Secret] = {}
+        if (token := self._clients.hub_token(api_base)) is not None:
+            inputs["hf_token"] = token
         if delivery.kind == "local" or (delivery.kind == "s3" and delivery.destination):
-            found |= dict.fromkeys(_S3_INPUTS, _LATER)
-        return found
+            inputs |= dict.fromkeys(_S3_INPUTS, _KEY_PLACEHOLDER)
+        return inputs
 
     def _local(self, api_base: str, checks: list[Check]) -> Delivery:
-        endpoint = self._listening.storage_url(api_base)
+        endpoint = self._listener.storage_url(api_base)
         if endpoint is None:
-            words = "the trainer cannot reach this machine: no public URL is set"
+            message = "the trainer cannot reach this machine: no public URL is set"
             advice = "Start a tunnel and set listener.public_url, or deliver to the Hub."
-            checks.append(Check("receiver", "error", words, advice))
+            checks.append(Check("receiver", "error", message, advice))
         else:
-            words = f"files come to {self._listening.outputs}"
-            checks.append(Check("receiver", "ok", words, ""))
+            message = f"files come to {self._listener.outputs}"
+            checks.append(Check("receiver", "ok", message, ""))
         return Delivery(
             kind="local",
             bucket=BUCKET,
@@ -108,36 +108,41 @@ class JobDelivery:
     async def _hub(
         self, api_base: str, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]
     ) -> Delivery:
-        said = wanted.hub_model_id or config.hub_model_id
-        repo = clean_repo_id(said) if said else None
+        given = wanted.hub_model_id or config.hub_model_id
+        repo = clean_repo_id(given) if given else None
         if repo is not None and "/" not in repo:
             with contextlib.suppress(PublishError):  # the delivery check reports it
-                repo = f"{(await self._lookup.identity(api_base)).user}/{repo}"
+                repo = f"{(await self._repositories.identity(api_base)).user}/{repo}"
         licence = licence_fields(config.family, config.flavour)
         if name := licence.get("license_name") or licence.get("license", "").replace("other", ""):
-            words = f"licence of the base model, which the result inherits: {name}"
-            checks.append(Check("licence", "ok", words))
-        return Delivery("hub", hub_model_id=repo or said)
+            message = f"licence of the base model, which the result inherits: {name}"
+            checks.append(Check("licence", "ok", message))
+        return Delivery("hub", hub_model_id=repo or given)
 
     def _s3(self, wanted: DeliveryDraft, config: TrainingConfig, checks: list[Check]) -> Delivery:
-        target = next(
-            (one for one in publishing_targets(config.values.get("publishing_config"))
-             if is_s3(one)), {},
+        config_target = next(
+            (entry for entry in publishing_targets(config.values.get("publishing_config"))
+             if is_s3(entry)), {},
         )  # fmt: skip
-        name = wanted.destination or self._fitting(target)
-        bucket = wanted.bucket or (as_text(target.get("bucket")) if not wanted.destination else "")
+        name = wanted.destination or self._matching_destination(config_target)
+        bucket = wanted.bucket or (
+            as_text(config_target.get("bucket")) if not wanted.destination else ""
+        )
         if not name:
-            words = "no destination is named whose keys the trainer can use"
+            message = "no destination is named whose keys the trainer can use"
             advice = "Add one (simpletuner-tui destinations add NAME --kind s3 …) and choose it."
-            checks.append(Check("s3-destination", "error", words, advice))
+            checks.append(Check("s3-destination", "error", message, advice))
             return Delivery("s3", bucket=bucket or None)
         try:
-            place = self._place(name, wanted, bucket or "")
-            profile = S3Profile(**place.options)
+            destination = self._target(name, wanted, bucket or "")
+            profile = S3Profile(**destination.options)
         except (RefusedError, PublishError) as error:
-            checks.append(Check("s3-destination", "error", _plain(error.message), error.advice))
+            checks.append(Check("s3-destination", "error", _as_clause(error.message), error.advice))
             return Delivery("s3", bucket=bucket or None)
-        checks += [*_open(profile, allowed=self._clients.may_send_openly), *_not_applied(profile)]
+        checks += [
+            *_encryption_findings(profile, allowed=self._clients.may_send_openly),
+            *_unsupported_findings(profile),
+        ]
         return Delivery(
             "s3",
             bucket=profile.bucket,
@@ -148,10 +153,13 @@ class JobDelivery:
             destination=name,
         )
 
-    def _fitting(self, target: Mapping[str, Any]) -> str:
+    def _matching_destination(self, config_target: Mapping[str, Any]) -> str:
         """The user's destination with the bucket of a config's target; "" if there is none."""
-        endpoint, bucket = as_text(target.get("endpoint_url")), as_text(target.get("bucket"))
-        for row in self._places.list():
+        endpoint, bucket = (
+            as_text(config_target.get("endpoint_url")),
+            as_text(config_target.get("bucket")),
+        )
+        for row in self._destinations.list():
             options = row["options"]
             if row["kind"] == "s3" and bucket and options["bucket"] == bucket and (
                 urlsplit(options["endpoint"] or "").netloc == urlsplit(endpoint or "").netloc
@@ -159,14 +167,16 @@ class JobDelivery:
                 return str(row["name"])
         return ""
 
-    def _place(self, name: str, wanted: DeliveryDraft, bucket: str) -> Target:
+    def _target(self, name: str, wanted: DeliveryDraft, bucket: str) -> Target:
         """A destination with its options overridden by those of the draft."""
-        place = self._places.read(f"s3:{name}")
-        own = {
+        target = self._destinations.read(f"s3:{name}")
+        overrides = {
             "bucket": bucket, "region": wanted.region, "prefix": wanted.prefix,
             "public_base_url": wanted.public_base_url,
         }  # fmt: skip
-        return replace(place, options={**place.options, **{k: v for k, v in own.items() if v}})
+        return replace(
+            target, options={**target.options, **{k: v for k, v in overrides.items() if v}}
+        )
 
     # -- at the post --------------------------------------------------------------------------
 
@@ -181,16 +191,16 @@ class JobDelivery:
         if not name:
             return {}
         try:
-            place = self._places.read(f"s3:{name}")
-            if (place.options.get("endpoint") or "") != (job.inputs.get("s3_endpoint_url") or ""):
+            target = self._destinations.read(f"s3:{name}")
+            if (target.options.get("endpoint") or "") != (job.inputs.get("s3_endpoint_url") or ""):
                 raise SimpleTunerError(
                     f"the destination {name} is another server now than when the job was made",
                     "Nothing was started. Run the job again.",
                 )
-            keys = await self._places.keys.of(place.profile, place.options)
+            keys = await self._destinations.keys.of(target.profile, target.options)
         except (RefusedError, PublishError) as error:
-            words = f"the keys of the bucket are not at hand: {_plain(error.message)}"
-            raise SimpleTunerError(words, f"Nothing was started. {error.advice}") from None
+            message = f"the keys of the bucket are not at hand: {_as_clause(error.message)}"
+            raise SimpleTunerError(message, f"Nothing was started. {error.advice}") from None
         return {"s3_access_key": Secret(keys.access_key), "s3_secret_key": keys.secret_key}
 
 
@@ -219,28 +229,28 @@ def delivery_data(delivery: Delivery, config: TrainingConfig) -> dict[str, Any]:
     }
 
 
-def _open(profile: S3Profile, *, allowed: bool) -> list[Check]:
+def _encryption_findings(profile: S3Profile, *, allowed: bool) -> list[Check]:
     if not profile.is_open:
         return []
     if not allowed:
-        words = f"{profile.endpoint} is not encrypted, so no keys are used there"
-        return [Check("s3-endpoint", "error", words, HOW_TO_SEND_OPENLY)]
-    words = f"{profile.endpoint} has no TLS: the result can be read on the way"
-    return [Check("s3-endpoint", "warn", words, "Use https.")]
+        message = f"{profile.endpoint} is not encrypted, so no keys are used there"
+        return [Check("s3-endpoint", "error", message, HOW_TO_SEND_OPENLY)]
+    message = f"{profile.endpoint} has no TLS: the result can be read on the way"
+    return [Check("s3-endpoint", "warn", message, "Use https.")]
 
 
-def _not_applied(profile: S3Profile) -> list[Check]:
+def _unsupported_findings(profile: S3Profile) -> list[Check]:
     """A warning about the destination's options that the trainer has no input for."""
-    named = {
+    options = {
         "storage class": profile.storage_class, "encryption": profile.encryption,
         "ACL": profile.acl,
     }  # fmt: skip
-    lost = [f"{name} {value}" for name, value in named.items() if value]
-    if not lost:
+    unsupported = [f"{name} {value}" for name, value in options.items() if value]
+    if not unsupported:
         return []
-    words = f"the trainer uploads without the destination's {' and '.join(lost)}"
-    return [Check("s3-options", "warn", words, "Set the bucket's own default instead.")]
+    message = f"the trainer uploads without the destination's {' and '.join(unsupported)}"
+    return [Check("s3-options", "warn", message, "Set the bucket's own default instead.")]
 
 
-def _plain(sentence: str) -> str:
+def _as_clause(sentence: str) -> str:
     return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".") if sentence else sentence

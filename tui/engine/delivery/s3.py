@@ -16,52 +16,62 @@ from tui.engine.transfers.destinations import Destinations
 from tui.simpletuner.checks.checks import Check
 from tui.simpletuner.request.delivery import JOB_ID, Delivery
 
-_ADD = "Add one on the Publishing screen, or: simpletuner-tui destinations add NAME s3 …"
+_ADD_ADVICE = "Add one on the Publishing screen, or: simpletuner-tui destinations add NAME s3 …"
 
 
 class S3Delivery:
     """Tests whether a trainer could write to the user's buckets."""
 
-    def __init__(self, places: Destinations) -> None:
+    def __init__(self, destinations: Destinations) -> None:
         """Take the user's destinations."""
-        self._places = places
+        self._destinations = destinations
 
     def destinations(self) -> dict[str, dict[str, Any]]:
         """The options of the user's S3 destinations, by name."""
-        return {one["name"]: one["options"] for one in self._places.list() if one["kind"] == "s3"}
+        return {
+            row["name"]: row["options"] for row in self._destinations.list() if row["kind"] == "s3"
+        }
 
-    async def prove(self, api_base: str, delivery: Delivery) -> DeliveryResult:
+    async def test(self, api_base: str, delivery: Delivery) -> DeliveryResult:
         """Test one bucket, or all of them when the delivery names no destination.
 
         Args:
             api_base: API whose trainer writes there.
             delivery: names a destination; its other fields override that one's options.
         """
-        known, name = self.destinations(), delivery.destination or ""
-        if name and name not in known:
-            words = f"there is no S3 destination called {name}"
-            return DeliveryResult([Check("s3", "error", words, _ADD)], where=name)
-        if not known:
-            return DeliveryResult([Check("s3", "error", "no S3 destination is set up", _ADD)])
-        wanted = [name] if name else list(known)
+        available, name = self.destinations(), delivery.destination or ""
+        if name and name not in available:
+            message = f"there is no S3 destination called {name}"
+            return DeliveryResult([Check("s3", "error", message, _ADD_ADVICE)], where=name)
+        if not available:
+            return DeliveryResult(
+                [Check("s3", "error", "no S3 destination is set up", _ADD_ADVICE)]
+            )
+        wanted = [name] if name else list(available)
         steps: list[Check] = []
-        for one in wanted:
-            label = f"{one}: " if len(wanted) > 1 else ""
+        for bucket_name in wanted:
+            label = f"{bucket_name}: " if len(wanted) > 1 else ""
             steps += [
                 Check(step.id, step.level, f"{label}{step.message}", step.advice)
-                for step in await self._one(api_base, one, known[one] | _changes(delivery))
+                for step in await self._test_bucket(
+                    api_base, bucket_name, available[bucket_name] | _overrides(delivery)
+                )
             ]
-        where = ", ".join(f"s3://{delivery.bucket or known[one]['bucket']}" for one in wanted)
+        where = ", ".join(
+            f"s3://{delivery.bucket or available[bucket_name]['bucket']}" for bucket_name in wanted
+        )
         return DeliveryResult(steps, where=where)
 
-    async def _one(self, api_base: str, name: str, options: dict[str, Any]) -> list[Check]:
+    async def _test_bucket(self, api_base: str, name: str, options: dict[str, Any]) -> list[Check]:
         endpoint = str(options.get("endpoint") or "")
         if is_private(endpoint) and not is_loopback(api_base):
-            words = f"{endpoint} is an address of this network only: the trainer cannot reach it"
-            return [Check("s3-reach", "error", words, "Give an address that the world can reach.")]
+            message = f"{endpoint} is an address of this network only: the trainer cannot reach it"
+            return [
+                Check("s3-reach", "error", message, "Give an address that the world can reach.")
+            ]
         try:
-            place = replace(self._places.read(f"s3:{name}"), options=options)
-            destination = await self._places.open(place, api_base)
+            target = replace(self._destinations.read(f"s3:{name}"), options=options)
+            destination = await self._destinations.open(target, api_base)
             try:
                 steps = (await asyncio.to_thread(destination.test)).steps
             finally:
@@ -74,13 +84,13 @@ class S3Delivery:
         ]
 
 
-def _changes(delivery: Delivery) -> dict[str, Any]:
+def _overrides(delivery: Delivery) -> dict[str, Any]:
     """The options of a destination that a job's delivery overrides."""
-    given = {"bucket": delivery.bucket, "region": delivery.region}
+    options = {"bucket": delivery.bucket, "region": delivery.region}
     prefix = (delivery.base_path or "").partition(JOB_ID)[0].strip("/")
     if delivery.base_path:
-        given["prefix"] = prefix
-    return {name: value for name, value in given.items() if value is not None}
+        options["prefix"] = prefix
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def is_private(endpoint: str) -> bool:

@@ -27,59 +27,67 @@ class Evidence:
     refused: Mapping[str, str]
 
 
-def judge(found: Arrival, evidence: Evidence) -> Arrival:
+def judge(arrival: Arrival, evidence: Evidence) -> Arrival:
     """Judge the delivery to a bucket or to this machine.
 
     Args:
-        found: the files found; `names` holds those of this run only.
+        arrival: the files found; `names` holds those of this run only.
         evidence: what else is known.
 
     Returns:
         State `yes` only if the job's last weights are there and no upload failed; `partly` or `no`
         with the names of what is missing; `unknown` if the evidence does not decide it.
     """
-    log, names = evidence.log, found.names
-    failed = [one for one in log.failures if not _arrived(one, names)]
-    refused = [one for one in evidence.refused if not _arrived(one, names)]
-    lost = list(dict.fromkeys([*(_short(one) for one in refused), *map(_failure, failed)]))
-    if found.state == "unknown":
+    log, names = evidence.log, arrival.names
+    failed = [name for name in log.failures if not _arrived(name, names)]
+    refused = [name for name in evidence.refused if not _arrived(name, names)]
+    missing_uploads = list(
+        dict.fromkeys([*(_short(name) for name in refused), *map(_failure, failed)])
+    )
+    if arrival.state == "unknown":
         if not failed:
-            return found
-        words = f"an upload failed ({', '.join(lost)}), and {found.words}"
-        return replace(found, state="partly", words=words, missing=tuple(lost))
+            return arrival
+        message = f"an upload failed ({', '.join(missing_uploads)}), and {arrival.words}"
+        return replace(arrival, state="partly", words=message, missing=tuple(missing_uploads))
     weights = weights_by_step(names)
-    last = [f"checkpoint-{log.checkpoint}"] if log.checkpoint is not None else []
-    reasons = "; ".join(dict.fromkeys(evidence.refused[one] for one in refused))
+    last_checkpoint = [f"checkpoint-{log.checkpoint}"] if log.checkpoint is not None else []
+    reasons = "; ".join(dict.fromkeys(evidence.refused[name] for name in refused))
     advice = f"It was refused here: {reasons}" if reasons else _ADVICE
     if not weights:
-        words = f"no weights among the {len(names)} files {found.words}" if names else found.words
-        missing = tuple(dict.fromkeys([*(last or ["weights"]), *lost]))
-        return replace(found, state="no", words=words, advice=advice, missing=missing)
+        message = (
+            f"no weights among the {len(names)} files {arrival.words}" if names else arrival.words
+        )
+        missing = tuple(dict.fromkeys([*(last_checkpoint or ["weights"]), *missing_uploads]))
+        return replace(arrival, state="no", words=message, advice=advice, missing=missing)
     count = sum(map(len, weights.values()))
-    arrived = f"{count} weights file{'' if count == 1 else 's'}"
+    weights_text = f"{count} weights file{'' if count == 1 else 's'}"
     missing_weights: list[str] = []
     state: State = "yes"
     if None not in weights:  # no final weights (without a step), so compare the checkpoints
         newest = max(step for step in weights if step is not None)
-        if last and log.checkpoint not in weights:
-            missing_weights = last
+        if last_checkpoint and log.checkpoint not in weights:
+            missing_weights = last_checkpoint
         elif evidence.steps is not None and newest < evidence.steps:
             missing_weights = [f"the weights of step {evidence.steps}"]
-        elif not last and (not log.known or evidence.steps is None):
+        elif not last_checkpoint and (not log.known or evidence.steps is None):
             state = "unknown"
-    gone = tuple(dict.fromkeys([*missing_weights, *lost]))
-    if gone:
-        words = f"{arrived} {found.words}, but not {', '.join(gone)}"
-        return replace(found, state="partly", words=words, advice=advice, missing=gone, files=count)
+    missing = tuple(dict.fromkeys([*missing_weights, *missing_uploads]))
+    if missing:
+        message = f"{weights_text} {arrival.words}, but not {', '.join(missing)}"
+        return replace(
+            arrival, state="partly", words=message, advice=advice, missing=missing, files=count
+        )
     if state == "unknown":
-        words = f"{arrived} {found.words}; the log does not tell whether they are the last ones"
-        return replace(found, state=state, words=words, advice="Look at them yourself.")
-    return replace(found, state="yes", words=f"{arrived} {found.words}", files=count)
+        message = (
+            f"{weights_text} {arrival.words}; the log does not tell whether they are the last ones"
+        )
+        return replace(arrival, state=state, words=message, advice="Look at them yourself.")
+    return replace(arrival, state="yes", words=f"{weights_text} {arrival.words}", files=count)
 
 
 def _arrived(name: str, names: Collection[str]) -> bool:
     """Whether a file arrived; the trainer's name is relative to its run folder."""
-    return any(one == name or one.endswith(f"/{name}") for one in names)
+    return any(arrived_name == name or arrived_name.endswith(f"/{name}") for arrived_name in names)
 
 
 def _short(key: str) -> str:
