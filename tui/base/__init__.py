@@ -1,1 +1,1 @@
-"""What every other package may import: pure helpers of the standard library alone."""
+"""Pure helpers that every other package may import; standard library only."""

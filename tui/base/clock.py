@@ -1,4 +1,4 @@
-"""The present, as a function that tests replace."""
+"""The current time, as a function that tests replace."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The time, aware."""
+    """Return the current time as an aware datetime in UTC."""
     return datetime.now(UTC)

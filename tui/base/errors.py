@@ -1,4 +1,4 @@
-"""What the control API answers when something cannot be done."""
+"""The errors of the control API, raised on either side of the socket."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 
 class ApiError(Exception):
-    """An error of the control API, in the user's words, on either side of the socket.
+    """An error of the control API, worded for the user.
 
     Attributes:
-        message: what is the matter.
-        advice: what to do next.
+        message: what went wrong.
+        advice: what the user can do.
         status: HTTP status of the answer.
         code: a short name for scripts, such as `invalid_config` or `cost_limit_exceeded`.
-        details: machine-readable extras.
+        details: machine-readable additions, such as `fields`.
     """
 
     STATUS: ClassVar = 500
@@ -37,7 +37,7 @@ class ApiError(Exception):
 
 
 class RefusedError(ApiError):
-    """A request that the engine understands and does not carry out."""
+    """A request that the engine understands and refuses."""
 
     STATUS: ClassVar = 400
     CODE: ClassVar = "validation"

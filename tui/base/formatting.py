@@ -1,4 +1,4 @@
-"""How amounts, times and states are written. The only place that turns figures into words."""
+"""Formats amounts of money, times, sizes and job states for the screen."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """How long ago something was: `3 m ago`, `just now`."""
+    """The time since a moment: `3 m ago`, `just now`; `never` for None."""
     if moment is None:
         return "never"
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
@@ -81,7 +81,7 @@ def clock(moment: datetime | None) -> str:
 
 
 def unheard(why: str, since: datetime) -> str:
-    """A job that cannot be followed: `token refused, not heard from since 21:04`."""
+    """The state of a job without contact: `token refused, not heard from since 21:04`."""
     return f"{why}, not heard from since {clock(since)}"
 
 
@@ -98,7 +98,7 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share of a hundred without decimals: `62 %`."""
+    """A percentage without decimals: `62 %`; "" for None."""
     return "" if value is None else f"{value:.0f} %"
 
 
@@ -112,17 +112,17 @@ def speed(seconds_per_step: float | None) -> str:
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """A counted thing: `1 file`, `3 files`."""
+    """A count with its noun: `1 file`, `3 files`; `many` defaults to `one` with an s."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def in_doubt(state: JobStatus, stage: str) -> bool:
-    """Whether a job is done, but its results are not known to be where they were to go."""
+    """Whether a job is done, but its results are not known to have reached their destination."""
     return state is JobStatus.COMPLETED and stage.startswith(UNDELIVERED)
 
 
 def ended(state: JobStatus, stage: str, ascii_only: bool = False) -> str:
-    """Glyph and word of a state; the tick of a finished job promises its results."""
+    """Glyph and word of a state; a done job gets its tick only when its results have arrived."""
     if in_doubt(state, stage):
         return f"! {STATUS_WORDS[state]}"
     return status_label(state, ascii_only)

@@ -1,8 +1,8 @@
-"""Which addresses are this machine.
+"""Tells whether an address belongs to this machine.
 
 A server on this machine is a sandbox: it costs nothing, gets plain http and needs no consent to
 uploads. An address counts only if no resolver, proxy or HTTP library can take it to another
-machine; everything that is unclear does not count. Pure, standard library only.
+machine; an ambiguous one does not count.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ def is_loopback(url: str) -> bool:
 
 
 def is_open(url: str) -> bool:
-    """Whether everything sent to a URL can be read on the way: no TLS, and not this machine."""
+    """Whether data sent to a URL can be read on the way: no TLS, and not this machine."""
     return not url.strip().lower().startswith("https://") and not is_loopback(url)

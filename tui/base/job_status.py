@@ -1,4 +1,4 @@
-"""The status of a job, with the word and the glyph it is shown by."""
+"""The status of a job, with its word and its glyph on the screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; the values are those of SimpleTuner's job model."""
+    """The status of a job; the values are those of SimpleTuner's job model."""
 
     PENDING = "pending"
     UPLOADING = "uploading"
@@ -19,17 +19,17 @@ class JobStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether the job has ended."""
         return self in TERMINAL
 
     @property
     def is_active(self) -> bool:
-        """Whether something still happens."""
+        """Whether the job has not ended."""
         return self not in TERMINAL
 
 
 LOST = "lost"
-"""`provider_status` of a job that Replicate does not know any more: its cost is an upper bound."""
+"""`provider_status` of a job that Replicate no longer knows: its cost is an upper bound."""
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 ACTIVE = frozenset(JobStatus) - TERMINAL
 STATUS_WORDS: Final = {
@@ -68,4 +68,4 @@ def status_label(state: JobStatus, ascii_only: bool = False) -> str:
 
 
 UNDELIVERED = "delivered: "
-"""The stage of a finished job begins so while its results are not known to have arrived."""
+"""Prefix of a finished job's stage while its results are not known to have arrived."""

@@ -1,4 +1,4 @@
-"""Addresses as people write them: where to listen, and how the world reaches us. Pure."""
+"""Parses the listener's two addresses: the one to bind and the public URL."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """Where to listen.
+    """The address to bind.
 
     Attributes:
         host: an address or a name.
         port: 0 lets the system choose.
-        problem: why it is not what the settings say, or "".
-        warning: what to know about it, or "".
+        problem: why it differs from the settings, or "".
+        warning: a risk of this address, or "".
     """
 
     host: str
@@ -37,10 +37,10 @@ class Bind:
 
 
 def bind_for(listen: str, *, allow_public: bool) -> Bind:
-    """The address to listen on.
+    """Return the address to bind for the setting `listener.listen`.
 
-    Anything but a loopback address needs `allow_public`; without it the same port of this machine
-    alone is taken, and the problem is told.
+    Any address but loopback needs `allow_public`; without it, the result is the same port on
+    127.0.0.1, with a `problem`.
     """
     host, port, problem = _split(listen)
     if problem or is_loopback_host(host):
@@ -70,10 +70,10 @@ def _split(listen: str) -> tuple[str, int, str]:
 
 
 def public_base(text: str) -> str:
-    """A public URL without the path that we append; "" for an empty text.
+    """Return a public URL without the path that we append; "" for an empty text.
 
     Raises:
-        RefusedError: it is not an address that webhooks can be sent to.
+        RefusedError: webhooks cannot be sent to it.
     """
     text = text.strip()
     if not text:
@@ -100,7 +100,7 @@ def public_base(text: str) -> str:
 
 
 def _public_host(text: str, parts: SplitResult) -> str:
-    """The host as it goes over the wire: letters of other alphabets as `xn--…`."""
+    """Return the host in its ASCII form: IDNA (`xn--…`) for other alphabets."""
     try:
         host, port = parts.hostname or "", parts.port
     except ValueError:

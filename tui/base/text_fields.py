@@ -1,6 +1,6 @@
-"""Values as people type them into a field, read once and in one place.
+"""Parses the values of text fields.
 
-Standard library only: forms use these before anything is sent, the engine uses them again.
+Forms use these functions before they send anything, and the engine uses them again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 MOST_MICROS: Final = 1_000_000 * 1_000_000
-"""A million dollars: more than that is a slip of the finger."""
+"""A million dollars: a larger amount is taken for a typing error."""
 PERIODS: Final = ("daily", "weekly", "monthly")
 ACTIONS: Final = ("warn", "block")
 _AMOUNT: Final = re.compile(
@@ -26,14 +26,14 @@ _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
 class FieldError(ValueError):
-    """A value that cannot be taken; the message stands at the field."""
+    """An invalid value; the message follows the field's name."""
 
 
 def read_amount(value: Any) -> int:
-    """Micro-dollars of an amount such as `50`, `$1,250.50` or `0.5`.
+    """Return an amount such as `50`, `$1,250.50` or `0.5` in micro-dollars.
 
     Raises:
-        FieldError: it is no amount, negative, or beyond a million dollars.
+        FieldError: it is not an amount, negative, or above a million dollars.
     """
     if isinstance(value, bool):
         raise FieldError("must be an amount of dollars, such as 50")
@@ -60,10 +60,10 @@ def read_amount(value: Any) -> int:
 
 
 def read_micros(value: Any) -> int:
-    """An amount that is in micro-dollars already.
+    """Check an amount that is in micro-dollars already.
 
     Raises:
-        FieldError: it is no whole number, negative, or beyond a million dollars.
+        FieldError: it is not a whole number, negative, or above a million dollars.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise FieldError("must be a whole number of micro-dollars")
@@ -73,10 +73,10 @@ def read_micros(value: Any) -> int:
 
 
 def read_rate(value: Any) -> int:
-    """Micro-dollars for each second, from `$3.51/h`, `0.000975/s`, or a whole number of them.
+    """Return a rate in micro-dollars per second, from `$3.51/h`, `0.000975/s` or that number.
 
     Raises:
-        FieldError: it is no rate, or not more than nothing.
+        FieldError: it is not a rate, not positive, or above $1 a second.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         micros = value
@@ -96,10 +96,10 @@ def read_rate(value: Any) -> int:
 
 
 def read_choice(value: Any, choices: tuple[str, ...]) -> str:
-    """One of some words, case and surrounding space aside.
+    """Return the matching choice; case and surrounding white space do not matter.
 
     Raises:
-        FieldError: it is none of them.
+        FieldError: it is none of the choices.
     """
     text = value.strip().lower() if isinstance(value, str) else ""
     if choices is PERIODS:
@@ -110,10 +110,10 @@ def read_choice(value: Any, choices: tuple[str, ...]) -> str:
 
 
 def read_switch(value: Any) -> bool:
-    """On or off.
+    """Check a boolean.
 
     Raises:
-        FieldError: it is neither.
+        FieldError: it is not a boolean.
     """
     if not isinstance(value, bool):
         raise FieldError("must be true or false")
@@ -121,10 +121,10 @@ def read_switch(value: Any) -> bool:
 
 
 def read_proxy(value: Any) -> str:
-    """A proxy's address; empty for none.
+    """Return a proxy's URL, with `http://` when it has no scheme; "" for none.
 
     Raises:
-        FieldError: it cannot be one.
+        FieldError: it is not a proxy's address.
     """
     text = value.strip() if isinstance(value, str) else None
     if text is None:
@@ -140,7 +140,7 @@ def read_proxy(value: Any) -> str:
     except ValueError:
         raise FieldError("has a port that is none; 1 to 65535") from None
     if parts.scheme not in _PROXY_SCHEMES:
-        raise FieldError(f"must begin with {', '.join(f'{one}://' for one in _PROXY_SCHEMES)}")
+        raise FieldError(f"must begin with {', '.join(f'{name}://' for name in _PROXY_SCHEMES)}")
     if not parts.hostname:
         raise FieldError("names no host")
     if port == 0:
@@ -151,10 +151,10 @@ def read_proxy(value: Any) -> str:
 
 
 def read_ca_bundle(value: Any) -> str:
-    """Path of a PEM file with certificates; empty for none.
+    """Return the path of a PEM file with certificates; "" for none. Reads the file.
 
     Raises:
-        FieldError: there is no such file, or it holds no certificate.
+        FieldError: there is no such file, or it contains no certificate.
     """
     if not isinstance(value, str):
         raise FieldError("must be the path of a PEM file")
@@ -180,30 +180,30 @@ def read_ca_bundle(value: Any) -> str:
 
 
 def read_seconds(value: Any) -> float:
-    """A time limit in seconds.
+    """Return a time limit in seconds.
 
     Raises:
-        FieldError: it is no number between 1 and 600.
+        FieldError: it is not a number between 1 and 600.
     """
     try:
         seconds = float(value) if not isinstance(value, bool) else float("nan")
     except (TypeError, ValueError, OverflowError):
         raise FieldError("must be a number of seconds") from None
-    if not 1 <= seconds <= 600:  # nan is in no range
+    if not 1 <= seconds <= 600:  # false for NaN as well
         raise FieldError("must be 1 to 600 seconds")
     return seconds
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """A list of hosts, also as one text with commas.
+    """Return host names from a list, or from one text separated by commas or spaces.
 
     Raises:
-        FieldError: it is no list of texts.
+        FieldError: it is not a list of host names.
     """
     items = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise FieldError("must be a list of host names")
-    found = tuple(item.strip() for item in items if item.strip())
-    if any(len(item) > 255 or any(letter.isspace() for letter in item) for item in found):
+    names = tuple(item.strip() for item in items if item.strip())
+    if any(len(item) > 255 or any(letter.isspace() for letter in item) for item in names):
         raise FieldError("holds something that is no host name")
-    return found
+    return names

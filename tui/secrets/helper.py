@@ -13,13 +13,13 @@ from tui.secrets.keyring import NO_KEYRING, TRUSTED_BACKENDS
 
 
 def main() -> int:
-    """Do one thing and say how it went."""
+    """Run one action and print its outcome."""
     action, service, user = sys.argv[1:4]
     value = sys.stdin.read() if action == "set" else ""
     try:
         answer = _act(action, service, user, value)
     except Exception as error:  # noqa: BLE001  backends raise their D-Bus library's own errors
-        answer = {"problem": _words(error)}
+        answer = {"problem": _problem_of(error)}
     sys.stdout.write(json.dumps(answer))
     return 0
 
@@ -33,11 +33,11 @@ def _act(action: str, service: str, user: str, value: str) -> dict[str, str]:
     candidates = chosen.backends if isinstance(chosen, chainer.ChainerBackend) else [chosen]
     trusted = next((item for item in candidates if _name(item) in TRUSTED_BACKENDS), None)
     if trusted is None:
-        return {"problem": _why_none()}
+        return {"problem": _missing_keyring_problem()}
     backend = {"backend": str(trusted.name)}
     if action == "get":
-        found = trusted.get_password(service, user)
-        return {**backend, **({"value": found} if found else {})}
+        password = trusted.get_password(service, user)
+        return {**backend, **({"value": password} if password else {})}
     if action == "set":
         trusted.set_password(service, user, value)
         return backend
@@ -48,8 +48,8 @@ def _act(action: str, service: str, user: str, value: str) -> dict[str, str]:
     return {**backend, "deleted": "yes"}
 
 
-def _why_none() -> str:
-    """A bus that is there and does not answer is another trouble than a machine without keyring."""
+def _missing_keyring_problem() -> str:
+    """Tell a D-Bus session that does not answer from a machine without a keyring."""
     from keyring.backends import SecretService
 
     if not sys.platform.startswith("linux"):
@@ -58,7 +58,7 @@ def _why_none() -> str:
         _ = SecretService.Keyring.priority
     except TimeoutError:
         return "the D-Bus session does not answer, so no keyring can be asked"
-    except Exception:  # noqa: BLE001  whatever it is, there is none
+    except Exception:  # noqa: BLE001  any other error means that there is no keyring
         return NO_KEYRING
     return NO_KEYRING
 
@@ -67,7 +67,7 @@ def _name(backend: object) -> str:
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
 
-def _words(error: Exception) -> str:
+def _problem_of(error: Exception) -> str:
     name = type(error).__name__
     if "Locked" in name:
         return "the keyring is locked"

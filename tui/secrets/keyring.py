@@ -1,9 +1,9 @@
-"""Tokens at rest: the operating system's keyring, and nothing else.
+"""Stores tokens in the operating system's keyring, and nowhere else.
 
-Every keyring call runs in a process of its own with a time limit, because a locked keyring may open
-a prompt on a desktop nobody sits at, and a hung one never answers; a thread could not be stopped
-then and would keep the program from ending. Only keyrings that really guard a secret are trusted:
-the automatic choice of the `keyring` library may be a plain file.
+Every keyring call runs in a process of its own with a time limit: a locked keyring may open a
+prompt on a desktop where nobody is, and a hung one never answers. A thread could not be stopped
+then and would keep the program from exiting. Only backends that encrypt what they store are
+trusted: the automatic choice of the `keyring` library may be a plain file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tui.replicate.secret import Secret
 SERVICE: Final = "simpletuner-tui"
 """Service name of our entries; the user name is `<kind>@<host>`, such as
 `replicate@api.replicate.com`."""
-_LIMIT: Final = 4.0
+_LIMIT: Final = 4.0  # seconds
 NO_KEYRING: Final = "there is no keyring that can be trusted with a token on this machine"
 TRUSTED_BACKENDS: Final = (
     "keyring.backends.SecretService.Keyring",
@@ -36,11 +36,11 @@ TRUSTED_BACKENDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """What the keyring had.
+    """The answer of the keyring to a look-up.
 
     Attributes:
         value: the token, or None.
-        problem: why there is none although there may be one; empty for a plain “not there”.
+        problem: why the keyring could not be read; "" when it has no such entry.
         backend: the keyring's name.
     """
 
@@ -50,11 +50,11 @@ class StoredToken:
 
 
 class KeyringError(Exception):
-    """The keyring did not do what was asked.
+    """The keyring did not carry out a request.
 
     Attributes:
-        message: why.
-        advice: what to do.
+        message: the reason, for the screen.
+        advice: what the user can do.
     """
 
     def __init__(self, message: str) -> None:
@@ -67,7 +67,7 @@ class KeyringError(Exception):
 
 
 async def read_token(kind: str, host: str) -> StoredToken:
-    """Look a token up; never fails, never takes longer than a few seconds."""
+    """Look a token up; never raises, and takes at most `_LIMIT` seconds."""
     try:
         answer = await _call("get", f"{kind}@{host}")
     except KeyringError as error:
@@ -77,17 +77,17 @@ async def read_token(kind: str, host: str) -> StoredToken:
 
 
 async def store_token(kind: str, host: str, value: Secret) -> str:
-    """Keep a token; returns the keyring's name.
+    """Store a token; returns the keyring's name.
 
     Raises:
-        KeyringError: it was not kept.
+        KeyringError: it was not stored.
     """
     answer = await _call("set", f"{kind}@{host}", value.reveal())
     return answer.get("backend") or ""
 
 
 async def delete_token(kind: str, host: str) -> bool:
-    """Forget a token; False when there was none.
+    """Delete a token; False when there was none.
 
     Raises:
         KeyringError: the keyring cannot be reached.
@@ -97,10 +97,10 @@ async def delete_token(kind: str, host: str) -> bool:
 
 
 def has_session_bus(platform: str, environ: Mapping[str, str]) -> bool:
-    """Whether a keyring can be there at all: both of Linux's answer on the session's D-Bus alone.
+    """Whether a keyring can be reached: both of Linux's need the D-Bus of the session.
 
-    Where it is follows the D-Bus specification ("Finding the session bus"): a variable, else the
-    socket in the runtime folder, else the one that an X display knows.
+    The order follows the D-Bus specification: the variable DBUS_SESSION_BUS_ADDRESS, else the
+    socket in the runtime directory, else the address that the X display holds.
     """
     if not platform.startswith("linux"):
         return True
@@ -113,8 +113,8 @@ def has_session_bus(platform: str, environ: Mapping[str, str]) -> bool:
 
 
 async def _call(action: str, user: str, value: str = "") -> dict[str, str]:
-    """Ask the helper process. The token goes through its input, never through its arguments."""
-    if not has_session_bus(sys.platform, os.environ):  # spares a process that would find nothing
+    """Ask the helper process; the token goes to its input, as arguments are visible to others."""
+    if not has_session_bus(sys.platform, os.environ):  # saves starting a process
         raise KeyringError(NO_KEYRING)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tui.secrets.helper", action, SERVICE, user,
