@@ -1,1 +1,1 @@
-"""The engine as a process: start, socket server, end."""
+"""The engine as a process: entry points, socket server and shutdown."""

@@ -1,4 +1,4 @@
-"""The engine as a process."""
+"""The engine process that an app owns (`owned`) or that runs in the background (`agent`)."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from tui.store.writer import StoreBusyError
 
 LOG = logging.getLogger("tui.engine")
 
-_IDLE_LOOK: Final = 2.0
+_IDLE_CHECK_SECONDS: Final = 2.0
 _THREADS: Final = 32
-"""Blocking work at once: scans, archives and checksums of many jobs must not wait in a line."""
+"""Threads for blocking work: scans, archives and checksums of several jobs run side by side."""
 
 
 def run_engine(
     home: Home, *, until_eof: bool = False, agent: bool = False, idle_seconds: float = IDLE_SECONDS
 ) -> int:
-    """Run the engine until it is told to stop.
+    """Run the engine until it is asked to stop.
 
-    Says `ready` on standard output once its socket answers, `busy` when another engine has the
-    store, or why it cannot start.
+    Prints one line to standard output: `ready` once its socket answers, `busy` when another engine
+    holds the store's lock, or the reason why it cannot start.
 
     Args:
-        home: whose engine.
-        until_eof: end when standard input closes (the owner is gone).
-        agent: end when nothing has needed the engine for a while.
-        idle_seconds: how long that while is.
+        home: the state directory of the engine.
+        until_eof: end when standard input closes, that is when the owner has exited.
+        agent: end when nothing has needed the engine for `idle_seconds`.
+        idle_seconds: that time, in seconds.
 
     Returns:
         The process's exit status.
@@ -52,36 +52,39 @@ def run_engine(
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        watch = partial(_watch, until_eof=until_eof, idle_seconds=idle_seconds if agent else None)
+        watch = partial(
+            _stop_when_unneeded, until_eof=until_eof, idle_seconds=idle_seconds if agent else None
+        )
         return asyncio.run(_run(home, watch, "agent" if agent else "owned"))
     except StoreBusyError:
-        _say("busy")
+        _print_line("busy")
         return 0
     except (StoreError, SettingsError) as error:
-        _say(f"{error.message} {error.advice}")
+        _print_line(f"{error.message} {error.advice}")
         return 1
     except OSError as error:
         LOG.exception("the engine cannot start")
-        _say(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}.")
+        _print_line(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}.")
         return 1
     except Exception as error:
         LOG.exception("the engine cannot start")
-        _say(f"something went wrong inside ({type(error).__name__}).")
+        _print_line(f"something went wrong inside ({type(error).__name__}).")
         return 1
 
 
 def prepare_loop(engine: Engine) -> None:
-    """Signals that end the engine, and threads for its work."""
+    """Install the signal handlers that stop the engine, and the thread pool for blocking work."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, "work"))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, engine.request_stop)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, engine.request_stop)
 
 
 async def _run(
     home: Home, watch: Callable[[Engine], Coroutine[None, None, None]], mode: str
 ) -> int:
-    # The environment's API base belongs to a window, which names it with every call.
+    # The API base of the environment belongs to a window, which sends it with every call; this
+    # process serves several windows.
     engine = Engine(home, load_settings(home, {}), mode=mode)
     prepare_loop(engine)
     try:
@@ -91,7 +94,7 @@ async def _run(
         await engine.aclose()
         raise
     LOG.info("engine %s ready", os.getpid())
-    _say("ready")
+    _print_line("ready")
     watcher = asyncio.create_task(watch(engine))
     try:
         await engine.stopping.wait()
@@ -105,21 +108,23 @@ async def _run(
     return 0
 
 
-async def _watch(engine: Engine, *, until_eof: bool, idle_seconds: float | None) -> None:
-    """End the engine when its reason to live has gone."""
+async def _stop_when_unneeded(
+    engine: Engine, *, until_eof: bool, idle_seconds: float | None
+) -> None:
+    """Ask the engine to stop once its owner has exited or it has been idle for too long."""
     if until_eof:
-        await _end_of_input()
+        await _wait_for_eof()
         engine.request_stop()
     elif idle_seconds is not None:
-        while (left := idle_seconds - engine.idle_seconds()) > 0:
+        while (remaining := idle_seconds - engine.idle_seconds()) > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, _IDLE_LOOK)):
+                async with asyncio.timeout(min(remaining, _IDLE_CHECK_SECONDS)):
                     await engine.stopping.wait()
                 return
         engine.request_stop()
 
 
-async def _end_of_input() -> None:
+async def _wait_for_eof() -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     transport, _ = await loop.connect_read_pipe(
@@ -132,7 +137,7 @@ async def _end_of_input() -> None:
         transport.close()
 
 
-def _say(text: str) -> None:
-    """One line for whoever started us, who may be gone already."""
+def _print_line(text: str) -> None:
+    """Write one line to standard output; the process that reads it may have exited."""
     with contextlib.suppress(OSError):
         os.write(1, f"{text}\n".encode())

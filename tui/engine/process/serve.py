@@ -1,4 +1,4 @@
-"""The engine in the foreground: it stays until it is told to end, and says what happens."""
+"""`simpletuner-tui serve`: the engine in the foreground, with its events as lines of output."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ from tui.settings import API_BASE_VARIABLE, Home, load_settings
 from tui.store.reader import StoreReader
 from tui.store.writer import StoreBusyError
 
-_TAKE_OVER: Final = 20.0
-_AGAIN: Final = 0.1
+_HANDOVER_SECONDS: Final = 20.0
+_RETRY_SECONDS: Final = 0.1
 
-Say = Callable[[dict[str, Any]], None]
+EmitEvent = Callable[[dict[str, Any]], None]
 
 
 def serve(
-    home: Home, environ: Mapping[str, str], given: Mapping[str, Mapping[str, Any]], say: Say
+    home: Home,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Mapping[str, Any]],
+    emit: EmitEvent,
 ) -> None:
     """Run engine and listener until SIGINT or SIGTERM.
 
     Args:
-        home: whose engine.
-        environ: tokens and the API base are taken from it.
-        given: settings by section for this run alone.
-        say: is handed each event: `{event, at, …}`, the first one `ready`.
+        home: the state directory of the engine.
+        environ: the environment variables, with tokens and the API base.
+        overrides: settings by section, in force for this run only.
+        emit: receives each event as `{event, at, …}`; the first one is `ready`.
 
     Raises:
-        RefusedError: another `serve` runs, or the listener cannot listen where it shall.
+        RefusedError: another `serve` runs, or the listener cannot bind its address.
         StoreError: the store cannot be used.
         SettingsError: the settings cannot be used.
     """
@@ -50,17 +53,20 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    asyncio.run(_serve(home, environ, given, say))
+    asyncio.run(_serve(home, environ, overrides, emit))
 
 
 async def _serve(
-    home: Home, environ: Mapping[str, str], given: Mapping[str, Mapping[str, Any]], say: Say
+    home: Home,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Mapping[str, Any]],
+    emit: EmitEvent,
 ) -> None:
-    engine = await _engine(home, environ, given)
+    engine = await _create_engine(home, environ, overrides)
     prepare_loop(engine)
     runner = None
     try:
-        lines = EventLines(engine.reader, say)
+        lines = EventLines(engine.reader, emit)
         with engine.bus.subscribe() as queue:
             await engine.start([public_api(engine)])
             if problem := engine.listening.problem:
@@ -71,8 +77,8 @@ async def _serve(
                 )
             engine.set_session(engine.api_base, session_of(environ))
             runner = await serve_control(engine, home.socket)
-            say(_ready(engine))
-            await _tell(engine, queue, lines)
+            emit(_ready_event(engine))
+            await _emit_until_stopped(engine, queue, lines)
     finally:
         with contextlib.suppress(OSError):
             if runner is not None:
@@ -81,34 +87,34 @@ async def _serve(
             await shut_down(engine, runner)
         else:
             await engine.aclose()
-    say({"event": "stopped"})
+    emit({"event": "stopped"})
 
 
-async def _engine(
-    home: Home, environ: Mapping[str, str], given: Mapping[str, Mapping[str, Any]]
+async def _create_engine(
+    home: Home, environ: Mapping[str, str], overrides: Mapping[str, Mapping[str, Any]]
 ) -> Engine:
-    """A new engine; an agent that is running hands over."""
+    """Create the engine, after asking a running agent to stop and release the store."""
     settings = load_settings(home, {})
     base = environ.get(API_BASE_VARIABLE, "").strip().rstrip("/")
-    deadline = time.monotonic() + _TAKE_OVER
+    deadline = time.monotonic() + _HANDOVER_SECONDS
     while True:
         try:
-            return Engine(home, settings, api_base=base, given=given, mode="serve")
+            return Engine(home, settings, api_base=base, given=overrides, mode="serve")
         except StoreBusyError:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.to_thread(_ask_to_end, home)
-            await asyncio.sleep(_AGAIN)
+            await asyncio.to_thread(_ask_agent_to_stop, home)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
-def _ask_to_end(home: Home) -> None:
+def _ask_agent_to_stop(home: Home) -> None:
     client = ControlClient(home.socket)
     try:
         info = client.request("GET", "/api/engine", timeout=5.0)
         if info.get("mode") == "agent":
             client.request("POST", "/api/shutdown", {}, timeout=5.0)
             return
-    except ControlError:  # it is just starting or just ending
+    except ControlError:  # the other engine is just starting or just ending
         return
     raise RefusedError(
         f"This folder is being served already (process {info.get('pid')}).",
@@ -118,10 +124,10 @@ def _ask_to_end(home: Home) -> None:
     )
 
 
-async def _tell(
+async def _emit_until_stopped(
     engine: Engine, queue: asyncio.Queue[tuple[str, dict[str, Any]]], lines: EventLines
 ) -> None:
-    """Say what happens until the engine shall end."""
+    """Emit events until the engine is asked to stop."""
     stopping = asyncio.ensure_future(engine.stopping.wait())
     try:
         while not stopping.done():
@@ -130,12 +136,12 @@ async def _tell(
             if not message.done():
                 message.cancel()
                 break
-            lines.take(*message.result())
+            lines.handle(*message.result())
     finally:
         stopping.cancel()
 
 
-def _ready(engine: Engine) -> dict[str, Any]:
+def _ready_event(engine: Engine) -> dict[str, Any]:
     state = engine.listening.state()
     return {
         "event": "ready",
@@ -151,51 +157,51 @@ def _ready(engine: Engine) -> dict[str, Any]:
 
 
 class EventLines:
-    """Turns the engine's messages into the events behind them, each told once."""
+    """Turns messages of the event bus into events of the store; emits each event once."""
 
-    def __init__(self, reader: StoreReader, say: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, reader: StoreReader, emit: Callable[[dict[str, Any]], None]) -> None:
         self._reader = reader
-        self._say = say
+        self._emit = emit
         self._seen: dict[str, int] = {}
         self._begin = utc_now()
         self._rejected = 0
 
-    def take(self, kind: str, data: dict[str, Any]) -> None:
-        """Say what a message stands for; many stand for nothing new."""
+    def handle(self, kind: str, data: dict[str, Any]) -> None:
+        """Emit the new events behind a message; many messages have none."""
         if kind == "job":
-            self._history(str(data["job_id"]), str(data.get("status", "")))
+            self._emit_history(str(data["job_id"]), str(data.get("status", "")))
         elif kind == "notice":
-            self._say({"event": "notice", "at": utc_now().isoformat(), **data})
+            self._emit({"event": "notice", "at": utc_now().isoformat(), **data})
         elif kind == "fact" and data.get("name") == "listener":
-            self._listener()
+            self._emit_rejections()
 
-    def _history(self, job_id: str, status: str) -> None:
+    def _emit_history(self, job_id: str, status: str) -> None:
         if status == "deleted":
-            self._say({"event": "deleted", "at": utc_now().isoformat(), "job_id": job_id})
+            self._emit({"event": "deleted", "at": utc_now().isoformat(), "job_id": job_id})
             return
         job = self._reader.job(job_id)
-        for item in self._reader.events(job_id, self._seen.get(job_id, 0)):
-            self._seen[job_id] = item.seq
-            if item.at < self._begin:  # before our time
+        for event in self._reader.events(job_id, self._seen.get(job_id, 0)):
+            self._seen[job_id] = event.seq
+            if event.at < self._begin:  # before this process started
                 continue
-            self._say(
+            self._emit(
                 {
-                    "event": item.kind,
-                    "at": item.at.isoformat(),
+                    "event": event.kind,
+                    "at": event.at.isoformat(),
                     "job_id": job_id,
                     "name": job.name if job else "",
                     "status": job.status.value if job else status,
-                    "source": item.source,
-                    "message": item.message,
+                    "source": event.source,
+                    "message": event.message,
                 }
             )
 
-    def _listener(self) -> None:
+    def _emit_rejections(self) -> None:
         fact = self._reader.fact("listener")
-        hooks = fact.value.get("webhooks", {}) if fact else {}
-        total, last = hooks.get("rejected_total", 0), hooks.get("last_rejection")
+        webhook_stats = fact.value.get("webhooks", {}) if fact else {}
+        total, last = webhook_stats.get("rejected_total", 0), webhook_stats.get("last_rejection")
         if total > self._rejected and last:
-            self._say(
+            self._emit(
                 {
                     "event": "rejected",
                     "at": last["at"],

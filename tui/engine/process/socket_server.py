@@ -1,7 +1,7 @@
-"""The control API: the engine's services over HTTP on a Unix socket.
+"""The control API: the engine's routes over HTTP on a Unix socket.
 
-Paths are those of SimpleTuner's cloud API where it has one. Failures are `{error, message, advice,
-details}` with a true status.
+Paths are those of SimpleTuner's cloud API where it has one. A failure is `{error, message, advice,
+details}` with the matching HTTP status.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from tui.engine.http_api.operation import Handler, api_base_of
 
 
 def build_control_app(engine: Engine) -> web.Application:
-    """The aiohttp application of one engine."""
+    """Build the aiohttp application of an engine."""
 
     @web.middleware
-    async def needing(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """While somebody calls, the engine is needed; one that is about to end says so."""
+    async def keep_needed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Keep the engine alive during a call; answer 503 once it is stopping."""
         if engine.stopping.is_set():
             return failure(503, "engine_gone", "The engine is about to end.")
 
         async def with_tokens(request: web.Request) -> web.StreamResponse:
             base = api_base_of(request, lambda: engine.api_base)
-            handed = engine.clients.tokens.foreign(from_headers(base, request.headers))
-            with called_with(handed):
+            caller_tokens = engine.clients.tokens.foreign(from_headers(base, request.headers))
+            with called_with(caller_tokens):
                 return await handler(request)
 
         with engine.needed():
             return await answered(request, with_tokens)
 
-    app = web.Application(middlewares=[needing], client_max_size=MOST_BODY)
+    app = web.Application(middlewares=[keep_needed], client_max_size=MOST_BODY)
     for route in all_routes(engine):
         app.router.add_route(route.method, route.path, route.handler)
     for operation in operations_of(engine):
@@ -47,7 +47,7 @@ def build_control_app(engine: Engine) -> web.Application:
 
 
 async def shut_down(engine: Engine, runner: web.AppRunner) -> None:
-    """End the calls under way, then the engine below them: no call finds a closed store."""
+    """Finish the calls in progress, then close the engine: no call meets a closed store."""
     engine.request_stop()
     engine.bus.publish("bye")
     await runner.cleanup()
@@ -55,15 +55,16 @@ async def shut_down(engine: Engine, runner: web.AppRunner) -> None:
 
 
 async def serve_control(engine: Engine, socket_path: Path) -> web.AppRunner:
-    """Listen on the socket, which only its user can open."""
+    """Listen on the Unix socket, which only its user can open."""
     runner = web.AppRunner(
         build_control_app(engine), access_log=None, handle_signals=False, shutdown_timeout=2.0
     )
     await runner.setup()
-    socket_path.unlink(missing_ok=True)  # the store's lock says that no other engine lives
-    before = os.umask(0o177)
+    socket_path.unlink(missing_ok=True)  # we hold the store's lock, so no other engine uses it
+    # The mode must be right from the first moment: chmod after bind leaves a gap.
+    previous_umask = os.umask(0o177)
     try:
         await web.UnixSite(runner, str(socket_path)).start()
     finally:
-        os.umask(before)
+        os.umask(previous_umask)
     return runner

@@ -1,4 +1,4 @@
-"""Who listens to what happens: the engine's side of the event stream."""
+"""The event bus: services publish to it, event streams subscribe to it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 _BACKLOG: Final = 1000
+"""Messages that wait for one subscriber before they are replaced by a single `resync`."""
 
 
 class EventBus:
-    """Hands each message to every subscriber; a subscriber that does not keep up is told to resync.
+    """Hands each message to every subscriber.
 
-    A message is a kind and plain data. Nothing secret goes in.
+    A message is a kind and JSON data, without secrets: streams pass it on unchanged. A subscriber
+    that does not keep up loses its waiting messages and gets one `resync` instead, so that a
+    stalled window costs bounded memory and never slows the engine down.
     """
 
     def __init__(self) -> None:
@@ -21,11 +24,11 @@ class EventBus:
 
     @property
     def listeners(self) -> int:
-        """How many streams are open."""
+        """Number of subscribers."""
         return len(self._queues)
 
     def publish(self, kind: str, /, **data: Any) -> None:
-        """Tell everybody; never waits."""
+        """Queue a message for every subscriber; never waits."""
         for queue in self._queues:
             if queue.qsize() >= _BACKLOG:
                 while not queue.empty():
@@ -35,7 +38,7 @@ class EventBus:
 
     @contextmanager
     def subscribe(self) -> Iterator[asyncio.Queue[tuple[str, dict[str, Any]]]]:
-        """A queue that receives every message while the context is open."""
+        """Return a queue that receives every message while the context is open."""
         queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self._queues.add(queue)
         try:

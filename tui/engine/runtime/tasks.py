@@ -1,4 +1,4 @@
-"""Every task has an owner: started here, watched here, cancelled here."""
+"""Background tasks with an owner that logs their errors and cancels them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class TaskOwner:
 
     @property
     def running(self) -> int:
-        """How many have not ended."""
+        """Number of tasks that have not ended."""
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Run `work` until it ends or the owner closes."""
+        """Run `work` in a task until it ends or the owner closes."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -34,7 +34,7 @@ class TaskOwner:
             LOG.error("%s failed", task.get_name(), exc_info=error)
 
     async def aclose(self) -> None:
-        """Cancel everything and wait until it is gone."""
+        """Cancel all tasks and wait until they have ended."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
