@@ -10,7 +10,7 @@ import sys
 from aiohttp import web
 
 from tui.listener.app import PublicRunner, build_app
-from tui.listener.webhooks import WEBHOOK_PATH, HookEvent, WebhookReceiver, WebhookSecrets
+from tui.listener.webhooks import WEBHOOK_PATH, WebhookEvent, WebhookReceiver, WebhookSecrets
 from tui.replicate.secret import Secret
 
 SECRET = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -20,7 +20,7 @@ async def _fetch() -> Secret | None:
     return SECRET
 
 
-async def _use(_event: HookEvent) -> None:
+async def _use(_event: WebhookEvent) -> None:
     pass
 
 

@@ -23,8 +23,8 @@ from tui.listener.app import ConnectionLimits, PublicRunner, build_app
 from tui.listener.client_address import parse_networks
 from tui.listener.webhooks import (
     WEBHOOK_PATH,
-    HookEvent,
-    HookJob,
+    WebhookEvent,
+    WebhookJob,
     WebhookReceiver,
     WebhookSecrets,
     WebhookSettings,
@@ -40,9 +40,9 @@ NATIVE = {"id": "gm3qorzdhgbfurvjtvhg6dckhu", "status": "processing", "logs": "E
 
 class Jobs:
     def __init__(self) -> None:
-        self.jobs = {"key-1": HookJob("job-1", frozenset({"job-1", NATIVE["id"]}))}
+        self.jobs = {"key-1": WebhookJob("job-1", frozenset({"job-1", NATIVE["id"]}))}
 
-    async def job_of(self, key: str) -> HookJob | None:
+    async def job_of(self, key: str) -> WebhookJob | None:
         return self.jobs.get(key)
 
 
@@ -52,7 +52,7 @@ class Hooks:
 
     receiver: WebhookReceiver
     url: str
-    events: list[HookEvent]
+    events: list[WebhookEvent]
     http: httpx.AsyncClient
     port: int
     known: list[Secret]
@@ -98,7 +98,7 @@ async def serve_hooks(
     connections: ConnectionLimits | None = None,
     on_event: Any = None,
 ) -> AsyncIterator[Hooks]:
-    events: list[HookEvent] = []
+    events: list[WebhookEvent] = []
     known = [SECRET]
     fetches: list[int] = []
 
@@ -106,7 +106,7 @@ async def serve_hooks(
         fetches.append(1)
         return known[0] if known else None
 
-    async def note(event: HookEvent) -> None:
+    async def note(event: WebhookEvent) -> None:
         events.append(event)
 
     receiver = WebhookReceiver(
@@ -430,7 +430,7 @@ async def test_a_slow_or_broken_worker_does_not_slow_the_answer() -> None:
     gate = asyncio.Event()
     seen: list[str] = []
 
-    async def work(event: HookEvent) -> None:
+    async def work(event: WebhookEvent) -> None:
         await gate.wait()
         seen.append(event.subject)
         if event.subject == "b":
@@ -451,7 +451,7 @@ async def test_a_slow_or_broken_worker_does_not_slow_the_answer() -> None:
 async def test_what_was_answered_is_worked_with_before_the_end() -> None:
     seen: list[str] = []
 
-    async def work(event: HookEvent) -> None:
+    async def work(event: WebhookEvent) -> None:
         await asyncio.sleep(0)
         seen.append(event.subject)
 

@@ -129,7 +129,7 @@ class Engine:
             recorder=self.recorder,
             keys=self.keys,
             bus=self.bus,
-            hooks=hooks,
+            webhook_events=hooks,
         )
         self.catalog = ModelCatalog(self.clients, self._writer, self.bus, self.live)
         self.transfers = TransferService(

@@ -1,1 +1,1 @@
-"""The web parts that face outwards: storage receiver and webhook routes."""
+"""The web parts that other machines can reach: storage receiver and webhook route."""

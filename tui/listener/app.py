@@ -1,4 +1,4 @@
-"""The public side put together: the parts that are served, and the limits that hold for all."""
+"""The aiohttp application of the listener, and the limits that hold for all its parts."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Part(Protocol):
     """Something that serves routes: the storage receiver, the webhook receiver, the HTTP API."""
 
     def add_routes(self, app: web.Application) -> None:
-        """Add them to `app`."""
+        """Add the routes to `app`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one client, or all of them, may cost before a request is even looked at.
+    """Limits on connections, enforced before a request reaches a handler.
 
     Attributes:
-        max_connections: open at the same time; more are closed at once.
+        max_connections: connections open at the same time; further ones are closed at once.
         first_request_seconds: longest time from connecting to a complete request head.
         keep_alive_seconds: longest silence between two requests.
         max_line_bytes: longest request line, and so the longest URL.
         max_header_bytes: longest single header.
         max_headers: most headers.
         read_buffer_bytes: bytes of a body that are read ahead.
-        shutdown_seconds: how long requests on their way may take to finish at the end.
+        shutdown_seconds: time for requests in progress to finish at shutdown.
     """
 
     max_connections: int = 1000
@@ -47,11 +47,11 @@ class ConnectionLimits:
 def build_app(parts: Iterable[Part]) -> web.Application:
     """The application that serves `parts`.
 
-    It has no body limit of its own: every part reads its bodies as a stream and knows how much is
-    too much. What nobody serves is answered with a short 404.
+    It has no body limit of its own: every part streams its bodies and enforces its own limit. A
+    path that no part serves is answered with a short 404.
     """
     app = web.Application(client_max_size=0, middlewares=[_plain_errors])
-    app.on_response_prepare.append(_say_little)
+    app.on_response_prepare.append(_hide_version)
     for part in parts:
         part.add_routes(app)
     return app
@@ -59,7 +59,7 @@ def build_app(parts: Iterable[Part]) -> web.Application:
 
 @web.middleware
 async def _plain_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Errors of the framework as JSON, like those of the parts."""
+    """Answer errors of aiohttp as JSON, like those of the parts."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -71,22 +71,22 @@ async def _plain_errors(request: web.Request, handler: _Handler) -> web.StreamRe
         return answer
 
 
-async def _say_little(_request: web.Request, response: web.StreamResponse) -> None:
-    """No name and version of the software for people who look for old ones."""
+async def _hide_version(_request: web.Request, response: web.StreamResponse) -> None:
+    """Replace aiohttp's Server header, whose version would tell an attacker what to try."""
     response.headers["Server"] = "simpletuner-tui"
 
 
 class PublicRunner(web.AppRunner):
-    """Runs an application on sockets that strangers can reach; used with `web.TCPSite`.
+    """Runs an application on sockets that anybody can reach; used with `web.TCPSite`.
 
-    Bodies are passed on as they come: never decompressed, so that a hash is the hash of what was
-    sent and a small body cannot become a large one.
+    Bodies are never decompressed: hashes cover the bytes that were sent, and a small body cannot
+    expand into a large one.
     """
 
     def __init__(self, app: web.Application, limits: ConnectionLimits | None = None) -> None:
         limits = limits or ConnectionLimits()
         self._limits = limits
-        self._gate: _Gate | None = None
+        self._limited_server: _LimitedServer | None = None
         app.middlewares.insert(0, self._note_request())
         super().__init__(
             app,
@@ -105,39 +105,40 @@ class PublicRunner(web.AppRunner):
     def _note_request(self) -> Any:
         @web.middleware
         async def note(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            if self._gate is not None:
-                self._gate.arrived(request.protocol)
+            if self._limited_server is not None:
+                self._limited_server.arrived(request.protocol)
             return await handler(request)
 
         return note
 
     async def cleanup(self) -> None:
-        """Stop, letting requests on their way finish for a moment."""
-        if self._gate is not None:
-            self._gate.close()
+        """Stop; requests in progress get a moment to finish."""
+        if self._limited_server is not None:
+            self._limited_server.close()
         await super().cleanup()
 
     @property
     def server(self) -> web.Server | None:
-        """What makes a protocol for each connection, with the limits in front."""
+        """The protocol factory of the sockets, with the connection limits applied."""
         server = super().server
         if server is None:
             return None
-        if self._gate is None:
-            self._gate = _Gate(server, self._limits)
-        return cast("web.Server", self._gate)
+        if self._limited_server is None:
+            self._limited_server = _LimitedServer(server, self._limits)
+        return cast("web.Server", self._limited_server)
 
 
-class _Gate:
-    """Stands in for aiohttp's server where sockets ask it for a protocol.
+class _LimitedServer:
+    """Wraps aiohttp's server as the protocol factory of the sockets.
 
-    aiohttp waits for a first request for ever; here a connection that brings none is closed.
+    aiohttp has no time limit for the first request of a connection and no limit on connections;
+    this class adds both.
     """
 
     def __init__(self, server: web.Server, limits: ConnectionLimits) -> None:
         self._server = server
         self._limits = limits
-        # By identity: the timer keeps its handler alive, so no other one can have its number.
+        # By id(): the timer keeps its handler alive, so the id cannot be reused meanwhile.
         self._silent: dict[int, asyncio.TimerHandle] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -145,7 +146,7 @@ class _Gate:
 
     def __call__(self) -> asyncio.Protocol:
         if len(self._server.connections) >= self._limits.max_connections:
-            return _Full()
+            return _Rejecting()
         handler = self._server()
         self._silent[id(handler)] = asyncio.get_running_loop().call_later(
             self._limits.first_request_seconds, self._give_up, handler
@@ -153,7 +154,7 @@ class _Gate:
         return handler
 
     def arrived(self, handler: object) -> None:
-        """A connection has brought a request."""
+        """Stop the timer of a connection that has sent a request."""
         timer = self._silent.pop(id(handler), None)
         if timer is not None:
             timer.cancel()
@@ -163,14 +164,14 @@ class _Gate:
         handler.force_close()
 
     def close(self) -> None:
-        """Forget all timers."""
+        """Cancel all timers."""
         for timer in self._silent.values():
             timer.cancel()
         self._silent.clear()
 
 
-class _Full(asyncio.Protocol):
-    """Hangs up."""
+class _Rejecting(asyncio.Protocol):
+    """Closes the connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast("asyncio.Transport", transport).abort()

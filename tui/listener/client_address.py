@@ -1,4 +1,4 @@
-"""Who is really calling: the socket's peer, or what a trusted proxy says stood before it."""
+"""The client's address behind trusted proxies, allowed networks, and the rate limit by address."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from typing import TypeAlias
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-MISSION_PRESET = ("34.82.0.0/16", "35.185.0.0/16")
-"""Ranges that the SimpleTuner documentation offers for Replicate. Replicate publishes no list."""
 
 _FORWARDED_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;\s]*))', re.IGNORECASE)
 _MOST_HOPS = 64
@@ -57,20 +54,20 @@ def parse_address(text: str) -> Address | None:
 def client_address(
     peer: str | None, headers: Mapping[str, Sequence[str]], trusted: Sequence[Network]
 ) -> Address | None:
-    """The nearest hop that is not one of our own proxies.
+    """Return the nearest hop that is not one of our own proxies.
 
-    A proxy appends the address it saw; whatever stands further left was sent by the client and may
-    be invented. So the chain is read from its right end, and only as long as each hop is trusted.
-    When both headers are there, `X-Forwarded-For` counts: a proxy that writes it usually passes a
+    A proxy appends the address that it saw; entries further left come from the client and may be
+    forged. The chain is therefore read from its right end, and only as long as each hop is trusted.
+    When both headers are present, `X-Forwarded-For` counts: a proxy that writes it usually passes a
     client's `Forwarded` on unchanged.
 
     Args:
         peer: the other end of the socket; None for a Unix socket.
         headers: values of `x-forwarded-for` and `forwarded`, by lower-case name.
-        trusted: our own proxies.
+        trusted: the networks of our own proxies.
 
     Returns:
-        The address, or None when it cannot be known.
+        The address, or None when it is unknown.
     """
     current = parse_address(peer) if peer else None
     if current is None or not is_in(current, trusted):
@@ -78,7 +75,7 @@ def client_address(
     for hop in reversed(_hops(headers)[-_MOST_HOPS:]):
         address = parse_address(hop)
         if address is None:
-            return None  # a trusted proxy passed on something that is no address
+            return None  # a trusted proxy passed on a value that is not an address
         current = address
         if not is_in(address, trusted):
             break
@@ -97,7 +94,7 @@ def _hops(headers: Mapping[str, Sequence[str]]) -> list[str]:
     return hops
 
 
-_MOST_ADDRESSES = 10_000
+_MOST_ADDRESSES = 10_000  # bounds the memory; the address that called longest ago is dropped
 
 
 class RateLimit:
@@ -118,7 +115,10 @@ class RateLimit:
         self._buckets: OrderedDict[Address, tuple[float, float]] = OrderedDict()
 
     def allows(self, address: Address | None) -> bool:
-        """Count one call. Loopback is not limited: it may be a tunnel that stands for everybody."""
+        """Count a call; False when it exceeds the limit.
+
+        Loopback is not limited: a tunnel on this machine connects from there for all its clients.
+        """
         if address is None or address.is_loopback:
             return True
         if isinstance(address, ipaddress.IPv6Address):

@@ -1,4 +1,7 @@
-"""Why a webhook is turned away: short names, and words for people. Standard library only."""
+"""The reasons for rejecting a webhook, with their texts for the screen.
+
+Standard library only: the app imports it.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,6 @@ WORDS: Final[dict[str, str]] = {
     "other_job": "another job's key",
     "body": "no event inside",
 }
-"""A few words for each reason."""
+"""The text of each reason on the screen."""
 
 ALL: Final[tuple[str, ...]] = get_args(Reason)

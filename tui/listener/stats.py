@@ -1,4 +1,4 @@
-"""What the listener has let in and what it has turned away."""
+"""Counters of accepted and rejected webhooks, and the last of each kind."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from datetime import datetime
 from typing import Final, Literal
 
 MOST_KEPT: Final = 50
-"""Events that are kept of each kind: a flood of refused ones does not wash away the others."""
+"""Webhooks kept of each kind, so that a flood of rejected ones does not displace the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One request that was turned away.
+    """A rejected request.
 
     Attributes:
         reason: a short name, the key in `ListenerStats.rejected`.
-        message: the same for a person.
+        message: the reason as text for the screen.
         address: of the client, or "" when unknown.
-        at: when.
-        job_id: the job whose key its address carried, or "".
+        at: time of receipt.
+        job_id: the job whose key its URL carried, or "".
     """
 
     reason: str
@@ -32,17 +32,17 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One request, as it is remembered. Neither its body nor a key is in it.
+class RecentWebhook:
+    """A received request, without its body and without a key.
 
     Attributes:
-        outcome: what became of it.
-        at: when it came.
+        outcome: whether it was accepted.
+        at: time of receipt.
         address: of the client, or "" when unknown.
-        job: the job it was about, ours or Replicate's id of it; "" when not known.
-        event: what had happened, of one that was believed.
-        reason: a short name of why it was turned away.
-        message: the same for a person.
+        job: our id of its job, or else Replicate's; "" when unknown.
+        event: the event of an accepted webhook.
+        reason: a short name of the reason for a rejection.
+        message: that reason as text for the screen.
     """
 
     outcome: Literal["accepted", "duplicate", "rejected"]
@@ -59,12 +59,12 @@ class ListenerStats:
     """Counters since the start.
 
     Attributes:
-        accepted: webhooks that were believed and handed on.
-        duplicates: webhooks that had come before.
-        failed: believed webhooks that could not be worked with afterwards.
-        rejected: webhooks turned away, by reason.
-        last_accepted_at: when the last one was believed.
-        last_rejection: the last one turned away.
+        accepted: webhooks that were accepted and handed on.
+        duplicates: webhooks that had been accepted before.
+        failed: accepted webhooks whose handling raised an error.
+        rejected: rejected webhooks, by reason.
+        last_accepted_at: time of the last accepted webhook.
+        last_rejection: the last rejected webhook.
         on_change: is called after each change.
     """
 
@@ -75,40 +75,48 @@ class ListenerStats:
     last_accepted_at: datetime | None = None
     last_rejection: Rejection | None = None
     on_change: Callable[[], None] | None = None
-    _believed: deque[Seen] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
-    _refused: deque[Seen] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
+    _accepted: deque[RecentWebhook] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
+    _rejected: deque[RecentWebhook] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
 
     def accept(self, at: datetime, address: str, job: str, event: str) -> None:
-        """Count one that was believed."""
+        """Count an accepted webhook."""
         self.accepted += 1
         self.last_accepted_at = at
-        self._believed.append(Seen("accepted", at, address, job, event))
+        self._accepted.append(RecentWebhook("accepted", at, address, job, event))
         self._changed()
 
     def repeat(self, at: datetime, address: str, job: str) -> None:
-        """Count one that had come before."""
+        """Count a webhook that had been accepted before."""
         self.duplicates += 1
-        self._believed.append(Seen("duplicate", at, address, job))
+        self._accepted.append(RecentWebhook("duplicate", at, address, job))
         self._changed()
 
     def fail(self) -> None:
-        """Count one that could not be worked with."""
+        """Count an accepted webhook whose handling raised an error."""
         self.failed += 1
         self._changed()
 
     def reject(self, rejection: Rejection) -> None:
-        """Count one that was turned away."""
-        one = rejection
-        self.rejected[one.reason] = self.rejected.get(one.reason, 0) + 1
-        self.last_rejection = one
-        self._refused.append(
-            Seen("rejected", one.at, one.address, one.job_id, "", one.reason, one.message)
+        """Count a rejected webhook."""
+        self.rejected[rejection.reason] = self.rejected.get(rejection.reason, 0) + 1
+        self.last_rejection = rejection
+        self._rejected.append(
+            RecentWebhook(
+                "rejected",
+                rejection.at,
+                rejection.address,
+                rejection.job_id,
+                reason=rejection.reason,
+                message=rejection.message,
+            )
         )
         self._changed()
 
-    def recent(self) -> list[Seen]:
-        """The last ones of each kind, newest first."""
-        return sorted([*self._believed, *self._refused], key=lambda one: one.at, reverse=True)
+    def recent(self) -> list[RecentWebhook]:
+        """The last accepted and rejected webhooks, newest first."""
+        return sorted(
+            [*self._accepted, *self._rejected], key=lambda webhook: webhook.at, reverse=True
+        )
 
     def _changed(self) -> None:
         if self.on_change is not None:

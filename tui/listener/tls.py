@@ -1,4 +1,4 @@
-"""Serving https without a proxy in front."""
+"""The TLS context of the listener, read from PEM files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class CertificateError(Exception):
     """The certificate or its key cannot be used.
 
     Attributes:
-        field: which of the two is wrong.
-        message: what is wrong with it, to stand behind its name.
+        field: the setting that is wrong.
+        message: the problem, worded to follow the setting's name.
     """
 
     def __init__(self, field: Literal["tls_cert", "tls_key"], message: str) -> None:
@@ -24,17 +24,17 @@ class CertificateError(Exception):
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext | None:
-    """What sockets need to serve https; None without a certificate.
+    """Return the TLS context to serve https with; None without a certificate.
 
-    Reads files, so it may block.
+    Blocks: it reads files.
 
     Args:
         certificate: PEM file with the certificate and those between it and its authority.
         key: PEM file with its key; empty when that is in the same file.
 
     Raises:
-        CertificateError: a file cannot be read, holds no such thing, or they do not belong
-            together.
+        CertificateError: a file cannot be read, holds no certificate or key, or the key does not
+            match the certificate.
     """
     if not certificate:
         if key:
@@ -57,27 +57,27 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext | None:
         )
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            words = "is of another certificate"
-            raise CertificateError("tls_key" if key else "tls_cert", words) from None
-        words = f"cannot be used ({(error.reason or 'not readable').lower().replace('_', ' ')})"
-        raise CertificateError("tls_cert", words) from None
+            message = "is of another certificate"
+            raise CertificateError("tls_key" if key else "tls_cert", message) from None
+        message = f"cannot be used ({(error.reason or 'not readable').lower().replace('_', ' ')})"
+        raise CertificateError("tls_cert", message) from None
     except OSError as error:
         raise CertificateError("tls_cert", f"cannot be read ({error.strerror})") from None
     return context
 
 
 def check_key(key: str) -> None:
-    """Look whether a file may hold a key that can be used without a passphrase.
+    """Check that a file holds a private key without a passphrase.
 
     Raises:
-        CertificateError: it cannot.
+        CertificateError: it does not.
     """
     text = _pem(Path(key).expanduser(), "tls_key")
     if "PRIVATE KEY-----" not in text:
         raise CertificateError("tls_key", "holds no private key in PEM form")
     if "ENCRYPTED" in text:
-        words = "needs a passphrase, which nobody could type; store it without"
-        raise CertificateError("tls_key", words)
+        message = "needs a passphrase, which nobody could type; store it without"
+        raise CertificateError("tls_key", message)
 
 
 def _pem(path: Path, field: Literal["tls_cert", "tls_key"]) -> str:
@@ -91,5 +91,5 @@ def _pem(path: Path, field: Literal["tls_cert", "tls_key"]) -> str:
     except FileNotFoundError:
         raise CertificateError(field, "does not exist") from None
     except (OSError, ValueError) as error:
-        words = getattr(error, "strerror", None) or error
-        raise CertificateError(field, f"cannot be read ({words})") from None
+        message = getattr(error, "strerror", None) or error
+        raise CertificateError(field, f"cannot be read ({message})") from None

@@ -167,7 +167,7 @@ async def refuses(engine: Engine, **values: object) -> str:
     """Ask for a change that cannot be; returns what stands at the field."""
     before, door = engine.live.now.listener, engine.listening.address
     with pytest.raises(RefusedError) as refused:
-        await engine.listening.place.change(values)
+        await engine.listening.binding.change(values)
     ((name, words),) = refused.value.details["fields"].items()
     assert name.removeprefix("listener.") in values
     assert engine.live.now.listener == before
@@ -192,15 +192,17 @@ async def test_an_address_that_cannot_be_had_changes_nothing(engine: Engine) -> 
 
 async def test_other_machines_are_let_in_on_the_same_port(engine: Engine) -> None:
     port = free_port()
-    await engine.listening.place.change({"listen": f"127.0.0.1:{port}"})
-    await engine.listening.place.change({"listen": f"0.0.0.0:{port}", "allow_public_bind": True})
+    await engine.listening.binding.change({"listen": f"127.0.0.1:{port}"})
+    await engine.listening.binding.change({"listen": f"0.0.0.0:{port}", "allow_public_bind": True})
     assert engine.listening.address == f"0.0.0.0:{port}"
     assert "Other machines" in engine.listening.warning
     assert await status(f"127.0.0.1:{port}") == 401
     words = "change that address first"
     with pytest.raises(RefusedError, match=words):
-        await engine.listening.place.change({"allow_public_bind": False})
-    await engine.listening.place.change({"listen": f"127.0.0.1:{port}", "allow_public_bind": False})
+        await engine.listening.binding.change({"allow_public_bind": False})
+    await engine.listening.binding.change(
+        {"listen": f"127.0.0.1:{port}", "allow_public_bind": False}
+    )
     assert (engine.listening.address, engine.listening.warning) == (f"127.0.0.1:{port}", "")
     assert await status(f"127.0.0.1:{port}") == 401
 
@@ -230,14 +232,14 @@ async def test_certificates_that_cannot_be_used_change_nothing(
         ({"tls_key": str(tmp_path / "none.pem")}, "does not exist"),
     ):
         assert words in await refuses(engine, **values), values
-    await engine.listening.place.change(pair)
+    await engine.listening.binding.change(pair)
     address = engine.listening.address
     assert await status(address, "https", certificate) == 401
     with pytest.raises(RefusedError, match="another certificate"):
-        await engine.listening.place.change({"tls_cert": str(other)})
+        await engine.listening.binding.change({"tls_cert": str(other)})
     assert await status(address, "https", certificate) == 401
     # Both at once, and on the same port: the old one has to go first.
-    await engine.listening.place.change({"tls_cert": str(other), "tls_key": str(other_key)})
+    await engine.listening.binding.change({"tls_cert": str(other), "tls_key": str(other_key)})
     assert await status(engine.listening.address, "https", other) == 401
 
 
@@ -245,7 +247,7 @@ async def test_settings_that_cannot_be_written_move_nothing(engine: Engine, home
     before = engine.listening.address
     home.settings_file.write_text("[listener\n")  # somebody is editing it
     with pytest.raises(SettingsError):
-        await engine.listening.place.change({"listen": f"127.0.0.1:{free_port()}"})
+        await engine.listening.binding.change({"listen": f"127.0.0.1:{free_port()}"})
     assert engine.listening.address.partition(":")[0] == before.partition(":")[0]
     assert await status(engine.listening.address) == 401
     assert engine.live.now.listener.listen == "127.0.0.1:0"

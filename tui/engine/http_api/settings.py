@@ -80,7 +80,7 @@ class SettingsRoutes:
             sections.setdefault(section, {})[key] = value
         try:
             if "listener" in sections:  # first: it alone can still refuse
-                await self._listening.place.change(sections.pop("listener"))
+                await self._listening.binding.change(sections.pop("listener"))
             for section, changes in sections.items():
                 self._live.change(section, changes)
         except SettingsError as error:

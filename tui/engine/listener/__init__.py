@@ -1,1 +1,1 @@
-"""The listener's life: sockets, settings, and the webhooks it receives."""
+"""The listener inside the engine: its sockets, its settings and the webhooks it receives."""

@@ -1,4 +1,4 @@
-"""The listener inside the engine: where webhooks, deliveries and API calls come in."""
+"""The listener inside the engine: receives webhooks, delivered files and API calls."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tui.engine.listener.webhook_events import WebhookEvents
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.recorder import JobRecorder
 from tui.listener.app import Part
-from tui.listener.client_address import parse_networks
-from tui.listener.stats import ListenerStats, Seen
+from tui.listener.client_address import Network, parse_networks
+from tui.listener.stats import ListenerStats, RecentWebhook
 from tui.listener.storage import (
     ReceivedObject,
     RefusedObject,
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_TELL_SECONDS: Final = 0.5
+_PUBLISH_SECONDS: Final = 0.5
 _REFUSED_KEPT: Final = 200
-"""So many refused files of a job are named in its record."""
-_HERE: Final = "127.0.0.1"
+"""Refused files that a job's record names at most."""
+_LOCAL_HOST: Final = "127.0.0.1"
 
 
 class ListenerService:
-    """Runs the listener, knows its addresses, and follows the settings without a restart.
+    """Runs the listener, knows its addresses and applies changed settings without a restart.
 
     Attributes:
-        outputs: the folder that delivered files come to.
-        place: where it listens, and how that is changed.
+        outputs: the folder of delivered files.
+        binding: the sockets and the settings of their address.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ListenerService:
         recorder: JobRecorder,
         keys: StorageKeys,
         bus: EventBus,
-        hooks: WebhookEvents,
+        webhook_events: WebhookEvents,
     ) -> None:
         self.outputs = outputs
         self._live = live
@@ -75,29 +75,31 @@ class ListenerService:
             on_refused=self._refused,
             limits=StorageLimits(),
         )
-        self._webhooks = WebhookReceiver(hooks.secrets_for, hooks.take, jobs=hooks)
-        self._webhooks.stats.on_change = self._tell_soon
-        self.place = Binding(live, recorder.writer, self._tell)
-        self._telling: asyncio.TimerHandle | None = None
-        self._settle(live.now)
+        self._webhooks = WebhookReceiver(
+            webhook_events.secrets_for, webhook_events.take, jobs=webhook_events
+        )
+        self._webhooks.stats.on_change = self._publish_soon
+        self.binding = Binding(live, recorder.writer, self._publish)
+        self._publish_timer: asyncio.TimerHandle | None = None
+        self._apply(live.now)
         live.on_change(self._changed)
 
     # -- life ---------------------------------------------------------------------------------
 
     async def start(self, parts: Sequence[Part] = ()) -> None:
         """Serve the receivers and `parts` on the address in the settings."""
-        await self.place.start([self._storage, self._webhooks, *parts])
+        await self.binding.start([self._storage, self._webhooks, *parts])
 
     async def aclose(self) -> None:
-        """Stop listening; bodies on their way get a moment to finish."""
-        await self.place.aclose()
-        if self._telling is not None:
-            self._telling.cancel()
+        """Stop listening; request bodies in progress get a moment to finish."""
+        await self.binding.aclose()
+        if self._publish_timer is not None:
+            self._publish_timer.cancel()
 
     # -- settings -----------------------------------------------------------------------------
 
-    def _settle(self, settings: Settings) -> None:
-        """Put in force what needs no new socket. A list that cannot be read lets nobody in."""
+    def _apply(self, settings: Settings) -> None:
+        """Apply the settings that need no new socket; an unreadable allow list admits nobody."""
         listener = settings.listener
         allowed = _networks("listener.allowed_ips", listener.allowed_ips)
         trusted = _networks("listener.trusted_proxies", listener.trusted_proxies)
@@ -112,34 +114,34 @@ class ListenerService:
     def _changed(self, before: Settings, after: Settings) -> None:
         if (before.listener, before.problems) == (after.listener, after.problems):
             return
-        self._settle(after)
-        self.place.follow()
-        self._tell()
+        self._apply(after)
+        self.binding.follow()
+        self._publish()
 
-    # -- what others ask ----------------------------------------------------------------------
+    # -- addresses and state ------------------------------------------------------------------
 
     @property
     def address(self) -> str:
-        """`host:port` it listens on, or "" while it does not."""
-        return self.place.doors.address
+        """`host:port` of the open socket, or "" without one."""
+        return self.binding.sockets.address
 
     @property
     def problem(self) -> str:
-        """Why it does not listen as the settings say, or ""."""
-        return self.place.problem
+        """Why the listener does not listen as the settings say, or ""."""
+        return self.binding.problem
 
     @property
     def warning(self) -> str:
-        """What to know about the address it listens on, or ""."""
-        return self.place.warning
+        """A risk of the address that it listens on, or ""."""
+        return self.binding.warning
 
     async def settled(self) -> None:
-        """Wait until a change of the address, if one is under way, is done."""
-        await self.place.settled()
+        """Wait for a change of the address that is in progress, if any."""
+        await self.binding.settled()
 
     @property
     def public_url(self) -> str:
-        """How the world reaches us, without path; "" when the settings name no usable address."""
+        """The public base URL, without path; "" when the settings name no usable one."""
         try:
             return public_base(self._live.now.listener.public_url)
         except RefusedError:
@@ -147,22 +149,22 @@ class ListenerService:
 
     @property
     def stats(self) -> WebhookCounters:
-        """What was let in and turned away, as plain data."""
+        """Counters of accepted and rejected webhooks, as JSON data."""
         return stats_row(self._webhooks.stats)
 
     def recent(self) -> list[webhooks.WebhookEvent]:
-        """The last webhooks, newest first. They are in memory only: the store keeps the counts."""
-        return [seen_row(one) for one in self._webhooks.stats.recent()]
+        """The last webhooks, newest first; in memory only, the store keeps the counters."""
+        return [recent_row(webhook) for webhook in self._webhooks.stats.recent()]
 
     def state(self) -> ListenerState:
-        """The listener as windows show it."""
+        """The state of the listener for the screen, as JSON data."""
         settings = self._live.now.listener
         return {
             "address": self.address,
             "state": "listening" if self.address else "off",
             "problem": self.problem,
             "warning": self.warning,
-            "tls": self.place.doors.tls,
+            "tls": self.binding.sockets.tls,
             "listen": settings.listen,
             "allow_public_bind": settings.allow_public_bind,
             "tls_cert": settings.tls_cert,
@@ -178,34 +180,36 @@ class ListenerService:
 
     @property
     def reachable_at(self) -> str:
-        """Where a person's own tools find us: the public URL, or this machine's address."""
-        here = f"http://{_HERE}:{self.place.doors.plain_port}" if self.address else ""
-        return self.public_url or here
+        """The base URL for a person's own tools: the public URL, or an address of this machine."""
+        local_url = (
+            f"http://{_LOCAL_HOST}:{self.binding.sockets.plain_port}" if self.address else ""
+        )
+        return self.public_url or local_url
 
     def base_for(self, api_base: str) -> str | None:
-        """How a service at this API base reaches us; None when it cannot.
+        """The base URL by which a service at an API base reaches the listener, or None.
 
-        A sandbox on this machine goes the public way as well when there is one, so that it
-        rehearses the real thing.
+        A sandbox on this machine uses the public URL as well when there is one, so that it
+        exercises the same route as Replicate.
         """
         if is_loopback(api_base):
             return self.reachable_at or None
         return self.public_url if self.public_url.startswith("https://") else None
 
     def storage_url(self, api_base: str) -> str | None:
-        """Where a trainer of this API base can deliver to, or None when it cannot reach us."""
+        """The S3 endpoint for trainers of an API base, or None when they cannot reach us."""
         base = self.base_for(api_base)
         return f"{base}{STORAGE_PATH}" if base else None
 
     def webhook_url(self, job: JobRecord) -> str | None:
-        """Where Replicate shall tell about a job, with that job's own key; None if it cannot."""
+        """A job's webhook URL, with the job's own key, or None when Replicate cannot reach us."""
         base = self.base_for(job.api_base)
         return f"{base}{WEBHOOK_PATH}?key={self._keys.hook_key(job.job_id)}" if base else None
 
-    # -- what comes in ------------------------------------------------------------------------
+    # -- received files -----------------------------------------------------------------------
 
     async def _received(self, item: ReceivedObject) -> None:
-        """A file is complete: into the job's record with it."""
+        """Add a completely received file to its job's record."""
         if not item.job_id:  # from a person's own tools
             return
         self._recorder.add_file(
@@ -220,33 +224,33 @@ class ListenerService:
         )
 
     def _refused(self, item: RefusedObject) -> None:
-        """A file was not taken: into the job's record, each file and reason once."""
+        """Note a refused file in its job's record, each file and reason once."""
         if not item.job_id:
             return
         job = self._recorder.writer.job(item.job_id)
         known = job.submit.get("refused") or {}
         if known.get(item.key, {}).get("code") == item.code or len(known) >= _REFUSED_KEPT:
             return
-        told = {**known, item.key: {"code": item.code, "why": item.message}}
+        refused = {**known, item.key: {"code": item.code, "why": item.message}}
         self._recorder.note(
             job.job_id, "storage", "refused", f"{item.key} was refused: {item.message}",
-            submit={**job.submit, "refused": told},
+            submit={**job.submit, "refused": refused},
         )  # fmt: skip
 
-    def _tell_soon(self) -> None:
-        """Counters have changed: tell the windows, a few times a second at most."""
-        if self._telling is None:
+    def _publish_soon(self) -> None:
+        """Publish changed counters, at most twice a second: webhooks may come in floods."""
+        if self._publish_timer is None:
             loop = asyncio.get_running_loop()
-            self._telling = loop.call_later(_TELL_SECONDS, self._tell)
+            self._publish_timer = loop.call_later(_PUBLISH_SECONDS, self._publish)
 
-    def _tell(self) -> None:
-        self._telling = None
-        with contextlib.suppress(StoreError):  # told again with the next change
+    def _publish(self) -> None:
+        self._publish_timer = None
+        with contextlib.suppress(StoreError):  # the next change writes the state again
             self._recorder.writer.set_fact("listener", self.state())
         self._bus.publish("fact", name="listener")
 
 
-def _networks(name: str, texts: Sequence[str]) -> Any:
+def _networks(name: str, texts: Sequence[str]) -> tuple[Network, ...] | None:
     try:
         return parse_networks(texts)
     except ValueError as error:
@@ -255,8 +259,8 @@ def _networks(name: str, texts: Sequence[str]) -> Any:
 
 
 def stats_row(stats: ListenerStats) -> WebhookCounters:
-    """The counters as plain data."""
-    last = stats.last_rejection
+    """The counters as JSON data."""
+    rejection = stats.last_rejection
     return {
         "accepted": stats.accepted,
         "duplicates": stats.duplicates,
@@ -265,25 +269,25 @@ def stats_row(stats: ListenerStats) -> WebhookCounters:
         "rejected_total": sum(stats.rejected.values()),
         "last_accepted_at": stats.last_accepted_at.isoformat() if stats.last_accepted_at else None,
         "last_rejection": {
-            "reason": last.reason,
-            "message": last.message,
-            "address": last.address,
-            "at": last.at.isoformat(),
+            "reason": rejection.reason,
+            "message": rejection.message,
+            "address": rejection.address,
+            "at": rejection.at.isoformat(),
         }
-        if last
+        if rejection
         else None,
     }
 
 
-def seen_row(seen: Seen) -> webhooks.WebhookEvent:
-    """One event as plain data."""
+def recent_row(webhook: RecentWebhook) -> webhooks.WebhookEvent:
+    """A received webhook as JSON data."""
     row = {
-        "outcome": seen.outcome,
-        "at": seen.at.isoformat(),
-        "address": seen.address,
-        "job": seen.job,
-        "event": seen.event,
-        "reason": seen.reason,
-        "message": seen.message,
+        "outcome": webhook.outcome,
+        "at": webhook.at.isoformat(),
+        "address": webhook.address,
+        "job": webhook.job,
+        "event": webhook.event,
+        "reason": webhook.reason,
+        "message": webhook.message,
     }
     return cast("webhooks.WebhookEvent", row)

@@ -1,4 +1,4 @@
-"""The sockets of the listener: opened, and moved without a time in which there are none."""
+"""The sockets of the listener; a move to another address leaves no time without a socket."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tui.listener.app import Part, PublicRunner, build_app
 
 LOG = logging.getLogger(__name__)
 
-_HERE: Final = "127.0.0.1"
+_LOCAL_HOST: Final = "127.0.0.1"
 _RESOLVE_SECONDS: Final = 10.0
 
 
 class BindError(Exception):
-    """An address cannot be listened on.
+    """An address cannot be bound.
 
     Attributes:
-        message: why, to stand behind the address.
-        taken: whether another program has it.
+        message: the reason, worded to follow the address.
+        taken: whether another program uses the port.
     """
 
     def __init__(self, message: str, *, taken: bool = False) -> None:
@@ -37,130 +37,140 @@ class BindError(Exception):
 
 
 @dataclass(slots=True)
-class _Door:
-    """Where it was to listen, and where it does."""
+class _OpenAddress:
+    """The address that was asked for, and the sites that serve it.
+
+    Attributes:
+        bound_port: the port that the system gave; equals `port` unless that is 0.
+        plain_port: the port on 127.0.0.1 that serves plain http.
+    """
 
     host: str
     port: int
     tls: ssl.SSLContext | None
     address: str = ""
-    found_port: int = 0
+    bound_port: int = 0
     plain_port: int = 0
     sites: list[web.TCPSite] = field(default_factory=list)
 
 
 class Sockets:
-    """One address for the world, and with TLS a second one, without, for this machine alone."""
+    """One public address and, when it serves TLS, a second one with plain http on 127.0.0.1.
+
+    Trainers on this machine use the plain one: they need not trust our certificate.
+    """
 
     def __init__(self) -> None:
         self._runner: PublicRunner | None = None
-        self._door: _Door | None = None
+        self._current: _OpenAddress | None = None
 
     async def start(self, parts: Sequence[Part]) -> None:
-        """Make ready to serve `parts`; nothing is listened on yet."""
+        """Prepare to serve `parts`; opens no socket yet."""
         self._runner = PublicRunner(build_app(parts))
         await self._runner.setup()
 
     async def aclose(self) -> None:
-        """Stop; bodies on their way get a moment to finish."""
+        """Close all sockets; request bodies in progress get a moment to finish."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     @property
     def address(self) -> str:
-        """`host:port` that is listened on, or "" while none is."""
-        return self._door.address if self._door else ""
+        """`host:port` of the open address, or "" without one."""
+        return self._current.address if self._current else ""
 
     @property
     def port(self) -> int:
-        """The port of that address, 0 while there is none."""
-        return self._door.found_port if self._door else 0
+        """The port of that address, 0 without one."""
+        return self._current.bound_port if self._current else 0
 
     @property
     def plain_port(self) -> int:
-        """The port on 127.0.0.1 that takes plain http: trainers there need not trust us."""
-        return self._door.plain_port if self._door else 0
+        """The port on 127.0.0.1 that serves plain http, 0 without one."""
+        return self._current.plain_port if self._current else 0
 
     @property
     def tls(self) -> bool:
         """Whether the address serves https."""
-        return self._door is not None and self._door.tls is not None
+        return self._current is not None and self._current.tls is not None
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Listen there, and then no longer where it was listened before.
+        """Listen on a new address, then close the former one.
 
-        The new address is opened beside the old one. Only when the old one itself is in the way
-        (the same port, for other machines or with TLS) is it closed first, and opened again when
-        the new one cannot be had.
+        The new address is opened beside the former one. Only when the former one blocks it (the
+        same port on another interface or with TLS) is it closed first, and opened again when the
+        new one cannot be bound.
 
         Args:
             host: an address or name of this machine.
-            port: 0 lets the system choose.
-            tls: to serve https.
+            port: the TCP port; 0 lets the system choose.
+            tls: the context to serve https with; None serves http.
 
         Raises:
-            DoorError: it cannot be listened on; what was open before still is.
+            BindError: the address cannot be bound; the former one is still open.
         """
         runner = self._runner
         if runner is None:
             return
-        before = self._door
-        there = (before.host, before.found_port, before.tls) if before else None
-        if there == (host, port, None) and tls is None:
+        former = self._current
+        former_key = (former.host, former.bound_port, former.tls) if former else None
+        if former_key == (host, port, None) and tls is None:
             return
         try:
-            self._door = await self._opened(runner, host, port, tls)
+            self._current = await self._open_sites(runner, host, port, tls)
         except BindError as error:
-            if before is None or not (error.taken and port == before.found_port):
+            if former is None or not (error.taken and port == former.bound_port):
                 raise
             await self.close()
             try:
-                self._door = await self._opened(runner, host, port, tls)
+                self._current = await self._open_sites(runner, host, port, tls)
             except BindError:
-                self._door = await self._opened(runner, before.host, before.found_port, before.tls)
+                self._current = await self._open_sites(
+                    runner, former.host, former.bound_port, former.tls
+                )
                 raise
             return
-        if before is not None:
-            await self._close(before)
+        if former is not None:
+            await self._close(former)
 
     async def close(self) -> None:
-        """Listen nowhere."""
-        if self._door is not None:
-            await self._close(self._door)
-            self._door = None
+        """Close the open address."""
+        if self._current is not None:
+            await self._close(self._current)
+            self._current = None
 
-    async def _opened(
+    async def _open_sites(
         self, runner: PublicRunner, host: str, port: int, tls: ssl.SSLContext | None
-    ) -> _Door:
-        door = _Door(host, port, tls)
+    ) -> _OpenAddress:
+        opened = _OpenAddress(host, port, tls)
         try:
-            found, door.found_port = await _serve(runner, door, host, port, tls)
-            door.address = f"[{found}]:{door.found_port}" if ":" in found else (
-                f"{found}:{door.found_port}"
+            bound_host, opened.bound_port = await _serve(runner, opened, host, port, tls)
+            opened.address = f"[{bound_host}]:{opened.bound_port}" if ":" in bound_host else (
+                f"{bound_host}:{opened.bound_port}"
             )  # fmt: skip
-            door.plain_port = door.found_port
+            opened.plain_port = opened.bound_port
             if tls is not None:
-                _, door.plain_port = await _serve(runner, door, _HERE, 0, None)
+                _, opened.plain_port = await _serve(runner, opened, _LOCAL_HOST, 0, None)
         except OSError as error:
-            await self._close(door)
-            raise _why(error, port) from error
+            await self._close(opened)
+            raise _bind_error(error, port) from error
         except TimeoutError:
-            await self._close(door)
+            await self._close(opened)
             raise BindError("cannot be resolved in time; give an address instead") from None
-        return door
+        return opened
 
-    async def _close(self, door: _Door) -> None:
-        for site in door.sites:
+    async def _close(self, opened: _OpenAddress) -> None:
+        for site in opened.sites:
             with contextlib.suppress(RuntimeError):
                 await site.stop()
-        door.sites.clear()
+        opened.sites.clear()
 
 
 async def _serve(
-    runner: PublicRunner, door: _Door, host: str, port: int, tls: ssl.SSLContext | None
+    runner: PublicRunner, opened: _OpenAddress, host: str, port: int, tls: ssl.SSLContext | None
 ) -> tuple[str, int]:
-    """Listen on one more address; returns what it came to be."""
-    before = list(runner.addresses)
+    """Listen on one more address; returns the bound host and port."""
+    known = list(runner.addresses)
     site = web.TCPSite(runner, host, port, ssl_context=tls)
     try:
         async with asyncio.timeout(_RESOLVE_SECONDS):
@@ -168,12 +178,12 @@ async def _serve(
     except BaseException:
         await site.stop()
         raise
-    door.sites.append(site)
-    found = next(address for address in runner.addresses if address not in before)
-    return str(found[0]), int(found[1])
+    opened.sites.append(site)
+    bound = next(address for address in runner.addresses if address not in known)
+    return str(bound[0]), int(bound[1])
 
 
-def _why(error: OSError, port: int) -> BindError:
+def _bind_error(error: OSError, port: int) -> BindError:
     if isinstance(error, socket.gaierror):
         return BindError("names no address of this machine")
     if error.errno == errno.EADDRINUSE:

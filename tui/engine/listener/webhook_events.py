@@ -1,4 +1,4 @@
-"""From a webhook that was believed to the job it speaks of, through the one door."""
+"""Applies a verified webhook to its job."""
 
 from __future__ import annotations
 
@@ -16,35 +16,40 @@ from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.sync import import_prediction
-from tui.listener.webhooks import HookEvent, HookJob, WebhookSecrets
+from tui.listener.webhooks import WebhookEvent, WebhookJob, WebhookSecrets
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
 
 LOG = logging.getLogger(__name__)
 
-_LOGS_NOTED: Final = 60.0
-"""Seconds between two lines of a job's history that say “log output came”: there may be two such
-events each second."""
-_WORDS: Final = {
+_LOGS_NOTED_SECONDS: Final = 60.0
+"""Time between two lines of a job's history about log output; such events may come twice a
+second."""
+_MESSAGES: Final = {
     "start": "Replicate has started the run.",
     "output": "Output came.",
     "logs": "Log output came.",
     "completed": "The run has ended.",
     "failed": "The run has failed.",
 }
-_LONGEST: Final = 300
+_LONGEST_MESSAGE: Final = 300
 
 
 @dataclass(slots=True)
-class _Logged:
-    """Log events of one job that its history does not list one by one."""
+class _LogEvents:
+    """Log events of one job since its history last mentioned one.
+
+    Attributes:
+        noted_at: monotonic time of that line.
+        since: events that came after it.
+    """
 
     noted_at: float
     since: int = 0
 
 
 class WebhookEvents:
-    """Takes in events, and knows the keys that jobs' webhook addresses carry."""
+    """Handles verified events, and looks up the jobs behind the keys of webhook URLs."""
 
     def __init__(
         self,
@@ -66,25 +71,25 @@ class WebhookEvents:
         self._probes = probes
         self._secrets = secrets
         self._default_base = default_base
-        self._logged: dict[str, _Logged] = {}
+        self._log_events: dict[str, _LogEvents] = {}
 
-    # -- asked by the receiver ----------------------------------------------------------------
+    # -- lookups of the receiver --------------------------------------------------------------
 
-    async def job_of(self, key: str) -> HookJob | None:
-        """The job, or the test, behind an address's key."""
+    async def job_of(self, key: str) -> WebhookJob | None:
+        """The job, or the webhook test, that a key of a webhook URL belongs to."""
         if (probe := self._probes.of_key(key)) is not None:
             return probe
         job = self._keys.job_of_hook_key(key)
         if job is None:
             return None
         names = {job.prediction_id, job.job_id} if job.prediction_id else set()
-        return HookJob(job.job_id, frozenset(names))
+        return WebhookJob(job.job_id, frozenset(names))
 
-    def secrets_for(self, job: HookJob | None) -> WebhookSecrets:
-        """Whose secret signs for a job; without one, the account of the usual API base."""
+    def secrets_for(self, job: WebhookJob | None) -> WebhookSecrets:
+        """The secrets that sign for a job; without a job, those of the default API base."""
         return self._secrets.of(self._base_of(job))
 
-    def _base_of(self, job: HookJob | None) -> str:
+    def _base_of(self, job: WebhookJob | None) -> str:
         if job is None:
             return self._default_base()
         if (base := self._probes.base_of(job.job_id)) is not None:
@@ -94,31 +99,32 @@ class WebhookEvents:
         except KeyError:
             return self._default_base()
 
-    # -- told by the receiver -----------------------------------------------------------------
+    # -- events of the receiver ---------------------------------------------------------------
 
-    async def take(self, event: HookEvent) -> None:
-        """Work with an event; its sender has had the answer already."""
+    async def take(self, event: WebhookEvent) -> None:
+        """Apply an event to its job; the sender has been answered already."""
         if event.job_id and self._probes.arrived(event.job_id):
             return
         job = self._job(event)
         if event.kind == "simpletuner":
             if job is not None:
-                self._own_body(job, event)
+                self._note_own_body(job, event)
             return
         prediction = Prediction.read(event.body)
         if event.verified and (job is None or not event.job_id):
-            # The address has no key: what the body says may still be a job's that is being posted.
+            # The URL has no key: the prediction may belong to a job whose POST has no answer yet.
             job = self._claims.job_for(self._default_base(), prediction) or job
         if job is None or job.prediction_id not in ("", prediction.id):
             self._import(event, prediction)
             return
         if not job.prediction_id and event.verified:
-            # The answer to our POST is late or lost. Only that POST has told anybody this address.
-            words = f"Replicate runs it as {prediction.id}."
-            job = self._claims.assign(job, prediction.id, "webhook", words)
-        self._tell(job, event, prediction)
+            # The answer to our POST is late or lost. Only that POST contains this job's URL, so
+            # the prediction is the one that it created.
+            message = f"Replicate runs it as {prediction.id}."
+            job = self._claims.assign(job, prediction.id, "webhook", message)
+        self._apply(job, event, prediction)
 
-    def _job(self, event: HookEvent) -> JobRecord | None:
+    def _job(self, event: WebhookEvent) -> JobRecord | None:
         writer = self._recorder.writer
         base = self._default_base()
         for job_id in filter(None, (event.job_id, "" if event.job_id else event.subject)):
@@ -128,36 +134,35 @@ class WebhookEvents:
                 continue
         return None if event.job_id else writer.by_prediction(base, event.subject)
 
-    def _tell(self, job: JobRecord, event: HookEvent, prediction: Prediction) -> None:
-        told = self._recorder.apply_snapshot(
-            job.job_id, snapshot_of(prediction), "webhook", self._happened(job.job_id, event)
+    def _apply(self, job: JobRecord, event: WebhookEvent, prediction: Prediction) -> None:
+        updated = self._recorder.apply_snapshot(
+            job.job_id, snapshot_of(prediction), "webhook", self._history_line(job.job_id, event)
         )
-        if prediction.is_terminal and not told.status.is_terminal:
-            self._monitor.webhook_failed(
-                job.job_id
-            )  # its log could not be written: to be asked for again
+        if prediction.is_terminal and not updated.status.is_terminal:
+            # The log could not be written, so the end is not recorded yet: poll again.
+            self._monitor.webhook_failed(job.job_id)
             return
         self._monitor.webhook_received(job.job_id)
-        if told.status.is_terminal:
-            self._logged.pop(job.job_id, None)
+        if updated.status.is_terminal:
+            self._log_events.pop(job.job_id, None)
             self._monitor.wake(job.job_id)
         else:
-            self._monitor.follow(told)
+            self._monitor.follow(updated)
 
-    def _happened(self, job_id: str, event: HookEvent) -> tuple[str, str] | None:
-        words = _WORDS.get(event.event, "Replicate sent an event.")
+    def _history_line(self, job_id: str, event: WebhookEvent) -> tuple[str, str] | None:
+        message = _MESSAGES.get(event.event, "Replicate sent an event.")
         if event.event != "logs":
-            return event.event, words
-        now = time.monotonic()
-        logged = self._logged.get(job_id)
-        if logged is not None and now - logged.noted_at < _LOGS_NOTED:
-            logged.since += 1
+            return event.event, message
+        monotonic_now = time.monotonic()
+        log_events = self._log_events.get(job_id)
+        if log_events is not None and monotonic_now - log_events.noted_at < _LOGS_NOTED_SECONDS:
+            log_events.since += 1
             return None
-        more = f" ({logged.since} more since the last such line)" if logged else ""
-        self._logged[job_id] = _Logged(now)
-        return "logs", f"Log output came{more}."
+        suffix = f" ({log_events.since} more since the last such line)" if log_events else ""
+        self._log_events[job_id] = _LogEvents(monotonic_now)
+        return "logs", f"Log output came{suffix}."
 
-    def _import(self, event: HookEvent, prediction: Prediction) -> None:
+    def _import(self, event: WebhookEvent, prediction: Prediction) -> None:
         if not event.verified:
             return
         base = self._default_base()
@@ -168,16 +173,15 @@ class WebhookEvents:
             self._monitor.follow(job)
             self._monitor.webhook_received(job.job_id)
 
-    def _own_body(self, job: JobRecord, event: HookEvent) -> None:
-        """A body that SimpleTuner composed inside the trainer.
+    def _note_own_body(self, job: JobRecord, event: WebhookEvent) -> None:
+        """Note a webhook that SimpleTuner composed inside the trainer.
 
-        It says what the trainer thinks; the state of the prediction is Replicate's to tell, so it
-        is looked up then.
+        It holds the trainer's view; the state of the prediction is Replicate's, so it is polled.
         """
         if not _uses_own_bodies(job):
             LOG.info("job %s has no webhook of SimpleTuner's own; its event is ignored", job.job_id)
             return
-        self._recorder.note(job.job_id, "webhook", event.event, _own_words(event.body))
+        self._recorder.note(job.job_id, "webhook", event.event, _own_message(event.body))
         self._monitor.wake(job.job_id)
 
 
@@ -185,9 +189,9 @@ def _uses_own_bodies(job: JobRecord) -> bool:
     return bool(job.config.get("webhook_config") or job.inputs.get("webhook_config"))
 
 
-def _own_words(body: Any) -> str:
+def _own_message(body: Any) -> str:
     for name in ("error", "message", "status"):
         value = body.get(name)
         if isinstance(value, str) and value.strip():
-            return value.strip()[:_LONGEST]
+            return value.strip()[:_LONGEST_MESSAGE]
     return "SimpleTuner sent an event."

@@ -1,4 +1,4 @@
-"""Test events: how one that was sent out is known again when it comes in."""
+"""Test events of the webhook route, recognised by their key and name when they arrive."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from tui.listener.webhooks import HookJob
+from tui.listener.webhooks import WebhookJob
 
 _PREFIX: Final = "test-"
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookProbe:
-    """One test event on its way.
+    """A test event that has been sent.
 
     Attributes:
-        name: what it calls itself in its body.
-        key: what its address carries as `?key=`.
-        api_base: whose secret signs it.
-        seen: set when a request with its key has reached us, whatever it held.
-        believed: set when the event itself was taken.
+        name: the id in its body.
+        key: the value of `?key=` in its URL.
+        api_base: the API base whose webhook secret signs it.
+        seen: set when a request with its key arrives, whatever its body.
+        accepted: set when the event itself is accepted.
     """
 
     name: str
     key: str
     api_base: str
     seen: asyncio.Event = field(default_factory=asyncio.Event)
-    believed: asyncio.Event = field(default_factory=asyncio.Event)
+    accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class WebhookProbes:
-    """The test events that are awaited now."""
+    """The test events that are expected now."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, WebhookProbe] = {}
@@ -42,7 +42,7 @@ class WebhookProbes:
 
     @contextmanager
     def expect(self, api_base: str) -> Iterator[WebhookProbe]:
-        """A new test event; it is known while the context is open."""
+        """Create a test event that is recognised while the context is open."""
         probe = WebhookProbe(
             _PREFIX + secrets.token_hex(8), _PREFIX + secrets.token_hex(16), api_base
         )
@@ -52,22 +52,22 @@ class WebhookProbes:
         finally:
             del self._by_key[probe.key], self._by_name[probe.name]
 
-    def of_key(self, key: str) -> HookJob | None:
-        """The test behind an address, as the receiver knows jobs."""
+    def of_key(self, key: str) -> WebhookJob | None:
+        """The test event that a key belongs to, in the form of a job, or None."""
         probe = self._by_key.get(key)
         if probe is None:
             return None
         probe.seen.set()
-        return HookJob(probe.name, frozenset({probe.name}))
+        return WebhookJob(probe.name, frozenset({probe.name}))
 
     def base_of(self, name: str) -> str | None:
-        """The API base of a test."""
+        """The API base of a test event, or None for another name."""
         probe = self._by_name.get(name)
         return probe.api_base if probe else None
 
     def arrived(self, name: str) -> bool:
-        """An event of that name was taken; False when it is no test."""
+        """Mark the test event of that name as accepted; False when the name is no test's."""
         probe = self._by_name.get(name)
         if probe is not None:
-            probe.believed.set()
+            probe.accepted.set()
         return name.startswith(_PREFIX)

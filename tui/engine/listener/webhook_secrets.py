@@ -1,4 +1,4 @@
-"""The webhook signing secret of each account, that is of each API base."""
+"""The webhook signing secrets by API base, which stands for an account."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LOG = logging.getLogger(__name__)
 
 
 class AccountWebhookSecrets:
-    """Keeps one `WebhookSecrets` for each API base, asking with that base's own token.
+    """Keeps one `WebhookSecrets` for each API base, fetched with the token of that base.
 
     Attributes:
-        problem: why a base's secret could not be fetched, by base.
+        problem: why the last fetch failed, by API base.
     """
 
     def __init__(self, clients: ReplicateClients) -> None:
@@ -27,19 +27,19 @@ class AccountWebhookSecrets:
         self.problem: dict[str, str] = {}
 
     def of(self, api_base: str) -> WebhookSecrets:
-        """The secret of an API base's account."""
+        """The secrets of an API base; creates them on first use."""
         if api_base not in self._by_base:
             self._by_base[api_base] = WebhookSecrets(self._fetcher(api_base))
         return self._by_base[api_base]
 
     def forget(self, api_base: str) -> None:
-        """The base has another token, so perhaps another account: ask again."""
+        """Drop the secret of an API base whose token, and so perhaps its account, has changed."""
         self._by_base.pop(api_base, None)
 
     def _fetcher(self, api_base: str) -> Callable[[], Awaitable[Secret | None]]:
         async def fetch() -> Secret | None:
             try:
-                with engine_wide():  # the answer is kept for everybody
+                with engine_wide():  # the answer is kept for all callers
                     secret = await (await self._clients.get(api_base)).webhook_secret()
             except ReplicateError as error:
                 LOG.warning("the webhook secret could not be fetched: %s", error.message)

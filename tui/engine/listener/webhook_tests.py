@@ -1,4 +1,4 @@
-"""Whether webhooks find their way to us: tried from here, and from Replicate's side."""
+"""Tests of the webhook route: one call from this machine, one from Replicate's side."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from tui.settings.network import network_of
 
 CHECK_MODEL: Final = "simpletuner/webhook-check"
 CHECK_PRICE_MICROS: Final = 100
-"""What a second of the CPU it runs on costs, about."""
+"""Approximate price of a second on the CPU that it runs on, in micro-dollars."""
 _ARRIVAL_SECONDS: Final = 10.0
 _CALL_SECONDS: Final = 10.0
 _CHECK_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 
 
 class WebhookTests:
-    """Sends test events and waits for them.
+    """Sends test events and waits for them to arrive.
 
     Attributes:
-        arrival_seconds: how long an event that was answered may take to come in.
+        arrival_seconds: how long an accepted event may take to be handled, in seconds.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class WebhookTests:
     ) -> None:
         self.arrival_seconds = _ARRIVAL_SECONDS
         self._clients = clients
-        self._listening = listening
+        self._listener = listening
         self._live = live
         self._probes = probes
         self._secrets = secrets
@@ -62,9 +62,9 @@ class WebhookTests:
         """Send a signed event through the public URL and wait until it comes in.
 
         Args:
-            api_base: whose secret signs it.
-            url: another address than the one in the settings.
-            limit: seconds for the call.
+            api_base: the API base whose webhook secret signs the event.
+            url: the public URL to test; "" takes the one in the settings.
+            limit: time for the call, in seconds.
 
         Returns:
             `{success, message, latency_ms, status_code, error, url}`.
@@ -72,34 +72,36 @@ class WebhookTests:
         Raises:
             RefusedError: there is no address to test.
         """
-        base = self._base(api_base, url)
+        base = self._public_base(api_base, url)
         secret = await self._secrets.of(api_base).current()
         if secret is None:
             why = self._secrets.problem.get(api_base, "Replicate was not asked yet.")
             return _report(base, error=f"The signing secret is not known. {why}")
         with self._probes.expect(api_base) as probe:
-            begin = time.monotonic()
+            started = time.monotonic()
             try:
                 answer = await self._post(base, probe, secret, limit)
             except (httpx.HTTPError, httpx.InvalidURL, SignatureError, OSError) as error:
-                return _report(base, error=self._why(error, base))
+                return _report(base, error=self._call_error(error, base))
             status = answer.status_code
-            took = (time.monotonic() - begin) * 1000
+            elapsed_ms = (time.monotonic() - started) * 1000
             if problem := _problem(answer):
-                return _report(base, error=problem, status=status, took=took)
+                return _report(base, error=problem, status=status, elapsed_ms=elapsed_ms)
             try:
                 async with asyncio.timeout(self.arrival_seconds):
-                    await probe.believed.wait()
+                    await probe.accepted.wait()
             except TimeoutError:
-                words = "The address answers, but the event did not come in: is it another server?"
-                return _report(base, error=words, status=status, took=took)
-        words = f"The event came in after {took:.0f} ms."
-        return _report(base, message=words, status=status, took=took)
+                message = (
+                    "The address answers, but the event did not come in: is it another server?"
+                )
+                return _report(base, error=message, status=status, elapsed_ms=elapsed_ms)
+        message = f"The event came in after {elapsed_ms:.0f} ms."
+        return _report(base, message=message, status=status, elapsed_ms=elapsed_ms)
 
     async def from_outside(
         self, api_base: str, url: str = "", limit: float = _CHECK_SECONDS
     ) -> dict[str, Any]:
-        """Let Replicate call the address: runs a small model there, which costs about a CPU second.
+        """Let Replicate call the URL by running a small model there, for about one CPU second.
 
         Returns:
             `{success, message, latency_ms, status_code, error, prediction_id, details, url}`.
@@ -108,38 +110,44 @@ class WebhookTests:
             RefusedError: there is no address to test.
             ReplicateError: Replicate could not be asked.
         """
-        base = self._base(api_base, url)
+        base = self._public_base(api_base, url)
         client = await self._clients.get(api_base)
         newest = await anext(client.versions(CHECK_MODEL), None)
         if newest is None:
             raise RefusedError(f"{CHECK_MODEL} has no versions.", status=502, code="no_version")
         with self._probes.expect(api_base) as probe:
             inputs = {"webhook_url": _address(base, probe), "timeout_seconds": int(_CALL_SECONDS)}
-            made = await client.create_prediction(
+            prediction = await client.create_prediction(
                 version=f"{CHECK_MODEL}:{newest.id}", input=inputs, cancel_after=int(limit) + 5
             )
             try:
                 async with asyncio.timeout(limit):
-                    while not made.is_terminal:
-                        await asyncio.sleep(_LOOK_SECONDS)
-                        made = await client.get_prediction(made.id)
+                    while not prediction.is_terminal:
+                        await asyncio.sleep(_POLL_SECONDS)
+                        prediction = await client.get_prediction(prediction.id)
             except TimeoutError:
-                words = f"Replicate did not run the check within {limit:g} s."
-                return {**_report(base, error=words), "prediction_id": made.id, "details": {}}
+                message = f"Replicate did not run the check within {limit:g} s."
+                return {
+                    **_report(base, error=message),
+                    "prediction_id": prediction.id,
+                    "details": {},
+                }
             reached = probe.seen.is_set()
-        found = made.output if isinstance(made.output, dict) else {}
-        status, took = found.get("status_code"), found.get("latency_ms")
-        error = made.error or found.get("error") or f"the answer was {status}"
-        # The model signs nothing, so being turned away for that is as good as being let in.
+        output = prediction.output if isinstance(prediction.output, dict) else {}
+        status, elapsed_ms = output.get("status_code"), output.get("latency_ms")
+        error = prediction.error or output.get("error") or f"the answer was {status}"
+        # The model does not sign its request, so a rejected request proves the route as well.
         report = (
-            _report(base, message="Replicate reaches the address.", status=status, took=took)
-            if reached or found.get("success") is True
+            _report(
+                base, message="Replicate reaches the address.", status=status, elapsed_ms=elapsed_ms
+            )
+            if reached or output.get("success") is True
             else _report(base, error=f"Replicate does not get through: {error}", status=status)
         )
-        return {**report, "prediction_id": made.id, "details": found.get("details") or {}}
+        return {**report, "prediction_id": prediction.id, "details": output.get("details") or {}}
 
-    def _base(self, api_base: str, url: str) -> str:
-        base = public_base(url) if url else self._listening.base_for(api_base)
+    def _public_base(self, api_base: str, url: str) -> str:
+        base = public_base(url) if url else self._listener.base_for(api_base)
         if not base:
             raise RefusedError(
                 "No public URL is set, so there is nothing to test.",
@@ -152,26 +160,26 @@ class WebhookTests:
         self, base: str, probe: WebhookProbe, secret: Secret, limit: float
     ) -> httpx.Response:
         body = json.dumps({"id": probe.name, "status": "starting", "input": {}}).encode()
-        stamp = int(time.time())
+        timestamp = int(time.time())
         headers = {
             "content-type": "application/json",
             "webhook-id": f"msg_{probe.name}",
-            "webhook-timestamp": str(stamp),
-            "webhook-signature": sign_webhook(secret, f"msg_{probe.name}", stamp, body),
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign_webhook(secret, f"msg_{probe.name}", timestamp, body),
             "x-simpletuner-test": "true",
         }
         transport = RoutedTransport(network_of(self._live.now.network))
         async with httpx.AsyncClient(transport=transport, timeout=limit) as client:
             return await client.post(_address(base, probe), content=body, headers=headers)
 
-    def _why(self, error: Exception, base: str) -> str:
+    def _call_error(self, error: Exception, base: str) -> str:
         if isinstance(error, (SignatureError, httpx.InvalidURL)):
             return f"The address cannot be called: {error}."
-        lost = unreached(error, base, network_of(self._live.now.network), what="the test event")
-        if isinstance(lost, NotSentError) and not lost.temporary:
-            return f"{lost.message} {lost.advice}"  # certificates, or a proxy that says no
+        failure = unreached(error, base, network_of(self._live.now.network), what="the test event")
+        if isinstance(failure, NotSentError) and not failure.temporary:
+            return f"{failure.message} {failure.advice}"  # certificates, or a proxy that says no
         local = is_loopback_host(httpx.URL(base).host)
-        return f"{lost.message} Is the {'listener' if local else 'tunnel'} running?"
+        return f"{failure.message} Is the {'listener' if local else 'tunnel'} running?"
 
 
 def _address(base: str, probe: WebhookProbe) -> str:
@@ -179,14 +187,14 @@ def _address(base: str, probe: WebhookProbe) -> str:
 
 
 def _problem(answer: httpx.Response) -> str:
-    """What is wrong with an answer, or ""."""
+    """Describe what is wrong with an answer, or return ""."""
     status = answer.status_code
     if 200 <= status < 300:
         return ""
     if answer.is_redirect:
-        there = answer.headers.get("location", "?").partition("?")[0]
+        target = answer.headers.get("location", "?").partition("?")[0]
         return (
-            f"The address redirects to {there}, and Replicate does not follow redirects. "
+            f"The address redirects to {target}, and Replicate does not follow redirects. "
             "Set that address instead."
         )
     try:
@@ -197,12 +205,12 @@ def _problem(answer: httpx.Response) -> str:
 
 
 def _report(
-    base: str, *, message: str = "", error: str = "", status: Any = None, took: Any = None
+    base: str, *, message: str = "", error: str = "", status: Any = None, elapsed_ms: Any = None
 ) -> dict[str, Any]:
     return {
         "success": not error,
         "message": message or error,
-        "latency_ms": None if took is None else round(float(took), 1),
+        "latency_ms": None if elapsed_ms is None else round(float(elapsed_ms), 1),
         "status_code": status,
         "error": error or None,
         "url": f"{base}{WEBHOOK_PATH}",

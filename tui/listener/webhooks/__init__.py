@@ -1,17 +1,17 @@
-"""The webhook route: events are believed only when proven, and answered before they are used."""
+"""The webhook route: verifies events and answers them before they are handled."""
 
 from __future__ import annotations
 
-from tui.listener.webhooks.events import HookEvent
+from tui.listener.webhooks.events import WebhookEvent
 from tui.listener.webhooks.receiver import WEBHOOK_PATH, WebhookReceiver
 from tui.listener.webhooks.secrets import WebhookSecrets
-from tui.listener.webhooks.settings import HookJob, JobKeys, WebhookSettings
+from tui.listener.webhooks.settings import JobKeys, WebhookJob, WebhookSettings
 
 __all__ = [
     "WEBHOOK_PATH",
-    "HookEvent",
-    "HookJob",
     "JobKeys",
+    "WebhookEvent",
+    "WebhookJob",
     "WebhookReceiver",
     "WebhookSecrets",
     "WebhookSettings",

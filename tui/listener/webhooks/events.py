@@ -1,4 +1,4 @@
-"""From a webhook's body to an event. Bodies are read with tolerance, but never with surprises."""
+"""Parses webhook bodies into events: tolerant of unknown fields, strict about JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREDICTION: Final = "prediction"
 SIMPLETUNER: Final = "simpletuner"
 
 _TERMINAL = frozenset({"succeeded", "canceled", "cancelled", "aborted"})
-# The names that SimpleTuner's own webhook bodies have for the state of a job.
+# States of a job in the webhook bodies that SimpleTuner itself composes.
 _SIMPLETUNER_STATES = frozenset({"completed", "failed", "canceled", "error"})
 _LONGEST_ID = 256
 
@@ -24,20 +24,20 @@ class BodyError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class HookEvent:
-    """One webhook that was believed.
+class WebhookEvent:
+    """An accepted webhook.
 
     Attributes:
         kind: `prediction` for Replicate's own body (a prediction or training object), `simpletuner`
             for one that SimpleTuner composed.
-        subject: the id in the body: Replicate's, or for SimpleTuner's body the job it names.
-        event: what happened: start, output, logs, completed or failed; else SimpleTuner's `type`.
+        subject: the id in the body: Replicate's, or for SimpleTuner's body that of the job.
+        event: `start`, `output`, `logs`, `completed` or `failed`; else SimpleTuner's `type`.
         body: the whole JSON object.
         message_id: Replicate's id of the message; "" when the body was not signed.
-        job_id: our job, when the address it came to carried a job's key; else "".
+        job_id: our job, when the URL carried a job's key; else "".
         verified: whether a signature proves that Replicate sent it.
         address: of the client, or "" when unknown.
-        received_at: when it came in.
+        received_at: time of receipt.
     """
 
     kind: Literal["prediction", "simpletuner"]
@@ -52,33 +52,37 @@ class HookEvent:
 
 
 def parse_body(raw: bytes, *, proven: bool) -> dict[str, Any]:
-    """The JSON object in a body, by the letter of the standard.
+    """Parse the JSON object in a body (RFC 8259).
 
-    Bodies carry whole logs, so the quick parser has the first word when a signature proves who
-    speaks. What it refuses goes to the exact one, as do bodies from anybody: that one refuses what
-    is said twice, and mends half characters, which a log cut at the wrong place has and which no
-    file or database takes.
+    Bodies contain whole logs of several MiB, so the fast parser goes first when a signature proves
+    the sender. Bodies that it rejects, and those of unproven senders, go to the strict parser. That
+    one rejects duplicate keys, and replaces lone surrogates: a log cut inside a character has them,
+    and neither UTF-8 files nor SQLite can store them.
+
+    Args:
+        raw: the body.
+        proven: whether a signature proves the sender.
 
     Raises:
-        BodyError: it is not one, nests too deeply, or (not proven) says a thing twice.
+        BodyError: it is not a JSON object, nests too deeply, or (not proven) has duplicate keys.
     """
     if proven:
         try:
             value = pydantic_core.from_json(raw, allow_inf_nan=False, cache_strings="keys")
         except ValueError:
-            return _parse_exactly(raw)
+            return _parse_strictly(raw)
         if isinstance(value, dict):
             return value
-    return _parse_exactly(raw)
+    return _parse_strictly(raw)
 
 
-def _parse_exactly(raw: bytes) -> dict[str, Any]:
+def _parse_strictly(raw: bytes) -> dict[str, Any]:
     try:
         value = json.loads(
-            raw.decode(), parse_constant=_no_constant, object_pairs_hook=_without_repetition
+            raw.decode(), parse_constant=_reject_constant, object_pairs_hook=_reject_duplicates
         )
         if b"\\ud" in raw or b"\\uD" in raw:
-            value = _mended(value)
+            value = _without_surrogates(value)
     except UnicodeDecodeError:
         raise BodyError("The body is not UTF-8.") from None
     except RecursionError:
@@ -92,34 +96,36 @@ def _parse_exactly(raw: bytes) -> dict[str, Any]:
     return value
 
 
-def _mended(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
-        return [_mended(item) for item in value]
+        return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_mended(name): _mended(item) for name, item in value.items()}
+        return {
+            _without_surrogates(name): _without_surrogates(item) for name, item in value.items()
+        }
     return value
 
 
-def _no_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise BodyError(f"The body is not JSON: {name} is not a number there.")
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         raise BodyError("The body says a thing twice.")
-    return found
+    return fields
 
 
 def kind_of(body: Mapping[str, Any]) -> tuple[Literal["prediction", "simpletuner"], str]:
-    """Which of the two kinds of body this is, and the id it speaks of.
+    """Return which of the two kinds of body this is, and the id of its subject.
 
     A native body has `id` and `status`; SimpleTuner's names its job as `job_id` or `prediction_id`.
 
     Raises:
-        BodyError: neither.
+        BodyError: the body is of neither kind.
     """
     subject = body.get("id")
     if _is_id(subject) and isinstance(body.get("status"), str) and "job_id" not in body:
@@ -136,11 +142,11 @@ def _is_id(value: object) -> bool:
 
 
 def event_name(kind: str, body: Mapping[str, Any]) -> str:
-    """What happened. Replicate's bodies do not say it; it is read off what they contain."""
+    """Return the event of a body; Replicate's do not name it, so it follows from their content."""
     status = body.get("status")
     if kind == SIMPLETUNER:
-        said = body.get("type") if isinstance(body.get("type"), str) else None
-        return str(status if status in _SIMPLETUNER_STATES else said or "event")[:64]
+        type_name = body.get("type") if isinstance(body.get("type"), str) else None
+        return str(status if status in _SIMPLETUNER_STATES else type_name or "event")[:64]
     if status == "failed":
         return "failed"
     if status in _TERMINAL:

@@ -1,4 +1,9 @@
-"""`POST /api/webhooks/replicate`: check, answer, and only then let the event be worked with."""
+"""`POST /api/webhooks/replicate`: verifies a webhook, answers it, then has the event handled.
+
+The signature scheme is that of Standard Webhooks (https://www.standardwebhooks.com), which
+Replicate uses. `tui.replicate.webhook` checks it with `hmac`, in about twenty lines, instead of the
+`standardwebhooks` package: secrets stay in `Secret` there, and the time is a parameter.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,14 @@ from aiohttp import ClientError, web
 
 from tui.listener.client_address import Address, RateLimit, client_address, is_in
 from tui.listener.stats import ListenerStats, Rejection
-from tui.listener.webhooks.events import SIMPLETUNER, BodyError, HookEvent, event_name, kind_of
-from tui.listener.webhooks.events import parse_body as parse
+from tui.listener.webhooks.events import (
+    SIMPLETUNER,
+    BodyError,
+    WebhookEvent,
+    event_name,
+    kind_of,
+    parse_body,
+)
 from tui.listener.webhooks.refusal import (
     SIGNATURE_HEADERS,
     Refused,
@@ -24,7 +35,7 @@ from tui.listener.webhooks.refusal import (
     signature_headers,
 )
 from tui.listener.webhooks.secrets import WebhookSecrets
-from tui.listener.webhooks.settings import HookJob, JobKeys, WebhookSettings
+from tui.listener.webhooks.settings import JobKeys, WebhookJob, WebhookSettings
 from tui.replicate.errors import SignatureError
 from tui.replicate.webhook import TOLERANCE_SECONDS, verify_webhook
 
@@ -35,7 +46,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Memory:
-    """Bytes of bodies that we hold."""
+    """Bytes of the bodies that are being read or waiting to be handled.
+
+    Attributes:
+        most: the limit in bytes.
+        held: bytes in use.
+        bodies: bodies being read now.
+    """
 
     most: int
     held: int = 0
@@ -54,17 +71,17 @@ class WebhookReceiver:
     """The webhook route.
 
     Args:
-        secrets: the signing secret, or whose it is for the job of an address (None: of no job).
-        on_event: is awaited for every event that is believed, one after the other, after the sender
-            has had its answer. A failure is logged and counted; polling finds what it missed.
-        jobs: looks up job keys; without it no address carries one.
-        settings: how strict to be.
+        secrets: the signing secrets, or a function that returns those of a job (None: no job).
+        on_event: is awaited for every accepted event, one after the other, after the sender has
+            been answered. An error is logged and counted; polling finds what was missed.
+        jobs: looks up job keys; without it every key is ignored.
+        settings: verification and limits.
     """
 
     def __init__(
         self,
-        secrets: WebhookSecrets | Callable[[HookJob | None], WebhookSecrets],
-        on_event: Callable[[HookEvent], Awaitable[None]],
+        secrets: WebhookSecrets | Callable[[WebhookJob | None], WebhookSecrets],
+        on_event: Callable[[WebhookEvent], Awaitable[None]],
         *,
         jobs: JobKeys | None = None,
         settings: WebhookSettings | None = None,
@@ -79,17 +96,17 @@ class WebhookReceiver:
         self._rate = RateLimit(self.settings.per_second, self.settings.burst)
         self._replay = ReplayCache(2.0 * TOLERANCE_SECONDS)
         self._memory = _Memory(self.settings.max_body_memory)
-        self._queue: asyncio.Queue[tuple[HookEvent, int]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[WebhookEvent, int]] = asyncio.Queue()
 
     def add_routes(self, app: web.Application) -> None:
         """Serve WEBHOOK_PATH of `app`, until `app` is cleaned up."""
         app.router.add_post(WEBHOOK_PATH, self._handle, expect_handler=_expect)
-        app.cleanup_ctx.append(self._life)
+        app.cleanup_ctx.append(self._run_worker)
 
-    async def _life(self, _app: web.Application) -> AsyncIterator[None]:
-        worker = asyncio.create_task(self._work(), name="webhook events")
+    async def _run_worker(self, _app: web.Application) -> AsyncIterator[None]:
+        worker = asyncio.create_task(self._handle_events(), name="webhook events")
         yield
-        # What has been answered with 200 is not dropped at the end.
+        # Events that were answered with 200 are not sent again, so they are handled before the end.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10.0):
                 await self._queue.join()
@@ -97,7 +114,7 @@ class WebhookReceiver:
         with contextlib.suppress(asyncio.CancelledError):
             await worker
 
-    async def _work(self) -> None:
+    async def _handle_events(self) -> None:
         while True:
             event, size = await self._queue.get()
             try:
@@ -161,7 +178,7 @@ class WebhookReceiver:
 
         try:
             raw = await self._read(request, hold)
-            event = await self._believed(request, raw, address)
+            event = await self._read_event(request, raw, address)
             if event is None:
                 return _answer({"status": "duplicate"})
             self._queue.put_nowait((event, held))
@@ -195,44 +212,42 @@ class WebhookReceiver:
             raise Refused(400, "cut", "The connection broke inside the body.") from None
         return b"".join(pieces)
 
-    async def _believed(
+    async def _read_event(
         self, request: web.Request, raw: bytes, address: Address | None
-    ) -> HookEvent | None:
-        """The event, or None for a message that has come before."""
+    ) -> WebhookEvent | None:
+        """Return the verified event, or None for a message that was accepted before."""
         job = await self._job_of(request)
         try:
-            return await self._proven(request, raw, address, job)
+            return await self._check_event(request, raw, address, job)
         except Refused as refused:
             refused.job_id = job.job_id if job else ""
             raise
 
-    async def _proven(
-        self, request: web.Request, raw: bytes, address: Address | None, job: HookJob | None
-    ) -> HookEvent | None:
+    async def _check_event(
+        self, request: web.Request, raw: bytes, address: Address | None, job: WebhookJob | None
+    ) -> WebhookEvent | None:
         now = self.settings.now()
         signed = any(name in request.headers for name in SIGNATURE_HEADERS)
-        message_id = await self._verified(request, raw, now, job) if signed else ""
+        message_id = await self._verify(request, raw, now, job) if signed else ""
         if not signed and self.settings.verify and job is None:
             raise Refused(401, "unsigned", "Webhook signature required but not provided.")
+        # Nothing is awaited between this look-up and `remember`, so of two copies that arrive
+        # together only one is accepted.
         if message_id and self._replay.has(message_id, now):
             self.stats.repeat(now, str(address or ""), job.job_id if job else "")
             return None
         try:
-            body = parse(raw, proven=signed and self.settings.verify)
+            body = parse_body(raw, proven=signed and self.settings.verify)
             kind, subject = kind_of(body)
         except BodyError as problem:
             raise Refused(400, "body", str(problem)) from None
         if not signed and self.settings.verify and kind != SIMPLETUNER:
             raise Refused(401, "unsigned", "Webhook signature required but not provided.")
-        # Read again: while a body was waited for, the same message may have come by another way.
-        if message_id and self._replay.has(message_id, now):
-            self.stats.repeat(now, str(address or ""), job.job_id if job else "")
-            return None
         if job is not None and subject not in job.names and (job.names or kind == SIMPLETUNER):
             raise Refused(403, "other_job", "The body speaks of another job than its address.")
         if message_id:
             self._replay.remember(message_id, now)
-        return HookEvent(
+        return WebhookEvent(
             kind=kind,
             subject=subject,
             event=event_name(kind, body),
@@ -244,7 +259,7 @@ class WebhookReceiver:
             received_at=now,
         )
 
-    async def _job_of(self, request: web.Request) -> HookJob | None:
+    async def _job_of(self, request: web.Request) -> WebhookJob | None:
         keys = request.query.getall("key", [])
         if not keys or self._jobs is None:
             return None
@@ -253,8 +268,8 @@ class WebhookReceiver:
             raise Refused(403, "job_key", "The key in the address belongs to no job.")
         return job
 
-    async def _verified(
-        self, request: web.Request, raw: bytes, now: datetime, job: HookJob | None
+    async def _verify(
+        self, request: web.Request, raw: bytes, now: datetime, job: WebhookJob | None
     ) -> str:
         headers = signature_headers(request)
         if not self.settings.verify:
@@ -275,7 +290,7 @@ class WebhookReceiver:
 
 
 async def _expect(_request: web.Request) -> None:
-    """Ask for the body only once the client has been let in."""
+    """Send no `100 Continue` here: the body is asked for once the client has been checked."""
 
 
 def _answer(fields: Mapping[str, Any], status: int = 200) -> web.Response:
@@ -286,11 +301,11 @@ _MOST = 50_000
 
 
 class ReplayCache:
-    """Message ids of the tolerance window.
+    """Remembers message ids for the time in which they could be accepted again.
 
     Args:
-        seconds: how long an id is remembered. A message is refused for its age after the tolerance
-            on either side, so twice the tolerance covers every message that could be accepted.
+        seconds: how long an id is remembered. A message may be accepted from the tolerance before
+            its time to the tolerance after it, so twice the tolerance covers every repetition.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -298,7 +313,7 @@ class ReplayCache:
         self._seen: OrderedDict[str, datetime] = OrderedDict()
 
     def has(self, message_id: str, now: datetime) -> bool:
-        """Whether this message has been remembered."""
+        """Whether this message was remembered; drops ids that are too old."""
         while self._seen:
             oldest = next(iter(self._seen))
             if self._seen[oldest] + self._keep > now and len(self._seen) <= _MOST:
@@ -307,5 +322,5 @@ class ReplayCache:
         return message_id in self._seen
 
     def remember(self, message_id: str, now: datetime) -> None:
-        """Know this message from now on."""
+        """Remember a message that was accepted."""
         self._seen[message_id] = now

@@ -1,4 +1,4 @@
-"""What a webhook is refused with, and the two looks that need no secret."""
+"""The rejection of a webhook, and the two checks that need no secret: headers and time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tui.replicate.webhook import TOLERANCE_SECONDS
 SIGNATURE_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
-class Refused(Exception):  # noqa: N818  not an error of ours: an answer
-    """The answer to a webhook that is not taken.
+class Refused(Exception):  # noqa: N818  an answer, not an error of ours
+    """The answer to a rejected webhook.
 
     Attributes:
         status: of the HTTP answer.
-        reason: a short name.
-        message: the same for a person.
-        job_id: the job whose key its address carried, or "".
+        reason: a short name of the reason.
+        message: the reason as text for the screen.
+        job_id: the job whose key its URL carried, or "".
     """
 
     def __init__(self, status: int, reason: Reason, message: str) -> None:
@@ -32,29 +32,33 @@ class Refused(Exception):  # noqa: N818  not an error of ours: an answer
 
 
 def signature_headers(request: web.Request) -> dict[str, str]:
-    """The headers that prove who speaks.
+    """Return the three signature headers.
 
     Raises:
-        Refused: one is missing, there twice, or not usable.
+        Refused: one is missing, duplicated or malformed.
     """
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name in SIGNATURE_HEADERS:
         values = request.headers.getall(name, [])
         if len(values) != 1 or not values[0].isascii() or not values[0] or len(values[0]) > 4096:
             raise Refused(401, "unsigned", f"The header {name} is missing or not usable.")
-        found[name] = values[0]
-    return found
+        headers[name] = values[0]
+    return headers
 
 
-def check_time(stamp: str, now: datetime) -> None:
-    """A message is of now, or an old one that somebody has kept.
+def check_time(timestamp: str, now: datetime) -> None:
+    """Check that a message is recent: an older one may be a replay.
+
+    Args:
+        timestamp: the `webhook-timestamp` header, in Unix seconds.
+        now: the present.
 
     Raises:
-        Refused: it is not of now.
+        Refused: the time is not a number, or too far from `now`.
     """
-    if not (stamp.isdigit() and len(stamp) <= 12):
+    if not (timestamp.isdigit() and len(timestamp) <= 12):
         raise Refused(401, "time", "The webhook's time is not a number.")
-    age = now.timestamp() - int(stamp)
+    age = now.timestamp() - int(timestamp)
     if abs(age) > TOLERANCE_SECONDS:
         raise Refused(
             401,

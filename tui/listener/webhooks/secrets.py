@@ -1,4 +1,4 @@
-"""The signing secret: fetched once, kept, and fetched again when a signature does not match."""
+"""Keeps the signing secret of an account, and fetches it again after a signature mismatch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tui.replicate.secret import Secret
 
 
 class WebhookSecrets:
-    """Keeps the account's webhook secret.
+    """The webhook signing secret of one account.
 
     Args:
-        fetch: asks Replicate for it; None means that there is none to be had now.
-        limit_seconds: longest wait for `fetch`.
-        again_seconds: shortest time between two fetches, so that forged webhooks cannot make us ask
-            Replicate all day.
+        fetch: fetches it from Replicate; returns None when that fails.
+        limit_seconds: time limit of `fetch`.
+        again_seconds: shortest time between two fetches, so that forged webhooks cannot cause a
+            flood of calls to Replicate.
         clock: monotonic seconds.
     """
 
@@ -37,11 +37,11 @@ class WebhookSecrets:
         self._fetched_at: float | None = None
 
     async def current(self) -> Secret | None:
-        """The secret as far as we know it; fetched when we know none."""
+        """Return the known secret; fetches it when none is known."""
         return self._secret or await self._refreshed(None)
 
     async def after_mismatch(self, tried: Secret) -> Secret | None:
-        """Another secret than `tried`, when there is one: it may have been changed at Replicate."""
+        """Return a secret other than `tried`, or None: it may have been rotated at Replicate."""
         fresh = await self._refreshed(tried)
         return None if fresh is None or fresh == tried else fresh
 

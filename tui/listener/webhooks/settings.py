@@ -1,4 +1,4 @@
-"""How strict the webhook route is, and whom it asks about jobs."""
+"""Settings of the webhook route, and the protocol by which it looks up job keys."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class HookJob:
-    """The job behind a webhook address's key.
+class WebhookJob:
+    """The job that the key of a webhook URL belongs to.
 
     Attributes:
-        job_id: ours.
-        names: every id that a body may call it by; empty while Replicate's is not known yet.
+        job_id: our id of the job.
+        names: every id by which a body may refer to it; empty while Replicate's is unknown.
     """
 
     job_id: str
@@ -27,27 +27,27 @@ class HookJob:
 
 
 class JobKeys(Protocol):
-    """Looks up the key that a job's webhook address carries as `?key=`."""
+    """Looks up the key that a job's webhook URL carries as `?key=`."""
 
-    async def job_of(self, key: str) -> HookJob | None:
-        """The job, or None when no job has this key."""
+    async def job_of(self, key: str) -> WebhookJob | None:
+        """Return the job, or None when no job has this key."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """How strict the route is.
+    """Verification and limits of the route.
 
     Attributes:
-        verify: whether a signature is needed. False is for tests behind a closed door.
-        allowed: networks that may send; empty lets everybody.
-        trusted_proxies: networks of our own proxies, whose word about the client's address counts.
-        max_body_bytes: largest body. Bodies carry the whole log.
+        verify: whether a signature is required. False is for tests on a closed network only.
+        allowed: networks that may send; empty allows all.
+        trusted_proxies: networks of our own proxies, whose forwarding headers count.
+        max_body_bytes: largest body. Bodies contain the whole log.
         max_bodies: bodies that are read at the same time.
-        max_body_memory: bytes of bodies being read or waiting to be worked with.
-        body_seconds: longest time that a body may take.
+        max_body_memory: bytes of bodies being read or waiting to be handled.
+        body_seconds: time limit for reading a body.
         per_second: requests per address in the long run.
         burst: requests per address at once.
-        now: tells the time.
+        now: the clock.
     """
 
     verify: bool = True
