@@ -1,4 +1,4 @@
-"""The hashes of a body: those we always keep and those the client asks for."""
+"""Checksum algorithms of S3, and their encoding in headers and XML."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tui.listener.storage.errors import S3Error
 
 
 class Digest(Protocol):
-    """A hash that is fed piece by piece."""
+    """A hash that takes its input in pieces."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take more bytes."""
+        """Add more bytes."""
 
     def digest(self) -> bytes:
-        """The value so far, big-endian."""
+        """Return the value so far, big-endian."""
 
 
 class Crc:
-    """A cyclic redundancy check with the face of a hash."""
+    """A cyclic redundancy check with the interface of a hash."""
 
     __slots__ = ("_function", "_size", "value")
 
@@ -44,7 +44,7 @@ class Crc:
 
 
 def crc64nvme() -> Crc:
-    """The check that every part keeps on disk beside it: it runs at memory speed."""
+    """The checksum that is recorded for every part: it runs at memory speed."""
     return Crc(crt.crc64nvme, 8)
 
 
@@ -61,17 +61,26 @@ HEADER = "x-amz-checksum-"
 
 
 def element_name(algorithm: str) -> str:
-    """How S3's XML calls a checksum: `ChecksumCRC32C`."""
+    """Return the XML element of a checksum, such as `ChecksumCRC32C`."""
     return f"Checksum{algorithm.upper()}"
 
 
 def encode(value: bytes) -> str:
-    """Base64, as checksums and Content-MD5 travel."""
+    """Encode a value in base64, the form of checksums and Content-MD5 in headers."""
     return base64.b64encode(value).decode()
 
 
 def decode(text: str, size: int, what: str) -> bytes:
-    """The other way; `what` names the header in the error."""
+    """Decode a base64 value of `size` bytes.
+
+    Args:
+        text: the header's value.
+        size: the length of the digest in bytes.
+        what: the header's name, for the error.
+
+    Raises:
+        S3Error: the value is not base64, or has another length.
+    """
     try:
         value = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
@@ -83,24 +92,24 @@ def decode(text: str, size: int, what: str) -> bytes:
 
 
 def decode_any(text: str) -> bytes:
-    """The bytes of a value that `encode` made."""
+    """Decode a value that `encode` produced."""
     return base64.b64decode(text)
 
 
 def expected_checksums(headers: Iterable[tuple[str, str]]) -> dict[str, bytes]:
-    """The `x-amz-checksum-*` values among headers or trailers, by algorithm.
+    """Return the `x-amz-checksum-*` values among headers or trailers, by algorithm.
 
     Raises:
         S3Error: a value is malformed or the algorithm is unknown.
     """
-    found: dict[str, bytes] = {}
+    values: dict[str, bytes] = {}
     for name, value in headers:
         algorithm = name.removeprefix(HEADER)
         if algorithm == name or algorithm in {"mode", "type", "algorithm"}:
             continue
         if algorithm not in ALGORITHMS:
             raise S3Error("InvalidRequest", f"The checksum {algorithm!r} is not supported.")
-        if algorithm in found:
+        if algorithm in values:
             raise S3Error("InvalidRequest", f"{name} stands there twice.")
-        found[algorithm] = decode(value, _SIZES[algorithm], name)
-    return found
+        values[algorithm] = decode(value, _SIZES[algorithm], name)
+    return values

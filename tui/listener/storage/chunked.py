@@ -1,7 +1,7 @@
-"""The `aws-chunked` content encoding: sizes, chunk signatures and trailers around the real bytes.
+"""Decodes the `aws-chunked` content encoding: chunk sizes, chunk signatures and trailers.
 
-Facts: "Transferring Payload in Multiple Chunks" and "Including Trailing Headers" of the S3 API
-reference.
+Source: "Transferring Payload in Multiple Chunks" and "Including Trailing Headers" of the Amazon S3
+API reference. botocore only encodes it; no library decodes it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64})
 
 
 class ChunkSignatures:
-    """The chain of signatures over a body's chunks: each one signs the one before it too."""
+    """Verifies the signatures of a body's chunks; each one covers the previous signature."""
 
     def __init__(self, seed: Verified) -> None:
         self._seed = seed
@@ -49,7 +49,7 @@ class ChunkSignatures:
 
 
 class ChunkedDecoder:
-    """Takes the encoded body in any pieces and gives back the bytes inside, in order.
+    """Decodes a body that arrives in pieces of any size.
 
     Attributes:
         trailers: names in lower case and values, once the body is complete.
@@ -62,11 +62,11 @@ class ChunkedDecoder:
         self._signatures = signatures
         self._trailer = trailer
         self._buffer = b""
-        self._left = 0  # bytes of the open chunk still to come
+        self._remaining = 0  # bytes of the current chunk that have not arrived
         self._step = self._size_line
         self._signature = ""
         self._hash = hashlib.sha256()
-        self._short_seen = False
+        self._saw_short_chunk = False
 
     def feed(self, data: bytes) -> Iterator[bytes | memoryview]:
         """Decode more of the body.
@@ -77,12 +77,12 @@ class ChunkedDecoder:
         self._buffer = self._buffer + data if self._buffer else data
         position = 0
         while True:
-            if self._left:
-                piece = memoryview(self._buffer)[position : position + self._left]
+            if self._remaining:
+                piece = memoryview(self._buffer)[position : position + self._remaining]
                 if not piece:
                     break
                 position += len(piece)
-                self._left -= len(piece)
+                self._remaining -= len(piece)
                 if self._signatures is not None:
                     self._hash.update(piece)
                 yield piece
@@ -108,15 +108,15 @@ class ChunkedDecoder:
         size, signature = int(match[1], 16), match[2]
         if (signature is None) != (self._signatures is None):
             raise S3Error("InvalidRequest", "A chunk has no signature, or one it should not have.")
-        if size and self._short_seen:
+        if size and self._saw_short_chunk:
             raise S3Error(
                 "InvalidChunkSizeError",
                 f"Only the last chunk may have less than {MIN_CHUNK} bytes.",
             )
-        self._short_seen = size < MIN_CHUNK
+        self._saw_short_chunk = size < MIN_CHUNK
         self._signature = signature.decode() if signature else ""
         self._hash = hashlib.sha256()
-        self._left = size
+        self._remaining = size
         if size:
             self._step = self._end_of_chunk
         else:

@@ -1,6 +1,6 @@
-"""Who a request says it is from: the claim in its Authorization header or presigned query.
+"""Parses the signature of a request, from its Authorization header or presigned query.
 
-Facts: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference.
+Source: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _LONGEST_PRESIGNED = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What of a request takes part in its signature, exactly as it came.
+    """The parts of a request that its signature covers, exactly as received.
 
     Attributes:
         method: the HTTP method.
         path: the path of the request line, still percent-encoded.
         query: the query of the request line, still percent-encoded, without `?`.
         headers: all headers, names in lower case.
-        hosts: further values that the signer may have seen as Host (a proxy may rewrite it).
-        mount: the path of the endpoint, which some clients (s3cmd) sign as a part of the host.
+        hosts: further values that the client may have signed as Host (a proxy may rewrite it).
+        mount: the path of the endpoint, which some clients (s3cmd) sign as part of the host.
     """
 
     method: str
@@ -44,13 +44,25 @@ class SignedRequest:
     mount: str = ""
 
     def header(self, name: str) -> str | None:
-        """The first value of a header."""
+        """Return the first value of a header."""
         return next((value for key, value in self.headers if key == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who a request says it is from, and its proof. Nothing in it is verified yet."""
+    """The signature of a request and what it names; not verified yet.
+
+    Attributes:
+        access_key: the public half of the key pair.
+        date: the date of the credential scope, `YYYYMMDD`.
+        region: the region of the scope.
+        service: the service of the scope.
+        signed_headers: names of the headers that are signed.
+        signature: 64 hexadecimal digits.
+        stamp: the time of signing, `YYYYMMDDTHHMMSSZ`.
+        payload: the value of `x-amz-content-sha256`.
+        expires: lifetime of a presigned URL in seconds; None for a signed header.
+    """
 
     access_key: str
     date: str
@@ -64,12 +76,12 @@ class Claim:
 
     @property
     def scope(self) -> str:
-        """The credential scope: what the signing key is good for."""
+        """The credential scope, which the signing key is derived for."""
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
     @property
     def signed_at(self) -> datetime:
-        """When it was signed, by the client's clock."""
+        """The time of signing, by the client's clock."""
         try:
             return datetime.strptime(self.stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
@@ -77,7 +89,7 @@ class Claim:
 
 
 def read_claim(request: SignedRequest) -> Claim:
-    """Find the claim in the Authorization header or in a presigned URL's query.
+    """Parse the Authorization header or the query of a presigned URL.
 
     Raises:
         S3Error: there is none, more than one, or it is malformed.

@@ -1,4 +1,4 @@
-"""The last step of a multipart upload: check the client's list, assemble the file, publish it."""
+"""Completes a multipart upload: checks the client's list of parts, assembles and publishes them."""
 
 from __future__ import annotations
 
@@ -30,41 +30,42 @@ from tui.listener.storage.writes import check_conditions, publish
 from tui.listener.storage.xml import DECLARATION, Node, XmlError, element, parse
 
 _MAX_DOCUMENT = 4 * MIB  # 10 000 parts with a checksum each
-# S3 answers 200 at once and sends spaces while it works, so that no client or proxy gives up.
-_PATIENCE = 5.0
+# After this time S3 answers 200 and sends spaces while it works, so that no client or proxy times
+# out; an error then stands in the body.
+_SILENCE_SECONDS = 5.0
 
 
-async def complete_upload(call: StorageRequest) -> web.StreamResponse:
+async def complete_upload(request: StorageRequest) -> web.StreamResponse:
     """POST ?uploadId: make an object of the parts."""
-    data = await call.read_small(_MAX_DOCUMENT, checksums=False)
+    data = await request.read_small(_MAX_DOCUMENT, checksums=False)
     listed = _read_list(data)
-    job = asyncio.ensure_future(_complete(call, listed))
+    completion = asyncio.ensure_future(_complete(request, listed))
     try:
-        await asyncio.wait({job}, timeout=_PATIENCE)
-        if job.done():
-            return xml_response(DECLARATION + _result(job.result()))
-        return await _answer_slowly(call, job)
+        await asyncio.wait({completion}, timeout=_SILENCE_SECONDS)
+        if completion.done():
+            return xml_response(DECLARATION + _result(completion.result()))
+        return await _answer_slowly(request, completion)
     finally:
-        while not job.done():
+        while not completion.done():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({job})
-        if not job.cancelled():
-            job.exception()
+                await asyncio.wait({completion})
+        if not completion.cancelled():
+            completion.exception()
 
 
 async def _answer_slowly(
-    call: StorageRequest, job: asyncio.Future[dict[str, str]]
+    request: StorageRequest, completion: asyncio.Future[dict[str, str]]
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/xml"})
-    await response.prepare(call.web)
+    await response.prepare(request.http)
     await response.write(DECLARATION)
-    while not job.done():
+    while not completion.done():
         await response.write(b" ")
-        await asyncio.wait({job}, timeout=_PATIENCE)
+        await asyncio.wait({completion}, timeout=_SILENCE_SECONDS)
     try:
-        body = _result(job.result())
+        body = _result(completion.result())
     except S3Error as error:
-        body = error.body(resource=call.key, request_id="")
+        body = error.body(resource=request.key, request_id="")
         body = body.removeprefix(DECLARATION)
     await response.write(body)
     await response.write_eof()
@@ -88,58 +89,58 @@ def _read_list(data: bytes) -> list[Node]:
     return listed
 
 
-async def _complete(call: StorageRequest, listed: Sequence[Node]) -> dict[str, str]:
-    uploads = call.space.uploads
-    upload_id = call.query["uploadId"]
+async def _complete(request: StorageRequest, listed: Sequence[Node]) -> dict[str, str]:
+    uploads = request.storage.uploads
+    upload_id = request.query["uploadId"]
     try:
-        upload = uploads.get(upload_id, call.key)
+        upload = uploads.get(upload_id, request.key)
     except S3Error:
-        return await _earlier_answer(call, upload_id)
+        return await _earlier_answer(request, upload_id)
     async with upload.completing:
         try:
-            uploads.get(upload_id, call.key)
+            uploads.get(upload_id, request.key)
         except S3Error:
-            return await _earlier_answer(call, upload_id)
-        if not upload.parts and (answer := _answer_after_crash(call, listed)):
-            await call.work(uploads.finish, upload, answer)
+            return await _earlier_answer(request, upload_id)
+        if not upload.parts and (answer := _answer_after_crash(request, listed)):
+            await request.work(uploads.finish, upload, answer)
             return answer
-        parts = _chosen_parts(upload, listed, call.desk.limits.min_part_bytes)
-        _check_size(call, parts)
-        check_conditions(call)
+        parts = _chosen_parts(upload, listed, request.context.limits.min_part_bytes)
+        _check_size(request, parts)
+        check_conditions(request)
         await upload.seal()
         try:
-            answer = await _assemble(call, upload, parts)
+            answer = await _assemble(request, upload, parts)
         except BaseException:
             upload.reopen()
             raise
-        await call.work(uploads.finish, upload, answer)
+        await request.work(uploads.finish, upload, answer)
     return answer
 
 
-async def _earlier_answer(call: StorageRequest, upload_id: str) -> dict[str, str]:
-    """The answer a client missed: it asks again for what is done already."""
-    answer = await call.work(call.space.uploads.answer_of, upload_id, call.key)
+async def _earlier_answer(request: StorageRequest, upload_id: str) -> dict[str, str]:
+    """Return the recorded answer of a completed upload, for a client that repeats its request."""
+    answer = await request.work(request.storage.uploads.answer_of, upload_id, request.key)
     if answer is None:
         raise no_such_upload()
     return answer
 
 
-def _answer_after_crash(call: StorageRequest, listed: Sequence[Node]) -> dict[str, str] | None:
-    """The answer when the file took its place and we died before we could say so."""
-    there = call.space.folder.find(call.key)
+def _answer_after_crash(request: StorageRequest, listed: Sequence[Node]) -> dict[str, str] | None:
+    """Return the answer for an upload whose file was published before a crash, else None."""
+    stored = request.storage.folder.find(request.key)
     try:
         etag = _object_etag([(node.get("ETag") or "").strip('"') for node in listed])
     except ValueError:
         return None
-    if there is None or there.etag != etag:
+    if stored is None or stored.etag != etag:
         return None
-    return _answer(call, there)
+    return _answer(request, stored)
 
 
-def _answer(call: StorageRequest, stored: StoredObject) -> dict[str, str]:
+def _answer(request: StorageRequest, stored: StoredObject) -> dict[str, str]:
     answer = {
-        "Location": f"/{call.grant.bucket}/{stored.key}",
-        "Bucket": call.grant.bucket,
+        "Location": f"/{request.grant.bucket}/{stored.key}",
+        "Bucket": request.grant.bucket,
         "Key": stored.key,
         "ETag": f'"{stored.etag}"',
     }
@@ -180,30 +181,32 @@ def _chosen_parts(upload: Upload, listed: Sequence[Node], smallest: int) -> list
     return chosen
 
 
-def _check_size(call: StorageRequest, parts: Sequence[Part]) -> None:
+def _check_size(request: StorageRequest, parts: Sequence[Part]) -> None:
     size = sum(part.size for part in parts)
-    most = call.desk.limits.max_object_bytes
+    most = request.context.limits.max_object_bytes
     if size > most:
         raise S3Error("EntityTooLarge", f"An object has at most {most} bytes.")
-    announced = call.signed.header("x-amz-mp-object-size")
-    if announced is not None and announced != str(size):
-        raise S3Error("InvalidRequest", f"The object has {size} bytes, not {announced}.")
+    expected_size = request.signed.header("x-amz-mp-object-size")
+    if expected_size is not None and expected_size != str(size):
+        raise S3Error("InvalidRequest", f"The object has {size} bytes, not {expected_size}.")
 
 
-async def _assemble(call: StorageRequest, upload: Upload, parts: Sequence[Part]) -> dict[str, str]:
-    whole = await call.work(assemble, upload, parts)
+async def _assemble(
+    request: StorageRequest, upload: Upload, parts: Sequence[Part]
+) -> dict[str, str]:
+    whole = await request.work(assemble, upload, parts)
     etag = _object_etag([part.etag for part in parts])
-    checksums = _object_checksum(call, upload, parts, whole)
+    checksums = _object_checksum(request, upload, parts, whole)
     stored = await publish(
-        call,
+        request,
         whole.path,
         StoredObject(
             key=upload.key,
-            job_id=call.grant.job_id,
+            job_id=request.grant.job_id,
             size=whole.size,
             etag=etag,
             sha256=whole.sha256,
-            received_at=call.now,
+            received_at=request.now,
             modified_ns=0,
             content_type=upload.content_type,
             checksums=checksums,
@@ -211,26 +214,26 @@ async def _assemble(call: StorageRequest, upload: Upload, parts: Sequence[Part])
             metadata=upload.metadata,
         ),
     )
-    return _answer(call, stored)
+    return _answer(request, stored)
 
 
 def _object_etag(etags: Sequence[str]) -> str:
-    """S3's ETag of an object in parts: the MD5 of the parts' ETags, and how many they are."""
+    """Return S3's ETag of a multipart object: the MD5 of the parts' MD5s, `-`, and their count."""
     joined = b"".join(bytes.fromhex(etag.partition("-")[0]) for etag in etags)
     return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"
 
 
 def _composite(algorithm: str, digests: Sequence[bytes]) -> str:
-    """A hash of the parts' hashes with the number of parts behind it."""
+    """Return S3's COMPOSITE checksum: the hash of the parts' hashes, `-`, and their count."""
     digest = ALGORITHMS[algorithm]()
     digest.update(b"".join(digests))
     return f"{encode(digest.digest())}-{len(digests)}"
 
 
 def _object_checksum(
-    call: StorageRequest, upload: Upload, parts: Sequence[Part], whole: AssembledObject
+    request: StorageRequest, upload: Upload, parts: Sequence[Part], whole: AssembledObject
 ) -> dict[str, str]:
-    """The object's checksum, compared with the one that the client may have sent."""
+    """Return the object's checksum, after comparing it with the client's, if it sent one."""
     algorithm = upload.checksum_algorithm
     if algorithm is None:
         return {}
@@ -238,7 +241,7 @@ def _object_checksum(
         value = whole.checksum
     else:
         value = _composite(algorithm, [decode_any(part.checksums[algorithm]) for part in parts])
-    expected = call.signed.header(f"{HEADER}{algorithm}")
+    expected = request.signed.header(f"{HEADER}{algorithm}")
     if expected is not None and expected.strip().partition("-")[0] != value.partition("-")[0]:
         raise S3Error(
             "BadDigest",
@@ -247,7 +250,7 @@ def _object_checksum(
     return {algorithm: value}
 
 
-_STEP = 1024 * 1024
+_BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +258,10 @@ class AssembledObject:
     """The assembled file, still under a temporary name.
 
     Attributes:
-        path: where it is.
-        size: in bytes.
-        sha256: of all of it, in hexadecimal digits.
-        checksum: of all of it by the upload's algorithm, base64, for uploads of type FULL_OBJECT.
+        path: the assembled file.
+        size: its size in bytes.
+        sha256: of the whole file, in hexadecimal digits.
+        checksum: of the whole file by the upload's algorithm, in base64, for FULL_OBJECT uploads.
     """
 
     path: Path
@@ -271,14 +274,14 @@ def assemble(upload: Upload, parts: Sequence[Part]) -> AssembledObject:
     """Put `parts` in order into one file and hash it, in one pass over the bytes.
 
     Raises:
-        S3Error: the disk no longer holds what a part's record says.
-        OSError: the disk.
+        S3Error: a part on disk does not match its record.
+        OSError: the disk fails.
     """
     path = _in_place(upload, parts) or _copied(upload, parts)
     algorithm = upload.checksum_algorithm if upload.checksum_type == "FULL_OBJECT" else None
-    whole = ALGORITHMS[algorithm]() if algorithm else None
+    digest = ALGORITHMS[algorithm]() if algorithm else None
     sha256 = hashlib.sha256()
-    buffer = memoryview(bytearray(_STEP))
+    buffer = memoryview(bytearray(_BLOCK))
     size = sum(part.size for part in parts)
     with path.open("r+b", buffering=0) as handle:
         for part in parts:
@@ -286,8 +289,8 @@ def assemble(upload: Upload, parts: Sequence[Part]) -> AssembledObject:
             for piece in _pieces(handle, part.size, buffer):
                 sha256.update(piece)
                 check.update(piece)
-                if whole is not None:
-                    whole.update(piece)
+                if digest is not None:
+                    digest.update(piece)
             if check.value != part.crc64:
                 upload.parts.pop(part.number, None)
                 raise S3Error(
@@ -295,7 +298,7 @@ def assemble(upload: Upload, parts: Sequence[Part]) -> AssembledObject:
                 )
         handle.truncate(size)
     return AssembledObject(
-        path, size, sha256.hexdigest(), None if whole is None else encode(whole.digest())
+        path, size, sha256.hexdigest(), None if digest is None else encode(digest.digest())
     )
 
 
@@ -316,10 +319,10 @@ def _starts(parts: Sequence[Part]) -> Iterator[tuple[Part, int]]:
 
 
 def _in_place(upload: Upload, parts: Sequence[Part]) -> Path | None:
-    """The shared file, when every part lies where it must or can be put there.
+    """Return the shared file, when every part is in its slot or can be copied there.
 
-    A part that was sent again goes into its slot, whose old bytes no longer count. That can be done
-    twice, so a crash on the way does no harm.
+    A part that was sent again is copied over the old bytes of its slot. Copying is idempotent, so a
+    crash in between does no harm.
     """
     path = upload.directory / DATA
     slot = upload.slot
@@ -344,13 +347,13 @@ def _copied(upload: Upload, parts: Sequence[Part]) -> Path:
 
 
 def _append(upload: Upload, part: Part, handle: BinaryIO, position: int) -> None:
-    """Copy a part's bytes inside the kernel; file systems that can share them do."""
+    """Copy a part with copy_file_range(2): the kernel copies, and btrfs or XFS share the blocks."""
     handle.flush()
-    offset, left = part.offset, part.size
+    offset, remaining = part.offset, part.size
     with (upload.directory / part.file).open("rb") as source:
-        while left:
+        while remaining:
             count = os.copy_file_range(
-                source.fileno(), handle.fileno(), min(left, 1 << 30), offset, position
+                source.fileno(), handle.fileno(), min(remaining, 1 << 30), offset, position
             )
             if not count:
                 raise S3Error(
@@ -358,4 +361,4 @@ def _append(upload: Upload, part: Part, handle: BinaryIO, position: int) -> None
                 )
             offset += count
             position += count
-            left -= count
+            remaining -= count

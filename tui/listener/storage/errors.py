@@ -1,4 +1,4 @@
-"""Errors in S3's own words: a code that client libraries know, a status and an XML body."""
+"""S3 errors: a code that client libraries know, an HTTP status and an XML body."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ _STATUS = {
 
 
 class S3Error(Exception):
-    """A refusal that the client is told about.
+    """An error answer to the client.
 
     Attributes:
-        code: S3's name of the error, which client libraries raise by.
-        message: what is wrong, in words.
+        code: S3's error code, by which client libraries choose their exception.
+        message: the problem as text.
         status: the HTTP status.
         details: further elements of the XML body.
     """
@@ -64,7 +64,7 @@ class S3Error(Exception):
         self.details = details
 
     def body(self, *, resource: str, request_id: str) -> bytes:
-        """The XML document that goes over the wire."""
+        """Return the XML document of the answer."""
         fields: list[tuple[str, str]] = [("Code", self.code), ("Message", self.message)]
         fields += self.details.items()
         fields += [("Resource", resource), ("RequestId", request_id)]

@@ -1,10 +1,9 @@
-"""What lies on disk for one job: delivered files, and beside them what is known about each.
+"""The delivered files of one job on disk, with a record for each.
 
-Files are under `<root>/<prefix>/<key>`, plain files for a person to use; a part of the key that
-begins with a dot is stored under a visible name, and keeps its own in the records. Records,
-half-received bodies and unfinished uploads are under `<root>/.incoming/`, on the same file system,
-so that the last step of every delivery is one rename. All of this blocks; the receiver calls it in
-threads.
+Files are at `<root>/<prefix>/<key>`, plain files for a person to use; a part of the key that begins
+with a dot is stored under a visible name, and the record keeps the key. Records, partial bodies and
+unfinished uploads are under `<root>/.incoming/`, on the same file system, so that the last step of
+every delivery is one rename. All functions block; the receiver calls them in threads.
 """
 
 from __future__ import annotations
@@ -30,7 +29,10 @@ INCOMING = ".incoming"
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One delivered file. `modified_ns` is the file's own time, to notice changes by others."""
+    """The record of a delivered file.
+
+    `modified_ns` is the file's modification time: another value shows that somebody changed it.
+    """
 
     key: str
     job_id: str
@@ -49,8 +51,8 @@ class Folder:
     """The delivered files of one prefix.
 
     Attributes:
-        base: where the files lie.
-        work: where everything unfinished lies.
+        base: the folder of the files.
+        work: the folder of records, partial bodies and unfinished uploads.
     """
 
     def __init__(self, root: Path, prefix: str) -> None:
@@ -65,71 +67,71 @@ class Folder:
         self._objects: dict[str, StoredObject] = {}
 
     def load(self) -> None:
-        """Make the directories, forget half-received bodies, read the records."""
+        """Create the directories, delete partial bodies, read the records."""
         for path in (self.work, self._records, self._temporary):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for leftover in self._temporary.iterdir():
             leftover.unlink(missing_ok=True)
         for path in self._records.glob("*.json"):
             stored = _read_record(path)
-            if stored is not None and self._is_there(stored):
+            if stored is not None and self._is_unchanged(stored):
                 self._objects[stored.key] = stored
 
     def objects(self) -> list[StoredObject]:
-        """What is there now, by key in UTF-8 order (S3's order)."""
+        """Return the records of all present files, by key in UTF-8 order (S3's order)."""
         for stored in list(self._objects.values()):
-            if not self._is_there(stored):
+            if not self._is_unchanged(stored):
                 self._objects.pop(stored.key, None)
         return sorted(self._objects.values(), key=lambda stored: stored.key.encode())
 
     def used_bytes(self) -> int:
-        """Bytes of all delivered files."""
+        """Return the bytes of all delivered files."""
         return sum(stored.size for stored in list(self._objects.values()))
 
     def find(self, key: str) -> StoredObject | None:
-        """The record of `key`, if the file is there and is still the delivered one."""
+        """Return the record of `key` if its file is unchanged, else None."""
         stored = self._objects.get(key)
-        if stored is not None and not self._is_there(stored):
+        if stored is not None and not self._is_unchanged(stored):
             self._objects.pop(key, None)
             return None
         return stored
 
     def path_of(self, key: str) -> Path:
-        """Where the file of `key` is or would be."""
+        """Return the path of the file of `key`, whether it exists or not."""
         check_key(key)
         return self.base / visible(key)
 
     def new_body(self) -> Path:
-        """A name for a body on its way in."""
+        """Return an unused path for a body that is being received."""
         return self._temporary / secrets.token_hex(16)
 
     def check_place(self, key: str) -> None:
-        """Refuse a key whose place is taken by something else.
+        """Check that the path of a key is free or holds its own file.
 
         Raises:
-            S3Error: a directory lies there, a file lies where a directory is needed, or another
-                spelling of the same name on a file system that does not tell them apart.
+            S3Error: the path is a directory, a parent is a file, or the file system has the name
+                in another spelling (case-insensitive or normalising ones).
         """
         path = self.path_of(key)
-        if not self._leads_here(path):
+        if not self._has_real_parents(path):
             raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
         if path.is_dir() and not path.is_symlink():
             raise S3Error("InvalidRequest", "A folder of that name is already there.")
-        if key not in self._objects and path.exists() and not _is_spelled_so(path):
+        if key not in self._objects and path.exists() and not _has_exact_name(path):
             raise S3Error("InvalidRequest", "The key differs from another only in its spelling.")
 
     def publish(self, body: Path, stored: StoredObject) -> StoredObject:
-        """Make a finished and flushed body the file of its key: renamed, then recorded.
+        """Rename a complete and flushed body to the file of its key, then write its record.
 
-        The record comes after the file: a crash between the two leaves a file without a record,
-        which the client, having had no answer, sends again.
+        A crash between the two leaves a file without a record; the client has no answer then and
+        sends it again.
         """
         modified = body.stat().st_mtime_ns
         path = self.path_of(stored.key)
         self.check_place(stored.key)
         path.parent.mkdir(parents=True, exist_ok=True)
         body.replace(path)
-        sync_directory(path.parent)
+        sync(path.parent)
         fields = asdict(stored) | {"modified_ns": modified}
         final = StoredObject(**fields)
         write_json(
@@ -140,20 +142,20 @@ class Folder:
         return final
 
     def remove(self, key: str) -> None:
-        """Remove a delivered file and its record, and folders that are empty now.
+        """Remove a delivered file, its record, and folders that have become empty.
 
-        Nothing else is removed: not what lies behind a link, and no file that GET does not find.
+        Nothing else is removed: nothing behind a symbolic link, and no file that GET does not find.
 
         Raises:
             S3Error: the key's path leads through a link or a file.
         """
         path = self.path_of(key)
-        if not self._leads_here(path):
+        if not self._has_real_parents(path):
             raise S3Error("InvalidRequest", "A part of the key's path is a file, not a folder.")
-        there = self.find(key) is not None
+        present = self.find(key) is not None
         self._objects.pop(key, None)
         self._record_path(key).unlink(missing_ok=True)
-        if there:
+        if present:
             path.unlink(missing_ok=True)
         for parent in path.parents:
             if parent == self.base or not parent.is_relative_to(self.base):
@@ -164,25 +166,25 @@ class Folder:
     def _record_path(self, key: str) -> Path:
         return self._records / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json"
 
-    def _leads_here(self, path: Path) -> bool:
-        """Whether all that a path goes through, as far as it is there, are folders of this root."""
+    def _has_real_parents(self, path: Path) -> bool:
+        """Whether all existing parents of a path are real folders below this root."""
         return not any(
             parent.is_symlink() or (parent.exists() and not parent.is_dir())
             for parent in itertools.takewhile(lambda parent: parent != self._root, path.parents)
         )
 
-    def _is_there(self, stored: StoredObject) -> bool:
+    def _is_unchanged(self, stored: StoredObject) -> bool:
         try:
             path = self.path_of(stored.key)
             status = path.lstat()
         except (OSError, S3Error):
             return False
-        if not self._leads_here(path):
+        if not self._has_real_parents(path):
             return False
         return (status.st_size, status.st_mtime_ns) == (stored.size, stored.modified_ns)
 
 
-def _is_spelled_so(path: Path) -> bool:
+def _has_exact_name(path: Path) -> bool:
     return any(entry.name == path.name for entry in path.parent.iterdir())
 
 
@@ -198,7 +200,7 @@ def _read_record(path: Path) -> StoredObject | None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A record of ours, or None when it is missing or was cut off by a crash."""
+    """Read a record; None when it is missing or was cut off by a crash."""
     try:
         fields = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -207,23 +209,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a record so that it is there whole or not at all."""
+    """Write a record atomically."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     temporary.write_text(json.dumps(fields, ensure_ascii=True))
     temporary.replace(path)
 
 
-def sync_file(path: Path) -> None:
-    """Make the bytes of a file survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_directory(path: Path) -> None:
-    """Make a rename in `path` survive a power cut."""
+def sync(path: Path) -> None:
+    """Flush a file's bytes, or the renames in a directory, so that they survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Who may deliver, how much, and what is told about a delivered file."""
+"""The receiver's interface to its owner: grants, limits, and reports about files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class StorageGrant:
-    """What one key pair allows.
+    """The permissions of a key pair.
 
     Attributes:
         job_id: the job the files belong to.
         secret: the secret half of the key pair.
         prefix: the job's folder below the outputs root, with `/` between names.
-        expires_at: after this moment the key is refused.
-        quota_bytes: most that may lie in the folder, unfinished uploads included; None is no quota.
-        bucket: the one bucket name this key sees.
-        may_delete: whether DELETE works; a delivering job has no need of it.
+        expires_at: the key is refused from this moment on.
+        quota_bytes: limit of the folder in bytes, unfinished uploads included; None: no limit.
+        bucket: the name of the one bucket that this key sees.
+        may_delete: whether DELETE is allowed; a delivering job does not need it.
     """
 
     job_id: str
@@ -43,12 +43,12 @@ class KeyResolver(Protocol):
     """Looks up a key pair by its public half."""
 
     async def secret_for(self, access_key: str) -> StorageGrant | None:
-        """The grant of `access_key`, or None when there is no such key."""
+        """Return the grant of `access_key`, or None when there is no such key."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedObject:
-    """A file that has arrived whole; `path` holds exactly `size` bytes with hash `sha256`."""
+    """A completely received file; `path` holds exactly `size` bytes with the hash `sha256`."""
 
     job_id: str
     bucket: str
@@ -62,13 +62,13 @@ class ReceivedObject:
 
 @dataclass(frozen=True, slots=True)
 class RefusedObject:
-    """A file that the receiver itself did not take, although its sender did nothing wrong.
+    """A file that the receiver refused, although its sender did nothing wrong.
 
     Attributes:
         job_id: the job the file belongs to.
         key: the object's key.
-        code: S3's name of the error.
-        message: the reason in words.
+        code: S3's error code.
+        message: the reason as text.
     """
 
     job_id: str
@@ -79,14 +79,14 @@ class RefusedObject:
 
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """Size of a file system and what is free on it, in bytes."""
+    """Total and free bytes of a file system."""
 
     total: int
     free: int
 
 
 def disk_space(path: Path) -> DiskSpace:
-    """The file system that holds `path`."""
+    """Measure the file system that holds `path`."""
     usage = shutil.disk_usage(path)
     return DiskSpace(total=usage.total, free=usage.free)
 
@@ -96,23 +96,23 @@ class StorageLimits:
     """Limits of the receiver; the defaults suit one person's training jobs.
 
     Attributes:
-        region: the one region that signatures must name.
-        public_hosts: further values of the Host header that a signature may have been made for, for
-            a tunnel or proxy in front of us that rewrites it.
-        max_object_bytes: largest object, in one piece or many.
+        region: the region that signatures must name.
+        public_hosts: further values of the Host header that clients may have signed, for a tunnel
+            or proxy that rewrites it.
+        max_object_bytes: largest object, in one part or many.
         max_part_bytes: largest body of one request (S3 itself allows 5 GiB).
         min_part_bytes: smallest part that is not the last one (S3: 5 MiB).
         max_bodies: bodies received at the same time, all jobs together.
-        max_bodies_per_job: the same for one job.
+        max_bodies_per_job: the same for a single job.
         max_uploads_per_job: unfinished multipart uploads of one job.
         idle_seconds: longest silence inside a body.
         min_bytes_per_second: slowest average of a body, once `grace_seconds` have passed.
         grace_seconds: see `min_bytes_per_second`.
-        keep_free_fraction: part of the disk that deliveries never use.
+        keep_free_fraction: fraction of the disk that deliveries leave free.
         skew_seconds: largest difference between the client's clock and ours (S3: 15 minutes).
-        stale_upload_seconds: unfinished multipart uploads older than this are swept at start.
+        stale_upload_seconds: unfinished multipart uploads older than this are deleted at start.
         space: measures the disk.
-        now: tells the time.
+        now: the clock.
     """
 
     region: str = "us-east-1"

@@ -1,7 +1,6 @@
-"""One body on its way to disk: decoded, hashed, written, and compared with what was promised.
+"""Receives one body: decodes, hashes and writes it, and compares it with the request's headers.
 
-Everything here blocks and runs in a worker thread; hashing and writing release the interpreter
-lock.
+All functions block and run in a worker thread; hashing and writing release the GIL.
 """
 
 from __future__ import annotations
@@ -33,21 +32,21 @@ from tui.listener.storage.claims import UNSIGNED, SignedRequest
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.sigv4 import Verified
 
-_MD5_BELOW = 5 * 1024 * 1024
+_MD5_BELOW = 5 * 1024 * 1024  # bytes; see `Intake._etag`
 
 
 @dataclass(frozen=True, slots=True)
 class BodyPlan:
-    """What a request promises about its body.
+    """What a request's headers say about its body.
 
     Attributes:
-        size: bytes of the content, without any encoding around it; None when it was not said.
+        size: bytes of the content, without any encoding around it; None when not given.
         mode: the value of `x-amz-content-sha256`.
         sha256: the content's hash, when the signature covers it.
         md5: the value of Content-MD5.
         checksums: `x-amz-checksum-*` headers.
-        trailers: checksum algorithms that come as a trailer.
-        wanted: further algorithms to compute (the upload asked for them).
+        trailers: checksum algorithms whose values follow in a trailer.
+        wanted: further algorithms to compute, which the upload was created with.
     """
 
     size: int | None
@@ -64,7 +63,7 @@ class BodyPlan:
         return frozenset(self.checksums) | self.trailers | self.wanted
 
     def decoder(self, seed: Verified) -> ChunkedDecoder | None:
-        """The decoder for the body's encoding; None when the body is the content."""
+        """Return the decoder for the body's encoding; None when it has none."""
         if self.mode not in MODES:
             return None
         signatures = None if self.mode == UNSIGNED_TRAILER else ChunkSignatures(seed)
@@ -78,17 +77,17 @@ def plan_body(
     wanted: frozenset[str] = frozenset(),
     checksums: bool = True,
 ) -> BodyPlan:
-    """Read the headers that describe a body.
+    """Parse the headers that describe a body.
 
     Args:
         request: the request, its signature verified.
-        payload: what stood in the signature for the body.
+        payload: the signed value of `x-amz-content-sha256`.
         wanted: checksum algorithms to compute in any case.
-        checksums: whether `x-amz-checksum-*` headers are about this body (in the request that
-            completes an upload they are about the object).
+        checksums: whether `x-amz-checksum-*` headers describe this body (in the request that
+            completes an upload they describe the object).
 
     Raises:
-        S3Error: the headers contradict themselves or are malformed.
+        S3Error: the headers contradict each other or are malformed.
     """
     md5 = request.header("content-md5")
     sha256: str | None = None
@@ -132,15 +131,15 @@ def _length(request: SignedRequest, name: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What has arrived.
+class ReceivedBody:
+    """The size and hashes of a received body.
 
     Attributes:
-        size: bytes.
-        etag: names these bytes; see `_etag`.
-        sha256: in hexadecimal digits; "" when nobody needs it.
-        crc64: CRC64-NVME, for later proof that the disk still holds these bytes.
-        checksums: those that were sent or asked for, base64, by algorithm.
+        size: in bytes.
+        etag: identifies the content; see `Intake._etag`.
+        sha256: in hexadecimal digits; "" when not computed.
+        crc64: CRC64-NVME, for a later check of the bytes on disk.
+        checksums: those that were sent or requested, in base64, by algorithm.
     """
 
     size: int
@@ -151,7 +150,7 @@ class Taken:
 
 
 def file_writer(descriptor: int, offset: int) -> Callable[[bytes | memoryview, int], None]:
-    """Writes to an open file, whose byte `offset` is the content's first."""
+    """Return a function that writes to an open file, in which the content starts at `offset`."""
 
     def write(data: bytes | memoryview, position: int) -> None:
         view = memoryview(data)
@@ -165,16 +164,16 @@ def file_writer(descriptor: int, offset: int) -> Callable[[bytes | memoryview, i
 
 
 class Intake:
-    """Takes one body and hands its content on to `write(bytes, position)`.
+    """Decodes and hashes one body and passes its content to `write(bytes, position)`.
 
-    `feed` and `finish` are called one after the other, never at the same time.
+    `feed` and `finish` must not run at the same time.
 
     Args:
-        write: takes the content piece by piece.
-        plan: what was promised.
-        seed: the request's signature, which the signatures of chunks go on from.
+        write: receives the content piece by piece.
+        plan: what the headers say about the body.
+        seed: the request's signature, from which the chain of chunk signatures starts.
         most: largest content in bytes.
-        whole: whether this is a whole object, whose SHA-256 is always wanted.
+        whole: whether the body is a whole object, whose SHA-256 is always computed.
     """
 
     def __init__(
@@ -192,30 +191,30 @@ class Intake:
         self._most = most
         self._decoder = plan.decoder(seed)
         self._crc64: Crc = crc64nvme()
-        self._running: dict[str, Digest] = {
+        self._digests_by_name: dict[str, Digest] = {
             name: ALGORITHMS[name]() for name in plan.algorithms - {"crc64nvme"}
         }
         if whole or plan.sha256 is not None:
-            self._running.setdefault("sha256", hashlib.sha256())
+            self._digests_by_name.setdefault("sha256", hashlib.sha256())
         small = plan.size is not None and plan.size < _MD5_BELOW
         if plan.md5 is not None or small:
-            self._running["md5"] = hashlib.md5(usedforsecurity=False)
-        self._digests = (self._crc64, *self._running.values())
+            self._digests_by_name["md5"] = hashlib.md5(usedforsecurity=False)
+        self._digests = (self._crc64, *self._digests_by_name.values())
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the body as it came over the wire.
+        """Process the next piece of the encoded body.
 
         Raises:
-            S3Error: the body breaks its promises.
-            OSError: the disk.
+            S3Error: the body contradicts its headers.
+            OSError: the disk fails.
         """
         if self._decoder is None:
-            self._take(data)
+            self._add(data)
             return
         for piece in self._decoder.feed(data):
-            self._take(piece)
+            self._add(piece)
 
-    def _take(self, data: bytes | memoryview) -> None:
+    def _add(self, data: bytes | memoryview) -> None:
         end = self.size + len(data)
         if self._plan.size is not None and end > self._plan.size:
             raise S3Error("IncompleteBody", "The body is longer than its announced length.")
@@ -226,11 +225,11 @@ class Intake:
         self._write(data, self.size)
         self.size = end
 
-    def finish(self) -> Taken:
-        """The body has ended: compare it with every promise.
+    def finish(self) -> ReceivedBody:
+        """Compare the complete body with its headers.
 
         Raises:
-            S3Error: something does not agree.
+            S3Error: a size, hash or checksum differs.
         """
         plan = self._plan
         if self._decoder is not None and not self._decoder.complete:
@@ -245,9 +244,9 @@ class Intake:
                 ClientComputedContentSHA256=plan.sha256,
                 S3ComputedContentSHA256=sha256,
             )
-        if plan.md5 is not None and plan.md5 != self._running["md5"].digest():
+        if plan.md5 is not None and plan.md5 != self._digests_by_name["md5"].digest():
             raise S3Error("BadDigest", "The Content-MD5 you specified did not match the body.")
-        return Taken(
+        return ReceivedBody(
             size=self.size,
             etag=self._etag(),
             sha256=sha256,
@@ -256,14 +255,14 @@ class Intake:
         )
 
     def _hex(self, algorithm: str) -> str:
-        digest = self._running.get(algorithm)
+        digest = self._digests_by_name.get(algorithm)
         return "" if digest is None else digest.digest().hex()
 
     def _etag(self) -> str:
-        """S3 promises only that an ETag names the content; clients take 32 digits for an MD5.
+        """Return the ETag; S3 defines it as an identifier, but clients take 32 digits for an MD5.
 
-        MD5 costs more than all else together, so it is computed for small bodies and for clients
-        that sent one. Other ETags have a dash, as S3's own have when they are not an MD5.
+        MD5 costs more than all other work together, so it is computed only for small bodies and
+        for clients that sent one. Other ETags contain a dash, as S3's own do when not an MD5.
         """
         if md5 := self._hex("md5"):
             return md5
@@ -280,7 +279,7 @@ class Intake:
             expected |= sent
         values: dict[str, str] = {}
         for name in sorted(plan.algorithms):
-            actual = self._value_of(name)
+            actual = self._digest_of(name)
             if name in expected and expected[name] != actual:
                 raise S3Error(
                     "BadDigest",
@@ -289,7 +288,7 @@ class Intake:
             values[name] = encode(actual)
         return values
 
-    def _value_of(self, algorithm: str) -> bytes:
+    def _digest_of(self, algorithm: str) -> bytes:
         if algorithm == "crc64nvme":
             return self._crc64.digest()
-        return self._running[algorithm].digest()
+        return self._digests_by_name[algorithm].digest()

@@ -1,8 +1,8 @@
-"""Object keys that can be file names, and nothing else.
+"""Decodes object keys and accepts those that are safe as file names.
 
-A key is decoded once, then looked at as it is. Whatever could mean another place on any file system
-is refused rather than repaired: a repaired name would deliver a file under a name nobody asked for.
-Names that begin with a dot are fine here; `Folder` stores them under visible ones.
+A key is percent-decoded once and then checked as it is. A key that could lead outside its folder on
+any file system is refused rather than repaired: a repaired key would store a file under a name that
+nobody asked for. Names that begin with a dot are allowed; `Folder` stores them under visible names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def decode_path(raw: str) -> str:
-    """Percent-decode a path once; it must be UTF-8."""
+    """Percent-decode a path once.
+
+    Raises:
+        S3Error: the result is not UTF-8.
+    """
     try:
         return unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode()
     except UnicodeDecodeError:
@@ -28,7 +32,7 @@ def decode_path(raw: str) -> str:
 
 
 def split_path(raw: str) -> tuple[str, str]:
-    """Bucket and key of a raw path below the endpoint; either may be empty."""
+    """Return bucket and key of a raw path below the endpoint; either may be empty."""
     bucket, _, key = raw.removeprefix("/").partition("/")
     return decode_path(bucket), decode_path(key)
 
@@ -39,10 +43,10 @@ def is_bucket_name(name: str) -> bool:
 
 
 def check_key(key: str) -> tuple[str, ...]:
-    """The path components of a key.
+    """Return the path components of a key.
 
     Raises:
-        S3Error: the key cannot safely be a file name.
+        S3Error: the key is not safe as a file name.
     """
     if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
         raise S3Error("KeyTooLongError", f"A key has at most {MAX_KEY_BYTES} bytes.")

@@ -1,4 +1,4 @@
-"""Requests that look around: buckets, objects, uploads, parts; and the removal of objects."""
+"""Handlers for buckets: list buckets, objects, uploads and parts; delete objects."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MOST = 1000
 _OWNER: Field = ("Owner", [("ID", "simpletuner-tui"), ("DisplayName", "simpletuner-tui")])
 
 
-def moment(value: datetime) -> str:
-    """A time as S3 writes it."""
+def s3_time(value: datetime) -> str:
+    """Format a time as S3 does."""
     return (
         value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
     )
@@ -44,7 +44,15 @@ class Page:
 def page_of(
     objects: Sequence[StoredObject], *, prefix: str, delimiter: str, after: str, most: int
 ) -> Page:
-    """The next page behind `after`. `objects` are in S3's order; a common prefix counts as one."""
+    """Return the page after the key `after`.
+
+    Args:
+        objects: all objects, in S3's order.
+        prefix: only keys that start with it are listed.
+        delimiter: keys are grouped up to it into common prefixes; "" groups none.
+        after: the last entry of the page before.
+        most: entries of a page; a common prefix counts as one entry.
+    """
     chosen: list[StoredObject] = []
     prefixes: list[str] = []
     last = ""
@@ -66,16 +74,16 @@ def page_of(
     return Page(chosen, prefixes, last, truncated=False)
 
 
-async def list_buckets(call: StorageRequest) -> web.Response:
+async def list_buckets(request: StorageRequest) -> web.Response:
     """GET of the endpoint itself: the one bucket of this key."""
-    created = moment(datetime.fromtimestamp(0, UTC))
-    bucket: Field = ("Bucket", [("Name", call.grant.bucket), ("CreationDate", created)])
+    created = s3_time(datetime.fromtimestamp(0, UTC))
+    bucket: Field = ("Bucket", [("Name", request.grant.bucket), ("CreationDate", created)])
     return xml_response(document("ListAllMyBucketsResult", [_OWNER, ("Buckets", [bucket])]))
 
 
-async def list_objects(call: StorageRequest) -> web.Response:
+async def list_objects(request: StorageRequest) -> web.Response:
     """GET of the bucket: ListObjects, version 1 or 2."""
-    query = call.query
+    query = request.query
     second = query.get("list-type") == "2"
     if query.get("list-type", "2") != "2":
         raise S3Error("InvalidArgument", "There is no such list-type.")
@@ -87,13 +95,13 @@ async def list_objects(call: StorageRequest) -> web.Response:
         after = query.get("start-after", "") if token is None else _from_token(token)
     else:
         after = query.get("marker", "")
-    objects = await call.work(call.space.folder.objects)
+    objects = await request.work(request.storage.folder.objects)
     page = page_of(objects, prefix=prefix, delimiter=delimiter, after=after, most=most)
 
     def name(text: str) -> str:
         return quote(text, safe="/") if encoded else text
 
-    fields: list[Field] = [("Name", call.grant.bucket), ("Prefix", name(prefix))]
+    fields: list[Field] = [("Name", request.grant.bucket), ("Prefix", name(prefix))]
     if delimiter:
         fields.append(("Delimiter", name(delimiter)))
     if encoded:
@@ -122,7 +130,7 @@ async def list_objects(call: StorageRequest) -> web.Response:
 def _object_fields(stored: StoredObject, name: str, owner: bool) -> list[Field]:
     fields: list[Field] = [
         ("Key", name),
-        ("LastModified", moment(stored.received_at)),
+        ("LastModified", s3_time(stored.received_at)),
         ("ETag", f'"{stored.etag}"'),
         ("Size", stored.size),
         ("StorageClass", "STANDARD"),
@@ -131,8 +139,8 @@ def _object_fields(stored: StoredObject, name: str, owner: bool) -> list[Field]:
     return [*fields, _OWNER] if owner else fields
 
 
-def _number(query: Mapping[str, str], name: str, *, most: int = _MOST, usual: int = _MOST) -> int:
-    text = query.get(name) or str(usual)
+def _number(query: Mapping[str, str], name: str, *, most: int = _MOST, default: int = _MOST) -> int:
+    text = query.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise S3Error("InvalidArgument", f"{name} is not a number that makes sense here.")
     return min(int(text), most)
@@ -156,19 +164,19 @@ def _from_token(token: str) -> str:
         raise S3Error("InvalidArgument", "The continuation token is not one of ours.") from None
 
 
-async def list_uploads(call: StorageRequest) -> web.Response:
+async def list_uploads(request: StorageRequest) -> web.Response:
     """GET ?uploads: unfinished multipart uploads."""
-    query = call.query
+    query = request.query
     most = _number(query, "max-uploads")
     encoded = _encoding(query)
     prefix = query.get("prefix", "")
     marker = (query.get("key-marker", ""), query.get("upload-id-marker", ""))
     rows = sorted(
-        (upload for upload in call.space.uploads.open() if upload.key.startswith(prefix)),
+        (upload for upload in request.storage.uploads.open() if upload.key.startswith(prefix)),
         key=lambda upload: (upload.key.encode(), upload.id),
     )
     if marker[0]:
-        # With no id, everything of the marker's key lies behind us (S3's rule).
+        # Without an id, all uploads of the marker's key are skipped (S3's rule).
         last = (marker[0].encode(), marker[1] or "\uffff")
         rows = [upload for upload in rows if (upload.key.encode(), upload.id) > last]
     shown = rows[:most]
@@ -177,7 +185,7 @@ async def list_uploads(call: StorageRequest) -> web.Response:
         return quote(text, safe="/") if encoded else text
 
     fields: list[Field] = [
-        ("Bucket", call.grant.bucket),
+        ("Bucket", request.grant.bucket),
         ("KeyMarker", name(marker[0])),
         ("UploadIdMarker", marker[1]),
         ("Prefix", name(prefix)),
@@ -195,7 +203,7 @@ async def list_uploads(call: StorageRequest) -> web.Response:
                 ("Key", name(upload.key)),
                 ("UploadId", upload.id),
                 ("StorageClass", "STANDARD"),
-                ("Initiated", moment(upload.created_at)),
+                ("Initiated", s3_time(upload.created_at)),
             ],
         )
         for upload in shown
@@ -203,16 +211,16 @@ async def list_uploads(call: StorageRequest) -> web.Response:
     return xml_response(document("ListMultipartUploadsResult", fields))
 
 
-async def list_parts(call: StorageRequest) -> web.Response:
-    """GET ?uploadId: the parts that have arrived, so that a client can go on where it stopped."""
-    upload = call.space.uploads.get(call.query["uploadId"], call.key)
-    most = _number(call.query, "max-parts")
-    marker = _number(call.query, "part-number-marker", most=MAX_PARTS, usual=0)
+async def list_parts(request: StorageRequest) -> web.Response:
+    """GET ?uploadId: the received parts, from which a client can resume."""
+    upload = request.storage.uploads.get(request.query["uploadId"], request.key)
+    most = _number(request.query, "max-parts")
+    marker = _number(request.query, "part-number-marker", most=MAX_PARTS, default=0)
     rows = [upload.parts[number] for number in sorted(upload.parts) if number > marker]
     shown = rows[:most]
     fields: list[Field] = [
-        ("Bucket", call.grant.bucket),
-        ("Key", call.key),
+        ("Bucket", request.grant.bucket),
+        ("Key", request.key),
         ("UploadId", upload.id),
         ("StorageClass", "STANDARD"),
         ("PartNumberMarker", marker),
@@ -225,7 +233,7 @@ async def list_parts(call: StorageRequest) -> web.Response:
     for part in shown:
         row: list[Field] = [
             ("PartNumber", part.number),
-            ("LastModified", moment(part.received_at)),
+            ("LastModified", s3_time(part.received_at)),
             ("ETag", f'"{part.etag}"'),
             ("Size", part.size),
         ]
@@ -234,23 +242,23 @@ async def list_parts(call: StorageRequest) -> web.Response:
     return xml_response(document("ListPartsResult", fields))
 
 
-def _check_may_delete(call: StorageRequest) -> None:
-    if not call.grant.may_delete:
+def _check_may_delete(request: StorageRequest) -> None:
+    if not request.grant.may_delete:
         raise S3Error("AccessDenied", "This key delivers files; it may not delete any.")
 
 
-async def delete_object(call: StorageRequest) -> web.Response:
-    """DELETE of an object, for keys that may."""
-    _check_may_delete(call)
-    async with call.space.publishing:
-        await call.work(call.space.folder.remove, call.key)
+async def delete_object(request: StorageRequest) -> web.Response:
+    """DELETE of an object, for keys that allow it."""
+    _check_may_delete(request)
+    async with request.storage.publishing:
+        await request.work(request.storage.folder.remove, request.key)
     return web.Response(status=204)
 
 
-async def delete_many(call: StorageRequest) -> web.Response:
-    """POST ?delete: up to 1 000 objects at once, for keys that may."""
-    _check_may_delete(call)
-    data = await call.read_small(2 * MIB, checksums=True)
+async def delete_many(request: StorageRequest) -> web.Response:
+    """POST ?delete: up to 1 000 objects at once, for keys that allow it."""
+    _check_may_delete(request)
+    data = await request.read_small(2 * MIB, checksums=True)
     try:
         root = parse(data)
     except XmlError as problem:
@@ -265,8 +273,8 @@ async def delete_many(call: StorageRequest) -> web.Response:
     for key in keys:
         try:
             check_key(key or "")
-            async with call.space.publishing:
-                await call.work(call.space.folder.remove, key)
+            async with request.storage.publishing:
+                await request.work(request.storage.folder.remove, key)
         except S3Error as error:
             rows.append(
                 ("Error", [("Key", key or ""), ("Code", error.code), ("Message", error.message)])
@@ -277,9 +285,9 @@ async def delete_many(call: StorageRequest) -> web.Response:
     return xml_response(document("DeleteResult", rows))
 
 
-async def bucket_location(call: StorageRequest) -> web.Response:
-    """GET ?location: clients ask where to sign for; empty means us-east-1."""
-    region = call.desk.limits.region
+async def bucket_location(request: StorageRequest) -> web.Response:
+    """GET ?location: the region to sign for; empty means us-east-1."""
+    region = request.context.limits.region
     body = document("LocationConstraint", [])
     if region != "us-east-1":
         body = body.replace(b"></LocationConstraint>", f">{region}</LocationConstraint>".encode())
@@ -287,11 +295,11 @@ async def bucket_location(call: StorageRequest) -> web.Response:
 
 
 async def bucket_versioning(_call: StorageRequest) -> web.Response:
-    """GET ?versioning: never switched on."""
+    """GET ?versioning: not enabled."""
     return xml_response(document("VersioningConfiguration", []))
 
 
-async def bucket_there(call: StorageRequest) -> web.Response:
-    """HEAD of the bucket, and PUT by clients that make sure it exists."""
-    await call.read_small(64 * 1024, checksums=True)
-    return web.Response(headers={"x-amz-bucket-region": call.desk.limits.region})
+async def bucket_exists(request: StorageRequest) -> web.Response:
+    """HEAD of the bucket, and PUT by clients that create it if missing."""
+    await request.read_small(64 * 1024, checksums=True)
+    return web.Response(headers={"x-amz-bucket-region": request.context.limits.region})

@@ -1,13 +1,13 @@
-"""Unfinished multipart uploads: every fact about them is on disk, so they survive a restart.
+"""Unfinished multipart uploads; their state is on disk, so they survive a restart.
 
-The parts of one upload share one file. The first part to arrive sets the size of a slot, and part
-`n` is written at `(n - 1) * slot`, where it will lie in the end; almost every client uses one part
-size, so completing an upload moves no bytes. A part that does not fit its slot, or that is sent
-again, goes into a file of its own and is put in its place on completion.
+The parts of an upload share one file. The first part to arrive sets the size of a slot, and part
+`n` is written at `(n - 1) * slot`, its final offset: almost every client uses one part size, so
+completing an upload copies no bytes. A part that does not fit its slot, or that is sent again, goes
+into a file of its own and is copied into the shared file on completion.
 
-A part counts only once its record is written, after its bytes. Records carry a CRC64 of the part;
+A part counts only once its record is written, after its bytes. Records hold a CRC64 of the part;
 the pass over the whole file that computes its SHA-256 compares them, so damage on the disk is
-noticed.
+detected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.folder import read_json, write_json
-from tui.listener.storage.intake import Taken
+from tui.listener.storage.intake import ReceivedBody
 
 MAX_PARTS = 10_000
 DATA = "data"
@@ -34,7 +34,7 @@ _DONE = "done.json"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that has arrived whole. `file` is a name in the upload's directory."""
+    """A completely received part. `file` is a name in the upload's directory."""
 
     number: int
     size: int
@@ -48,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartTarget:
-    """Where the bytes of an arriving part go."""
+    """The file and offset for the bytes of a part that is being received."""
 
     number: int
     path: Path
@@ -56,7 +56,7 @@ class PartTarget:
 
     @property
     def in_slot(self) -> bool:
-        """Whether it is written straight to its final place."""
+        """Whether the part is written directly at its final offset."""
         return self.path.name == DATA
 
 
@@ -66,16 +66,16 @@ class Upload:
 
     Attributes:
         id: its UploadId.
-        directory: where its parts and records lie.
-        key: of the object to be.
-        created_at: when it began.
-        content_type: of the object to be.
-        metadata: the client's own, of the object to be.
+        directory: the folder of its parts and records.
+        key: the key of the future object.
+        created_at: time of creation.
+        content_type: of the future object.
+        metadata: the client's metadata of the future object.
         checksum_algorithm: computed for every part, or None.
         checksum_type: `COMPOSITE` or `FULL_OBJECT`.
         parts: that have arrived, by number.
         completing: held while the upload is completed or aborted.
-        slot: bytes from one part's place in the shared file to the next one's, once known.
+        slot: bytes per slot in the shared file; None until the first part arrives.
     """
 
     id: str
@@ -92,14 +92,14 @@ class Upload:
     _arriving: set[int] = field(default_factory=set)
     _writing: int = 0
     _sealed: bool = False
-    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
+    _no_writes: asyncio.Event = field(default_factory=asyncio.Event)
 
     def used_bytes(self) -> int:
-        """Bytes of the parts that count."""
+        """Return the bytes of all recorded parts."""
         return sum(part.size for part in self.parts.values())
 
     def place(self, number: int, size: int | None, most: int) -> PartTarget:
-        """Choose where an arriving part of `size` bytes is written."""
+        """Choose where a part of `size` bytes is written."""
         self.check_open()
         if self.slot is None and size:
             self.slot = size
@@ -112,7 +112,7 @@ class Upload:
         return PartTarget(number, self.directory / name, 0)
 
     def leave(self, target: PartTarget) -> None:
-        """The part is not arriving any more, whether it has arrived or not."""
+        """Free the slot of a part whose transfer has ended, successfully or not."""
         if target.in_slot:
             self._arriving.discard(target.number)
 
@@ -122,35 +122,35 @@ class Upload:
             raise no_such_upload()
 
     def begin_write(self) -> None:
-        """A worker is about to write to a file of this upload."""
+        """Register a write to a file of this upload."""
         self.check_open()
         self._writing += 1
 
     def end_write(self) -> None:
-        """It is done."""
+        """Unregister a write."""
         self._writing -= 1
         if not self._writing:
-            self._quiet.set()
+            self._no_writes.set()
 
     async def seal(self) -> None:
-        """Let no further byte in, and wait for those being written this moment."""
+        """Refuse further writes and wait for those in progress."""
         self._sealed = True
         while self._writing:
-            self._quiet.clear()
-            await self._quiet.wait()
+            self._no_writes.clear()
+            await self._no_writes.wait()
 
     def reopen(self) -> None:
-        """After a completion that failed: parts may be sent again."""
+        """Allow writes again after a failed completion."""
         self._sealed = False
 
-    def commit(self, target: PartTarget, taken: Taken, now: datetime) -> Part:
-        """Record a part whose bytes are written; it supersedes an earlier one of its number."""
+    def commit(self, target: PartTarget, body: ReceivedBody, now: datetime) -> Part:
+        """Record a part whose bytes are written; it replaces an earlier one of its number."""
         part = Part(
             number=target.number,
-            size=taken.size,
-            etag=taken.etag,
-            crc64=taken.crc64,
-            checksums=taken.checksums,
+            size=body.size,
+            etag=body.etag,
+            crc64=body.crc64,
+            checksums=body.checksums,
             file=target.path.name,
             offset=target.offset,
             received_at=now,
@@ -166,7 +166,7 @@ class Upload:
         return part
 
     def load_parts(self) -> None:
-        """Read the records of parts; used after a restart."""
+        """Read the records of parts after a restart; delete files without one."""
         kept = {DATA}
         for path in sorted(self.directory.glob("part-*.json")):
             fields = read_json(path)
@@ -196,7 +196,7 @@ class Uploads:
         self._open: dict[str, Upload] = {}
 
     def load(self, *, stale_before: datetime) -> None:
-        """Read what an earlier run left; forget what is too old to be finished."""
+        """Read the uploads of an earlier run; delete those created before `stale_before`."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for directory in sorted(self._directory.iterdir()):
             upload = _read_upload(directory)
@@ -207,15 +207,15 @@ class Uploads:
                 self._open[upload.id] = upload
 
     def open(self) -> list[Upload]:
-        """All unfinished uploads, by key and then by age."""
+        """Return all unfinished uploads, by key and then by age."""
         return sorted(self._open.values(), key=lambda u: (u.key.encode(), u.created_at))
 
     def used_bytes(self) -> int:
-        """Bytes of all parts of unfinished uploads."""
+        """Return the bytes of all parts of unfinished uploads."""
         return sum(upload.used_bytes() for upload in self._open.values())
 
     def get(self, upload_id: str, key: str) -> Upload:
-        """The unfinished upload of that id and key.
+        """Return the unfinished upload of that id and key.
 
         Raises:
             S3Error: there is none.
@@ -235,7 +235,7 @@ class Uploads:
         checksum_algorithm: str | None,
         checksum_type: str,
     ) -> Upload:
-        """Begin an upload."""
+        """Create an upload."""
         upload_id = secrets.token_hex(16)
         directory = self._directory / upload_id
         directory.mkdir(mode=0o700)
@@ -262,7 +262,7 @@ class Uploads:
         return upload
 
     def finish(self, upload: Upload, answer: Mapping[str, str]) -> None:
-        """The upload has become an object: keep only the answer, for a client that missed it."""
+        """Delete a completed upload, except its answer: a client may repeat the request."""
         write_json(upload.directory / _DONE, answer)
         self._open.pop(upload.id, None)
         for path in upload.directory.iterdir():
@@ -270,7 +270,7 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
     def answer_of(self, upload_id: str, key: str) -> dict[str, str] | None:
-        """The answer that completed this upload, when it was completed not long ago."""
+        """Return the answer of a recently completed upload, or None."""
         if not _ID.fullmatch(upload_id):
             return None
         directory = self._directory / upload_id
@@ -278,18 +278,18 @@ class Uploads:
         return read_json(directory / _DONE) if upload is not None and upload.key == key else None
 
     def abort(self, upload: Upload) -> None:
-        """Forget an upload and its parts."""
+        """Delete an upload and its parts."""
         self._open.pop(upload.id, None)
         shutil.rmtree(upload.directory, ignore_errors=True)
 
 
 def stale_before(now: datetime, seconds: float) -> datetime:
-    """Uploads begun before this moment are given up."""
+    """Return the moment before which unfinished uploads are deleted."""
     return now - timedelta(seconds=seconds)
 
 
 def no_such_upload() -> S3Error:
-    """The error for an upload that is unknown, aborted or complete."""
+    """Return the error for an upload that is unknown, aborted or complete."""
     return S3Error(
         "NoSuchUpload",
         "The upload does not exist: its id is wrong, or it was aborted or completed.",

@@ -1,4 +1,4 @@
-"""How much may still come in: bodies at once, a job's quota, and what the disk can spare."""
+"""Admission of bodies: limits on concurrent bodies, a job's quota, and free disk space."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tui.listener.storage.folder import Folder
 from tui.listener.storage.grants import MIB, StorageGrant, StorageLimits
 from tui.listener.storage.multipart import Uploads
 
-_LOOK_EVERY = 64 * MIB
+_CHECK_EVERY = 64 * MIB
 
 
 @dataclass(slots=True)
-class JobQuota:
-    """The folder of one job while the receiver runs.
+class JobStorage:
+    """The files and counters of one job while the receiver runs.
 
     Attributes:
         folder: delivered files.
         uploads: unfinished multipart uploads.
-        publishing: held while a file takes its place.
-        bodies: being received now.
-        reserved: bytes announced by those bodies.
+        publishing: held while a file is renamed to its final name or removed.
+        bodies: number of bodies being received now.
+        reserved: bytes reserved for those bodies.
     """
 
     folder: Folder
@@ -35,69 +35,69 @@ class JobQuota:
     reserved: int = 0
 
     def used_bytes(self) -> int:
-        """What lies in the folder, unfinished uploads included."""
+        """Return the bytes in the folder, unfinished uploads included."""
         return self.folder.used_bytes() + self.uploads.used_bytes()
 
 
 class Reservation:
-    """Room for one body; see `Guard.admit`."""
+    """Bytes reserved for one body; see `Guard.admit`."""
 
-    def __init__(self, guard: Guard, space: JobQuota, grant: StorageGrant, spare: int) -> None:
+    def __init__(self, guard: Guard, storage: JobStorage, grant: StorageGrant, spare: int) -> None:
         self._guard = guard
-        self._space = space
+        self._storage = storage
         self._grant = grant
         self._spare = spare
         self._size = 0
         self._written = 0
-        self._next_look = _LOOK_EVERY
+        self._next_check = _CHECK_EVERY
 
     def reserve(self, size: int) -> None:
-        """Make sure that `size` bytes in all have room.
+        """Raise the reservation to `size` bytes in all.
 
         Raises:
-            S3Error: the job's quota or the disk does not have it.
+            S3Error: the job's quota or the free disk space is too small.
         """
         more = size - self._size
         if more <= 0:
             return
         quota = self._grant.quota_bytes
-        space = self._space
-        used = space.used_bytes() + space.reserved - self._spare
+        storage = self._storage
+        used = storage.used_bytes() + storage.reserved - self._spare
         if quota is not None and used + more > quota:
             raise S3Error(
                 "QuotaExceeded",
                 f"This job may deliver {quota} bytes in all; {max(0, used)} are taken.",
             )
         self._guard.check_disk(more)
-        space.reserved += more
+        storage.reserved += more
         self._guard.outstanding += more
         self._size = size
 
     def grow(self, total: int) -> None:
-        """`total` bytes of the body have come, encoding included, and are about to be written."""
+        """Count received bytes of the body before they are written; `total` includes encoding."""
         if total > self._size and self._size:
             total = self._size  # the encoding around the content is not written
         elif total > self._size:
             self.reserve(total)
         self._guard.outstanding -= total - self._written
         self._written = total
-        if total >= self._next_look:
-            self._next_look = total + _LOOK_EVERY
+        if total >= self._next_check:
+            self._next_check = total + _CHECK_EVERY
             self._guard.check_disk(0)
 
     def release(self) -> None:
-        """The body has become a file or is gone."""
-        self._space.reserved -= self._size
+        """Release the reservation once the body is a file or deleted."""
+        self._storage.reserved -= self._size
         self._guard.outstanding -= self._size - self._written
         self._size = self._written = 0
 
 
 class Guard:
-    """Lets bodies in.
+    """Admits bodies within the limits.
 
     Attributes:
-        bodies: being received now.
-        outstanding: bytes announced and not yet written.
+        bodies: number of bodies being received now.
+        outstanding: bytes reserved and not yet written.
     """
 
     def __init__(self, root: Path, limits: StorageLimits) -> None:
@@ -108,12 +108,12 @@ class Guard:
 
     @contextmanager
     def admit(
-        self, space: JobQuota, grant: StorageGrant, size: int | None, *, replaces: int = 0
+        self, storage: JobStorage, grant: StorageGrant, size: int | None, *, replaces: int = 0
     ) -> Iterator[Reservation]:
-        """Room for a body of `size` bytes that takes the place of `replaces` bytes.
+        """Reserve space for a body of `size` bytes that replaces `replaces` bytes.
 
         Raises:
-            S3Error: too many bodies, too large, or no room.
+            S3Error: too many bodies, too large, or no space.
         """
         limits = self._limits
         if size is not None and size > limits.max_part_bytes:
@@ -123,21 +123,21 @@ class Guard:
                 ProposedSize=str(size),
                 MaxSizeAllowed=str(limits.max_part_bytes),
             )
-        if self.bodies >= limits.max_bodies or space.bodies >= limits.max_bodies_per_job:
+        if self.bodies >= limits.max_bodies or storage.bodies >= limits.max_bodies_per_job:
             raise S3Error("SlowDown", "Too many uploads at the same time. Try again in a moment.")
-        reservation = Reservation(self, space, grant, replaces)
+        reservation = Reservation(self, storage, grant, replaces)
         self.bodies += 1
-        space.bodies += 1
+        storage.bodies += 1
         try:
             reservation.reserve(size or 0)
             yield reservation
         finally:
             self.bodies -= 1
-            space.bodies -= 1
+            storage.bodies -= 1
             reservation.release()
 
     def check_disk(self, more: int) -> None:
-        """Refuse when `more` bytes would eat into the part of the disk that stays free."""
+        """Raise S3Error when `more` bytes would use the part of the disk that stays free."""
         disk = self._limits.space(self._root)
         keep = int(disk.total * self._limits.keep_free_fraction)
         if disk.free - self.outstanding - more < keep:

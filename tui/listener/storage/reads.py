@@ -1,4 +1,4 @@
-"""Requests that look at delivered objects: GET and HEAD, with ranges and conditions."""
+"""Handlers for reading objects: GET and HEAD, with ranges and conditions."""
 
 from __future__ import annotations
 
@@ -19,53 +19,57 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def no_such_key() -> S3Error:
-    """The error for a key that has no object."""
+    """Return the error for a key without an object."""
     return S3Error("NoSuchKey", "The specified key does not exist.")
 
 
-async def get_object(call: StorageRequest) -> web.StreamResponse:
+async def get_object(request: StorageRequest) -> web.StreamResponse:
     """GET and HEAD of an object."""
-    if "partNumber" in call.query:
+    if "partNumber" in request.query:
         raise S3Error("InvalidArgument", "Objects are not kept in parts here.")
-    stored = await call.work(call.space.folder.find, call.key)
+    stored = await request.work(request.storage.folder.find, request.key)
     if stored is None:
         raise no_such_key()
-    headers = _headers(call, stored)
-    if (status := _condition(call, stored)) is not None:
+    headers = _headers(request, stored)
+    if (status := _condition(request, stored)) is not None:
         if status == 412:
             raise S3Error("PreconditionFailed", "At least one of the conditions did not hold.")
         return web.Response(status=304, headers=headers)
-    first, count, partial = _chosen_range(call.signed.header("range"), stored.size)
+    first, count, partial = _chosen_range(request.signed.header("range"), stored.size)
     if partial:
         headers["Content-Range"] = f"bytes {first}-{first + count - 1}/{stored.size}"
-    elif (call.signed.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
+    elif (request.signed.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
         headers |= {f"{HEADER}{name}": value for name, value in stored.checksums.items()}
         if stored.checksums:
             headers["x-amz-checksum-type"] = stored.checksum_type
     response = web.StreamResponse(status=206 if partial else 200, headers=headers)
     response.content_length = count
-    if call.web.method == "HEAD":
-        await response.prepare(call.web)
+    if request.http.method == "HEAD":
+        await response.prepare(request.http)
         return response
-    return await _send(call, response, stored, first, count)
+    return await _send(request, response, stored, first, count)
 
 
 async def _send(
-    call: StorageRequest, response: web.StreamResponse, stored: StoredObject, first: int, count: int
+    request: StorageRequest,
+    response: web.StreamResponse,
+    stored: StoredObject,
+    first: int,
+    count: int,
 ) -> web.StreamResponse:
     try:
-        descriptor = await call.work(
-            os.open, call.space.folder.path_of(stored.key), os.O_RDONLY | os.O_NOFOLLOW
+        descriptor = await request.work(
+            os.open, request.storage.folder.path_of(stored.key), os.O_RDONLY | os.O_NOFOLLOW
         )
     except OSError:
         raise no_such_key() from None
     try:
-        if (await call.work(os.fstat, descriptor)).st_mtime_ns != stored.modified_ns:
-            raise no_such_key()  # replaced between the look and the opening; the client asks again
-        await response.prepare(call.web)
+        if (await request.work(os.fstat, descriptor)).st_mtime_ns != stored.modified_ns:
+            raise no_such_key()  # replaced between look-up and open; the client asks again
+        await response.prepare(request.http)
         position, end = first, first + count
         while position < end:
-            data = await call.work(os.pread, descriptor, min(_BLOCK, end - position), position)
+            data = await request.work(os.pread, descriptor, min(_BLOCK, end - position), position)
             if not data:
                 raise ConnectionResetError("the file was cut short while it was sent")
             await response.write(data)
@@ -76,42 +80,42 @@ async def _send(
     return response
 
 
-def _headers(call: StorageRequest, stored: StoredObject) -> dict[str, str]:
+def _headers(request: StorageRequest, stored: StoredObject) -> dict[str, str]:
     headers = {
         "ETag": f'"{stored.etag}"',
         "Last-Modified": format_datetime(stored.received_at, usegmt=True),
         "Content-Type": stored.content_type,
         "Accept-Ranges": "bytes",
-        # A delivered file may be anything; a browser that is sent here must not run it.
+        # A delivered file may be HTML: a browser must not run scripts from it.
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "X-Content-Type-Options": "nosniff",
     }
     headers |= {f"x-amz-meta-{name}": value for name, value in stored.metadata.items()}
-    wanted = call.query.get("response-content-disposition")
-    if wanted is not None and wanted.isprintable():
-        headers["Content-Disposition"] = wanted
+    disposition = request.query.get("response-content-disposition")
+    if disposition is not None and disposition.isprintable():
+        headers["Content-Disposition"] = disposition
     return headers
 
 
-def _condition(call: StorageRequest, stored: StoredObject) -> int | None:
+def _condition(request: StorageRequest, stored: StoredObject) -> int | None:
     """The status that a conditional header asks for, in the order of RFC 9110 §13.2.2."""
-    header = call.signed.header
+    header = request.signed.header
     match, none_match = header("if-match"), header("if-none-match")
     changed = stored.received_at.replace(microsecond=0)
     if match is not None:
-        if not _lists(match, stored.etag):
+        if not _contains_etag(match, stored.etag):
             return 412
     elif (since := _date(header("if-unmodified-since"))) and changed > since:
         return 412
     if none_match is not None:
-        if _lists(none_match, stored.etag):
+        if _contains_etag(none_match, stored.etag):
             return 304
     elif (since := _date(header("if-modified-since"))) and changed <= since:
         return 304
     return None
 
 
-def _lists(value: str, etag: str) -> bool:
+def _contains_etag(value: str, etag: str) -> bool:
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in value.split(",")}
     return "*" in tags or etag in tags
 
@@ -127,7 +131,7 @@ def _date(value: str | None) -> datetime | None:
 
 
 def _chosen_range(header: str | None, size: int) -> tuple[int, int, bool]:
-    """First byte, number of bytes, and whether it is a part. Odd ranges mean all, as in S3."""
+    """Return first byte, byte count, and whether that is a part; S3 ignores malformed ranges."""
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or not (match[1] or match[2]):
         return 0, size, False

@@ -1,4 +1,4 @@
-"""The storage receiver: finds out who asks and what for; every failure becomes an S3 answer."""
+"""The storage receiver: verifies and dispatches requests; turns every failure into an S3 error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tui.listener.storage.grants import (
 )
 from tui.listener.storage.keys import check_key, is_bucket_name, split_path
 from tui.listener.storage.multipart import Uploads, stale_before
-from tui.listener.storage.quota import Guard, JobQuota
+from tui.listener.storage.quota import Guard, JobStorage
 from tui.listener.storage.request import RequestContext, StorageRequest
 from tui.listener.storage.sigv4 import verify
 
@@ -36,7 +36,7 @@ STORAGE_PATH = "/api/cloud/storage"
 _log = logging.getLogger(__name__)
 _Handler = Callable[[StorageRequest], Awaitable[web.StreamResponse]]
 
-# Parameters that choose an operation. One that is not in the tables below is not offered here.
+# Query parameters that select an operation (S3 subresources); those in no table below are refused.
 _SUBRESOURCE_NAMES = (
     "accelerate acl analytics attributes cors delete encryption inventory legal-hold lifecycle "
     "location logging metrics notification object-lock ownershipControls partNumber policy "
@@ -46,7 +46,7 @@ _SUBRESOURCE_NAMES = (
 _OWN_REFUSALS = frozenset(
     {"EntityTooLarge", "InsufficientStorage", "InternalError", "KeyTooLongError", "QuotaExceeded"}
 )
-"""Errors that a sender cannot help: it would get the same answer again."""
+"""Errors that the sender cannot avoid: a repeated request would get the same answer."""
 _SUBRESOURCES = frozenset(_SUBRESOURCE_NAMES.split())
 _BUCKET: Mapping[tuple[str, frozenset[str]], _Handler] = MappingProxyType(
     {
@@ -54,8 +54,8 @@ _BUCKET: Mapping[tuple[str, frozenset[str]], _Handler] = MappingProxyType(
         ("GET", frozenset({"uploads"})): listing.list_uploads,
         ("GET", frozenset({"location"})): listing.bucket_location,
         ("GET", frozenset({"versioning"})): listing.bucket_versioning,
-        ("HEAD", frozenset()): listing.bucket_there,
-        ("PUT", frozenset()): listing.bucket_there,
+        ("HEAD", frozenset()): listing.bucket_exists,
+        ("PUT", frozenset()): listing.bucket_exists,
         ("POST", frozenset({"delete"})): listing.delete_many,
     }
 )
@@ -75,16 +75,16 @@ _OBJECT: Mapping[tuple[str, frozenset[str]], _Handler] = MappingProxyType(
 
 
 class StorageReceiver:
-    """An S3-compatible endpoint that files are delivered to.
+    """An S3-compatible endpoint for the files of training jobs.
 
     Args:
-        root: the outputs root; a job's objects land in `<root>/<grant.prefix>/<key>`.
+        root: the outputs root; a job's objects are stored at `<root>/<grant.prefix>/<key>`.
         keys: looks up key pairs.
-        on_object: is awaited for every file that has arrived, before the client is answered. When
-            it fails, that is logged and the delivery stands: `delivered` finds the file later.
-        on_refused: is called for every file that the receiver itself does not take (the disk, a
-            limit, a quota), before the client is answered.
-        limits: sizes, times and the rest.
+        on_object: is awaited for every received file, before the client is answered. An error is
+            logged and the file stays: `delivered` finds it later.
+        on_refused: is called for every file that the receiver refuses for a reason of its own
+            (disk, limit, quota), before the client is answered.
+        limits: sizes, times and the clock.
 
     Attributes:
         public_hosts: as in the limits; may be replaced while it serves.
@@ -104,49 +104,49 @@ class StorageReceiver:
         self._on_refused = on_refused
         self._limits = limits or StorageLimits()
         self.public_hosts = self._limits.public_hosts
-        self._spaces: dict[str, JobQuota] = {}
+        self._storages: dict[str, JobStorage] = {}
         self._opening = asyncio.Lock()
         self._guard = Guard(root, self._limits)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
-        self._desk = RequestContext(self._limits, self._guard, self._executor, on_object)
+        self._context = RequestContext(self._limits, self._guard, self._executor, on_object)
 
     def add_routes(self, app: web.Application) -> None:
         """Serve under STORAGE_PATH of `app`, until `app` is cleaned up."""
         app.router.add_route(
             "*", STORAGE_PATH + "{rest:(?:/.*)?}", self._handle, expect_handler=_expect
         )
-        app.cleanup_ctx.append(self._life)
+        app.cleanup_ctx.append(self._run)
 
-    async def _life(self, _app: web.Application) -> AsyncIterator[None]:
+    async def _run(self, _app: web.Application) -> AsyncIterator[None]:
         await asyncio.to_thread(self._root.mkdir, parents=True, exist_ok=True)
         yield
         await asyncio.to_thread(self._executor.shutdown)
 
     async def delivered(self, grant: StorageGrant) -> list[ReceivedObject]:
-        """Every file of a grant that is there whole, for looking up after a restart."""
-        space = await self._space_of(grant)
+        """Return every complete file of a grant, for a look-up after a restart."""
+        storage = await self._storage_of(grant)
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._executor, space.folder.objects)
+        objects = await loop.run_in_executor(self._executor, storage.folder.objects)
         return [
             ReceivedObject(
                 job_id=stored.job_id,
                 bucket=grant.bucket,
                 key=stored.key,
-                path=space.folder.path_of(stored.key),
+                path=storage.folder.path_of(stored.key),
                 size=stored.size,
                 sha256=stored.sha256,
                 etag=stored.etag,
                 received_at=stored.received_at,
             )
-            for stored in found
+            for stored in objects
         ]
 
-    async def _space_of(self, grant: StorageGrant) -> JobQuota:
-        space = self._spaces.get(grant.prefix)
-        if space is not None:
-            return space
+    async def _storage_of(self, grant: StorageGrant) -> JobStorage:
+        storage = self._storages.get(grant.prefix)
+        if storage is not None:
+            return storage
         async with self._opening:
-            if grant.prefix not in self._spaces:
+            if grant.prefix not in self._storages:
                 folder = Folder(self._root, grant.prefix)
                 uploads = Uploads(folder.work / "uploads")
                 oldest = stale_before(self._limits.now(), self._limits.stale_upload_seconds)
@@ -155,8 +155,8 @@ class StorageReceiver:
                 await loop.run_in_executor(
                     self._executor, lambda: uploads.load(stale_before=oldest)
                 )
-                self._spaces[grant.prefix] = JobQuota(folder, uploads)
-            return self._spaces[grant.prefix]
+                self._storages[grant.prefix] = JobStorage(folder, uploads)
+            return self._storages[grant.prefix]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         request_id = secrets.token_hex(8).upper()
@@ -169,7 +169,7 @@ class StorageReceiver:
             if isinstance(problem, ConnectionError):
                 raise
             response = self._refusal(_disk_problem(problem), request, resource, request_id)
-        except Exception:  # noqa: BLE001 - the last resort: a defect of ours, told without details
+        except Exception:  # noqa: BLE001 - a defect of ours; its details stay in the log
             _log.exception("a storage request failed")
             defect = S3Error("InternalError", "We have a defect. The details are in our log.")
             response = self._refusal(defect, request, resource, request_id)
@@ -189,7 +189,7 @@ class StorageReceiver:
         if error.code == "SlowDown":
             response.headers["Retry-After"] = "1"
         if not request.content.at_eof():
-            # The rest of the body is not wanted: the connection cannot be used again.
+            # The rest of the body is not read, so the connection cannot be used again.
             response.force_close()
         return response
 
@@ -217,43 +217,45 @@ class StorageReceiver:
         handler = _handler_for(request.method, bucket, key, query, grant)
         if signed.header("x-amz-copy-source") is not None:
             raise S3Error("MethodNotAllowed", "Copying is not offered by this endpoint.")
-        space = await self._space_of(grant)
-        call = StorageRequest(
-            web=request,
+        storage = await self._storage_of(grant)
+        storage_request = StorageRequest(
+            http=request,
             signed=signed,
             payload=claim.payload,
             verified=verified,
             grant=grant,
-            space=space,
-            desk=self._desk,
+            storage=storage,
+            context=self._context,
             query=query,
             key=key,
         )
         try:
-            return await handler(call)
+            return await handler(storage_request)
         except S3Error as error:
-            self._tell_refused(call, error)
+            self._report_refused(storage_request, error)
             raise
         except OSError as problem:
             if isinstance(problem, ConnectionError):
                 raise
             refusal = _disk_problem(problem)
-            self._tell_refused(call, refusal)
+            self._report_refused(storage_request, refusal)
             raise refusal from problem
 
-    def _tell_refused(self, call: StorageRequest, error: S3Error) -> None:
-        sent = call.web.method in ("PUT", "POST") and call.key
-        if not sent or error.code not in _OWN_REFUSALS:
+    def _report_refused(self, storage_request: StorageRequest, error: S3Error) -> None:
+        is_upload = storage_request.http.method in ("PUT", "POST") and storage_request.key
+        if not is_upload or error.code not in _OWN_REFUSALS:
             return
-        told = RefusedObject(call.grant.job_id, call.key, error.code, error.message)
+        refused = RefusedObject(
+            storage_request.grant.job_id, storage_request.key, error.code, error.message
+        )
         try:
-            self._on_refused(told)
+            self._on_refused(refused)
         except Exception:  # noqa: BLE001 - the client has to be answered all the same
             _log.exception("nobody could be told of a refused file")
 
 
 async def _expect(_request: web.Request) -> None:
-    """Answer `Expect: 100-continue` later, once the request is let in (see `say_continue`)."""
+    """Send no `100 Continue` here: `send_continue` does, once the signature is verified."""
 
 
 def _signed_request(request: web.Request, public_hosts: tuple[str, ...]) -> SignedRequest:
@@ -272,7 +274,7 @@ def _signed_request(request: web.Request, public_hosts: tuple[str, ...]) -> Sign
 
 
 def _spellings(host: str) -> list[str]:
-    """A host as different clients write it: with or without the scheme's own port."""
+    """Return a host as different clients sign it: with or without the default port."""
     name, colon, port = host.rpartition(":")
     if colon and port in {"80", "443"}:
         return [host, name]
@@ -280,31 +282,31 @@ def _spellings(host: str) -> list[str]:
 
 
 def _below(path: str) -> str:
-    """The path below the endpoint. Routing saw the same prefix, spelled however."""
+    """Return the path below the endpoint; aiohttp routes percent-encoded spellings here too."""
     if path.startswith(STORAGE_PATH):
         return path.removeprefix(STORAGE_PATH)
     raise S3Error("InvalidURI", f"The path must begin with {STORAGE_PATH}, spelled like that.")
 
 
 def _parameters(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for name, value in parse_query(query):
-        if name in found:
+        if name in parameters:
             raise S3Error("InvalidArgument", "A parameter stands in the query twice.")
         try:
             (name + value).encode()
         except UnicodeEncodeError:
             raise S3Error("InvalidURI", "The query is not UTF-8.") from None
-        found[name] = value
-    return found
+        parameters[name] = value
+    return parameters
 
 
 def _handler_for(
     method: str, bucket: str, key: str, query: Mapping[str, str], grant: StorageGrant
 ) -> _Handler:
-    asked = _SUBRESOURCES.intersection(query)
+    subresources = _SUBRESOURCES.intersection(query)
     if not bucket:
-        if method == "GET" and not asked and not key:
+        if method == "GET" and not subresources and not key:
             return listing.list_buckets
         raise S3Error("MethodNotAllowed", "This operation is not offered by this endpoint.")
     if not is_bucket_name(bucket) or bucket != grant.bucket:
@@ -315,7 +317,7 @@ def _handler_for(
         )
     if key:
         check_key(key)
-    handler = (_OBJECT if key else _BUCKET).get((method, asked))
+    handler = (_OBJECT if key else _BUCKET).get((method, subresources))
     if handler is None and not key and method == "DELETE":
         raise S3Error("AccessDenied", "The bucket cannot be removed.")
     if handler is None:

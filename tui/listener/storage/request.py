@@ -1,4 +1,4 @@
-"""One verified request, and the tools that its handler needs."""
+"""A verified request: its context, and how its body is read, with time limits, into a sink."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tui.listener.storage.claims import SignedRequest
 from tui.listener.storage.errors import S3Error
 from tui.listener.storage.grants import ReceivedObject, StorageGrant, StorageLimits
 from tui.listener.storage.intake import Intake, plan_body
-from tui.listener.storage.quota import Guard, JobQuota
+from tui.listener.storage.quota import Guard, JobStorage
 from tui.listener.storage.sigv4 import Verified
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What all requests share."""
+    """Objects that all requests share."""
 
     limits: StorageLimits
     guard: Guard
@@ -35,39 +35,39 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True)
 class StorageRequest:
-    """One request whose signature holds.
+    """A request whose signature is verified.
 
     Attributes:
-        web: aiohttp's request.
+        http: aiohttp's request.
         signed: the request as it was signed.
-        payload: what the signature says about the body.
-        verified: the signature.
-        grant: what the key allows.
-        space: the job's folder.
-        desk: what all requests share.
+        payload: the signed value of `x-amz-content-sha256`.
+        verified: the verified signature.
+        grant: the permissions of its key.
+        storage: the files of the job.
+        context: objects that all requests share.
         query: the query's parameters.
         key: the object's key; empty for the bucket itself.
     """
 
-    web: web.Request
+    http: web.Request
     signed: SignedRequest
     payload: str
     verified: Verified
     grant: StorageGrant
-    space: JobQuota
-    desk: RequestContext
+    storage: JobStorage
+    context: RequestContext
     query: Mapping[str, str]
     key: str
 
     @property
     def now(self) -> datetime:
-        """The present moment by the receiver's clock."""
-        return self.desk.limits.now()
+        """The current time by the receiver's clock."""
+        return self.context.limits.now()
 
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run something that blocks in a worker thread, to its end even if the request is not."""
+        """Run a blocking function in a worker thread; it is not cancelled with the request."""
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self.desk.executor, lambda: function(*arguments))
+        future = loop.run_in_executor(self.context.executor, lambda: function(*arguments))
         return await asyncio.shield(future)
 
     async def receive(
@@ -77,22 +77,22 @@ class StorageRequest:
         grow: Callable[[int], None],
         gate: WriteGate | None = None,
     ) -> None:
-        """Read the body into `intake`, having asked for it if the client waits to be asked."""
-        limits = self.desk.limits
-        await say_continue(self.web)
+        """Read the body into `intake`, after `100 Continue` if the client waits for it."""
+        limits = self.context.limits
+        await send_continue(self.http)
         source = blocks(
-            self.web.content,
+            self.http.content,
             idle=limits.idle_seconds,
             grace=limits.grace_seconds,
             min_rate=limits.min_bytes_per_second,
         )
-        await pour(source, intake, self.desk.executor, gate=gate, grow=grow)
+        await pour(source, intake, self.context.executor, gate=gate, grow=grow)
 
     async def read_small(self, most: int, *, checksums: bool) -> bytes:
-        """The whole body of a request that carries a document.
+        """Return the whole body of a request that carries an XML document.
 
         Raises:
-            S3Error: it is larger than `most` bytes or is not what was promised.
+            S3Error: it is larger than `most` bytes or contradicts its headers.
         """
         plan = plan_body(self.signed, self.payload, checksums=checksums)
         if plan.size is not None and plan.size > most:
@@ -105,7 +105,7 @@ class StorageRequest:
 
 
 def xml_response(body: bytes, status: int = 200) -> web.Response:
-    """An answer with an XML document."""
+    """Return an answer with an XML document."""
     return web.Response(body=body, status=status, content_type="application/xml")
 
 
@@ -113,34 +113,34 @@ BLOCK = 512 * 1024
 
 
 class Sink(Protocol):
-    """Takes a body's blocks, in a worker thread, one at a time."""
+    """Receives the blocks of a body, in a worker thread, one at a time."""
 
     def feed(self, data: bytes, /) -> None:
-        """Take the next block."""
+        """Process the next block."""
 
 
 class WriteGate(Protocol):
-    """Is told about every write, so that nothing is moved away under one."""
+    """Counts writes in progress, so that a file is not moved during one."""
 
     def begin_write(self) -> None:
-        """A write begins; may refuse."""
+        """Register a write; raises S3Error when writes are refused."""
 
     def end_write(self) -> None:
-        """It has ended."""
+        """Unregister a write."""
 
 
-async def say_continue(request: web.Request) -> None:
-    """Ask a client that waits (`Expect: 100-continue`) for its body."""
+async def send_continue(request: web.Request) -> None:
+    """Send `100 Continue` to a client that waits for it (`Expect: 100-continue`)."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # aiohttp counts what is written to find out whether an answer has begun; this is none.
+        # aiohttp takes written bytes for the start of an answer; this is not one.
         request.writer.output_size = 0
 
 
 async def blocks(
     content: StreamReader, *, idle: float, grace: float, min_rate: float
 ) -> AsyncIterator[bytes]:
-    """The body in blocks of about BLOCK bytes.
+    """Yield the body in blocks of about BLOCK bytes.
 
     Raises:
         S3Error: the client is silent or too slow, or the connection broke.
@@ -179,14 +179,14 @@ async def pour(
     gate: WriteGate | None = None,
     grow: Callable[[int], None],
 ) -> None:
-    """Feed every block to the sink, one write at a time, gathering the next block meanwhile.
+    """Feed every block to the sink, one write at a time, and read the next block meanwhile.
 
     Args:
         source: the blocks.
-        sink: takes them.
+        sink: receives the blocks.
         executor: runs the sink.
-        gate: is told about each write.
-        grow: is told the bytes taken so far, before they are written; may refuse.
+        gate: counts the writes.
+        grow: is called with the bytes so far, before they are written; may raise S3Error.
     """
     loop = asyncio.get_running_loop()
     running: asyncio.Future[None] | None = None

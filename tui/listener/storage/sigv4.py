@@ -1,7 +1,8 @@
-"""AWS Signature Version 4, the verifying side.
+"""Verifies AWS Signature Version 4.
 
-Facts: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference.
-Everything here is pure; who the key belongs to and what it allows is decided elsewhere.
+Source: "Authenticating Requests (AWS Signature Version 4)" of the Amazon S3 API reference. botocore
+only signs, and its signer cannot check the variants that proxies and clients produce (Host, path
+encoding, Accept-Encoding). Pure functions; the permissions of a key are checked elsewhere.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from tui.listener.storage.errors import S3Error
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
-# An S3 client must sign this and everything called x-amz-*.
+# S3 requires clients to sign this header and all x-amz-* headers.
 _ALWAYS_SIGNED = "host"
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A signature that holds; the seed for the signatures of a body's chunks."""
+    """A verified signature, from which the chain of chunk signatures starts."""
 
     key: bytes = field(repr=False)
     stamp: str
@@ -110,16 +111,20 @@ def _check_headers_are_signed(request: SignedRequest, claim: Claim) -> None:
 
 
 def _canonical_requests(request: SignedRequest, claim: Claim) -> Iterator[str]:
-    """Every text that an honest client may have signed for this request, the likely one first."""
+    """Yield every text that an honest client may have signed, the most likely one first."""
     query = _canonical_query(request.query)
     # Proxies are known to replace Accept-Encoding, which Go's SDK signs as `identity`.
     encodings = (None, "identity") if "accept-encoding" in claim.signed_headers else (None,)
-    below = request.path.removeprefix(request.mount)
-    seen: list[tuple[str | None, str]] = [(host, request.path) for host in (None, *request.hosts)]
-    if request.mount and below != request.path:
-        seen += [(f"{host}{request.mount}", below or "/") for host in request.hosts]
+    path_below_mount = request.path.removeprefix(request.mount)
+    hosts_and_paths: list[tuple[str | None, str]] = [
+        (host, request.path) for host in (None, *request.hosts)
+    ]
+    if request.mount and path_below_mount != request.path:
+        hosts_and_paths += [
+            (f"{host}{request.mount}", path_below_mount or "/") for host in request.hosts
+        ]
     for encoding in encodings:
-        for host, raw in seen:
+        for host, raw in hosts_and_paths:
             headers = _canonical_headers(request, claim, host, encoding)
             path = quote(unquote_to_bytes(raw.encode("utf-8", "surrogateescape")), safe="/-_.~")
             for uri in dict.fromkeys((path, raw)):

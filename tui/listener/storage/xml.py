@@ -1,4 +1,8 @@
-"""The little XML that S3 needs: writing escaped text, reading small documents without surprises."""
+"""Writes and parses the XML documents of S3.
+
+expat directly, and not ElementTree: the receiver parses input of strangers and must refuse document
+types, deep nesting and floods of elements while they arrive.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 _MAX_DEPTH = 8
 _MAX_ELEMENTS = 100_000
-# Everything that XML 1.0 cannot carry at all, lone surrogates included.
+# Characters that XML 1.0 cannot contain, lone surrogates included.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 
@@ -21,21 +25,21 @@ Field: TypeAlias = "tuple[str, str | int | Iterable[Field]]"
 
 
 class XmlError(ValueError):
-    """The document is not one that we read."""
+    """The document is malformed or exceeds a limit."""
 
 
 def escape(text: str) -> str:
-    """`text` safe inside an element; what XML cannot carry becomes U+FFFD."""
+    """Escape `text` for an element; characters that XML cannot contain become U+FFFD."""
     return _NOT_XML.sub("\ufffd", text).translate(_ESCAPES)
 
 
 def document(root: str, fields: Iterable[Field], *, namespace: bool = True) -> bytes:
-    """A whole document: `root` around `fields`, where a field's value is text or more fields."""
+    """Return a document: `root` around `fields`, where a field's value is text or more fields."""
     return DECLARATION + element(root, fields, namespace=namespace)
 
 
 def element(root: str, fields: Iterable[Field], *, namespace: bool = True) -> bytes:
-    """The same without the declaration in front."""
+    """Return the same as `document`, without the XML declaration."""
     space = f' xmlns="{NAMESPACE}"' if namespace else ""
     return f"<{root}{space}>{_content(fields)}</{root}>".encode()
 
@@ -50,18 +54,18 @@ def _content(fields: Iterable[Field]) -> str:
 
 @dataclass(slots=True)
 class Node:
-    """One element: its local name, its own text, its children."""
+    """An element: its local name, its text and its children."""
 
     name: str
     text: str = ""
     children: list[Node] = field(default_factory=list)
 
     def all(self, name: str) -> list[Node]:
-        """The children called `name`."""
+        """Return the children called `name`."""
         return [child for child in self.children if child.name == name]
 
     def get(self, name: str) -> str | None:
-        """The text of the first child called `name`, stripped."""
+        """Return the stripped text of the first child called `name`, or None."""
         for child in self.children:
             if child.name == name:
                 return child.text.strip()
@@ -69,10 +73,10 @@ class Node:
 
 
 def parse(data: bytes) -> Node:
-    """Read a document. A document type, entities, deep nesting or a flood of elements are refused.
+    """Parse a document; refuses document types, entities, deep nesting and floods of elements.
 
     Raises:
-        XmlError: with the reason.
+        XmlError: the document is refused; the message is the reason.
     """
     builder = _Builder()
     parser = expat.ParserCreate(namespace_separator=" ")
