@@ -1,1 +1,1 @@
-"""Tokens and keys: where they come from, who may use them, and the clients made with them."""
+"""Tokens and keys: their sources, who may use them, and the Replicate clients made with them."""

@@ -1,4 +1,4 @@
-"""What the engine can say about the account, the models and the configs at hand."""
+"""The account behind a token, the versions of a model, and the configs on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tui.store.writer import StoreWriter
 
 
 class AccountService:
-    """The engine's calls about everything that is not a job."""
+    """Validates the Replicate token and lists model versions and configs."""
 
     def __init__(
         self,
@@ -47,20 +47,19 @@ class AccountService:
         self._live = live
         self._preparer = preparer
         self._writer = writer
-        self._asked = 0
-        self._told: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._request_count = 0
+        self._latest: dict[str, tuple[int, dict[str, Any]]] = {}
 
     async def validate(self, api_base: str) -> dict[str, Any]:
-        """Whether the token works, and whose it is; remembered for the windows.
+        """Ask Replicate for the account of the token, and keep the answer for the windows.
 
-        When it is not valid, `reason` says why: `none` (there is no token), `unencrypted` (it is
-        not sent to the address), `rejected` (mistyped,
-        revoked or of another service), `forbidden`, `rate_limited` or `unreachable`; the last two
-        say nothing about the token.
+        When the token is not valid, `reason` is `none` (there is no token), `unencrypted` (it is
+        not sent to the address), `rejected` (mistyped, revoked or of another service),
+        `forbidden`, `rate_limited` or `unreachable`; the last two say nothing about the token.
         """
         own = self._clients.tokens.own("replicate", api_base) is not None
-        self._asked += 1
-        number = self._asked
+        self._request_count += 1
+        request_number = self._request_count
         answer: dict[str, Any] = {
             "valid": False, "user_info": None, "error": None, "token_source": None, "reason": None,
             "api_base": api_base, "sandbox": is_loopback(api_base),
@@ -92,25 +91,30 @@ class AccountService:
             }
             answer.update(valid=True, user_info=user)
             self._clients.tokens.learn_owner("replicate", api_base, token.secret, account.username)
-        if own:  # nobody else's token, so nothing for the windows
+        if own:  # a token of this call alone: the windows show the engine's
             return answer
-        newest, known = self._told.get(api_base, (0, answer))
-        if newest > number:  # it took long, perhaps by a way out that was changed meanwhile
-            return known
-        self._told[api_base] = (number, answer)
+        newest, latest = self._latest.get(api_base, (0, answer))
+        # An answer that overtook this one counts: the network settings may have changed meanwhile.
+        if newest > request_number:
+            return latest
+        self._latest[api_base] = (request_number, answer)
         fact = scoped("account", api_base)
         self._writer.set_fact(fact, answer)
         self._bus.publish("fact", name=fact)
         return answer
 
     def remembered_owner(self, api_base: str) -> str:
-        """The account that a token of this API base belonged to when last asked; "" if unknown."""
+        """Return the account of the last valid token of an API base; "" if unknown."""
         known = self._writer.fact(scoped("account", api_base)) or {}
         user = known.get("user_info") if known.get("valid") else None
         return str(user.get("username") or "") if isinstance(user, dict) else ""
 
     async def versions(self, api_base: str, model: str) -> dict[str, Any]:
-        """`{versions, current_version, error}` of a model."""
+        """Return `{versions, current_version, error}` of a model.
+
+        Raises:
+            RefusedError: no model is named.
+        """
         if not model:
             raise RefusedError("Which model?", "Add ?model_id=owner/name.")
         rows = await self._catalog.versions(api_base, model, fresh=True)
@@ -121,7 +125,7 @@ class AccountService:
         }
 
     async def configs(self, cwd: str | None = None) -> dict[str, Any]:
-        """`{configs: [{name, path}]}` found below the roots."""
+        """Return `{configs: [{name, path}]}` of the config folders."""
         roots = self._preparer.config_roots(cwd)
-        found = await asyncio.to_thread(discover_configs, roots)
-        return {"configs": [{"name": ref.name, "path": str(ref.path)} for ref in found]}
+        refs = await asyncio.to_thread(discover_configs, roots)
+        return {"configs": [{"name": ref.name, "path": str(ref.path)} for ref in refs]}

@@ -1,4 +1,4 @@
-"""Keys for callers of the HTTP API over TCP: made and revoked by the user, kept as hashes."""
+"""API keys for callers over TCP: created and revoked by the user, stored as hashes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_NAME: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key at the one moment at which it can be seen."""
+    """A new key; later only its hash is known."""
 
     id: str
     key: str
@@ -31,9 +31,10 @@ class NewKey:
 
 
 class ApiKeys:
-    """The keys that are good now.
+    """The keys that are valid now.
 
-    A key is 256 random bits, so one round of SHA-256 keeps it as safe as a slow hash would.
+    A key has 256 random bits, so a guess is hopeless whatever the hash; SHA-256 needs no salt or
+    stretching here, as it would for passwords.
     """
 
     def __init__(self, writer: StoreWriter, now: Callable[[], datetime]) -> None:
@@ -41,7 +42,11 @@ class ApiKeys:
         self._now = now
 
     def create(self, name: str = "") -> NewKey:
-        """A new key. It is told once; only its hash is kept."""
+        """Create a key; the caller gets it once, only its hash is stored.
+
+        Raises:
+            RefusedError: the name is too long or unprintable.
+        """
         name = name.strip()
         if len(name) > _LONGEST_NAME or not (name.isprintable() or not name):
             raise RefusedError(f"A key's name has at most {_LONGEST_NAME} printable characters.")
@@ -57,16 +62,16 @@ class ApiKeys:
         return NewKey(new_id, key)
 
     def rows(self) -> list[dict[str, Any]]:
-        """`{id, name, created_at}` of each, oldest first."""
+        """Return `{id, name, created_at}` of each key, oldest first."""
         return [
             {name: row[name] for name in ("id", "name", "created_at")} for row in self._stored()
         ]
 
     def revoke(self, key_id: str) -> None:
-        """A key is good no longer.
+        """Revoke a key.
 
         Raises:
-            RefusedError: there is none of that id.
+            RefusedError: there is no key of that id.
         """
         rows = self._stored()
         kept = [row for row in rows if row["id"] != key_id]
@@ -80,12 +85,12 @@ class ApiKeys:
         self._writer.set_fact(_FACT, kept)
 
     def accepts(self, key: str) -> bool:
-        """Whether a key is good. Takes the same time whichever it is like."""
-        given = _hash(key)
-        found = False
+        """Whether a key is valid; compares with every stored one, in constant time."""
+        digest = _hash(key)
+        accepted = False
         for row in self._stored():
-            found |= hmac.compare_digest(given, row["sha256"])
-        return found
+            accepted |= hmac.compare_digest(digest, row["sha256"])
+        return accepted
 
     def _stored(self) -> list[dict[str, Any]]:
         return self._writer.fact(_FACT) or []

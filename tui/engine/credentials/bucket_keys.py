@@ -1,4 +1,4 @@
-"""The keys of S3 destinations: in the keyring, or for this session in memory; never in a file."""
+"""Key pairs of S3 destinations, in the keyring or for this session in memory; never in a file."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 
 _NO_KEYRING: Final = ("there is no keyring", "no keyring service")
-"""How it is said that no keyring can hold anything, in `keyring_helper`."""
+"""How the messages of `tui.secrets` begin when this machine has no keyring."""
 
 
 class BucketKeys:
-    """Key pairs by the name of their destination, each for one server alone."""
+    """Key pairs by destination, each bound to one server."""
 
     def __init__(self) -> None:
         self._session: dict[str, S3Keys] = {}
-        self._in_keyring: set[str] = set()  # asked once: each look starts a process
+        self._in_keyring: set[str] = set()  # remembered, as each look-up starts a process
 
     @property
     def in_memory(self) -> Iterable[str]:
-        """Destinations whose keys end with this process."""
+        """Destinations whose keys are lost when this process ends."""
         return self._session
 
     async def keep(self, name: str, options: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        """Take the keys of a request; with `session_only` they stay in memory.
+        """Store the keys of a request; with `session_only` they stay in memory.
 
         Raises:
-            RefusedError: one is missing, or the keyring cannot keep them (409,
+            RefusedError: a key is missing, or the keyring cannot store them (409,
                 `keyring_unavailable`).
         """
         access, secret = str(body.get("access_key") or ""), str(body.get("secret_key") or "")
@@ -57,7 +57,7 @@ class BucketKeys:
         self._session.pop(name, None)
 
     async def of(self, name: str, options: Mapping[str, Any]) -> S3Keys:
-        """The keys of a destination.
+        """Return the keys of a destination.
 
         Raises:
             PublishError: there are none.
@@ -70,7 +70,7 @@ class BucketKeys:
                 value = json.loads(stored.value.reveal())
                 return S3Keys(value["access_key"], Secret(value["secret_key"]))
             except (ValueError, KeyError, TypeError):
-                pass  # somebody else's entry: as good as none
+                pass  # an entry of another program: treated as missing
         why = f" ({stored.problem})" if stored.problem else ""
         raise PublishError(
             f"There are no keys for the destination {name}{why}.",
@@ -80,7 +80,7 @@ class BucketKeys:
         )
 
     async def where(self, name: str, options: Mapping[str, Any]) -> str:
-        """Where the keys of a destination are: `keyring`, `session`, or `none`."""
+        """Return where the keys of a destination are: `keyring`, `session`, or `none`."""
         if name not in self._session and name not in self._in_keyring:
             try:
                 await self.of(name, options)
@@ -90,7 +90,7 @@ class BucketKeys:
         return "session" if name in self._session else "keyring"
 
     async def forget(self, name: str, options: Mapping[str, Any]) -> str:
-        """Remove what the keyring has for a server; says what stood in the way."""
+        """Delete a destination's keys from the keyring; returns the problem, or ""."""
         self._in_keyring.discard(name)
         try:
             await delete_token(f"s3:{name}", host_of(options))
@@ -99,14 +99,14 @@ class BucketKeys:
         return ""
 
     async def drop(self, name: str, options: Mapping[str, Any]) -> str:
-        """Forget the keys of a destination wherever they are; says what stood in the way."""
+        """Delete the keys of a destination from memory and keyring; returns the problem, or ""."""
         in_memory = self._session.pop(name, None) is not None
         problem = await self.forget(name, options)
-        # Where there is no keyring, that is why they were in memory.
+        # Keys in memory and no keyring: there was nothing else to delete.
         return "" if in_memory and problem.startswith(_NO_KEYRING) else problem
 
 
 def host_of(options: Mapping[str, Any]) -> str:
-    """Whose keys they are: keys for one server are never sent to another."""
+    """Return the server that keys belong to: they are never sent to another one."""
     endpoint = options.get("endpoint")
     return urlsplit(endpoint).netloc if endpoint else "amazonaws.com"

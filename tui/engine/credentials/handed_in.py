@@ -1,9 +1,9 @@
-"""Tokens that came with one call: they serve that call, and the work that it starts, alone.
+"""Tokens of a caller: used for that call and the tasks that it starts only.
 
-A window or a command names the tokens of its own environment with each call over the socket. The
-engine uses them for that call whenever they are not its own and may belong to another account. A
-context variable carries them, so tasks that a call starts (posting and following its job) keep
-them; work of the whole engine runs in `engine_wide`.
+A window or a command sends the tokens of its own environment with each call over the socket. The
+engine uses them for that call if they may belong to another account than its own. A context
+variable holds them, and asyncio copies the context into new tasks, so the tasks that a call starts
+(posting and following its job) keep them; work for all callers runs in `engine_wide`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from tui.replicate.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class CallerTokens:
-    """What a caller's environment holds.
+    """The tokens in a caller's environment.
 
     Attributes:
-        api_base: the API that its call is about; for others these tokens do not count.
+        api_base: the API base of the call; the tokens are valid for no other.
         replicate: Replicate's token, or None.
         hub: the Hub's token, or None.
-        hub_endpoint: the Hub's address, as it was written; "" when none was.
+        hub_endpoint: the Hub's address as the caller wrote it; "" without one.
     """
 
     api_base: str
@@ -40,34 +40,34 @@ _CALLER: Final[ContextVar[CallerTokens | None]] = ContextVar("handed_in", defaul
 
 
 def caller(api_base: str) -> CallerTokens | None:
-    """What came with the call that this code runs for, if it is about `api_base`."""
-    found = _CALLER.get()
-    return found if found is not None and found.api_base == api_base else None
+    """Return the tokens of the current call, if it is for `api_base`, else None."""
+    tokens = _CALLER.get()
+    return tokens if tokens is not None and tokens.api_base == api_base else None
 
 
 @contextmanager
-def called_with(handed: CallerTokens | None) -> Iterator[None]:
-    """Run a call, and the tasks it starts, with the tokens that came with it."""
-    mark = _CALLER.set(handed)
+def called_with(tokens: CallerTokens | None) -> Iterator[None]:
+    """Run a call, and the tasks it starts, with the caller's tokens."""
+    reset_token = _CALLER.set(tokens)
     try:
         yield
     finally:
-        _CALLER.reset(mark)
+        _CALLER.reset(reset_token)
 
 
 def engine_wide() -> AbstractContextManager[None]:
-    """Run work that is nobody's call; tasks started inside are nobody's either."""
+    """Run work that belongs to no call; tasks started inside belong to none either."""
     return called_with(None)
 
 
 def from_headers(api_base: str, headers: Mapping[str, str]) -> CallerTokens | None:
-    """The opposite of `to_headers`; None when no value came."""
-    told = {name: unquote(headers.get(header, "")).strip() for name, header in HEADERS.items()}
-    if not any(told.values()):
+    """Read the tokens from the headers that `to_headers` writes; None without any."""
+    values = {name: unquote(headers.get(header, "")).strip() for name, header in HEADERS.items()}
+    if not any(values.values()):
         return None
     return CallerTokens(
         api_base,
-        Secret(told["replicate_token"]) if told["replicate_token"] else None,
-        Secret(told["hf_token"]) if told["hf_token"] else None,
-        told["hf_endpoint"],
+        Secret(values["replicate_token"]) if values["replicate_token"] else None,
+        Secret(values["hf_token"]) if values["hf_token"] else None,
+        values["hf_endpoint"],
     )

@@ -1,4 +1,4 @@
-"""The proxy's password: in the system's keyring or in memory, like every other secret."""
+"""The proxy's password, in the system's keyring or in memory."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ KIND: Final = "proxy"
 
 
 class ProxyPassword:
-    """Puts a new password into the keyring and brings it back at the next start.
+    """Stores a new password in the keyring and reads it back at the next start.
 
     Attributes:
-        kept: where the password in force is: `keyring`, `session`, `file` (somebody wrote it into
-            the settings file), or "" without any.
-        problem: why the keyring has not got it.
+        kept: where the password in use is: `keyring`, `session`, `file` (somebody wrote it into
+            the settings file), or "" without one.
+        problem: why the keyring could not be used, or "".
     """
 
     def __init__(self, live: LiveSettings, bus: EventBus, tasks: TaskOwner) -> None:
-        """Args: the settings, who is told, who owns what runs behind."""
+        """Follow the settings from now on.
+
+        Args:
+            live: the settings in force.
+            bus: receives notices and changes.
+            tasks: owns the calls to the keyring.
+        """
         self._live = live
         self._bus = bus
         self._tasks = tasks
@@ -39,7 +45,7 @@ class ProxyPassword:
         live.on_change(self._changed)
 
     async def recall(self) -> None:
-        """Ask the keyring when the settings name a user and no password; takes seconds at most."""
+        """Read the password from the keyring, when the settings name a user without a password."""
         proxy = self._live.now.network.proxy
         bare, password = split_password(proxy)
         if password is not None:
@@ -47,32 +53,32 @@ class ProxyPassword:
             return
         if "@" not in proxy:
             return
-        found = await read_token(KIND, _whose(bare))
-        self.problem = found.problem
-        if found.value is not None:
+        stored = await read_token(KIND, _keyring_host(bare))
+        self.problem = stored.problem
+        if stored.value is not None:
             self.kept = "keyring"
-            self._kept[bare] = found.value
-            self._live.give_password(bare, found.value)
+            self._kept[bare] = stored.value
+            self._live.give_password(bare, stored.value)
 
     def _changed(self, before: Settings, after: Settings) -> None:
         if before.network.proxy == after.network.proxy:
             return
-        was, _ = split_password(before.network.proxy)
+        former_bare, _ = split_password(before.network.proxy)
         bare, password = split_password(after.network.proxy)
-        if was != bare and was in self._kept:
-            del self._kept[was]
-            self._tasks.start(self._forget(was), "forget the proxy's password")
+        if former_bare != bare and former_bare in self._kept:
+            del self._kept[former_bare]
+            self._tasks.start(self._delete(former_bare), "forget the proxy's password")
         if password is None:
             self.kept = self.problem = ""
         elif self._live.password_of(bare) != password:
             self.kept, self.problem = "file", ""
         elif self._kept.get(bare) != password:
             self.kept = "session"
-            self._tasks.start(self._keep(bare, password), "keep the proxy's password")
+            self._tasks.start(self._store(bare, password), "keep the proxy's password")
 
-    async def _keep(self, bare: str, password: Secret) -> None:
+    async def _store(self, bare: str, password: Secret) -> None:
         try:
-            await store_token(KIND, _whose(bare), password)
+            await store_token(KIND, _keyring_host(bare), password)
         except KeyringError as error:
             self.problem = error.message
             self._bus.publish(
@@ -86,14 +92,13 @@ class ProxyPassword:
         self.kept, self.problem = "keyring", ""
         self._bus.publish("settings")
 
-    async def _forget(self, bare: str) -> None:
+    async def _delete(self, bare: str) -> None:
         try:
-            await delete_token(KIND, _whose(bare))
+            await delete_token(KIND, _keyring_host(bare))
         except KeyringError as error:
             LOG.warning("a proxy's old password stays in the keyring: %s", error.message)
 
 
-def _whose(bare: str) -> str:
-    """Name, host and port: the password of one proxy is never sent to another."""
-    parts = urlsplit(bare)
-    return parts.netloc
+def _keyring_host(bare: str) -> str:
+    """User name, host and port: the password of one proxy is never sent to another."""
+    return urlsplit(bare).netloc

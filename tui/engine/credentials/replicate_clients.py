@@ -1,4 +1,4 @@
-"""One Replicate client for each API base, each with the token given for that base alone."""
+"""Replicate clients by API base and token."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOW_TO_GIVE_A_HUB_ONE = (
 
 
 class MissingTokenError(AuthenticationError):
-    """No token is known for an API base."""
+    """There is no token for an API base."""
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(
@@ -45,17 +45,26 @@ class MissingTokenError(AuthenticationError):
 
 
 class OpenAddressError(AuthenticationError):
-    """A token is not sent to an address without TLS on another machine."""
+    """The address is on another machine and without TLS, so no token is sent there."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, advice=HOW_TO_SEND_OPENLY)
 
 
 class ReplicateClients:
-    """Tokens and clients by API base."""
+    """The tokens, and one client for each API base and token.
+
+    Attributes:
+        tokens: all tokens by API base.
+    """
 
     def __init__(self, live: LiveSettings, on_token: Callable[[str], None]) -> None:
-        """Args: the settings, and whom to tell when a base gets a token."""
+        """Create an empty set of clients.
+
+        Args:
+            live: the settings in force.
+            on_token: is called with an API base when its token has changed.
+        """
         self._live = live
         live.on_change(self._settings_changed)
         self._on_token = on_token
@@ -64,12 +73,13 @@ class ReplicateClients:
             may_send_openly=lambda: self.may_send_openly,
         )
         self._clients: dict[tuple[str, Secret], ReplicateClient] = {}
-        # The service counts an account's calls whatever connection they come by.
+        # The service counts an account's calls over all its connections, so clients of a base
+        # share a budget.
         self._budgets: dict[str, RateBudget] = {}
         self._retired: list[ReplicateClient] = []
 
     def set_token(self, api_base: str, value: str, source: Source) -> None:
-        """Use a token from now on; an empty value forgets the one that was set."""
+        """Use a token from now on; an empty value removes the one of that source."""
         self.tokens.give("replicate", api_base, value, source)
 
     def set_hub(self, api_base: str, endpoint: str, token: str) -> None:
@@ -86,18 +96,18 @@ class ReplicateClients:
             self.tokens.give("huggingface", api_base, token, "environment")
 
     def hub_endpoint(self, api_base: str) -> str:
-        """The Hub's address for jobs of this base, "" when none is known."""
+        """Return the Hub's address for jobs of an API base, "" when none is known."""
         return self.tokens.hub(api_base)
 
     def keyring_changed(self, api_base: str) -> None:
-        """Somebody stored or deleted a token: what the keyring said before does not hold."""
+        """Forget what the keyring held for an API base: a token was stored or deleted."""
         for kind in KINDS:
             self.tokens.keyring_changed(kind, api_base)
 
     def hub_token(self, api_base: str) -> Secret | None:
-        """The Hugging Face token for jobs of this base, as far as it has been looked up."""
-        found = self.tokens.known("huggingface", api_base)
-        return found.secret if found is not None else None
+        """Return the known Hugging Face token for jobs of an API base; does not ask the keyring."""
+        token = self.tokens.known("huggingface", api_base)
+        return token.secret if token is not None else None
 
     @property
     def may_send_openly(self) -> bool:
@@ -105,14 +115,14 @@ class ReplicateClients:
         return self._live.now.network.send_secrets_unencrypted
 
     def no_hub_token(self, api_base: str) -> tuple[str, str]:
-        """Why there is no Hugging Face token for jobs of this base, and what to do about it."""
+        """Return message and advice about a missing Hugging Face token of an API base."""
         if refusal := self.tokens.refusal("huggingface", api_base):
             return refusal, HOW_TO_SEND_OPENLY
         why = self.tokens.problem("huggingface", api_base)
         return f"There is no Hugging Face token{f' ({why})' if why else ''}.", HOW_TO_GIVE_A_HUB_ONE
 
     async def token(self, api_base: str) -> Token:
-        """The token of a base: the environment's before the keyring's before the session's.
+        """Return the token of an API base: of the environment, else the keyring, else the session.
 
         Raises:
             MissingTokenError: there is none.
@@ -126,21 +136,23 @@ class ReplicateClients:
         return found
 
     def clock_offset(self, api_base: str) -> timedelta:
-        """How far the service's clock is ahead of ours, as far as it has told; else nothing."""
-        told = (one.clock_offset for (base, _), one in self._clients.items() if base == api_base)
-        return next((offset for offset in told if offset is not None), timedelta())
+        """Return how far the service's clock is ahead of ours; zero when unknown."""
+        offsets = (
+            client.clock_offset for (base, _), client in self._clients.items() if base == api_base
+        )
+        return next((offset for offset in offsets if offset is not None), timedelta())
 
     async def get(self, api_base: str) -> ReplicateClient:
-        """The client of a base.
+        """Return the client of an API base; creates it on first use.
 
         Raises:
             MissingTokenError: no token is known for it.
         """
         if not is_loopback(api_base) and all(base != api_base for base, _ in self._clients):
-            # Jobs may need it, and when they do there is no time to ask the keyring.
+            # Jobs may need the Hub's token, and asking the keyring then would take too long.
             await self.tokens.find("huggingface", api_base)
         token = await self.token(api_base)
-        # Nothing waits from here on: one client for a base and a token.
+        # No await from here on, so that two callers cannot create a client each.
         client = self._clients.get((api_base, token.secret))
         if client is None:
             own = self.tokens.own("replicate", api_base) is not None
@@ -152,7 +164,7 @@ class ReplicateClients:
     def client_with(
         self, api_base: str, secret: Secret, budget: RateBudget | None = None
     ) -> ReplicateClient:
-        """A client with a token that need not be the one in use; the caller closes it.
+        """Create a client with any token; the caller closes it.
 
         Raises:
             OpenAddressError: the token would be sent unencrypted.
@@ -163,7 +175,7 @@ class ReplicateClients:
         return ReplicateClient(secret, base_url=api_base, network=network, budget=budget)
 
     def circuits(self) -> dict[str, Circuit]:
-        """How each API that was called stands: whether it is being given a rest."""
+        """Return the circuit breaker's state by API base, for clients with the token in use."""
         with engine_wide():
             used = {base: self.tokens.known("replicate", base) for base, _ in self._clients}
         return {
@@ -175,7 +187,7 @@ class ReplicateClients:
     def _settings_changed(self, before: Settings, after: Settings) -> None:
         if before.network == after.network:
             return
-        # Whether the services answer is another question now: they are asked at once.
+        # A failure before may have been the network's, so the services are called again at once.
         for api_base, budget in self._budgets.items():
             self._retire(api_base)
             budget.forgive()
@@ -189,7 +201,7 @@ class ReplicateClients:
             self._on_token(api_base)
 
     def _retire(self, api_base: str) -> None:
-        """Calls that are under way with the former token may end as they will."""
+        """Remove the clients of an API base; calls in progress with them may finish."""
         for key in [key for key in self._clients if key[0] == api_base]:
             self._retired.append(self._clients.pop(key))
 

@@ -1,8 +1,8 @@
-"""Keys for who delivers here: a pair for each job, one for its webhooks, pairs for a person.
+"""Keys of the listener: a key pair and a webhook key for each job, key pairs for a person.
 
-The secret half is derived from the public one with a key of this installation (`receiver.key`, mode
-0600, made once: an identity of the receiver, as a server's host key is, and no account's token). So
-no secret is ever stored, and one given out before a restart still works after it.
+The secret half is derived from the public one by HMAC with a key of this installation
+(`receiver.key`, mode 0600, created once; it identifies the receiver as a host key does a server,
+and is no account's token). So no secret has to be stored, and keys stay valid over restarts.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 GRACE: Final = timedelta(hours=6)
-"""How long after its end a job may still deliver: late uploads, a listener that was down."""
+"""How long a job may deliver after its end: for late uploads and a listener that was down."""
 LONGEST: Final = timedelta(days=7)
 BUCKET: Final = "outputs"
 PERSONAL_FOLDER: Final = "personal"
-"""Below the outputs folder: what a person's own S3 tools see and fill."""
+"""The folder below the outputs that a person's own S3 tools read and write."""
 _PREFIX: Final = "ST"
 _PERSONAL: Final = re.compile(r"SP([0-9A-F]{10})[0-9A-F]{16}")
 _HOOK_DIGITS: Final = 32
@@ -37,7 +37,7 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """What a trainer needs to deliver; the secret goes into a Secret input only."""
+    """An S3 key pair; the secret goes only into an input of type Secret."""
 
     access_key: str
     secret_key: str
@@ -47,7 +47,7 @@ class KeyPair:
 
 
 class StorageKeys:
-    """Gives out key pairs and recognises them again."""
+    """Derives keys, and verifies those of incoming requests."""
 
     def __init__(self, key_file: Path, writer: StoreWriter, now: Callable[[], datetime]) -> None:
         self._master = _read_or_make(key_file)
@@ -55,16 +55,16 @@ class StorageKeys:
         self._now = now
 
     def pair(self, job_id: str) -> KeyPair:
-        """The key pair of a job; the same each time."""
+        """Return the key pair of a job; the same each time."""
         return self._pair(f"{_PREFIX}{job_id.upper()}")
 
     def personal_pair(self, lifetime: timedelta) -> KeyPair:
-        """A new key pair for a person's own S3 tools.
+        """Create a key pair for a person's own S3 tools.
 
-        The access key itself says how long it lives; one with another time has another secret.
+        The access key contains its expiry; with a changed expiry, its secret would not match.
         """
-        until = int((self._now() + lifetime).timestamp())
-        return self._pair(f"SP{until:010X}{secrets.token_hex(8).upper()}")
+        expires_at = int((self._now() + lifetime).timestamp())
+        return self._pair(f"SP{expires_at:010X}{secrets.token_hex(8).upper()}")
 
     def _pair(self, access_key: str) -> KeyPair:
         return KeyPair(access_key, base64.b64encode(self._derived(access_key)).decode()[:40])
@@ -73,11 +73,11 @@ class StorageKeys:
         return hmac.new(self._master, label.encode(), hashlib.sha256).digest()
 
     def hook_key(self, job_id: str) -> str:
-        """What a job's webhook address carries as `?key=`; the same each time."""
+        """Return the value of `?key=` in a job's webhook URL; the same each time."""
         return f"{job_id}-{self._derived(f'webhook:{job_id}').hex()[:_HOOK_DIGITS]}"
 
     def job_of_hook_key(self, key: str) -> JobRecord | None:
-        """The job that a webhook address belongs to, or None."""
+        """Return the job that a webhook key belongs to, or None."""
         job_id = key.rpartition("-")[0]
         if not hmac.compare_digest(key.encode(), self.hook_key(job_id).encode()):
             return None
@@ -87,7 +87,7 @@ class StorageKeys:
             return None
 
     async def secret_for(self, access_key: str) -> StorageGrant | None:
-        """The grant of an access key, or None when nobody has it."""
+        """Return the grant of an access key, or None for an unknown one."""
         if personal := _PERSONAL.fullmatch(access_key):
             return StorageGrant(
                 job_id="",
@@ -114,18 +114,16 @@ class StorageKeys:
 
 
 def folder_of(job: JobRecord) -> str:
-    """The job's folder below the outputs root: its name as file systems like it, and its id."""
+    """Return the job's folder below the outputs root: its name in safe characters, and its id."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.name).strip("-.")[:60]
     return f"{name or 'job'}-{job.job_id}"
 
 
 def _read_or_make(path: Path) -> bytes:
-    """The installation's key. A file cut short (a power loss) is no key: a new one is made."""
+    """Return the installation's key; a missing or truncated file is replaced by a new key."""
     try:
         master = base64.b64decode(path.read_bytes(), validate=True)
-    except FileNotFoundError:
-        master = b""
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         master = b""
     if len(master) != _KEY_BYTES:
         master = secrets.token_bytes(_KEY_BYTES)

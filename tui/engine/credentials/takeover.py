@@ -1,8 +1,8 @@
-"""Which token of a shell the engine uses for everybody, its running jobs included.
+"""Decides whether a token from a shell's environment becomes the engine's own.
 
-A token that a shell hands in serves the shell's own calls at once (`handed_in`). It replaces the
-one in use only after the service has accepted it, and only if it is the same account's or nothing
-is under way: with a refused token, or another account's, running jobs could not be followed.
+A shell's token is used for the shell's own calls at once (`handed_in`). It replaces the engine's
+token only after the service has accepted it, and only if it belongs to the same account or no job
+is active: with a rejected token, or another account's, running jobs could not be followed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from tui.replicate.secret import Secret
 from tui.settings.network import network_of
 
 _PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 60.0, 60.0)
-"""Seconds between tries while the service cannot say whose a token is."""
+"""Seconds between attempts while the service does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerdict:
-    """What a service says about a token.
+    """A service's answer about a token.
 
     Attributes:
-        state: `unknown` says nothing about the token: the service did not answer.
-        owner: the account's name, where the token is accepted.
+        state: `unknown` when the service did not answer.
+        owner: the account's name, for an accepted token.
     """
 
     state: Literal["accepted", "refused", "unknown"]
@@ -43,7 +43,7 @@ class TokenVerdict:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A token that a shell has handed in; `hub` is its Hub's address, "" for Replicate's."""
+    """A token from a shell; `hub` is its Hub's address, "" for Replicate's token."""
 
     kind: Kind
     api_base: str
@@ -52,7 +52,7 @@ class _Offer:
 
 
 class Takeover:
-    """Decides about tokens that shells hand in."""
+    """Decides about tokens from shells."""
 
     def __init__(
         self,
@@ -64,15 +64,15 @@ class Takeover:
         remembered_owner: Callable[[str], str],
         pauses: tuple[float, ...] = _PAUSES,
     ) -> None:
-        """Make one.
+        """Create it.
 
         Args:
             clients: where tokens live.
-            is_busy: whether anything of an API base is under way.
+            is_busy: whether an API base has active jobs.
             live: the settings in force.
-            tasks: owns the questions that are being asked.
+            tasks: owns the calls to the services.
             remembered_owner: the account of an API base's last accepted token, "" if unknown.
-            pauses: seconds before each further try where a service gives no answer.
+            pauses: seconds before each further attempt when a service does not answer.
         """
         self._clients = clients
         self._is_busy = is_busy
@@ -81,63 +81,66 @@ class Takeover:
         self._remembered_owner = remembered_owner
         self._pauses = pauses
         self._considered: set[_Offer] = set()
-        self._turns: dict[tuple[Kind, str], asyncio.Lock] = {}
+        self._locks: dict[tuple[Kind, str], asyncio.Lock] = {}
 
     def offer(self, api_base: str, token: str, endpoint: str, hub_token: str) -> None:
-        """Look at what a shell hands in; returns at once.
+        """Consider the tokens of a shell; returns at once.
 
         Args:
-            api_base: the API that it is for.
+            api_base: the API that they are for.
             token: Replicate's token, "" for none.
             endpoint: the Hub's address, "" for none.
             hub_token: the Hub's token, "" for none.
         """
         if token:
-            self._look_at(_Offer("replicate", api_base, Secret(token)))
+            self._offer_one(_Offer("replicate", api_base, Secret(token)))
         secret = Secret(hub_token) if hub_token else None
         hub = hub_meant(CallerTokens(api_base, None, secret, endpoint))
         if hub is None:
             return
         if secret is not None and hub:
-            self._look_at(_Offer("huggingface", api_base, secret, hub))
-        elif self._used("huggingface", api_base) is None or not self._is_busy(api_base):
+            self._offer_one(_Offer("huggingface", api_base, secret, hub))
+        elif self._current("huggingface", api_base) is None or not self._is_busy(api_base):
             self._clients.tokens.use_hub(api_base, hub)
 
-    def _used(self, kind: Kind, api_base: str) -> Token | None:
+    def _current(self, kind: Kind, api_base: str) -> Token | None:
         return self._clients.tokens.known(kind, api_base)
 
-    def _look_at(self, offer: _Offer) -> None:
+    def _offer_one(self, offer: _Offer) -> None:
         if is_open(offer.hub or offer.api_base):
-            # Nobody is asked over an open line. Where the settings allow one, the newest counts.
+            # A token is not sent unencrypted to ask for its owner. Where the settings allow such an
+            # address, the newest token is used.
             if not self._is_busy(offer.api_base):
                 self._take(offer)
             return
-        used = self._used(offer.kind, offer.api_base)
-        if self._is_in_use(offer, used) or (used is None and not self._is_busy(offer.api_base)):
+        current = self._current(offer.kind, offer.api_base)
+        if self._is_in_use(offer, current) or (
+            current is None and not self._is_busy(offer.api_base)
+        ):
             self._take(offer)
         elif offer not in self._considered:
             self._considered.add(offer)
             self._tasks.start(self._consider(offer), f"a {offer.kind} token is handed in")
 
-    def _is_in_use(self, offer: _Offer, used: Token | None) -> bool:
-        box = self._clients.tokens
-        same_hub = not offer.hub or offer.hub == box.hub(offer.api_base)
-        return used is not None and used.secret == offer.secret and same_hub
+    def _is_in_use(self, offer: _Offer, current: Token | None) -> bool:
+        token_store = self._clients.tokens
+        same_hub = not offer.hub or offer.hub == token_store.hub(offer.api_base)
+        return current is not None and current.secret == offer.secret and same_hub
 
     def _take(self, offer: _Offer) -> None:
-        box = self._clients.tokens
+        token_store = self._clients.tokens
         if offer.hub:
-            box.use_hub(offer.api_base, offer.hub)
-        box.give(offer.kind, offer.api_base, offer.secret.reveal(), "environment")
+            token_store.use_hub(offer.api_base, offer.hub)
+        token_store.give(offer.kind, offer.api_base, offer.secret.reveal(), "environment")
 
     async def _consider(self, offer: _Offer) -> None:
         try:
-            # Two shells at once: the second meets the outcome of the first.
-            turn = self._turns.setdefault((offer.kind, offer.api_base), asyncio.Lock())
+            # One decision at a time: the second of two shells sees the result of the first.
+            lock = self._locks.setdefault((offer.kind, offer.api_base), asyncio.Lock())
             for pause in chain(self._pauses, repeat(None)):
-                async with turn:
+                async with lock:
                     settled = await self._settle(offer)
-                missing = self._used(offer.kind, offer.api_base) is None
+                missing = self._current(offer.kind, offer.api_base) is None
                 if settled or (pause is None and not missing):
                     return
                 await asyncio.sleep(pause or self._pauses[-1])
@@ -145,49 +148,57 @@ class Takeover:
             self._considered.discard(offer)
 
     async def _settle(self, offer: _Offer) -> bool:
-        """Take a token or leave it; False where the service could not say."""
-        used = await self._clients.tokens.find(offer.kind, offer.api_base)
-        unopposed = used is None and (offer.hub or not self._is_busy(offer.api_base))
-        if unopposed or self._is_in_use(offer, used):
+        """Take or refuse a token; False when the service did not answer."""
+        current = await self._clients.tokens.find(offer.kind, offer.api_base)
+        unopposed = current is None and (offer.hub or not self._is_busy(offer.api_base))
+        if unopposed or self._is_in_use(offer, current):
             self._take(offer)
             return True
         hub = self._clients.tokens.hub(offer.api_base)
-        found = await self._ask(offer)
-        if found.state != "accepted":
-            return found.state == "refused"
-        moves = bool(offer.hub) and offer.hub != hub
-        if not moves:
-            self._clients.tokens.learn_owner(offer.kind, offer.api_base, offer.secret, found.owner)
-        before = TokenVerdict("unknown") if moves else await self._owner_of(offer, used)
-        if self._used(offer.kind, offer.api_base) != used:  # replaced by hand meanwhile
+        verdict = await self._ask(offer)
+        if verdict.state != "accepted":
+            return verdict.state == "refused"
+        changes_hub = bool(offer.hub) and offer.hub != hub
+        if not changes_hub:
+            self._clients.tokens.learn_owner(
+                offer.kind, offer.api_base, offer.secret, verdict.owner
+            )
+        current_verdict = (
+            TokenVerdict("unknown") if changes_hub else await self._owner_of(offer, current)
+        )
+        if self._current(offer.kind, offer.api_base) != current:  # replaced by hand meanwhile
             return False
-        fits = before.state == "refused" or (before.owner != "" and before.owner == found.owner)
-        if fits or not self._is_busy(offer.api_base):
+        same_account = current_verdict.state == "refused" or (
+            current_verdict.owner != "" and current_verdict.owner == verdict.owner
+        )
+        if same_account or not self._is_busy(offer.api_base):
             self._take(offer)
             return True
-        return moves or before.state != "unknown"
+        return changes_hub or current_verdict.state != "unknown"
 
-    async def _owner_of(self, offer: _Offer, used: Token | None) -> TokenVerdict:
-        """Whose jobs are under way, as far as the token in use tells.
+    async def _owner_of(self, offer: _Offer, current: Token | None) -> TokenVerdict:
+        """Return the account that the active jobs belong to, as the token in use shows.
 
-        `refused` where that is not known and need not be: the token in use works no more.
+        `refused` when the token in use no longer works and no account is remembered.
         """
         remembered = self._remembered_owner(offer.api_base) if not offer.hub else ""
-        if used is None:
+        if current is None:
             return TokenVerdict("accepted", remembered) if remembered else TokenVerdict("refused")
-        if owner := self._clients.tokens.owner(offer.kind, offer.api_base, used.secret):
+        if owner := self._clients.tokens.owner(offer.kind, offer.api_base, current.secret):
             return TokenVerdict("accepted", owner)
-        found = await self._ask(_Offer(offer.kind, offer.api_base, used.secret, offer.hub))
-        if found.state == "accepted":
-            self._clients.tokens.learn_owner(offer.kind, offer.api_base, used.secret, found.owner)
+        verdict = await self._ask(_Offer(offer.kind, offer.api_base, current.secret, offer.hub))
+        if verdict.state == "accepted":
+            self._clients.tokens.learn_owner(
+                offer.kind, offer.api_base, current.secret, verdict.owner
+            )
         return (
             TokenVerdict("accepted", remembered)
-            if found.state == "refused" and remembered
-            else found
+            if verdict.state == "refused" and remembered
+            else verdict
         )
 
     async def _ask(self, offer: _Offer) -> TokenVerdict:
-        """Whose a token is, by the service itself."""
+        """Ask the service for the owner of a token."""
         if offer.hub:
             answer = await hub_owner(offer.hub, offer.secret, network_of(self._live.now.network))
             if answer["valid"]:

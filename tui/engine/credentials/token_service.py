@@ -1,4 +1,4 @@
-"""Setting, replacing, deleting and validating tokens, for windows and scripts."""
+"""Sets, deletes and validates tokens for windows and scripts."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 FACT: Final = "tokens"
 _NAMES: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
-_SHAPES: Final = {
+_FORMATS: Final = {
     "replicate": (re.compile(r"r8_[A-Za-z0-9]{37}"), "Replicate's tokens are r8_ and 37 letters"),
     "huggingface": (re.compile(r"hf_[A-Za-z0-9]{20,}"), "Hugging Face's tokens begin with hf_"),
 }
-_MOST: Final = 4096
-_HUB_LIMIT: Final = 15.0
+_MOST: Final = 4096  # characters of a token
+_HUB_LIMIT: Final = 15.0  # seconds
 NO_HUB: Final = "It is not known which Hub is meant."
 NO_HUB_ADVICE: Final = (
     "Set HF_ENDPOINT to its address (the sandbox prints its own), and HF_TOKEN, before starting."
@@ -42,7 +42,7 @@ Validate = Callable[[str], Awaitable[dict[str, Any]]]
 
 
 class TokenService:
-    """The engine's calls about tokens. No answer ever holds one."""
+    """The engine's calls about tokens. No answer contains a token."""
 
     def __init__(
         self,
@@ -52,7 +52,15 @@ class TokenService:
         bus: EventBus,
         validate: Validate,
     ) -> None:
-        """Args: where tokens live, whom to tell, and how a Replicate token is validated."""
+        """Create it.
+
+        Args:
+            clients: the tokens and clients.
+            live: the settings in force.
+            writer: keeps the states for the windows.
+            bus: announces changed states.
+            validate: validates the Replicate token of an API base.
+        """
         self._clients = clients
         self._live = live
         self._writer = writer
@@ -60,17 +68,17 @@ class TokenService:
         self._validate_replicate = validate
 
     async def states(self, api_base: str, *, fresh: bool = True) -> credentials.TokenStates:
-        """What is known of each token, by kind; both are looked up side by side."""
-        box = self._clients.tokens
-        await asyncio.gather(*(box.stored(kind, api_base, fresh=fresh) for kind in KINDS))
-        # Looked at together once both have answered: what one found may have changed meanwhile.
-        found = [await box.state(kind, api_base) for kind in KINDS]
+        """Return the state of each token, by kind; asks the keyring for both at once."""
+        token_store = self._clients.tokens
+        await asyncio.gather(*(token_store.stored(kind, api_base, fresh=fresh) for kind in KINDS))
+        # Both states are read after both look-ups: a token may have changed in between.
+        states_by_kind = [await token_store.state(kind, api_base) for kind in KINDS]
         answer: dict[str, Any] = {}
-        for kind, state in zip(KINDS, found, strict=True):
+        for kind, state in zip(KINDS, states_by_kind, strict=True):
             answer[kind] = {
                 "kind": kind,
                 "service": SERVICE,
-                "user": f"{kind}@{box.host(kind, api_base)}",
+                "user": f"{kind}@{token_store.host(kind, api_base)}",
                 "in_use": state.in_use,
                 "environment": state.environment,
                 "keyring": state.keyring,
@@ -79,7 +87,7 @@ class TokenService:
                 "problem": state.problem,
                 "shadowed": state.shadowed,
             }
-        if any(box.own(kind, api_base) is not None for kind in KINDS):
+        if any(token_store.own(kind, api_base) is not None for kind in KINDS):
             # Of this call alone, so there is nothing for the windows.
             return cast("credentials.TokenStates", answer)
         fact = scoped(FACT, api_base)
@@ -90,17 +98,17 @@ class TokenService:
     async def set(
         self, kind: str, api_base: str, text: object, *, session_only: bool = False
     ) -> credentials.TokenStored:
-        """Take a token over: it works at once.
+        """Store a token and use it at once.
 
         Args:
             kind: `replicate` or `huggingface`.
             api_base: the API it is for.
-            text: as pasted; white space and line ends are dropped.
+            text: the pasted text; white space and line ends are removed.
             session_only: keep it in the engine's memory instead of the keyring.
 
         Raises:
-            RefusedError: nothing usable was given (400), or the keyring did not keep it (409,
-                `keyring_unavailable`; the session-only way is still open).
+            RefusedError: the text is not a token (400), or the keyring did not store it (409,
+                `keyring_unavailable`; `session_only` still works).
         """
         name = _kind(kind)
         value, warnings = clean_token(name, text)
@@ -129,7 +137,7 @@ class TokenService:
         }
 
     async def delete(self, kind: str, api_base: str) -> credentials.TokenDeleted:
-        """Forget a token in the keyring and in memory; one of the environment stays in use.
+        """Delete a token from keyring and memory; one of the environment stays in use.
 
         Raises:
             RefusedError: the keyring cannot be reached (409, `keyring_unavailable`).
@@ -148,7 +156,7 @@ class TokenService:
         return {"success": True, "deleted": deleted or had_session, "state": state}
 
     async def validate(self, kind: str, api_base: str) -> credentials.TokenValidation:
-        """Whether a token works: `{valid, username, error, advice, reason, token_source}`."""
+        """Validate a token: `{valid, username, error, advice, reason, token_source}`."""
         if _kind(kind) == "replicate":
             answer = await self._validate_replicate(api_base)
             user = answer.get("user_info") or {}
@@ -163,16 +171,16 @@ class TokenService:
         return await self._validate_hub(api_base)
 
     async def hub_token(self, api_base: str) -> Secret | None:
-        """The Hugging Face token that jobs of an API base get, looked up if need be."""
-        found = await self._clients.tokens.find("huggingface", api_base)
-        return found.secret if found is not None else None
+        """Return the Hugging Face token for jobs of an API base; asks the keyring if needed."""
+        token = await self._clients.tokens.find("huggingface", api_base)
+        return token.secret if token is not None else None
 
     def hub_endpoint(self, api_base: str) -> str:
-        """The Hub's address for jobs of an API base, "" when none is known."""
+        """Return the Hub's address for jobs of an API base, "" when none is known."""
         return self._clients.hub_endpoint(api_base)
 
     def hub_headers(self, api_base: str) -> dict[str, str]:
-        """The header that signs a call to the Hub in; empty without a token."""
+        """Return the authorization header for calls to the Hub; empty without a token."""
         token = self._clients.hub_token(api_base)
         return {"Authorization": f"Bearer {token.reveal()}"} if token is not None else {}
 
@@ -192,46 +200,46 @@ class TokenService:
             return cast("credentials.TokenValidation", answer)
         if token is None:
             refused = bool(self._clients.tokens.refusal("huggingface", api_base))
-            words, advice = self._clients.no_hub_token(api_base)
+            message, advice = self._clients.no_hub_token(api_base)
             reason = "unencrypted" if refused else "none"
-            answer.update(error=words, advice=advice, reason=reason)
+            answer.update(error=message, advice=advice, reason=reason)
             return cast("credentials.TokenValidation", answer)
-        found = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
-        if found["valid"]:
+        owner = await hub_owner(endpoint, token.secret, network_of(self._live.now.network))
+        if owner["valid"]:
             self._clients.tokens.learn_owner(
-                "huggingface", api_base, token.secret, found["username"]
+                "huggingface", api_base, token.secret, owner["username"]
             )
-        return cast("credentials.TokenValidation", answer | found)
+        return cast("credentials.TokenValidation", answer | owner)
 
 
 async def hub_owner(endpoint: str, token: Secret, network: Network) -> dict[str, Any]:
-    """Whom a Hub takes the owner of a token for, by `GET /api/whoami-v2`; never fails.
+    """Ask a Hub for the owner of a token, by `GET /api/whoami-v2`; never raises.
 
     Returns:
-        `{valid, username, organisations, role}` where it accepts the token, else
-        `{error, advice, reason}`; `reason` is `rejected`, or `rate_limited` or `unreachable`, which
-        say nothing about the token.
+        `{valid, username, organisations, role}` for an accepted token, else
+        `{error, advice, reason}`; `reason` is `rejected`, `rate_limited` or `unreachable`. The last
+        two say nothing about the token.
     """
     answer: dict[str, Any] = {"valid": False}
     try:
         async with httpx.AsyncClient(
             transport=RoutedTransport(network), timeout=_HUB_LIMIT
         ) as client:
-            reply = await client.get(
+            response = await client.get(
                 f"{endpoint}/api/whoami-v2", headers={"Authorization": f"Bearer {token.reveal()}"}
             )
-        user = reply.json() if reply.status_code == httpx.codes.OK else {}
+        user = response.json() if response.status_code == httpx.codes.OK else {}
     except (httpx.HTTPError, OSError, ValueError) as error:
-        lost = unreached(error, endpoint, network, what="the token's owner")
-        advice = f"{lost.advice} The token itself may be fine.".strip()
-        answer.update(error=lost.message, advice=advice, reason="unreachable")
+        failure = unreached(error, endpoint, network, what="the token's owner")
+        advice = f"{failure.advice} The token itself may be fine.".strip()
+        answer.update(error=failure.message, advice=advice, reason="unreachable")
         return answer
-    if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
         answer.update(error="The Hub asks to wait.", advice="Try again in a minute.",
                       reason="rate_limited")  # fmt: skip
     elif not isinstance(user, dict) or not user.get("name"):
         answer.update(
-            error=f"The Hub does not accept the token (HTTP {reply.status_code}).",
+            error=f"The Hub does not accept the token (HTTP {response.status_code}).",
             advice="Make a new one with write access: https://huggingface.co/settings/tokens",
             reason="rejected",
         )
@@ -242,16 +250,16 @@ async def hub_owner(endpoint: str, token: Secret, network: Network) -> dict[str,
             username=str(user["name"]),
             role=_role(user),
             organisations=[
-                str(one.get("name"))
-                for one in (organisations if isinstance(organisations, list) else [])
-                if isinstance(one, dict)
+                str(organisation.get("name"))
+                for organisation in (organisations if isinstance(organisations, list) else [])
+                if isinstance(organisation, dict)
             ],
         )
     return answer
 
 
 def _role(user: dict[str, Any]) -> str | None:
-    """`read`, `write` or `fineGrained`, as the Hub's whoami tells it; None when it does not."""
+    """Return `read`, `write` or `fineGrained` from the Hub's whoami; None when it is missing."""
     part: Any = user
     for name in ("auth", "accessToken", "role"):
         part = part.get(name) if isinstance(part, dict) else None
@@ -259,10 +267,10 @@ def _role(user: dict[str, Any]) -> str | None:
 
 
 def clean_token(kind: str, text: object) -> tuple[str, list[str]]:
-    """A pasted token without white space and quotes, and what is odd about it.
+    """Return a pasted token without white space and quotes, and warnings about its format.
 
     Raises:
-        RefusedError: nothing is left, or it cannot be a token.
+        RefusedError: the text is empty or cannot be a token.
     """
     if not isinstance(text, str):
         raise _bad("must be a text")
@@ -274,8 +282,8 @@ def clean_token(kind: str, text: object) -> tuple[str, list[str]]:
         raise _bad("must not be empty")
     if len(value) > _MOST or not value.isascii() or not value.isprintable():
         raise _bad("holds characters that no token has")
-    shape, words = _SHAPES[kind]
-    return value, ([] if shape.fullmatch(value) else [f"{words}; this one looks different."])
+    pattern, expected = _FORMATS[kind]
+    return value, ([] if pattern.fullmatch(value) else [f"{expected}; this one looks different."])
 
 
 def _kind(text: str) -> Kind:

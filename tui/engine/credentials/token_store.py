@@ -1,7 +1,7 @@
-"""Every token the engine knows, by kind and API base, and which of several is used.
+"""All tokens that the engine knows, by kind and API base, and which one it uses.
 
-Order: what a window's environment holds, what the keyring has, what was given for this session
-only. Nothing here is ever written to a file of ours.
+Precedence: the environment of a window, then the keyring, then the session. No token is written to
+a file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tui.settings import DEFAULT_API_BASE
 Kind = Literal["replicate", "huggingface"]
 Source = Literal["environment", "keyring", "session"]
 SOURCES: Final[tuple[Source, ...]] = ("environment", "keyring", "session")
-"""In the order in which they count."""
+"""In order of precedence."""
 KINDS: Final[tuple[Kind, ...]] = ("replicate", "huggingface")
 HOW_TO_SEND_OPENLY: Final = (
     "Use its https:// address. If everybody on the way may read it, set "
@@ -32,7 +32,7 @@ DEFAULT_HUB: Final = f"https://{HUB_HOST}"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and where it came from (`environment`, `keyring` or `session`)."""
+    """A token and its source (`environment`, `keyring` or `session`)."""
 
     secret: Secret
     source: Source
@@ -40,15 +40,15 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """What is known of one kind of token, without the token.
+    """The state of one kind of token, without the token.
 
     Attributes:
-        in_use: the source that counts, None without any.
-        environment: whether a window's environment gave one.
-        session: whether one was given for this session only.
-        keyring: whether the keyring has one; None when it could not be asked.
+        in_use: the source of the token in use, None without one.
+        environment: whether a window's environment has one.
+        session: whether there is one for this session only.
+        keyring: whether the keyring has one; None when it could not be read.
         backend: the keyring's name.
-        problem: why the keyring could not be asked.
+        problem: why the keyring could not be read, or "".
     """
 
     in_use: Source | None
@@ -60,12 +60,12 @@ class TokenState:
 
     @property
     def shadowed(self) -> bool:
-        """Whether the environment's token hides one that was stored or given."""
+        """Whether the environment's token hides one of the keyring or the session."""
         return self.in_use == "environment" and bool(self.keyring or self.session)
 
 
 class TokenStore:
-    """Tokens in memory, and what the keyring said when it was last asked."""
+    """Tokens in memory, and the last answer of the keyring."""
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class TokenStore:
         *,
         may_send_openly: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Make an empty one.
+        """Create an empty store.
 
         Args:
-            on_change: whom to tell the kind and API base of a token that has changed.
+            on_change: is called with kind and API base of a changed token.
             may_send_openly: whether tokens may go to `http://` addresses of other machines.
         """
         self._on_change = on_change
@@ -90,38 +90,38 @@ class TokenStore:
     # -- which Hub ----------------------------------------------------------------------------
 
     def use_hub(self, api_base: str, endpoint: str) -> None:
-        """The Hub of an API base from now on; one that cannot be an address is none at all.
+        """Set the Hub of an API base; a malformed address means none.
 
-        Tokens stay with the Hub that they were given for: another one never sees them.
+        Tokens stay bound to the Hub that they were given for: another one never gets them.
         """
         before, self._hubs[api_base] = self.hub(api_base), clean_endpoint(endpoint)
         if before != self._hubs[api_base]:
             self._on_change("huggingface", api_base)
 
     def hub(self, api_base: str) -> str:
-        """The Hub's address for jobs of an API base, "" when none is known.
+        """Return the Hub's address for jobs of an API base, "" when none is known.
 
-        It is huggingface.co unless somebody said otherwise; a server on this machine has a Hub of
-        its own, and until its address is told there is none.
+        The default is huggingface.co; a server on this machine has a Hub of its own, which is
+        unknown until its address is set.
         """
-        handed = caller(api_base)
-        if handed is not None and (found := hub_meant(handed)) is not None:
-            return found
+        caller_tokens = caller(api_base)
+        if caller_tokens is not None and (endpoint := hub_meant(caller_tokens)) is not None:
+            return endpoint
         return self._hubs.get(api_base, "" if is_loopback(api_base) else DEFAULT_HUB)
 
     def host(self, kind: Kind, api_base: str) -> str:
-        """The host a token belongs to, as the keyring's user name has it."""
+        """Return the host that a token belongs to, part of its user name in the keyring."""
         endpoint = self.hub(api_base) if kind == "huggingface" else ""
         return urlsplit(endpoint or api_base or DEFAULT_API_BASE).netloc
 
     def _scope(self, kind: Kind, api_base: str) -> str:
-        """What a token is for: an API, or an API's jobs at one Hub."""
+        """Return the key of a token: its API base, with its Hub for a Hub token."""
         return api_base if kind == "replicate" else f"{api_base} {self.hub(api_base)}"
 
     # -- tokens -------------------------------------------------------------------------------
 
     def give(self, kind: Kind, api_base: str, value: str, source: Source) -> None:
-        """Use a token from now on; an empty value forgets the one of that source."""
+        """Use a token from now on; an empty value removes the one of that source."""
         key = (kind, self._scope(kind, api_base), source)
         before = self._given.get(key)
         if not value:
@@ -132,10 +132,7 @@ class TokenStore:
             self._on_change(kind, api_base)
 
     def keyring_changed(self, kind: Kind, api_base: str) -> None:
-        """Somebody stored or deleted a token: what the keyring said before does not hold.
-
-        Nor does the answer of a look-up that is still under way.
-        """
+        """Forget the keyring's last answer, and that of a look-up in progress."""
         scope = self._scope(kind, api_base)
         self._changes[kind, scope] = self._changes.get((kind, scope), 0) + 1
         self._stored.pop((kind, scope), None)
@@ -143,70 +140,78 @@ class TokenStore:
             self._on_change(kind, api_base)
 
     def learn_owner(self, kind: Kind, api_base: str, secret: Secret, owner: str) -> None:
-        """The service has accepted a token and named its account."""
+        """Remember the account of a token that its service has accepted."""
         self._owners[kind, self._scope(kind, api_base), secret] = owner
 
     def owner(self, kind: Kind, api_base: str, secret: Secret) -> str:
-        """The account of a token; "" for one that the service has not accepted so far."""
+        """Return the account of a token; "" while its service has not accepted it."""
         return self._owners.get((kind, self._scope(kind, api_base), secret), "")
 
     def own(self, kind: Kind, api_base: str) -> Secret | None:
-        """The token that came with the present call and serves it alone.
+        """Return the caller's token that is used for the current call only.
 
-        None without one, and where the engine uses the same token or another of the same account.
+        None without one, and when the engine uses the same token or another of the same account.
         """
-        handed = caller(api_base)
-        if handed is None:
+        caller_tokens = caller(api_base)
+        if caller_tokens is None:
             return None
         if kind == "replicate":
-            secret = handed.replicate
+            secret = caller_tokens.replicate
         else:
-            secret = handed.hub if hub_meant(handed) else None
-        used = self._used(kind, api_base)
-        if secret is None or used is None:
+            secret = caller_tokens.hub if hub_meant(caller_tokens) else None
+        current = self._engine_token(kind, api_base)
+        if secret is None or current is None:
             return secret
         owner = self.owner(kind, api_base, secret)
-        same = used.secret == secret or (owner and owner == self.owner(kind, api_base, used.secret))
+        same = current.secret == secret or (
+            owner and owner == self.owner(kind, api_base, current.secret)
+        )
         return None if same else secret
 
-    def foreign(self, handed: CallerTokens | None) -> CallerTokens | None:
-        """The part of what came with a call that is not the engine's own; None without any.
+    def foreign(self, caller_tokens: CallerTokens | None) -> CallerTokens | None:
+        """Return the caller's tokens that differ from the engine's own; None without any.
 
-        Decided when the call comes: a job that the engine's own token starts stays with whatever
-        token the engine uses later.
+        Decided once, when the call arrives: a job that was started with the engine's own token is
+        followed with whatever token the engine uses later.
         """
-        if handed is None:
+        if caller_tokens is None:
             return None
-        base = handed.api_base
-        with called_with(handed):
+        base = caller_tokens.api_base
+        with called_with(caller_tokens):
             secret, hub_secret, hub = (
                 self.own("replicate", base), self.own("huggingface", base), self.hub(base)
             )  # fmt: skip
         with called_with(None):
-            moves = hub != self.hub(base)
-        if hub_secret is None and not moves:
+            changes_hub = hub != self.hub(base)
+        if hub_secret is None and not changes_hub:
             return CallerTokens(base, secret) if secret is not None else None
-        return CallerTokens(base, secret, hub_secret or handed.hub, handed.hub_endpoint)
+        return CallerTokens(
+            base, secret, hub_secret or caller_tokens.hub, caller_tokens.hub_endpoint
+        )
 
     def known(self, kind: Kind, api_base: str) -> Token | None:
-        """The token of the present call as far as it is known without asking the keyring.
+        """Return the token for the current call, without asking the keyring.
 
-        None where it would have to be sent unencrypted (`refusal`).
+        None also when it would be sent unencrypted (see `refusal`).
         """
         if self.refusal(kind, api_base):
             return None
         secret = self.own(kind, api_base)
-        return Token(secret, "environment") if secret is not None else self._used(kind, api_base)
+        return (
+            Token(secret, "environment")
+            if secret is not None
+            else self._engine_token(kind, api_base)
+        )
 
     def refusal(self, kind: Kind, api_base: str) -> str:
-        """Why no token is sent to the address that it is for; "" where one is."""
+        """Return why no token is sent to an address, or ""."""
         address = api_base if kind == "replicate" else self.hub(api_base)
         if not address or not is_open(address) or self._may_send_openly():
             return ""
         return f"{address} is not encrypted, so no token is sent there."
 
-    def _used(self, kind: Kind, api_base: str) -> Token | None:
-        """The token that the engine uses for everybody."""
+    def _engine_token(self, kind: Kind, api_base: str) -> Token | None:
+        """Return the token that the engine uses for all callers."""
         scope = self._scope(kind, api_base)
         stored = self._stored.get((kind, scope))
         for source in SOURCES:
@@ -219,38 +224,38 @@ class TokenStore:
         return None
 
     async def find(self, kind: Kind, api_base: str) -> Token | None:
-        """The token in use; the keyring is asked once and only if the environment has none."""
+        """Return the token in use; asks the keyring once, and only if the environment has none."""
         given = (kind, self._scope(kind, api_base), "environment") in self._given
         if not given and self.own(kind, api_base) is None:
             await self.stored(kind, api_base)
         return self.known(kind, api_base)
 
     async def stored(self, kind: Kind, api_base: str, *, fresh: bool = False) -> StoredToken:
-        """What the keyring has; never fails and takes a few seconds at most.
+        """Return the keyring's entry; never raises and takes a few seconds at most.
 
-        A look-up during which somebody stored or deleted a token is made again: it may have read
-        what was there before.
+        A look-up during which a token was stored or deleted is repeated, as it may have read the
+        former entry.
         """
         key, host = (kind, self._scope(kind, api_base)), self.host(kind, api_base)
         while fresh or key not in self._stored:
-            before = self._changes.get(key, 0)
-            found = await read_token(kind, host)
-            if self._changes.get(key, 0) == before:
-                self._stored[key] = found
-                return found
+            change_count = self._changes.get(key, 0)
+            entry = await read_token(kind, host)
+            if self._changes.get(key, 0) == change_count:
+                self._stored[key] = entry
+                return entry
         return self._stored[key]
 
     def problem(self, kind: Kind, api_base: str) -> str:
-        """Why the keyring could not be asked, when it was last tried."""
+        """Return why the keyring could not be read at the last look-up, or ""."""
         stored = self._stored.get((kind, self._scope(kind, api_base)))
         return stored.problem if stored is not None else ""
 
     async def state(self, kind: Kind, api_base: str, *, fresh: bool = False) -> TokenState:
-        """What is known, the keyring asked as well."""
+        """Return the state of a token; asks the keyring if needed."""
         stored = await self.stored(kind, api_base, fresh=fresh)
-        found, scope = self.known(kind, api_base), self._scope(kind, api_base)
+        token, scope = self.known(kind, api_base), self._scope(kind, api_base)
         return TokenState(
-            in_use=found.source if found is not None else None,
+            in_use=token.source if token is not None else None,
             environment=(kind, scope, "environment") in self._given
             or self.own(kind, api_base) is not None,
             session=(kind, scope, "session") in self._given,
@@ -260,19 +265,23 @@ class TokenStore:
         )
 
 
-def hub_meant(handed: CallerTokens) -> str | None:
-    """The Hub that a caller's environment means, "" for an address that cannot be one.
+def hub_meant(caller_tokens: CallerTokens) -> str | None:
+    """Return the Hub that a caller's environment names, "" for a malformed address.
 
-    None when it means none: no address was named, and a token without an address is
-    huggingface.co's, which the Hub of a server on this machine never gets.
+    None when it names none. A token without an address belongs to huggingface.co; the Hub of a
+    server on this machine never gets it.
     """
-    if handed.hub_endpoint:
-        return clean_endpoint(handed.hub_endpoint)
-    return DEFAULT_HUB if handed.hub is not None and not is_loopback(handed.api_base) else None
+    if caller_tokens.hub_endpoint:
+        return clean_endpoint(caller_tokens.hub_endpoint)
+    return (
+        DEFAULT_HUB
+        if caller_tokens.hub is not None and not is_loopback(caller_tokens.api_base)
+        else None
+    )
 
 
 def clean_endpoint(text: str) -> str:
-    """A Hub's address as calls need it, "" when it cannot be one."""
+    """Normalise a Hub's address; "" when it is malformed."""
     try:
         parts = urlsplit(text.strip())
         host, _port = parts.hostname, parts.port

@@ -1,1 +1,1 @@
-"""Checks of network, terminal and account, and the status page of Replicate."""
+"""Checks of network, keyring, listener and disk; git state; Replicate's status page."""

@@ -1,4 +1,4 @@
-"""One line about each thing the program stands on, with the fix where it is broken."""
+"""The `doctor` report: one line for each thing the program depends on, with a fix."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from tui.api import credentials, network
     from tui.api.engine import ListenerState
 
-_LITTLE_SPACE: Final = 2 * 1024**3
+_LITTLE_SPACE: Final = 2 * 1024**3  # bytes, less than a checkpoint
 _NO_SPACE: Final = 100 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorLine:
-    """One finding.
+    """One line of the report.
 
     Attributes:
         id: `terminal`, `keyring`, `token`, `network`, `proxy`, `listener` or `disk`.
         level: `ok`, `warn` or `error`.
-        message: how it is.
-        advice: the fix; empty where nothing is broken.
+        message: the state.
+        advice: the fix; "" when nothing is wrong.
     """
 
     id: str
@@ -45,20 +45,20 @@ async def examine(
     network: NetworkCheck,
     tokens: TokenService,
 ) -> list[DoctorLine]:
-    """Everything the engine can tell; the terminal is the caller's to judge. Never fails."""
-    states, wires = await asyncio.gather(tokens.states(api_base), network.run(api_base))
+    """Check everything but the terminal, which the caller checks. Never raises."""
+    states, network_report = await asyncio.gather(tokens.states(api_base), network.run(api_base))
     return [
         keyring_line(states["replicate"]),
         token_line(states["replicate"]),
-        *network_lines(wires),
-        proxy_line(wires),
+        *network_lines(network_report),
+        proxy_line(network_report),
         listener_line(listening.state()),
         disk_line(home),
     ]
 
 
 def keyring_line(state: credentials.TokenState) -> DoctorLine:
-    """Whether a token can be kept."""
+    """Whether the keyring can store a token."""
     if state["problem"]:
         advice = (
             "Use REPLICATE_API_TOKEN or a token for this session; or start a keyring "
@@ -77,8 +77,8 @@ def token_line(state: credentials.TokenState) -> DoctorLine:
     return DoctorLine("token", "ok", f"from the {state['in_use']}{shadow}")
 
 
-def network_lines(wires: network.NetworkReport) -> list[DoctorLine]:
-    """What cannot be reached, or one line saying that all can."""
+def network_lines(network_report: network.NetworkReport) -> list[DoctorLine]:
+    """One line for each address that cannot be reached, or one line when all can."""
     lines = [
         DoctorLine(
             "network",
@@ -86,32 +86,32 @@ def network_lines(wires: network.NetworkReport) -> list[DoctorLine]:
             f"{row['name']}: {row['error']['message']}",
             row["error"]["advice"],
         )
-        for row in wires["endpoints"]
+        for row in network_report["endpoints"]
         if row["error"]
     ]
     if lines:
         return lines
-    slowest = max((row["milliseconds"] for row in wires["endpoints"]), default=0.0)
-    count = len(wires["endpoints"])
+    slowest = max((row["milliseconds"] for row in network_report["endpoints"]), default=0.0)
+    count = len(network_report["endpoints"])
     return [
         DoctorLine("network", "ok", f"{count} addresses answer, the slowest in {slowest:.0f} ms")
     ]
 
 
-def proxy_line(wires: network.NetworkReport) -> DoctorLine:
-    """The way out."""
-    proxy, ca = wires["proxy"], wires["ca"]
-    words = f"{proxy['address']} ({proxy['from']})" if proxy["address"] else "none, direct"
+def proxy_line(network_report: network.NetworkReport) -> DoctorLine:
+    """The proxy, the certificate authorities, and whether certificates are checked."""
+    proxy, ca = network_report["proxy"], network_report["ca"]
+    message = f"{proxy['address']} ({proxy['from']})" if proxy["address"] else "none, direct"
     if ca["bundle"]:
-        words += f"; CA {ca['bundle']}"
-    if not wires["tls_verified"]:
+        message += f"; CA {ca['bundle']}"
+    if not network_report["tls_verified"]:
         advice = "Set network.ssl_verify = true, and name your proxy's CA in network.ca_bundle."
-        return DoctorLine("proxy", "warn", f"{words}; certificates are not checked", advice)
-    return DoctorLine("proxy", "ok", words)
+        return DoctorLine("proxy", "warn", f"{message}; certificates are not checked", advice)
+    return DoctorLine("proxy", "ok", message)
 
 
 def listener_line(state: ListenerState) -> DoctorLine:
-    """Whether results and webhooks can come in."""
+    """Whether results and webhooks can be received."""
     if not state["address"]:
         why = state.get("problem") or "it is off"
         return DoctorLine("listener", "error", f"does not listen: {why}",
@@ -127,20 +127,22 @@ def listener_line(state: ListenerState) -> DoctorLine:
 
 
 def disk_line(home: Home) -> DoctorLine:
-    """Room for logs and results, and whether the folders can be written."""
+    """Free disk space, and whether the folders are writable."""
     for folder in (home.root, home.outputs):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             return DoctorLine(
                 "disk", "error", f"{folder} cannot be written", "Correct its permissions."
             )
-    place = next(path for path in (home.outputs, *home.outputs.parents) if path.exists())
+    existing = next(path for path in (home.outputs, *home.outputs.parents) if path.exists())
     try:
-        free = min(shutil.disk_usage(path).free for path in (home.root, place))
+        free = min(shutil.disk_usage(path).free for path in (home.root, existing))
     except OSError as error:
-        return DoctorLine("disk", "error", f"{place}: {error.strerror}", "Is the disk still there?")
-    words = f"{free / 1024**3:.1f} GiB free for {home.outputs}"
+        return DoctorLine(
+            "disk", "error", f"{existing}: {error.strerror}", "Is the disk still there?"
+        )
+    message = f"{free / 1024**3:.1f} GiB free for {home.outputs}"
     if free < _NO_SPACE:
-        return DoctorLine("disk", "error", words, "Make room: logs and results need it.")
+        return DoctorLine("disk", "error", message, "Make room: logs and results need it.")
     if free < _LITTLE_SPACE:
-        return DoctorLine("disk", "warn", words, "A checkpoint may be larger; make room.")
-    return DoctorLine("disk", "ok", words)
+        return DoctorLine("disk", "warn", message, "A checkpoint may be larger; make room.")
+    return DoctorLine("disk", "ok", message)

@@ -1,8 +1,9 @@
-"""What git says of a folder, without anything that a repository's files say being run.
+"""The git state of a folder, read without running commands that the repository configures.
 
-A repository's own configuration names commands that `git status` runs: `core.fsmonitor`, hooks, the
-filters that `.gitattributes` chooses, the helpers that fetch missing objects. Whoever can put files
-into a folder could so run commands as the user (git-config(1), githooks(5), gitattributes(5)).
+A repository's own configuration names commands that `git status` runs: `core.fsmonitor`, hooks,
+filters that `.gitattributes` selects, helpers that fetch missing objects. Anybody who can put files
+into the folder could run commands as the user that way (git-config(1), githooks(5),
+gitattributes(5)).
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ _OVERRIDES: Final = ("core.fsmonitor=false", f"core.hooksPath={_NOTHING}")
 
 
 async def git_state(folder: Path, outputs: Path) -> dict[str, Any]:
-    """Whether a folder is in git, and clean, as SimpleTuner's pre-submit check tells it.
+    """Return the git state of a folder in the form of SimpleTuner's pre-submit check.
 
     Args:
-        folder: what to look at.
-        outputs: the folder of delivered files; git is not run in it, nor looks into it.
+        folder: the folder.
+        outputs: the folder of delivered files, which strangers fill; git does not read it.
 
     Returns:
         `{git_available, repo_present, is_dirty, dirty_count, dirty_paths, current_commit,
@@ -49,19 +50,21 @@ async def git_state(folder: Path, outputs: Path) -> dict[str, Any]:
         "is_dirty": False, "dirty_count": 0, "dirty_paths": [], "current_commit": None,
         "current_abbrev": None, "current_branch": None,
     }  # fmt: skip
-    real, delivered = await asyncio.to_thread(lambda: (folder.resolve(), outputs.resolve()))
-    if not state["git_available"] or real.is_relative_to(delivered):
-        return state
-    git = _Git(real, delivered)
-    inside = await git.run("rev-parse", "--is-inside-work-tree")
-    if inside != "true" or not await git.disarm():
-        return state
-    where = ["--", "."]
-    if delivered.is_relative_to(real):
-        where.append(f":(exclude,literal){delivered.relative_to(real).as_posix()}")
-    dirty = (await git.run("status", "--porcelain", "--ignore-submodules=all", *where) or "").split(
-        "\n"
+    folder_path, outputs_path = await asyncio.to_thread(
+        lambda: (folder.resolve(), outputs.resolve())
     )
+    if not state["git_available"] or folder_path.is_relative_to(outputs_path):
+        return state
+    git = _Git(folder_path, outputs_path)
+    in_work_tree = await git.run("rev-parse", "--is-inside-work-tree")
+    if in_work_tree != "true" or not await git.disarm():
+        return state
+    pathspec = ["--", "."]
+    if outputs_path.is_relative_to(folder_path):
+        pathspec.append(f":(exclude,literal){outputs_path.relative_to(folder_path).as_posix()}")
+    dirty = (
+        await git.run("status", "--porcelain", "--ignore-submodules=all", *pathspec) or ""
+    ).split("\n")
     dirty = [line for line in dirty if line]
     commit = await git.run("rev-parse", "--verify", "-q", "HEAD")
     return state | {
@@ -76,7 +79,7 @@ async def git_state(folder: Path, outputs: Path) -> dict[str, Any]:
 
 
 class _Git:
-    """Runs git in one folder."""
+    """Runs git in a folder, with configured commands disabled."""
 
     def __init__(self, folder: Path, outputs: Path) -> None:
         self._folder = folder
@@ -85,23 +88,25 @@ class _Git:
         self._overrides = list(_OVERRIDES)
 
     async def disarm(self) -> bool:
-        """Override every filter that the repository's configuration defines; False if impossible.
+        """Disable every filter that the repository defines; False if that is impossible.
 
-        An empty command filters nothing (git's convert.c), and `required` would make that an error.
+        An empty command filters nothing (git's convert.c), and `required` would make it an error.
         """
-        listed = await self.run("config", "--list", "--name-only", "-z")
-        if listed is None:
+        configured = await self.run("config", "--list", "--name-only", "-z")
+        if configured is None:
             return False
-        found = {match[1] for name in listed.split("\0") if (match := _FILTER.fullmatch(name))}
-        for one in sorted(found):
-            if "=" in one or "\n" in one:  # what `-c` cannot name
+        filters = {
+            match[1] for name in configured.split("\0") if (match := _FILTER.fullmatch(name))
+        }
+        for name in sorted(filters):
+            if "=" in name or "\n" in name:  # what `-c` cannot name
                 return False
-            self._overrides += [f"{one}.{key}=" for key in ("clean", "smudge", "process")]
-            self._overrides.append(f"{one}.required=false")
+            self._overrides += [f"{name}.{key}=" for key in ("clean", "smudge", "process")]
+            self._overrides.append(f"{name}.required=false")
         return True
 
     async def run(self, *arguments: str) -> str | None:
-        """What git prints, or None when it fails or takes too long."""
+        """Return git's output, or None when it fails or takes longer than `_SECONDS`."""
         options = [word for override in self._overrides for word in ("-c", override)]
         process = await asyncio.create_subprocess_exec(
             "git", "-C", str(self._folder), *options, *arguments,

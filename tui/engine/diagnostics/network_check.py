@@ -1,4 +1,4 @@
-"""Is everything connected: each place the program talks to, looked at side by side."""
+"""Checks the connection to every host that the program uses, all at the same time."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from tui.api.network import NetworkReport, ProxyInUse, WaysOut
 
 FACT: Final = "network"
-LIMIT: Final = 10.0
-_SLOW: Final = 2000.0
+LIMIT: Final = 10.0  # seconds for a host
+_SLOW: Final = 2000.0  # milliseconds
 
 EGRESS_RANGES: Final = (
     "34.82.0.0/16",
     "34.83.0.0/16",
     *(f"35.{number}.0.0/16" for number in range(185, 248)),
 )
-"""Addresses of Replicate (Google Cloud, us-west1) for strict firewalls, as SimpleTuner's page on
-the Replicate integration lists them; names are the simpler way."""
+"""Replicate's addresses (Google Cloud, us-west1) for firewalls that need ranges. Source:
+SimpleTuner's documentation of the Replicate integration; Replicate publishes no list."""
 EGRESS_NAMES: Final = ("*.replicate.com", "*.replicate.delivery")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A place to look at.
+    """A host to check.
 
     Attributes:
-        id: short name.
-        shown: as people know it.
-        url: what is asked for; no token goes along.
-        purpose: what it is for.
-        required: whether jobs work without it.
+        id: a short name.
+        shown: the host's name on the screen.
+        url: the URL to request, without a token.
+        purpose: what the program uses it for.
+        required: whether jobs need it.
     """
 
     id: str
@@ -67,7 +67,7 @@ REPLICATE: Final = (
 
 
 class NetworkCheck:
-    """Looks at every endpoint with the settings in force."""
+    """Checks every endpoint with the settings in force."""
 
     def __init__(
         self,
@@ -84,27 +84,27 @@ class NetworkCheck:
         self._bus = bus
 
     def endpoints(self, api_base: str) -> list[Endpoint]:
-        """What is looked at for an API base: a server on this machine has no further hosts."""
+        """Return the hosts of an API base; a server on this machine has no further ones."""
         host = urlsplit(api_base).netloc
         page = page_of(api_base, self._live.now.network.status_page)
-        found = [
+        endpoints = [
             Endpoint("api", host, api_base, "job submission and status", True),
             Endpoint("status", urlsplit(page).netloc, f"{page}/api/v2/summary.json",
                      "status page; jobs work without it", False),
         ]  # fmt: skip
-        return found if is_loopback(api_base) else [found[0], *REPLICATE, found[1]]
+        return endpoints if is_loopback(api_base) else [endpoints[0], *REPLICATE, endpoints[1]]
 
     async def run(self, api_base: str, *, limit: float = LIMIT) -> NetworkReport:
-        """Look at all of them side by side; never fails.
+        """Check all hosts at the same time; never raises.
 
         Returns:
             `{endpoints: [...], ok, proxy, ca, tls_verified, warnings, egress, checked_at}`.
         """
         network = network_of(self._live.now.network)
-        places = self.endpoints(api_base)
+        endpoints = self.endpoints(api_base)
         rows = await asyncio.gather(
-            *(self._row(place, look(place.url, network, limit)) for place in places),
-            self._secret(api_base, limit),
+            *(self._row(endpoint, look(endpoint.url, network, limit)) for endpoint in endpoints),
+            self._check_webhook_secret(api_base, limit),
         )
         answer = {
             "api_base": api_base,
@@ -120,7 +120,7 @@ class NetworkCheck:
         return cast("NetworkReport", answer)
 
     def ways(self) -> WaysOut:
-        """Proxy and certificates in use, and who said so."""
+        """Return proxy and certificate authorities in use, with their sources."""
         settings = self._live.now.network
         names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
         name = next((name for name in names if os.environ.get(name)), "")
@@ -144,11 +144,11 @@ class NetworkCheck:
             "tls_verified": settings.ssl_verify,
         }
 
-    async def _row(self, place: Endpoint, looking: Awaitable[NetworkProbe]) -> dict[str, Any]:
-        probe = await looking
+    async def _row(self, endpoint: Endpoint, probing: Awaitable[NetworkProbe]) -> dict[str, Any]:
+        probe = await probing
         error = probe.error
         return {
-            **_place(place),
+            **_endpoint_row(endpoint),
             "ok": error is None,
             "slow": error is None and probe.milliseconds > _SLOW,
             "milliseconds": probe.milliseconds,
@@ -161,14 +161,14 @@ class NetworkCheck:
             else {"phase": error.phase, "message": error.message, "advice": error.advice},
         }
 
-    async def _secret(self, api_base: str, limit: float) -> dict[str, Any]:
-        """The webhook secret: only needed to verify signatures, and only with a token."""
-        place = Endpoint(
+    async def _check_webhook_secret(self, api_base: str, limit: float) -> dict[str, Any]:
+        """Check that the webhook secret can be fetched; needed only to verify signatures."""
+        endpoint = Endpoint(
             "webhook_secret", f"{urlsplit(api_base).netloc}/v1/webhooks/default/secret",
             f"{api_base}/webhooks/default/secret", "webhook signing secret",
             self._live.now.listener.verify_signatures,
         )  # fmt: skip
-        begin = time.perf_counter()
+        started = time.perf_counter()
         problem = None
         try:
             async with asyncio.timeout(limit):
@@ -176,15 +176,15 @@ class NetworkCheck:
         except ReplicateError as error:
             problem = {"phase": "http", "message": error.message, "advice": error.advice}
         except TimeoutError:
-            words = f"it took longer than {limit:g} s"
-            problem = {"phase": "http", "message": words, "advice": "Try again."}
-        spent = round((time.perf_counter() - begin) * 1000, 1)
+            message = f"it took longer than {limit:g} s"
+            problem = {"phase": "http", "message": message, "advice": "Try again."}
+        elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
         return {
-            **_place(place),
+            **_endpoint_row(endpoint),
             "ok": problem is None,
             "slow": False,
-            "milliseconds": spent,
-            "phases": {"http": spent},
+            "milliseconds": elapsed_ms,
+            "phases": {"http": elapsed_ms},
             "via": "",
             "status": None,
             "tls": {},
@@ -192,8 +192,8 @@ class NetworkCheck:
         }
 
 
-def _place(place: Endpoint) -> dict[str, Any]:
+def _endpoint_row(endpoint: Endpoint) -> dict[str, Any]:
     return {
-        "id": place.id, "name": place.shown, "url": place.url, "purpose": place.purpose,
-        "required": place.required,
+        "id": endpoint.id, "name": endpoint.shown, "url": endpoint.url, "purpose": endpoint.purpose,
+        "required": endpoint.required,
     }  # fmt: skip

@@ -1,7 +1,7 @@
-"""One look at one address, phase by phase: name, TCP, proxy, TLS, HTTP, each with its time.
+"""Probes one URL phase by phase: DNS, proxy, TCP, TLS, HTTP, each with its duration.
 
-Done by hand and not through an HTTP library, because the phases are what tells a firewall from a
-proxy from a certificate.
+Written on asyncio streams and not with an HTTP library, because libraries report one error for the
+whole request, and the failing phase is what tells a firewall from a proxy from a certificate.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class ProbeError(Exception):
 
 @dataclass(slots=True)
 class NetworkProbe:
-    """What a look found.
+    """The result of a probe.
 
     Attributes:
-        phases: milliseconds of each phase that was gone through.
+        phases: duration of each completed phase in milliseconds.
         via: `direct`, or host and port of the proxy.
-        status: HTTP status of the answer; any will do.
+        status: HTTP status of the answer; any below 500 is a success.
         tls: protocol, issuer and expiry of the certificate; empty for plain HTTP.
-        error: why it failed, or None.
+        error: the failure, or None.
     """
 
     phases: dict[str, float] = field(default_factory=dict)
@@ -60,33 +60,33 @@ class NetworkProbe:
 
     @property
     def milliseconds(self) -> float:
-        """All phases together."""
+        """Total duration in milliseconds."""
         return round(sum(self.phases.values()), 1)
 
 
 async def look(url: str, network: Network, limit: float) -> NetworkProbe:
-    """Look at an address; never fails, never takes longer than `limit` seconds.
+    """Probe a URL; never raises, and takes at most `limit` seconds.
 
     Args:
-        url: `http://…` or `https://…`; nothing secret may be in it.
-        network: proxy, certificates and so on, as every client of the program uses them.
-        limit: seconds for everything.
+        url: `http://…` or `https://…`, without secrets.
+        network: proxy and certificates, as all clients of the program use them.
+        limit: seconds for all phases together.
     """
     probe = NetworkProbe()
-    walk = _Walk(url, network, probe)
+    attempt = _Attempt(url, network, probe)
     try:
         async with asyncio.timeout(limit):
-            await walk.go()
+            await attempt.run()
     except ProbeError as error:
         probe.error = error
     except TimeoutError:
         probe.error = ProbeError(
-            walk.phase,
-            f"{_PHASE_WORDS[walk.phase]} took longer than {limit:g} s",
-            _SILENCE_ADVICE if walk.phase == "tcp" else "Try again; the line may be slow.",
+            attempt.phase,
+            f"{_PHASE_WORDS[attempt.phase]} took longer than {limit:g} s",
+            _SILENCE_ADVICE if attempt.phase == "tcp" else "Try again; the line may be slow.",
         )
     finally:
-        walk.close()
+        attempt.close()
     return probe
 
 
@@ -100,8 +100,8 @@ _SILENCE_ADVICE: Final = (
 )
 
 
-class _Walk:
-    """The way to one address."""
+class _Attempt:
+    """One attempt to reach a URL."""
 
     def __init__(self, url: str, network: Network, probe: NetworkProbe) -> None:
         self.phase = "dns"
@@ -113,13 +113,13 @@ class _Walk:
         self._begin = time.perf_counter()
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
         if self._writer is not None:
             with contextlib.suppress(OSError, RuntimeError):
                 self._writer.transport.abort()
 
-    async def go(self) -> None:
-        """All phases.
+    async def run(self) -> None:
+        """Run all phases.
 
         Raises:
             ProbeError: one of them failed.
@@ -130,57 +130,61 @@ class _Walk:
             reader = await self._connect(host, port)
         else:
             self._probe.via = name_proxy(proxy)
-            reader = await self._through(urlsplit(proxy), host, port)
+            reader = await self._connect_proxy(urlsplit(proxy), host, port)
         if self._target.scheme == "https":
             await self._tls(host)
         target, login = self._target.path or "/", ""
         if proxy is not None and proxy.startswith("http") and self._target.scheme == "http":
-            target, login = self._url, _login(urlsplit(proxy))  # no tunnel: it reads the request
-        await self._ask(reader, target, host, login)
+            # Plain HTTP goes without a tunnel: the proxy reads the request and needs the full URL.
+            target, login = self._url, _login(urlsplit(proxy))
+        await self._request(reader, target, host, login)
 
-    def _done(self) -> None:
+    def _end_phase(self) -> None:
         now = time.perf_counter()
         self._probe.phases[self.phase] = round((now - self._begin) * 1000, 1)
         self._begin = now
 
-    def _next(self, phase: str) -> None:
+    def _begin_phase(self, phase: str) -> None:
         self.phase = phase
         self._begin = time.perf_counter()
 
     async def _connect(self, host: str, port: int) -> asyncio.StreamReader:
         loop = asyncio.get_running_loop()
-        self._next("dns")
+        self._begin_phase("dns")
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            words = f"the name {host} cannot be resolved ({error.strerror or error})"
+            message = f"the name {host} cannot be resolved ({error.strerror or error})"
             advice = "Check the network connection and DNS; behind a proxy, set network.proxy."
-            raise ProbeError("dns", words, advice) from None
-        self._done()
-        self._next("tcp")
-        last: OSError | None = None
-        for address in dict.fromkeys(str(item[4][0]) for item in found):
+            raise ProbeError("dns", message, advice) from None
+        self._end_phase()
+        self._begin_phase("tcp")
+        last_error: OSError | None = None
+        for address in dict.fromkeys(str(item[4][0]) for item in addresses):
             try:
                 reader, self._writer = await asyncio.open_connection(address, port)
             except OSError as error:
-                last = error
+                last_error = error
                 continue
-            self._done()
+            self._end_phase()
             return reader
-        words = f"{host}:{port} cannot be reached ({(last and last.strerror) or 'no address'})"
-        raise ProbeError("tcp", words, f"Allow port {port} to {host} in the firewall.")
+        reason = (last_error and last_error.strerror) or "no address"
+        message = f"{host}:{port} cannot be reached ({reason})"
+        raise ProbeError("tcp", message, f"Allow port {port} to {host} in the firewall.")
 
-    async def _through(self, proxy: SplitResult, host: str, port: int) -> asyncio.StreamReader:
-        """Past a proxy, whose failures are told as the proxy's."""
+    async def _connect_proxy(
+        self, proxy: SplitResult, host: str, port: int
+    ) -> asyncio.StreamReader:
+        """Connect through a proxy; its failures are reported as the proxy's."""
         name = self._probe.via
         try:
             proxy_port = proxy.port or _PORTS.get(proxy.scheme, 1080)
             reader = await self._connect(proxy.hostname or "", proxy_port)
         except ProbeError as error:
-            words = f"the proxy {name}: {error.message}"
+            message = f"the proxy {name}: {error.message}"
             advice = "Check network.proxy, or HTTPS_PROXY in the environment; is the proxy running?"
-            raise ProbeError("proxy", words, advice) from None
-        self._next("proxy")
+            raise ProbeError("proxy", message, advice) from None
+        self._begin_phase("proxy")
         if proxy.scheme == "https":
             await self._tls(proxy.hostname or "", "proxy")
         if proxy.scheme.startswith("socks5"):
@@ -188,7 +192,7 @@ class _Walk:
         elif self._target.scheme == "https":
             await self._tunnel(reader, proxy, host, port)
         self.phase = "proxy"
-        self._done()
+        self._end_phase()
         return reader
 
     async def _tunnel(
@@ -197,14 +201,14 @@ class _Walk:
         head = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{_login(proxy)}"
         self._send(f"{head}\r\n".encode())
         status = await self._status(reader, "proxy")
-        self._let_in(status)
+        self._check_proxy_login(status)
         if status != httpx.codes.OK:
             raise ProbeError(
                 "proxy", f"the proxy {self._probe.via} refuses {host}:{port} (HTTP {status})",
                 f"Ask whoever runs it to allow {host}.",
             )  # fmt: skip
 
-    def _let_in(self, status: int) -> None:
+    def _check_proxy_login(self, status: int) -> None:
         if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
             raise ProbeError(
                 "proxy", f"the proxy {self._probe.via} asks for a name and a password",
@@ -238,7 +242,7 @@ class _Walk:
             raise _refused(self._probe.via, "the connection") from None
 
     async def _tls(self, host: str, phase: str = "tls") -> None:
-        self._next(phase)
+        self._begin_phase(phase)
         try:
             context = self._network.ssl_context()
         except BundleError as error:
@@ -250,26 +254,28 @@ class _Walk:
         except ssl.SSLCertVerificationError as error:
             raise ProbeError("tls", *_certificate_words(host, error)) from None
         except (ssl.SSLError, OSError) as error:
-            words = f"{host} breaks off the TLS handshake ({_reason(error)})"
+            message = f"{host} breaks off the TLS handshake ({_reason(error)})"
             advice = "A proxy or firewall may interfere: try another network or set network.proxy."
-            raise ProbeError("tls", words, advice) from None
+            raise ProbeError("tls", message, advice) from None
         if phase == "tls":
-            self._done()
+            self._end_phase()
             self._probe.tls = _certificate(self._writer.get_extra_info("ssl_object"), self._network)
 
-    async def _ask(self, reader: asyncio.StreamReader, target: str, host: str, login: str) -> None:
-        self._next("http")
+    async def _request(
+        self, reader: asyncio.StreamReader, target: str, host: str, login: str
+    ) -> None:
+        self._begin_phase("http")
         self._send(
             f"GET {target} HTTP/1.1\r\nHost: {self._target.netloc}\r\nAccept: */*\r\n"
             f"User-Agent: simpletuner-tui\r\nConnection: close\r\n{login}\r\n".encode()
         )
         self._probe.status = await self._status(reader, "http")
-        self._let_in(self._probe.status)
-        self._done()
+        self._check_proxy_login(self._probe.status)
+        self._end_phase()
         if self._probe.status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            words = f"{host} answers HTTP {self._probe.status}"
+            message = f"{host} answers HTTP {self._probe.status}"
             raise ProbeError(
-                "http", words, "The service has trouble; its status page may say more."
+                "http", message, "The service has trouble; its status page may say more."
             )
 
     async def _status(self, reader: asyncio.StreamReader, phase: str) -> int:
@@ -279,8 +285,8 @@ class _Walk:
         except (OSError, ValueError, IndexError, asyncio.IncompleteReadError,
                 asyncio.LimitOverrunError):  # fmt: skip
             who = f"the proxy {self._probe.via}" if phase == "proxy" else self._target.hostname
-            words = f"{who} hangs up, or does not speak HTTP"
-            raise ProbeError(phase, words, "Check the address and the port.") from None
+            message = f"{who} hangs up, or does not speak HTTP"
+            raise ProbeError(phase, message, "Check the address and the port.") from None
 
     def _send(self, data: bytes) -> None:
         if self._writer is not None:
@@ -288,7 +294,7 @@ class _Walk:
 
 
 def _login(proxy: SplitResult) -> str:
-    """The header that signs in to a proxy; empty without a name."""
+    """Return the Proxy-Authorization header line; "" without a user name."""
     if proxy.username is None:
         return ""
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()

@@ -1,4 +1,4 @@
-"""The first steps of a new user: what is done, what is left, what was skipped."""
+"""The checklist of a new user's first steps: done, open or skipped."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tui.api import diagnostics
 
 FACT: Final = "onboarding"
-SUGGESTED_LIMIT_MICROS: Final = 50_000_000
-"""What the first-run path offers: $50 in a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Step:
         id: short name.
         title: what to do.
         state: `done`, `open` or `skipped`.
-        detail: how it stands, or why it matters.
+        detail: its current state, or why it matters.
     """
 
     id: str
@@ -52,24 +50,24 @@ STEPS: Final = {
 def checklist(
     settings: Settings, facts: Mapping[str, Mapping[str, Any]], jobs: int, api_base: str
 ) -> list[Step]:
-    """The steps as they stand now. Pure: windows may use it on what they have read.
+    """Return the steps with their current states. A pure function: windows may call it as well.
 
     Args:
-        settings: the user's.
-        facts: facts of the store by name (`onboarding`, `account`, `delivery`), as far as known.
-        jobs: how many jobs there are.
-        api_base: whose account is meant.
+        settings: the user's settings in force.
+        facts: facts of the store by name (`onboarding`, `account`, `delivery`); any may be missing.
+        jobs: number of jobs.
+        api_base: the API base whose account counts.
     """
-    told = facts.get(FACT, {})
-    skipped = set(told.get("skipped", ()))
-    done = set(told.get("done", ()))
+    progress = facts.get(FACT, {})
+    skipped = set(progress.get("skipped", ()))
+    done = set(progress.get("done", ()))
     account, delivery = facts.get("account", {}), facts.get("delivery", {})
     signed_in = bool(account.get("valid")) and account.get("api_base") == api_base
     sandbox = is_loopback(api_base)
     spending = settings.spending
     public = bool(settings.listener.public_url) or sandbox
-    proved = delivery.get("api_base") == api_base and bool(delivery.get("ok"))
-    facts_say = {
+    delivery_proven = delivery.get("api_base") == api_base and bool(delivery.get("ok"))
+    steps_done = {
         "demo": (sandbox or "demo" in done, "simpletuner-tui demo: no account, nothing to pay"),
         "token": (signed_in, "kept in the system's keyring, or for this session only"),
         "limit": (
@@ -77,14 +75,14 @@ def checklist(
             f"{spending.period}, {spending.action}" if spending.enabled else "$50 a month?",
         ),
         "delivery": (
-            proved or (public and settings.cloud.delivery == "local"),
+            delivery_proven or (public and settings.cloud.delivery == "local"),
             "the Hub, an S3 bucket, or this machine through a public URL",
         ),
         "first_job": (jobs > 0, "its price and what leaves this machine are shown before"),
     }
     steps = []
     for step, title in STEPS.items():
-        finished, detail = facts_say[step]
+        finished, detail = steps_done[step]
         state = "done" if finished or step in done else "skipped" if step in skipped else "open"
         steps.append(Step(step, title, state, detail))
     return steps

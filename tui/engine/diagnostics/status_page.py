@@ -1,7 +1,7 @@
-"""What Replicate's status page says: components, incidents, maintenance. Unknown is an answer too.
+"""Reads Replicate's status page: components, incidents and maintenances.
 
-The page serves two forms (incident.io): one like Statuspage's summary, which names every component,
-and the widget's, which names only what is wrong. The first one that makes sense is taken.
+The page (incident.io) serves two formats: one compatible with Statuspage's summary, which names
+every component, and the widget's, which names only affected ones. The first readable one is used.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 PAGE: Final = "https://www.replicatestatus.com"
 FACT: Final = "status_page"
 _SOURCES: Final = ("/api/v2/summary.json", "/api/v1/summary")
-_LIMIT: Final = 5.0
-_FRESH: Final = 60.0
+_LIMIT: Final = 5.0  # seconds
+_FRESH: Final = 60.0  # seconds
 _MOST_BYTES: Final = 2_000_000
 _WORST: Final = ("under_maintenance", "degraded_performance", "partial_outage", "major_outage",
                  "full_outage")  # fmt: skip
@@ -43,7 +43,7 @@ _INDICATORS: Final = {
 
 
 class StatusPage:
-    """Reads the page, at most once a minute unless told to."""
+    """Reads the page; keeps an answer for a minute."""
 
     def __init__(self, live: LiveSettings, writer: StoreWriter, bus: EventBus) -> None:
         self._live = live
@@ -52,7 +52,7 @@ class StatusPage:
         self._known: dict[str, tuple[float, network.StatusPage]] = {}
 
     async def read(self, api_base: str, *, fresh: bool = False) -> network.StatusPage:
-        """The page's word, or `state: unknown` with the reason; never fails."""
+        """Return the page's summary, or `state: unknown` with the reason; never raises."""
         address = page_of(api_base, self._live.now.network.status_page)
         read_at, known = self._known.get(address, (0.0, None))
         if known and not fresh and time.monotonic() - read_at < _FRESH:
@@ -75,23 +75,23 @@ class StatusPage:
                 try:
                     data = await _json(client, url)
                 except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-                    reason = _words(error, url, network)
+                    reason = _failure_reason(error, url, network)
                     continue
-                if (found := read_summary(data)) is not None:
-                    return {**found.data(), "page_url": address, "source": source}
+                if (summary := read_summary(data)) is not None:
+                    return {**summary.data(), "page_url": address, "source": source}
         return {**unknown(reason), "page_url": address, "source": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a page says.
+    """The content of a status page.
 
     Attributes:
         state: `operational`, `degraded`, `outage`, `maintenance` or `unknown`.
-        description: in the page's words.
-        components: (name, state) of each that was named.
-        incidents: what is wrong now.
-        maintenances: what is being or will be worked on.
+        description: the page's own text.
+        components: (name, state) of each listed component.
+        incidents: current incidents.
+        maintenances: current and scheduled maintenances.
     """
 
     state: str
@@ -101,7 +101,7 @@ class Summary:
     maintenances: tuple[dict[str, str], ...]
 
     def data(self) -> dict[str, Any]:
-        """For the control API, with the state of each kind of GPU picked out."""
+        """Return the summary as JSON data, with the state of each kind of GPU."""
         return {
             "state": self.state,
             "description": self.description,
@@ -115,12 +115,12 @@ class Summary:
 
 
 def unknown(reason: str) -> dict[str, Any]:
-    """The answer when the page tells nothing."""
+    """Return the answer when the page cannot be read."""
     return {**Summary("unknown", "", (), (), ()).data(), "error": reason}
 
 
 def page_of(api_base: str, setting: str) -> str:
-    """The page of an API base: as the settings say, the sandbox's own, or Replicate's."""
+    """Return the page of an API base: from the settings, the sandbox's own, or Replicate's."""
     if setting:
         return setting.rstrip("/")
     if is_loopback(api_base):
@@ -130,7 +130,7 @@ def page_of(api_base: str, setting: str) -> str:
 
 
 def card_state(components: Iterable[tuple[str, str]], card: str) -> str:
-    """The state of one kind of hardware, matched by name; `unknown` where the page is silent."""
+    """Return the state of a kind of hardware, matched by name; `unknown` without a match."""
     for name, state in components:
         if card in name.lower().split():
             return state
@@ -138,7 +138,7 @@ def card_state(components: Iterable[tuple[str, str]], card: str) -> str:
 
 
 def read_summary(data: Any) -> Summary | None:
-    """Either form of a page's summary, or None when it is neither."""
+    """Parse either format of a page's summary; None when it is neither."""
     if not isinstance(data, dict):
         return None
     if isinstance(data.get("status"), dict) and isinstance(data.get("components"), list):
@@ -175,8 +175,8 @@ def _widget(data: dict[str, Any]) -> Summary:
     state = _overall(components, incidents)
     if state == "operational" and at_work:
         state = "maintenance"
-    words = "All systems operational" if state == "operational" else ""
-    return Summary(state, words, components, incidents, plans)
+    description = "All systems operational" if state == "operational" else ""
+    return Summary(state, description, components, incidents, plans)
 
 
 def _overall(components: Iterable[tuple[str, str]], incidents: tuple[dict[str, str], ...]) -> str:
@@ -206,7 +206,7 @@ def _event(item: dict[str, Any]) -> dict[str, str]:
 
 
 async def _json(client: httpx.AsyncClient, url: str) -> Any:
-    """An answer that is JSON and not endless, within the time limit as a whole."""
+    """Fetch JSON of a limited size, within the time limit as a whole."""
     async with asyncio.timeout(_LIMIT), client.stream("GET", url) as reply:
         if reply.status_code != httpx.codes.OK:
             raise ValueError(f"HTTP {reply.status_code}")
@@ -223,15 +223,15 @@ async def _json(client: httpx.AsyncClient, url: str) -> Any:
         raise ValueError("it answered with something that is not JSON") from None
 
 
-def _words(error: Exception, url: str, network: Network) -> str:
+def _failure_reason(error: Exception, url: str, network: Network) -> str:
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
         return f"it did not answer within {_LIMIT:g} s"
     if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, httpx.InvalidURL):
         return "its address is none"
-    lost = unreached(error, url, network, what="its page")
-    return lost.message.partition(". ")[0].rstrip(".")
+    failure = unreached(error, url, network, what="its page")
+    return failure.message.partition(". ")[0].rstrip(".")
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
@@ -239,7 +239,7 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 
 
 def _text(item: dict[str, Any], name: str) -> str:
-    """One line of a page's text: nothing in it may steer a terminal."""
+    """Return a page's text as one line, without control characters, which a terminal would obey."""
     value = item.get(name)
     if not isinstance(value, str):
         return ""
