@@ -495,6 +495,13 @@ async def test_requests_that_are_none(hooks: Hooks, head: bytes) -> None:
     assert hooks.events == []
 
 
+async def test_a_status_that_is_no_text_is_ignored(hooks: Hooks) -> None:
+    body = {"type": "training.status", "job_id": "job-1", "status": ["running"]}
+    assert (await hooks.post(body, query="?key=key-1")).status_code == 200
+    await eventually(lambda: hooks.events)
+    assert hooks.events[0].event == "training.status"
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (

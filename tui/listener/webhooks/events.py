@@ -144,6 +144,8 @@ def _is_id(value: object) -> bool:
 def event_name(kind: str, body: Mapping[str, Any]) -> str:
     """Return the event of a body; Replicate's do not name it, so it follows from their content."""
     status = body.get("status")
+    if not isinstance(status, str):  # SimpleTuner's bodies may have anything there
+        status = None
     if kind == SIMPLETUNER:
         type_name = body.get("type") if isinstance(body.get("type"), str) else None
         return str(status if status in _SIMPLETUNER_STATES else type_name or "event")[:64]
