@@ -195,6 +195,7 @@ async def test_the_clients_address_is_the_true_one(
         async with client_from(REPLICATE, papers) as replicate:
             assert (await replicate.post(hook, content=b"{}")).status_code == 401
         rejection = world.engine.listening.stats["last_rejection"]
+        assert rejection is not None
         assert (rejection["reason"], rejection["address"]) == ("unsigned", REPLICATE)
         for address in (STRANGER, OFFICE):
             async with client_from(address, papers) as stranger:
@@ -206,7 +207,9 @@ async def test_the_clients_address_is_the_true_one(
         async with client_from(REPLICATE, papers) as replicate:
             answer = await replicate.post(hook, content=b"{}", headers=forged)
         assert (answer.status_code, answer.json()["reason"]) == (403, "address")
-        assert world.engine.listening.stats["last_rejection"]["address"] == REPLICATE
+        rejection = world.engine.listening.stats["last_rejection"]
+        assert rejection is not None
+        assert rejection["address"] == REPLICATE
         # Somebody on this machine who is no trusted proxy does not choose an address either.
         world.engine.live.change("listener", {"trusted_proxies": ()})
         async with httpx.AsyncClient() as direct:

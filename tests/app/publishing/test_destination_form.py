@@ -98,7 +98,7 @@ async def test_session_keys_of_an_ended_engine_are_shown_as_gone(
         assert "kept until the engine ends" in text_of(screen.app)
         await pilot.press("escape")
         await top(pilot, PublishingScreen)
-        world.engine.publishing.places.keys._session.clear()  # as another engine begins
+        world.engine.transfers.places.keys._session.clear()  # as another engine begins
         screen.state.read()
         await wait_for(
             pilot, lambda: "! mine" in text_of(screen.app)

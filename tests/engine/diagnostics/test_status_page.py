@@ -95,11 +95,11 @@ async def test_without_either_it_is_unknown_with_a_reason(
     async with reading(home) as page:
         found = await page.read(sandbox.base_url)
         assert found["state"] == "unknown"
-        assert "not JSON" in found["error"]
+        assert "not JSON" in (found["error"] or "")
     async with reading(home, "http://127.0.0.1:9") as page:
         found = await page.read(sandbox.base_url)
         assert found["state"] == "unknown"
-        assert "cannot be reached" in found["error"]
+        assert "cannot be reached" in (found["error"] or "")
 
 
 async def test_redirects_are_followed(home: Home) -> None:

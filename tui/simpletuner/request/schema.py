@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 _MAX_DEPTH = 12
 ESSENTIAL_INPUTS = ("config_json", "dataloader_json")
@@ -193,7 +193,7 @@ class InputChange:
     """
 
     name: str
-    kind: str
+    kind: Literal["added", "removed", "changed"]
     words: str
 
 
