@@ -20,7 +20,7 @@ from tests.support import eventually
 from tui.app.app import SimpleTunerApp
 from tui.app.cloud.first_run import FirstRun
 from tui.app.cloud.screen import CloudScreen
-from tui.cli.stage import Stage
+from tui.cli.demo import DemoSession
 from tui.settings import Home
 
 WIDTH = 1400  # pixels
@@ -32,14 +32,14 @@ async def main(folder: Path) -> None:
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", TEXTUAL_ANIMATIONS="none")
     root = Path(tempfile.gettempdir()) / "demo"  # a short path for the pictures
     root.mkdir()
-    stage = Stage(Home(root / "state", root / "cloud_outputs"), root / "project")
-    stage.build()
-    app = SimpleTunerApp(stage.home, stage.settings(), attach=stage.open, sandbox=True)
+    session = DemoSession(Home(root / "state", root / "cloud_outputs"), root / "project")
+    session.build()
+    app = SimpleTunerApp(session.home, session.settings(), attach=session.open, sandbox=True)
     try:
         async with app.run_test(size=LARGE) as pilot:
             await _walk(app, pilot, folder)
     finally:
-        await asyncio.to_thread(stage.close)
+        await asyncio.to_thread(session.close)
         shutil.rmtree(root)
 
 

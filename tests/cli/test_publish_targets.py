@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shelf import files_in, put_job
+from tests.cli.finished_jobs import files_in, put_job
 from tests.cli.shell import Shell
 
 FIRST = {"a.safetensors": b"one" * 999, "b.txt": b"same"}

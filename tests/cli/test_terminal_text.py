@@ -20,7 +20,7 @@ from tests.cli.test_serve import home, tui, tui_json
 from tests.support import eventually_sync
 from tui.base.job_status import JobStatus
 from tui.cli.failures import explain
-from tui.cli.job_reading import LogText
+from tui.cli.job_queries import LogText
 from tui.cli.output import table
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.settings import Home

@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import Any, Final
 
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json
 
 _MARKS: Final = {"ok": "✓", "warn": "!", "error": "✗"}
@@ -19,7 +19,7 @@ _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 def doctor(options: argparse.Namespace) -> int:
     """Examine everything; 1 when something is broken."""
     lines = [terminal_line()]
-    lines += world.engine().request("GET", "/api/engine/doctor", timeout=60.0)["lines"]
+    lines += context.engine().request("GET", "/api/engine/doctor", timeout=60.0)["lines"]
     broken = any(line["level"] == "error" for line in lines)
     if options.json:
         say_json({"ok": not broken, "lines": lines})

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tui.base import formatting
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlClient
@@ -24,10 +24,10 @@ _HASH = 12
 
 def hardware(options: argparse.Namespace) -> int:
     """What hardware there is, what it costs, and whether it is up."""
-    engine = world.engine()
+    engine = context.engine()
     rates = engine.request("GET", "/api/engine/rates")
     page = engine.request("GET", "/api/engine/status-page?fresh=0", timeout=_SLOW)
-    default, gpus = world.settings().cloud.hardware, page.get("gpus") or {}
+    default, gpus = context.settings().cloud.hardware, page.get("gpus") or {}
     rows = [
         {**row, "default": row["profile"] == default,
          "state": gpus.get(row["profile"].partition("-")[0], "unknown")}
@@ -52,7 +52,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def versions(options: argparse.Namespace) -> int:
     """List, compare, pin or follow the versions of a trainer."""
-    engine = world.engine()
+    engine = context.engine()
     if options.action == "show":
         return _show(engine, options)
     if options.model is None:
@@ -82,7 +82,7 @@ def versions(options: argparse.Namespace) -> int:
 
 
 def _show(engine: ControlClient, options: argparse.Namespace) -> int:
-    pins = world.settings().cloud.pinned_versions
+    pins = context.settings().cloud.pinned_versions
     answers = []
     for model in [options.model] if options.model else TRAINERS:
         path = f"/api/cloud/providers/replicate/versions?model_id={quote(model, safe='')}"
@@ -129,7 +129,7 @@ def _missing(answer: dict[str, Any]) -> list[str]:
 
 def limit(options: argparse.Namespace) -> int:
     """Show, set or switch off the cost limit."""
-    engine = world.engine()
+    engine = context.engine()
     body: dict[str, Any] = {}
     if options.action == "off":
         body = {"enabled": False}
@@ -168,7 +168,7 @@ def _limit_words(state: dict[str, Any]) -> str:
 
 def rates(options: argparse.Namespace) -> int:
     """Show, replace or reset what hardware costs."""
-    engine = world.engine()
+    engine = context.engine()
     if options.action == "reset":
         data = engine.request("DELETE", "/api/engine/rates")
     elif options.action == "set":
@@ -199,7 +199,7 @@ def rates(options: argparse.Namespace) -> int:
 
 def spending(options: argparse.Namespace) -> int:
     """What was spent, by day."""
-    data = world.engine().request("GET", f"/api/engine/spending?days={options.days}")
+    data = context.engine().request("GET", f"/api/engine/spending?days={options.days}")
     if options.json:
         say_json(data)
         return exit_codes.FINE

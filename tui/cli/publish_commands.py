@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.base import formatting
 from tui.base.errors import ApiError
-from tui.cli import destination_edits, exit_codes, world
+from tui.cli import context, destination_edits, exit_codes
 from tui.cli.destination_grammar import TARGETS, full_path
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
@@ -30,7 +30,7 @@ _NO_DESTINATIONS: Final = (
 def publish(options: argparse.Namespace) -> int:
     """Queue a job's files for a place; with --wait stay until they are there."""
     to = _target(options.to)
-    engine = world.engine()
+    engine = context.engine()
     body: dict[str, Any] = {
         "job_id": options.id, "to": to, "card": options.card,
         "overwrite_card": options.overwrite_card, "overwrite": options.overwrite,
@@ -170,7 +170,7 @@ def transfers(options: argparse.Namespace) -> int:
         return _clear(options)
     if options.action is not None and not options.id:
         raise wrong_usage(f"transfers {options.action} needs the id of a transfer.")
-    engine = world.engine()
+    engine = context.engine()
     if options.action is not None:
         row = engine.request("POST", f"/api/engine/transfers/{options.id}/{options.action}", {})
         if options.json:
@@ -185,7 +185,7 @@ def transfers(options: argparse.Namespace) -> int:
     if not data["transfers"]:
         say("No transfers yet. Publish a job's files with: simpletuner-tui publish ID --to PLACE")
         return exit_codes.FINE
-    store = world.reader()
+    store = context.reader()
     rows = [["ID", "JOB", "STATE", "DONE", "OF", "TO", ""]]
     for row in data["transfers"]:
         job = store.job(row["job_id"])
@@ -201,7 +201,9 @@ def transfers(options: argparse.Namespace) -> int:
 
 
 def _clear(options: argparse.Namespace) -> int:
-    answer = world.engine().request("POST", "/api/engine/transfers/clear", {"id": options.id or ""})
+    answer = context.engine().request(
+        "POST", "/api/engine/transfers/clear", {"id": options.id or ""}
+    )
     if options.json:
         say_json(answer)
     else:
@@ -211,8 +213,8 @@ def _clear(options: argparse.Namespace) -> int:
 
 def artifacts(options: argparse.Namespace) -> int:
     """What jobs produced, and where it is published."""
-    engine = world.engine()
-    job = world.reader().find(options.id).job_id if options.id else ""
+    engine = context.engine()
+    job = context.reader().find(options.id).job_id if options.id else ""
     data = engine.request("GET", f"/api/engine/artifacts?job={job}", timeout=120)
     if options.json:
         say_json(data)
@@ -239,7 +241,7 @@ def destinations(options: argparse.Namespace) -> int:
     """List destinations, or add, change, test or remove one."""
     if options.action != "list" and not options.name:
         raise wrong_usage(f"destinations {options.action} needs a name.")
-    engine = world.engine()
+    engine = context.engine()
     path = destination_edits.path_of(options.name or "")
     status = exit_codes.FINE
     if options.action == "list":

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import encodable_json, harmless, say, say_json, table, tell
 
@@ -28,7 +28,7 @@ def serve(options: argparse.Namespace) -> int:
         listener["listen"] = options.listen
     if options.public_url is not None:
         listener["public_url"] = public_base(options.public_url)
-    run(world.home(), os.environ, {"listener": listener}, _printer(as_json=options.json))
+    run(context.home(), os.environ, {"listener": listener}, _printer(as_json=options.json))
     return exit_codes.FINE
 
 
@@ -62,7 +62,7 @@ def _line(event: dict[str, Any]) -> str:
 
 def api_key(options: argparse.Namespace) -> int:
     """Make, list or revoke keys for the HTTP API."""
-    engine = world.engine()
+    engine = context.engine()
     if options.action == "create":
         made = engine.request("POST", "/api/api-keys", {"name": options.name or ""})
         if options.json:
@@ -95,7 +95,7 @@ def api_key(options: argparse.Namespace) -> int:
 
 def storage_key(options: argparse.Namespace) -> int:
     """Make a key pair for one's own S3 tools."""
-    answer = world.engine().request(
+    answer = context.engine().request(
         "POST", "/api/storage-keys", {"ttl_seconds": _seconds(options.ttl)}
     )
     if options.json:
@@ -130,10 +130,10 @@ def engine(options: argparse.Namespace) -> int:
     from tui.store.writer import StoreBusyError, check_free
 
     try:
-        check_free(world.home())  # before anything heavy is imported
+        check_free(context.home())  # before anything heavy is imported
     except StoreBusyError:
         say("busy")
         return exit_codes.FINE
     from tui.engine.process.main import run_engine
 
-    return run_engine(world.home(), until_eof=options.until_eof, agent=options.agent)
+    return run_engine(context.home(), until_eof=options.until_eof, agent=options.agent)

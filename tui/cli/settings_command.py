@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import ApiError
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlError
@@ -31,7 +31,7 @@ _EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")
 def settings(options: argparse.Namespace) -> int:
     """Show, set, take back or edit settings."""
     if options.action == "edit":
-        return _edit(world.home())
+        return _edit(context.home())
     if options.action == "get":
         return _get(options)
     if not options.name or (options.action == "set") != (options.value is not None):
@@ -43,7 +43,7 @@ def settings(options: argparse.Namespace) -> int:
         value = str(read_speed(value))  # as on the screen: 600k, 5 MiB/s, off
     body = {"values": {options.name: value}, "confirm": options.yes}
     try:
-        answer = world.engine().request("PUT", "/api/engine/settings", body)
+        answer = context.engine().request("PUT", "/api/engine/settings", body)
     except ControlError as error:
         if error.code == "confirm_required":
             error.advice = "If that is meant, say it with --yes."
@@ -66,7 +66,7 @@ def _unknown(name: str) -> ApiError:
 
 def _get(options: argparse.Namespace) -> int:
     """One value alone, or a table of all, or of a section's."""
-    now, usual = values_of(world.settings()), values_of(Settings())
+    now, usual = values_of(context.settings()), values_of(Settings())
     name = options.name or ""
     if name in now:
         say_json(now[name]) if options.json else say(_words(now[name]))
@@ -84,7 +84,7 @@ def _get(options: argparse.Namespace) -> int:
     ]
     for line in table(rows):
         say(line)
-    tell(f"file: {world.home().settings_file}")
+    tell(f"file: {context.home().settings_file}")
     return exit_codes.FINE
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tui.base import formatting
 from tui.base.job_status import UNDELIVERED, JobStatus, status_label
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
 from tui.client.client import ControlClient, ControlError
@@ -28,7 +28,7 @@ _MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
 
 def check(options: argparse.Namespace) -> int:
     """All pre-flight checks of a config."""
-    report = world.engine().request("POST", "/api/cloud/check", draft_of(options), timeout=600)
+    report = context.engine().request("POST", "/api/cloud/check", draft_of(options), timeout=600)
     if options.json:
         say_json(report)
     else:
@@ -38,7 +38,7 @@ def check(options: argparse.Namespace) -> int:
 
 def submit(options: argparse.Namespace) -> int:
     """Check, price, ask and start a job."""
-    control = world.engine()
+    control = context.engine()
     draft = draft_of(options)
     report = control.request("POST", "/api/cloud/check", draft, timeout=600)
     if options.dry_run:
@@ -59,7 +59,7 @@ def submit(options: argparse.Namespace) -> int:
     if options.wait:
         return _wait(options, control, job_id)
     if options.json:
-        say_json(job_json(_job(job_id), world.reader().files(job_id), world.outputs()))
+        say_json(job_json(_job(job_id), context.reader().files(job_id), context.outputs()))
     else:
         say(job_id)
         tell(f"Follow it with: simpletuner-tui logs {job_id} -f")
@@ -108,14 +108,14 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         for item in result["missing"]:
             tell(f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip())
         job = _until_looked_for(control, job)
-    files = world.reader().files(job_id)
+    files = context.reader().files(job_id)
     if options.json:
-        say_json(job_json(job, files, world.outputs()))
+        say_json(job_json(job, files, context.outputs()))
     else:
         state = formatting.ended(job.status, job.stage)
         say(f"{job.job_id}  {state}  {formatting.money(job.cost_micros)}")
         for file in files:
-            say(f"{file.sha256}  {world.outputs() / file.path}")
+            say(f"{file.sha256}  {context.outputs() / file.path}")
     if job.status is not JobStatus.COMPLETED:
         tell(f"{job.name}: {job.error or job.stage or job.status.value}")
         for advice in job.diagnosis.get("advice", ()):
@@ -130,7 +130,7 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
 
 def _until_looked_for(control: ControlClient, job: JobRecord) -> JobRecord:
     """Wait until the engine has looked whether the results arrived."""
-    store = world.reader()
+    store = context.reader()
     deadline = time.monotonic() + _LOOK_SECONDS
 
     def known() -> bool:
@@ -144,12 +144,12 @@ def _until_looked_for(control: ControlClient, job: JobRecord) -> JobRecord:
             for _event in control.events_until(known):
                 pass
         if not known():  # the engine went away: started again, it looks again
-            control = world.engine()
+            control = context.engine()
     return store.job(job.job_id) or job
 
 
 def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: str) -> JobRecord:
-    store = world.reader()
+    store = context.reader()
     shown = ""
     control.request("PUT", "/api/focus", {"job_id": job_id})
     while True:
@@ -161,12 +161,12 @@ def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: st
                     tell(line)
                 shown = line
         except ControlError:  # the engine went away: start it again, the job goes on
-            control = world.engine()
+            control = context.engine()
             continue
         job = store.job(job_id)
         if job is not None and job.status.is_terminal:
             return job
-        control = world.engine()
+        control = context.engine()
 
 
 def _ended(job: JobRecord | None) -> bool:
@@ -181,7 +181,7 @@ def _line(job: JobRecord) -> str:
 
 
 def _job(job_id: str) -> JobRecord:
-    found = world.reader().job(job_id)
+    found = context.reader().job(job_id)
     if found is None:
         raise ControlError(f"The job {job_id} is gone.", "", code="job_not_found")
     return found

@@ -9,7 +9,7 @@ import getpass
 import os
 import sys
 
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, tell
 from tui.client.agent import REPLICATE_VARIABLE
@@ -33,7 +33,7 @@ def token(options: argparse.Namespace) -> int:
         _tell_engine()
         return _say(options, {"deleted": deleted}, "deleted" if deleted else "there was none")
     if options.action == "validate":
-        answer = world.engine().request("GET", "/api/cloud/providers/replicate/validate")
+        answer = context.engine().request("GET", "/api/cloud/providers/replicate/validate")
         user = answer.get("user_info") or {}
         words = f"valid, @{user.get('username')}" if answer["valid"] else str(answer["error"])
         _say(options, answer, words)
@@ -58,7 +58,7 @@ def token(options: argparse.Namespace) -> int:
 
 def _hub(options: argparse.Namespace) -> int:
     """The same for Hugging Face; the engine knows which Hub belongs to which API."""
-    engine, path = world.engine(), "/api/engine/tokens/huggingface"
+    engine, path = context.engine(), "/api/engine/tokens/huggingface"
     if options.action == "set":
         value = _typed("Hugging Face token: ")
         answer = engine.request("PUT", path, {"token": value}, timeout=_SLOW)
@@ -110,7 +110,7 @@ def _tell_engine() -> None:
     """An engine that runs looks into the keyring again; one that does not needs no telling."""
     from tui.client.client import ControlClient, ControlError
 
-    client = ControlClient(world.home().socket, world.settings().cloud.api_base)
+    client = ControlClient(context.home().socket, context.settings().cloud.api_base)
     with contextlib.suppress(ControlError):
         client.request("PUT", "/api/session", {"keyring_changed": True}, timeout=5.0)
 
@@ -118,7 +118,7 @@ def _tell_engine() -> None:
 def _host() -> str:
     from urllib.parse import urlsplit
 
-    return urlsplit(world.settings().cloud.api_base).netloc
+    return urlsplit(context.settings().cloud.api_base).netloc
 
 
 def _say(options: argparse.Namespace, data: dict[str, object], words: str) -> int:

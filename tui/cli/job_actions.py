@@ -6,22 +6,22 @@ import argparse
 from typing import Any
 
 from tui.base import formatting
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json, tell
 
 
 def cancel(options: argparse.Namespace) -> int:
     """Cancel a job."""
-    job = world.reader().find(options.id)
-    answer = world.engine().request("POST", f"/api/cloud/jobs/{job.job_id}/cancel")
+    job = context.reader().find(options.id)
+    answer = context.engine().request("POST", f"/api/cloud/jobs/{job.job_id}/cancel")
     return _answer(options, answer, f"{job.name}: {answer['status']}")
 
 
 def collect(options: argparse.Namespace) -> int:
     """Fetch and verify what a job produced; fails when something is missing."""
-    job = world.reader().find(options.id)
+    job = context.reader().find(options.id)
     path = f"/api/cloud/jobs/{job.job_id}/collect"
-    answer = world.engine().request("POST", path, timeout=3600)
+    answer = context.engine().request("POST", path, timeout=3600)
     if options.json:
         say_json(answer)
     else:
@@ -34,14 +34,14 @@ def collect(options: argparse.Namespace) -> int:
 
 def delete(options: argparse.Namespace) -> int:
     """Drop a finished job's record."""
-    job = world.reader().find(options.id)
-    answer = world.engine().request("DELETE", f"/api/cloud/jobs/{job.job_id}")
+    job = context.reader().find(options.id)
+    answer = context.engine().request("DELETE", f"/api/cloud/jobs/{job.job_id}")
     return _answer(options, answer, f"{job.name}: record deleted, files kept")
 
 
 def sync(options: argparse.Namespace) -> int:
     """Bring in jobs started elsewhere."""
-    answer = world.engine().request("POST", "/api/cloud/jobs/sync", timeout=600)
+    answer = context.engine().request("POST", "/api/cloud/jobs/sync", timeout=600)
     return _answer(options, answer, answer["message"])
 
 

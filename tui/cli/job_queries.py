@@ -14,7 +14,7 @@ from typing import Final
 
 from tui.base.formatting import plain
 from tui.base.job_status import JobStatus
-from tui.cli import exit_codes, world
+from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json, table, tell
 from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
@@ -25,11 +25,11 @@ from tui.store.records import FileRecord, JobRecord
 
 def jobs(options: argparse.Namespace) -> int:
     """List jobs."""
-    store = world.reader()
+    store = context.reader()
     where = parse_filter(" ".join(options.filter))
     records = store.records(where, -1 if options.limit is None else options.limit)
     if options.json:
-        folder, files = world.outputs(), store.all_files()
+        folder, files = context.outputs(), store.all_files()
         say_json([job_json(job, files.get(job.job_id, ()), folder) for job in records])
     elif not records and not where.text:
         say("No jobs yet. Start one with: simpletuner-tui submit CONFIG")
@@ -74,11 +74,11 @@ def _state(job: JobRecord) -> str:
 
 def job(options: argparse.Namespace) -> int:
     """Everything about one job."""
-    store = world.reader()
+    store = context.reader()
     found = store.find(options.id)
     files = store.files(found.job_id)
     if options.json:
-        say_json(job_json(found, files, world.outputs()))
+        say_json(job_json(found, files, context.outputs()))
     else:
         _say_job(found, files)
     _wake_engine([found])
@@ -104,7 +104,7 @@ def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
         ("prediction", f"{found.prediction_id}  {found.web_url}".rstrip()),
         ("output", found.output_url),
         ("error", found.error),
-        ("log", str(world.home().log_file(found.job_id))),
+        ("log", str(context.home().log_file(found.job_id))),
     ]
     for name, value in lines:
         if value:
@@ -116,15 +116,15 @@ def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
         if advice:
             say(f"{'advice':<11} {advice}")
     for file in files:
-        where = world.outputs() / file.path
+        where = context.outputs() / file.path
         say(f"{'file':<11} {where}  {formatting.size(file.size)}  {file.sha256}")
 
 
 def logs(options: argparse.Namespace) -> int:
     """Print a log, and go on with it while the job runs."""
-    store = world.reader()
+    store = context.reader()
     found = store.find(options.id)
-    path = world.home().log_file(found.job_id)
+    path = context.home().log_file(found.job_id)
     write = _log_writer()
     position = _print_from(path, 0, write)
     if options.follow:
@@ -157,7 +157,7 @@ def _follow(
         return current is None or current.status.is_terminal
 
     while not ended():
-        control = world.engine()  # started again when it went away: the job goes on
+        control = context.engine()  # started again when it went away: the job goes on
         try:
             control.request("PUT", "/api/focus", {"job_id": found.job_id})
             for _event in control.events_until(ended):
@@ -181,7 +181,7 @@ def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> 
 
 def metrics(options: argparse.Namespace) -> int:
     """Print metric series: CSV `name,step,value`, or JSON by name."""
-    store = world.reader()
+    store = context.reader()
     found = store.find(options.id)
     names = store.metric_names(found.job_id)
     if options.json:
@@ -210,7 +210,7 @@ def _wake_engine(records: list[JobRecord]) -> None:
 
     sys.stdout.flush()
     try:
-        world.engine()
+        context.engine()
     except ControlError as error:
         tell(f"simpletuner-tui: {error.message} Active jobs are shown as last seen.")
 

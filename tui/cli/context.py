@@ -1,4 +1,4 @@
-"""What every command starts from: the home, the settings, the store, the engine."""
+"""The context of every command: the home, the settings, the store and the engine."""
 
 from __future__ import annotations
 

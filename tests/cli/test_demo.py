@@ -9,27 +9,27 @@ from pathlib import Path
 
 import pytest
 
+from tui.cli.demo import BUCKET_NAME, DemoSession
 from tui.cli.main import build_parser
-from tui.cli.stage import BUCKET_NAME, Stage
 from tui.settings import Home
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def session() -> Iterator[DemoSession]:
     root = Path(tempfile.mkdtemp(prefix="st-"))
-    stage = Stage(Home(root / "h", root / "h" / "cloud_outputs"), root / "project")
-    yield stage
-    stage.close()
+    session = DemoSession(Home(root / "h", root / "h" / "cloud_outputs"), root / "project")
+    yield session
+    session.close()
     shutil.rmtree(root, ignore_errors=True)
 
 
 async def test_every_way_of_delivery_works_in_the_demo(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    session: DemoSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_the_users_own")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody must ask there
-    stage.build()
-    client = await stage.open()
+    session.build()
+    client = await session.open()
     names = await client.call("GET", "/api/publishing/namespaces")
     assert names["namespaces"] == ["sandbox", "sandbox-lab"]
     assert [one["name"] for one in await client.publishing.destinations()] == [BUCKET_NAME]
