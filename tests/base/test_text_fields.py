@@ -103,3 +103,18 @@ def test_periods_by_any_name() -> None:
     assert text_fields.read_choice("30 d", text_fields.PERIODS) == "monthly"
     with pytest.raises(FieldError, match="daily, weekly or monthly"):
         text_fields.read_choice("yearly", text_fields.PERIODS)
+
+
+@pytest.mark.parametrize(
+    ("text", "speed"),
+    [("800k", 819_200), (" 5 MiB/s ", 5 * 1024**2), ("2.5M", 2_621_440), ("1gb", 1024**3),
+     (7, 7), ("off", 0), ("0", 0), ("", 0), (None, 0), ("999999999999g", 10**12)],
+)  # fmt: skip
+def test_speeds(text: object, speed: int) -> None:
+    assert text_fields.read_speed(text) == speed
+
+
+@pytest.mark.parametrize("text", ["fast", "-1", "5 MiB/h", "1e9", True])
+def test_speeds_that_are_none(text: object) -> None:
+    with pytest.raises(FieldError, match="must be like"):
+        text_fields.read_speed(text)

@@ -22,6 +22,9 @@ _PERIOD_WORDS: Final = {
     "day": "daily", "24 h": "daily", "1d": "daily", "week": "weekly", "7 d": "weekly",
     "7d": "weekly", "month": "monthly", "30 d": "monthly", "30d": "monthly",
 }  # fmt: skip
+_SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
+_SPEED_FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_FASTEST: Final = 10**12
 _PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 
 
@@ -207,3 +210,20 @@ def read_names(value: Any) -> tuple[str, ...]:
     if any(len(item) > 255 or any(letter.isspace() for letter in item) for item in names):
         raise FieldError("holds something that is no host name")
     return names
+
+
+def read_speed(value: object) -> int:
+    """Bytes per second of a speed such as `5 MiB/s`, `800k` or `2.5M`; `0` and `off` are no limit.
+
+    Letters count in powers of 1024. A speed above 10**12 is taken as that.
+
+    Raises:
+        FieldError: it is no speed.
+    """
+    text = str(value if value is not None else "").strip().lower().removesuffix("/s")
+    if text in ("", "off", "no", "none"):
+        return 0
+    match = _SPEED.fullmatch(text)
+    if match is None or isinstance(value, bool):
+        raise FieldError("must be like 5 MiB/s or 800k, or off")
+    return min(round(float(match[1]) * _SPEED_FACTORS[match[2]]), _FASTEST)

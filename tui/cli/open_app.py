@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from tui.app.terminal import first_frame
 from tui.cli import exit_codes
-from tui.cli.demo import DemoSession
 from tui.cli.output import tell
 from tui.settings import Home, load_settings
 

@@ -12,14 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from tui.base.errors import ApiError
+from tui.base.errors import ApiError, RefusedError
+from tui.base.text_fields import FieldError, read_speed
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlError
 from tui.engine.config.setting_fields import READERS, read_settings
 from tui.engine.http_api.settings import values_of
-from tui.engine.transfers.destination_options import read_speed
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.editing import changes, save_edited, template
 from tui.settings.reading import read_text, settings_of
@@ -40,7 +40,7 @@ def settings(options: argparse.Namespace) -> int:
         raise _unknown(options.name)
     value = options.value if options.action == "set" else None
     if options.name == "publishing.bandwidth" and value is not None:
-        value = str(read_speed(value))  # as on the screen: 600k, 5 MiB/s, off
+        value = _bandwidth(value)
     body = {"values": {options.name: value}, "confirm": options.yes}
     try:
         answer = context.engine().request("PUT", "/api/engine/settings", body)
@@ -53,6 +53,15 @@ def settings(options: argparse.Namespace) -> int:
     else:
         say(f"{options.name} = {_words(answer['settings'][options.name])}")
     return exit_codes.FINE
+
+
+def _bandwidth(text: str) -> str:
+    """Bytes per second of what was typed, as on the screen: `600k`, `5 MiB/s`, `off`."""
+    try:
+        return str(read_speed(text))
+    except FieldError as error:
+        details = {"fields": {"bandwidth": str(error)}}
+        raise RefusedError(f"bandwidth: {error}.", details=details) from None
 
 
 def _unknown(name: str) -> ApiError:

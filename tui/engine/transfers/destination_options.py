@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 from unicodedata import category
 
+from tui.base import text_fields
 from tui.base.errors import RefusedError
 from tui.destinations.common.errors import PublishError
 from tui.destinations.hub.names import check_repo_id
@@ -15,11 +15,8 @@ from tui.destinations.s3.profile import PRESETS, S3Profile, endpoint_for
 
 T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")
-_SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
-_FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _UNFIT: Final = {"Cc", "Cs"}
 """Unicode categories (control characters, surrogates) that SQLite or servers do not accept."""
-_FASTEST: Final = 10**12
 _FIELDS: Final = {
     "hub": ("repo", "private"),
     "s3": (
@@ -36,21 +33,15 @@ def wrong(field: str, words: str) -> RefusedError:
 
 
 def read_speed(value: object) -> int:
-    """Parse a speed such as `5 MiB/s`, `800k` or `2.5M` into bytes per second.
-
-    Returns:
-        Bytes per second; 0 (also for `off`) means no limit. k, M and G are powers of 1024.
+    """Bytes per second of the field `bandwidth`; see `tui.base.text_fields.read_speed`.
 
     Raises:
         RefusedError: the text is not a speed.
     """
-    text = str(value if value is not None else "").strip().lower().removesuffix("/s")
-    if text in ("", "off", "no", "none"):
-        return 0
-    found = _SPEED.fullmatch(text)
-    if found is None or isinstance(value, bool):
-        raise wrong("bandwidth", "must be like 5 MiB/s or 800k, or off")
-    return min(round(float(found[1]) * _FACTORS[found[2]]), _FASTEST)
+    try:
+        return text_fields.read_speed(value)
+    except text_fields.FieldError as error:
+        raise wrong("bandwidth", str(error)) from None
 
 
 def whole_path(text: str) -> str:
