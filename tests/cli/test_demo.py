@@ -30,7 +30,7 @@ async def test_every_way_of_delivery_works_in_the_demo(
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody must ask there
     session.build()
     client = await session.open()
-    names = await client.call("GET", "/api/publishing/namespaces")
+    names = await client.publishing.namespaces()
     assert names["namespaces"] == ["sandbox", "sandbox-lab"]
     assert [one["name"] for one in await client.publishing.destinations()] == [BUCKET_NAME]
     for body in ({"kind": "hub", "hub_model_id": "sandbox/cat", "try": True},

@@ -55,7 +55,7 @@ def finished(home: Path) -> Iterator[tuple[str, Path]]:
     writer.apply(record.job_id, Change(files=[kept]))
     writer.close()
     yield record.job_id, path
-    client(home).request("POST", "/api/shutdown", {})
+    client(home).shut_down().result()
     eventually_sync(lambda: not place.socket.exists(), within=30)
 
 
@@ -74,7 +74,7 @@ def test_a_killed_engine_goes_on_where_it_was(
     row = tui_json("publish", job_id, "--to", f"dir:{target}")
     assert row["state"] in ("queued", "running")
     eventually_sync(lambda: any(one.get("synced") for one in resumes(home)), within=30)
-    os.kill(client(home).request("GET", "/api/engine")["pid"], signal.SIGKILL)
+    os.kill(client(home).info().result()["pid"], signal.SIGKILL)
     (part,) = target.rglob("*.part")
     inode, before = part.stat().st_ino, part.stat().st_mtime_ns
     synced = next(one["synced"] for one in resumes(home) if one)

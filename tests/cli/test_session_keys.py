@@ -12,11 +12,17 @@ import pytest
 
 from tests.engine.world import running_engine
 from tests.support import eventually
+from tui.api.destinations import DestinationChange
 from tui.settings import Home
 from tui.store.transfer_records import TransferRecord, TransferState
 
-KEYS = {"access_key": "A", "secret_key": "not-a-secret", "session_only": True}
-PLACE = {"kind": "s3", "bucket": "buck", "endpoint": "http://127.0.0.1:9"}
+BUCKET: DestinationChange = {
+    "bucket": "buck",
+    "endpoint": "http://127.0.0.1:9",
+    "access_key": "A",
+    "secret_key": "not-a-secret",
+    "session_only": True,
+}
 
 
 @pytest.fixture
@@ -33,8 +39,8 @@ async def test_a_paused_transfer_keeps_its_keys(home: Home) -> None:
             first = engine.idle_seconds()
             await eventually(lambda: engine.idle_seconds() > first)
 
-        await client.publishing.add_destination(name="mine", **PLACE, **KEYS)
-        await client.publishing.add_destination(name="mine-too", **PLACE, **KEYS)
+        await client.publishing.add_destination(name="mine", kind="s3", **BUCKET)
+        await client.publishing.add_destination(name="mine-too", kind="s3", **BUCKET)
         await grows()  # keys that nothing uses are no reason to stay
         record = TransferRecord(
             "0123456789", "job", "http://127.0.0.1:1/v1", "s3:mine-too/runs", datetime.now(UTC),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from tui.api.submission import Draft
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
 
 
-def draft(*words: str) -> dict[str, Any]:
+def draft(*words: str) -> Draft:
     return draft_of(build_parser().parse_args(["submit", "cat-lora", *words]))
 
 

@@ -67,7 +67,7 @@ def told(home: Path) -> Iterator[str]:
     place.log_file(record.job_id).write_bytes(LOG)
     yield record.job_id
     if place.socket.exists():
-        client(home).request("POST", "/api/shutdown", {})
+        client(home).shut_down().result()
     eventually_sync(lambda: not place.socket.exists(), within=30)
 
 

@@ -66,10 +66,10 @@ def start(home: Home, environ: dict[str, str]) -> ControlClient:
 def test_attach_starts_an_engine_and_hands_the_secrets_over(agent_home: Home) -> None:
     environ = environ_of(agent_home, REPLICATE_API_TOKEN=CANARY, HF_TOKEN=HUB_CANARY)
     client = start(agent_home, environ)
-    info = client.request("GET", "/api/engine")
+    info = client.info().result()
     assert info["home"] == str(agent_home.root)
     assert engines_of(agent_home) == [info["pid"]]
-    answer = client.request("GET", "/api/cloud/providers/replicate/validate")
+    answer = client.validate().result()
     assert answer["token_source"] == "environment"
     process = Path("/proc") / str(info["pid"])
     for name in ("environ", "cmdline"):
@@ -82,8 +82,8 @@ def test_attach_starts_an_engine_and_hands_the_secrets_over(agent_home: Home) ->
     assert stat.S_IMODE(agent_home.root.stat().st_mode) == 0o700
     assert stat.S_IMODE(agent_home.engine_log.stat().st_mode) == 0o600
     again = start(agent_home, environ)
-    assert again.request("GET", "/api/engine")["pid"] == info["pid"]
-    client.request("POST", "/api/shutdown")
+    assert again.info().result()["pid"] == info["pid"]
+    client.shut_down().result()
     eventually_sync(lambda: not engines_of(agent_home))
     assert not agent_home.socket.exists()
 
@@ -123,11 +123,11 @@ async def test_an_engine_that_is_ending_is_waited_for(agent_home: Home) -> None:
 
 def test_a_killed_engine_leaves_nothing_that_stands_in_the_way(agent_home: Home) -> None:
     environ = environ_of(agent_home)
-    first = start(agent_home, environ).request("GET", "/api/engine")["pid"]
+    first = start(agent_home, environ).info().result()["pid"]
     os.kill(first, signal.SIGKILL)
     eventually_sync(lambda: first not in engines_of(agent_home))
     assert agent_home.socket.exists()
-    assert start(agent_home, environ).request("GET", "/api/engine")["pid"] != first
+    assert start(agent_home, environ).info().result()["pid"] != first
 
 
 def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path) -> Non
     environ = environ_of(home)
     owned = own_engine(home, environ, lambda: environ)
     try:
-        assert owned.client.request("GET", "/api/engine")["home"] == str(root)
+        assert owned.client.info().result()["home"] == str(root)
         assert stat.S_IMODE(home.socket.stat().st_mode) == 0o600
         assert stat.S_IMODE(home.socket.parent.stat().st_mode) == 0o700
     finally:
@@ -157,7 +157,7 @@ def test_a_relative_home_means_the_callers_folder(
     write_quick_settings(home)
     owned = own_engine(home, environ, lambda: environ)
     try:
-        assert owned.client.request("GET", "/api/engine")["home"] == str(short / "h")
+        assert owned.client.info().result()["home"] == str(short / "h")
     finally:
         owned.stop()
         shutil.rmtree(short)
@@ -205,7 +205,7 @@ def test_an_idle_agent_ends_and_a_used_one_stays(agent_home: Home) -> None:
     assert process.wait(20) == 0
     process.stdout.close()
     with pytest.raises(EngineGoneError):
-        client.request("GET", "/api/engine")
+        client.info().result()
 
 
 def test_why_an_engine_cannot_start_is_said(agent_home: Home) -> None:

@@ -59,7 +59,7 @@ def session(home: Home, send: Callable[[ControlClient], object]) -> bytes:
 
 
 def put(client: ControlClient) -> object:
-    return client.request("PUT", "/api/session", {"replicate_token": CANARY})
+    return client.set_session({"replicate_token": CANARY}).result()
 
 
 @needs_root

@@ -22,6 +22,7 @@ from tests.canary import OUTSIDE
 from tests.engine.submission.test_job_service import check_whole
 from tests.engine.world import World, running_world
 from tests.support import eventually
+from tui.api.webhooks import WebhookTestReport
 from tui.base.job_status import JobStatus
 from tui.settings import Home, load_settings
 from tui.store.records import JobRecord
@@ -178,11 +179,10 @@ async def test_a_job_lives_by_webhooks_and_uploads_through_the_proxy(
         assert lasting(world.job(again)) == lasting(job)
 
 
-async def _tested(world: World) -> dict[str, Any] | None:
+async def _tested(world: World) -> WebhookTestReport | None:
     """The test of the way; the proxy may need a moment until it listens."""
-    path = "/api/cloud/providers/replicate/test-webhook"
-    answer: dict[str, Any] = await world.client.call("POST", path, {})
-    return answer if answer["success"] or "reached" not in answer["error"] else None
+    answer = await world.client.cloud.test_webhook()
+    return answer if answer["success"] or "reached" not in (answer["error"] or "") else None
 
 
 async def test_the_clients_address_is_the_true_one(
@@ -250,7 +250,7 @@ async def test_the_api_is_for_the_office_and_streams_are_not_held_back(
 async def test_large_files_in_parts(home: Home, papers: Papers, proxy: str, tmp_path: Path) -> None:
     async with world_behind(home, papers, tmp_path, polling=True) as world:
         await eventually(lambda: _tested(world), within=20)
-        made = await world.client.call("POST", "/api/storage-keys", {"ttl_seconds": 300})
+        made = await world.client.make_storage_key(300)
         assert made["endpoint"].startswith(PUBLIC)
         source = tmp_path / "large.bin"
         piece = os.urandom(MIB)

@@ -46,7 +46,7 @@ async def watching(home: Home, api_base: str) -> AsyncIterator[Watcher]:
 
     async def attach() -> ControlClient:
         client = ControlClient(home.socket, api_base)
-        await client.call("GET", "/api/engine/transfers")  # an error while nobody is there
+        await client.publishing.transfers()  # an error while nobody is there
         return client
 
     settings = Settings()

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tests.support import eventually
+from tui.api.submission import Draft
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient
 from tui.engine.engine import Engine
@@ -86,7 +87,7 @@ class World:
         """What the sandbox has been asked to run, oldest first."""
         return self.sandbox.core.jobs.order["prediction"]
 
-    def draft(self, steps: int = 12, **more: Any) -> dict[str, Any]:
+    def draft(self, steps: int = 12, **more: Any) -> Draft:
         """A short job on the example project."""
         draft: dict[str, Any] = {
             "config": str(self.config),
@@ -94,13 +95,11 @@ class World:
             "delivery": {"kind": "local"},
             "consent": True,
         }
-        return draft | more
+        return cast("Draft", draft | more)
 
     async def submit(self, steps: int = 12, **more: Any) -> str:
         """Start a job; returns its id."""
-        answer = await self.client.submit(self.draft(steps, **more))
-        job_id: str = answer["job_id"]
-        return job_id
+        return (await self.client.submit(self.draft(steps, **more)))["job_id"]
 
     async def use_hub(self, token: str = "hf_write") -> str:
         """Hand over a token for the sandbox's own Hub; returns the Hub's address."""
@@ -218,3 +217,9 @@ def edit_config(path: Path, **changes: Any) -> None:
     path.write_text(
         json.dumps({name: value for name, value in values.items() if value is not None})
     )
+
+
+async def username(client: ControlClient) -> str | None:
+    """Whose the token in use is; None where it does not work."""
+    user = (await client.validate())["user_info"]
+    return None if user is None else user["username"]

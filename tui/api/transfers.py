@@ -95,12 +95,10 @@ class TransferList(TypedDict):
     transfers: list[Transfer]
 
 
-class PublishRequest(TypedDict, total=False):
-    """Files of a job and where they shall go; without `files` and `checkpoint` all of them.
+class PublishOptions(TypedDict, total=False):
+    """Which files of a job are published, and how; without `files` and `checkpoint` all of them.
 
     Attributes:
-        job_id: the job, also by the beginning of its id.
-        to: `hub:owner/name`, `s3:profile/prefix`, `dir:PATH` or a destination's name.
         files: by name.
         checkpoint: a step, `final`, or `best` (the lowest smoothed loss).
         card: whether a model card is written; true without it.
@@ -109,14 +107,24 @@ class PublishRequest(TypedDict, total=False):
         private: whether a repository is made private.
     """
 
-    job_id: Required[str]
-    to: Required[str]
     files: list[str] | None
     checkpoint: int | Literal["final", "best"] | None
     card: bool
     overwrite_card: bool
     overwrite: bool
     private: bool | None
+
+
+class PublishRequest(PublishOptions, total=False):
+    """Files of a job and where they shall go.
+
+    Attributes:
+        job_id: the job, also by the beginning of its id.
+        to: `hub:owner/name`, `s3:profile/prefix`, `dir:PATH` or a destination's name.
+    """
+
+    job_id: Required[str]
+    to: Required[str]
 
 
 class PublishPreview(TypedDict):

@@ -33,16 +33,24 @@ BUCKET_SECONDS = 7 * 24 * 3600
 
 @dataclass
 class DemoSession:
-    """A home, an example project, a sandbox and an engine that belong to the demo alone."""
+    """A home, an example project, a sandbox and an engine that belong to the demo alone.
+
+    Attributes:
+        home: its state folder.
+        project: where the example project is written.
+        sandbox: the sandbox's process; None before it is started.
+        engine: the engine; None before it is started.
+        addresses: what the sandbox printed: `api_base`, `token`, `hf_endpoint`, `hf_token`.
+    """
 
     home: Home
     project: Path
     sandbox: subprocess.Popen[bytes] | None = None
     engine: OwnedEngine | None = None
-    said: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
 
     def build(self) -> None:
-        """Everything that is quick: folders, the example, settings that point to it."""
+        """Do what is quick: make folders, write the example and settings that name it."""
         from tui.sandbox.demo import write_demo_project
 
         self.home.create()
@@ -51,29 +59,29 @@ class DemoSession:
         save_setting(self.home, "cloud", "outputs_dir", str(self.home.outputs))
 
     def settings(self) -> Settings:
-        """The demo's settings; its API base is known once the sandbox answers."""
+        """The demo's settings; the API base is a placeholder until the sandbox answers."""
         settings = load_settings(self.home, {})
         return replace(settings, cloud=replace(settings.cloud, api_base="http://127.0.0.1/v1"))
 
     async def open(self) -> ControlClient:
-        """Start what takes a moment, while the app is already on the screen."""
+        """Start the sandbox and the engine, while the app is already on the screen."""
         return await asyncio.to_thread(self._start)
 
     def _start(self) -> ControlClient:
         if self.engine is None or self.engine.process.poll() is not None:
-            self.engine = own_engine(self.home, os.environ, self._world)
+            self.engine = own_engine(self.home, os.environ, self._environment)
             _add_bucket(self.engine.client)
         return self.engine.client
 
-    def _world(self) -> dict[str, str]:
-        """The environment that points to the sandbox, which is started if need be."""
+    def _environment(self) -> dict[str, str]:
+        """The environment that names the sandbox, which is started if need be."""
         if self.sandbox is None or self.sandbox.poll() is not None:
-            self.sandbox, self.said = self._start_sandbox()
+            self.sandbox, self.addresses = self._start_sandbox()
         return {
-            API_BASE_VARIABLE: self.said["api_base"],
-            REPLICATE_VARIABLE: self.said["token"],
-            HF_ENDPOINT_VARIABLE: self.said["hf_endpoint"],
-            HF_VARIABLES[0]: self.said["hf_token"],
+            API_BASE_VARIABLE: self.addresses["api_base"],
+            REPLICATE_VARIABLE: self.addresses["token"],
+            HF_ENDPOINT_VARIABLE: self.addresses["hf_endpoint"],
+            HF_VARIABLES[0]: self.addresses["hf_token"],
         }
 
     def _start_sandbox(self) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
@@ -92,11 +100,11 @@ class DemoSession:
         line = process.stdout.readline() if process.stdout else b""
         if not line:
             raise ControlError("The sandbox could not be started.", f"{log} says why.")
-        said: dict[str, str] = json.loads(line)
-        return process, said
+        addresses: dict[str, str] = json.loads(line)
+        return process, addresses
 
     def close(self) -> None:
-        """End both."""
+        """End the engine and the sandbox."""
         if self.engine is not None:
             self.engine.stop()
         if self.sandbox is not None and self.sandbox.stdin is not None:
@@ -112,13 +120,20 @@ class DemoSession:
 
 
 def _add_bucket(client: ControlClient) -> None:
-    """A bucket to rehearse S3 with: the engine's own receiver, with keys of its own for it."""
+    """Add a destination to rehearse S3 with: the engine's own receiver, with a key pair for it."""
     try:
-        made = client.request("POST", "/api/storage-keys", {"ttl_seconds": BUCKET_SECONDS})
-        wanted = ("endpoint", "bucket", "region", "access_key", "secret_key")
-        place = {name: made[name] for name in wanted}
-        place |= {"name": BUCKET_NAME, "kind": "s3", "prefix": "bucket", "session_only": True}
-        client.request("POST", "/api/engine/destinations", place)
+        key = client.make_storage_key(BUCKET_SECONDS).result()
+        client.publishing.add_destination(
+            name=BUCKET_NAME,
+            kind="s3",
+            prefix="bucket",
+            endpoint=key["endpoint"],
+            bucket=key["bucket"],
+            region=key["region"],
+            access_key=key["access_key"],
+            secret_key=key["secret_key"],
+            session_only=True,
+        ).result()
     except EngineGoneError:
         raise
     except ControlError:  # the listener is off: the rest of the demo works without

@@ -1,4 +1,4 @@
-"""`destinations add`, `edit` and `keys`: what is sent to the engine for them, and what is said."""
+"""`destinations add`, `edit` and `keys`: from the options, and from keys that are asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from urllib.parse import urlsplit
 
 from tui.base.errors import ApiError
 from tui.cli.destination_grammar import CLEARED, KINDS, OPTIONS, full_path, option
@@ -18,18 +18,33 @@ from tui.client.agent import IDLE_SECONDS
 from tui.client.client import ControlClient, ControlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tui.api.destinations import (
+        Destination,
+        DestinationChange,
+        DestinationKind,
+        ListedDestination,
+        NewDestination,
+    )
+    from tui.client.call import Call
+
+
+class BucketKeys(TypedDict):
+    """What opens a bucket."""
+
+    access_key: str
+    secret_key: str
+
 
 _HELP: Final = "All options: simpletuner-tui destinations --help"
 _NEEDED: Final = {"hub": ("repo",), "folder": ("path",), "s3": ("bucket",)}
 
 
-def add(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
-    """Keep a destination; `changed` in the answer says that there was one of this name."""
-    kind = options.kind
+def add(engine: ControlClient, options: argparse.Namespace) -> tuple[Destination, bool]:
+    """Keep a destination; answers it, and whether it replaces one of the same name and kind."""
+    kind: DestinationKind | None = options.kind
     if kind is None:
         raise wrong_usage("--kind is missing.", f"It is one of: {', '.join(KINDS)}.")
-    body = {"name": options.name, "kind": kind, **_given(options, kind)}
+    body: NewDestination = {"name": options.name, "kind": kind, **_given(options, kind)}
     for name in _NEEDED[kind]:
         if not body.get(name):
             raise wrong_usage(f"{option(name)} is missing.", _HELP)
@@ -41,15 +56,16 @@ def add(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
     if known is not None and known["kind"] != kind:
         _refuse_kind(options.name, known["kind"])
     if kind == "s3":
-        body |= ask_keys(body, from_env=options.keys_from_env)
+        access = ask_keys(body, from_env=options.keys_from_env)
+        body["access_key"], body["secret_key"] = access["access_key"], access["secret_key"]
         body["session_only"] = options.session_only
-    answer = _sent(lambda: engine.request("POST", "/api/engine/destinations", body))
+    answer = _naming_options(engine.publishing.add_destination(**body))
     _tell_how_long(engine, options)
-    return {**answer, "changed": known is not None}
+    return answer, known is not None
 
 
-def edit(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
-    """Change what was given and nothing else; keys are asked for where the server is another."""
+def edit(engine: ControlClient, options: argparse.Namespace) -> Destination:
+    """Change the options that were given; ask for keys where the server changes."""
     record = _must_know(engine, options.name)
     if options.kind not in (None, record["kind"]):
         _refuse_kind(options.name, record["kind"])
@@ -59,7 +75,7 @@ def edit(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
         raise wrong_usage("There is nothing to change: no option was given.", _HELP)
     if not keys_too:
         try:
-            return _sent(lambda: _put(engine, options.name, body))
+            return _naming_options(engine.publishing.change_destination(options.name, **body))
         except ApiError as error:
             if not {"access_key", "secret_key"} & set(error.details.get("fields", {})):
                 raise
@@ -67,8 +83,8 @@ def edit(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
     return _with_keys(engine, options, record, body)
 
 
-def keys(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
-    """Give a bucket's keys again; everything else stays."""
+def keys(engine: ControlClient, options: argparse.Namespace) -> Destination:
+    """Replace a bucket's keys; everything else stays."""
     record = _must_know(engine, options.name)
     if record["kind"] != "s3":
         raise wrong_usage(f"{options.name} is no bucket and has no keys.", _HELP)
@@ -80,30 +96,22 @@ def keys(engine: ControlClient, options: argparse.Namespace) -> dict[str, Any]:
 def _with_keys(
     engine: ControlClient,
     options: argparse.Namespace,
-    record: Mapping[str, Any],
-    body: dict[str, Any],
-) -> dict[str, Any]:
+    record: ListedDestination,
+    body: DestinationChange,
+) -> Destination:
+    """Send a change together with keys, which are asked for."""
     moved = {"endpoint": None} if body.get("preset") or body.get("account") else {}
-    place = {**record["options"], **moved, **body}
-    body = {**body, **ask_keys(place, from_env=options.keys_from_env)}
+    bucket: dict[str, object] = {**record["options"], **moved, **body}
+    access = ask_keys(bucket, from_env=options.keys_from_env)
+    body["access_key"], body["secret_key"] = access["access_key"], access["secret_key"]
     body["session_only"] = options.session_only
-    answer = _sent(lambda: _put(engine, options.name, body))
+    answer = _naming_options(engine.publishing.change_destination(options.name, **body))
     _tell_how_long(engine, options)
     return answer
 
 
-def _put(engine: ControlClient, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = engine.request("PUT", path_of(name), body)
-    return answer
-
-
-def path_of(name: str) -> str:
-    """A destination's path in the engine's API."""
-    return f"/api/engine/destinations/{quote(name, safe='')}"
-
-
-def _given(options: argparse.Namespace, kind: str) -> dict[str, Any]:
-    """The options of a kind that were typed; others would be ignored without a word."""
+def _given(options: argparse.Namespace, kind: str) -> DestinationChange:
+    """The options of a kind that were typed; an option of another kind is refused."""
     body: dict[str, Any] = {}
     for other, names in OPTIONS.items():
         for name in names:
@@ -121,7 +129,7 @@ def _given(options: argparse.Namespace, kind: str) -> dict[str, Any]:
             raise _foreign(option(name), kind)
     if body.get("path"):
         body["path"] = full_path(body["path"])
-    return body
+    return cast("DestinationChange", body)
 
 
 def _foreign(typed: str, kind: str) -> ApiError:
@@ -135,27 +143,33 @@ def _refuse_kind(name: str, kind: str) -> None:
     )
 
 
-def _known(engine: ControlClient, name: str) -> dict[str, Any] | None:
-    rows: list[dict[str, Any]] = engine.request("GET", "/api/engine/destinations")["destinations"]
+def _known(engine: ControlClient, name: str) -> ListedDestination | None:
+    """The destination of a name, if there is one."""
+    rows = engine.publishing.destinations().result()
     return next((row for row in rows if row["name"] == name), None)
 
 
-def _must_know(engine: ControlClient, name: str) -> dict[str, Any]:
-    found = _known(engine, name)
-    if found is None:
+def _must_know(engine: ControlClient, name: str) -> ListedDestination:
+    """The destination of a name.
+
+    Raises:
+        ApiError: there is none.
+    """
+    record = _known(engine, name)
+    if record is None:
         raise ApiError(
             f"There is no destination {name!r}.",
             "`simpletuner-tui destinations list` shows them.",
             status=404,
             code="not_found",
         )
-    return found
+    return record
 
 
-def _sent(send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The engine's answer; it names fields where options were typed."""
+def _naming_options(call: Call[Destination]) -> Destination:
+    """The answer of a call; its error names options instead of the API's fields."""
     try:
-        return send()
+        return call.result()
     except ControlError as error:
         for name in error.details.get("fields", {}):
             if error.message.startswith(f"{name}: "):
@@ -164,10 +178,10 @@ def _sent(send: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _tell_how_long(engine: ControlClient, options: argparse.Namespace) -> None:
-    """Keys in memory live as long as the engine; from a shell that is soon over."""
+    """Say how long keys in the engine's memory last."""
     if not options.session_only:
         return
-    if engine.request("GET", "/api/engine")["mode"] == "agent":
+    if engine.info().result()["mode"] == "agent":
         ends = (
             f"{IDLE_SECONDS:g} s after nothing needs it any more: no window, no job, and no "
             "transfer to this destination that waits, goes or is paused"
@@ -190,27 +204,30 @@ _HOW: Final = (
 _MOST: Final = 64 * 1024
 
 
-def ask_keys(place: Mapping[str, Any], *, from_env: bool) -> dict[str, str]:
-    """`{access_key, secret_key}` for a bucket.
+def ask_keys(bucket: Mapping[str, object], *, from_env: bool) -> BucketKeys:
+    """The keys of a bucket.
 
     Args:
-        place: its options, as typed or as kept; what is empty counts as not said.
+        bucket: its options, as typed or as kept; what is empty counts as not given.
         from_env: take the environment's, whosever server it is.
 
     Raises:
-        SpokenError: there are none.
+        ApiError: there are none.
     """
-    known = {name: os.environ.get(variable, "").strip() for name, variable in _VARIABLES.items()}
+    known: BucketKeys = {
+        "access_key": os.environ.get(_VARIABLES["access_key"], "").strip(),
+        "secret_key": os.environ.get(_VARIABLES["secret_key"], "").strip(),
+    }
     if from_env:
         missing = [_VARIABLES[name] for name, value in known.items() if not value]
         if missing:
             raise wrong_usage(f"{' and '.join(missing)} is not set.", _HOW)
         return _from_environment(known)
     terminal = sys.stdin is not None and sys.stdin.isatty()
-    piped = {} if terminal else _piped()
-    if piped:
+    piped = None if terminal else _piped()
+    if piped is not None:
         return piped
-    host = _host(place)
+    host = _host(bucket)
     if all(known.values()):
         if not host:
             return _from_environment(known)
@@ -223,15 +240,15 @@ def ask_keys(place: Mapping[str, Any], *, from_env: bool) -> dict[str, str]:
     }
 
 
-def _host(place: Mapping[str, Any]) -> str:
-    """Whose server it is, in a word; empty for Amazon, whose address is never typed."""
-    endpoint, preset = place.get("endpoint") or "", place.get("preset") or ""
+def _host(bucket: Mapping[str, object]) -> str:
+    """The host or preset of the bucket's server; empty for Amazon, whose address is never typed."""
+    endpoint, preset = str(bucket.get("endpoint") or ""), str(bucket.get("preset") or "")
     if endpoint:
         return urlsplit(endpoint).hostname or endpoint
     return preset if preset not in ("", "aws") else ""
 
 
-def _from_environment(known: dict[str, str]) -> dict[str, str]:
+def _from_environment(known: BucketKeys) -> BucketKeys:
     tell(f"The keys are those in {_PAIR}.")
     if os.environ.get("AWS_SESSION_TOKEN", "").strip():
         tell("AWS_SESSION_TOKEN is not taken along: keys that need it do not work here.")
@@ -250,18 +267,18 @@ def _typed(prompt: str) -> str:
     return value
 
 
-def _piped() -> dict[str, str]:
-    """What standard input holds; empty when that is nothing.
+def _piped() -> BucketKeys | None:
+    """The keys on standard input; None when that is empty.
 
     No more than two lines are read, so that a pipe that stays open keeps nobody waiting.
     """
     if sys.stdin is None:
-        return {}
+        return None
     first = sys.stdin.readline(_MOST)
     if first.lstrip().startswith("{"):
         return _from_json(first + sys.stdin.read(_MOST))
     if not first:
-        return {}
+        return None
     access, secret = first.strip(), sys.stdin.readline(_MOST).strip()
     if not access or not secret:
         raise wrong_usage("Standard input holds no two lines with an access key and a secret key.",
@@ -269,13 +286,16 @@ def _piped() -> dict[str, str]:
     return {"access_key": access, "secret_key": secret}
 
 
-def _from_json(text: str) -> dict[str, str]:
+def _from_json(text: str) -> BucketKeys:
     try:
         data = json.loads(text)
     except ValueError:
         raise wrong_usage("Standard input begins like JSON and is none.", _HOW) from None
-    found = {name: str(data.get(name) or "").strip() for name in _VARIABLES}
-    missing = [name for name, value in found.items() if not value]
+    keys: BucketKeys = {
+        "access_key": str(data.get("access_key") or "").strip(),
+        "secret_key": str(data.get("secret_key") or "").strip(),
+    }
+    missing = [name for name, value in keys.items() if not value]
     if missing:
         raise wrong_usage(f"The JSON on standard input has no {' and no '.join(missing)}.", _HOW)
-    return found
+    return keys

@@ -7,10 +7,22 @@ import locale
 import os
 import shutil
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from tui.cli import context, exit_codes
 from tui.cli.output import say, say_json
+
+if TYPE_CHECKING:
+    from tui.api.base import CheckLevel, TypedDict
+
+    class TerminalLine(TypedDict):
+        """The finding about the terminal, in the shape of the engine's findings."""
+
+        id: Literal["terminal"]
+        level: CheckLevel
+        message: str
+        advice: str
+
 
 _MARKS: Final = {"ok": "✓", "warn": "!", "error": "✗"}
 _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
@@ -18,8 +30,7 @@ _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 def doctor(options: argparse.Namespace) -> int:
     """Examine everything; 1 when something is broken."""
-    lines = [terminal_line()]
-    lines += context.engine().request("GET", "/api/engine/doctor", timeout=60.0)["lines"]
+    lines = [terminal_line(), *context.engine().cloud.doctor().result()["lines"]]
     broken = any(line["level"] == "error" for line in lines)
     if options.json:
         say_json({"ok": not broken, "lines": lines})
@@ -31,35 +42,25 @@ def doctor(options: argparse.Namespace) -> int:
     return exit_codes.FAILED if broken else exit_codes.FINE
 
 
-def terminal_line() -> dict[str, Any]:
-    """Whether the app can be shown here."""
+def terminal_line() -> TerminalLine:
+    """Whether this terminal can show the app."""
     name = os.environ.get("TERM", "")
     columns, rows = shutil.get_terminal_size()
-    found = {"id": "terminal", "level": "ok", "message": f"{name}, {columns}×{rows}", "advice": ""}
     if not sys.stdout.isatty():
-        return found | {
-            "message": "output goes to a file or a pipe",
-            "advice": "",
-        }
+        return _line("ok", "output goes to a file or a pipe")
     if name in ("", "dumb"):
-        return found | {
-            "level": "error",
-            "message": f"TERM is {name or 'not set'}: the app cannot draw here",
-            "advice": "Set TERM=xterm-256color.",
-        }
+        message = f"TERM is {name or 'not set'}: the app cannot draw here"
+        return _line("error", message, "Set TERM=xterm-256color.")
     if columns < 80 or rows < 24:
-        return found | {
-            "level": "warn",
-            "message": f"{columns}×{rows} is small",
-            "advice": "Use at least 80×24.",
-        }
+        return _line("warn", f"{columns}×{rows} is small", "Use at least 80×24.")
     if not _unicode():
-        return found | {
-            "level": "warn",
-            "message": f"{name} without UTF-8: plain characters are used",
-            "advice": "Set LANG=C.UTF-8 if the terminal can show it.",
-        }
-    return found
+        message = f"{name} without UTF-8: plain characters are used"
+        return _line("warn", message, "Set LANG=C.UTF-8 if the terminal can show it.")
+    return _line("ok", f"{name}, {columns}×{rows}")
+
+
+def _line(level: CheckLevel, message: str, advice: str = "") -> TerminalLine:
+    return {"id": "terminal", "level": level, "message": message, "advice": advice}
 
 
 def _unicode() -> bool:

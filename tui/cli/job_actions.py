@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Mapping
 
 from tui.base import formatting
 from tui.cli import context, exit_codes
@@ -13,15 +13,14 @@ from tui.cli.output import say, say_json, tell
 def cancel(options: argparse.Namespace) -> int:
     """Cancel a job."""
     job = context.reader().find(options.id)
-    answer = context.engine().request("POST", f"/api/cloud/jobs/{job.job_id}/cancel")
-    return _answer(options, answer, f"{job.name}: {answer['status']}")
+    answer = context.engine().cancel(job.job_id).result()
+    return _print(options, answer, f"{job.name}: {answer['status']}")
 
 
 def collect(options: argparse.Namespace) -> int:
     """Fetch and verify what a job produced; fails when something is missing."""
     job = context.reader().find(options.id)
-    path = f"/api/cloud/jobs/{job.job_id}/collect"
-    answer = context.engine().request("POST", path, timeout=3600)
+    answer = context.engine().collect(job.job_id).result()
     if options.json:
         say_json(answer)
     else:
@@ -35,19 +34,19 @@ def collect(options: argparse.Namespace) -> int:
 def delete(options: argparse.Namespace) -> int:
     """Drop a finished job's record."""
     job = context.reader().find(options.id)
-    answer = context.engine().request("DELETE", f"/api/cloud/jobs/{job.job_id}")
-    return _answer(options, answer, f"{job.name}: record deleted, files kept")
+    answer = context.engine().delete(job.job_id).result()
+    return _print(options, answer, f"{job.name}: record deleted, files kept")
 
 
 def sync(options: argparse.Namespace) -> int:
     """Bring in jobs started elsewhere."""
-    answer = context.engine().request("POST", "/api/cloud/jobs/sync", timeout=600)
-    return _answer(options, answer, answer["message"])
+    answer = context.engine().sync().result()
+    return _print(options, answer, answer["message"])
 
 
-def _answer(options: argparse.Namespace, answer: dict[str, Any], words: str) -> int:
+def _print(options: argparse.Namespace, answer: Mapping[str, object], message: str) -> int:
     if options.json:
         say_json(answer)
     else:
-        say(words)
+        say(message)
     return exit_codes.FINE

@@ -159,7 +159,7 @@ def _follow(
     while not ended():
         control = context.engine()  # started again when it went away: the job goes on
         try:
-            control.request("PUT", "/api/focus", {"job_id": found.job_id})
+            control.focus(found.job_id).result()
             for _event in control.events_until(ended):
                 pass
         except ControlError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from tui.base import formatting
 from tui.base.errors import ApiError
@@ -16,12 +16,18 @@ from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tui.api.artifacts import JobArtifacts, Weights
+    from tui.api.destinations import DestinationTested, LastTest, ListedDestination
+    from tui.api.events import TransferEvent
+    from tui.api.transfers import PublishOptions, PublishPreview, Transfer, TransferState
     from tui.client.client import ControlClient
 
 _ENDS: Final = ("done", "failed", "cancelled", "paused")
 _REFUSED: Final = frozenset({"credentials", "permission", "token"})
 """Kinds of trouble, and steps of a test, that are about who may do it."""
-_BAR: Final = 24
+_BAR_WIDTH: Final = 24
 _NO_DESTINATIONS: Final = (
     "No destinations yet. Add one with: simpletuner-tui destinations add NAME --kind hub|s3|folder"
 )
@@ -31,46 +37,47 @@ def publish(options: argparse.Namespace) -> int:
     """Queue a job's files for a place; with --wait stay until they are there."""
     to = _target(options.to)
     engine = context.engine()
-    body: dict[str, Any] = {
-        "job_id": options.id, "to": to, "card": options.card,
-        "overwrite_card": options.overwrite_card, "overwrite": options.overwrite,
+    wish: PublishOptions = {
+        "card": options.card, "overwrite_card": options.overwrite_card,
+        "overwrite": options.overwrite,
     }  # fmt: skip
     if options.public:
-        body["private"] = False
+        wish["private"] = False
     if options.checkpoint is not None:
         step = options.checkpoint
-        body["checkpoint"] = int(step) if step.isdecimal() else step
+        wish["checkpoint"] = int(step) if step.isdecimal() else step
     if not options.overwrite:
-        ahead = engine.request("POST", "/api/engine/transfers/look", body, timeout=90)
-        if ahead["replaces"]:
-            raise _would_replace(ahead)
-    row = engine.request("POST", "/api/engine/transfers", body)
+        preview = engine.publishing.look_ahead(options.id, to, **wish).result()
+        if preview["replaces"]:
+            raise _would_replace(preview)
+    transfer = engine.publishing.publish(options.id, to, **wish).result()
     if options.public:
-        _tell_public(engine, row["target"])
+        _tell_public(engine, transfer["target"])
     if options.wait:
-        row = _wait(engine, row["transfer_id"])
+        transfer = _wait(engine, transfer["transfer_id"])
     if options.json:
-        say_json(row)
+        say_json(transfer)
     else:
-        say(_line(row))
-        for note in row["notes"]:
+        say(_line(transfer))
+        for note in transfer["notes"]:
             tell(note)
-    return _status_of(row, waited=options.wait)
+    return _status_of(transfer, waited=options.wait)
 
 
-def _status_of(row: dict[str, Any], *, waited: bool) -> int:
-    """3 when a token or keys are the matter; a folder that may not be written to has none."""
-    if row["state"] not in ("failed", "cancelled") and not (waited and row["state"] == "paused"):
+def _status_of(transfer: Transfer, *, waited: bool) -> int:
+    """The exit status of a transfer; a folder that refuses writing needs no other token or keys."""
+    state = transfer["state"]
+    if state not in ("failed", "cancelled") and not (waited and state == "paused"):
         return exit_codes.FINE
-    refused = row["kind"] in _REFUSED and not row["target"].startswith("dir:")
+    refused = transfer["kind"] in _REFUSED and not transfer["target"].startswith("dir:")
     return exit_codes.NOT_AUTHORISED if refused else exit_codes.FAILED
 
 
 def _target(text: str) -> str:
-    """A place as the engine takes it; a folder is meant from where the command was typed.
+    """A place as the engine takes it: a folder by its whole path.
 
     Raises:
-        SpokenError: it is none. An empty folder would be the one that the shell happens to be in.
+        ApiError: it is none. An empty folder would be the one that the shell happens to be in.
     """
     text = text.strip()
     if not text:
@@ -82,12 +89,12 @@ def _target(text: str) -> str:
     return f"dir:{full_path(text[4:])}"
 
 
-def _would_replace(ahead: dict[str, Any]) -> ApiError:
-    """What lies there; nothing is queued."""
-    names = ahead["replaces"]
+def _would_replace(preview: PublishPreview) -> ApiError:
+    """The refusal to replace other files; nothing is queued."""
+    names = preview["replaces"]
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ApiError(
-        f"Other files of the same names lie at {ahead['target']}: {', '.join(names[:5])}{more}.",
+        f"Other files of the same names lie at {preview['target']}: {', '.join(names[:5])}{more}.",
         "Nothing was sent. Publish to another folder, or let them be replaced: --overwrite",
         status=409,
         code="taken",
@@ -102,64 +109,65 @@ def _tell_public(engine: ControlClient, target: str) -> None:
         tell("--public is for a new Hub repository; it changes nothing here.")
         return
     try:
-        there = engine.request("POST", "/api/publishing/repository/check", {"repo_id": repo})
+        repository = engine.publishing.check_repository(repo).result()
     except ControlError:  # the transfer has the same trouble and says so
         return
-    if there["private"]:
+    if repository["private"]:
         tell(f"{repo} is there already and stays private: --public counts when it is made.")
 
 
-def _wait(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
+def _wait(engine: ControlClient, transfer_id: str) -> Transfer:
     """Follow the engine's events to the end of a transfer, with a bar on a terminal."""
-    row = _get(engine, transfer_id)
+    transfer = _transfer(engine, transfer_id)
     stream = engine.events_blocking()
     shown = sys.stderr.isatty()
     try:
         for event in stream:
             if event.kind == "transfer" and event.data["transfer_id"] == transfer_id:
+                progress = cast("TransferEvent", event.data)
                 if shown:
-                    sys.stderr.write(f"\r\x1b[2K{formatting.plain(_bar(event.data))}")
+                    sys.stderr.write(f"\r\x1b[2K{formatting.plain(_bar(progress))}")
                     sys.stderr.flush()
-                if event.data["state"] not in _ENDS:
+                if progress["state"] not in _ENDS:
                     continue
             elif event.kind not in ("resync", "beat"):
                 continue
-            row = _get(engine, transfer_id)
-            if row["state"] in _ENDS:
+            transfer = _transfer(engine, transfer_id)
+            if transfer["state"] in _ENDS:
                 break
     finally:
         stream.close()
         if shown:
             sys.stderr.write("\r\x1b[2K")
-    return row
+    return transfer
 
 
-def _get(engine: ControlClient, transfer_id: str) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = engine.request("GET", "/api/engine/transfers")["transfers"]
-    return next(row for row in rows if row["transfer_id"] == transfer_id)
+def _transfer(engine: ControlClient, transfer_id: str) -> Transfer:
+    items = engine.publishing.transfers().result()
+    return next(item for item in items if item["transfer_id"] == transfer_id)
 
 
-def _bar(data: dict[str, Any]) -> str:
-    done, total = data["done"], data["total"]
+def _bar(progress: TransferEvent) -> str:
+    done, total = progress["done"], progress["total"]
     if not total:
-        return data["message"] or f"{_word(data['state'])} …"
-    full = min(_BAR, _BAR * done // total)
-    words = f"{formatting.size(done)} of {formatting.size(total)}"
-    if data["bytes_per_second"]:
-        words += f", {formatting.size(data['bytes_per_second'])}/s"
-    if data["eta_seconds"] is not None:
-        words += f", {formatting.duration(data['eta_seconds'])} left"
-    return f"[{'#' * full}{'.' * (_BAR - full)}] {words} {data['message']}".rstrip()
+        return progress["message"] or f"{_state_label(progress['state'])} …"
+    full = min(_BAR_WIDTH, _BAR_WIDTH * done // total)
+    line = f"{formatting.size(done)} of {formatting.size(total)}"
+    if progress["bytes_per_second"]:
+        line += f", {formatting.size(progress['bytes_per_second'])}/s"
+    if progress["eta_seconds"] is not None:
+        line += f", {formatting.duration(progress['eta_seconds'])} left"
+    return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}] {line} {progress['message']}".rstrip()
 
 
-def _line(row: dict[str, Any]) -> str:
-    words = f"{row['transfer_id']}  {_word(row['state'])}  {row['target']}"
-    if row["message"]:
-        words += f"  {row['message']} {row['advice']}".rstrip()
-    return f"{words}  {row['link']}".rstrip()
+def _line(transfer: Transfer) -> str:
+    line = f"{transfer['transfer_id']}  {_state_label(transfer['state'])}  {transfer['target']}"
+    if transfer["message"]:
+        line += f"  {transfer['message']} {transfer['advice']}".rstrip()
+    return f"{line}  {transfer['link']}".rstrip()
 
 
-def _word(state: str) -> str:
+def _state_label(state: TransferState) -> str:
     """A state as the screen calls it; JSON has the engine's names."""
     return {"queued": "waiting", "running": "sending"}.get(state, state)
 
@@ -172,28 +180,28 @@ def transfers(options: argparse.Namespace) -> int:
         raise wrong_usage(f"transfers {options.action} needs the id of a transfer.")
     engine = context.engine()
     if options.action is not None:
-        row = engine.request("POST", f"/api/engine/transfers/{options.id}/{options.action}", {})
+        changed = engine.publishing.act(options.id, options.action).result()
         if options.json:
-            say_json(row)
+            say_json(changed)
         else:
-            say(f"{row['transfer_id']}: {options.action}")
+            say(f"{changed['transfer_id']}: {options.action}")
         return exit_codes.FINE
-    data = engine.request("GET", "/api/engine/transfers")
+    items = engine.publishing.transfers().result()
     if options.json:
-        say_json(data)
+        say_json({"transfers": items})
         return exit_codes.FINE
-    if not data["transfers"]:
+    if not items:
         say("No transfers yet. Publish a job's files with: simpletuner-tui publish ID --to PLACE")
         return exit_codes.FINE
     store = context.reader()
     rows = [["ID", "JOB", "STATE", "DONE", "OF", "TO", ""]]
-    for row in data["transfers"]:
-        job = store.job(row["job_id"])
+    for item in items:
+        job = store.job(item["job_id"])
         rows.append(
-            [row["transfer_id"], job.name if job is not None else row["job_id"],
-             _word(row["state"]), formatting.size(row["done_bytes"]),
-             formatting.size(row["total_bytes"]), row["target"],
-             f"{row['message']} {row['advice']}".strip() or row["link"]]
+            [item["transfer_id"], job.name if job is not None else item["job_id"],
+             _state_label(item["state"]), formatting.size(item["done_bytes"]),
+             formatting.size(item["total_bytes"]), item["target"],
+             f"{item['message']} {item['advice']}".strip() or item["link"]]
         )  # fmt: skip
     for line in table(rows, frozenset({3, 4})):
         say(line)
@@ -201,40 +209,47 @@ def transfers(options: argparse.Namespace) -> int:
 
 
 def _clear(options: argparse.Namespace) -> int:
-    answer = context.engine().request(
-        "POST", "/api/engine/transfers/clear", {"id": options.id or ""}
-    )
+    cleared = context.engine().publishing.clear_list(options.id or "").result()
     if options.json:
-        say_json(answer)
+        say_json({"cleared": cleared})
     else:
-        say(f"{formatting.plural(len(answer['cleared']), 'transfer')} taken off the list.")
+        say(f"{formatting.plural(len(cleared), 'transfer')} taken off the list.")
     return exit_codes.FINE
 
 
 def artifacts(options: argparse.Namespace) -> int:
     """What jobs produced, and where it is published."""
     engine = context.engine()
-    job = context.reader().find(options.id).job_id if options.id else ""
-    data = engine.request("GET", f"/api/engine/artifacts?job={job}", timeout=120)
+    job_id = context.reader().find(options.id).job_id if options.id else ""
+    jobs = engine.publishing.artifacts(job_id).result()
     if options.json:
-        say_json(data)
+        say_json({"jobs": jobs})
         return exit_codes.FINE
-    for one in data["jobs"]:
-        say(f"{one['name']}  {one['folder']}")
-        for file in one["files"]:
-            weights = file["weights"] or {}
-            words = weights.get("problem") or weights.get("kind") or ""
-            if weights.get("rank"):
-                words += f" rank {weights['rank']}"
-            here = "" if file["here"] else "  missing or changed"
-            say(f"  {file['name']}  {formatting.size(file['size'])}  {words}{here}".rstrip())
-            for place in file["published"]:
-                say(f"    {place['link'] or place['target']}")
-        for item in one["unfetched"]:
-            until = f"; deleted there at {item['until']}" if item["until"] else ""
-            words = f"{item['why'] or 'on its way'} {item['advice']}".rstrip()
-            say(f"  {item['name']}  not here: {words}{until}")
+    for job in jobs:
+        _say_artifacts(job)
     return exit_codes.FINE
+
+
+def _say_artifacts(job: JobArtifacts) -> None:
+    say(f"{job['name']}  {job['folder']}")
+    for file in job["files"]:
+        here = "" if file["here"] else "  missing or changed"
+        content = _weights_label(file["weights"])
+        say(f"  {file['name']}  {formatting.size(file['size'])}  {content}{here}".rstrip())
+        for copy in file["published"]:
+            say(f"    {copy['link'] or copy['target']}")
+    for item in job["unfetched"]:
+        until = f"; deleted there at {item['until']}" if item["until"] else ""
+        reason = f"{item['why'] or 'on its way'} {item['advice']}".rstrip()
+        say(f"  {item['name']}  not here: {reason}{until}")
+
+
+def _weights_label(weights: Weights | None) -> str:
+    """What a weights file holds; empty for other files."""
+    if weights is None:
+        return ""
+    label = weights["problem"] or weights["kind"] or ""
+    return f"{label} rank {weights['rank']}" if weights["rank"] else label
 
 
 def destinations(options: argparse.Namespace) -> int:
@@ -242,57 +257,77 @@ def destinations(options: argparse.Namespace) -> int:
     if options.action != "list" and not options.name:
         raise wrong_usage(f"destinations {options.action} needs a name.")
     engine = context.engine()
-    path = destination_edits.path_of(options.name or "")
-    status = exit_codes.FINE
+    publishing, status = engine.publishing, exit_codes.FINE
+    answer: Mapping[str, object]
     if options.action == "list":
-        answer = engine.request("GET", "/api/engine/destinations")
-        rows = [["NAME", "KIND", "WHERE", "LAST TEST"]]
-        rows += [
-            [one["name"], one["kind"], _where(one["options"]), _tested(one["tested"])]
-            for one in answer["destinations"]
-        ]
-        lines = table(rows) if answer["destinations"] else []
+        records = publishing.destinations().result()
+        answer = {"destinations": records}
+        lines = _destination_table(records) if records else [_NO_DESTINATIONS]
     elif options.action == "add":
-        answer = destination_edits.add(engine, options)
-        word = "changed" if answer["changed"] else "kept"
-        lines = [f"{answer['name']}: {word}; try it with: destinations test {answer['name']}"]
+        added, changed = destination_edits.add(engine, options)
+        answer = {**added, "changed": changed}
+        lines = [_try_it(added["name"], "changed" if changed else "kept")]
     elif options.action in ("edit", "keys"):
-        answer = getattr(destination_edits, options.action)(engine, options)
-        lines = [f"{answer['name']}: changed; try it with: destinations test {answer['name']}"]
+        change = destination_edits.edit if options.action == "edit" else destination_edits.keys
+        answer = destination = change(engine, options)
+        lines = [_try_it(destination["name"], "changed")]
     elif options.action == "remove":
-        answer = engine.request("DELETE", f"{path}?force=1" if options.force else path)
-        lines = [f"{answer['name']}: removed; what was published there stays"]
-        if answer["keyring_problem"]:
-            tell(f"If a keyring holds its keys, they stay there: {answer['keyring_problem']}.")
+        removed = publishing.remove_destination(options.name, force=options.force).result()
+        answer = removed
+        lines = [f"{removed['name']}: removed; what was published there stays"]
+        if removed["keyring_problem"]:
+            tell(f"If a keyring holds its keys, they stay there: {removed['keyring_problem']}.")
     else:
-        answer = engine.request("POST", f"{path}/test", {}, timeout=180)
+        answer = test = publishing.test_destination(options.name).result()
         lines = [
             f"{step['level']:5}  {step['message']} {step['advice']}".rstrip()
-            for step in answer["steps"]
+            for step in test["steps"]
         ]
-        bad = {step["name"] for step in answer["steps"] if step["level"] == "error"}
-        refused = exit_codes.NOT_AUTHORISED if bad & _REFUSED else exit_codes.FAILED
-        status = exit_codes.FINE if answer["ok"] else refused
+        status = _status_of_test(test)
     if options.json:
         say_json(answer)
     else:
-        for line in lines or [_NO_DESTINATIONS]:
+        for line in lines:
             say(line)
     return status
 
 
-def _where(options: dict[str, Any]) -> str:
-    """A destination's place, whatever its kind."""
-    if "bucket" in options:
-        below = "/".join(filter(None, (options["bucket"], options.get("prefix", "").strip("/"))))
-        return f"s3://{below} at {options.get('endpoint') or 'Amazon S3'}"
-    return str(options.get("repo") or options.get("path") or "")
+def _destination_table(records: list[ListedDestination]) -> list[str]:
+    rows = [["NAME", "KIND", "WHERE", "LAST TEST"]]
+    rows += [
+        [record["name"], record["kind"], _address(record), _last_test(record["tested"])]
+        for record in records
+    ]
+    return table(rows)
 
 
-def _tested(last: dict[str, Any] | None) -> str:
+def _try_it(name: str, result: str) -> str:
+    return f"{name}: {result}; try it with: destinations test {name}"
+
+
+def _status_of_test(test: DestinationTested) -> int:
+    """The exit status of a test: 3 when a token or keys are the matter."""
+    if test["ok"]:
+        return exit_codes.FINE
+    errors = {step["name"] for step in test["steps"] if step["level"] == "error"}
+    return exit_codes.NOT_AUTHORISED if errors & _REFUSED else exit_codes.FAILED
+
+
+def _address(record: ListedDestination) -> str:
+    """Where a destination is, whatever its kind."""
+    if record["kind"] == "s3":
+        options = record["options"]
+        parts = (options["bucket"], options.get("prefix", "").strip("/"))
+        return f"s3://{'/'.join(filter(None, parts))} at {options['endpoint'] or 'Amazon S3'}"
+    if record["kind"] == "hub":
+        return record["options"]["repo"]
+    return record["options"]["path"]
+
+
+def _last_test(last: LastTest | None) -> str:
     """When a destination was tried, and what was wrong then."""
     if last is None:
         return "never"
     at = formatting.stamp(datetime.fromisoformat(last["at"]))
-    wrong = [step["message"] for step in last["steps"] if step["level"] == "error"]
-    return f"fine, {at}" if last["ok"] else f"failed, {at}: {' '.join(wrong[:1])}".rstrip(": ")
+    errors = [step["message"] for step in last["steps"] if step["level"] == "error"]
+    return f"fine, {at}" if last["ok"] else f"failed, {at}: {' '.join(errors[:1])}".rstrip(": ")

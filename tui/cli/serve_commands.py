@@ -64,7 +64,7 @@ def api_key(options: argparse.Namespace) -> int:
     """Make, list or revoke keys for the HTTP API."""
     engine = context.engine()
     if options.action == "create":
-        made = engine.request("POST", "/api/api-keys", {"name": options.name or ""})
+        made = engine.make_api_key(options.name or "").result()
         if options.json:
             say_json(made)
         else:
@@ -74,13 +74,13 @@ def api_key(options: argparse.Namespace) -> int:
     if options.action == "revoke":
         if not options.id:
             raise wrong_usage("api-key revoke needs the id of a key.", "List: api-key list")
-        answer = engine.request("DELETE", f"/api/api-keys/{options.id}")
+        answer = engine.revoke_api_key(options.id).result()
         if options.json:
             say_json(answer)
         else:
             say(f"Key {options.id} is good no longer.")
         return exit_codes.FINE
-    keys = engine.request("GET", "/api/api-keys")["keys"]
+    keys = engine.api_keys().result()["keys"]
     if options.json:
         say_json(keys)
         return exit_codes.FINE
@@ -95,9 +95,7 @@ def api_key(options: argparse.Namespace) -> int:
 
 def storage_key(options: argparse.Namespace) -> int:
     """Make a key pair for one's own S3 tools."""
-    answer = context.engine().request(
-        "POST", "/api/storage-keys", {"ttl_seconds": _seconds(options.ttl)}
-    )
+    answer = context.engine().make_storage_key(_seconds(options.ttl)).result()
     if options.json:
         say_json(answer)
         return exit_codes.FINE

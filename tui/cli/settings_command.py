@@ -41,9 +41,9 @@ def settings(options: argparse.Namespace) -> int:
     value = options.value if options.action == "set" else None
     if options.name == "publishing.bandwidth" and value is not None:
         value = _bandwidth(value)
-    body = {"values": {options.name: value}, "confirm": options.yes}
     try:
-        answer = context.engine().request("PUT", "/api/engine/settings", body)
+        cloud = context.engine().cloud
+        answer = cloud.change_settings({options.name: value}, confirm=options.yes).result()
     except ControlError as error:
         if error.code == "confirm_required":
             error.advice = "If that is meant, say it with --yes."

@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tui.base import formatting
 from tui.base.job_status import UNDELIVERED, JobStatus, status_label
@@ -20,15 +20,18 @@ from tui.client.client import ControlClient, ControlError
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord
 
-_LOOK_SECONDS = 300.0
-"""So long `submit --wait` waits for the look at the place of the results; a place whose listing
-lags behind is asked again within two minutes."""
+if TYPE_CHECKING:
+    from tui.api.submission import CheckReport, Draft
+
+_CHECK_SECONDS = 300.0
+"""How long `submit --wait` waits for the check of the delivery; a place whose listing lags behind
+is asked again within two minutes."""
 _MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
 
 
 def check(options: argparse.Namespace) -> int:
     """All pre-flight checks of a config."""
-    report = context.engine().request("POST", "/api/cloud/check", draft_of(options), timeout=600)
+    report = context.engine().check(draft_of(options)).result()
     if options.json:
         say_json(report)
     else:
@@ -40,22 +43,21 @@ def submit(options: argparse.Namespace) -> int:
     """Check, price, ask and start a job."""
     control = context.engine()
     draft = draft_of(options)
-    report = control.request("POST", "/api/cloud/check", draft, timeout=600)
+    report = control.check(draft).result()
     if options.dry_run:
         return _dry_run(options, report)
     if not report["ok"]:
         if options.json:
-            words = "The job cannot work."
-            said = {"message": words, "advice": "", "detail": words, "details": {}}
-            say_json({"error": "check_failed", **said, **report})
+            message = "The job cannot work."
+            failure = {"message": message, "advice": "", "detail": message, "details": {}}
+            say_json({"error": "check_failed", **failure, **report})
         _tell_checks(report)
         return _status_of(report)
     if not options.yes and not _agreed(report):
         return exit_codes.USAGE
     draft["consent"] = True
     draft["idempotency_key"] = options.idempotency_key or secrets.token_hex(16)
-    answer = control.request("POST", "/api/cloud/jobs/submit", draft, timeout=600)
-    job_id = answer["job_id"]
+    job_id = control.submit(draft).result()["job_id"]
     if options.wait:
         return _wait(options, control, job_id)
     if options.json:
@@ -66,8 +68,8 @@ def submit(options: argparse.Namespace) -> int:
     return exit_codes.FINE
 
 
-def draft_of(options: argparse.Namespace) -> dict[str, Any]:
-    """The draft that the options describe, without what was not said."""
+def draft_of(options: argparse.Namespace) -> Draft:
+    """The draft that the options describe, without the fields that were not given."""
     overrides = {
         "max_train_steps": options.steps,
         "train_batch_size": options.batch,
@@ -89,7 +91,7 @@ def draft_of(options: argparse.Namespace) -> dict[str, Any]:
         "cost_ceiling_micros": options.cost_ceiling,
         "accept_delivery": options.accept_delivery,
     }
-    return _given(draft)
+    return cast("Draft", _given(draft))
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -104,10 +106,9 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         tell(f"The job goes on. Follow it with: simpletuner-tui logs {job_id} -f")
         return exit_codes.INTERRUPTED
     if job.status is JobStatus.COMPLETED:
-        result = control.request("POST", f"/api/cloud/jobs/{job_id}/collect", timeout=3600)
-        for item in result["missing"]:
+        for item in control.collect(job_id).result()["missing"]:
             tell(f"missing: {item['what']}: {item['why']}. {item['advice']}".rstrip())
-        job = _until_looked_for(control, job)
+        job = _until_delivery_is_known(control, job)
     files = context.reader().files(job_id)
     if options.json:
         say_json(job_json(job, files, context.outputs()))
@@ -123,15 +124,15 @@ def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> i
         return exit_codes.FAILED
     delivered = job.submit.get("delivered") or {}
     if job.stage.startswith(UNDELIVERED):
-        words = f"{job.name}: {job.stage}: {delivered.get('words', 'nobody could look')}."
-        tell(f"{words} {delivered.get('advice', '')}".rstrip())
+        message = f"{job.name}: {job.stage}: {delivered.get('words', 'nobody could look')}."
+        tell(f"{message} {delivered.get('advice', '')}".rstrip())
     return exit_codes.FAILED if delivered.get("state") in ("no", "partly") else exit_codes.FINE
 
 
-def _until_looked_for(control: ControlClient, job: JobRecord) -> JobRecord:
-    """Wait until the engine has looked whether the results arrived."""
+def _until_delivery_is_known(control: ControlClient, job: JobRecord) -> JobRecord:
+    """Wait until the engine has checked whether the results arrived."""
     store = context.reader()
-    deadline = time.monotonic() + _LOOK_SECONDS
+    deadline = time.monotonic() + _CHECK_SECONDS
 
     def known() -> bool:
         now = store.job(job.job_id)
@@ -151,7 +152,7 @@ def _until_looked_for(control: ControlClient, job: JobRecord) -> JobRecord:
 def _until_ended(options: argparse.Namespace, control: ControlClient, job_id: str) -> JobRecord:
     store = context.reader()
     shown = ""
-    control.request("PUT", "/api/focus", {"job_id": job_id})
+    control.focus(job_id).result()
     while True:
         try:
             for _event in control.events_until(lambda: _ended(store.job(job_id))):
@@ -181,13 +182,13 @@ def _line(job: JobRecord) -> str:
 
 
 def _job(job_id: str) -> JobRecord:
-    found = context.reader().job(job_id)
-    if found is None:
+    job = context.reader().job(job_id)
+    if job is None:
         raise ControlError(f"The job {job_id} is gone.", "", code="job_not_found")
-    return found
+    return job
 
 
-def _dry_run(options: argparse.Namespace, report: dict[str, Any]) -> int:
+def _dry_run(options: argparse.Namespace, report: CheckReport) -> int:
     if options.json:
         say_json(report)
     else:
@@ -196,7 +197,7 @@ def _dry_run(options: argparse.Namespace, report: dict[str, Any]) -> int:
     return exit_codes.FINE if report["ok"] else _status_of(report)
 
 
-def _agreed(report: dict[str, Any]) -> bool:
+def _agreed(report: CheckReport) -> bool:
     _tell_checks(report)
     if not sys.stdin.isatty():
         tell("Nobody is here to ask: add --yes to agree to the upload and the price.")
@@ -206,7 +207,7 @@ def _agreed(report: dict[str, Any]) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _status_of(report: dict[str, Any]) -> int:
+def _status_of(report: CheckReport) -> int:
     """3 when a token is the matter, 4 when Replicate cannot be reached, else 1."""
     codes = {item["id"] for item in report["checks"] if item["level"] == "error"}
     if codes & {"token", "hub-token", "hub-write"}:
@@ -214,28 +215,28 @@ def _status_of(report: dict[str, Any]) -> int:
     return exit_codes.NETWORK if "replicate" in codes else exit_codes.FAILED
 
 
-def _say_checks(report: dict[str, Any]) -> None:
+def _say_checks(report: CheckReport) -> None:
     for line in _check_lines(report):
         say(line)
 
 
-def _tell_checks(report: dict[str, Any]) -> None:
+def _tell_checks(report: CheckReport) -> None:
     for line in _check_lines(report):
         tell(line)
 
 
-def _check_lines(report: dict[str, Any]) -> list[str]:
+def _check_lines(report: CheckReport) -> list[str]:
     lines = []
     for item in report["checks"]:
         lines.append(f"{_MARKS[item['level']]} {item['message']}")
         if item["advice"] and item["level"] != "ok":
             lines.append(f"    {item['advice']}")
-    guess, leaves = report["estimate"], report["leaves"]
-    price = formatting.money(guess["micros"])
-    span = f"{formatting.money(guess['low_micros'])}–{formatting.money(guess['high_micros'])}"
+    estimate, leaves = report["estimate"], report["leaves"]
+    price = formatting.money(estimate["micros"])
+    low, high = formatting.money(estimate["low_micros"]), formatting.money(estimate["high_micros"])
     lines.append(
-        f"  estimated {price} ({span}), {formatting.duration(guess['seconds'])} "
-        f"at {formatting.rate(guess['rate_micros'])}"
+        f"  estimated {price} ({low}–{high}), {formatting.duration(estimate['seconds'])} "
+        f"at {formatting.rate(estimate['rate_micros'])}"
     )
     if leaves["images"]:
         lines.append(

@@ -8,15 +8,14 @@ import contextlib
 import getpass
 import os
 import sys
+from collections.abc import Mapping
 
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, tell
 from tui.client.agent import REPLICATE_VARIABLE
 
-_SLOW = 120.0
-"""Seconds for a call behind which the Hub is asked."""
-_AWAY = ("unreachable", "rate_limited")
+_UNREACHED = ("unreachable", "rate_limited")
 
 
 def token(options: argparse.Namespace) -> int:
@@ -30,13 +29,14 @@ def token(options: argparse.Namespace) -> int:
         return _set(options, host)
     if options.action == "delete":
         deleted = asyncio.run(delete_token("replicate", host))
-        _tell_engine()
-        return _say(options, {"deleted": deleted}, "deleted" if deleted else "there was none")
+        _announce_keyring_change()
+        return _print(options, {"deleted": deleted}, "deleted" if deleted else "there was none")
     if options.action == "validate":
-        answer = context.engine().request("GET", "/api/cloud/providers/replicate/validate")
-        user = answer.get("user_info") or {}
-        words = f"valid, @{user.get('username')}" if answer["valid"] else str(answer["error"])
-        _say(options, answer, words)
+        answer = context.engine().validate().result()
+        user = answer["user_info"]
+        username = None if user is None else user["username"]
+        message = f"valid, @{username}" if answer["valid"] else str(answer["error"])
+        _print(options, answer, message)
         if answer["valid"]:
             return exit_codes.FINE
         return exit_codes.NETWORK if answer.get("unreachable") else exit_codes.NOT_AUTHORISED
@@ -50,42 +50,39 @@ def token(options: argparse.Namespace) -> int:
         "problem": stored.problem or None,
         "used": "environment" if environment else "keyring" if stored.value else None,
     }
-    words = f"in use: {state['used'] or 'none'}; keyring: " + (
-        f"stored ({stored.backend})" if stored.value else stored.problem or "empty"
-    )
-    return _say(options, state, words)
+    kept = f"stored ({stored.backend})" if stored.value else stored.problem or "empty"
+    return _print(options, state, f"in use: {state['used'] or 'none'}; keyring: {kept}")
 
 
 def _hub(options: argparse.Namespace) -> int:
     """The same for Hugging Face; the engine knows which Hub belongs to which API."""
-    engine, path = context.engine(), "/api/engine/tokens/huggingface"
+    cloud = context.engine().cloud
     if options.action == "set":
-        value = _typed("Hugging Face token: ")
-        answer = engine.request("PUT", path, {"token": value}, timeout=_SLOW)
-        for warning in answer.get("warnings") or ():
+        stored = cloud.set_token("huggingface", _typed("Hugging Face token: ")).result()
+        for warning in stored["warnings"]:
             tell(warning)
-        return _say(options, answer, f"kept in {answer['backend']}")
+        return _print(options, stored, f"kept in {stored['backend']}")
     if options.action == "delete":
-        answer = engine.request("DELETE", path, timeout=_SLOW)
-        return _say(options, answer, "deleted" if answer["deleted"] else "there was none")
+        deleted = cloud.delete_token("huggingface").result()
+        return _print(options, deleted, "deleted" if deleted["deleted"] else "there was none")
     if options.action == "validate":
-        answer = engine.request("GET", f"{path}/validate", timeout=_SLOW)
-        words = f"valid, @{answer['username']}" if answer["valid"] else str(answer["error"])
-        _say(options, answer, words)
+        answer = cloud.validate_token("huggingface").result()
+        message = f"valid, @{answer['username']}" if answer["valid"] else str(answer["error"])
+        _print(options, answer, message)
         if answer["valid"]:
             return exit_codes.FINE
-        away = answer.get("reason") in _AWAY
+        away = answer["reason"] in _UNREACHED
         return exit_codes.NETWORK if away else exit_codes.NOT_AUTHORISED
-    state = engine.request("GET", "/api/engine/tokens", timeout=_SLOW)["huggingface"]
+    state = cloud.tokens().result()["huggingface"]
     kept = f"stored ({state['backend']})" if state["keyring"] else state["problem"] or "empty"
-    return _say(options, state, f"in use: {state['in_use'] or 'none'}; keyring: {kept}")
+    return _print(options, state, f"in use: {state['in_use'] or 'none'}; keyring: {kept}")
 
 
 def _typed(prompt: str) -> str:
-    """What was typed unseen, or piped in, without white space.
+    """A token typed without echo, or piped in; white space is dropped.
 
     Raises:
-        SpokenError: it is nothing.
+        ApiError: it is empty.
     """
     text = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
     value = "".join(text.split())
@@ -102,17 +99,17 @@ def _set(options: argparse.Namespace, host: str) -> int:
     if not value.startswith("r8_"):
         tell("Replicate's tokens usually start with r8_; kept as it is.")
     backend = asyncio.run(store_token("replicate", host, Secret(value)))
-    _tell_engine()
-    return _say(options, {"stored": True, "backend": backend}, f"kept in {backend}")
+    _announce_keyring_change()
+    return _print(options, {"stored": True, "backend": backend}, f"kept in {backend}")
 
 
-def _tell_engine() -> None:
-    """An engine that runs looks into the keyring again; one that does not needs no telling."""
+def _announce_keyring_change() -> None:
+    """Have an engine that runs read the keyring again; without one there is nothing to do."""
     from tui.client.client import ControlClient, ControlError
 
     client = ControlClient(context.home().socket, context.settings().cloud.api_base)
     with contextlib.suppress(ControlError):
-        client.request("PUT", "/api/session", {"keyring_changed": True}, timeout=5.0)
+        client.set_session({"keyring_changed": True}, timeout=5.0).result()
 
 
 def _host() -> str:
@@ -121,9 +118,9 @@ def _host() -> str:
     return urlsplit(context.settings().cloud.api_base).netloc
 
 
-def _say(options: argparse.Namespace, data: dict[str, object], words: str) -> int:
+def _print(options: argparse.Namespace, data: Mapping[str, object], message: str) -> int:
     if options.json:
         say_json(data)
     else:
-        say(words)
+        say(message)
     return exit_codes.FINE

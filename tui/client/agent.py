@@ -15,10 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tui.client.client import ControlClient, ControlError, EngineGoneError
+from tui.client.client import ControlClient
+from tui.client.errors import ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, HOME_VARIABLE, Home, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from tui.api.engine import Session
 
 IDLE_SECONDS: Final = 20.0
 """How long an agent stays when nothing needs it."""
@@ -69,9 +73,9 @@ class OwnedEngine:
             self.process.wait()
 
 
-def session_of(environ: Mapping[str, str]) -> dict[str, str]:
+def session_of(environ: Mapping[str, str]) -> Session:
     """What a client's environment holds for the engine: tokens, and which Hub is meant."""
-    session = {}
+    session: Session = {}
     token = environ.get(REPLICATE_VARIABLE, "").strip()
     if token:
         session["replicate_token"] = token
@@ -196,9 +200,7 @@ def own_engine(
         session = meanwhile()
         _expect_ready(process, home)
         client = ControlClient(home.socket, session[API_BASE_VARIABLE])
-        tokens = session_of(session)
-        client.hand_in(tokens)
-        client.request("PUT", "/api/session", tokens)
+        client.set_session(session_of(session)).result()
     except BaseException:
         OwnedEngine(process, ControlClient(home.socket)).stop()
         raise
@@ -226,11 +228,10 @@ def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) 
     _claim(home)
     client = ControlClient(home.socket, settings.cloud.api_base)
     session = session_of(environ)
-    client.hand_in(session)
     deadline = time.monotonic() + _START_LIMIT
     while True:
         try:
-            client.request("PUT", "/api/session", session, timeout=_SESSION_LIMIT)
+            client.set_session(session, timeout=_SESSION_LIMIT).result()
         except EngineGoneError:
             left = deadline - time.monotonic()
             if left <= 0:

@@ -1,8 +1,8 @@
 """How windows and the command line talk to the engine: HTTP over its Unix socket.
 
 Built on the standard library alone, because it is imported on the way to the first frame and an
-HTTP library would double the program's start-up time and memory. Calls run in threads, so an event
-loop never waits for the engine.
+HTTP library would double the program's start-up time and memory. Calls of an event loop run in
+threads, so that it never waits for the engine.
 """
 
 from __future__ import annotations
@@ -11,96 +11,56 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
-import socket
-import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from tui.base.errors import ApiError
+from tui.api import paths
+from tui.client.call import CALL_SECONDS, AnswerT, BodyT, Call, QueryT
 from tui.client.cloud import CloudCalls
-from tui.client.peer import peer_uid
+from tui.client.connection import UnixConnection
+from tui.client.errors import ControlError, EngineGoneError, StrangerError
 from tui.client.publishing import PublishingCalls
 from tui.client.session_headers import to_headers
-from tui.settings import HOME_VARIABLE, folder_problem
+
+if TYPE_CHECKING:
+    from tui.api.base import Empty
+    from tui.api.engine import (
+        ApiKeyMade,
+        ApiKeyRevoked,
+        ApiKeys,
+        EngineInfo,
+        Focus,
+        NewApiKey,
+        NewStorageKey,
+        Session,
+        StorageKeyMade,
+    )
+    from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
+    from tui.api.paths import Endpoint
+    from tui.api.planning import AvailableConfig
+    from tui.api.providers import AccountValidation, ModelQuery, ModelVersions
+    from tui.api.submission import CheckReport, Draft, JobSubmitted
+
+__all__ = [
+    "ControlClient",
+    "ControlError",
+    "ControlEvent",
+    "EngineGoneError",
+    "StrangerError",
+]
 
 _FINE_STATUS: Final = 200
 _GONE_STATUS: Final = 503
-_TIMEOUT: Final = 120.0
+_REPLICATE_SECONDS: Final = 120.0
+"""The limit of calls behind which Replicate is asked."""
+_UPLOAD_SECONDS: Final = 600.0
+"""The limit of calls that read datasets or a long list of jobs."""
+_DOWNLOAD_SECONDS: Final = 3600.0
+"""The limit of calls that fetch a job's results."""
 _SILENCE: Final = 45.0  # the engine sends a comment every 15 s, so this much silence is a dead line
-
-
-class ControlError(ApiError):
-    """The engine refused or failed."""
-
-
-class EngineGoneError(ControlError):
-    """No engine answers on the socket."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"The engine does not answer ({reason}).",
-            "It is started again with the next command; engine.log in the state folder may say "
-            "why it stopped.",
-            status=503,
-            code="engine_gone",
-        )
-
-
-class StrangerError(ControlError):
-    """Another user controls the socket, or answers on it; nothing has been sent."""
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(
-            f"{what}, so nothing was sent to the engine.",
-            advice,
-            status=503,
-            code="engine_stranger",
-        )
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("engine", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket instead of a host, waiting for a place in its queue.
-
-        With a time limit set, Python's sockets do not block, and a Unix socket that does not block
-        refuses at once where many call at the same moment (connect(2), EAGAIN). Blocking with
-        the kernel's own limit waits instead (unix(7): SO_SNDTIMEO).
-
-        Calls carry tokens, so this is where the other end is checked: before the first byte.
-
-        Raises:
-            StrangerError: another user controls the socket or listens on it.
-            OSError: nobody listens.
-        """
-        folder = self._path.parent
-        if problem := folder_problem(folder):
-            raise StrangerError(f"{folder} {problem}", f"Set {HOME_VARIABLE} to a folder of yours.")
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        limit = max(float(self.timeout or 0), 0.001)
-        seconds, part = divmod(limit, 1)
-        self.sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(seconds), int(part * 1e6))
-        )
-        try:
-            self.sock.connect(str(self._path))
-        except BlockingIOError as error:
-            raise TimeoutError("too many callers at once") from error
-        if peer_uid(self.sock) != os.geteuid():
-            raise StrangerError(
-                f"Another user listens on {self._path}", f"Remove it: rm {self._path}"
-            )
-        self.sock.settimeout(self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +68,9 @@ class ControlEvent:
     """One message of the engine's event stream.
 
     Attributes:
-        kind: `job`, `upload`, `notice`, `fact`, `resync` (some were missed: read all anew), `bye`,
-            or `beat`: first when the stream stands, then every 15 s.
-        data: its content; a `job` event has `job_id` and `rev`.
+        kind: one of `tui.api.events.EventKind`, or `beat`: first when the stream stands, then
+            every 15 s.
+        data: its content; `tui.api.events.EVENTS` has the shape for each kind.
     """
 
     kind: str
@@ -145,20 +105,51 @@ class ControlClient:
 
         They serve these calls even where the engine goes on using others for everybody.
         """
-        told = {name: value for name, value in session.items() if isinstance(value, str)}
-        self._headers |= to_headers(told)
+        tokens = {name: value for name, value in session.items() if isinstance(value, str)}
+        self._headers |= to_headers(tokens)
+
+    def call(
+        self,
+        endpoint: Endpoint[BodyT, QueryT, AnswerT],
+        body: BodyT | None = None,
+        query: QueryT | None = None,
+        *,
+        timeout: float = CALL_SECONDS,
+        **parts: str,
+    ) -> Call[AnswerT]:
+        """A call of one operation, to be awaited or waited for.
+
+        Args:
+            endpoint: the operation, one that answers a JSON object.
+            body: the request's body; None sends none.
+            query: the parameters of its query; None sends none.
+            timeout: seconds.
+            parts: the variable parts of its path, by name.
+
+        Raises:
+            ValueError: a part of the path is missing or empty.
+        """
+        address = paths.url(endpoint, cast("Mapping[str, Any] | None", query), **parts)
+
+        def send() -> AnswerT:
+            answer = self.request(endpoint.method, address, body, timeout=timeout)
+            if not isinstance(answer, dict):
+                raise _unreadable(endpoint.status)
+            return cast("AnswerT", answer)
+
+        return Call(send, f"engine {endpoint.path}")
 
     def request(
-        self, method: str, path: str, body: Any = None, *, timeout: float = _TIMEOUT
+        self, method: str, path: str, body: Any = None, *, timeout: float = CALL_SECONDS
     ) -> Any:
-        """One call, blocking.
+        """Send a call of any method and path, and wait for its answer, blocking.
 
         Raises:
             EngineGoneError: nothing answers.
-            StrangerError: another user would have been the one to read it.
-            ControlError: the engine said no.
+            StrangerError: another user would have read it.
+            ControlError: the engine refused or failed.
         """
-        connection = _UnixConnection(self._path, timeout)
+        connection = UnixConnection(self._path, timeout)
         try:
             payload = None if body is None else json.dumps(body, default=str).encode()
             connection.request(method, path, payload, self._headers)
@@ -175,11 +166,7 @@ class ControlClient:
         if answer.status == _GONE_STATUS:
             raise EngineGoneError("it is about to end")
         if data is None or (answer.status >= 400 and not isinstance(data, dict)):
-            raise ControlError(
-                f"The engine's answer ({answer.status}) cannot be understood.",
-                "Restart the program; engine.log in the state folder may say more.",
-                status=answer.status,
-            )
+            raise _unreadable(answer.status)
         if answer.status >= 400:
             raise ControlError(
                 data.get("message", f"The engine answered {answer.status}."),
@@ -190,42 +177,14 @@ class ControlClient:
             )
         return data
 
-    async def call(
-        self, method: str, path: str, body: Any = None, *, timeout: float = _TIMEOUT
-    ) -> Any:
-        """One call, without blocking the event loop.
-
-        Each has a thread of its own, which the program's end does not wait for: a check may take a
-        minute, and the event loop's shared threads are few.
-        """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-
-        def settle(value: Any, error: Exception | None) -> None:
-            if answer.done():
-                return
-            if error is None:
-                answer.set_result(value)
-            else:
-                answer.set_exception(error)
-
-        def work() -> None:
-            value, failure = None, None
-            try:
-                value = self.request(method, path, body, timeout=timeout)
-            except Exception as error:  # noqa: BLE001  handed to the caller
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
-                loop.call_soon_threadsafe(settle, value, failure)
-
-        threading.Thread(target=work, name=f"engine {path}", daemon=True).start()
-        return await answer
+    # -- events -------------------------------------------------------------------------------
 
     def events_blocking(self) -> Generator[ControlEvent, None, None]:
         """The event stream; ends when the engine goes."""
-        connection = _UnixConnection(self._path, _SILENCE)
+        connection = UnixConnection(self._path, _SILENCE)
         try:
-            connection.request("GET", "/api/events", headers={"Accept": "text/event-stream"})
+            events, headers = paths.EVENTS, {"Accept": paths.EVENTS.content}
+            connection.request(events.method, events.path, headers=headers)
             answer = connection.getresponse()
             if answer.status != _FINE_STATUS:
                 raise EngineGoneError(f"it answered {answer.status}")
@@ -284,62 +243,92 @@ class ControlClient:
         finally:
             stopped.set()
 
-    # -- the calls by name --------------------------------------------------------------------
+    # -- the engine ---------------------------------------------------------------------------
 
-    async def info(self) -> dict[str, Any]:
-        """`{pid, version, started_at, listener: {...}, active_jobs}`."""
-        return _mapping(await self.call("GET", "/api/engine"))
+    def info(self, *, timeout: float = CALL_SECONDS) -> Call[EngineInfo]:
+        """The engine that answers, and its listener."""
+        return self.call(paths.ENGINE_INFO, timeout=timeout)
 
-    async def set_session(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Hand over what the environment holds: `replicate_token`, `hf_token`, `hf_endpoint`."""
+    def set_session(self, values: Session, *, timeout: float = CALL_SECONDS) -> Call[EngineInfo]:
+        """Hand over what the environment holds, with this call and every later one."""
         self.hand_in(values)
-        return _mapping(await self.call("PUT", "/api/session", values))
+        return self.call(paths.SET_SESSION, values, timeout=timeout)
 
-    async def validate(self) -> dict[str, Any]:
-        """`{valid, user_info: {username, name, ...} | None, error, token_source}`."""
-        return _mapping(await self.call("GET", "/api/cloud/providers/replicate/validate"))
-
-    async def versions(self, model: str) -> dict[str, Any]:
-        """`{versions: [{id, created_at, model_id, full_version}], current_version, error}`."""
-        path = f"/api/cloud/providers/replicate/versions?model_id={quote(model, safe='')}"
-        return _mapping(await self.call("GET", path))
-
-    async def configs(self) -> list[dict[str, Any]]:
-        """Configs found under the roots: `[{name, path}]`."""
-        data = _mapping(await self.call("GET", "/api/cloud/available-configs"))
-        found: list[dict[str, Any]] = data["configs"]
-        return found
-
-    async def check(self, draft: dict[str, Any]) -> dict[str, Any]:
-        """Everything that can be known before paying; see `engine.preflight`."""
-        return _mapping(await self.call("POST", "/api/cloud/check", draft, timeout=600))
-
-    async def submit(self, draft: dict[str, Any]) -> dict[str, Any]:
-        """Start a job: `{job_id, status}`. Returns at once; upload and the rest are events."""
-        return _mapping(await self.call("POST", "/api/cloud/jobs/submit", draft, timeout=600))
-
-    async def cancel(self, job_id: str) -> dict[str, Any]:
-        """Cancel a job, its upload included."""
-        return _mapping(await self.call("POST", f"/api/cloud/jobs/{job_id}/cancel"))
-
-    async def collect(self, job_id: str) -> dict[str, Any]:
-        """Fetch what a job produced: `{job_id, files: [{path, size, sha256}], missing: [...]}`."""
-        return _mapping(await self.call("POST", f"/api/cloud/jobs/{job_id}/collect", timeout=3600))
-
-    async def delete(self, job_id: str) -> dict[str, Any]:
-        """Remove a finished job's record; delivered files stay."""
-        return _mapping(await self.call("DELETE", f"/api/cloud/jobs/{job_id}"))
-
-    async def sync(self) -> dict[str, Any]:
-        """Bring in jobs started elsewhere: `{synced, message}`."""
-        return _mapping(await self.call("POST", "/api/cloud/jobs/sync", timeout=600))
-
-    async def focus(self, job_id: str | None) -> None:
+    def focus(self, job_id: str | None) -> Call[Empty]:
         """Tell the engine which job is open, so that it is polled more often."""
-        await self.call("PUT", "/api/focus", {"job_id": job_id})
+        body: Focus = {"job_id": job_id}
+        return self.call(paths.SET_FOCUS, body)
+
+    def shut_down(self, *, timeout: float = CALL_SECONDS) -> Call[Empty]:
+        """End the engine."""
+        return self.call(paths.SHUT_DOWN, timeout=timeout)
+
+    def api_keys(self) -> Call[ApiKeys]:
+        """Keys for the HTTP API that are valid now, without the keys themselves."""
+        return self.call(paths.API_KEYS)
+
+    def make_api_key(self, name: str = "") -> Call[ApiKeyMade]:
+        """Make a key for the HTTP API; its answer is the only one that holds it."""
+        body: NewApiKey = {"name": name}
+        return self.call(paths.NEW_API_KEY, body)
+
+    def revoke_api_key(self, key_id: str) -> Call[ApiKeyRevoked]:
+        """Make a key invalid."""
+        return self.call(paths.REVOKE_API_KEY, id=key_id)
+
+    def make_storage_key(self, ttl_seconds: int) -> Call[StorageKeyMade]:
+        """Make a key pair for the user's own S3 tools."""
+        body: NewStorageKey = {"ttl_seconds": ttl_seconds}
+        return self.call(paths.NEW_STORAGE_KEY, body)
+
+    # -- the account and its trainers ---------------------------------------------------------
+
+    def validate(self) -> Call[AccountValidation]:
+        """Whether the Replicate token works, and whose it is."""
+        return self.call(paths.VALIDATE_ACCOUNT, provider="replicate", timeout=_REPLICATE_SECONDS)
+
+    def versions(self, model: str) -> Call[ModelVersions]:
+        """The versions of a trainer, newest first."""
+        query: ModelQuery = {"model_id": model}
+        return self.call(
+            paths.MODEL_VERSIONS, None, query, provider="replicate", timeout=_REPLICATE_SECONDS
+        )
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def configs(self) -> Call[list[AvailableConfig]]:
+        """Training configs below the config roots."""
+        call = self.call(paths.AVAILABLE_CONFIGS, timeout=_REPLICATE_SECONDS)
+        return call.then(lambda answer: answer["configs"])
+
+    def check(self, draft: Draft) -> Call[CheckReport]:
+        """Everything that can be known about a job before it costs anything."""
+        return self.call(paths.CHECK_JOB, draft, timeout=_UPLOAD_SECONDS)
+
+    def submit(self, draft: Draft) -> Call[JobSubmitted]:
+        """Start a job; packing, upload and the start go on after the answer, as events."""
+        return self.call(paths.SUBMIT_JOB, draft, timeout=_UPLOAD_SECONDS)
+
+    def cancel(self, job_id: str) -> Call[JobCancelled]:
+        """Cancel a job, its upload included."""
+        return self.call(paths.CANCEL_JOB, job_id=job_id, timeout=_REPLICATE_SECONDS)
+
+    def collect(self, job_id: str) -> Call[Collected]:
+        """Fetch and verify what a job produced."""
+        return self.call(paths.COLLECT_JOB, job_id=job_id, timeout=_DOWNLOAD_SECONDS)
+
+    def delete(self, job_id: str) -> Call[JobDeleted]:
+        """Remove a finished job's record; delivered files stay."""
+        return self.call(paths.DELETE_JOB, job_id=job_id)
+
+    def sync(self) -> Call[JobsSynced]:
+        """Bring in jobs of the account that were started elsewhere."""
+        return self.call(paths.SYNC_JOBS, timeout=_UPLOAD_SECONDS)
 
 
-def _mapping(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise ControlError("The engine's answer cannot be understood.", "Restart the program.")
-    return data
+def _unreadable(status: int) -> ControlError:
+    return ControlError(
+        f"The engine's answer ({status}) cannot be understood.",
+        "Restart the program; engine.log in the state folder may say more.",
+        status=status,
+    )

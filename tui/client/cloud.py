@@ -1,22 +1,64 @@
-"""The Cloud screen's calls by name; see `ControlClient.cloud`. Standard library only."""
+"""The calls of the Cloud screen; see `ControlClient.cloud`. Standard library only."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
-from urllib.parse import quote, urlencode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Unpack
 
-_PROVIDER: Final = "/api/cloud/providers/replicate"
+from tui.api import paths
+from tui.client.call import Call, Caller
 
+if TYPE_CHECKING:
+    from tui.api.credentials import (
+        TokenChange,
+        TokenDeleted,
+        TokenKind,
+        TokenStates,
+        TokenStored,
+        TokenValidation,
+    )
+    from tui.api.diagnostics import (
+        DeliveryCheckRequest,
+        DeliveryReport,
+        DoctorReport,
+        Onboarding,
+        OnboardingChange,
+    )
+    from tui.api.network import (
+        NetworkChange,
+        NetworkReport,
+        NetworkState,
+        StatusPage,
+        StatusPageQuery,
+    )
+    from tui.api.providers import ProviderConfig, ProviderConfigChange
+    from tui.api.settings import AllSettings, SettingsChange, SettingValue
+    from tui.api.spending import (
+        CostLimit,
+        CostLimitChange,
+        DaysQuery,
+        Defaults,
+        DefaultsChange,
+        Rates,
+        RatesChange,
+        SpendingSummary,
+    )
+    from tui.api.versions import CompareQuery, Pinned, PinRequest, VersionComparison
+    from tui.api.webhooks import (
+        ExternalWebhookTestReport,
+        ExternalWebhookTestRequest,
+        WebhookEvents,
+        WebhookTestReport,
+        WebhookTestRequest,
+    )
 
-class Caller(Protocol):
-    """What carries the calls."""
-
-    async def call(self, method: str, path: str, body: Any = None, *, timeout: float = ...) -> Any:
-        """One call; raises `ControlError`."""
+_PROVIDER: Final = "replicate"
+_SERVICE_SECONDS: Final = 120.0
+"""The limit of calls behind which Replicate, the Hub or the keyring is asked."""
 
 
 class CloudCalls:
-    """Typed names for the routes below `/api/engine/`.
+    """Money, tokens, trainers, connections, settings.
 
     A refused field stands in the error's `details["fields"]`, by name.
     """
@@ -24,144 +66,148 @@ class CloudCalls:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def _call(self, method: str, path: str, body: Any = None, limit: float = 30.0) -> Any:
-        return await self._caller.call(method, f"/api/engine/{path}", body, timeout=limit)
+    # -- money --------------------------------------------------------------------------------
 
-    async def spending(self, days: int = 30) -> dict[str, Any]:
-        """Standing, chart, counts and average length; money in `…_micros`."""
-        return _dict(await self._call("GET", f"spending?days={days}"))
+    def spending(self, days: int = 30) -> Call[SpendingSummary]:
+        """The standing, the chart of so many days, counts and mean length of jobs."""
+        query: DaysQuery = {"days": days}
+        return self._caller.call(paths.SPENDING, None, query)
 
-    async def limit(self) -> dict[str, Any]:
-        """How the limit stands."""
-        return _dict(await self._call("GET", "limit"))
+    def limit(self) -> Call[CostLimit]:
+        """How the cost limit stands."""
+        return self._caller.call(paths.COST_LIMIT)
 
-    async def set_limit(self, **values: Any) -> dict[str, Any]:
-        """Change `enabled`, `amount` (as typed), `period`, `action`, `stop_running`."""
-        return _dict(await self._call("PUT", "limit", values))
+    def set_limit(self, **values: Unpack[CostLimitChange]) -> Call[CostLimit]:
+        """Change the cost limit; what is left out stays."""
+        return self._caller.call(paths.SET_COST_LIMIT, values)
 
-    async def rates(self) -> dict[str, Any]:
-        """`{rates: [{profile, label, rate_micros, published_micros, changed, …}], read_on}`."""
-        return _dict(await self._call("GET", "rates"))
+    def rates(self) -> Call[Rates]:
+        """What each machine costs, as published and as the user says."""
+        return self._caller.call(paths.RATES)
 
-    async def set_rates(self, rates: dict[str, Any]) -> dict[str, Any]:
-        """Replace rates by profile; None brings a published one back."""
-        return _dict(await self._call("PUT", "rates", rates))
+    def set_rates(self, rates: RatesChange) -> Call[Rates]:
+        """Replace rates by hardware profile; None brings a published one back."""
+        return self._caller.call(paths.SET_RATES, rates)
 
-    async def reset_rates(self) -> dict[str, Any]:
+    def reset_rates(self) -> Call[Rates]:
         """Bring all published rates back."""
-        return _dict(await self._call("DELETE", "rates"))
+        return self._caller.call(paths.RESET_RATES)
 
-    async def tokens(self) -> dict[str, Any]:
-        """`{replicate: {in_use, environment, keyring, session, problem, …}, huggingface: {…}}`."""
-        return _dict(await self._call("GET", "tokens"))
+    # -- tokens -------------------------------------------------------------------------------
 
-    async def set_token(
-        self, kind: str, token: str, *, session_only: bool = False
-    ) -> dict[str, Any]:
-        """Store and validate; `keyring_unavailable` (409) leaves the session-only way."""
-        body = {"token": token, "session_only": session_only}
-        return _dict(await self._call("PUT", f"tokens/{quote(kind, safe='')}", body, 120.0))
+    def tokens(self) -> Call[TokenStates]:
+        """What is known of each token; a slow keyring is waited for."""
+        return self._caller.call(paths.TOKENS, timeout=_SERVICE_SECONDS)
 
-    async def delete_token(self, kind: str) -> dict[str, Any]:
+    def set_token(
+        self, kind: TokenKind, token: str, *, session_only: bool = False
+    ) -> Call[TokenStored]:
+        """Store and validate a token.
+
+        The error `keyring_unavailable` (409) says whether the session-only way is open.
+        """
+        body: TokenChange = {"token": token, "session_only": session_only}
+        return self._caller.call(paths.SET_TOKEN, body, kind=kind, timeout=_SERVICE_SECONDS)
+
+    def delete_token(self, kind: TokenKind) -> Call[TokenDeleted]:
         """Forget a stored token."""
-        return _dict(await self._call("DELETE", f"tokens/{quote(kind, safe='')}"))
+        return self._caller.call(paths.DELETE_TOKEN, kind=kind, timeout=_SERVICE_SECONDS)
 
-    async def validate_token(self, kind: str) -> dict[str, Any]:
-        """`{valid, username, error, advice, reason, token_source}`."""
-        path = f"tokens/{quote(kind, safe='')}/validate"
-        return _dict(await self._call("GET", path, limit=120.0))
+    def validate_token(self, kind: TokenKind) -> Call[TokenValidation]:
+        """Ask the token's service whether it works."""
+        return self._caller.call(paths.VALIDATE_TOKEN, kind=kind, timeout=_SERVICE_SECONDS)
 
-    async def compare_versions(
+    # -- trainers -----------------------------------------------------------------------------
+
+    def compare_versions(
         self, model: str, before: str = "", after: str = ""
-    ) -> dict[str, Any]:
-        """`{before, after, changes: [{name, kind, words}], missing: [{name, purpose, …}]}`."""
-        query = urlencode({"model": model, "before": before, "after": after})
-        return _dict(await self._call("GET", f"versions/compare?{query}", limit=120.0))
+    ) -> Call[VersionComparison]:
+        """What changed in the inputs of a trainer; without a version the one in use, the newest."""
+        query: CompareQuery = {"model": model, "before": before, "after": after}
+        return self._caller.call(paths.COMPARE_VERSIONS, None, query, timeout=_SERVICE_SECONDS)
 
-    async def pin_version(self, model: str, version: str | None) -> dict[str, Any]:
+    def pin_version(self, model: str, version: str | None) -> Call[Pinned]:
         """Pin a version (`owner/name:hash` works as the model, too); None follows the newest."""
-        body = {"model": model, "version": version}
-        return _dict(await self._call("PUT", "versions/pin", body, 120.0))
+        body: PinRequest = {"model": model, "version": version}
+        return self._caller.call(paths.PIN_VERSION, body, timeout=_SERVICE_SECONDS)
 
-    async def network(self) -> dict[str, Any]:
-        """The network settings, and the ways in use."""
-        return _dict(await self._call("GET", "network"))
+    # -- connections --------------------------------------------------------------------------
 
-    async def set_network(self, **values: Any) -> dict[str, Any]:
-        """Change the way out: `proxy`, `no_proxy`, `ca_bundle`, `ssl_verify`, `timeout`.
+    def network(self) -> Call[NetworkState]:
+        """The network settings, and the proxy and certificates in use."""
+        return self._caller.call(paths.NETWORK)
 
-        Switching `ssl_verify` off needs `confirm=True` beside it.
+    def set_network(self, **values: Unpack[NetworkChange]) -> Call[NetworkState]:
+        """Change network settings; `ssl_verify=False` needs `confirm=True` beside it."""
+        return self._caller.call(paths.SET_NETWORK, values)
+
+    def check_network(self) -> Call[NetworkReport]:
+        """Look at every address that the program needs."""
+        return self._caller.call(paths.CHECK_NETWORK)
+
+    def status_page(self, *, fresh: bool = False) -> Call[StatusPage]:
+        """Replicate's status page, read anew where `fresh`; never fails because of the page."""
+        query: StatusPageQuery = {"fresh": "1" if fresh else "0"}
+        return self._caller.call(paths.STATUS_PAGE, None, query)
+
+    def check_delivery(self, **values: Unpack[DeliveryCheckRequest]) -> Call[DeliveryReport]:
+        """Prove that a way of delivery works."""
+        return self._caller.call(paths.CHECK_DELIVERY, values, timeout=90.0)
+
+    def doctor(self) -> Call[DoctorReport]:
+        """One line about each thing that the program depends on."""
+        return self._caller.call(paths.DOCTOR, timeout=60.0)
+
+    def onboarding(self) -> Call[Onboarding]:
+        """A new user's first steps."""
+        return self._caller.call(paths.ONBOARDING)
+
+    def change_onboarding(self, **values: Unpack[OnboardingChange]) -> Call[Onboarding]:
+        """Mark steps `done`, `skipped` or `reopened`, or the list `finished`."""
+        return self._caller.call(paths.CHANGE_ONBOARDING, values)
+
+    # -- settings and webhooks ----------------------------------------------------------------
+
+    def set_defaults(self, **values: Unpack[DefaultsChange]) -> Call[Defaults]:
+        """Change what jobs take unless they say otherwise."""
+        return self._caller.call(paths.SET_DEFAULTS, values)
+
+    def settings(self) -> Call[AllSettings]:
+        """Every setting by name, which ones are changed, and what the file has wrong."""
+        return self._caller.call(paths.SETTINGS)
+
+    def change_settings(
+        self, values: Mapping[str, SettingValue | None], *, confirm: bool = False
+    ) -> Call[AllSettings]:
+        """Change settings by name, all or none; None is the default again.
+
+        Switching `network.ssl_verify` or `listener.verify_signatures` off needs `confirm`.
         """
-        return _dict(await self._call("PUT", "network", values))
+        body: SettingsChange = {"values": dict(values), "confirm": confirm}
+        return self._caller.call(paths.CHANGE_SETTINGS, body)
 
-    async def check_network(self) -> dict[str, Any]:
-        """Look at every endpoint: `{endpoints: [{name, ok, phases, error, …}], ok, proxy, ca}`."""
-        return _dict(await self._call("POST", "network/check", {}))
+    def webhooks(self) -> Call[WebhookEvents]:
+        """The last webhooks, newest first."""
+        return self._caller.call(paths.WEBHOOK_EVENTS)
 
-    async def status_page(self, *, fresh: bool = False) -> dict[str, Any]:
-        """`{state, components, gpus, incidents, maintenances, error}`; never fails."""
-        return _dict(await self._call("GET", f"status-page?fresh={int(fresh)}"))
+    def provider_settings(self) -> Call[ProviderConfig]:
+        """The provider's settings in force, by SimpleTuner's names."""
+        call = self._caller.call(paths.PROVIDER_CONFIG, provider=_PROVIDER)
+        return call.then(lambda answer: answer["config"])
 
-    async def check_delivery(self, **body: Any) -> dict[str, Any]:
-        """Prove a way (`kind`, `hub_model_id`, `config`): `{kind, ok, summary, steps}`."""
-        return _dict(await self._call("POST", "delivery/check", body, 90.0))
+    def change_provider(self, **values: Unpack[ProviderConfigChange]) -> Call[ProviderConfig]:
+        """Change some of the provider's settings; answers all of them."""
+        call = self._caller.call(paths.CHANGE_PROVIDER_CONFIG, values, provider=_PROVIDER)
+        return call.then(lambda answer: answer["config"])
 
-    async def doctor(self) -> dict[str, Any]:
-        """`{lines: [{id, level, message, advice}]}`."""
-        return _dict(await self._call("GET", "doctor", limit=60.0))
+    def test_webhook(self) -> Call[WebhookTestReport]:
+        """Send a signed event through the public URL, and wait until it comes in."""
+        body: WebhookTestRequest = {}
+        return self._caller.call(paths.TEST_WEBHOOK, body, provider=_PROVIDER, timeout=60.0)
 
-    async def onboarding(self) -> dict[str, Any]:
-        """`{steps: [{id, title, state, detail}], open, finished}`."""
-        return _dict(await self._call("GET", "onboarding"))
-
-    async def change_onboarding(self, **body: Any) -> dict[str, Any]:
-        """Mark steps `done`, `skipped` or `reopened`, or the path `finished`."""
-        return _dict(await self._call("PUT", "onboarding", body))
-
-    async def set_defaults(self, **values: Any) -> dict[str, Any]:
-        """Change what jobs take unless they say otherwise: `delivery`; answers it."""
-        return _dict(await self._call("PUT", "defaults", values))
-
-    # -- settings by name -----------------------------------------------------------------------
-
-    async def settings(self) -> dict[str, Any]:
-        """`{file, settings: {name: value}, changed: [name], problems: [{name, line, message}]}`."""
-        return _dict(await self._call("GET", "settings"))
-
-    async def change_settings(
-        self, values: dict[str, Any], *, confirm: bool = False
-    ) -> dict[str, Any]:
-        """Change some by name, None for a default again; answers all.
-
-        What opens a door (`network.ssl_verify`, `listener.verify_signatures` off) needs `confirm`.
-        """
-        body = {"values": values, "confirm": confirm}
-        return _dict(await self._call("PUT", "settings", body))
-
-    async def webhooks(self) -> dict[str, Any]:
-        """`{events: [{outcome, at, address, job, event, reason, message}]}`, newest first."""
-        return _dict(await self._call("GET", "webhooks"))
-
-    # -- the provider's settings and the webhook tests, at SimpleTuner's paths ------------------
-
-    async def provider_settings(self) -> dict[str, Any]:
-        """`{hardware_profile, webhook_url, webhook_allowed_ips, …}` in force."""
-        return _dict(_dict(await self._caller.call("GET", f"{_PROVIDER}/config")).get("config"))
-
-    async def change_provider(self, **values: Any) -> dict[str, Any]:
-        """Change some of them; answers all of them."""
-        data = await self._caller.call("PUT", f"{_PROVIDER}/config", values, timeout=30.0)
-        return _dict(_dict(data).get("config"))
-
-    async def test_webhook(self) -> dict[str, Any]:
-        """Send a signed event through the public URL: `{success, message, latency_ms, …}`."""
-        return _dict(await self._caller.call("POST", f"{_PROVIDER}/test-webhook", {}, timeout=60.0))
-
-    async def test_webhook_from_outside(self) -> dict[str, Any]:
+    def test_webhook_from_outside(self) -> Call[ExternalWebhookTestReport]:
         """Let Replicate call the public URL; costs a CPU second, which the user has agreed to."""
-        path = f"{_PROVIDER}/test-webhook-external"
-        return _dict(await self._caller.call("POST", path, {"confirm": True}, timeout=120.0))
-
-
-def _dict(data: Any) -> dict[str, Any]:
-    return data if isinstance(data, dict) else {}
+        body: ExternalWebhookTestRequest = {"confirm": True}
+        return self._caller.call(
+            paths.TEST_WEBHOOK_EXTERNAL, body, provider=_PROVIDER, timeout=_SERVICE_SECONDS
+        )

@@ -1,36 +1,33 @@
-"""What a job's form asks, by name. Standard library only."""
+"""The calls of the form for a new job. Standard library only."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
-from tui.client.cloud import Caller
+from tui.api import paths
+from tui.client.call import Call, Caller
+
+if TYPE_CHECKING:
+    from tui.api.publishing import HubNamespace, RepositoryLook, RepositoryQuery
+    from tui.api.submission import Draft, Recommended
 
 
 class JobCalls:
-    """Typed names for the routes of `job_desk`."""
+    """Names on the Hub, and where a job's results should go."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def namespaces(self) -> list[dict[str, Any]]:
-        """`[{name, kind: user|org, writable: bool | None}]`, the user first."""
-        path = "/api/engine/hub/namespaces"
-        found: list[dict[str, Any]] = (await self._caller.call("GET", path, timeout=45.0))[
-            "namespaces"
-        ]
-        return found
+    def namespaces(self) -> Call[list[HubNamespace]]:
+        """Users and organisations that the Hub token may publish for, its owner first."""
+        call = self._caller.call(paths.HUB_IDENTITY, timeout=45.0)
+        return call.then(lambda answer: answer["namespaces"])
 
-    async def repository(self, name: str, *, private: bool = True) -> dict[str, Any]:
-        """`{repo, state: free|ours|taken|unknown, level, words, advice}`."""
-        query = urlencode({"name": name, "private": str(private).lower()})
-        path = f"/api/engine/hub/repository?{query}"
-        found: dict[str, Any] = await self._caller.call("GET", path, timeout=60.0)
-        return found
+    def repository(self, name: str, *, private: bool = True) -> Call[RepositoryLook]:
+        """What is known of a repository's name on the Hub."""
+        query: RepositoryQuery = {"name": name, "private": "true" if private else "false"}
+        return self._caller.call(paths.LOOK_AT_REPOSITORY, None, query, timeout=60.0)
 
-    async def recommended(self, draft: dict[str, Any]) -> dict[str, Any]:
-        """`{delivery, overrides, words}` for a draft."""
-        path = "/api/engine/recommended"
-        found: dict[str, Any] = await self._caller.call("POST", path, draft, timeout=120.0)
-        return found
+    def recommended(self, draft: Draft) -> Call[Recommended]:
+        """The delivery of a draft's results that is most likely to work."""
+        return self._caller.call(paths.RECOMMEND, draft, timeout=120.0)

@@ -1,103 +1,126 @@
-"""Publishing's calls by name; see `ControlClient.publishing`. Standard library only."""
+"""The calls about publishing; see `ControlClient.publishing`. Standard library only."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final, Unpack
 
-from tui.client.cloud import Caller
+from tui.api import paths
+from tui.client.call import Call, Caller
+
+if TYPE_CHECKING:
+    from tui.api.artifacts import ArtifactsQuery, ClearFilesRequest, FilesCleared, JobArtifacts
+    from tui.api.destinations import (
+        Destination,
+        DestinationChange,
+        DestinationRemoved,
+        DestinationTested,
+        ForceQuery,
+        ListedDestination,
+        NewDestination,
+    )
+    from tui.api.publishing import HubNamespaces, RepositoryCheck, RepositoryState
+    from tui.api.transfers import (
+        BandwidthChange,
+        ClearListRequest,
+        PublishOptions,
+        PublishPreview,
+        PublishRequest,
+        Transfer,
+        TransferAction,
+    )
+
+_KEYRING_SECONDS: Final = 120.0
+"""The limit of calls that may wait for a keyring or for a transfer to stop."""
 
 
 class PublishingCalls:
-    """Typed names for destinations, transfers and artifacts."""
+    """Destinations, transfers and artifacts."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def _call(self, method: str, path: str, body: Any = None, limit: float = 30.0) -> Any:
-        return await self._caller.call(method, f"/api/engine/{path}", body, timeout=limit)
+    # -- destinations -------------------------------------------------------------------------
 
-    async def destinations(self) -> list[dict[str, Any]]:
-        """`[{name, kind, options, tested: {at, ok, steps} | None, keys}]`.
+    def destinations(self) -> Call[list[ListedDestination]]:
+        """All destinations by name, each with its last test."""
+        call = self._caller.call(paths.DESTINATIONS, timeout=_KEYRING_SECONDS)
+        return call.then(lambda answer: answer["destinations"])
 
-        `keys` is where an S3 destination's keys are: `keyring`, `session` or `none`; else None.
-        """
-        found: list[dict[str, Any]] = (await self._call("GET", "destinations"))["destinations"]
-        return found
+    def add_destination(self, **values: Unpack[NewDestination]) -> Call[Destination]:
+        """Keep a destination; one of the same name and kind is replaced."""
+        return self._caller.call(paths.ADD_DESTINATION, values, timeout=_KEYRING_SECONDS)
 
-    async def add_destination(self, **values: Any) -> dict[str, Any]:
-        """Keep one: `name`, `kind`, its options, `access_key`, `secret_key`, `session_only`."""
-        found: dict[str, Any] = await self._call("POST", "destinations", values)
-        return found
-
-    async def change_destination(self, name: str, **values: Any) -> dict[str, Any]:
+    def change_destination(
+        self, name: str, **values: Unpack[DestinationChange]
+    ) -> Call[Destination]:
         """Change options; keys that are not given stay, as long as the server is the same."""
-        path = f"destinations/{quote(name, safe='')}"
-        found: dict[str, Any] = await self._call("PUT", path, values)
-        return found
+        return self._caller.call(
+            paths.CHANGE_DESTINATION, values, name=name, timeout=_KEYRING_SECONDS
+        )
 
-    async def remove_destination(self, name: str, *, force: bool = False) -> dict[str, Any]:
-        """Forget one and its keys; with `force` also when half-sent parts lie there."""
-        path = f"destinations/{quote(name, safe='')}{'?force=1' if force else ''}"
-        found: dict[str, Any] = await self._call("DELETE", path)
-        return found
+    def remove_destination(self, name: str, *, force: bool = False) -> Call[DestinationRemoved]:
+        """Forget a destination and its keys; with `force` also when half-sent parts lie there."""
+        query: ForceQuery = {"force": "1"} if force else {}
+        return self._caller.call(
+            paths.REMOVE_DESTINATION, None, query, name=name, timeout=_KEYRING_SECONDS
+        )
 
-    async def test_destination(self, name: str) -> dict[str, Any]:
-        """`{name, ok, steps: [{name, level, message, advice}]}`."""
-        path = f"destinations/{quote(name, safe='')}/test"
-        found: dict[str, Any] = await self._call("POST", path, {}, 180.0)
-        return found
+    def test_destination(self, name: str) -> Call[DestinationTested]:
+        """Try whether publishing there would work."""
+        return self._caller.call(paths.TEST_DESTINATION, name=name, timeout=180.0)
 
-    async def transfers(self) -> list[dict[str, Any]]:
-        """All transfers in their order, with their files; `ahead` is how many go before it."""
-        found: list[dict[str, Any]] = (await self._call("GET", "transfers"))["transfers"]
-        return found
+    def namespaces(self) -> Call[HubNamespaces]:
+        """Where the Hub token's owner may publish."""
+        return self._caller.call(paths.HUB_NAMESPACES, timeout=_KEYRING_SECONDS)
 
-    async def publish(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
-        """Queue a job's files; answers the transfer.
+    def check_repository(self, repo_id: str) -> Call[RepositoryState]:
+        """Whether a repository is on the Hub."""
+        body: RepositoryCheck = {"repo_id": repo_id}
+        return self._caller.call(paths.CHECK_REPOSITORY, body, timeout=_KEYRING_SECONDS)
 
-        Options: `files` (names) or `checkpoint` (a step, `final`, `best`), else all; `card`,
-        `overwrite_card`, `overwrite` (replace other files of the same names), `private`.
-        """
-        body = {"job_id": job_id, "to": to, **options}
-        found: dict[str, Any] = await self._call("POST", "transfers", body)
-        return found
+    # -- transfers ----------------------------------------------------------------------------
 
-    async def look_ahead(self, job_id: str, to: str, **options: Any) -> dict[str, Any]:
-        """What publishing would do: `{target, kind, size, files, replaces, card, card_problem}`.
+    def transfers(self) -> Call[list[Transfer]]:
+        """All transfers in their order, with their files."""
+        return self._caller.call(paths.TRANSFERS).then(lambda answer: answer["transfers"])
 
-        `replaces` names files that other ones there have the names of; `card` is `missing`,
-        `ours`, `edited`, `foreign`, `none` or `unknown`.
-        """
-        body = {"job_id": job_id, "to": to, **options}
-        found: dict[str, Any] = await self._call("POST", "transfers/look", body, 90.0)
-        return found
+    def publish(self, job_id: str, to: str, **options: Unpack[PublishOptions]) -> Call[Transfer]:
+        """Queue a job's files for a destination; without options all of them."""
+        body: PublishRequest = {"job_id": job_id, "to": to, **options}
+        return self._caller.call(paths.PUBLISH, body, timeout=_KEYRING_SECONDS)
 
-    async def clear_list(self, transfer_id: str = "") -> list[str]:
+    def look_ahead(
+        self, job_id: str, to: str, **options: Unpack[PublishOptions]
+    ) -> Call[PublishPreview]:
+        """What `publish` with the same arguments would do."""
+        body: PublishRequest = {"job_id": job_id, "to": to, **options}
+        return self._caller.call(paths.PREVIEW_PUBLISH, body, timeout=90.0)
+
+    def clear_list(self, transfer_id: str = "") -> Call[list[str]]:
         """Take ended transfers off the list, or one of them; answers their ids."""
-        found = await self._call("POST", "transfers/clear", {"id": transfer_id})
-        cleared: list[str] = found["cleared"]
-        return cleared
+        body: ClearListRequest = {"id": transfer_id}
+        return self._caller.call(paths.CLEAR_TRANSFERS, body).then(lambda answer: answer["cleared"])
 
-    async def act(self, transfer_id: str, action: str) -> dict[str, Any]:
-        """`pause`, `resume`, `cancel`, `retry`, `up`, `down` or `top`; answers the transfer."""
-        path = f"transfers/{quote(transfer_id, safe='')}/{action}"
-        found: dict[str, Any] = await self._call("POST", path, {})
-        return found
+    def act(self, transfer_id: str, action: TransferAction) -> Call[Transfer]:
+        """Pause, resume, cancel or retry a transfer, or move it in the order."""
+        return self._caller.call(
+            paths.ACT_ON_TRANSFER, id=transfer_id, action=action, timeout=_KEYRING_SECONDS
+        )
 
-    async def limit(self, bandwidth: str) -> int:
-        """How fast all transfers together may be, as typed (`5 MiB/s`, `off`); in bytes then."""
-        found = await self._call("PUT", "transfers/limit", {"bandwidth": bandwidth})
-        return int(found["bandwidth"])
+    def limit(self, bandwidth: str) -> Call[int]:
+        """Change how fast all transfers together may be, as typed; answers bytes per second."""
+        body: BandwidthChange = {"bandwidth": bandwidth}
+        return self._caller.call(paths.SET_BANDWIDTH, body).then(lambda answer: answer["bandwidth"])
 
-    async def artifacts(self, job: str = "") -> list[dict[str, Any]]:
+    # -- artifacts ----------------------------------------------------------------------------
+
+    def artifacts(self, job: str = "") -> Call[list[JobArtifacts]]:
         """What jobs produced and where it is published; all jobs without an id."""
-        path = f"artifacts?job={quote(job, safe='')}"
-        found: list[dict[str, Any]] = (await self._call("GET", path, limit=120.0))["jobs"]
-        return found
+        query: ArtifactsQuery = {"job": job}
+        call = self._caller.call(paths.ARTIFACTS, None, query, timeout=120.0)
+        return call.then(lambda answer: answer["jobs"])
 
-    async def clear(self, job_id: str, files: list[str]) -> dict[str, Any]:
-        """Delete local copies that are safe elsewhere: `{deleted: [{name, at}], kept: [...]}`."""
-        body = {"job_id": job_id, "files": files}
-        found: dict[str, Any] = await self._call("POST", "artifacts/clear", body, 600.0)
-        return found
+    def clear(self, job_id: str, files: list[str]) -> Call[FilesCleared]:
+        """Delete local copies of files that are safe elsewhere."""
+        body: ClearFilesRequest = {"job_id": job_id, "files": files}
+        return self._caller.call(paths.CLEAR_FILES, body, timeout=600.0)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.api import submission
 from tui.app.new_job.command import command_line
 from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
@@ -52,7 +53,7 @@ DRAFTS = st.fixed_dictionaries(
 )
 
 
-def read(command: str) -> dict[str, Any]:
+def read(command: str) -> submission.Draft:
     program, *arguments = shlex.split(command)
     assert program == "simpletuner-tui"
     return draft_of(build_parser().parse_args(arguments))

@@ -129,8 +129,8 @@ async def test_a_hub_destination_says_whose_token_it_uses(
 async def test_the_line_being_typed_keeps_its_label_and_a_cut_note_is_shown_in_full(
     world: World,  # noqa: F811  the fixture
 ) -> None:
-    options = {"repo": "alice/cat", "private": True}
-    await world.client.publishing.add_destination(name="mine", kind="hub", **options)
+    calls = world.client.publishing
+    await calls.add_destination(name="mine", kind="hub", repo="alice/cat", private=True)
     async with on_publishing(world, (80, 24)) as (screen, pilot):
         await wait_for(pilot, lambda: screen.state.destinations, LONG)
         await pilot.press("shift+tab", "e")

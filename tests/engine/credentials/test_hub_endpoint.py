@@ -109,8 +109,8 @@ async def test_no_call_brings_one_hubs_token_to_another(world: World) -> None:
         for client in (world.client, other):
             assert (await client.cloud.validate_token("huggingface"))["valid"]
             await client.cloud.check_delivery(kind="hub", hub_model_id="alice/new")
-            await client.call("GET", "/api/publishing/namespaces")
-            await client.call("POST", "/api/publishing/repository/check", {"repo_id": "alice/x"})
+            await client.publishing.namespaces()
+            await client.publishing.check_repository("alice/x")
             await client.publishing.add_destination(name="the-hub", kind="hub", repo="alice/new")
             await client.publishing.test_destination("the-hub")
             await client.publishing.remove_destination("the-hub")

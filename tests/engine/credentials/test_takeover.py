@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.keyrings import Keyring, secret_service
-from tests.engine.world import SPEED, World, running_engine, running_world
+from tests.engine.world import SPEED, World, running_engine, running_world, username
 from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.cli import exit_codes
@@ -124,12 +124,12 @@ async def test_a_command_with_a_refused_token_leaves_a_running_job_followed(worl
 async def test_another_accounts_token_serves_its_own_calls_while_a_job_runs(world: World) -> None:
     job_id, second = await running(world), shell(world)
     await second.set_session({"replicate_token": BOB})
-    assert (await second.validate())["user_info"]["username"] == "bob"
-    assert (await world.client.validate())["user_info"]["username"] == "sandbox"
+    assert await username(second) == "bob"
+    assert await username(world.client) == "sandbox"
     await followed(world, job_id)
     assert in_use(world) == world.sandbox.token
     assert account_shown(world) == "sandbox"
-    assert (await second.validate())["user_info"]["username"] == "bob"
+    assert await username(second) == "bob"
 
 
 async def test_with_nothing_running_only_an_accepted_token_takes_over(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_with_nothing_running_only_an_accepted_token_takes_over(world: Wor
     assert (await third.validate())["valid"] is True
     await second.set_session({"replicate_token": BOB})
     await eventually(lambda: in_use(world) == BOB)
-    assert (await third.validate())["user_info"]["username"] == "bob"
+    assert await username(third) == "bob"
     assert account_shown(world) == "bob"
 
 
@@ -174,7 +174,7 @@ async def test_after_a_restart_a_running_job_waits_for_its_own_account(
         async with running_engine(home) as (engine, _):
             world, other = world_of(engine), ControlClient(home.socket, sandbox.base_url)
             await other.set_session({"replicate_token": BOB})
-            assert (await other.validate())["user_info"]["username"] == "bob"
+            assert await username(other) == "bob"
             await eventually(
                 lambda: bool(engine.clients.tokens.problem("replicate", sandbox.base_url))
             )

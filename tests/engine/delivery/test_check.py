@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from tests.engine.world import World, edit_config
 from tests.replicate.server import serving
+from tui.api.diagnostics import DeliveryCheckRequest
 from tui.base.listener_address import STORAGE_PATH
 from tui.client.client import ControlError
 from tui.engine.credentials.storage_keys import BUCKET
@@ -20,11 +22,11 @@ from tui.store.fact_names import scoped
 HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
 
 
-def levels(found: dict[str, Any], key: str = "steps") -> dict[str, str]:
+def levels(found: Mapping[str, Any], key: str = "steps") -> dict[str, str]:
     return {step["id"]: step["level"] for step in found[key]}
 
 
-def words(found: dict[str, Any], step_id: str) -> str:
+def words(found: Mapping[str, Any], step_id: str) -> str:
     return " ".join(f"{s['message']} {s['advice']}" for s in found["steps"] if s["id"] == step_id)
 
 
@@ -125,7 +127,8 @@ async def test_delivery_nowhere_and_to_a_hub_without_token(world: World) -> None
     assert (await world.client.cloud.check_delivery(kind="none"))["ok"] is False
     found = await world.client.cloud.check_delivery(kind="hub", hub_model_id="a/b")
     assert levels(found)["hub-token"] == "error"
-    for body in ({"kind": "pigeon"}, {"config": "/nowhere.json"}):
+    bodies: tuple[dict[str, Any], ...] = ({"kind": "pigeon"}, {"config": "/nowhere.json"})
+    for body in bodies:
         with pytest.raises(ControlError) as caught:
             await world.client.cloud.check_delivery(**body)
         assert list(caught.value.details["fields"]) == list(body)
@@ -151,7 +154,7 @@ async def test_delivery_to_the_hub(
     world: World, token: str, repo: str, level: str, step: str
 ) -> None:
     await world.use_hub(token)
-    body = {"kind": "hub", "hub_model_id": repo, "try": True}
+    body: DeliveryCheckRequest = {"kind": "hub", "hub_model_id": repo, "try": True}
     found = await world.client.cloud.check_delivery(**body)
     assert levels(found)[step] == level, found
     assert found["ok"] is (level == "ok")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from huggingface_hub import HfApi
 
 from tests.engine.world import World
+from tui.api.publishing import RepositoryState
 from tui.client.client import ControlError
 
 
-async def check(world: World, repo_id: str) -> dict[str, Any]:
-    call = "/api/publishing/repository/check"
-    answer: dict[str, Any] = await world.client.call("POST", call, {"repo_id": repo_id})
-    return answer
+async def check(world: World, repo_id: str) -> RepositoryState:
+    return await world.client.publishing.check_repository(repo_id)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, edit_config, running_world, sha256, written_by_trainer
 from tests.listener.conftest import Storage, grant, serve_storage
+from tui.api.submission import CheckReport, DraftOverrides
 from tui.base.job_status import JobStatus
 from tui.client.agent import session_of
 from tui.client.client import ControlError
@@ -38,7 +39,7 @@ async def a_bucket(world: World, root: Path, **options: Any) -> AsyncIterator[St
         yield storage
 
 
-def errors(report: dict[str, Any]) -> dict[str, str]:
+def errors(report: CheckReport) -> dict[str, str]:
     return {one["id"]: one["message"] for one in report["checks"] if one["level"] == "error"}
 
 
@@ -147,7 +148,7 @@ async def test_the_hubs_settings_are_the_configs_keys(world: World) -> None:
         "modelspec_comment": "step {current_step}",
     }  # fmt: skip
     draft = world.draft(delivery={"hub_model_id": "https://huggingface.co/sandbox/cat/tree/main"})
-    draft["overrides"] |= settings
+    draft["overrides"] |= cast("DraftOverrides", settings)
     report = await world.client.check(draft)
     assert errors(report) == {}
     sent = report["request"]["input"]
@@ -229,7 +230,7 @@ async def test_what_is_recommended_works(world: World, tmp_path: Path) -> None:
         assert found["delivery"]["hub_model_id"].endswith("/my-cat")
         assert found["overrides"]["model_card_private"] is True
         draft = world.draft(delivery=found["delivery"])
-        draft["overrides"] |= found["overrides"]
+        draft["overrides"] |= cast("DraftOverrides", found["overrides"])
         assert errors(await world.client.check(draft)) == {}
 
 

@@ -48,7 +48,7 @@ def touched(folder: Path, file: Path) -> None:
 
 async def asked(world: World, config: Path) -> dict[str, Any]:
     path = f"/api/cloud/pre-submit-check?config_name={quote(str(config))}"
-    answer: dict[str, Any] = await world.client.call("GET", path)
+    answer: dict[str, Any] = await asyncio.to_thread(world.client.request, "GET", path)
     return answer
 
 

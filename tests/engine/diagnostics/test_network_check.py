@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.engine.world import World, quick_settings, running_world
+from tests.engine.world import World, quick_settings, running_world, username
 from tests.replicate.proxies import proxying
 from tests.replicate.server import serving
 from tests.support import eventually
@@ -256,5 +256,5 @@ async def test_a_changed_proxy_and_authority_reach_replicates_client(
         await client.cloud.set_network(proxy=f"http://127.0.0.1:{proxy.port}", timeout=5)
         assert (await client.validate())["reason"] == "unreachable"  # the authority is unknown
         await client.cloud.set_network(ca_bundle=str(authority[1]))
-        assert (await client.validate())["user_info"]["username"] == "alice"
+        assert await username(client) == "alice"
         assert set(proxy.seen) == {f"{HOST}:{port}"}

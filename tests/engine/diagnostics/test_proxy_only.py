@@ -27,6 +27,8 @@ from tests.replicate.proxies import proxying
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually
 from tests.town import API, API_HOST, HUB_HOST, OWN_HOST, PAGES, STORE_HOST, Town, town
+from tui.api.destinations import DestinationTested
+from tui.api.diagnostics import DeliveryReport
 from tui.client.client import ControlClient
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
@@ -72,8 +74,8 @@ class Behind:
             answer = await publishing.test_destination(name)
             found[f"{name} (library)"] = _bad(answer)
         for kind in ("local", "hub"):
-            answer = await cloud.check_delivery(kind=kind, hub_model_id="sandbox/cat")
-            found[f"delivery {kind}"] = _bad(answer)
+            report = await cloud.check_delivery(kind=kind, hub_model_id="sandbox/cat")
+            found[f"delivery {kind}"] = _bad(report)
         hook = await cloud.test_webhook()
         found["webhook"] = hook["error"] or ""
         return found
@@ -84,11 +86,11 @@ def table(found: dict[str, str]) -> str:
     return "\n".join(f"{name:20}{said or 'reached'}" for name, said in found.items())
 
 
-def _said(message: str, advice: str) -> str:
+def _said(message: str | None, advice: str) -> str:
     return f"{message} | {advice}"
 
 
-def _bad(answer: dict[str, Any]) -> str:
+def _bad(answer: DestinationTested | DeliveryReport) -> str:
     """Errors; and that something could not be asked, which stops no job."""
     steps = [s for s in answer["steps"] if s["level"] == "error" or "reached" in s["message"]]
     return "; ".join(_said(step["message"], step["advice"]) for step in steps)

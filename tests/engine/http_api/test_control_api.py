@@ -22,7 +22,7 @@ async def refusal(
     client: ControlClient, method: str, path: str, body: object = None
 ) -> ControlError:
     with pytest.raises(ControlError) as caught:
-        await client.call(method, path, body)
+        await asyncio.to_thread(client.request, method, path, body)
     assert caught.value.message
     return caught.value
 
@@ -161,7 +161,7 @@ async def test_waiting_for_an_end_misses_nothing_that_came_before(world: World) 
 async def test_calls_do_not_wait_for_one_another(world: World) -> None:
     """More slow calls than the event loop has threads, and a quick one goes through."""
     world.fault("slow=100@GET /v1/account")
-    slow = [asyncio.create_task(world.client.validate()) for _ in range(40)]
+    slow = [asyncio.ensure_future(world.client.validate()) for _ in range(40)]
     await eventually(lambda: world.engine._calls >= 40)
     assert (await asyncio.wait_for(world.client.info(), 2))["pid"]
     world.clear_faults()

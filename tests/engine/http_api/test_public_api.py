@@ -408,7 +408,7 @@ async def test_a_persons_own_s3_keys(world: World) -> None:
     import boto3
     from botocore.exceptions import ClientError
 
-    made = await world.client.call("POST", "/api/storage-keys", {"ttl_seconds": 60})
+    made = await world.client.make_storage_key(60)
 
     def client(secret: str) -> Any:
         return boto3.client(

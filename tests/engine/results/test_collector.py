@@ -21,6 +21,7 @@ from tests.app.world import job as record
 from tests.engine.file_host import TOKEN, Shelf, serve_shelf
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
+from tui.api.artifacts import Unfetched
 from tui.base.job_status import JobStatus
 from tui.client.agent import own_engine
 from tui.client.client import ControlClient, ControlError
@@ -53,10 +54,10 @@ def ended_job(shelf: Shelf, output: Any, **changes: Any) -> JobRecord:
     return replace(made, **(values | changes))
 
 
-async def told(client: ControlClient, job: JobRecord) -> list[dict[str, Any]]:
+async def told(client: ControlClient, job: JobRecord) -> list[Unfetched]:
     """What is not here, as the command `artifacts` has it."""
     jobs = await client.publishing.artifacts(job.job_id)
-    return list(jobs[0]["unfetched"])
+    return jobs[0]["unfetched"]
 
 
 class Desk:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.world import edit_config, write_quick_settings
 from tests.support import eventually
+from tui.api.submission import Draft
 from tui.base.job_status import JobStatus
 from tui.client.agent import OwnedEngine, own_engine
 from tui.client.client import ControlClient, ControlError
@@ -64,16 +65,14 @@ class Keeper:
         return status
 
     async def submit(self, steps: int, key: str) -> str:
-        draft = {
+        draft: Draft = {
             "config": str(self.config),
             "overrides": {"max_train_steps": steps, "lora_rank": 2},
             "delivery": {"kind": "local"},
             "idempotency_key": key,
             "consent": True,
         }
-        answer = await self.client.submit(draft)
-        job_id: str = answer["job_id"]
-        return job_id
+        return (await self.client.submit(draft))["job_id"]
 
     def job(self, job_id: str) -> JobRecord:
         job = self.reader.job(job_id)

@@ -131,7 +131,7 @@ async def test_a_lost_job_is_counted_shown_and_found_again(
     summary = await world.client.cloud.spending(7)
     assert (summary["lost_jobs"], summary["lost_micros"]) == (1, lost.cost_micros)
     assert summary["total_micros"] == lost.cost_micros
-    assert (await world.client.call("GET", "/api/engine/limit"))["spent_micros"] == lost.cost_micros
+    assert (await world.client.cloud.limit())["spent_micros"] == lost.cost_micros
     world.sandbox.core.jobs.by_id[lost.prediction_id] = prediction
     await world.client.sync()
     found = await eventually(lambda: _heard_of(world, job_id))

@@ -11,23 +11,25 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.transfers.test_queue import a_job, ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tui.api.artifacts import JobArtifacts
+from tui.api.transfers import Transfer
 from tui.client.client import ControlError
 from tui.store.records import shared_folder
 
 
-async def artifacts(world: World, job_id: str) -> dict[str, Any]:
+async def artifacts(world: World, job_id: str) -> JobArtifacts:
     (found,) = await world.client.publishing.artifacts(job_id)
     return found
 
 
-def there(found: dict[str, Any], names: list[str]) -> list[str]:
+def there(found: JobArtifacts, names: list[str]) -> list[str]:
     """What files are called at a destination: without the folder that all of the job share."""
     shared = shared_folder([file["name"] for file in found["files"]])
     assert shared  # the trainer's own
     return sorted(name.removeprefix(shared) for name in names)
 
 
-async def publish(world: World, job_id: str, to: str, **options: Any) -> dict[str, Any]:
+async def publish(world: World, job_id: str, to: str, **options: Any) -> Transfer:
     made = await world.client.publishing.publish(job_id, to, **options)
     row = await ended(world, made["transfer_id"])
     assert row["state"] == "done", row
@@ -119,10 +121,12 @@ async def test_a_destination_can_be_changed_without_its_keys(world: World, tmp_p
         assert row["tested"] is None
         assert (await calls.test_destination("mine"))["ok"]
         (row,) = await calls.destinations()
+        assert row["tested"] is not None
         assert row["tested"]["ok"]
         changed = await calls.change_destination(
             "mine", prefix="runs", public_base_url="https://x.y"
         )
+        assert changed["kind"] == "s3"
         assert changed["options"]["prefix"] == "runs"
         assert changed["options"]["bucket"] == BUCKET
         (row,) = await calls.destinations()
@@ -132,10 +136,12 @@ async def test_a_destination_can_be_changed_without_its_keys(world: World, tmp_p
             await calls.change_destination("mine", endpoint="https://elsewhere.example")
         assert list(caught.value.details["fields"]) == ["access_key"]
         for field, value in (("bucket", "No!"), ("endpoint", "ftp://x"), ("encryption", "rot13")):
+            change: dict[str, Any] = {field: value}
             with pytest.raises(ControlError) as caught:
-                await calls.change_destination("mine", **{field: value})
+                await calls.change_destination("mine", **change)
             assert list(caught.value.details["fields"]) == [field]
         (row,) = await calls.destinations()
+        assert row["kind"] == "s3"
         assert row["options"]["bucket"] == BUCKET
 
 

@@ -15,6 +15,7 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.transfers.test_queue import ended
 from tests.engine.world import World
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tui.api.transfers import Transfer
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.destinations.common.meter import sha256_of
@@ -46,7 +47,7 @@ def a_job_with(world: World, number: int, **files: bytes) -> str:
     return job.job_id
 
 
-async def publish(world: World, job_id: str, to: str, **options: Any) -> dict[str, Any]:
+async def publish(world: World, job_id: str, to: str, **options: Any) -> Transfer:
     made = await world.client.publishing.publish(job_id, to, **options)
     return await ended(world, made["transfer_id"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -15,6 +14,8 @@ from tests.engine.keyrings import secret_service
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually
+from tui.api.destinations import NewDestination
+from tui.api.transfers import Transfer
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.listener.storage import ReceivedObject
@@ -23,8 +24,8 @@ from tui.settings import Home
 ENDS = ("done", "failed", "cancelled", "paused")
 
 
-async def ended(world: World, transfer_id: str, *states: str) -> dict[str, Any]:
-    async def look() -> dict[str, Any] | None:
+async def ended(world: World, transfer_id: str, *states: str) -> Transfer:
+    async def look() -> Transfer | None:
         rows = await world.client.publishing.transfers()
         row = next(one for one in rows if one["transfer_id"] == transfer_id)
         return row if row["state"] in (states or ENDS) else None
@@ -56,6 +57,7 @@ async def test_files_reach_a_folder_verified_and_only_once(world: World, tmp_pat
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "there").rglob("*")}
     (found,) = await world.client.publishing.artifacts(job_id)
     weights = [file for file in found["files"] if file["weights"]]
+    assert weights[0]["weights"] is not None
     assert weights[0]["weights"]["kind"] == "lora"
     assert weights[0]["here"]
     assert weights[0]["published"][0]["link"].startswith("file://")
@@ -107,7 +109,7 @@ async def test_a_bucket_with_its_keys_and_with_wrong_ones(world: World, tmp_path
     calls = world.client.publishing
     rights = grant(prefix="job", may_delete=True)
     async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
-        profile = {
+        profile: NewDestination = {
             "name": "mine", "kind": "s3", "bucket": BUCKET, "endpoint": storage.endpoint,
             "access_key": ACCESS_KEY, "session_only": True,
         }  # fmt: skip

@@ -17,6 +17,7 @@ from tests.engine.transfers.test_queue import ended
 from tests.engine.transfers.test_sent_once import add, random_file
 from tests.engine.world import World, running_engine, write_quick_settings
 from tests.support import eventually
+from tui.api.destinations import DestinationChange
 from tui.client.client import ControlError
 from tui.destinations.common.contract import Item, LocalFile
 from tui.destinations.common.meter import sha256_of
@@ -76,12 +77,11 @@ async def bucket() -> AsyncIterator[Bucket]:
 
 
 async def keep(world: World, made: Bucket, **more: Any) -> None:
-    await world.client.publishing.add_destination(
-        **{
-            "name": "mine", "kind": "s3", "bucket": "buck", "endpoint": made.endpoint,
-            "access_key": "k", "secret_key": "not-a-real-secret-but-long", "session_only": True,
-        } | more
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "name": "mine", "kind": "s3", "bucket": "buck", "endpoint": made.endpoint,
+        "access_key": "k", "secret_key": "not-a-real-secret-but-long", "session_only": True,
+    }  # fmt: skip
+    await world.client.publishing.add_destination(**options | more)
 
 
 def half_sent(
@@ -202,7 +202,11 @@ async def test_parts_that_could_not_be_removed_can_be_removed_later(
         await calls.act("0123456789", "cancel")
         row = await ended(world, "0123456789", "cancelled")
         assert "could not be removed" in row["notes"][0]
-        for options in ({"bucket": "other"}, {"endpoint": "http://127.0.0.1:1"}):
+        changes: tuple[DestinationChange, ...] = (
+            {"bucket": "other"},
+            {"endpoint": "http://127.0.0.1:1"},
+        )
+        for options in changes:
             with pytest.raises(ControlError, match="Half-sent parts") as refused:
                 await calls.change_destination(
                     "mine", **options, access_key="k", secret_key="not-a-real-secret-but-long",

@@ -24,6 +24,7 @@ from tests.engine.wire import Wire, wire_to
 from tests.engine.world import sha256
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
 from tests.support import eventually
+from tui.api.submission import Draft, DraftDelivery
 from tui.client.agent import OwnedEngine, own_engine
 from tui.client.client import ControlClient
 from tui.sandbox.config import SandboxConfig
@@ -73,8 +74,8 @@ class Stage:
         assert process.stdin is not None
         process.stdin.close()
 
-    async def run_job(self, config: Path, name: str, delivery: dict[str, Any]) -> JobRecord:
-        draft = {
+    async def run_job(self, config: Path, name: str, delivery: DraftDelivery) -> JobRecord:
+        draft: Draft = {
             "config": str(config), "name": name, "delivery": delivery, "consent": True,
             "overrides": {"max_train_steps": 12, "lora_rank": 8},
         }  # fmt: skip

@@ -75,7 +75,7 @@ async def _serve(
                     "Choose another address with --listen HOST:PORT, or free this one.",
                     code="listener",
                 )
-            engine.set_session(engine.api_base, session_of(environ))
+            engine.set_session(engine.api_base, dict(session_of(environ)))
             runner = await serve_control(engine, home.socket)
             emit(_ready_event(engine))
             await _emit_until_stopped(engine, queue, lines)
@@ -110,14 +110,14 @@ async def _create_engine(
 def _ask_agent_to_stop(home: Home) -> None:
     client = ControlClient(home.socket)
     try:
-        info = client.request("GET", "/api/engine", timeout=5.0)
-        if info.get("mode") == "agent":
-            client.request("POST", "/api/shutdown", {}, timeout=5.0)
+        info = client.info(timeout=5.0).result()
+        if info["mode"] == "agent":
+            client.shut_down(timeout=5.0).result()
             return
     except ControlError:  # the other engine is just starting or just ending
         return
     raise RefusedError(
-        f"This folder is being served already (process {info.get('pid')}).",
+        f"This folder is being served already (process {info['pid']}).",
         "Stop that one first, or set SIMPLETUNER_TUI_HOME to another folder.",
         status=409,
         code="busy",
