@@ -122,7 +122,8 @@ async def test_the_status_page_in_full(world: World) -> None:
         assert "maintenances: none" in page
         await pilot.press("escape")
         # An incident, and a page that cannot be read.
-        screen.data.known["status_page"] |= {
+        screen.data.known["status_page"] = {
+            **screen.data.known["status_page"],
             "components": [{"name": "H100", "state": "major_outage"}],
             "incidents": [{"name": "Slow starts", "status": "investigating",
                            "started_at": "2026-11-23T13:20:00Z", "message": "We look."}],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item, Question
 from tui.app.cloud.text import LABEL, Words, problem, row, wrapped
@@ -10,6 +11,7 @@ from tui.app.shell.status import username
 from tui.base import formatting
 
 if TYPE_CHECKING:
+    from tui.api.credentials import TokenKind, TokenValidation
     from tui.client.client import ControlClient, ControlError
 
 _KINDS: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
@@ -70,7 +72,7 @@ class AccountCard(Card):
         lines = wrapped(f"✗ {engine.message}", "bad", width, label="engine")
         return lines + wrapped(engine.advice, "dim", width, indent=LABEL)
 
-    def _token(self, kind: str, known: dict[str, Any], width: int) -> list[Words]:
+    def _token(self, kind: str, known: Mapping[str, Any], width: int) -> list[Words]:
         state = self.data.get("tokens").get(kind) or {}
         source = str(known.get("token_source") or state.get("in_use") or "")
         place = f", from {_SOURCES.get(source, source)}" if source else ""
@@ -148,27 +150,27 @@ class AccountCard(Card):
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:
         """Stores, validates or deletes a token."""
-        action, _, kind = key.rpartition(" ")
-        cloud = control.cloud
+        action, _, name = key.rpartition(" ")
+        kind, cloud = cast("TokenKind", name), control.cloud
         if action == "check":
             return _validated(_KINDS[kind], self._keep(kind, await cloud.validate_token(kind)))
         if action == "delete":
-            answer = await cloud.delete_token(kind)
+            deleted = await cloud.delete_token(kind)
             self.data.known.pop("hub" if kind == "huggingface" else "account", None)
             self.data.load(self.CHECKS)
             return ChangeResult(
-                "The token is forgotten." if answer.get("deleted") else "There was none."
+                "The token is forgotten." if deleted["deleted"] else "There was none."
             )
         answer = await cloud.set_token(kind, value, session_only=action == "session")
-        checked = self._keep(kind, answer.get("validation") or {})
-        if checked.get("valid"):
+        checked = self._keep(kind, answer["validation"])
+        if checked["valid"]:
             self.data.try_again()
         where = "for this session only" if action == "session" else "in the keyring"
         said = _validated(_KINDS[kind], checked, f"The token is kept {where}. ")
-        odd = " ".join(str(warning) for warning in answer.get("warnings") or ())
+        odd = " ".join(answer["warnings"])
         return ChangeResult(f"{said.text} {odd}".strip(), level="warning" if odd else said.level)
 
-    def _keep(self, kind: str, checked: dict[str, Any]) -> dict[str, Any]:
+    def _keep(self, kind: str, checked: TokenValidation) -> TokenValidation:
         if kind == "huggingface" and checked:
             self.data.known["hub"] = {**checked, "_at": self.data.context.clock()}
         return checked
@@ -187,15 +189,15 @@ class AccountCard(Card):
         )
 
 
-def _validated(name: str, checked: dict[str, Any], before: str = "") -> ChangeResult:
-    if checked.get("valid"):
-        return ChangeResult(f"{before}{name}: valid, @{checked.get('username')}.")
-    words = f"{checked.get('error') or 'It was not accepted.'} {checked.get('advice') or ''}"
-    level = "warning" if checked.get("reason") in ("rate_limited", "unreachable") else "error"
+def _validated(name: str, checked: TokenValidation, before: str = "") -> ChangeResult:
+    if checked["valid"]:
+        return ChangeResult(f"{before}{name}: valid, @{checked['username']}.")
+    words = f"{checked['error'] or 'It was not accepted.'} {checked['advice']}"
+    level = "warning" if checked["reason"] in ("rate_limited", "unreachable") else "error"
     return ChangeResult(f"{before}{words}".strip(), level=level)
 
 
-def _reason_id(known: dict[str, Any]) -> str:
+def _reason_id(known: Mapping[str, Any]) -> str:
     """Returns why a token is not valid; older engines wrote facts without a reason."""
     if known.get("reason"):
         return str(known["reason"])
@@ -204,7 +206,7 @@ def _reason_id(known: dict[str, Any]) -> str:
     return "unreachable" if known.get("unreachable") else "rejected"
 
 
-def _reason(known: dict[str, Any]) -> str:
+def _reason(known: Mapping[str, Any]) -> str:
     return {
         "none": "no token", "rejected": "token refused", "forbidden": "token refused",
         "rate_limited": "asked too often", "unreachable": "not reachable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.app.cloud.card import Card, ChangeResult, Item
@@ -125,7 +126,7 @@ class DeliveryCard(Card):
         return str(self.data.context.outputs)
 
 
-def verdict_of(known: dict[str, Any]) -> str:
+def verdict_of(known: Mapping[str, Any]) -> str:
     """Returns the verdict of a check: `works`, `fails` or `unknown`."""
     verdict = str(known.get("verdict"))
     return verdict if verdict in VERDICTS else "works" if known.get("ok") else "fails"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import LABEL, Words, row, wrapped
@@ -11,6 +12,7 @@ from tui.base import formatting
 from tui.simpletuner.request.hardware import PROFILES, TRAINERS, HardwareProfile
 
 if TYPE_CHECKING:
+    from tui.api.versions import MissingInput, Pinned, VersionComparison, VersionRow
     from tui.client.client import ControlClient
 
 STATES: Final = {
@@ -183,42 +185,42 @@ class HardwareCard(Card):
         return f"{model}:{pinned or newest}".removesuffix(":")
 
 
-def _missing(rows: Any) -> list[str]:
-    return [
-        f"It lacks {row.get('name')}: {row.get('purpose')}."
-        for row in rows or ()
-        if isinstance(row, dict)
-    ]
+def _missing(rows: Iterable[MissingInput]) -> list[str]:
+    return [f"It lacks {row['name']}: {row['purpose']}." for row in rows]
 
 
-def _pinned(answer: dict[str, Any]) -> ChangeResult:
-    lacking = _missing(answer.get("missing"))
-    if not answer.get("pinned"):
-        return ChangeResult(f"{answer.get('model')} follows its newest version.")
-    words = f"Pinned to {str(answer['pinned'])[:_HASH]}. {' '.join(lacking)}".strip()
+def _pinned(answer: Pinned) -> ChangeResult:
+    lacking = _missing(answer["missing"])
+    if not answer["pinned"]:
+        return ChangeResult(f"{answer['model']} follows its newest version.")
+    words = f"Pinned to {answer['pinned'][:_HASH]}. {' '.join(lacking)}".strip()
     return ChangeResult(words, level="warning" if lacking else "info")
 
 
-def _compared(answer: dict[str, Any]) -> ChangeResult:
-    before, after = answer.get("before") or {}, answer.get("after") or {}
+def _compared(answer: VersionComparison) -> ChangeResult:
     lines: list[Words] = [
-        ((f"{str(before.get('id', ''))[:_HASH]}  {str(before.get('created_at'))[:10]}", "base"),
-         ("  →  ", "dim"),
-         (f"{str(after.get('id', ''))[:_HASH]}  {str(after.get('created_at'))[:10]}", "base")),
+        (
+            (_version(answer["before"]), "base"),
+            ("  →  ", "dim"),
+            (_version(answer["after"]), "base"),
+        ),
         (("", "base"),),
-    ]  # fmt: skip
-    changes = [change for change in answer.get("changes") or () if isinstance(change, dict)]
+    ]
     tones = {"added": "good", "removed": "bad"}
     lines += [
         (
-            (fit(str(change.get("kind", "")), 9), tones.get(str(change.get("kind")), "warn")),
-            (f"{change.get('name')}  ", "strong"),
-            (str(change.get("words", "")), "dim"),
+            (fit(change["kind"], 9), tones.get(change["kind"], "warn")),
+            (f"{change['name']}  ", "strong"),
+            (change["words"], "dim"),
         )
-        for change in changes
+        for change in answer["changes"]
     ]
-    if not changes:
-        same = "No input has changed." if answer.get("known") else "One of them has no schema."
+    if not answer["changes"]:
+        same = "No input has changed." if answer["known"] else "One of them has no schema."
         lines.append(((same, "base"),))
-    lines += [((words, "warn"),) for words in _missing(answer.get("missing"))]
-    return ChangeResult(title=f"Inputs of {answer.get('model')}", page=tuple(lines))
+    lines += [((words, "warn"),) for words in _missing(answer["missing"])]
+    return ChangeResult(title=f"Inputs of {answer['model']}", page=tuple(lines))
+
+
+def _version(version: VersionRow) -> str:
+    return f"{version['id'][:_HASH]}  {str(version['created_at'])[:10]}"

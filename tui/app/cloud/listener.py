@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -12,6 +13,7 @@ from tui.listener.reasons import WORDS
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from tui.api.webhooks import WebhookTestReport
     from tui.client.client import ControlClient
 
 _MARKS: Final = {"accepted": ("✓", "good"), "duplicate": ("=", "dim")}
@@ -33,7 +35,7 @@ class ListenerCard(Card):
     COLUMN: ClassVar = 1
 
     @property
-    def known(self) -> dict[str, Any]:
+    def known(self) -> Mapping[str, Any]:
         """What is known of the listener; the fact is newer than the engine's answer."""
         return self.data.get("listener") or self.data.get("engine").get("listener") or {}
 
@@ -66,7 +68,7 @@ class ListenerCard(Card):
         lines += self._events(known.get("webhooks") or {}, width)
         return [*lines, *self._last(width)]
 
-    def _public(self, known: dict[str, Any], width: int) -> list[Words]:
+    def _public(self, known: Mapping[str, Any], width: int) -> list[Words]:
         public = str(known.get("public_url") or "")
         if public:
             return wrapped(str(known.get("webhook_url") or public), "base", width, label="public")
@@ -76,7 +78,7 @@ class ListenerCard(Card):
         text = "Replicate reaches this machine through a tunnel: e, then How to."
         return lines + wrapped(text, "base", width, indent=LABEL)
 
-    def _guards(self, known: dict[str, Any], width: int) -> list[Words]:
+    def _guards(self, known: Mapping[str, Any], width: int) -> list[Words]:
         if known.get("verify_signatures") is False:
             text = "✗ OFF: anybody who finds the address can pretend to be Replicate. e: on again."
             lines = wrapped(text, "bad", width, label="signature")
@@ -92,7 +94,7 @@ class ListenerCard(Card):
             lines += wrapped(", ".join(trusted), "base", width, label="proxies")
         return lines
 
-    def _events(self, stats: dict[str, Any], width: int) -> list[Words]:
+    def _events(self, stats: Mapping[str, Any], width: int) -> list[Words]:
         taken, turned = int(stats.get("accepted") or 0), int(stats.get("rejected_total") or 0)
         again = int(stats.get("duplicates") or 0)
         now = self.data.context.clock()
@@ -123,7 +125,7 @@ class ListenerCard(Card):
             lines.append(row("", f"e, then Last events: {len(rows)} of them", "dim"))
         return lines
 
-    def seen(self, event: dict[str, Any], *, full: bool = False) -> Words:
+    def seen(self, event: Mapping[str, Any], *, full: bool = False) -> Words:
         """Returns time, kind, job, sender and, if it was rejected, the reason of a webhook."""
         at = datetime.fromisoformat(str(event.get("at")))
         when = formatting.stamp(at) if full else formatting.ago(at, self.data.context.clock())
@@ -172,7 +174,7 @@ class ListenerCard(Card):
             return ChangeResult(title="Last webhooks", page=self.events_page())
         values = changed_settings(key, value, self.known)
         await cloud.change_settings(values, confirm=True)  # `question` has asked
-        self.data.known["listener"] = (await control.info()).get("listener") or {}
+        self.data.known["listener"] = (await control.info())["listener"]
         return ChangeResult("Changed; it is in force.")
 
     def events_page(self) -> tuple[Words, ...]:
@@ -218,12 +220,12 @@ class ListenerCard(Card):
         return tuple(lines)
 
 
-def _tested(report: dict[str, Any]) -> ChangeResult:
-    words = str(report.get("message") or "No answer.")
-    return ChangeResult(words, level="info" if report.get("success") else "error")
+def _tested(report: WebhookTestReport) -> ChangeResult:
+    words = report["message"] or "No answer."
+    return ChangeResult(words, level="info" if report["success"] else "error")
 
 
-def form_items(known: dict[str, Any]) -> list[Item]:
+def form_items(known: Mapping[str, Any]) -> list[Item]:
     """Returns the items of the form; a key is the name of the setting, if there is one."""
     public, listen = str(known.get("public_url") or ""), str(known.get("listen") or "")
     cert, key = str(known.get("tls_cert") or ""), str(known.get("tls_key") or "")
@@ -248,7 +250,7 @@ def form_items(known: dict[str, Any]) -> list[Item]:
     ]  # fmt: skip
 
 
-def _lists(known: dict[str, Any]) -> list[Item]:
+def _lists(known: Mapping[str, Any]) -> list[Item]:
     allowed, trusted = _texts(known, "allowed_ips"), _texts(known, "trusted_proxies")
     items = [
         Item(ALLOWED, "Allow address", "text", f"{len(allowed)} on the list",
@@ -292,7 +294,7 @@ def form_question(key: str, value: str) -> Question | None:
     return None
 
 
-def changed_settings(key: str, value: str, known: dict[str, Any]) -> dict[str, Any]:
+def changed_settings(key: str, value: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings that an item changes, by name."""
     allowed, trusted = _texts(known, "allowed_ips"), _texts(known, "trusted_proxies")
     if key == "preset":
@@ -320,7 +322,7 @@ def _certificate(typed: str) -> dict[str, Any]:
     return values | ({"listener.tls_key": key.strip()} if comma else {})
 
 
-def _texts(known: dict[str, Any], name: str) -> tuple[str, ...]:
+def _texts(known: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(str(text) for text in known.get(name) or ())
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from tui.app.cloud.card import Card, ChangeResult, Item
 from tui.app.cloud.text import Words
 
 if TYPE_CHECKING:
+    from tui.api.diagnostics import OnboardingChange
     from tui.client.client import ControlClient
 
 _MARKS: Final = {"done": ("✓", "good"), "skipped": ("–", "dim"), "open": ("○", "warn")}
@@ -78,5 +79,6 @@ class SetupCard(Card):
 
             self.data.context.push_screen(FirstRun(self.data))
             return ChangeResult()
-        self.data.known["onboarding"] = await control.cloud.change_onboarding(**{action: [step]})
+        change = cast("OnboardingChange", {action: [step]})
+        self.data.known["onboarding"] = await control.cloud.change_onboarding(**change)
         return ChangeResult()

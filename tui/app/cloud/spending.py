@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tui.app.cloud.card import Card, ChangeResult, Item, Question
@@ -33,7 +34,7 @@ class SpendingCard(Card):
     CHECKS: ClassVar = ("spending",)
 
     @property
-    def known(self) -> dict[str, Any]:
+    def known(self) -> Mapping[str, Any]:
         """The engine's summary, else the standing in the store."""
         return self.data.get("spending") or self.data.get("standing")
 
@@ -62,7 +63,7 @@ class SpendingCard(Card):
         lines: list[Words] = [tuple(first), *self._limit(known, width), *self._running(known)]
         return [*lines, *self._chart(known, width), *self._counts(known)]
 
-    def _limit(self, known: dict[str, Any], width: int) -> list[Words]:
+    def _limit(self, known: Mapping[str, Any], width: int) -> list[Words]:
         if not known.get("enabled"):
             text = "No limit is set: e sets one. $50 a month is a good beginning."
             return wrapped(text, "warn", width)
@@ -83,14 +84,14 @@ class SpendingCard(Card):
             lines.append(row("at 100 %", "running jobs are stopped", "warn"))
         return lines
 
-    def _running(self, known: dict[str, Any]) -> list[Words]:
+    def _running(self, known: Mapping[str, Any]) -> list[Words]:
         active = int(known.get("active_jobs") or 0)
         if not active:
             return []
         hour = formatting.rate(_micros(known, "burn_micros"))
         return [row("now", formatting.plural(active, "job"), "accent", (f"  {hour}", "base"))]
 
-    def _chart(self, known: dict[str, Any], width: int) -> list[Words]:
+    def _chart(self, known: Mapping[str, Any], width: int) -> list[Words]:
         days = [one for one in known.get("by_day") or () if isinstance(one, dict)]
         if not days:
             return []
@@ -106,7 +107,7 @@ class SpendingCard(Card):
         lines.append(((f"{first[5:]} – {last[5:]}", "dim"),))
         return lines
 
-    def _counts(self, known: dict[str, Any]) -> list[Words]:
+    def _counts(self, known: Mapping[str, Any]) -> list[Words]:
         counts = known.get("jobs_by_status")
         if not isinstance(counts, dict) or not counts:
             return []
@@ -172,7 +173,7 @@ class SpendingCard(Card):
         self.data.load(("spending",))
 
 
-def _micros(known: dict[str, Any], name: str) -> int:
+def _micros(known: Mapping[str, Any], name: str) -> int:
     value = known.get(name)
     return value if isinstance(value, int) else 0
 

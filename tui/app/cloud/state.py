@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.base.hosts import is_loopback
 from tui.store.fact_names import plain, scoped
@@ -12,10 +12,12 @@ from tui.store.schema import StoreError
 if TYPE_CHECKING:
     from textual.screen import Screen
 
+    from tui.api.base import Delivery
+    from tui.api.diagnostics import DeliveryCheckRequest
     from tui.app.context import AppContext
     from tui.client.client import ControlClient, ControlError
 
-Known = dict[str, Any]
+Known = Mapping[str, Any]
 DAYS: Final = (7, 30, 90)
 _OLD: Final = 600.0
 _FACTS: Final = {
@@ -192,7 +194,7 @@ class CloudState:
         return calls[kind]()
 
     def _check_delivery(self, control: ControlClient, kind: str) -> Awaitable[Known]:
-        body = {"kind": kind}
+        body: DeliveryCheckRequest = {"kind": cast("Delivery", kind)}
         if kind == "hub" and self.hub_repo:
             body["hub_model_id"] = self.hub_repo
         return control.cloud.check_delivery(**body)

@@ -7,7 +7,7 @@ key has come for a moment, and a newer question replaces an older one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.new_job import publishing
 from tui.client.client import ControlError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
+    from tui.api.destinations import ListedS3
+    from tui.api.submission import Draft as JobDraft
     from tui.app.context import AppContext
     from tui.app.new_job.submission import DraftSubmission
     from tui.client.client import ControlClient
@@ -163,7 +165,7 @@ class DeliveryLookups:
             return
         before = repr(flow.draft)
         try:
-            answer = await JobCalls(control).recommended(flow.draft)
+            answer = await JobCalls(control).recommended(cast("JobDraft", flow.draft))
         except ControlError as error:
             self._context.tell(error.message, error.advice, "warning")
             return
@@ -176,8 +178,8 @@ class DeliveryLookups:
         flow.draft_changed()
 
 
-def _where(row: dict[str, Any]) -> str:
+def _where(row: ListedS3) -> str:
     options = row["options"]
-    tested = row.get("tested")
-    state = "" if not tested else " · tested" if tested.get("ok") else " · its last test failed"
-    return f"{options.get('bucket')} at {options.get('endpoint') or 'Amazon S3'}{state}"
+    tested = row["tested"]
+    state = "" if not tested else " · tested" if tested["ok"] else " · its last test failed"
+    return f"{options['bucket']} at {options['endpoint'] or 'Amazon S3'}{state}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
+    from tui.api.planning import AvailableConfig
     from tui.app.context import AppContext
     from tui.app.new_job.form import Field
 Choices = list[tuple[str, str, str]]
@@ -134,7 +135,7 @@ class FieldEditor:
         """Returns the configs that were found, another path, or a starter."""
         from tui.app.widgets.picker import Picker
 
-        configs: list[dict[str, Any]] = []
+        configs: list[AvailableConfig] = []
         control = self._context.control
         if control is not None:
             try:
@@ -198,9 +199,9 @@ def _hardware(settings: Settings) -> Choices:
     return choices
 
 
-def config_choices(configs: Sequence[dict[str, Any]]) -> Choices:
+def config_choices(configs: Sequence[AvailableConfig]) -> Choices:
     """Returns the configs that were found, another path, or a starter."""
-    paths = [(str(config["path"]), str(config["name"])) for config in configs]
+    paths = [(config["path"], config["name"]) for config in configs]
     choices = [(path, name, path) for path, name in paths]
     return [
         *choices,

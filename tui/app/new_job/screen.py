@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from textual import events, on
 from textual.containers import Container, Vertical
@@ -28,6 +28,10 @@ from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
 from tui.store.schema import StoreError
+
+if TYPE_CHECKING:
+    from tui.api.submission import Draft as JobDraft
+
 
 _WIDE: Final = 100
 _TALL: Final = 20
@@ -278,7 +282,7 @@ class NewJobScreen(AppScreen):
             self.context.tell("The engine is still starting; try again in a moment.")
             return
         try:
-            answer = await control.check(self.flow.draft)
+            answer = await control.check(cast("JobDraft", self.flow.draft))
         except ControlError as error:
             self.context.tell(error.message, error.advice, "error")
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.app.new_job.check_text import (
     Answer,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
+    from tui.api.submission import Draft as JobDraft
     from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
@@ -125,7 +126,7 @@ class DraftSubmission:
             if not self.draft.get("config"):
                 self.draft["config"] = await self._find_config(control)
             if self.draft.get("config"):
-                answer = await control.check(self.draft)
+                answer = await control.check(cast("JobDraft", self.draft))
         except ControlError as error:
             problem = error
         if number != self._round:
@@ -216,7 +217,7 @@ class DraftSubmission:
             self._changed()
             return
         try:
-            answer = await control.submit(body)
+            answer = await control.submit(cast("JobDraft", body))
         except ControlError as error:
             self.submitting = False
             self.problem = error

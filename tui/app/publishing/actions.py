@@ -11,6 +11,7 @@ from tui.store.records import shared_folder
 from tui.store.transfer_records import DestinationRecord, TransferRecord, TransferState
 
 if TYPE_CHECKING:
+    from tui.api.transfers import TransferAction
     from tui.app.context import AppContext, EngineCall
     from tui.app.publishing.form import FormScreen
     from tui.app.publishing.state import PublishingState
@@ -136,7 +137,7 @@ class PublishingActions:
 
     # -- transfers ----------------------------------------------------------------------------
 
-    def act(self, transfer: TransferRecord, action: str) -> None:
+    def act(self, transfer: TransferRecord, action: TransferAction) -> None:
         """Pauses, resumes or retries a transfer, or moves it in the queue.
 
         Args:

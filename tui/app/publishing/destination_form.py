@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from tui.app.cloud.card import ChangeResult, Item, Question
 from tui.app.publishing.form import FormModel
@@ -14,6 +14,7 @@ from tui.store.transfer_records import DestinationRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.api.destinations import DestinationChange, DestinationKind
     from tui.app.context import AppContext
     from tui.client.client import ControlClient, ControlError
 
@@ -237,7 +238,7 @@ class DestinationFormModel(FormModel):
     def _given_keys(self) -> bool:
         return any(self._keys.values())
 
-    def _body(self) -> dict[str, object]:
+    def _body(self) -> DestinationChange:
         names = {"hub": ("repo", "private"), "folder": ("path",), "s3": _S3}[self.kind]
         body: dict[str, object] = {}
         for key in names:
@@ -248,13 +249,15 @@ class DestinationFormModel(FormModel):
         if self.kind == "s3":
             body |= {key: secret.reveal() for key, secret in self._keys.items() if secret}
             body["session_only"] = self.values["session"] == "on"
-        return body
+        return cast("DestinationChange", body)
 
     async def apply(self, control: ControlClient, key: str, value: str) -> ChangeResult:  # noqa: ARG002  there is one
         """Saves the destination; `after` has it tested."""
         calls, body = control.publishing, self._body()
         if self._record is None:
-            await calls.add_destination(name=self.name, kind=self.kind, **body)
+            await calls.add_destination(
+                name=self.name, kind=cast("DestinationKind", self.kind), **body
+            )
         else:
             await calls.change_destination(self.name, **body)
         self._after(self.name)

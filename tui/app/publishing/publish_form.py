@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui.app.publishing.form import FormScreen
 from tui.app.publishing.publish_form_model import PublishFormModel, PublishHistory, PublishRequest
@@ -15,6 +15,7 @@ from tui.store.records import FileRecord
 from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
+    from tui.api.transfers import PublishPreview
     from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
@@ -77,7 +78,7 @@ class PublishForm(FormScreen):
             return
         await super()._work(control, key, value)
 
-    def _must_ask(self, ahead: list[dict[str, Any]]) -> bool:
+    def _must_ask(self, ahead: list[PublishPreview]) -> bool:
         """Opens the next question about the place; returns whether there is one."""
         unknown = next((answer for answer in ahead if answer.get("card") == "unknown"), None)
         if unknown is not None and not self._offline_is_fine:

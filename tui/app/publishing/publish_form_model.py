@@ -14,6 +14,7 @@ from tui.store.records import JobRow
 from tui.store.transfer_records import DestinationRecord
 
 if TYPE_CHECKING:
+    from tui.api.transfers import PublishPreview
     from tui.app.context import AppContext
     from tui.client.client import ControlClient
 
@@ -257,7 +258,7 @@ class PublishFormModel(FormModel):
             return {"place": words}
         return {}
 
-    async def look_ahead(self, control: ControlClient) -> list[dict[str, Any]]:
+    async def look_ahead(self, control: ControlClient) -> list[PublishPreview]:
         """Asks the engine what the publication would do, job by job.
 
         Raises:

@@ -55,7 +55,7 @@ class PublishingState:
         self._asking_keys = self._keys_again = False
         self.transfers: list[TransferRecord] = []
         self.moving: dict[str, TransferProgress] = {}
-        self.artifacts: dict[str, dict[str, Any]] = {}
+        self.artifacts: dict[str, Mapping[str, Any]] = {}
         self.problems: dict[str, str] = {}
         self._asked: set[str] = set()
         self._again: set[str] = set()
@@ -111,7 +111,7 @@ class PublishingState:
             return  # the old answer stays; an action that needs the keys says what is wrong
         finally:
             self._asking_keys = False
-        self.keys = {row["name"]: row["keys"] for row in rows if row.get("keys")}
+        self.keys = {row["name"]: row["keys"] for row in rows if row["keys"]}
         self._changed("destinations")
         if self._keys_again:
             self._keys_again = False
@@ -195,7 +195,7 @@ class PublishingState:
         if job_id in self.artifacts or job_id in self.problems:
             self.look_at(job_id)
 
-    def known(self, job_id: str) -> dict[str, Any]:
+    def known(self, job_id: str) -> Mapping[str, Any]:
         """Returns what is known of a job's files: the engine's answer, else what the store has."""
         if job_id in self.artifacts:
             return self.artifacts[job_id]
@@ -239,7 +239,7 @@ class PublishingState:
         self._asked.add(job_id)
         self._screen.run_worker(self._look(control, job_id), group="artifacts", exit_on_error=False)
 
-    async def ask(self, job_id: str) -> dict[str, Any]:
+    async def ask(self, job_id: str) -> Mapping[str, Any]:
         """Asks the same and waits; returns the answer, or what is known where there is none."""
         control = self.context.control
         if control is not None:

@@ -70,7 +70,7 @@ def read_status(
     )
 
 
-def username(account: dict[str, Any]) -> str:
+def username(account: Mapping[str, Any]) -> str:
     """Returns the owner of the token from the account's fact; empty when not known."""
     user = account.get("user_info")
     source = user if isinstance(user, dict) else account
