@@ -18,11 +18,11 @@ from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
 from tui.client.client import ControlError
-from tui.engine.config.setting_fields import READERS, read_settings
 from tui.engine.http_api.settings import values_of
 from tui.settings import Home, Settings, SettingsError
 from tui.settings.editing import changes, save_edited, template
 from tui.settings.reading import read_text, settings_of
+from tui.settings.typed_values import READERS, read_settings
 from tui.settings.words import ABOUT
 
 _EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 from tui.replicate.network import Network, Timeouts
-from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
 _CONNECT_SECONDS = 10.0
@@ -48,20 +47,3 @@ def authorities_file(network: Network) -> Path:
             file.write(data)
         Path(fresh).replace(path)
     return path
-
-
-def split_password(address: str) -> tuple[str, Secret | None]:
-    """A proxy's address without its password, and the password as it stood there."""
-    scheme, found, rest = address.partition("://")
-    login, at, host = rest.rpartition("@")
-    name, colon, word = login.partition(":")
-    if not (found and at and colon):
-        return address, None
-    return f"{scheme}://{name}@{host}", Secret(word)
-
-
-def with_password(address: str, password: Secret) -> str:
-    """The opposite of `split_password`."""
-    scheme, _, rest = address.partition("://")
-    name, at, host = rest.rpartition("@")
-    return f"{scheme}://{name}:{password.reveal()}@{host}" if at else address

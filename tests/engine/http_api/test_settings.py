@@ -13,9 +13,9 @@ import pytest
 from tests.engine.world import World, running_engine, running_world, write_quick_settings
 from tests.support import eventually
 from tui.client.client import ControlClient, ControlError
-from tui.engine.config.setting_fields import READERS, RISKS
 from tui.engine.engine import Engine
 from tui.settings import Home, Settings, load_settings
+from tui.settings.typed_values import READERS, RISKS
 from tui.settings.words import ABOUT
 
 TABLES = {"cloud.pinned_versions", "ui.keys"}

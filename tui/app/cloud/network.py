@@ -217,7 +217,7 @@ def _with_word(proxy: str, word: str) -> str:
     from urllib.parse import quote
 
     from tui.replicate.secret import Secret
-    from tui.settings.network import split_password, with_password
+    from tui.settings.proxy_password import split_password, with_password
 
     return with_password(split_password(proxy)[0], Secret(quote(word, safe="")))
 

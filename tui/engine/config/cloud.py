@@ -9,8 +9,7 @@ from tui.base import text_fields
 from tui.base.errors import RefusedError
 from tui.base.text_fields import FieldError
 from tui.engine.config.live import LiveSettings
-from tui.replicate.secret import MASK, Secret
-from tui.settings.network import split_password, with_password
+from tui.settings.proxy_password import mask_password
 from tui.simpletuner.request.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
 
 Reader = Callable[[Any], Any]
@@ -88,12 +87,6 @@ def network_data(live: LiveSettings) -> dict[str, Any]:
         "ssl_verify": now.ssl_verify,
         "timeout": now.timeout,
     }
-
-
-def mask_password(address: str) -> str:
-    """A proxy's address with `***` for its password."""
-    bare, password = split_password(address)
-    return address if password is None else with_password(bare, Secret(MASK))
 
 
 def rates_data(live: LiveSettings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tui.replicate.secret import MASK, Secret
 from tui.settings import Home, Settings, SettingsError, load_settings, save_settings
-from tui.settings.network import split_password, with_password
+from tui.settings.proxy_password import split_password, with_password
 
 Listener = Callable[[Settings, Settings], None]
 

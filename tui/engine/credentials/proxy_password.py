@@ -12,7 +12,7 @@ from tui.engine.runtime.tasks import TaskOwner
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import KeyringError, delete_token, read_token, store_token
 from tui.settings import Settings
-from tui.settings.network import split_password
+from tui.settings.proxy_password import split_password
 
 LOG = logging.getLogger(__name__)
 KIND: Final = "proxy"

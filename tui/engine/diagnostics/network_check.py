@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from tui.base.clock import utc_now
 from tui.base.hosts import is_loopback
-from tui.engine.config.cloud import mask_password
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import ReplicateClients
@@ -21,6 +20,7 @@ from tui.engine.diagnostics.status_page import page_of
 from tui.engine.runtime.event_bus import EventBus
 from tui.replicate.errors import ReplicateError
 from tui.settings.network import network_of
+from tui.settings.proxy_password import mask_password
 from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from tui.base import text_fields
 from tui.base.errors import RefusedError
 from tui.base.listener_address import public_base
 from tui.base.text_fields import FieldError
-from tui.engine.config.cloud import mask_password
-from tui.engine.config.setting_fields import RISKS, read_web_address
 from tui.engine.http_api.routes import wrong
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
+from tui.settings.proxy_password import mask_password
+from tui.settings.typed_values import RISKS, read_web_address
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
 _PERIODS: Final = ("daily", "weekly", "monthly")

@@ -9,11 +9,11 @@ from typing import Any, cast
 from tui.api import paths, webhooks
 from tui.api.settings import AllSettings, SettingsChange
 from tui.base.errors import RefusedError
-from tui.engine.config.cloud import mask_password
-from tui.engine.config.setting_fields import RISKS, RISKS_WHEN_ON, read_settings
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 from tui.settings import Settings, SettingsError
+from tui.settings.proxy_password import mask_password
+from tui.settings.typed_values import RISKS, RISKS_WHEN_ON, read_settings
 from tui.settings.words import ABOUT
 
 

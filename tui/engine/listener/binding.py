@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from tui.base.errors import RefusedError
 from tui.base.listener_address import Bind, bind_for
-from tui.engine.config.listener_fields import check_public_bind, refused
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.handed_in import engine_wide
 from tui.engine.listener.sockets import BindError, Sockets
 from tui.listener.app import Part
 from tui.listener.tls import CertificateError, server_context
 from tui.settings import ListenerSettings
+from tui.settings.listener_values import check_public_bind, refused
 from tui.store.writer import StoreWriter
 
 LOG = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tui.base import text_fields
 from tui.base.hosts import is_loopback_host
 from tui.base.text_fields import FieldError
-from tui.engine.config import listener_fields
+from tui.settings import listener_values
 from tui.settings.values import CHOICES, RANGES
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
@@ -99,17 +99,17 @@ READERS: Final[Mapping[str, Reader]] = {
     "cloud.hardware": _hardware,
     "cloud.consent": _one_of("cloud.consent"),
     "cloud.delivery": _one_of("cloud.delivery"),
-    "cloud.config_roots": listener_fields.read_paths,
-    "cloud.outputs_dir": listener_fields.read_folder,
+    "cloud.config_roots": listener_values.read_paths,
+    "cloud.outputs_dir": listener_values.read_folder,
     "cloud.polling": read_switch,
-    "listener.listen": listener_fields.read_listen,
-    "listener.public_url": listener_fields.read_public_url,
-    "listener.allowed_ips": listener_fields.read_networks,
-    "listener.trusted_proxies": listener_fields.read_networks,
+    "listener.listen": listener_values.read_listen,
+    "listener.public_url": listener_values.read_public_url,
+    "listener.allowed_ips": listener_values.read_networks,
+    "listener.trusted_proxies": listener_values.read_networks,
     "listener.verify_signatures": read_switch,
     "listener.allow_public_bind": read_switch,
-    "listener.tls_cert": listener_fields.read_path,
-    "listener.tls_key": listener_fields.read_path,
+    "listener.tls_cert": listener_values.read_path,
+    "listener.tls_key": listener_values.read_path,
     "network.proxy": text_fields.read_proxy,
     "network.no_proxy": text_fields.read_names,
     "network.ca_bundle": text_fields.read_ca_bundle,

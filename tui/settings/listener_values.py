@@ -11,7 +11,7 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.base.listener_address import bind_for, public_base
 from tui.base.text_fields import FieldError
-from tui.settings import ListenerSettings
+from tui.settings.values import ListenerSettings
 
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 _LONGEST: Final = 255

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.base.text_fields import FieldError
-from tui.engine.config.listener_fields import (
+from tui.settings.listener_values import (
     read_listen,
     read_networks,
     read_path,
