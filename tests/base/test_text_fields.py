@@ -46,7 +46,7 @@ def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
         text_fields.read_amount,
         text_fields.read_rate,
         text_fields.read_proxy,
-        text_fields.read_seconds,
+        text_fields.read_speed,
         text_fields.read_names,
         text_fields.read_switch,
     ):
@@ -98,11 +98,12 @@ def test_a_bundle_must_be_a_file_with_certificates(tmp_path: Path) -> None:
             text_fields.read_ca_bundle(bad)
 
 
-def test_periods_by_any_name() -> None:
-    assert text_fields.read_choice(" Weekly ", text_fields.PERIODS) == "weekly"
-    assert text_fields.read_choice("30 d", text_fields.PERIODS) == "monthly"
+def test_a_choice_by_any_name() -> None:
+    choices, synonyms = ("daily", "weekly", "monthly"), {"30 d": "monthly"}
+    assert text_fields.read_choice(" Weekly ", choices) == "weekly"
+    assert text_fields.read_choice("30 D", choices, synonyms) == "monthly"
     with pytest.raises(FieldError, match="daily, weekly or monthly"):
-        text_fields.read_choice("yearly", text_fields.PERIODS)
+        text_fields.read_choice("yearly", choices, synonyms)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from tests.canary import MARK, assert_clean
 from tests.cli.shell import Shell
 from tui.settings import Home, Settings, load_settings
-from tui.settings.editing import save_edited, template
 from tui.settings.reading import parse, settings_of
+from tui.settings.writing import save_edited, template
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from tui.settings import (
     save_setting,
     save_settings,
 )
-from tui.settings.values import CHOICES, RANGES
-from tui.settings.words import ABOUT, HEADER
+from tui.settings.values import catalog
+from tui.settings.writing import HEADER
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_what_we_write_is_commented(home: Home) -> None:
     save_setting(home, "listener", "public_url", "https://u.example")
     text = home.settings_file.read_text()
     assert text.startswith(f"# {HEADER[0]}\n")
-    assert text.count(ABOUT["listener.public_url"]) == 1
+    assert text.count(catalog()["listener.public_url"].help) == 1
     assert "https://u.example" in text
     dotted = "cloud.hardware = 'h100' # mine\n"
     home.settings_file.write_text(dotted)
@@ -174,15 +174,23 @@ def test_what_we_write_is_commented(home: Home) -> None:
     assert "# mine" in home.settings_file.read_text()
 
 
-def test_every_setting_has_a_meaning_and_no_other() -> None:
-    names = {
+def test_every_field_of_a_section_is_a_setting_with_a_meaning() -> None:
+    names = [
         f"{section.name}.{item.name}"
         for section in fields(Settings)
-        if is_dataclass(here := getattr(Settings(), section.name))
-        for item in fields(here)
-    }
-    assert names == set(ABOUT)
-    assert set(CHOICES) | set(RANGES) <= names
+        if is_dataclass(values := getattr(Settings(), section.name))
+        for item in fields(values)
+    ]
+    assert list(catalog()) == names
+    for name, setting in catalog().items():
+        assert 10 < len(setting.help) < 100, name
+        assert "{" not in setting.help, name
+        assert setting.unfit(setting.default) == "", name
+
+
+def test_the_help_of_a_setting_names_its_choices_and_limits() -> None:
+    assert catalog()["spending.period"].help == "rolling window: daily, weekly or monthly"
+    assert catalog()["network.timeout"].help == "seconds to wait for an answer, 1 to 600"
 
 
 _WRITER = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -41,3 +42,16 @@ class RefusedError(ApiError):
 
     STATUS: ClassVar = 400
     CODE: ClassVar = "validation"
+
+
+def refused_fields(wrong: Mapping[str, str]) -> RefusedError:
+    """The refusal of values that were sent.
+
+    Args:
+        wrong: why by the name of the field, as the rest of a sentence: `must be true or false`.
+
+    Returns:
+        An error whose message names them all, and whose `details.fields` are for forms.
+    """
+    message = "; ".join(f"{name} {why}" for name, why in wrong.items())
+    return RefusedError(f"{message}.", details={"fields": dict(wrong)})

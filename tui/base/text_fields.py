@@ -6,6 +6,7 @@ Forms use these functions before they send anything, and the engine uses them ag
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +14,9 @@ from urllib.parse import urlsplit
 
 MOST_MICROS: Final = 1_000_000 * 1_000_000
 """A million dollars: a larger amount is taken for a typing error."""
-PERIODS: Final = ("daily", "weekly", "monthly")
-ACTIONS: Final = ("warn", "block")
 _AMOUNT: Final = re.compile(
     r"\d{1,9}(?:\.\d{0,6})?|\.\d{1,6}|\d{1,3}(?:,\d{3})+(?:\.\d{0,6})?", re.ASCII
 )
-_PERIOD_WORDS: Final = {
-    "day": "daily", "24 h": "daily", "1d": "daily", "week": "weekly", "7 d": "weekly",
-    "7d": "weekly", "month": "monthly", "30 d": "monthly", "30d": "monthly",
-}  # fmt: skip
 _SPEED: Final = re.compile(r"(\d{1,12}(?:\.\d+)?)\s*([kmg]?)(?:i?b)?")
 _SPEED_FACTORS: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _FASTEST: Final = 10**12
@@ -62,19 +57,6 @@ def read_amount(value: Any) -> int:
     return micros
 
 
-def read_micros(value: Any) -> int:
-    """Check an amount that is in micro-dollars already.
-
-    Raises:
-        FieldError: it is not a whole number, negative, or above a million dollars.
-    """
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise FieldError("must be a whole number of micro-dollars")
-    if not 0 <= value <= MOST_MICROS:
-        raise FieldError("must be between nothing and $1,000,000")
-    return value
-
-
 def read_rate(value: Any) -> int:
     """Return a rate in micro-dollars per second, from `$3.51/h`, `0.000975/s` or that number.
 
@@ -98,15 +80,21 @@ def read_rate(value: Any) -> int:
     return micros
 
 
-def read_choice(value: Any, choices: tuple[str, ...]) -> str:
+def read_choice(
+    value: Any, choices: tuple[str, ...], synonyms: Mapping[str, str] | None = None
+) -> str:
     """Return the matching choice; case and surrounding white space do not matter.
+
+    Args:
+        value: what was typed.
+        choices: the words.
+        synonyms: other texts that stand for one of them.
 
     Raises:
         FieldError: it is none of the choices.
     """
     text = value.strip().lower() if isinstance(value, str) else ""
-    if choices is PERIODS:
-        text = _PERIOD_WORDS.get(text, text)
+    text = (synonyms or {}).get(text, text)
     if text not in choices:
         raise FieldError(f"must be {', '.join(choices[:-1])} or {choices[-1]}")
     return text
@@ -182,19 +170,19 @@ def read_ca_bundle(value: Any) -> str:
     return str(path)
 
 
-def read_seconds(value: Any) -> float:
-    """Return a time limit in seconds.
+def read_speed(value: Any) -> int:
+    """Bytes per second as typed: `5 MiB/s`, `800k`, `2.5M`; 0 for no limit, also typed as `off`.
 
     Raises:
-        FieldError: it is not a number between 1 and 600.
+        FieldError: it is not a speed.
     """
-    try:
-        seconds = float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError, OverflowError):
-        raise FieldError("must be a number of seconds") from None
-    if not 1 <= seconds <= 600:  # false for NaN as well
-        raise FieldError("must be 1 to 600 seconds")
-    return seconds
+    text = str(value if value is not None else "").strip().lower().removesuffix("/s")
+    if text in ("", "off", "no", "none"):
+        return 0
+    match = _SPEED.fullmatch(text)
+    if match is None or isinstance(value, bool):
+        raise FieldError("must be like 5 MiB/s or 800k, or off")
+    return min(round(float(match[1]) * _SPEED_FACTORS[match[2]]), _FASTEST)
 
 
 def read_names(value: Any) -> tuple[str, ...]:
@@ -212,18 +200,3 @@ def read_names(value: Any) -> tuple[str, ...]:
     return names
 
 
-def read_speed(value: object) -> int:
-    """Bytes per second of a speed such as `5 MiB/s`, `800k` or `2.5M`; `0` and `off` are no limit.
-
-    Letters count in powers of 1024. A speed above 10**12 is taken as that.
-
-    Raises:
-        FieldError: it is no speed.
-    """
-    text = str(value if value is not None else "").strip().lower().removesuffix("/s")
-    if text in ("", "off", "no", "none"):
-        return 0
-    match = _SPEED.fullmatch(text)
-    if match is None or isinstance(value, bool):
-        raise FieldError("must be like 5 MiB/s or 800k, or off")
-    return min(round(float(match[1]) * _SPEED_FACTORS[match[2]]), _FASTEST)

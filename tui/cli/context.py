@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from tui.cli.output import tell
 from tui.settings import Home, Settings, load_settings
-from tui.store.reader import StoreReader
 
 if TYPE_CHECKING:
     from tui.client.client import ControlClient
+    from tui.store.reader import StoreReader
 
 
 def home() -> Home:
@@ -38,6 +38,8 @@ def _tell_once(words: str) -> None:
 
 def reader() -> StoreReader:
     """The store, for reading."""
+    from tui.store.reader import StoreReader
+
     return StoreReader(home().database)
 
 

@@ -1,4 +1,4 @@
-"""The one command that scripts run in a loop, `jobs --json`, without loading the program.
+"""The commands that scripts run in a loop, `jobs --json` and `settings get`, with few imports.
 
 Whatever is out of the ordinary is left to the ordinary way: `quick` then answers None.
 """
@@ -13,34 +13,79 @@ _LONGEST_SOCKET = 100
 
 
 def quick(arguments: Sequence[str]) -> int | None:
-    """Answer `jobs --json [-n N]`; None when it is something else, or not as simple as that."""
-    limit = _limit(arguments)
-    if limit is None:
-        return None
+    """Answer `jobs --json [-n N]` or `settings get NAME [--json]`.
+
+    Returns:
+        The exit status; None when it is something else, or not as simple as that.
+    """
     moved = os.environ.get("SIMPLETUNER_TUI_HOME", "").strip()
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
     root = base if moved else f"{base}/tui"
-    if not os.path.exists(f"{root}/state.db"):  # noqa: PTH110  pathlib takes longer than all this
+    if arguments[:1] == ["jobs"]:
+        text = _jobs(arguments, root, f"{base}/cloud_outputs")
+    else:
+        text = _setting(arguments, root)
+    if text is None:
         return None
     try:
-        with open(f"{root}/settings.toml", encoding="utf-8") as file:  # noqa: PTH123
-            if "outputs_dir" in file.read():
-                return None
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError):
-        return None
-    from tui.store.quick_jobs import jobs_json
-
-    answer = jobs_json(f"{root}/state.db", f"{base}/cloud_outputs", limit)
-    if answer is None or (answer[1] and not _answers(f"{root}/engine.sock")):
-        return None
-    try:
-        sys.stdout.write(answer[0])
+        sys.stdout.write(text)
         sys.stdout.flush()
     except (BrokenPipeError, UnicodeError):
         return None
     return 0
+
+
+def _jobs(arguments: Sequence[str], root: str, outputs: str) -> str | None:
+    limit = _limit(arguments)
+    if limit is None or not os.path.exists(f"{root}/state.db"):  # noqa: PTH110  pathlib is slow
+        return None
+    text = _settings_text(root)
+    if text is None or "outputs_dir" in text:
+        return None
+    from tui.store.quick_jobs import jobs_json
+
+    answer = jobs_json(f"{root}/state.db", outputs, limit)
+    if answer is None or (answer[1] and not _answers(f"{root}/engine.sock")):
+        return None
+    return answer[0]
+
+
+def _setting(arguments: Sequence[str], root: str) -> str | None:
+    """The value of one setting as a line; None also when something is wrong in the file."""
+    names = [word for word in arguments[2:] if word != "--json"]
+    text = _settings_text(root)
+    if list(arguments[:2]) != ["settings", "get"] or len(names) != 1 or text is None:
+        return None
+    from tui.settings.errors import SettingsError
+    from tui.settings.reading import settings_of, with_environment
+    from tui.settings.values import as_typed, values_of
+
+    try:
+        settings = with_environment(settings_of(text, "settings.toml"), os.environ)
+    except SettingsError:
+        return None
+    values = values_of(settings)
+    if settings.problems or names[0] not in values:
+        return None
+    if "--json" not in arguments:
+        line = as_typed(values[names[0]])
+        return f"{line}\n" if line.isprintable() else None
+    if sys.stdout.isatty():  # indented then
+        return None
+    import json
+
+    return f"{json.dumps(values[names[0]], ensure_ascii=False)}\n"
+
+
+def _settings_text(root: str) -> str | None:
+    """What the settings file holds; None when it cannot be read."""
+    try:
+        with open(f"{root}/settings.toml", encoding="utf-8") as file:  # noqa: PTH123  pathlib is slow
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        return None
 
 
 def _limit(arguments: Sequence[str]) -> int | None:

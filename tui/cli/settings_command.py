@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
-import shlex
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tui.base.errors import ApiError, RefusedError
-from tui.base.text_fields import FieldError, read_speed
+from tui.base.errors import ApiError
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.client.client import ControlError
-from tui.engine.http_api.settings import values_of
-from tui.settings import Home, Settings, SettingsError
-from tui.settings.editing import changes, save_edited, template
+from tui.settings.errors import SettingsError
+from tui.settings.home import Home
 from tui.settings.reading import read_text, settings_of
-from tui.settings.typed_values import READERS, read_settings
-from tui.settings.words import ABOUT
+from tui.settings.values import Settings, as_typed, catalog, values_of
 
 _EDITORS: Final = ("sensible-editor", "nano", "vim", "vi")
 
@@ -36,36 +28,27 @@ def settings(options: argparse.Namespace) -> int:
         return _get(options)
     if not options.name or (options.action == "set") != (options.value is not None):
         raise wrong_usage("Write: settings set NAME VALUE, or: settings unset NAME.")
-    if options.name not in ABOUT:
+    if options.name not in catalog():
         raise _unknown(options.name)
     value = options.value if options.action == "set" else None
-    if options.name == "publishing.bandwidth" and value is not None:
-        value = _bandwidth(value)
     try:
         cloud = context.engine().cloud
         answer = cloud.change_settings({options.name: value}, confirm=options.yes).result()
-    except ControlError as error:
+    except ApiError as error:
         if error.code == "confirm_required":
             error.advice = "If that is meant, say it with --yes."
         raise
     if options.json:
         say_json(answer)
     else:
-        say(f"{options.name} = {_words(answer['settings'][options.name])}")
+        say(f"{options.name} = {as_typed(answer['settings'][options.name])}")
     return exit_codes.FINE
 
 
-def _bandwidth(text: str) -> str:
-    """Bytes per second of what was typed, as on the screen: `600k`, `5 MiB/s`, `off`."""
-    try:
-        return str(read_speed(text))
-    except FieldError as error:
-        details = {"fields": {"bandwidth": str(error)}}
-        raise RefusedError(f"bandwidth: {error}.", details=details) from None
-
-
 def _unknown(name: str) -> ApiError:
-    near = difflib.get_close_matches(name, ABOUT, n=1)
+    import difflib
+
+    near = difflib.get_close_matches(name, catalog(), n=1)
     advice = f"Did you mean {near[0]}?" if near else "All of them: simpletuner-tui settings get"
     return wrong_usage(f"There is no setting {name}.", advice)
 
@@ -75,37 +58,26 @@ def _unknown(name: str) -> ApiError:
 
 def _get(options: argparse.Namespace) -> int:
     """One value alone, or a table of all, or of a section's."""
-    now, usual = values_of(context.settings()), values_of(Settings())
+    now, defaults = values_of(context.settings()), values_of(Settings())
     name = options.name or ""
     if name in now:
-        say_json(now[name]) if options.json else say(_words(now[name]))
+        say_json(now[name]) if options.json else say(as_typed(now[name]))
         return exit_codes.FINE
-    chosen = {one: value for one, value in now.items() if not name or one.startswith(f"{name}.")}
+    chosen = {key: value for key, value in now.items() if not name or key.startswith(f"{name}.")}
     if not chosen:
         raise _unknown(name)
     if options.json:
         say_json(chosen)
         return exit_codes.FINE
     rows = [["NAME", "VALUE", "", "MEANING"]]
-    rows += [
-        [one, _words(value) or '""', "changed" if value != usual[one] else "", ABOUT.get(one, "")]
-        for one, value in chosen.items()
-    ]
+    for key, value in chosen.items():
+        changed = "changed" if value != defaults[key] else ""
+        meaning = catalog()[key].help if key in catalog() else ""
+        rows.append([key, as_typed(value) or '""', changed, meaning])
     for line in table(rows):
         say(line)
     tell(f"file: {context.home().settings_file}")
     return exit_codes.FINE
-
-
-def _words(value: Any) -> str:
-    """A value as `settings set` takes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={one}" for name, one in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # -- edit ----------------------------------------------------------------------------------------
@@ -113,6 +85,10 @@ def _words(value: Any) -> str:
 
 def _edit(home: Home) -> int:
     """Open a copy in the user's editor; put it in place when it can be used."""
+    import tempfile
+
+    from tui.settings.writing import save_edited, template
+
     home.create()
     base = read_text(home)
     handle, name = tempfile.mkstemp(dir=home.root, prefix="edit-", suffix=".toml")
@@ -148,28 +124,37 @@ def _edit(home: Home) -> int:
 
 def _wrong(home: Home, base: str, edited: str) -> list[str]:
     """What of an edit cannot be used; faults that were there before are let be."""
-    before = {(one.name, one.message) for one in settings_of(base, home.settings_file).problems}
-    found = [
-        one
-        for one in settings_of(edited, home.settings_file).problems
-        if (one.name, one.message) not in before
+    from tui.settings.typed_values import read_settings
+    from tui.settings.writing import changes
+
+    path = home.settings_file
+    before = {(problem.name, problem.message) for problem in settings_of(base, path).problems}
+    problems = [
+        problem
+        for problem in settings_of(edited, path).problems
+        if (problem.name, problem.message) not in before
     ]
-    told = {one.name for one in found}
+    reported = {problem.name for problem in problems}
     changed = {
         name: tuple(value) if isinstance(value, list) else value
         for section, values in changes(base, edited, home).items()
         for key, value in values.items()
-        if (name := f"{section}.{key}") in READERS and name not in told
+        if (name := f"{section}.{key}") not in reported
+        and name in catalog()
+        and not catalog()[name].is_table
     }
     _, wrong = read_settings(changed)
     return [
-        *(f"line {one.line}: {one.name} {one.message}" for one in found),
-        *(f"{name} {words}" for name, words in wrong.items()),
+        *(f"line {problem.line}: {problem.name} {problem.message}" for problem in problems),
+        *(f"{name} {why}" for name, why in wrong.items()),
     ]
 
 
 def _opened(path: Path) -> bool:
     """Let the user edit a file; False when that could not be."""
+    import shlex
+    import subprocess
+
     words = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     command = shlex.split(words) if words.strip() else _any_editor()
     if not command:
@@ -189,7 +174,7 @@ def _opened(path: Path) -> bool:
 def _any_editor() -> list[str]:
     import shutil
 
-    return [found for name in _EDITORS if (found := shutil.which(name))][:1]
+    return [path for name in _EDITORS if (path := shutil.which(name))][:1]
 
 
 def _again() -> bool:

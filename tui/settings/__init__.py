@@ -1,26 +1,31 @@
 """Where state lives, and the typed settings of one TOML file.
 
-Standard library only: this package is on the path to the first frame.
+The names below are imported when they are first used, so that reading a setting loads little.
 """
 
 from __future__ import annotations
 
-from tui.settings.home import HOME_VARIABLE, Home, SettingsError, folder_problem
-from tui.settings.reading import API_BASE_VARIABLE, load_settings
-from tui.settings.values import (
-    DEFAULT_API_BASE,
-    DEFAULT_LISTEN,
-    UPLOAD_LIMIT_BYTES,
-    CloudSettings,
-    ListenerSettings,
-    NetworkSettings,
-    PublishingSettings,
-    Settings,
-    SettingsProblem,
-    SpendingSettings,
-    UiSettings,
-)
-from tui.settings.writing import save_setting, save_settings, write_atomically
+import importlib
+
+TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it
+if TYPE_CHECKING:
+    from tui.settings.errors import SettingsError
+    from tui.settings.home import HOME_VARIABLE, Home, folder_problem
+    from tui.settings.reading import API_BASE_VARIABLE, load_settings
+    from tui.settings.values import (
+        DEFAULT_API_BASE,
+        DEFAULT_LISTEN,
+        UPLOAD_LIMIT_BYTES,
+        CloudSettings,
+        ListenerSettings,
+        NetworkSettings,
+        PublishingSettings,
+        Settings,
+        SettingsProblem,
+        SpendingSettings,
+        UiSettings,
+    )
+    from tui.settings.writing import save_setting, save_settings, write_atomically
 
 __all__ = [
     "API_BASE_VARIABLE",
@@ -44,3 +49,19 @@ __all__ = [
     "save_settings",
     "write_atomically",
 ]
+_MODULES = {
+    "errors": ("SettingsError",),
+    "home": ("HOME_VARIABLE", "Home", "folder_problem"),
+    "reading": ("API_BASE_VARIABLE", "load_settings"),
+    "writing": ("save_setting", "save_settings", "write_atomically"),
+}
+"""Modules by the names that come from them; all other names come from `values`."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _MODULES.items() if name in names), "values")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

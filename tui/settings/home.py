@@ -9,22 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tui.settings.errors import SettingsError
+
 HOME_VARIABLE: Final = "SIMPLETUNER_TUI_HOME"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
-
-
-class SettingsError(Exception):
-    """The settings file cannot be used.
-
-    Attributes:
-        message: what is wrong, with the place in the file.
-        advice: what to do about it.
-    """
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
 
 
 @dataclass(frozen=True, slots=True)

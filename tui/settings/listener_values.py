@@ -1,4 +1,4 @@
-"""What people type about the listener, read once and in one place. Pure, standard library only."""
+"""Reads addresses, networks and paths as people type them, above all for the listener."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tui.base.errors import RefusedError
+from tui.base.errors import RefusedError, refused_fields
 from tui.base.listener_address import bind_for, public_base
 from tui.base.text_fields import FieldError
 from tui.settings.values import ListenerSettings
@@ -182,12 +182,12 @@ def check_public_bind(after: ListenerSettings, values: Mapping[str, Any]) -> Non
         return
     if bind_for(after.listen, allow_public=True).warning:
         if "listen" in values:
-            words = "can be reached by other machines; allow that first (allow_public_bind)"
-            raise refused("listener.listen", words)
-        words = f"is needed for {after.listen}; change that address first"
-        raise refused("listener.allow_public_bind", words)
+            why = "can be reached by other machines; allow that first (allow_public_bind)"
+            raise refused("listener.listen", why)
+        why = f"is needed for {after.listen}; change that address first"
+        raise refused("listener.allow_public_bind", why)
 
 
-def refused(name: str, words: str) -> RefusedError:
-    """A setting that cannot be taken; the words stand at its field."""
-    return RefusedError(f"{name} {words}.", details={"fields": {name: words}})
+def refused(name: str, why: str) -> RefusedError:
+    """The refusal of one setting."""
+    return refused_fields({name: why})

@@ -1,31 +1,28 @@
-"""Reading the settings file: what cannot be used is told by line and name, the rest holds."""
+"""Reads the settings file. A value that cannot be used is a problem, and its default holds."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from dataclasses import fields, replace
 
-from tui.settings.home import Home, SettingsError
-from tui.settings.unknown import meant_key, meant_section
-from tui.settings.values import (
-    CHOICES,
-    RANGES,
-    CloudSettings,
-    ListenerSettings,
-    NetworkSettings,
-    PublishingSettings,
-    Settings,
-    SettingsProblem,
-    SpendingSettings,
-    UiSettings,
-)
+from tui.settings.declaration import Setting, sections
+from tui.settings.errors import SettingsError
+from tui.settings.values import Settings, SettingsProblem, catalog
+
+TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any, Final, TypeVar
+
+    from _typeshed import DataclassInstance
+
+    from tui.settings.home import Home
+
+    Section = TypeVar("Section", bound=DataclassInstance)
 
 API_BASE_VARIABLE: Final = "SIMPLETUNER_TUI_API_BASE"
-_WORDS: Final = {
+_TYPE_NAMES: Final = {
     str: "a text",
     bool: "true or false",
     float: "a number",
@@ -33,15 +30,7 @@ _WORDS: Final = {
     tuple: "a list of texts",
     dict: "a table of texts",
 }
-_S = TypeVar(
-    "_S",
-    CloudSettings,
-    ListenerSettings,
-    NetworkSettings,
-    SpendingSettings,
-    PublishingSettings,
-    UiSettings,
-)
+_MOST_SHOWN: Final = 60
 
 
 def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Settings:
@@ -53,11 +42,15 @@ def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Setti
         SettingsError: the file cannot be read, or is not TOML, so that nobody knows what it says.
     """
     settings = settings_of(read_text(home), home.settings_file)
-    env = os.environ if environ is None else environ
-    base = env.get(API_BASE_VARIABLE, "").strip()
-    if base:
-        settings = replace(settings, cloud=replace(settings.cloud, api_base=base.rstrip("/")))
-    return settings
+    return with_environment(settings, os.environ if environ is None else environ)
+
+
+def with_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The settings with the API base that the environment names, if it names one."""
+    base = environ.get(API_BASE_VARIABLE, "").strip()
+    if not base:
+        return settings
+    return replace(settings, cloud=replace(settings.cloud, api_base=base.rstrip("/")))
 
 
 def read_text(home: Home) -> str:
@@ -80,20 +73,26 @@ def read_text(home: Home) -> str:
         ) from error
 
 
-def settings_of(text: str, path: Path) -> Settings:
+def settings_of(text: str, path: Path | str) -> Settings:
     """The settings that a text says.
+
+    Args:
+        text: the file's content.
+        path: the file, for messages.
 
     Raises:
         SettingsError: it is not TOML.
     """
-    return _Reading(text, parse(text, path) if text.strip() else {}).settings()
+    if not text.strip():
+        return Settings()
+    return _Reading(text, parse(text, path)).settings()
 
 
-def parse(text: str, path: Path) -> dict[str, Any]:
+def parse(text: str, path: Path | str) -> dict[str, Any]:
     """The tables of a TOML text.
 
     Raises:
-        SettingsError: it is none; the message names the line.
+        SettingsError: it is not TOML; the message names the line.
     """
     import tomllib
 
@@ -107,7 +106,7 @@ def parse(text: str, path: Path) -> dict[str, Any]:
 
 
 class _Reading:
-    """One text on its way to settings."""
+    """Reads one text, and collects what is wrong in it."""
 
     def __init__(self, text: str, data: dict[str, Any]) -> None:
         self._text = text
@@ -115,50 +114,46 @@ class _Reading:
         self._problems: list[SettingsProblem] = []
 
     def settings(self) -> Settings:
-        found = Settings(
-            cloud=self._section(CloudSettings(), "cloud"),
-            listener=self._section(ListenerSettings(), "listener"),
-            network=self._section(NetworkSettings(), "network"),
-            spending=self._section(SpendingSettings(), "spending"),
-            publishing=self._section(PublishingSettings(), "publishing"),
-            ui=self._section(UiSettings(), "ui"),
-            rates_micros=self._rates(),
+        defaults = Settings()
+        known = sections(defaults)
+        values = {name: self._section(default, name) for name, default in known.items()}
+        rates = self._rates()
+        self._look_for_unknown(
+            {name: [item.name for item in fields(default)] for name, default in known.items()}
         )
-        self._look_for_unknown(found)
-        return replace(found, problems=tuple(self._problems))
+        return replace(defaults, rates_micros=rates, problems=tuple(self._problems), **values)
 
     def _wrong(self, name: str, message: str) -> None:
+        from tui.settings.problems import line_of
 
         self._problems.append(SettingsProblem(name, line_of(self._text, name), message))
 
-    def _look_for_unknown(self, usual: Settings) -> None:
-        """Report every name that sets nothing: misspelt, it may be the limit that a person set."""
-        known = {
-            section.name: [item.name for item in fields(here)]
-            for section in fields(usual)
-            if is_dataclass(here := getattr(usual, section.name))
-        }
-        free = {"rates_micros"}
+    def _look_for_unknown(self, known: Mapping[str, list[str]]) -> None:
+        """Report every name that sets nothing: it may be a misspelt cost limit."""
+        from tui.settings.problems import meant_key, meant_section
+
         for name, value in self._data.items():
             if name in known:
                 table = value if isinstance(value, dict) else {}
                 for key in table:
                     if key not in known[name]:
                         self._unknown(f"{name}.{key}", "setting", meant_key(name, key, known))
-            elif name not in free and isinstance(value, dict | list):
+            elif name == "rates_micros":
+                continue
+            elif isinstance(value, dict | list):
                 first = value[0] if isinstance(value, list) and value else value
                 self._unknown(name, "section", meant_section(name, first, known))
-            elif name not in free:
+            else:
                 self._unknown(name, "setting", meant_key("", name, known))
 
     def _unknown(self, name: str, kind: str, meant: str) -> None:
+        from tui.settings.problems import line_of
 
         hint = f" (did you mean {meant if '.' in meant else f'[{meant}]'}?)" if meant else ""
-        shown = "".join(one if one.isprintable() else "\ufffd" for one in name)
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+        shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
         self._problems.append(
             SettingsProblem(
-                shown,
+                _cut(shown),
                 line_of(self._text, name),
                 f"is no {kind}, so it sets nothing{hint}",
                 unknown=True,
@@ -173,28 +168,25 @@ class _Reading:
         self._wrong(name, f"must be a table, [{name}], not {_short(table)}")
         return {}
 
-    def _section(self, default: _S, name: str) -> _S:
-        """Overlay one table of the file on a section's defaults, checking by the defaults."""
+    def _section(self, defaults: Section, name: str) -> Section:
+        """The defaults of a section with the usable values of its table in the file."""
         table = self._table(name)
         changed: dict[str, Any] = {}
-        for item in fields(default):
+        for item in fields(defaults):
             if item.name not in table:
                 continue
-            wanted, value = getattr(default, item.name), table[item.name]
-            problem = ""
-            if isinstance(wanted, tuple) and isinstance(value, list):
+            setting = catalog()[f"{name}.{item.name}"]
+            value = table[item.name]
+            if isinstance(setting.default, tuple) and isinstance(value, list):
                 value = tuple(value)
-            if isinstance(wanted, float) and type(value) is int:
+            if isinstance(setting.default, float) and type(value) is int:
                 value = float(value)
-            if not _fits(value, wanted):
-                problem = f"must be {_WORDS[type(wanted)]}, not {_short(table[item.name])}"
-            else:
-                problem = unfit(f"{name}.{item.name}", value)
+            problem = unusable(setting, value)
             if problem:
-                self._wrong(f"{name}.{item.name}", problem)
+                self._wrong(setting.name, f"{problem}, not {_short(table[item.name])}")
             else:
                 changed[item.name] = value
-        return replace(default, **changed)
+        return replace(defaults, **changed)
 
     def _rates(self) -> dict[str, int]:
         rates: dict[str, int] = {}
@@ -202,66 +194,26 @@ class _Reading:
             if type(value) is int and value >= 0:
                 rates[str(name)] = value
             else:
-                words = f"must be a whole number of micro-dollars a second, not {_short(value)}"
-                self._wrong(f"rates_micros.{name}", words)
+                message = f"must be a whole number of micro-dollars a second, not {_short(value)}"
+                self._wrong(f"rates_micros.{name}", message)
         return rates
 
 
-def unfit(name: str, value: object) -> str:
-    """Why a value of the right type cannot be used all the same; empty when it can."""
-    if name in CHOICES and value not in CHOICES[name]:
-        words = CHOICES[name]
-        return f"must be {', '.join(words[:-1])} or {words[-1]}, not {_short(value)}"
-    if name in RANGES and isinstance(value, int | float):
-        low, high = RANGES[name]
-        if not low <= value <= high:  # nan lies between nothing
-            return f"must be from {low:.0f} to {high:.0f}, not {_short(value)}"
-    return ""
-
-
-def _fits(value: object, wanted: object) -> bool:
-    if type(value) is not type(wanted):
-        return False
+def unusable(setting: Setting, value: object) -> str:
+    """Why a value cannot be the value of a setting; empty when it can."""
+    fits = type(value) is type(setting.default)
     if isinstance(value, tuple):
-        return all(isinstance(one, str) for one in value)
-    return not isinstance(value, dict) or all(isinstance(one, str) for one in value.values())
+        fits = fits and all(isinstance(item, str) for item in value)
+    elif isinstance(value, dict):
+        fits = fits and all(isinstance(item, str) for item in value.values())
+    if not fits:
+        return f"must be {_TYPE_NAMES[type(setting.default)]}"
+    return setting.unfit(value)
 
 
 def _short(value: object) -> str:
-    text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else repr(value)
-    text = str(text)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return _cut(str(value).lower() if isinstance(value, bool) else repr(value))
 
 
-_HEADER: Final = re.compile(r"\s*\[\[?\s*([^\]]*?)\s*\]\]?\s*(?:#.*)?$")
-_KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_\-.\s]|"[^"]*"|'[^']*')+?)\s*=""")
-
-
-def line_of(text: str, name: str) -> int:
-    """The line (from 1) that sets `section.key`; the section's own when the key has none; else 0.
-
-    Args:
-        text: the file.
-        name: names joined by points.
-    """
-    table, found = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        if header:
-            table = _plain(header[1])
-            if table == name or table.startswith(f"{name}."):
-                return number
-            if not found and name.startswith(f"{table}."):
-                found = number
-            continue
-        key = _KEY.match(line)
-        if key is None:
-            continue
-        here = _plain(f"{table}.{key[1]}" if table else key[1])
-        if here == name or name.startswith(f"{here}.") or here.startswith(f"{name}."):
-            return number
-    return found
-
-
-def _plain(name: str) -> str:
-    return ".".join(part.strip().strip("\"'") for part in name.split("."))
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}…"

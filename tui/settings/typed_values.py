@@ -1,7 +1,9 @@
-"""One reader for each setting: from what was typed, or sent, to what the file holds."""
+"""Reads what people type, or programs send, for a setting: by its declaration, or by its kind."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -9,9 +11,10 @@ from urllib.parse import urlsplit
 
 from tui.base import text_fields
 from tui.base.hosts import is_loopback_host
-from tui.base.text_fields import FieldError
+from tui.base.text_fields import FieldError, read_speed
 from tui.settings import listener_values
-from tui.settings.values import CHOICES, RANGES
+from tui.settings.declaration import Setting
+from tui.settings.values import catalog
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
 Reader = Callable[[Any], Any]
@@ -20,18 +23,108 @@ _OFF: Final = ("false", "off", "no", "0")
 _LONGEST: Final = 2000
 
 
-def read_switch(value: Any) -> bool:
-    """On or off, also in words.
+def setting_named(name: str) -> Setting:
+    """The declaration of a setting that has a value of its own.
 
     Raises:
-        FieldError: it is neither.
+        FieldError: there is no such setting, or it is a table.
     """
+    setting = catalog().get(name)
+    if setting is not None and not setting.is_table:
+        return setting
+    is_table = setting is not None or name.partition(".")[0] == "rates_micros"
+    raise FieldError("is a table; settings edit changes it" if is_table else "is not known")
+
+
+def read_value(setting: Setting, value: Any, *, typed: bool = True) -> Any:
+    """The value that the file holds for what was typed or sent.
+
+    Args:
+        setting: its declaration.
+        value: a text as a person types it, or plain data.
+        typed: whether texts are read as switches and numbers too; False is for programs' JSON.
+
+    Raises:
+        FieldError: the value cannot be the setting's.
+    """
+    spec = setting.spec
+    if spec.kind:
+        return KINDS[spec.kind](value)
+    if spec.choices:
+        return text_fields.read_choice(value, spec.choices, dict(spec.synonyms))
+    if isinstance(setting.default, bool):
+        return _switch(value) if typed else text_fields.read_switch(value)
+    if isinstance(setting.default, int | float):
+        return _number(setting, value, typed=typed)
+    return _text(value) if isinstance(setting.default, str) else _texts(value)
+
+
+def read_settings(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by name (None for a default again), and what is wrong, by name."""
+    values: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, value in body.items():
+        try:
+            setting = setting_named(name)
+            values[name] = None if value is None else read_value(setting, value)
+        except FieldError as error:
+            wrong[name] = str(error)
+    return values, wrong
+
+
+def _switch(value: Any) -> bool:
+    """On or off, also in words."""
     text = value.strip().lower() if isinstance(value, str) else value
-    if text in _ON and not isinstance(text, int | float):
-        return True
-    if text in _OFF and not isinstance(text, int | float):
-        return False
+    if isinstance(text, str) and text in (*_ON, *_OFF):
+        return text in _ON
     return text_fields.read_switch(value)
+
+
+def _number(setting: Setting, value: Any, *, typed: bool) -> int | float:
+    """A whole number where the default is one, else any number; within its limits."""
+    whole = isinstance(setting.default, int)
+    number: int | float | None = None
+    if isinstance(value, str) and typed:
+        text = value.strip()
+        with contextlib.suppress(ValueError):
+            if not whole:
+                number = float(text)
+            elif re.fullmatch(r"-?[0-9]{1,15}", text):
+                number = int(text)
+    elif isinstance(value, int if whole else int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            number = value if whole else float(value)
+    endless = isinstance(number, float) and not math.isfinite(number)
+    if number is None or endless or setting.unfit(number):
+        raise FieldError(_number_wanted(setting, whole=whole))
+    return number
+
+
+def _number_wanted(setting: Setting, *, whole: bool) -> str:
+    unit = f" {setting.spec.unit}" if setting.spec.unit else ""
+    if setting.spec.limits is None:
+        return f"must be a {'whole ' * whole}number{' of' * bool(unit)}{unit}"
+    low, high = setting.spec.limits
+    if whole:
+        return f"must be a whole number from {low:.0f} to {high:.0f}{unit}"
+    return f"must be {low:g} to {high:g}{unit}"
+
+
+def _text(value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else None
+    if text is None or len(text) > _LONGEST or not text.isprintable():
+        raise FieldError("must be one line of text")
+    return text
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        raise FieldError("must be a list of texts")
+    return tuple(text for item in items if (text := _text(item)))
+
+
+# -- kinds: what the type, the choices and the limits of a setting do not say ----------------------
 
 
 def read_web_address(value: Any) -> str:
@@ -57,8 +150,8 @@ def read_web_address(value: Any) -> str:
     return text.rstrip("/")
 
 
-def _or_empty(read: Reader) -> Reader:
-    return lambda value: "" if isinstance(value, str) and not value.strip() else read(value)
+def _web_address_or_empty(value: Any) -> str:
+    return "" if isinstance(value, str) and not value.strip() else read_web_address(value)
 
 
 def _hardware(value: Any) -> str:
@@ -75,88 +168,20 @@ def _theme(value: Any) -> str:
     return text
 
 
-def _whole(name: str) -> Reader:
-    low, high = RANGES[name]
-
-    def read(value: Any) -> int:
-        text = value.strip() if isinstance(value, str) else value
-        if isinstance(text, str) and re.fullmatch(r"[0-9]{1,15}", text):
-            text = int(text)
-        if not isinstance(text, int) or isinstance(text, bool) or not low <= text <= high:
-            raise FieldError(f"must be a whole number from {low:.0f} to {high:.0f}")
-        return text
-
-    return read
-
-
-def _one_of(name: str) -> Reader:
-    words = text_fields.PERIODS if name == "spending.period" else CHOICES[name]
-    return lambda value: text_fields.read_choice(value, words)
-
-
-READERS: Final[Mapping[str, Reader]] = {
-    "cloud.api_base": read_web_address,
-    "cloud.hardware": _hardware,
-    "cloud.consent": _one_of("cloud.consent"),
-    "cloud.delivery": _one_of("cloud.delivery"),
-    "cloud.config_roots": listener_values.read_paths,
-    "cloud.outputs_dir": listener_values.read_folder,
-    "cloud.polling": read_switch,
-    "listener.listen": listener_values.read_listen,
-    "listener.public_url": listener_values.read_public_url,
-    "listener.allowed_ips": listener_values.read_networks,
-    "listener.trusted_proxies": listener_values.read_networks,
-    "listener.verify_signatures": read_switch,
-    "listener.allow_public_bind": read_switch,
-    "listener.tls_cert": listener_values.read_path,
-    "listener.tls_key": listener_values.read_path,
-    "network.proxy": text_fields.read_proxy,
-    "network.no_proxy": text_fields.read_names,
-    "network.ca_bundle": text_fields.read_ca_bundle,
-    "network.ssl_verify": read_switch,
-    "network.send_secrets_unencrypted": read_switch,
-    "network.timeout": text_fields.read_seconds,
-    "network.status_page": _or_empty(read_web_address),
-    "spending.enabled": read_switch,
-    "spending.amount_micros": _whole("spending.amount_micros"),
-    "spending.period": _one_of("spending.period"),
-    "spending.action": _one_of("spending.action"),
-    "spending.stop_running": read_switch,
-    "publishing.bandwidth": _whole("publishing.bandwidth"),
-    "ui.theme": _theme,
-    "ui.ascii": read_switch,
-    "ui.mouse": read_switch,
-    "ui.frame_diff": read_switch,
+KINDS: Final[Mapping[str, Reader]] = {
+    "ca_bundle": text_fields.read_ca_bundle,
+    "folder": listener_values.read_folder,
+    "hardware": _hardware,
+    "hosts": text_fields.read_names,
+    "listen": listener_values.read_listen,
+    "networks": listener_values.read_networks,
+    "path": listener_values.read_path,
+    "paths": listener_values.read_paths,
+    "proxy": text_fields.read_proxy,
+    "public_url": listener_values.read_public_url,
+    "speed": read_speed,
+    "theme": _theme,
+    "web_address": read_web_address,
+    "web_address_or_empty": _web_address_or_empty,
 }
-"""By name. Tables (pinned versions, keys, rates) have ways of their own."""
-
-RISKS: Final[Mapping[str, str]] = {
-    "network.ssl_verify": "With TLS verification off, whoever sits between this machine and "
-    "Replicate can read the token and everything that is sent.",
-    "listener.verify_signatures": "Without signatures, anybody who finds the address can pretend "
-    "to be Replicate.",
-}
-"""What is switched off only by somebody who has been told this."""
-
-RISKS_WHEN_ON: Final[Mapping[str, str]] = {
-    "network.send_secrets_unencrypted": "Whoever sits between this machine and an http:// address "
-    "can then read the tokens and keys that are sent there.",
-}
-"""What is switched on only by somebody who has been told this."""
-
-
-def read_settings(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values by name (None for a default again), and what is wrong, by name."""
-    values: dict[str, Any] = {}
-    wrong: dict[str, str] = {}
-    for name, value in body.items():
-        if name not in READERS:
-            tables = ("cloud.pinned_versions", "ui.keys", "rates_micros")
-            own = name in tables or name.startswith("rates_micros.")
-            wrong[name] = "is a table; settings edit changes it" if own else "is not known"
-            continue
-        try:
-            values[name] = None if value is None else READERS[name](value)
-        except FieldError as error:
-            wrong[name] = str(error)
-    return values, wrong
+"""Readers by the `kind` of a setting's declaration; each takes what it has answered again."""

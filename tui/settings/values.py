@@ -1,27 +1,21 @@
-"""Everything a person can set, typed, with its default."""
+"""Everything a person can set: each setting is declared here, by its field, and nowhere else."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+
+from tui.settings.declaration import Setting, about, declared
+
+TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 DEFAULT_API_BASE: Final = "https://api.replicate.com/v1"
 DEFAULT_LISTEN: Final = "127.0.0.1:8080"
 UPLOAD_LIMIT_BYTES: Final = 104_857_600
 """Replicate's cap on one uploaded file: 100 MiB, tested on the finished archive."""
-CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "cloud.consent": ("ask", "allow", "never"),
-    "cloud.delivery": ("local", "hub", "s3", "none"),
-    "spending.period": ("daily", "weekly", "monthly"),
-    "spending.action": ("warn", "block"),
-}
-"""Texts that are one of a few words."""
-RANGES: Final[dict[str, tuple[float, float]]] = {
-    "network.timeout": (1, 600),
-    "spending.amount_micros": (0, 1_000_000_000_000),
-    "publishing.bandwidth": (0, 1_000_000_000_000),
-}
-"""Numbers, and what they lie between."""
+MICROS_PER_DOLLAR: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,8 @@ class SettingsProblem:
         """Whether it is about `section` or `section.key`, or may have been meant to be."""
         section = name.partition(".")[0]
         return any(
-            one in (name, section) or one.startswith(f"{name}.") for one in (self.name, self.meant)
+            known in (name, section) or known.startswith(f"{name}.")
+            for known in (self.name, self.meant)
         )
 
 
@@ -60,81 +55,230 @@ class SettingsProblem:
 class CloudSettings:
     """What is sent where, unless a job says otherwise."""
 
-    api_base: str = DEFAULT_API_BASE
-    hardware: str = "l40s"
-    consent: str = "ask"
-    delivery: str = "local"
-    pinned_versions: dict[str, str] = field(default_factory=dict)
-    config_roots: tuple[str, ...] = ()
-    outputs_dir: str = ""
-    polling: bool = True
-    """False leaves jobs that have a webhook to it alone; others are polled in any case."""
+    api_base: str = field(
+        default=DEFAULT_API_BASE,
+        metadata=about(
+            "server that speaks Replicate's API", kind="web_address", provider="api_base_url"
+        ),
+    )
+    hardware: str = field(
+        default="l40s",
+        metadata=about(
+            "what jobs run on unless they say otherwise",
+            kind="hardware",
+            provider="hardware_profile",
+        ),
+    )
+    consent: str = field(
+        default="ask",
+        metadata=about(
+            "uploading a dataset: ask each time, allow, or never",
+            choices=("ask", "allow", "never"),
+        ),
+    )
+    delivery: str = field(
+        default="local",
+        metadata=about(
+            "where results go unless a job says otherwise: {choices}",
+            choices=("local", "hub", "s3", "none"),
+        ),
+    )
+    pinned_versions: dict[str, str] = field(
+        default_factory=dict,
+        metadata=about("trainer = version; without it the newest is taken"),
+    )
+    config_roots: tuple[str, ...] = field(
+        default=(), metadata=about("more folders to look for SimpleTuner configs in", kind="paths")
+    )
+    outputs_dir: str = field(
+        default="",
+        metadata=about("folder of delivered files; counts when the engine starts", kind="folder"),
+    )
+    polling: bool = field(
+        default=True, metadata=about("false leaves jobs that have a webhook to it alone")
+    )
+    """Jobs without a webhook are polled in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
     """The part that faces outwards."""
 
-    listen: str = DEFAULT_LISTEN
-    public_url: str = ""
-    """As the world reaches the listener, without path; https."""
-    allowed_ips: tuple[str, ...] = ()
-    """Addresses and networks that may send webhooks; empty lets everybody."""
-    trusted_proxies: tuple[str, ...] = ()
-    """Our own reverse proxies, whose word about a client's address counts."""
-    verify_signatures: bool = True
-    allow_public_bind: bool = False
-    """Whether `listen` may name anything but a loopback address."""
-    tls_cert: str = ""
-    tls_key: str = ""
+    listen: str = field(
+        default=DEFAULT_LISTEN, metadata=about("host:port of the webhook listener", kind="listen")
+    )
+    public_url: str = field(
+        default="",
+        metadata=about(
+            "the listener as the world reaches it: https, without our path",
+            kind="public_url",
+            provider="webhook_url",
+        ),
+    )
+    allowed_ips: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            "addresses and networks that may send webhooks; empty: everybody",
+            kind="networks",
+            provider="webhook_allowed_ips",
+        ),
+    )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            "own reverse proxies, whose word about a client counts",
+            kind="networks",
+            provider="webhook_trusted_proxies",
+        ),
+    )
+    verify_signatures: bool = field(
+        default=True,
+        metadata=about(
+            "false believes whoever finds the address",
+            risk="Without signatures, anybody who finds the address can pretend to be Replicate.",
+            risky=False,
+            provider="webhook_require_signature",
+        ),
+    )
+    allow_public_bind: bool = field(
+        default=False,
+        metadata=about("whether listen may be an address that other machines reach"),
+    )
+    tls_cert: str = field(
+        default="", metadata=about("PEM file: serve https without a proxy", kind="path")
+    )
+    tls_key: str = field(
+        default="",
+        metadata=about("PEM file with its key, when that is another file", kind="path"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """How the world is reached. Times are seconds."""
 
-    proxy: str = ""
-    no_proxy: tuple[str, ...] = ()
-    ca_bundle: str = ""
-    ssl_verify: bool = True
-    send_secrets_unencrypted: bool = False
-    """Whether tokens and keys may go to `http://` addresses of other machines."""
-    timeout: float = 30.0
-    status_page: str = ""
-    """Address of the service's status page; empty takes the one that belongs to the API."""
+    proxy: str = field(
+        default="",
+        metadata=about(
+            "http://, https:// or socks5:// address; empty: as the environment says",
+            kind="proxy",
+            provider="proxy_url",
+        ),
+    )
+    no_proxy: tuple[str, ...] = field(
+        default=(), metadata=about("hosts that are reached without it", kind="hosts")
+    )
+    ca_bundle: str = field(
+        default="",
+        metadata=about(
+            "PEM file of the authorities to trust instead of the usual ones",
+            kind="ca_bundle",
+            provider="ssl_ca_bundle",
+        ),
+    )
+    ssl_verify: bool = field(
+        default=True,
+        metadata=about(
+            "false lets whoever sits between read everything",
+            risk="With TLS verification off, whoever sits between this machine and Replicate can "
+            "read the token and everything that is sent.",
+            risky=False,
+            provider="ssl_verify",
+        ),
+    )
+    send_secrets_unencrypted: bool = field(
+        default=False,
+        metadata=about(
+            "true sends tokens and keys to http:// addresses of others",
+            risk="Whoever sits between this machine and an http:// address can then read the "
+            "tokens and keys that are sent there.",
+            risky=True,
+        ),
+    )
+    timeout: float = field(
+        default=30.0,
+        metadata=about(
+            "seconds to wait for an answer, {low:g} to {high:g}",
+            limits=(1, 600),
+            unit="seconds",
+            provider="http_timeout",
+        ),
+    )
+    status_page: str = field(
+        default="",
+        metadata=about("another status page than the service's own", kind="web_address_or_empty"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SpendingSettings:
     """The user's own limit. Amounts are micro-dollars."""
 
-    enabled: bool = False
-    amount_micros: int = 50_000_000
-    period: str = "monthly"
-    """`daily`, `weekly` or `monthly`: rolling windows of 1, 7 and 30 days."""
-    action: str = "warn"
-    """`warn` or `block`."""
-    stop_running: bool = False
-    """Whether running jobs are cancelled when the limit is reached."""
+    enabled: bool = field(
+        default=False,
+        metadata=about("whether there is a cost limit", provider="cost_limit_enabled"),
+    )
+    amount_micros: int = field(
+        default=50 * MICROS_PER_DOLLAR,
+        metadata=about(
+            "the limit in micro-dollars: 50000000 is $50",
+            limits=(0, 1_000_000 * MICROS_PER_DOLLAR),
+            provider="cost_limit_amount",
+            provider_unit=MICROS_PER_DOLLAR,
+        ),
+    )
+    period: str = field(
+        default="monthly",
+        metadata=about(
+            "rolling window: {choices}",
+            choices=("daily", "weekly", "monthly"),
+            synonyms=(
+                ("day", "daily"), ("1d", "daily"), ("24 h", "daily"),
+                ("week", "weekly"), ("7d", "weekly"), ("7 d", "weekly"),
+                ("month", "monthly"), ("30d", "monthly"), ("30 d", "monthly"),
+            ),
+            provider="cost_limit_period",
+        ),
+    )  # fmt: skip
+    """Windows of 1, 7 and 30 days."""
+    action: str = field(
+        default="warn",
+        metadata=about(
+            "what happens to a job over it: {choices}",
+            choices=("warn", "block"),
+            provider="cost_limit_action",
+        ),
+    )
+    stop_running: bool = field(
+        default=False, metadata=about("whether running jobs are cancelled at the limit")
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class PublishingSettings:
     """How results leave this machine."""
 
-    bandwidth: int = 0
-    """Bytes per second of all transfers together; 0 is no limit."""
+    bandwidth: int = field(
+        default=0,
+        metadata=about(
+            "bytes per second of all transfers together; 0: no limit",
+            kind="speed",
+            limits=(0, 1_000_000_000_000),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class UiSettings:
     """How the app looks and behaves."""
 
-    theme: str = "simpletuner-dark"
-    ascii: bool = False
-    mouse: bool = True
-    frame_diff: bool = True
-    keys: dict[str, str] = field(default_factory=dict)
+    theme: str = field(
+        default="simpletuner-dark", metadata=about("name of the colours", kind="theme")
+    )
+    ascii: bool = field(default=False, metadata=about("true draws without characters beyond ASCII"))
+    mouse: bool = field(default=True, metadata=about("whether the mouse works"))
+    frame_diff: bool = field(default=True, metadata=about("send only what changed on the screen"))
+    keys: dict[str, str] = field(default_factory=dict, metadata=about("action = keys"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +301,35 @@ class Settings:
 
         A misspelt name counts for what it probably means.
         """
-        return any(one.concerns(name) for one in self.problems)
+        return any(problem.concerns(name) for problem in self.problems)
+
+
+@cache
+def catalog() -> dict[str, Setting]:
+    """Every setting by its name, `section.key`; `rates_micros`, a table by itself, is none."""
+    return declared(Settings())
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """Every setting by name, as plain data; a proxy's password is not in it."""
+    values: dict[str, Any] = {}
+    for name, setting in catalog().items():
+        value = getattr(getattr(settings, setting.section), setting.key)
+        if setting.spec.kind == "proxy" and "@" in value:
+            from tui.settings.proxy_password import mask_password
+
+            value = mask_password(value)
+        values[name] = list(value) if isinstance(value, tuple) else value
+    values["rates_micros"] = dict(settings.rates_micros)
+    return values
+
+
+def as_typed(value: Any) -> str:
+    """A value of `values_of` as a text that `settings set` takes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,12 +10,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.settings.home import Home, SettingsError
+from tui.settings.errors import SettingsError
+from tui.settings.home import Home
 from tui.settings.reading import parse, read_text, settings_of
+from tui.settings.values import catalog
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
+HEADER: Final = (
+    "Settings of simpletuner-tui. Edit by hand or in the app; changes are picked up at once.",
+    "What is not set has its default. All names: simpletuner-tui settings get",
+)
+"""The comment at the top of a new file."""
 _LOCK_SECONDS: Final = 5.0
 _LOCK_LOOK: Final = 0.02
 
@@ -63,35 +70,92 @@ def changed_text(text: str, path: Path, section: str, values: Mapping[str, Any])
             table.pop(key, None)
         else:
             _put(table, section, key, list(value) if isinstance(value, tuple) else value)
-    found = tomlkit.dumps(document)
-    for problem in settings_of(found, path).problems:
+    changed = tomlkit.dumps(document)
+    for problem in settings_of(changed, path).problems:
         name, _, key = problem.name.partition(".")
         if not problem.unknown and name == section and (not key or key.partition(".")[0] in values):
             raise SettingsError(f"{problem.name} {problem.message}.", "Nothing was changed.")
-    return found
+    return changed
 
 
 def _put(table: Any, section: str, key: str, value: Any) -> None:
     """Set a value; one that is new in the file has its meaning beside it."""
-    from tui.settings.words import ABOUT
-
     new = key not in table
     table[key] = value
-    about = ABOUT.get(f"{section}.{key}")
-    if new and about and not isinstance(value, dict):
-        table.value.item(key).comment(about)
+    setting = catalog().get(f"{section}.{key}")
+    if new and setting and not setting.is_table:
+        table.value.item(key).comment(setting.help)
 
 
 def _new_document() -> TOMLDocument:
     import tomlkit
-
-    from tui.settings.words import HEADER
 
     document = tomlkit.document()
     for line in HEADER:
         document.add(tomlkit.comment(line))
     document.add(tomlkit.nl())
     return document
+
+
+def template() -> str:
+    """A file that sets nothing, with every name, its meaning and its default as comments."""
+    import json
+
+    lines = [f"# {line}" for line in HEADER]
+    tables: list[str] = []
+    section = ""
+    for name, setting in catalog().items():
+        if setting.section != section:
+            section = setting.section
+            lines += [*tables, "", f"[{section}]"]
+            tables = []
+        if setting.is_table:
+            tables += ["", f"# [{name}]  # {setting.help}"]
+        else:
+            lines.append(f"# {setting.key} = {json.dumps(setting.default)}  # {setting.help}")
+    return "\n".join([*lines, *tables]) + "\n"
+
+
+def changes(base: str, edited: str, home: Home) -> dict[str, dict[str, Any]]:
+    """What an edit has changed, by section and name; None for what it has removed.
+
+    Raises:
+        SettingsError: one of the texts is not TOML.
+    """
+    before, after = (parse(text, home.settings_file) for text in (base, edited))
+    changed: dict[str, dict[str, Any]] = {}
+    for section in {**before, **after}:
+        old, new = before.get(section, {}), after.get(section, {})
+        if not (isinstance(old, dict) and isinstance(new, dict)):
+            continue
+        differ = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        if differ:
+            changed[section] = {key: new.get(key) for key in differ}
+    return changed
+
+
+def save_edited(home: Home, base: str, edited: str) -> bool:
+    """Put an edited text in the file's place.
+
+    When somebody else has written to the file since `base` was read, only the values that the edit
+    changed are written, so that nothing of the other is lost.
+
+    Returns:
+        Whether the text was taken as it is, with its comments.
+
+    Raises:
+        SettingsError: a text is not TOML, or a value cannot be used; nothing is changed then.
+    """
+    with locked(home):
+        now = read_text(home)
+        if now == base:
+            write_atomically(home.settings_file, edited)
+            return True
+        text = now
+        for section, values in changes(base, edited, home).items():
+            text = changed_text(text, home.settings_file, section, values)
+        write_atomically(home.settings_file, text)
+        return False
 
 
 @contextlib.contextmanager

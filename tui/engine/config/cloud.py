@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tui.base import text_fields
-from tui.base.errors import RefusedError
+from tui.base.errors import RefusedError, refused_fields
 from tui.base.text_fields import FieldError
 from tui.engine.config.live import LiveSettings
 from tui.settings.proxy_password import mask_password
+from tui.settings.typed_values import read_value, setting_named
 from tui.simpletuner.request.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
 
-Reader = Callable[[Any], Any]
-DELIVERIES: Final = ("local", "hub", "s3", "none")
-
-_LIMIT: Final[Mapping[str, tuple[str, Reader]]] = {
-    "enabled": ("enabled", text_fields.read_switch),
-    "amount": ("amount_micros", text_fields.read_amount),
-    "amount_micros": ("amount_micros", text_fields.read_micros),
-    "period": ("period", lambda value: text_fields.read_choice(value, text_fields.PERIODS)),
-    "action": ("action", lambda value: text_fields.read_choice(value, text_fields.ACTIONS)),
-    "stop_running": ("stop_running", text_fields.read_switch),
-}
-_NETWORK: Final[Mapping[str, tuple[str, Reader]]] = {
-    "proxy": ("proxy", text_fields.read_proxy),
-    "no_proxy": ("no_proxy", text_fields.read_names),
-    "ca_bundle": ("ca_bundle", text_fields.read_ca_bundle),
-    "ssl_verify": ("ssl_verify", text_fields.read_switch),
-    "timeout": ("timeout", text_fields.read_seconds),
-}
-
-_DEFAULTS: Final[Mapping[str, tuple[str, Reader]]] = {
-    "delivery": ("delivery", lambda value: text_fields.read_choice(value, DELIVERIES)),
-}
+_DEFAULTS: Final = ("delivery",)
+_LIMIT: Final = ("enabled", "amount_micros", "period", "action", "stop_running")
+_NETWORK: Final = ("proxy", "no_proxy", "ca_bundle", "ssl_verify", "timeout")
+"""Settings of a section that its route takes, by their keys."""
 
 
 def set_defaults(live: LiveSettings, body: Mapping[str, Any]) -> None:
@@ -42,7 +25,7 @@ def set_defaults(live: LiveSettings, body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: a field is wrong; nothing is changed then.
     """
-    live.change("cloud", _read(body, _DEFAULTS))
+    live.change("cloud", _read("cloud", _DEFAULTS, body))
 
 
 def set_limit(live: LiveSettings, body: Mapping[str, Any]) -> None:
@@ -53,7 +36,7 @@ def set_limit(live: LiveSettings, body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: a field is wrong; `details.fields` says which. Nothing is changed then.
     """
-    live.change("spending", _read(body, _LIMIT))
+    live.change("spending", _read("spending", _LIMIT, body))
 
 
 def set_network(live: LiveSettings, body: Mapping[str, Any]) -> None:
@@ -64,12 +47,11 @@ def set_network(live: LiveSettings, body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: a field is wrong, or the confirmation is missing (`confirm_required`).
     """
-    values = _read({name: value for name, value in body.items() if name != "confirm"}, _NETWORK)
+    values = _read("network", _NETWORK, body)
     switched_off = values.get("ssl_verify") is False and live.now.network.ssl_verify
     if switched_off and body.get("confirm") is not True:
         raise RefusedError(
-            "With TLS verification off, whoever sits between this machine and Replicate can "
-            "read the token and everything that is sent.",
+            setting_named("network.ssl_verify").spec.risk,
             "Name your proxy's CA in network.ca_bundle instead, or confirm it.",
             code="confirm_required",
             details={"fields": {"ssl_verify": "has to be confirmed"}},
@@ -129,7 +111,8 @@ def set_rates(live: LiveSettings, body: Mapping[str, Any]) -> None:
             values[profile] = None if value is None else text_fields.read_rate(value)
         except ValueError as error:  # FieldError is one
             wrong[name] = str(error)
-    _refuse(wrong)
+    if wrong:
+        raise refused_fields(wrong)
     live.change("rates_micros", values)
 
 
@@ -138,23 +121,22 @@ def reset_rates(live: LiveSettings) -> None:
     live.change("rates_micros", dict.fromkeys(live.now.rates_micros))
 
 
-def _read(body: Mapping[str, Any], readers: Mapping[str, tuple[str, Reader]]) -> dict[str, Any]:
+def _read(section: str, keys: tuple[str, ...], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a section by key; `amount` stands for `amount_micros`, in dollars as typed."""
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, value in body.items():
-        if name not in readers:
-            wrong[name] = "is not known"
-            continue
-        target, reader = readers[name]
         try:
-            values[target] = reader(value)
+            if section == "spending" and name == "amount":
+                values["amount_micros"] = text_fields.read_amount(value)
+            elif name in keys:
+                setting = setting_named(f"{section}.{name}")
+                is_switch = isinstance(setting.default, bool)  # a switch is no text in a form
+                values[name] = read_value(setting, value, typed=not is_switch)
+            elif section != "network" or name != "confirm":
+                wrong[name] = "is not known"
         except FieldError as error:
             wrong[name] = str(error)
-    _refuse(wrong)
-    return values
-
-
-def _refuse(wrong: dict[str, str]) -> None:
     if wrong:
-        words = "; ".join(f"{name} {text}" for name, text in wrong.items())
-        raise RefusedError(f"This cannot be set: {words}.", details={"fields": wrong})
+        raise refused_fields(wrong)
+    return values

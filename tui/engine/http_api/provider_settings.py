@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
-from tui.base import text_fields
 from tui.base.errors import RefusedError
 from tui.base.listener_address import public_base
 from tui.base.text_fields import FieldError
 from tui.engine.http_api.routes import wrong
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
-from tui.settings.proxy_password import mask_password
-from tui.settings.typed_values import RISKS, read_web_address
+from tui.settings.declaration import Setting
+from tui.settings.typed_values import read_value, setting_named
+from tui.settings.values import catalog, values_of
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 
-_PERIODS: Final = ("daily", "weekly", "monthly")
-_ACTIONS: Final = ("warn", "block")
-_LONGEST_TIMEOUT: Final = 600
 _MICROS: Final = 1_000_000
-_MOST_DOLLARS: Final = 1_000_000
 
 Changes = dict[str, dict[str, Any]]
 
@@ -30,26 +27,18 @@ def config_row(settings: Settings) -> dict[str, Any]:
     """The settings in force, by SimpleTuner's names. No secret is among them."""
     profile = PROFILES.get(settings.cloud.hardware)
     model = profile.model if profile else None
+    rates = settings.rates_micros
     return {
+        **_named_values(settings),
         "version_override": settings.cloud.pinned_versions.get(model or "") or None,
-        "hardware_profile": settings.cloud.hardware,
-        "api_base_url": settings.cloud.api_base,
-        "webhook_url": settings.listener.public_url or None,
-        "webhook_require_signature": settings.listener.verify_signatures,
-        "webhook_allowed_ips": list(settings.listener.allowed_ips),
-        "webhook_trusted_proxies": list(settings.listener.trusted_proxies),
-        "cost_limit_enabled": settings.spending.enabled,
-        "cost_limit_amount": settings.spending.amount_micros / _MICROS,
-        "cost_limit_period": settings.spending.period,
-        "cost_limit_action": settings.spending.action,
         "hardware_info": {
             name: {
-                "name": one.label,
-                "cost_per_second": settings.rates_micros.get(name, one.micros_per_second) / _MICROS,
+                "name": machine.label,
+                "cost_per_second": rates.get(name, machine.micros_per_second) / _MICROS,
             }
-            for name, one in PROFILES.items()
+            for name, machine in PROFILES.items()
         },
-        **advanced_row(settings),
+        "webhook_ip_allowlist_enabled": bool(settings.listener.allowed_ips),
     }
 
 
@@ -58,15 +47,18 @@ def advanced_row(settings: Settings) -> dict[str, Any]:
 
     Sent back as it is, it leaves the password as it was.
     """
-    network = settings.network
-    return {
-        "ssl_verify": network.ssl_verify,
-        "ssl_ca_bundle": network.ca_bundle or None,
-        "proxy_url": mask_password(network.proxy) or None,
-        "http_timeout": network.timeout,
-        "webhook_ip_allowlist_enabled": bool(settings.listener.allowed_ips),
-        "webhook_allowed_ips": list(settings.listener.allowed_ips),
-    }
+    return {name: value for name, value in config_row(settings).items() if name in _ADVANCED}
+
+
+def _named_values(settings: Settings) -> dict[str, Any]:
+    """The settings that have a name in SimpleTuner's API, in its units; null for an empty text."""
+    values = values_of(settings)
+    row: dict[str, Any] = {}
+    for name, setting in provider_names().items():
+        value = values[setting.name]
+        unit = setting.spec.provider_unit
+        row[name] = (value / unit if unit != 1 else value) if value != "" else None
+    return row
 
 
 def read_changes(body: Mapping[str, Any], settings: Settings) -> tuple[Changes, list[str]]:
@@ -79,9 +71,8 @@ def read_changes(body: Mapping[str, Any], settings: Settings) -> tuple[Changes, 
     changes: Changes = {}
     ignored = []
     for name, value in body.items():
-        if name in _READERS:
-            section, key, read = _READERS[name]
-            changes.setdefault(section, {})[key] = read(name, value)
+        if setting := provider_names().get(name):
+            changes.setdefault(setting.section, {})[setting.key] = _read(name, setting, value)
         elif name == "version_override":
             model = _model(body, settings)
             pinned = dict(settings.cloud.pinned_versions)
@@ -104,7 +95,7 @@ def _ask_first(changes: Changes, settings: Settings, *, confirmed: bool) -> None
     off = changes.get("network", {}).get("ssl_verify") is False
     if off and settings.network.ssl_verify and not confirmed:
         raise RefusedError(
-            RISKS["network.ssl_verify"],
+            setting_named("network.ssl_verify").spec.risk,
             "Name your proxy's CA in ssl_ca_bundle instead, or send confirm: true with it.",
             code="confirm_required",
             details={"fields": {"ssl_verify": "has to be confirmed"}},
@@ -135,37 +126,33 @@ def _hardware(name: str, value: Any) -> str:
         raise wrong(name, f"is not known: {error}") from None
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise wrong(name, "must be true or false")
-    return value
+def _read(name: str, setting: Setting, value: Any) -> Any:
+    """The value of a setting by SimpleTuner's name, unit and forms; None is the default again."""
+    if isinstance(setting.default, str) and not setting.spec.choices:
+        value = _text(name, value)
+        if not value and setting.default and setting.spec.kind != "hardware":
+            return None
+    if setting.spec.kind in _OWN_READERS:
+        return _OWN_READERS[setting.spec.kind](name, value)
+    if setting.spec.provider_unit != 1:
+        low, high = setting.spec.limits or (0, math.inf)
+        unit = setting.spec.provider_unit
+        return round(_number(name, value, low / unit, high / unit) * unit)
+    try:
+        return read_value(setting, value, typed=False)
+    except FieldError as error:
+        raise wrong(name, str(error)) from None
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:
     fits = isinstance(value, int | float) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not low <= value <= high:
+    if not fits or not low <= value <= high:  # nan lies between nothing
         raise wrong(name, f"must be a number from {low:g} to {high:g}")
     return float(value)
 
 
-def _amount(name: str, value: Any) -> int:
-    return round(_number(name, value, 0, _MOST_DOLLARS) * _MICROS)
-
-
-def _timeout(name: str, value: Any) -> float:
-    return _number(name, value, 1, _LONGEST_TIMEOUT)
-
-
-def _one_of(*words: str) -> Callable[[str, Any], str]:
-    def read(name: str, value: Any) -> str:
-        if value not in words:
-            raise wrong(name, f"must be one of {', '.join(words)}")
-        return str(value)
-
-    return read
-
-
 def _addresses(name: str, value: Any) -> tuple[str, ...]:
+    """Networks in any form: SimpleTuner's client gets them back as it sent them."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -182,31 +169,6 @@ def _addresses(name: str, value: Any) -> tuple[str, ...]:
     return tuple(item.strip() for item in value)
 
 
-def _bundle(name: str, value: Any) -> str:
-    return _as_typed(name, value, text_fields.read_ca_bundle)
-
-
-def _public(name: str, value: Any) -> str:
-    return public_base(_text(name, value))
-
-
-def _api_base(name: str, value: Any) -> str | None:
-    text = _text(name, value).rstrip("/")
-    return _as_typed(name, text, read_web_address) if text else None
-
-
-def _proxy(name: str, value: Any) -> str:
-    return _as_typed(name, value, text_fields.read_proxy)
-
-
-def _as_typed(name: str, value: Any, read: Callable[[Any], str]) -> str:
-    """By the rules of the form on the screen."""
-    try:
-        return read(_text(name, value))
-    except FieldError as error:
-        raise wrong(name, str(error)) from None
-
-
 def _rates(name: str, value: Any) -> dict[str, int]:
     if not isinstance(value, dict):
         raise wrong(name, "must be an object")
@@ -219,20 +181,22 @@ def _rates(name: str, value: Any) -> dict[str, int]:
     return rates
 
 
-_READERS: Final[dict[str, tuple[str, str, Callable[[str, Any], Any]]]] = {
-    "hardware_profile": ("cloud", "hardware", _hardware),
-    "api_base_url": ("cloud", "api_base", _api_base),
-    "webhook_url": ("listener", "public_url", _public),
-    "webhook_require_signature": ("listener", "verify_signatures", _flag),
-    "webhook_allowed_ips": ("listener", "allowed_ips", _addresses),
-    "webhook_trusted_proxies": ("listener", "trusted_proxies", _addresses),
-    "cost_limit_enabled": ("spending", "enabled", _flag),
-    "cost_limit_amount": ("spending", "amount_micros", _amount),
-    "cost_limit_period": ("spending", "period", _one_of(*_PERIODS)),
-    "cost_limit_action": ("spending", "action", _one_of(*_ACTIONS)),
-    "ssl_verify": ("network", "ssl_verify", _flag),
-    "ssl_ca_bundle": ("network", "ca_bundle", _bundle),
-    "proxy_url": ("network", "proxy", _proxy),
-    "http_timeout": ("network", "timeout", _timeout),
+_OWN_READERS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "hardware": _hardware,
+    "networks": _addresses,
+    "public_url": lambda _name, value: public_base(value),
 }
-"""SimpleTuner's name → our section, name and reader."""
+"""Kinds of settings for which SimpleTuner's API has rules or messages of its own."""
+_ADVANCED: Final = (
+    "ssl_verify", "ssl_ca_bundle", "proxy_url", "http_timeout",
+    "webhook_ip_allowlist_enabled", "webhook_allowed_ips",
+)  # fmt: skip
+"""SimpleTuner's names of the settings on its page for the network."""
+
+
+@cache
+def provider_names() -> dict[str, Setting]:
+    """The settings that have a name in SimpleTuner's API, by that name."""
+    return {
+        setting.spec.provider: setting for setting in catalog().values() if setting.spec.provider
+    }

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, cast
 
 from tui.api import paths, webhooks
 from tui.api.settings import AllSettings, SettingsChange
-from tui.base.errors import RefusedError
+from tui.base.errors import RefusedError, refused_fields
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 from tui.settings import Settings, SettingsError
-from tui.settings.proxy_password import mask_password
-from tui.settings.typed_values import RISKS, RISKS_WHEN_ON, read_settings
-from tui.settings.words import ABOUT
+from tui.settings.typed_values import read_settings
+from tui.settings.values import catalog, values_of
 
 
 class SettingsRoutes:
@@ -39,14 +37,14 @@ class SettingsRoutes:
 
     def data(self) -> dict[str, Any]:
         """`{file, settings: {name: value}, changed: [name], problems: [{name, line, message}]}`."""
-        now, usual = values_of(self._live.now), values_of(Settings())
+        now, defaults = values_of(self._live.now), values_of(Settings())
         return {
             "file": str(self._home.settings_file),
             "settings": now,
-            "changed": [name for name, value in now.items() if value != usual[name]],
+            "changed": [name for name, value in now.items() if value != defaults[name]],
             "problems": [
-                {"name": one.name, "line": one.line, "message": one.message}
-                for one in self._live.now.problems
+                {"name": problem.name, "line": problem.line, "message": problem.message}
+                for problem in self._live.now.problems
             ],
         }
 
@@ -63,15 +61,14 @@ class SettingsRoutes:
         """
         values, wrong = read_settings(body)
         if wrong:
-            words = "; ".join(f"{name} {text}" for name, text in wrong.items())
-            raise RefusedError(f"This cannot be set: {words}.", details={"fields": wrong})
+            raise refused_fields(wrong)
         now = values_of(self._live.now)
-        risks = [(name, risk, False) for name, risk in RISKS.items()]
-        risks += [(name, risk, True) for name, risk in RISKS_WHEN_ON.items()]
-        for name, risk, dangerous in risks:
-            if values.get(name) is dangerous and now[name] is not dangerous and not confirmed:
+        for name, value in values.items():
+            spec = catalog()[name].spec
+            begins = value is spec.risky and now[name] is not spec.risky
+            if spec.risk and begins and not confirmed:
                 raise RefusedError(
-                    risk, "Confirm it, if that is meant.", code="confirm_required",
+                    spec.risk, "Confirm it, if that is meant.", code="confirm_required",
                     details={"fields": {name: "has to be confirmed"}},
                 )  # fmt: skip
         sections: dict[str, dict[str, Any]] = {}
@@ -90,17 +87,3 @@ class SettingsRoutes:
                 f"The settings file cannot be written: {error.strerror or error}.",
                 "Check its folder and the disk.", status=507, code="settings",
             ) from None  # fmt: skip
-
-
-def values_of(settings: Settings) -> dict[str, Any]:
-    """Every setting by name, as plain data; a proxy's password is not in it."""
-    found: dict[str, Any] = {}
-    for section in fields(Settings):
-        here = getattr(settings, section.name)
-        for name in ABOUT:
-            if name.partition(".")[0] == section.name:
-                value = getattr(here, name.partition(".")[2])
-                found[name] = list(value) if isinstance(value, tuple) else value
-    found["network.proxy"] = mask_password(settings.network.proxy)
-    found["rates_micros"] = dict(settings.rates_micros)
-    return found

@@ -9,6 +9,7 @@ from unicodedata import category
 
 from tui.base import text_fields
 from tui.base.errors import RefusedError
+from tui.base.text_fields import FieldError
 from tui.destinations.common.errors import PublishError
 from tui.destinations.hub.names import check_repo_id
 from tui.destinations.s3.profile import PRESETS, S3Profile, endpoint_for
@@ -40,7 +41,7 @@ def read_speed(value: object) -> int:
     """
     try:
         return text_fields.read_speed(value)
-    except text_fields.FieldError as error:
+    except FieldError as error:
         raise wrong("bandwidth", str(error)) from None
 
 

@@ -1,16 +1,49 @@
-"""Names in the settings file that mean nothing: which name was probably meant."""
+"""Reports about a settings file: on which line something stands, and which name was meant."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
+_HEADER: Final = re.compile(r"\s*\[\[?\s*([^\]]*?)\s*\]\]?\s*(?:#.*)?$")
+_KEY: Final = re.compile(r"""\s*((?:[A-Za-z0-9_\-.\s]|"[^"]*"|'[^']*')+?)\s*=""")
 _SPENDING: Final = "spending"
 _SYNONYMS: Final = frozenset({"budget", "costlimit", "limit", "limits", "spendinglimit"})
 """Other words for the cost limit; none of them looks like the section's name."""
 _ITS_OWN: Final = frozenset({"amount_micros", "stop_running"})
 """Names of the cost limit that no other section could have."""
+
+
+def line_of(text: str, name: str) -> int:
+    """The line (from 1) that sets `section.key`; the section's own when the key has none; else 0.
+
+    Args:
+        text: the file.
+        name: names joined by points.
+    """
+    table, found = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            table = _unquoted(header[1])
+            if table == name or table.startswith(f"{name}."):
+                return number
+            if not found and name.startswith(f"{table}."):
+                found = number
+            continue
+        key = _KEY.match(line)
+        if key is None:
+            continue
+        here = _unquoted(f"{table}.{key[1]}" if table else key[1])
+        if here == name or name.startswith(f"{here}.") or here.startswith(f"{name}."):
+            return number
+    return found
+
+
+def _unquoted(name: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in name.split("."))
 
 
 def meant_key(section: str, key: str, known: Mapping[str, Iterable[str]]) -> str:
@@ -23,13 +56,15 @@ def meant_key(section: str, key: str, known: Mapping[str, Iterable[str]]) -> str
     """
     if section and (near := _near(key, known[section])):
         return f"{section}.{near}"
-    if near := _near(key, [f"{one}.{name}" for one in known for name in known[one]], cutoff=0.75):
+    if near := _near(
+        key, [f"{table}.{name}" for table in known for name in known[table]], cutoff=0.75
+    ):
         return near
     if near := meant_section(key, None, known, cutoff=0.75):
         return near
-    for one, names in known.items():
+    for table, names in known.items():
         if near := _near(key, names, cutoff=0.8):
-            return f"{one}.{near}"
+            return f"{table}.{near}"
     return ""
 
 
@@ -52,11 +87,11 @@ def meant_section(
 def _near(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
     import difflib
 
-    found = difflib.get_close_matches(_plain(name), list(names), n=1, cutoff=cutoff)
-    return found[0] if found else ""
+    matches = difflib.get_close_matches(_plain(name), list(names), n=1, cutoff=cutoff)
+    return matches[0] if matches else ""
 
 
 def _plain(name: str) -> str:
     """A name without what a person does not see as a difference: case, width, space, hyphens."""
-    text: Any = unicodedata.normalize("NFKC", name).casefold().strip()
-    return "".join("_" if one in "- " else one for one in text)
+    text = unicodedata.normalize("NFKC", name).casefold().strip()
+    return "".join("_" if letter in "- " else letter for letter in text)
