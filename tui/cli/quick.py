@@ -67,14 +67,15 @@ def _setting(arguments: Sequence[str], root: str) -> str | None:
     values = values_of(settings)
     if settings.problems or names[0] not in values:
         return None
+    value = values[names[0]]
     if "--json" not in arguments:
-        line = as_typed(values[names[0]])
+        line = as_typed(value)
         return f"{line}\n" if line.isprintable() else None
-    if sys.stdout.isatty():  # indented then
+    if isinstance(value, list) or sys.stdout.isatty():  # on several lines then
         return None
     import json
 
-    return f"{json.dumps(values[names[0]], ensure_ascii=False)}\n"
+    return f"{json.dumps(value, ensure_ascii=False)}\n"
 
 
 def _settings_text(root: str) -> str | None:
