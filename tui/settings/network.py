@@ -1,4 +1,4 @@
-"""The way out as the settings say it, for every client of the program, whatever its library."""
+"""Turns the network settings into options for the clients of every library."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def authorities_file(network: Network) -> Path:
     files = network.authorities()
     if len(files) == 1:
         return files[0]
-    network.ssl_context()  # says what is wrong with a file before another library stumbles on it
+    network.ssl_context()  # its errors name the file; those of other libraries do not
     data = b"\n".join(file.read_bytes() for file in files)
     name = f"simpletuner-tui-ca-{os.getuid()}-{hashlib.sha256(data).hexdigest()[:32]}.pem"
     path = Path(tempfile.gettempdir()) / name
     if not path.is_file() or path.stat().st_uid != os.getuid() or path.read_bytes() != data:
-        handle, fresh = tempfile.mkstemp(prefix="simpletuner-tui-ca-")
+        handle, temporary = tempfile.mkstemp(prefix="simpletuner-tui-ca-")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        Path(fresh).replace(path)
+        Path(temporary).replace(path)
     return path

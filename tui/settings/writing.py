@@ -1,4 +1,4 @@
-"""Changing the settings file: one writer at a time, and nothing of the rest is lost."""
+"""Changes the settings file: one writer at a time, and nothing of the rest is lost."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ def save_setting(home: Home, section: str, key: str, value: object) -> None:
 def save_settings(home: Home, section: str, values: Mapping[str, Any]) -> None:
     """Write values of one section, keeping the rest of the file, its comments included.
 
-    Whoever else writes by this function waits for the end of it, so that two programs lose nothing
-    of each other's.
+    Programs that call this at the same time wait for each other, so that no change is lost.
 
     Args:
         home: whose settings.
@@ -44,8 +43,8 @@ def save_settings(home: Home, section: str, values: Mapping[str, Any]) -> None:
         values: by name; None removes a name, so that its default holds again.
 
     Raises:
-        SettingsError: the result would not be valid, or somebody keeps the file locked; the file is
-            unchanged then.
+        SettingsError: the result would not be valid, or another program keeps the file locked; the
+            file is unchanged then.
     """
     with locked(home):
         text = changed_text(read_text(home), home.settings_file, section, values)
@@ -79,7 +78,7 @@ def changed_text(text: str, path: Path, section: str, values: Mapping[str, Any])
 
 
 def _put(table: Any, section: str, key: str, value: Any) -> None:
-    """Set a value; one that is new in the file has its meaning beside it."""
+    """Set a value; one that is new in the file gets its meaning as a comment."""
     new = key not in table
     table[key] = value
     setting = catalog().get(f"{section}.{key}")
@@ -137,8 +136,8 @@ def changes(base: str, edited: str, home: Home) -> dict[str, dict[str, Any]]:
 def save_edited(home: Home, base: str, edited: str) -> bool:
     """Put an edited text in the file's place.
 
-    When somebody else has written to the file since `base` was read, only the values that the edit
-    changed are written, so that nothing of the other is lost.
+    When another program has written to the file since `base` was read, only the values that the edit
+    changed are written, so that the other change is kept.
 
     Returns:
         Whether the text was taken as it is, with its comments.
@@ -160,10 +159,10 @@ def save_edited(home: Home, base: str, edited: str) -> bool:
 
 @contextlib.contextmanager
 def locked(home: Home) -> Iterator[None]:
-    """Be the only one that changes the settings file.
+    """Hold the lock of the settings file; its holder alone changes the file.
 
     Raises:
-        SettingsError: somebody else has been at it for seconds.
+        SettingsError: another program has held it for seconds.
     """
     home.create()
     path = home.root / "settings.lock"
@@ -181,7 +180,7 @@ def locked(home: Home) -> Iterator[None]:
                         "Try again in a moment.",
                     ) from None
                 time.sleep(_LOCK_LOOK)
-            except OSError:  # a file system without locks: as good as it gets
+            except OSError:  # a file system without locks
                 break
         yield
     finally:
@@ -192,7 +191,7 @@ def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
     """Replace a small file so that a reader sees the old or the new text, never half of one."""
     import tempfile
 
-    path = path.resolve()  # a settings file that is a link into somebody's dotfiles stays one
+    path = path.resolve()  # a settings file that is a link into dotfiles stays a link
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

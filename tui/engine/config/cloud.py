@@ -1,10 +1,12 @@
-"""Changing the limit, the rates, the pinned versions and the network, with each field checked."""
+"""Changes the cost limit, the rates, the defaults of jobs and the network; checks each field."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from tui.api.network import NetworkChange
+from tui.api.spending import CostLimitChange, DefaultsChange
 from tui.base import text_fields
 from tui.base.errors import RefusedError, refused_fields
 from tui.base.text_fields import FieldError
@@ -13,11 +15,6 @@ from tui.settings.proxy_password import mask_password
 from tui.settings.typed_values import read_value, setting_named
 from tui.simpletuner.request.hardware import PROFILES, READ_ON, SOURCE, normalise_profile
 
-_DEFAULTS: Final = ("delivery",)
-_LIMIT: Final = ("enabled", "amount_micros", "period", "action", "stop_running")
-_NETWORK: Final = ("proxy", "no_proxy", "ca_bundle", "ssl_verify", "timeout")
-"""Settings of a section that its route takes, by their keys."""
-
 
 def set_defaults(live: LiveSettings, body: Mapping[str, Any]) -> None:
     """Change what jobs take unless they say otherwise: `delivery`.
@@ -25,7 +22,7 @@ def set_defaults(live: LiveSettings, body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: a field is wrong; nothing is changed then.
     """
-    live.change("cloud", _read("cloud", _DEFAULTS, body))
+    live.change("cloud", _read("cloud", DefaultsChange, body))
 
 
 def set_limit(live: LiveSettings, body: Mapping[str, Any]) -> None:
@@ -36,7 +33,7 @@ def set_limit(live: LiveSettings, body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: a field is wrong; `details.fields` says which. Nothing is changed then.
     """
-    live.change("spending", _read("spending", _LIMIT, body))
+    live.change("spending", _read("spending", CostLimitChange, body))
 
 
 def set_network(live: LiveSettings, body: Mapping[str, Any]) -> None:
@@ -47,7 +44,7 @@ def set_network(live: LiveSettings, body: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: a field is wrong, or the confirmation is missing (`confirm_required`).
     """
-    values = _read("network", _NETWORK, body)
+    values = _read("network", NetworkChange, body)
     switched_off = values.get("ssl_verify") is False and live.now.network.ssl_verify
     if switched_off and body.get("confirm") is not True:
         raise RefusedError(
@@ -121,20 +118,30 @@ def reset_rates(live: LiveSettings) -> None:
     live.change("rates_micros", dict.fromkeys(live.now.rates_micros))
 
 
-def _read(section: str, keys: tuple[str, ...], body: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a section by key; `amount` stands for `amount_micros`, in dollars as typed."""
+def _read(section: str, shape: type, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a section by key, all of them usable.
+
+    Args:
+        section: of the settings.
+        shape: the request's `TypedDict`: its names are keys of the section, but for `confirm`, and
+            `amount`, which is `amount_micros` in dollars as typed.
+        body: the request.
+
+    Raises:
+        RefusedError: a name or a value is wrong; `details.fields` says why.
+    """
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, value in body.items():
         try:
-            if section == "spending" and name == "amount":
-                values["amount_micros"] = text_fields.read_amount(value)
-            elif name in keys:
-                setting = setting_named(f"{section}.{name}")
-                is_switch = isinstance(setting.default, bool)  # a switch is no text in a form
-                values[name] = read_value(setting, value, typed=not is_switch)
-            elif section != "network" or name != "confirm":
+            if name not in shape.__annotations__:
                 wrong[name] = "is not known"
+            elif name == "amount":
+                values["amount_micros"] = text_fields.read_amount(value)
+            elif name != "confirm":
+                setting = setting_named(f"{section}.{name}")
+                is_switch = isinstance(setting.default, bool)  # a form sends no text for it
+                values[name] = read_value(setting, value, typed=not is_switch)
         except FieldError as error:
             wrong[name] = str(error)
     if wrong:

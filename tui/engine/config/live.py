@@ -1,4 +1,4 @@
-"""The settings while the engine runs: one place to read them, one way to change them."""
+"""The settings in force while the engine runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Listener = Callable[[Settings, Settings], None]
 
 
 class LiveSettings:
-    """Reads `now`, changes by `change`, tells whoever asked to be told.
+    """Holds the settings in force, changes them, and calls listeners after each change.
 
-    The proxy's password is in `now` alone, never in the file: it is split off before the address is
-    written, and put in again when the file is read.
+    The proxy's password is in `now` alone, never in the file: it is removed before the address is
+    written, and added again when the file is read.
 
     Attributes:
         now: the settings in force. Read it each time; do not keep it.
@@ -26,9 +26,13 @@ class LiveSettings:
     def __init__(
         self, home: Home, settings: Settings, given: Mapping[str, Mapping[str, Any]] | None = None
     ) -> None:
-        """Args: whose settings, as read, and values by section for this run alone.
+        """Hold settings.
 
-        A value for this run gives way when the same name is changed.
+        Args:
+            home: whose settings file is changed.
+            settings: as read from the file.
+            given: values by section for this run alone, such as those of the command line; a value
+                is dropped when the same name is changed.
         """
         self._passwords: dict[str, Secret] = {}
         self._given = {section: dict(values) for section, values in (given or {}).items()}
@@ -41,7 +45,7 @@ class LiveSettings:
         self._listeners.append(listener)
 
     def change(self, section: str, values: Mapping[str, Any]) -> Settings:
-        """Write values of one section to the settings file and put them in force.
+        """Write values of one section to the settings file, then apply them.
 
         Args:
             section: a field of `Settings` (`cloud`, `listener`, `network`, `spending`, …).
@@ -61,7 +65,7 @@ class LiveSettings:
         return self.reload()
 
     def _without_password(self, address: str) -> str:
-        """A password is no setting: it stays in memory, and whoever listens may keep it safely."""
+        """Keep the password in memory, where listeners find it; answer the address without it."""
         bare, password = split_password(address)
         if password is not None and password.reveal() != MASK:
             self._passwords[bare] = password
@@ -72,7 +76,7 @@ class LiveSettings:
         return self._passwords.get(proxy)
 
     def give_password(self, proxy: str, password: Secret) -> None:
-        """Use a password from now on whenever the settings name this proxy."""
+        """Add a password to this proxy from now on, whenever the settings name it."""
         self._passwords[proxy] = password
         self.reload()
 
@@ -80,7 +84,7 @@ class LiveSettings:
         """Read the file again, as after an edit by hand.
 
         Raises:
-            SettingsError: the file cannot be used; the old settings stay in force.
+            SettingsError: the file cannot be used; the settings do not change then.
         """
         before, after = self.now, self._with_given(load_settings(self._home, {}))
         self.now = after

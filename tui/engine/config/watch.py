@@ -1,4 +1,4 @@
-"""The settings file, watched: an edit by hand is in force a moment after it was saved."""
+"""Watches the settings file, and applies an edit by hand a moment after it was saved."""
 
 from __future__ import annotations
 
@@ -15,32 +15,40 @@ from tui.settings import Home, Settings, SettingsError, SettingsProblem
 LOG = logging.getLogger(__name__)
 
 _LOOK: Final = 1.0
-"""Seconds between two looks. A look is one `stat`, on every file system alike."""
+"""Seconds between two checks. A check is one `stat`, which works on every file system."""
 _SETTLE: Final = 0.1
-"""An editor may write in two steps; the second is waited for before anything is called wrong."""
+"""Seconds between a change and reading it: an editor may write in two steps."""
 
 
 class SettingsWatcher:
-    """One task, its own and not the engine's: watching a file is no reason for an engine to stay.
+    """Reloads the settings when their file changes, and publishes every change to windows.
 
-    Whatever changes the settings, by this watch or by a call, windows are told by `settings`.
+    It publishes `settings` after each change, whether by the file or by a call, and `notice` for
+    what is wrong in the file. Its task is not the engine's: watching does not keep an engine alive.
     """
 
     def __init__(
         self, home: Home, live: LiveSettings, bus: EventBus, *, look: float = _LOOK
     ) -> None:
-        """Args: whose file, where the settings go, who is told, seconds between two looks."""
+        """Watch nothing yet.
+
+        Args:
+            home: whose file.
+            live: takes the settings.
+            bus: publishes changes and problems.
+            look: seconds between two checks.
+        """
         self._home = home
         self._live = live
         self._bus = bus
         self._look = look
         self._tasks = TaskOwner()
-        self._seen = self._stamp()
-        self._told: tuple[SettingsProblem, ...] | str = live.now.problems
+        self._last_stamp = self._stamp()
+        self._reported: tuple[SettingsProblem, ...] | str = live.now.problems
         live.on_change(self._changed)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._tasks.start(self._watch(), "settings: watch")
 
     async def aclose(self) -> None:
@@ -49,22 +57,22 @@ class SettingsWatcher:
 
     def _changed(self, _before: Settings, after: Settings) -> None:
         self._bus.publish("settings")
-        self._tell(after.problems)
+        self._report(after.problems)
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._look)
             stamp = self._stamp()
-            if stamp == self._seen:
+            if stamp == self._last_stamp:
                 continue
             await asyncio.sleep(_SETTLE)
-            self._seen = self._stamp()
+            self._last_stamp = self._stamp()
             try:
                 self._live.reload()
             except SettingsError as error:
-                self._unusable(error)
+                self._report_error(error)
             else:
-                self._tell(self._live.now.problems)
+                self._report(self._live.now.problems)
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -73,18 +81,19 @@ class SettingsWatcher:
             return ()
         return (status.st_mtime_ns, status.st_size, status.st_ino)
 
-    def _unusable(self, error: SettingsError) -> None:
-        """Said once, and again when it is another error."""
-        if self._told == error.message:
+    def _report_error(self, error: SettingsError) -> None:
+        """Publish that the file cannot be read, once for each error."""
+        if self._reported == error.message:
             return
-        self._told = error.message
+        self._reported = error.message
         LOG.warning("settings: %s", error.message)
         advice = f"The settings from before hold. {error.advice}"
         self._bus.publish("notice", level="error", message=error.message, advice=advice)
 
-    def _tell(self, problems: tuple[SettingsProblem, ...]) -> None:
-        known = self._told if isinstance(self._told, tuple) else ()
-        self._told = problems
+    def _report(self, problems: tuple[SettingsProblem, ...]) -> None:
+        """Publish the problems in the file that were not there before."""
+        known = self._reported if isinstance(self._reported, tuple) else ()
+        self._reported = problems
         for problem in problems:
             if problem not in known:
                 LOG.warning("settings: %s", problem.words())
@@ -97,7 +106,7 @@ class SettingsWatcher:
 
 
 def unreadable_limit(settings: Settings) -> RefusedError:
-    """Why no job is let past a limit that nobody can read."""
+    """The refusal of a job while the cost limit in the file cannot be read."""
     return RefusedError(
         "The cost limit in the settings file cannot be read: "
         f"{_where_wrong(settings, 'spending')}.",
@@ -109,7 +118,10 @@ def unreadable_limit(settings: Settings) -> RefusedError:
 
 
 def unreadable_address(settings: Settings) -> RefusedError:
-    """Why no job is sent to an address that stands in for one that nobody can read."""
+    """The refusal of a job while the API base in the file cannot be read.
+
+    Its default must not stand in for it: the job would go to another server than was meant.
+    """
     return RefusedError(
         "Where jobs go cannot be read from the settings file: "
         f"{_where_wrong(settings, 'cloud.api_base')}.",
@@ -120,7 +132,7 @@ def unreadable_address(settings: Settings) -> RefusedError:
 
 
 def unreadable_consent(settings: Settings) -> RefusedError:
-    """Why nothing is uploaded while nobody can read whether it may be."""
+    """The refusal of an upload while the consent in the file cannot be read."""
     return RefusedError(
         "Whether datasets may be uploaded cannot be read from the settings file: "
         f"{_where_wrong(settings, 'cloud.consent')}.",
@@ -131,6 +143,6 @@ def unreadable_consent(settings: Settings) -> RefusedError:
 
 
 def _where_wrong(settings: Settings, name: str) -> str:
-    wrong = next(one for one in settings.problems if one.concerns(name))
-    place = f"settings.toml line {wrong.line}: " if wrong.line else ""
-    return f"{place}{wrong.name} {wrong.message}"
+    problem = next(problem for problem in settings.problems if problem.concerns(name))
+    place = f"settings.toml line {problem.line}: " if problem.line else ""
+    return f"{place}{problem.name} {problem.message}"
