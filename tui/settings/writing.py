@@ -136,8 +136,8 @@ def changes(base: str, edited: str, home: Home) -> dict[str, dict[str, Any]]:
 def save_edited(home: Home, base: str, edited: str) -> bool:
     """Put an edited text in the file's place.
 
-    When another program has written to the file since `base` was read, only the values that the edit
-    changed are written, so that the other change is kept.
+    When another program has written to the file since `base` was read, only the values that the
+    edit changed are written, so that the other change is kept.
 
     Returns:
         Whether the text was taken as it is, with its comments.
