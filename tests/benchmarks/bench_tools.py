@@ -63,7 +63,7 @@ from concurrent.futures import ThreadPoolExecutor
 pool = ThreadPoolExecutor(6)
 
 async def fetch(source, name):
-    from tui.engine.results.download import Fetch
+    from tui.engine.results.download import Download
     remote = next(one for one in await source.list() if one.name == name)
     target = path.parent / "got" / f"{time.monotonic_ns()}"
     started, moved = time.perf_counter(), [0.0]
@@ -72,7 +72,7 @@ async def fetch(source, name):
         if done == remote.size:
             moved[0] = time.perf_counter() - started
 
-    await Fetch(source, remote, target, {}, lambda notes: None, progress,
+    await Download(source, remote, target, {}, lambda notes: None, progress,
                 lambda need: None, asyncio.Semaphore(6), pool).run()
     taken = time.perf_counter() - started
     target.unlink()
@@ -95,12 +95,12 @@ async def main():
         source = Repo("REPO", "main", endpoint=endpoint, token=Secret("hf_write"),
                       network=NetworkSettings())
     else:
-        from tui.engine.results.replicate_outputs import DeliveredFiles
+        from tui.engine.results.replicate_outputs import ReplicateOutputs
         from tui.replicate.client import ReplicateClient
         client = ReplicateClient(Secret("r8_" + "0" * 37), base_url=endpoint + "/v1")
         async def give():
             return client
-        source = DeliveredFiles([endpoint + "/" + n for n in ("tiny.bin", "big.bin")], give)
+        source = ReplicateOutputs([endpoint + "/" + n for n in ("tiny.bin", "big.bin")], give)
 
     async def once(name):
         if kind.endswith("up"):

@@ -163,7 +163,7 @@ class Engine:
             bus=self.bus,
             now=utc_now,
             outputs=self._outputs,
-            places=ResultLocations(
+            locations=ResultLocations(
                 self.clients, self.live, self._writer.transfers, lambda: self.transfers.places
             ),
             reader=self.reader,

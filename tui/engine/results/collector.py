@@ -20,7 +20,7 @@ from tui.destinations.common.meter import check_name
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.results.download import Download
 from tui.engine.results.hashing import FileVerifier
-from tui.engine.results.locations import Opened, ResultLocations
+from tui.engine.results.locations import Location, ResultLocations
 from tui.engine.results.remote_copies import RemoteCopies
 from tui.engine.results.source import Remote, Source
 from tui.engine.runtime.event_bus import EventBus
@@ -33,17 +33,17 @@ from tui.store.transfer_records import FetchRecord
 from tui.store.writer import Change
 
 LOG = logging.getLogger(__name__)
-FILES_AT_ONCE: Final = 3
-STREAMS: Final = 6
-KEPT: Final = timedelta(hours=1)
+MAX_FILES: Final = 3
+MAX_STREAMS: Final = 6
+RETENTION: Final = timedelta(hours=1)
 """How long Replicate keeps outputs of predictions created through its API
 (replicate.com/docs/topics/predictions/data-retention)."""
-_AGAIN: Final = frozenset(
+_RETRYABLE: Final = frozenset(
     {Trouble.NETWORK, Trouble.BUSY, Trouble.DISK_FULL, Trouble.MISMATCH, Trouble.CHANGED}
 )
-_EVERY: Final = 0.25
+_REPORT_SECONDS: Final = 0.25
 """Seconds between two reports of one file."""
-_SPARE: Final = 16 * 1024 * 1024
+_RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Bytes that must stay free on the disk."""
 
 
@@ -57,7 +57,7 @@ class Collector:
         bus: EventBus,
         now: Clock,
         outputs: Path,
-        places: ResultLocations,
+        locations: ResultLocations,
         reader: StoreReader,
     ) -> None:
         """Take the services it works with; `outputs` is the folder for results."""
@@ -65,21 +65,21 @@ class Collector:
         self._bus = bus
         self._now = now
         self._outputs = outputs
-        self._places = places
+        self._locations = locations
         self._reader = reader
-        self._table = recorder.writer.fetches
-        self._whole = FileVerifier(outputs)
+        self._fetches = recorder.writer.fetches
+        self._verifier = FileVerifier(outputs)
         self._copies = RemoteCopies(recorder.writer.transfers)
-        self._files = asyncio.Semaphore(FILES_AT_ONCE)
-        self._streams = asyncio.Semaphore(STREAMS)
+        self._files = asyncio.Semaphore(MAX_FILES)
+        self._streams = asyncio.Semaphore(MAX_STREAMS)
         # A pool of its own: slow downloads must not occupy the threads that requests wait for.
-        self._pool = ThreadPoolExecutor(STREAMS, "fetch")
+        self._pool = ThreadPoolExecutor(MAX_STREAMS, "fetch")
         self._reserved = 0
         self._locks: dict[str, asyncio.Lock] = {}
 
     def unfinished(self) -> list[str]:
         """Ids of jobs with downloads that were not finished when the engine ended."""
-        return self._table.unfinished()
+        return self._fetches.unfinished()
 
     async def collect(self, job: JobRecord, *, again: bool = False) -> dict[str, Any]:
         """Fetch all results of a job that can be fetched.
@@ -104,26 +104,30 @@ class Collector:
         }
 
     async def _collect(self, job: JobRecord, *, again: bool) -> list[dict[str, Any]]:
-        opened = self._places.of(job)
-        before = {one.name for one in self._table.of(job.job_id)}
+        locations = self._locations.sources_of(job)
+        before = {record.name for record in self._fetches.of(job.job_id)}
         announced: set[str] = set()
-        for one in opened:
-            announced |= await self._from(job, one, again=again)
+        for location in locations:
+            announced |= await self._fetch_source(job, location, again=again)
         refused = self._refuse(job, before)
         announced |= refused
-        stale = [one.name for one in self._table.of(job.job_id) if one.name not in announced]
-        if stale:
-            self._table.drop(job.job_id, stale)
-        rows = [self._row(one) for one in self._table.of(job.job_id)]
+        unlisted = [
+            record.name for record in self._fetches.of(job.job_id) if record.name not in announced
+        ]
+        if unlisted:
+            self._fetches.drop(job.job_id, unlisted)
+        rows = [self._row(record) for record in self._fetches.of(job.job_id)]
         waiting = {row["what"] for row in rows}
         for file in self._reader.files(job.job_id):
             if file.missing:
-                rows.append(_gone(file, file.missing))
-            elif file.path not in waiting and not await self._whole.check(file):
-                rows.append(_gone(file, "the file was moved, changed or deleted"))
+                rows.append(_missing_row(file, file.missing))
+            elif file.path not in waiting and not await self._verifier.check(file):
+                rows.append(_missing_row(file, "the file was moved, changed or deleted"))
         if not rows and not self._reader.files(job.job_id) and job.status.is_terminal:
-            rows.append(_nothing(job))
-        unfetched = [one for one in self._table.of(job.job_id) if one.name not in refused]
+            rows.append(_no_results_row(job))
+        unfetched = [
+            record for record in self._fetches.of(job.job_id) if record.name not in refused
+        ]
         if not unfetched and self._reader.files(job.job_id) and job.data_expires_at is not None:
             self._recorder.write(job.job_id, Change(values={"data_expires_at": None}))
         return rows
@@ -136,48 +140,48 @@ class Collector:
             before: names that are recorded already, so they get no second event.
         """
         records = []
-        for address, why in self._places.refused(job).items():
+        for address, reason in self._locations.refused(job).items():
             name = _shown(redact_url(address))
-            message = f"This address is not fetched: {why}."
+            message = f"This address is not fetched: {reason}."
             records.append(
                 FetchRecord(job.job_id, name, "replicate", state="failed", message=message,
                             advice=NOT_FETCHED_ADVICE)
             )  # fmt: skip
-        self._table.put(records)
-        for one in records:
-            if one.name not in before:
-                words = f"{one.name} of the output: {one.message}"
-                self._recorder.note(job.job_id, "local", "file", words)
+        self._fetches.put(records)
+        for record in records:
+            if record.name not in before:
+                message = f"{record.name} of the output: {record.message}"
+                self._recorder.note(job.job_id, "local", "file", message)
         if records:
-            self._tell(job)
-        return {one.name for one in records}
+            self._publish(job)
+        return {record.name for record in records}
 
     # -- one source ---------------------------------------------------------------------------
 
-    async def _from(self, job: JobRecord, opened: Opened, *, again: bool) -> set[str]:
+    async def _fetch_source(self, job: JobRecord, location: Location, *, again: bool) -> set[str]:
         """Fetch all files of one source, and return the names of those not fetched before."""
-        origin, place, open_it = opened
+        origin, place, open_source = location
         until = self._until(job, origin)
         source: Source | None = None
         try:
-            source = await open_it()
+            source = await open_source()
             remotes = await source.list()
         except PublishError as error:
             if error.kind is Trouble.MISSING and job.status is not JobStatus.COMPLETED:
                 return set()  # the job ended before it delivered anything there
-            before = [one for one in self._table.of(job.job_id) if one.origin == origin]
-            told = FetchRecord(job.job_id, place, origin, until=until)
-            self._table.put([_failed(told, error, self._now())])
-            self._tell(job)
+            earlier = [record for record in self._fetches.of(job.job_id) if record.origin == origin]
+            record = FetchRecord(job.job_id, place, origin, until=until)
+            self._fetches.put([_failed(record, error, self._now())])
+            self._publish(job)
             if source is not None:
                 await source.aclose()
-            return {place, *(one.name for one in before)}
+            return {place, *(record.name for record in earlier)}
         try:
-            return await self._all(job, source, remotes, until, again=again)
+            return await self._fetch_all(job, source, remotes, until, again=again)
         finally:
             await source.aclose()
 
-    async def _all(
+    async def _fetch_all(
         self,
         job: JobRecord,
         source: Source,
@@ -186,31 +190,31 @@ class Collector:
         *,
         again: bool,
     ) -> set[str]:
-        here = {file.path: file for file in self._reader.files(job.job_id)}
-        before = {one.name: one for one in self._table.of(job.job_id)}
+        local_files = {file.path: file for file in self._reader.files(job.job_id)}
+        earlier = {record.name: record for record in self._fetches.of(job.job_id)}
         wanted: list[tuple[Remote, FetchRecord]] = []
         for remote in remotes:
-            file = here.get(_path_of(job, remote))
+            file = local_files.get(_path_of(job, remote))
             if file is not None and file.missing and not again:
                 continue
-            if file is not None and not file.missing and await self._whole.check(file, remote):
+            if file is not None and not file.missing and await self._verifier.check(file, remote):
                 self._note_copy(job, source, remote, file)
                 continue
-            shown = _shown(remote.name)
-            told = before.get(shown) or FetchRecord(job.job_id, shown, source.origin)
-            told = replace(told, size=remote.size, state="waiting", until=until)
-            wanted.append((remote, told))
-        self._table.put([record for _, record in wanted])
+            name = _shown(remote.name)
+            record = earlier.get(name) or FetchRecord(job.job_id, name, source.origin)
+            record = replace(record, size=remote.size, state="waiting", until=until)
+            wanted.append((remote, record))
+        self._fetches.put([record for _, record in wanted])
         names = {record.name for _, record in wanted}
-        done = [name for name, one in before.items() if one.origin == source.origin]
-        self._table.drop(job.job_id, [name for name in done if name not in names])
-        self._tell(job)
-        await asyncio.gather(*(self._one(job, source, *pair) for pair in wanted))
+        earlier_names = [name for name, record in earlier.items() if record.origin == source.origin]
+        self._fetches.drop(job.job_id, [name for name in earlier_names if name not in names])
+        self._publish(job)
+        await asyncio.gather(*(self._fetch_one(job, source, *pair) for pair in wanted))
         return names
 
     # -- one file -----------------------------------------------------------------------------
 
-    async def _one(
+    async def _fetch_one(
         self, job: JobRecord, source: Source, remote: Remote, record: FetchRecord
     ) -> None:
         async with self._files:
@@ -218,19 +222,19 @@ class Collector:
                 check_name(remote.name)
                 await self._fetch(job, source, remote, record)
             except PublishError as error:
-                known = self._record(record)
-                self._table.put([_failed(known, error, self._now())])
-                self._tell(job)
+                stored = self._record(record)
+                self._fetches.put([_failed(stored, error, self._now())])
+                self._publish(job)
             except Exception:
                 LOG.exception("fetching %s of %s", remote.name, job.job_id)
-                words = PublishError("Something went wrong inside.", "", Trouble.LOCAL)
-                self._table.put([_failed(self._record(record), words, self._now())])
+                problem = PublishError("Something went wrong inside.", "", Trouble.LOCAL)
+                self._fetches.put([_failed(self._record(record), problem, self._now())])
 
     def _record(self, record: FetchRecord) -> FetchRecord:
         """The record as stored, with the notes of the last try."""
-        for one in self._table.of(record.job_id):
-            if one.name == record.name:
-                return one
+        for stored in self._fetches.of(record.job_id):
+            if stored.name == record.name:
+                return stored
         return record
 
     async def _fetch(
@@ -238,26 +242,26 @@ class Collector:
     ) -> None:
         relative = _path_of(job, remote)
         notes = dict(record.notes)
-        far = {"size": remote.size}
+        state = {"size": remote.size}
         reserved = 0
 
-        def keep(changed: dict[str, Any]) -> None:
+        def save(changed: dict[str, Any]) -> None:
             done = sum(changed.get("parts", {}).values())
-            far["size"] = changed.get("size") or far["size"]
-            self._table.put(
-                [replace(record, state="fetching", size=far["size"], done_bytes=done,
+            state["size"] = changed.get("size") or state["size"]
+            self._fetches.put(
+                [replace(record, state="fetching", size=state["size"], done_bytes=done,
                          message="", advice="", notes=dict(changed))]
             )  # fmt: skip
 
-        told = float("-inf")
+        reported_at = float("-inf")
 
         def progress(done: int) -> None:
-            nonlocal told
-            if time.monotonic() - told >= _EVERY:
-                told = time.monotonic()
-                self._tell(job, record.name, done, far["size"])
+            nonlocal reported_at
+            if time.monotonic() - reported_at >= _REPORT_SECONDS:
+                reported_at = time.monotonic()
+                self._publish(job, record.name, done, state["size"])
 
-        def room(need: int) -> None:
+        def reserve(need: int) -> None:
             nonlocal reserved
             self._reserved -= reserved
             reserved = 0
@@ -266,22 +270,22 @@ class Collector:
             self._reserved += need
 
         target = self._outputs / relative
-        fetch = Download(
-            source, remote, target, notes, keep, progress, room, self._streams, self._pool
+        download = Download(
+            source, remote, target, notes, save, progress, reserve, self._streams, self._pool
         )
         try:
-            got = await fetch.run()
+            downloaded = await download.run()
         finally:
             self._reserved -= reserved
-        kept = FileRecord(relative, got.size, got.sha256, "downloaded", self._now())
-        self._whole.is_whole(kept)
-        words = f"{relative} fetched, {got.size:,} bytes"
+        file = FileRecord(relative, downloaded.size, downloaded.sha256, "downloaded", self._now())
+        self._verifier.remember(file)
+        message = f"{relative} fetched, {downloaded.size:,} bytes"
         self._recorder.write(
-            job.job_id, Change(files=[kept], events=[(self._now(), "local", "file", words)])
+            job.job_id, Change(files=[file], events=[(self._now(), "local", "file", message)])
         )
-        self._note_copy(job, source, fetch.remote, kept)
-        self._table.drop(job.job_id, [record.name])
-        self._tell(job)
+        self._note_copy(job, source, download.remote, file)
+        self._fetches.drop(job.job_id, [record.name])
+        self._publish(job)
 
     def _note_copy(self, job: JobRecord, source: Source, remote: Remote, file: FileRecord) -> None:
         """Record that the source keeps a copy, if its checksum proves it."""
@@ -294,7 +298,7 @@ class Collector:
     def _check_space(self, name: str, need: int) -> None:
         """Check that the disk has space for this file and for the running downloads."""
         free = shutil.disk_usage(_existing(self._outputs)).free - self._reserved
-        if need and need + _SPARE > free:
+        if need and need + _RESERVE_BYTES > free:
             raise PublishError(
                 f"{name} needs {need:,} bytes more, and only {max(0, free):,} are free in "
                 f"{self._outputs}.",
@@ -307,18 +311,18 @@ class Collector:
     def _until(self, job: JobRecord, origin: str) -> datetime | None:
         if origin != "replicate":
             return None
-        return job.data_expires_at or ((job.completed_at or job.created_at) + KEPT)
+        return job.data_expires_at or ((job.completed_at or job.created_at) + RETENTION)
 
-    def _row(self, one: FetchRecord) -> dict[str, Any]:
+    def _row(self, record: FetchRecord) -> dict[str, Any]:
         return {
-            "what": one.name,
-            "why": one.message or "it is not here yet",
-            "advice": one.advice,
-            "until": one.until.isoformat() if one.until else None,
-            "again": one.state != "failed",
+            "what": record.name,
+            "why": record.message or "it is not here yet",
+            "advice": record.advice,
+            "until": record.until.isoformat() if record.until else None,
+            "again": record.state != "failed",
         }
 
-    def _tell(
+    def _publish(
         self, job: JobRecord, name: str = "", done: int = 0, total: int | None = None
     ) -> None:
         """Publish the progress of a file; without a name, that the job's list has changed."""
@@ -331,7 +335,7 @@ def _path_of(job: JobRecord, remote: Remote) -> str:
 
 
 def _shown(name: str) -> str:
-    return "".join(one if one.isprintable() else "\ufffd" for one in name)
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
 def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:
@@ -340,26 +344,26 @@ def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:
 
 
 def _failed(record: FetchRecord, error: PublishError, now: datetime) -> FetchRecord:
-    late = record.until is not None and record.until <= now
+    expired = record.until is not None and record.until <= now
     # While the source still has the file, the user may set a token; without a deadline it waits.
-    hurry = record.until is not None and error.kind is Trouble.CREDENTIALS
-    again = (error.kind in _AGAIN or hurry) and not late
-    state = "waiting" if again else "failed"
+    may_get_token = record.until is not None and error.kind is Trouble.CREDENTIALS
+    retry = (error.kind in _RETRYABLE or may_get_token) and not expired
+    state = "waiting" if retry else "failed"
     return replace(record, state=state, message=error.message, advice=error.advice)
 
 
-def _gone(file: FileRecord, why: str) -> dict[str, Any]:
-    return {"what": file.path, "why": why, "advice": "", "until": None, "again": False}
+def _missing_row(file: FileRecord, reason: str) -> dict[str, Any]:
+    return {"what": file.path, "why": reason, "advice": "", "until": None, "again": False}
 
 
-def _nothing(job: JobRecord) -> dict[str, Any]:
-    why, advice = "the job named no place that can be read from here", "Look at its output."
+def _no_results_row(job: JobRecord) -> dict[str, Any]:
+    reason, advice = "the job named no place that can be read from here", "Look at its output."
     if job.delivery == "local":
-        why = "the trainer sent nothing"
+        reason = "the trainer sent nothing"
         advice = (
             "Its log says why; with validation switched off some trainers upload no final files."
         )
-    return {"what": "results", "why": why, "advice": advice, "until": None, "again": False}
+    return {"what": "results", "why": reason, "advice": advice, "until": None, "again": False}
 
 
 def _existing(folder: Path) -> Path:
@@ -369,12 +373,12 @@ def _existing(folder: Path) -> Path:
 
 
 _FIRST_PAUSE: Final = 2.0
-_LONGEST_PAUSE: Final = 300.0
-_LONGEST: Final = timedelta(hours=24)
+_MAX_PAUSE: Final = 300.0
+_RETRY_TIME: Final = timedelta(hours=24)
 """After this time the rest waits for the next start of the engine, or for the user's request."""
 
 
-async def after_end(
+async def collect_after_end(
     collector: Collector, recorder: JobRecorder, job: JobRecord, now: Clock
 ) -> None:
     """Fetch the results of a job that has ended, with retries, and note what is missing.
@@ -385,19 +389,19 @@ async def after_end(
         job: the job.
         now: the clock.
     """
-    told: set[str] = set()
-    pause, began = _FIRST_PAUSE, now()
+    noted: set[str] = set()
+    pause, started = _FIRST_PAUSE, now()
     while True:
         result = await collector.collect(job)
         for item in result["missing"] if job.status is JobStatus.COMPLETED else ():
-            words = f"{item['what']}: {item['why']}"
-            if words not in told:
-                told.add(words)
-                recorder.note(job.job_id, "local", "missing", words)
-        if not any(item["again"] for item in result["missing"]) or now() - began > _LONGEST:
+            message = f"{item['what']}: {item['why']}"
+            if message not in noted:
+                noted.add(message)
+                recorder.note(job.job_id, "local", "missing", message)
+        if not any(item["again"] for item in result["missing"]) or now() - started > _RETRY_TIME:
             return
         await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        pause = min(pause * 2, _MAX_PAUSE)
         try:
             job = recorder.writer.job(job.job_id)
         except KeyError:

@@ -22,59 +22,59 @@ from tui.destinations.common.contract import part_name
 from tui.destinations.common.errors import MismatchError, PublishError, Trouble, disk_error
 from tui.destinations.hub.destination import git_hash
 from tui.engine.results.hashing import Digests
-from tui.engine.results.source import PIECE, Answer, ContentChangedError, Remote, Source
+from tui.engine.results.source import PIECE_BYTES, Answer, ContentChangedError, Remote, Source
 
 PART: Final = 8 * 1024 * 1024
-_LOOK_EVERY: Final = PART
+_RESERVE_BYTES: Final = PART
 """Bytes between two checks of the free space, for a file of unknown size."""
-_TRIES: Final = 3
+_MAX_TRIES: Final = 3
 _FIRST_PAUSE: Final = 0.5
-_KEEP_EVERY: Final = 0.5
+_SAVE_SECONDS: Final = 0.5
 """Seconds between two saves of the notes; what came after the last is fetched again on a crash."""
 
 
-async def settled(call: Callable[..., object], *values: Any) -> None:
+async def finish_in_thread(call: Callable[..., object], *values: Any) -> None:
     """Run a call in a thread and wait until it has ended, even when cancelled.
 
     A thread that writes after its file descriptor was closed might write into another file that got
     the same descriptor.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(call, *values))
+    thread = asyncio.ensure_future(asyncio.to_thread(call, *values))
     try:
-        await asyncio.shield(work)
+        await asyncio.shield(thread)
     except asyncio.CancelledError:
-        await asyncio.wait([work])
+        await asyncio.wait([thread])
         raise
 
 
-class _Sink:
+class _PartWriter:
     """Writes the pieces of one answer to the file, until it is closed or has its last byte."""
 
-    def __init__(self, at: int, stop: int, put: Callable[[memoryview, int], None]) -> None:
-        self.at = at
+    def __init__(self, offset: int, stop: int, put: Callable[[memoryview, int], None]) -> None:
+        self.offset = offset
         self._stop = stop
         self._put = put
         self._lock = threading.Lock()
         self._closed = False
 
-    def take(self, piece: bytes) -> bool:
+    def write(self, piece: bytes) -> bool:
         """Write a piece; returns whether more is needed."""
         with self._lock:
             if self._closed:
                 return False
-            data = memoryview(piece)[: self._stop - self.at]
-            self._put(data, self.at)
-            self.at += len(data)
-            return self.at < self._stop
+            data = memoryview(piece)[: self._stop - self.offset]
+            self._put(data, self.offset)
+            self.offset += len(data)
+            return self.offset < self._stop
 
-    def take_all(self, read: Callable[[int], bytes], tell: Callable[[], object]) -> None:
+    def write_all(self, read: Callable[[int], bytes], report: Callable[[], object]) -> None:
         """Read and write all pieces in this thread."""
-        while piece := read(PIECE):
-            more = self.take(piece)
+        while piece := read(PIECE_BYTES):
+            wants_more = self.write(piece)
             if self._closed:
                 return
-            tell()
-            if not more:
+            report()
+            if not wants_more:
                 return
 
     def close(self) -> None:
@@ -101,10 +101,10 @@ class Download:
         target: its path here; a hidden file beside it holds the parts until it is complete.
         notes: state of an earlier try: `{mark, size, parts: {number: bytes}}`, or `{least}`, the
             bytes that the disk had no space for.
-        keep: called with the notes when they should be saved.
+        save: called with the notes when they should be saved.
         progress: called with the bytes downloaded so far.
-        room: called with the bytes still to come, as far as is known, perhaps several times; raises
-            PublishError when the disk has no space for them.
+        reserve: called with the bytes still to come, as far as is known, perhaps several times;
+            raises PublishError when the disk has no space for them.
         streams: limits the connections of all downloads together.
         pool: threads for reading, as many as there are streams.
     """
@@ -113,14 +113,14 @@ class Download:
     remote: Remote
     target: Path
     notes: dict[str, Any]
-    keep: Callable[[dict[str, Any]], None]
+    save: Callable[[dict[str, Any]], None]
     progress: Callable[[int], None]
-    room: Callable[[int], None]
+    reserve: Callable[[int], None]
     streams: asyncio.Semaphore
     pool: ThreadPoolExecutor
-    _kept: float = float("-inf")
-    _here: int = 0
-    _front: int = 0
+    _last_saved: float = float("-inf")
+    _received: int = 0
+    _contiguous_parts: int = 0
     _digests: Digests | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -137,19 +137,19 @@ class Download:
         """
         try:
             async with self.streams:
-                self.remote, ranged = await self.source.look(self.remote)
+                self.remote, ranged = await self.source.inspect(self.remote)
             least = int(self.notes.get("least", 0))
             self._begin(ranged=ranged)
             size = least if self.remote.size is None else self.remote.size
-            self._check_room(max(0, size - sum(self.notes["parts"].values())), least)
+            self._reserve(max(0, size - sum(self.notes["parts"].values())), least)
             self._digests = Digests(self.part, self.remote)
-            await self._all_parts() if ranged else await self._whole()
-            self.keep(self.notes)
+            await self._fetch_parts() if ranged else await self._fetch_unranged()
+            self.save(self.notes)
             return await asyncio.to_thread(self._finish, self._digests)
         except OSError as error:
             raise disk_error(error, f"{self.target} cannot be written") from error
         except (MismatchError, ContentChangedError):
-            self._drop()
+            self._discard()
             raise
         finally:
             if self._digests is not None:
@@ -160,158 +160,158 @@ class Download:
     def _begin(self, *, ranged: bool) -> None:
         """Keep the parts if they are of the same content, else start from the beginning."""
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        known = {"mark": self.notes.get("mark"), "size": self.notes.get("size")}
-        same = known == {"mark": self.remote.mark, "size": self.remote.size}
-        if not (ranged and same and self.remote.mark and self.part.is_file()):
-            self._drop()
+        noted = {"mark": self.notes.get("mark"), "size": self.notes.get("size")}
+        same_content = noted == {"mark": self.remote.mark, "size": self.remote.size}
+        if not (ranged and same_content and self.remote.mark and self.part.is_file()):
+            self._discard()
         self.notes.setdefault("parts", {})
         self.notes.update(mark=self.remote.mark, size=self.remote.size)
-        self.keep(self.notes)
+        self.save(self.notes)
         with self.part.open("ab"):
             pass
 
-    def _drop(self, least: int = 0) -> None:
+    def _discard(self, least: int = 0) -> None:
         self.part.unlink(missing_ok=True)
         self.notes.clear()
         self.notes.update({"least": least} if least else {})
-        self.keep(self.notes)
+        self.save(self.notes)
 
     # -- the parts ----------------------------------------------------------------------------
 
-    async def _all_parts(self) -> None:
+    async def _fetch_parts(self) -> None:
         size = self.remote.size or 0
         count = -(-size // PART)
         file = os.open(self.part, os.O_RDWR)
         try:
             os.ftruncate(file, size)
-            self._here = sum(self.notes["parts"].values())
-            self._tell()
-            works = [asyncio.ensure_future(self._one_part(n, size, file)) for n in range(count)]
+            self._received = sum(self.notes["parts"].values())
+            self._report()
+            tasks = [asyncio.ensure_future(self._fetch_part(n, size, file)) for n in range(count)]
             try:
-                await asyncio.gather(*works)
+                await asyncio.gather(*tasks)
             finally:
-                for work in works:
-                    work.cancel()
-                await asyncio.gather(*works, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await asyncio.to_thread(os.fsync, file)
-                self.keep(self._noted())
+                self.save(self._copy_of_notes())
         finally:
             os.close(file)
 
-    async def _one_part(self, number: int, size: int, file: int) -> None:
+    async def _fetch_part(self, number: int, size: int, file: int) -> None:
         begin = number * PART
         length = min(PART, size - begin)
-        left = _TRIES
+        tries_left = _MAX_TRIES
         while (done := self._done(number)) < length:
             try:
                 async with self.streams:
                     await self._read(number, begin, done, begin + length, file)
             except PublishError as error:
                 # A try that received bytes resets the count: only tries without progress count.
-                left = _TRIES if self._done(number) > done else left - 1
-                if not error.retryable or isinstance(error, ContentChangedError) or not left:
+                tries_left = _MAX_TRIES if self._done(number) > done else tries_left - 1
+                if not error.retryable or isinstance(error, ContentChangedError) or not tries_left:
                     raise
-                await asyncio.sleep(_FIRST_PAUSE * 2 ** (_TRIES - left))
-        if time.monotonic() - self._kept >= _KEEP_EVERY:
-            self._kept = time.monotonic()
-            await settled(os.fdatasync, file)
-            self.keep(self._noted())
+                await asyncio.sleep(_FIRST_PAUSE * 2 ** (_MAX_TRIES - tries_left))
+        if time.monotonic() - self._last_saved >= _SAVE_SECONDS:
+            self._last_saved = time.monotonic()
+            await finish_in_thread(os.fdatasync, file)
+            self.save(self._copy_of_notes())
 
     async def _read(self, number: int, begin: int, done: int, stop: int, file: int) -> None:
-        sink = _Sink(begin + done, stop, partial(self._put, file, number, begin))
+        writer = _PartWriter(begin + done, stop, partial(self._put, file, number, begin))
         async with self.source.reading(self.remote, begin + done, stop) as answer:
-            await self._drain(answer, sink)
-        if sink.at < stop:
+            await self._drain(answer, writer)
+        if writer.offset < stop:
             raise PublishError(
                 f"{self.source.place} ended the download of {self.remote.name} too early.",
                 "It will be tried again.",
                 Trouble.NETWORK,
             )
 
-    async def _drain(self, answer: Answer, sink: _Sink) -> None:
+    async def _drain(self, answer: Answer, writer: _PartWriter) -> None:
         """Write the whole answer into the sink, which is closed however this ends."""
         try:
             if answer.read is None:
                 async for piece in answer.pieces:
-                    await settled(sink.take, piece)
-                    self._tell()
+                    await finish_in_thread(writer.write, piece)
+                    self._report()
                 return
             loop = asyncio.get_running_loop()
-            tell = partial(loop.call_soon_threadsafe, self._tell)
-            await loop.run_in_executor(self.pool, sink.take_all, answer.read, tell)
+            report = partial(loop.call_soon_threadsafe, self._report)
+            await loop.run_in_executor(self.pool, writer.write_all, answer.read, report)
         finally:
-            sink.close()
+            writer.close()
 
-    def _put(self, file: int, number: int, begin: int, data: memoryview, at: int) -> None:
+    def _put(self, file: int, number: int, begin: int, data: memoryview, offset: int) -> None:
         """Write a piece and note it. Callable from any thread."""
-        self._write(file, data, at)
+        self._write(file, data, offset)
         with self._lock:
             parts = self.notes["parts"]
-            self._here += len(data)
-            parts[str(number)] = at + len(data) - begin
-            while parts.get(str(self._front), 0) == PART:
-                self._front += 1
-            there = self._front * PART + parts.get(str(self._front), 0)
+            self._received += len(data)
+            parts[str(number)] = offset + len(data) - begin
+            while parts.get(str(self._contiguous_parts), 0) == PART:
+                self._contiguous_parts += 1
+            available = self._contiguous_parts * PART + parts.get(str(self._contiguous_parts), 0)
         if self._digests is not None:
-            self._digests.advance(there)
+            self._digests.advance(available)
 
-    def _noted(self) -> dict[str, Any]:
+    def _copy_of_notes(self) -> dict[str, Any]:
         """A copy of the notes, which threads may be changing."""
         with self._lock:
             return {**self.notes, "parts": dict(self.notes["parts"])}
 
-    async def _whole(self) -> None:
+    async def _fetch_unranged(self) -> None:
         """Download everything over one connection, because the source takes no ranges."""
         try:
             with self.part.open("r+b", buffering=0) as file:
                 file.truncate(0)
                 async with self.streams, self.source.reading(self.remote, 0, None) as answer:
-                    await self._pour(answer, file.fileno())
+                    await self._write_stream(answer, file.fileno())
                 await asyncio.to_thread(os.fsync, file.fileno())
         except BaseException:
             # Without ranges the next try cannot use the bytes, and the disk may be full.
-            self._drop(int(self.notes.get("least", 0)))
+            self._discard(int(self.notes.get("least", 0)))
             raise
 
-    async def _pour(self, answer: Answer, file: int) -> None:
+    async def _write_stream(self, answer: Answer, file: int) -> None:
         """Write the answer, up to the announced size, or as long as the disk has space."""
-        at, looked = 0, 0
+        offset, reserved = 0, 0
         async for piece in answer.pieces:
-            end = at + len(piece)
+            end = offset + len(piece)
             if self.remote.size is not None and end > self.remote.size:
-                words = f"more than {end - 1:,} bytes instead of {self.remote.size:,}"
-                raise MismatchError(self.remote.name, words)
-            if self.remote.size is None and end > looked:
-                looked = end + _LOOK_EVERY
-                self._check_room(looked - at, looked)
-            await settled(self._write, file, memoryview(piece), at)
-            at = end
-            self.notes["parts"] = {"0": at}
-            self._here = at
+                difference = f"more than {end - 1:,} bytes instead of {self.remote.size:,}"
+                raise MismatchError(self.remote.name, difference)
+            if self.remote.size is None and end > reserved:
+                reserved = end + _RESERVE_BYTES
+                self._reserve(reserved - offset, reserved)
+            await finish_in_thread(self._write, file, memoryview(piece), offset)
+            offset = end
+            self.notes["parts"] = {"0": offset}
+            self._received = offset
             if self._digests is not None:
-                self._digests.advance(at)
-            self._tell()
+                self._digests.advance(offset)
+            self._report()
 
-    def _check_room(self, need: int, least: int) -> None:
+    def _reserve(self, need: int, least: int) -> None:
         """Check the free space; on failure the notes tell the next try the least size."""
         try:
-            self.room(need)
+            self.reserve(need)
         except PublishError:
             if self.remote.size is None:
-                self._drop(least)
+                self._discard(least)
             raise
 
     @staticmethod
-    def _write(file: int, data: memoryview, at: int) -> None:
+    def _write(file: int, data: memoryview, offset: int) -> None:
         while data:
-            count = os.pwrite(file, data, at)
-            data, at = data[count:], at + count
+            count = os.pwrite(file, data, offset)
+            data, offset = data[count:], offset + count
 
     def _done(self, number: int) -> int:
         return int(self.notes["parts"].get(str(number), 0))
 
-    def _tell(self) -> None:
-        self.progress(self._here)
+    def _report(self) -> None:
+        self.progress(self._received)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class Download:
         name = self.remote.name
         if self.remote.size is not None and size != self.remote.size:
             raise MismatchError(name, f"{size:,} bytes instead of {self.remote.size:,}")
-        found = digests.check(size)
+        sha256 = digests.check(size)
         if self.remote.git and git_hash(self.part, size) != self.remote.git:
             raise MismatchError(name, "its checksum is another")
         self.part.replace(self.target)
@@ -330,4 +330,4 @@ class Download:
             os.fsync(handle)
         finally:
             os.close(handle)
-        return Downloaded(size, found)
+        return Downloaded(size, sha256)

@@ -24,7 +24,7 @@ _HUB_HOSTS: Final = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REVISION: Final = re.compile(r"/(?:tree|commit)/([^/?#]+)")
 _EARLY: Final = timedelta(minutes=10)
 
-Opened = tuple[str, str, Callable[[], Awaitable[Source]]]
+Location = tuple[str, str, Callable[[], Awaitable[Source]]]
 """Origin, name of the place for the user, and a function that opens the source."""
 
 
@@ -36,26 +36,26 @@ class ResultLocations:
         clients: ReplicateClients,
         live: LiveSettings,
         tables: TransferTables,
-        places: Callable[[], Destinations],
+        destinations: Callable[[], Destinations],
     ) -> None:
         """Take the services it works with; `places` gives the user's destinations."""
         self._clients = clients
         self._live = live
         self._tables = tables
-        self._places = places
+        self._destinations = destinations
 
-    def of(self, job: JobRecord) -> list[Opened]:
+    def sources_of(self, job: JobRecord) -> list[Location]:
         """All sources of a job's results; opening one may raise PublishError."""
-        found: list[Opened] = []
+        locations: list[Location] = []
         if links := links_of(job.output, job.api_base).files:
             files = ReplicateOutputs(links, lambda: self._clients.get(job.api_base))
-            found.append(("replicate", files.place, _ready(files)))
+            locations.append(("replicate", files.place, _ready(files)))
         if bucket := bucket_of(job, self._tables.destinations()):
             where = f"s3://{bucket['bucket']}/{bucket['prefix']}"
-            found.append(("s3", where, lambda: self._bucket(job, bucket)))
+            locations.append(("s3", where, lambda: self._bucket(job, bucket)))
         if (repo := _repo_of(job, self._clients.hub_endpoint(job.api_base))) is not None:
-            found.append(("hub", repo[0], lambda: self._repo(job, *repo)))
-        return found
+            locations.append(("hub", repo[0], lambda: self._repo(job, *repo)))
+        return locations
 
     def refused(self, job: JobRecord) -> dict[str, str]:
         """The reasons why web addresses of the output are not fetched, by address.
@@ -64,43 +64,47 @@ class ResultLocations:
         the results are: trainers also put the address of their bucket or repository there.
         """
         links = links_of(job.output, job.api_base)
-        named = job.delivery == "local" or any(one[0] != "replicate" for one in self.of(job))
-        return links.refused if named else links.refused | links.elsewhere
+        has_location = job.delivery == "local" or any(
+            location[0] != "replicate" for location in self.sources_of(job)
+        )
+        return links.refused if has_location else links.refused | links.elsewhere
 
-    async def _bucket(self, job: JobRecord, told: dict[str, str]) -> Source:
-        place = self._destination(told)
-        if place is None:
+    async def _bucket(self, job: JobRecord, bucket: dict[str, str]) -> Source:
+        target = self._destination(bucket)
+        if target is None:
             raise PublishError(
-                f"No destination holds keys for the bucket {told['bucket']}.",
+                f"No destination holds keys for the bucket {bucket['bucket']}.",
                 "Add one with `simpletuner-tui destinations add NAME --kind s3 …`, then fetch "
                 "again.",
                 Trouble.CREDENTIALS,
             )
-        keys = await self._places().keys.of(place.profile, place.options)
-        known = S3Profile(**place.options)
+        keys = await self._destinations().keys.of(target.profile, target.options)
+        destination_profile = S3Profile(**target.options)
         profile = S3Profile(
-            bucket=told["bucket"],
-            endpoint=known.endpoint,
-            region=told["region"] or known.region,
-            prefix=told["prefix"],
-            addressing=known.addressing,
-            public_base_url=known.public_base_url,
+            bucket=bucket["bucket"],
+            endpoint=destination_profile.endpoint,
+            region=bucket["region"] or destination_profile.region,
+            prefix=bucket["prefix"],
+            addressing=destination_profile.addressing,
+            public_base_url=destination_profile.public_base_url,
         )
-        own = job.job_id in told["prefix"]
-        since = None if own else (job.started_at or job.created_at) - _EARLY
-        target = _below(place.profile, known, profile)
-        return Bucket(profile, keys, self._live.now.network, since, target)
+        is_own_prefix = job.job_id in bucket["prefix"]
+        since = None if is_own_prefix else (job.started_at or job.created_at) - _EARLY
+        published_target = _target_below(target.profile, destination_profile, profile)
+        return Bucket(profile, keys, self._live.now.network, since, published_target)
 
-    def _destination(self, told: dict[str, str]) -> Target | None:
+    def _destination(self, bucket: dict[str, str]) -> Target | None:
         """The user's destination with the job's bucket and endpoint, so no other gets its keys."""
-        named = told["destination"]
-        records = [one for one in self._tables.destinations() if one.kind == "s3"]
-        records.sort(key=lambda one: one.name != named)
+        destination_name = bucket["destination"]
+        records = [record for record in self._tables.destinations() if record.kind == "s3"]
+        records.sort(key=lambda record: record.name != destination_name)
         for record in records:
             endpoint = record.options.get("endpoint") or ""
-            same = _host(endpoint) == _host(told["endpoint"])
-            if same and (record.name == named or record.options["bucket"] == told["bucket"]):
-                return self._places().read(record.name)
+            same_host = _host(endpoint) == _host(bucket["endpoint"])
+            if same_host and (
+                record.name == destination_name or record.options["bucket"] == bucket["bucket"]
+            ):
+                return self._destinations().read(record.name)
         return None
 
     async def _repo(self, job: JobRecord, repo_id: str, revision: str) -> Source:
@@ -124,20 +128,20 @@ class ResultLocations:
         )
 
 
-def _below(name: str, known: S3Profile, found: S3Profile) -> str:
+def _target_below(name: str, destination_profile: S3Profile, profile: S3Profile) -> str:
     """A bucket's folder as a target of the destination `name`; "" if it is not below it."""
-    top, prefix = known.prefix.strip("/"), found.prefix.strip("/")
-    inside = not top or prefix == top or prefix.startswith(f"{top}/")
-    if not inside or known.bucket != found.bucket:
+    base, prefix = destination_profile.prefix.strip("/"), profile.prefix.strip("/")
+    inside = not base or prefix == base or prefix.startswith(f"{base}/")
+    if not inside or destination_profile.bucket != profile.bucket:
         return ""
-    return f"s3:{name}/{prefix.removeprefix(top).strip('/')}"
+    return f"s3:{name}/{prefix.removeprefix(base).strip('/')}"
 
 
 def _ready(source: Source) -> Callable[[], Awaitable[Source]]:
-    async def give() -> Source:
+    async def ready() -> Source:
         return source
 
-    return give
+    return ready
 
 
 def _repo_of(job: JobRecord, endpoint: str) -> tuple[str, str] | None:
@@ -153,8 +157,8 @@ def _repo_of(job: JobRecord, endpoint: str) -> tuple[str, str] | None:
         repo = clean_repo_id(f"https://huggingface.co{parts.path}")
         if repo is None or repo.count("/") != 1:
             continue
-        found = _REVISION.search(parts.path)
-        return repo, unquote(found[1]) if found else "main"
+        revision = _REVISION.search(parts.path)
+        return repo, unquote(revision[1]) if revision else "main"
     return None
 
 

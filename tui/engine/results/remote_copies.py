@@ -38,43 +38,52 @@ class RemoteCopies:
             path: its path here.
             now: the time.
         """
-        there = source.kept_at(remote)
+        location = source.permanent_location(remote)
         proof = (
             "sha256" if remote.sha256 else "git" if remote.git else "etag" if remote.etag else ""
         )
-        if there is None or not proof or (remote.sha256 and remote.sha256 != file.sha256):
+        if location is None or not proof or (remote.sha256 and remote.sha256 != file.sha256):
             return
-        called = visible(remote.name)  # the name of the local file
-        name = f"{job.job_id} {there.target}"
-        transfer_id = hashlib.sha256(name.encode()).hexdigest()[:10]
+        name = visible(remote.name)  # the name of the local file
+        identity = f"{job.job_id} {location.target}"
+        transfer_id = hashlib.sha256(identity.encode()).hexdigest()[:10]
         state = path.stat()
         item = Item(
-            called, there.key, path, state.st_size, state.st_mtime_ns, file.sha256,
-            present=True, store=there.store, came="there",
+            name, location.key, path, state.st_size, state.st_mtime_ns, file.sha256,
+            present=True, store=location.store, came="there",
         )  # fmt: skip
-        kept = TransferItem(
-            0, called, str(path), file.size, file.sha256, item.to_dict(), state="verified",
-            link=there.link, proof=proof,
+        transfer_item = TransferItem(
+            0, name, str(path), file.size, file.sha256, item.to_dict(), state="verified",
+            link=location.link, proof=proof,
         )  # fmt: skip
-        self._put(transfer_id, job, there, kept, place=source.place, now=now)
+        self._put(transfer_id, job, location, transfer_item, place=source.place, now=now)
 
     def _put(
-        self, transfer_id: str, job: JobRecord, there: RemoteLocation, kept: TransferItem,
-        *, place: str, now: datetime,
-    ) -> None:  # fmt: skip
+        self,
+        transfer_id: str,
+        job: JobRecord,
+        location: RemoteLocation,
+        transfer_item: TransferItem,
+        *,
+        place: str,
+        now: datetime,
+    ) -> None:
         try:
             self._tables.get(transfer_id)
         except KeyError:
             record = TransferRecord(
-                transfer_id, job.job_id, job.api_base, there.target, now, place,
+                transfer_id, job.job_id, job.api_base, location.target, now, place,
                 options={HIDDEN: True, _COLLECTED: True}, state=TransferState.DONE,
-                started_at=now, ended_at=now, link=there.link,
+                started_at=now, ended_at=now, link=location.link,
             )  # fmt: skip
-            self._tables.insert(record, [kept])
+            self._tables.insert(record, [transfer_item])
             return
         items = self._tables.items(transfer_id)
-        if any((one.name, one.sha256) == (kept.name, kept.sha256) for one in items):
+        if any(
+            (other.name, other.sha256) == (transfer_item.name, transfer_item.sha256)
+            for other in items
+        ):
             return
-        others = [one for one in items if one.name != kept.name]
-        numbered = [replace(one, seq=seq) for seq, one in enumerate([*others, kept])]
+        others = [other for other in items if other.name != transfer_item.name]
+        numbered = [replace(other, seq=seq) for seq, other in enumerate([*others, transfer_item])]
         self._tables.replace_items(transfer_id, numbered)

@@ -53,9 +53,9 @@ class Bucket:
 
     async def list(self) -> list[Remote]:
         """List the objects."""
-        return [_remote(one) for one in await asyncio.to_thread(self._reader.list, self._since)]
+        return [_remote(file) for file in await asyncio.to_thread(self._reader.list, self._since)]
 
-    async def look(self, remote: Remote) -> tuple[Remote, bool]:
+    async def inspect(self, remote: Remote) -> tuple[Remote, bool]:
         """Read the object's checksums."""
         sha256, etag = await asyncio.to_thread(self._reader.proofs_of, remote.key)
         return replace(remote, sha256=sha256, etag="" if sha256 else etag), bool(remote.size)
@@ -68,7 +68,7 @@ class Bucket:
             remote.name, start, self._reader.opened(remote.key, remote.mark, start, stop)
         )
 
-    def kept_at(self, remote: Remote) -> RemoteLocation | None:
+    def permanent_location(self, remote: Remote) -> RemoteLocation | None:
         """The object in the bucket; None if it is not below one of the user's destinations."""
         if not self._target:
             return None
@@ -105,9 +105,9 @@ class Repo:
         """List the files of the revision."""
         revision = await asyncio.to_thread(self._reader.revision, self._revision)
         self._revision = revision
-        return [_remote(one) for one in await asyncio.to_thread(self._reader.list, revision)]
+        return [_remote(file) for file in await asyncio.to_thread(self._reader.list, revision)]
 
-    async def look(self, remote: Remote) -> tuple[Remote, bool]:
+    async def inspect(self, remote: Remote) -> tuple[Remote, bool]:
         """Return the file as it is: `list` gives all there is to know."""
         return remote, bool(remote.size)
 
@@ -119,7 +119,7 @@ class Repo:
             remote.name, start, self._reader.opened(remote.key, self._revision, start, stop)
         )
 
-    def kept_at(self, remote: Remote) -> RemoteLocation:
+    def permanent_location(self, remote: Remote) -> RemoteLocation:
         """The file in the repository."""
         repo_id, endpoint = self._repo
         link = f"{endpoint}/{repo_id}/blob/main/{quote(remote.key)}"
@@ -129,8 +129,8 @@ class Repo:
         """Do nothing: huggingface_hub keeps its connections for the whole process."""
 
 
-def _remote(one: FarFile) -> Remote:
-    return Remote(one.name, one.name, one.size, one.mark, one.sha256, one.git)
+def _remote(file: FarFile) -> Remote:
+    return Remote(file.name, file.name, file.size, file.mark, file.sha256, file.git)
 
 
 _DEFAULT_PREFIX: Final = "simpletuner"
@@ -168,12 +168,12 @@ def bucket_of(job: JobRecord, records: Sequence[DestinationRecord]) -> dict[str,
                 "bucket": parts.netloc, "endpoint": "", "region": "",
                 "prefix": unquote(parts.path).strip("/"), "destination": "",
             }  # fmt: skip
-        if parts.scheme in _PORTS and (known := _at_destination(parts, records)) is not None:
-            return known
+        if parts.scheme in _PORTS and (match := _match_destination(parts, records)) is not None:
+            return match
     return None
 
 
-def _at_destination(
+def _match_destination(
     parts: SplitResult, records: Sequence[DestinationRecord]
 ) -> dict[str, str] | None:
     """Match an address to the user's destination with the longest common path.
@@ -181,39 +181,39 @@ def _at_destination(
     Only bucket and prefix are taken from the address. Requests, and the keys with them, go to the
     destination's own endpoint.
     """
-    found: tuple[int, dict[str, str]] | None = None
+    match: tuple[int, dict[str, str]] | None = None
     path = unquote(parts.path)
     for record in records:
         if record.kind != "s3":
             continue
         for base in _bases(record.options):
-            top = unquote(base.path).rstrip("/")
-            if _host(base) != _host(parts) or not f"{path}/".startswith(f"{top}/"):
+            base_path = unquote(base.path).rstrip("/")
+            if _host(base) != _host(parts) or not f"{path}/".startswith(f"{base_path}/"):
                 continue
-            if found is None or len(top) > found[0]:
-                told = {
+            if match is None or len(base_path) > match[0]:
+                bucket = {
                     "bucket": str(record.options["bucket"]),
                     "endpoint": _text(record.options.get("endpoint")),
                     "region": "",
-                    "prefix": path[len(top) :].strip("/"),
+                    "prefix": path[len(base_path) :].strip("/"),
                     "destination": record.name,
                 }
-                found = len(top), told
-    return found[1] if found is not None else None
+                match = len(base_path), bucket
+    return match[1] if match is not None else None
 
 
 def _bases(options: dict[str, Any]) -> Iterator[SplitResult]:
     """Base addresses of a bucket's objects: path style, virtual-host style and public links."""
     bucket, endpoint = str(options["bucket"]), _text(options.get("endpoint"))
     if endpoint:
-        ends = [endpoint]
+        endpoints = [endpoint]
     else:
         region = _text(options.get("region")) or "us-east-1"
-        ends = [f"https://s3.{region}.amazonaws.com", "https://s3.amazonaws.com"]
+        endpoints = [f"https://s3.{region}.amazonaws.com", "https://s3.amazonaws.com"]
     texts = [_text(options.get("public_base_url"))]
-    for end in ends:
-        parts = urlsplit(end)
-        texts.append(f"{end.rstrip('/')}/{bucket}")
+    for base_endpoint in endpoints:
+        parts = urlsplit(base_endpoint)
+        texts.append(f"{base_endpoint.rstrip('/')}/{bucket}")
         texts.append(f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path.rstrip('/')}")
     for text in texts:
         parsed = _split(text)

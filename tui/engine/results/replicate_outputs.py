@@ -45,20 +45,20 @@ class ReplicateOutputs:
 
     async def list(self) -> list[Remote]:
         """List one file per address; files of the same name get numbers."""
-        found: list[Remote] = []
-        taken: set[str] = set()
+        remotes: list[Remote] = []
+        used_names: set[str] = set()
         for address in self._addresses:
             name = PurePosixPath(unquote(urlsplit(address).path)).name or "output"
             number = 1
-            while name in taken:
+            while name in used_names:
                 number += 1
-                plain = PurePosixPath(unquote(urlsplit(address).path)).name or "output"
-                name = f"{number}-{plain}"
-            taken.add(name)
-            found.append(Remote(name, address))
-        return found
+                file_name = PurePosixPath(unquote(urlsplit(address).path)).name or "output"
+                name = f"{number}-{file_name}"
+            used_names.add(name)
+            remotes.append(Remote(name, address))
+        return remotes
 
-    async def look(self, remote: Remote) -> tuple[Remote, bool]:
+    async def inspect(self, remote: Remote) -> tuple[Remote, bool]:
         """Request the first byte, to learn the size, the ETag and whether ranges work."""
         with _translated(remote.name):
             client = await self._client()
@@ -82,7 +82,7 @@ class ReplicateOutputs:
                     raise ContentChangedError(remote.name)
                 yield Answer(answer.start, answer.pieces)
 
-    def kept_at(self, remote: Remote) -> None:
+    def permanent_location(self, remote: Remote) -> None:
         """Return None, because Replicate deletes the file after an hour."""
 
     async def aclose(self) -> None:
@@ -95,10 +95,10 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except ReplicateError as error:
-        raise explained(error, name) from error
+        raise publish_error(error, name) from error
 
 
-def explained(error: ReplicateError, name: str) -> PublishError:
+def publish_error(error: ReplicateError, name: str) -> PublishError:
     """The PublishError for a failure to fetch an output."""
     if isinstance(error, NotFoundError):
         return PublishError(
@@ -137,18 +137,18 @@ def links_of(output: Any, api_base: str) -> Links:
     A model decides its output and may put any address there, so `why_refused` checks each.
     """
     base = Base.parse(api_base)
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for text in texts_of(output):
         address = text.strip()
         if _WEB.match(address) and not any(map(str.isspace, address)):
-            found[address] = why_refused(base, address)
+            reasons[address] = why_refused(base, address)
     links = Links([], {}, {})
-    for address, why in found.items():
-        if not why:
+    for address, reason in reasons.items():
+        if not reason:
             links.files.append(address)
         else:
-            ours = is_replicates(base, address)
-            (links.refused if ours else links.elsewhere)[address] = why
+            at_replicate = is_replicates(base, address)
+            (links.refused if at_replicate else links.elsewhere)[address] = reason
     return links
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from tui.destinations.common.contract import Reading
 from tui.destinations.common.errors import PublishError, Trouble
 
-PIECE = 1024 * 1024
+PIECE_BYTES = 1024 * 1024
 """Bytes per read."""
 
 
@@ -91,7 +91,7 @@ class Source(Protocol):
             PublishError: the source cannot be read.
         """
 
-    async def look(self, remote: Remote) -> tuple[Remote, bool]:
+    async def inspect(self, remote: Remote) -> tuple[Remote, bool]:
         """Complete a file's size, mark and checksums before it is read.
 
         Returns:
@@ -108,7 +108,7 @@ class Source(Protocol):
             PublishError: the file cannot be read.
         """
 
-    def kept_at(self, remote: Remote) -> RemoteLocation | None:
+    def permanent_location(self, remote: Remote) -> RemoteLocation | None:
         """Where the source keeps the file; None if it deletes it, or no destination leads there."""
 
     async def aclose(self) -> None:
@@ -141,5 +141,5 @@ async def in_thread(
 
 
 async def _pieces(read: Callable[[int], bytes]) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(read, PIECE):
+    while piece := await asyncio.to_thread(read, PIECE_BYTES):
         yield piece

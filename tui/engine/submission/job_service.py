@@ -15,7 +15,7 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import unreadable_address, unreadable_consent
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.delivery.result import CheckDelivery
-from tui.engine.results.collector import Collector, after_end
+from tui.engine.results.collector import Collector, collect_after_end
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.spending.service import SpendingService
 from tui.engine.submission.draft import read_draft
@@ -332,7 +332,7 @@ class JobService:
         """
         if not job.delivery and job.data_expires_at is None:
             return
-        collect = after_end(self._collector, self._recorder, job, utc_now)
+        collect = collect_after_end(self._collector, self._recorder, job, utc_now)
         self._tasks.start(collect, f"collect {job.job_id}")
 
 
