@@ -16,7 +16,7 @@ from tests.app.stand_in_engine import StandInEngine
 from tests.app.terminal.pseudo_terminal import Terminal
 from tests.app.world import fill, home_at
 from tests.benchmarks import Row
-from tui.engine.transfers.transfer_progress import EVERY
+from tui.engine.transfers.transfer_progress import REPORT_SECONDS
 from tui.settings import Home
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 from tui.store.writer import StoreWriter
@@ -53,7 +53,7 @@ def run() -> list[Row]:
                 teller.join()
             terminal.close()
             engine.close()
-    told = COUNT / EVERY
+    told = COUNT / REPORT_SECONDS
     return [
         Row("bytes while 8 transfers move", f"{written / SECONDS:.0f} B/s",
             f"{told:.0f} words/s heard", None, "≤ 1.5 kB/s"),
@@ -78,7 +78,7 @@ def _transfers(home: Home) -> list[int]:
 
 def _tell(engine: StandInEngine, stop: threading.Event, positions: list[int]) -> None:
     done = 0
-    while not stop.wait(EVERY / COUNT):
+    while not stop.wait(REPORT_SECONDS / COUNT):
         done += 1
         number = done % COUNT
         engine.send("transfer", {

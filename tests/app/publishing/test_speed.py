@@ -23,16 +23,16 @@ class Clock:
 async def test_a_shown_speed_never_exceeds_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, control = Clock(monkeypatch), EngineProgress(lambda: None)
-    control.total = 100 * MIB
-    control.settle(0, 0)
-    control.settle(1, 5 * MIB)  # it was there already
+    clock, progress = Clock(monkeypatch), EngineProgress(lambda: None)
+    progress.total = 100 * MIB
+    progress.set_done(0, 0)
+    progress.set_done(1, 5 * MIB)  # it was there already
     speeds = []
     for number in range(1, 41):  # half a MiB at once, then each time the limit allows it
-        control.progress(0, number * MIB // 2)
-        speeds.append(control.speed())
+        progress.advance(0, number * MIB // 2)
+        speeds.append(progress.speed())
         clock.now += 1.25
-    assert control.done == 25 * MIB
+    assert progress.done == 25 * MIB
     assert speeds[:2] == [0.0, 0.0]
     assert all(round(speed) == 512 * 1024 * 4 // 5 for speed in speeds[3:])
 
@@ -40,11 +40,11 @@ async def test_a_shown_speed_never_exceeds_the_limit(
 async def test_bytes_of_a_server_side_copy_do_not_count_as_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, control = Clock(monkeypatch), EngineProgress(lambda: None)
+    clock, progress = Clock(monkeypatch), EngineProgress(lambda: None)
     for number in range(10):
-        control.settle(number, MIB)
+        progress.set_done(number, MIB)
         clock.now += 1
-        assert control.speed() == 0.0
+        assert progress.speed() == 0.0
 
 
 def test_the_time_left_is_shown_once_it_is_steady() -> None:

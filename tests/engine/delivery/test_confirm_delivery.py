@@ -194,7 +194,7 @@ async def test_a_hub_that_does_not_answer_leaves_it_open(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tui.engine.delivery.confirm_delivery._ASK_AGAIN", (0.5, 0.5, 0.5, 0.5, 3600)
+        "tui.engine.delivery.confirm_delivery._UNKNOWN_PAUSES", (0.5, 0.5, 0.5, 0.5, 3600)
     )
     await world.use_hub()
     assert world.sandbox.hub is not None
@@ -212,7 +212,7 @@ async def test_it_is_looked_up_after_a_restart(
 ) -> None:
     async with running_world(home, project) as world:
         url = await world.use_hub()
-        monkeypatch.setattr("tui.engine.delivery.confirm_delivery._ASK_AGAIN", (3600.0,))
+        monkeypatch.setattr("tui.engine.delivery.confirm_delivery._UNKNOWN_PAUSES", (3600.0,))
         assert world.sandbox.hub is not None
         world.sandbox.hub.hub.faults.failures["/paths-info"] = 1
         job_id = await world.submit(delivery=HUB)

@@ -468,7 +468,7 @@ async def test_a_bug_does_not_leave_a_job_unwatched(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.fault("webhook-lost")
-    monkeypatch.setattr("tui.engine.tracking.monitor._STORE_AGAIN", 0.1)
+    monkeypatch.setattr("tui.engine.tracking.monitor._RETRY_SECONDS", 0.1)
     job_id = await world.submit(steps=60)
     await eventually(lambda: world.job(job_id).prediction_id)
     apply = world.engine.recorder.apply_snapshot

@@ -16,40 +16,40 @@ from tui.engine.transfers.worker import TransferSlots
 
 async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> None:
     order = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
-    line, log, stop = TransferSlots(2, lambda name: order[name]), [], asyncio.Event()
+    slots, granted, stop = TransferSlots(2, lambda name: order[name]), [], asyncio.Event()
     ends = {name: asyncio.Event() for name in order}
 
-    async def go(name: str, place: str) -> None:
-        async with line.turn(name, place, stop) as mine:
-            log.append((name, mine))
+    async def run(name: str, target_key: str) -> None:
+        async with slots.slot(name, target_key, stop) as has_slot:
+            granted.append((name, has_slot))
             await ends[name].wait()
 
-    places = {"a": "hub", "b": "hub", "c": "s3", "d": "folder", "e": "other"}
-    tasks = [asyncio.create_task(go(name, place)) for name, place in places.items()]
-    await eventually(lambda: len(log) == 2)
-    assert log == [("a", True), ("c", True)]  # b would go to the same place as a
+    targets = {"a": "hub", "b": "hub", "c": "s3", "d": "folder", "e": "other"}
+    tasks = [asyncio.create_task(run(name, target_key)) for name, target_key in targets.items()]
+    await eventually(lambda: len(granted) == 2)
+    assert granted == [("a", True), ("c", True)]  # b would go to the same place as a
     order["e"] = 0
     ends["c"].set()
-    await eventually(lambda: len(log) == 3)
+    await eventually(lambda: len(granted) == 3)
     ends["a"].set()
-    await eventually(lambda: len(log) == 4)
-    assert log[2:] == [("e", True), ("b", True)]
+    await eventually(lambda: len(granted) == 4)
+    assert granted[2:] == [("e", True), ("b", True)]
     for event in ends.values():
         event.set()
     await asyncio.gather(*tasks)
 
 
 async def test_who_is_stopped_while_waiting_goes_away_at_once() -> None:
-    line, first = TransferSlots(1, lambda _name: 0), asyncio.Event()
+    slots, first = TransferSlots(1, lambda _name: 0), asyncio.Event()
     stop, never = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
-        async with line.turn("a", "x", never):
+        async with slots.slot("a", "x", never):
             await first.wait()
 
     async def wait() -> bool:
-        async with line.turn("b", "y", stop) as mine:
-            return mine
+        async with slots.slot("b", "y", stop) as has_slot:
+            return has_slot
 
     holding, waiting = asyncio.create_task(hold()), asyncio.create_task(wait())
     await asyncio.sleep(0)
@@ -57,8 +57,8 @@ async def test_who_is_stopped_while_waiting_goes_away_at_once() -> None:
     assert not await waiting
     first.set()
     await holding
-    async with line.turn("c", "x", never) as mine:
-        assert mine
+    async with slots.slot("c", "x", never) as has_slot:
+        assert has_slot
 
 
 async def test_the_order_can_be_changed_and_is_kept(world: World, tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ from tui.store.transfer_records import PublishedFile
 if TYPE_CHECKING:
     from tui.api import artifacts
 
-_MOST_METADATA: Final = 40
-_LONGEST: Final = 400
+_MAX_METADATA: Final = 40
+_MAX_VALUE_LENGTH: Final = 400
 """Characters of one metadata value that are passed on; a file may hold values of any length."""
-_MOST_REMEMBERED: Final = 512
+_MAX_CACHED: Final = 512
 _CHECKPOINT: Final = re.compile(r"(?:^|/)checkpoint-(\d+)/")
 
 
@@ -39,8 +39,8 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifact
         `checkpoints` and `unfetched_json` for `unfetched`.
     """
     published: dict[str, list[PublishedFile]] = {}
-    for one in reader.published(job.job_id):
-        published.setdefault(one.sha256, []).append(one)
+    for record in reader.published(job.job_id):
+        published.setdefault(record.sha256, []).append(record)
     steps, losses = reader.metrics(job.job_id, "loss")
     loss_at = dict(zip(steps, losses, strict=True))
     rows = [_row(job, file, outputs, published, loss_at) for file in reader.files(job.job_id)]
@@ -50,7 +50,7 @@ def artifacts_of(reader: StoreReader, job: JobRecord, outputs: Path) -> artifact
         "folder": str(outputs / folder_of(job)),
         "files": rows,
         "checkpoints": compare(rows, steps, losses, job.step),
-        "unfetched": [unfetched_json(one) for one in reader.fetches(job.job_id)],
+        "unfetched": [unfetched_json(record) for record in reader.fetches(job.job_id)],
     }
     return cast("artifacts.JobArtifacts", data)
 
@@ -62,8 +62,8 @@ def name_of(job: JobRecord, file: FileRecord) -> str:
 
 def checkpoint_of(name: str) -> int | None:
     """The step of a file's checkpoint; None for the final result."""
-    found = _CHECKPOINT.search(name)
-    return int(found[1]) if found else None
+    match = _CHECKPOINT.search(name)
+    return int(match[1]) if match else None
 
 
 def _row(
@@ -88,9 +88,9 @@ def _row(
             weights_of(path) if name.endswith(".safetensors") and not file.missing else None
         ),
         "published": [
-            published_json(one)
-            for one in published.get(file.sha256, [])
-            if is_called(name, one.name)
+            published_json(copy)
+            for copy in published.get(file.sha256, [])
+            if is_called(name, copy.name)
         ],
     }
 
@@ -103,28 +103,29 @@ def weights_of(path: Path) -> dict[str, Any]:
             _weights(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         )
     except OSError as error:
-        return _unknown() | {"problem": f"it cannot be read: {error.strerror or error}"}
+        return _empty_weights() | {"problem": f"it cannot be read: {error.strerror or error}"}
 
 
-def _unknown() -> dict[str, Any]:
+def _empty_weights() -> dict[str, Any]:
     return {
         "kind": None, "rank": None, "tensors": 0, "parameters": 0, "dtypes": {}, "metadata": {},
         "problem": "", "truncated": False,
     }  # fmt: skip
 
 
-@lru_cache(_MOST_REMEMBERED)
+@lru_cache(_MAX_CACHED)
 def _weights(path: Path, *_state: int) -> dict[str, Any]:
     """Read a header; cached by the file's state, since those of 50 adapters take 1 to 2 s."""
     try:
         info = read_info(path)
     except SafetensorsError as error:
-        return _unknown() | {"problem": error.message, "truncated": error.truncated}
-    return _unknown() | {
+        return _empty_weights() | {"problem": error.message, "truncated": error.truncated}
+    return _empty_weights() | {
         "kind": info.kind, "rank": info.rank, "tensors": info.tensors,
         "parameters": info.parameters, "dtypes": info.dtypes,
         "metadata": {
-            name: value[:_LONGEST] for name, value in list(info.metadata.items())[:_MOST_METADATA]
+            name: value[:_MAX_VALUE_LENGTH]
+            for name, value in list(info.metadata.items())[:_MAX_METADATA]
         },
     }  # fmt: skip
 
@@ -136,8 +137,8 @@ def _size(path: Path) -> int | None:
         return None
 
 
-_FEWEST: Final = 20
-_MOST: Final = 200
+_MIN_WINDOW: Final = 20
+_MAX_WINDOW: Final = 200
 """Steps that the loss is averaged over, at least and at most."""
 
 
@@ -169,37 +170,37 @@ def compare(
     order: list[int | None] = [*sorted(step for step in groups if step is not None)]
     if None in groups:
         order.append(None)
-    at = {step: last_step if step is None else step for step in order}
-    window = _window([step for step in at.values() if step is not None])
+    step_of = {step: last_step if step is None else step for step in order}
+    window = _window([step for step in step_of.values() if step is not None])
     rows: list[dict[str, Any]] = []
     for step in order:
-        place = at[step]
-        smoothed = None if place is None else _mean_before(steps, losses, place, window)
+        at_step = step_of[step]
+        smoothed = None if at_step is None else _mean_before(steps, losses, at_step, window)
         group = groups[step]
         rows.append({
-            "step": step, "at": place, "files": len(group),
+            "step": step, "at": at_step, "files": len(group),
             "size": sum(file["size"] for file in group),
             "weights": any(file["name"].endswith(".safetensors") for file in group),
             "loss": group[0]["loss"], "smoothed": smoothed, "window": window, "best": False,
         })  # fmt: skip
-    known = [row for row in rows if row["weights"] and row["smoothed"] is not None]
-    if known:
-        min(reversed(known), key=lambda row: row["smoothed"])["best"] = True
+    compared = [row for row in rows if row["weights"] and row["smoothed"] is not None]
+    if compared:
+        min(reversed(compared), key=lambda row: row["smoothed"])["best"] = True
     return rows
 
 
-def _window(places: Sequence[int]) -> int:
+def _window(checkpoint_steps: Sequence[int]) -> int:
     """Steps to average over: the smallest distance of two checkpoints, from 20 to 200."""
-    ordered = sorted(set(places))
+    ordered = sorted(set(checkpoint_steps))
     gaps = [after - before for before, after in pairwise(ordered)]
-    return max(_FEWEST, min(_MOST, min(gaps, default=_FEWEST)))
+    return max(_MIN_WINDOW, min(_MAX_WINDOW, min(gaps, default=_MIN_WINDOW)))
 
 
 def _mean_before(
-    steps: Sequence[int], losses: Sequence[float], place: int, window: int
+    steps: Sequence[int], losses: Sequence[float], step: int, window: int
 ) -> float | None:
     """The mean of the losses in the window that ends at a step; None if there are none."""
-    end = bisect_right(steps, place)
-    begin = bisect_right(steps, place - window)
+    end = bisect_right(steps, step)
+    begin = bisect_right(steps, step - window)
     values = [value for value in losses[begin:end] if math.isfinite(value)]
     return sum(values) / len(values) if values else None

@@ -41,13 +41,13 @@ class Companions:
 
 Prepare = Callable[[TransferRecord, Destination], Companions]
 """Generates the companions of a transfer. Blocking."""
-_FILES_AT_ONCE: Final = 3
-_KEEP_LIMIT: Final = 30.0
+_MAX_FILES: Final = 3
+_SAVE_TIMEOUT: Final = 30.0
 """Seconds that a sending thread waits for the event loop to store its resume data."""
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class TransferOutcome:
     """The outcome of a finished transfer.
 
     Attributes:
@@ -70,7 +70,7 @@ class Attempt:
     Attributes:
         record: the transfer.
         destination: where the files go; closed at the end.
-        control: stops the attempt and counts its bytes.
+        progress: stops the attempt and counts its bytes.
         tables: where plans and resume data are stored.
         pool: threads for the blocking calls.
         prepare: generates the companions.
@@ -78,7 +78,7 @@ class Attempt:
 
     record: TransferRecord
     destination: Destination
-    control: TransferProgress
+    progress: TransferProgress
     tables: TransferTables
     pool: ThreadPoolExecutor
     prepare: Prepare
@@ -90,7 +90,7 @@ class Attempt:
         """The planned item of a stored file."""
         return Item.from_dict(record.plan)
 
-    async def go(self) -> Changed:
+    async def run(self) -> TransferOutcome:
         """Carry out the attempt and close the destination.
 
         Raises:
@@ -98,70 +98,72 @@ class Attempt:
             PublishError: the attempt failed.
         """
         try:
-            return await self._go()
+            return await self._run()
         finally:
             await asyncio.to_thread(self.destination.close)
 
-    async def _go(self) -> Changed:
-        await self._thread(self.destination.prepare)
-        along = await self._thread(self.prepare, self.record, self.destination)
-        items = await self._plan(along)
+    async def _run(self) -> TransferOutcome:
+        await self._in_thread(self.destination.prepare)
+        companions = await self._in_thread(self.prepare, self.record, self.destination)
+        items = await self._plan(companions)
         replaced = [item.name for item in items if item.replaces]
-        gate = asyncio.Semaphore(_FILES_AT_ONCE)
-        await self._all([self._send_twins(twins, gate) for twins in self._by_content(items)])
-        await self._thread(self.destination.finish, items)
-        await self._all([self._verify(seq, item, gate) for seq, item in enumerate(items)])
-        main = min(items, key=_prominence, default=None)  # no items if every file is skipped
-        return Changed(
+        limit = asyncio.Semaphore(_MAX_FILES)
+        await self._gather([self._send_content(group, limit) for group in self._by_content(items)])
+        await self._in_thread(self.destination.finish, items)
+        await self._gather([self._verify(seq, item, limit) for seq, item in enumerate(items)])
+        main = min(items, key=_link_priority, default=None)  # no items if every file is skipped
+        return TransferOutcome(
             self.destination.describe(),
             (self.destination.link(main) or "") if main is not None else "",
-            [*along.notes, *_replaced_note(self.destination, replaced)],
+            [*companions.notes, *_replaced_note(self.destination, replaced)],
             sum(item.size for item in items),
         )
 
-    async def _thread(self, call: Callable[..., T], *values: Any) -> T:
-        if self.control.cancel.is_set():
+    async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
+        if self.progress.cancel.is_set():
             raise TransferCancelledError
         return await asyncio.get_running_loop().run_in_executor(self.pool, call, *values)
 
-    async def _all(self, works: Sequence[Any]) -> None:
+    async def _gather(self, coroutines: Sequence[Any]) -> None:
         """Run all coroutines to their end, then raise the first failure."""
-        ends = await asyncio.gather(*works, return_exceptions=True)
-        failures = [end for end in ends if isinstance(end, BaseException)]
+        results = await asyncio.gather(*coroutines, return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
         for failure in failures:
             if not isinstance(failure, TransferCancelledError):
                 raise failure
         if failures:
             raise failures[0]
 
-    async def _plan(self, along: Companions) -> list[Item]:
+    async def _plan(self, companions: Companions) -> list[Item]:
         """Plan the files, with the hashes and resume data of an earlier attempt."""
-        name = self.record.transfer_id
-        stored = self.tables.items(name)
-        self._resumes = {one.name: one.resume for one in stored if one.resume}
-        chosen = set(self.record.options.get("files", [])) - along.leave
-        known = [one for one in stored if one.name in chosen]
-        files = [LocalFile(Path(one.source), one.name, _known_hash(one)) for one in known]
-        plan = partial(self.destination.plan, [*files, *along.files], self.control.cancel)
-        items = await self._thread(plan)
-        before = {one.name: Attempt.item_of(one).came for one in stored if one.plan}
+        transfer_id = self.record.transfer_id
+        stored = self.tables.items(transfer_id)
+        self._resumes = {record.name: record.resume for record in stored if record.resume}
+        chosen = set(self.record.options.get("files", [])) - companions.leave
+        known = [record for record in stored if record.name in chosen]
+        files = [
+            LocalFile(Path(record.source), record.name, _known_hash(record)) for record in known
+        ]
+        plan = partial(self.destination.plan, [*files, *companions.files], self.progress.cancel)
+        items = await self._in_thread(plan)
+        before = {record.name: Attempt.item_of(record).came for record in stored if record.plan}
         items = [
             replace(item, came=before.get(item.name) or "there") if item.present else item
             for item in items
         ]
-        wrong = {one.name for one in stored if one.plan.get("damaged")}
+        damaged = {record.name for record in stored if record.plan.get("damaged")}
         items = [
             replace(item, present=False, replaces=True, came="", damaged=True)
-            if item.name in wrong else item
+            if item.name in damaged else item
             for item in items
         ]  # fmt: skip
-        for one, item in zip(known, items, strict=False):
-            if one.sha256 and one.sha256 != item.sha256:
-                raise differs(item.name)
-        mine = wrong | {name for name, came in before.items() if came in ("sent", "copied")}
-        guard(items, self.destination, self.tables, self.record, mine)
+        for record, item in zip(known, items, strict=False):
+            if record.sha256 and record.sha256 != item.sha256:
+                raise changed_error(item.name)
+        own_names = damaged | {name for name, came in before.items() if came in ("sent", "copied")}
+        check_overwrite(items, self.destination, self.tables, self.record, own_names)
         self.tables.replace_items(
-            name,
+            transfer_id,
             [
                 TransferItem(
                     seq, item.name, str(item.source), item.size, item.sha256, item.to_dict(),
@@ -170,35 +172,37 @@ class Attempt:
                 for seq, item in enumerate(items)
             ],
         )  # fmt: skip
-        self.control.total = sum(item.size for item in items)
+        self.progress.total = sum(item.size for item in items)
         for seq, item in enumerate(items):
-            self.control.settle(seq, item.size if item.present else 0)
+            self.progress.set_done(seq, item.size if item.present else 0)
         self.tables.update(
-            name, total_bytes=self.control.total, done_bytes=self.control.done,
+            transfer_id, total_bytes=self.progress.total, done_bytes=self.progress.done,
             place=self.destination.describe(),
         )  # fmt: skip
         return items
 
     def _by_content(self, items: list[Item]) -> list[list[tuple[int, Item]]]:
         """Group the missing files by content, and note which stored file has which content."""
-        there = [Item.from_dict(one.plan) for one in self.tables.twins(self.record.transfer_id)]
-        for item in [*there, *(item for item in items if item.present)]:
+        stored = [
+            Item.from_dict(record.plan) for record in self.tables.twins(self.record.transfer_id)
+        ]
+        for item in [*stored, *(item for item in items if item.present)]:
             if item.store:
                 self._sources[item.store, item.sha256] = item.target
-        twins: dict[str, list[tuple[int, Item]]] = {}
+        groups: dict[str, list[tuple[int, Item]]] = {}
         for seq, item in enumerate(items):
             if not item.present:
-                twins.setdefault(item.sha256, []).append((seq, item))
-        return list(twins.values())
+                groups.setdefault(item.sha256, []).append((seq, item))
+        return list(groups.values())
 
-    async def _send_twins(self, twins: list[tuple[int, Item]], gate: asyncio.Semaphore) -> None:
+    async def _send_content(self, group: list[tuple[int, Item]], limit: asyncio.Semaphore) -> None:
         """Send a content once; its other names are copied from it at the destination."""
-        for seq, item in twins:
-            async with gate:
+        for seq, item in group:
+            async with limit:
                 came = await self._copy(item) or await self._send(seq, item)
             self._sources[item.store, item.sha256] = item.target
-            self.control.settle(seq, item.size)
-            self.control.kept += 1
+            self.progress.set_done(seq, item.size)
+            self.progress.arrived += 1
             plan = replace(item, came=came, damaged=False).to_dict()
             self.tables.update_item(
                 self.record.transfer_id, seq, state="sent", resume={}, plan=plan
@@ -209,12 +213,12 @@ class Attempt:
         # A started upload is resumed and not replaced by a copy: its parts would stay and cost.
         if source in (None, item.target) or self._resumes.get(item.name):
             return ""
-        copy = partial(self.destination.copy, item, source, self.control.cancel)
-        return await self._thread(copy)
+        copy = partial(self.destination.copy, item, source, self.progress.cancel)
+        return await self._in_thread(copy)
 
     async def _send(self, seq: int, item: Item) -> Came:
         name, loop = self.record.transfer_id, asyncio.get_running_loop()
-        told: list[int] = []
+        kept_calls: list[int] = []
 
         def keep(data: dict[str, Any]) -> None:
             """Store the resume data. Called by the sending thread, which waits for the store."""
@@ -224,28 +228,29 @@ class Attempt:
             def write() -> None:
                 try:
                     self.tables.update_item(name, seq, resume=copy)
-                    told.append(seq)
-                    self.control.kept += len(told) > 1  # the first call only marks the start
+                    kept_calls.append(seq)
+                    # The first call only marks the start: nothing has arrived yet.
+                    self.progress.arrived += len(kept_calls) > 1
                     written.set_result(None)
                 except Exception as error:  # noqa: BLE001  handed to the thread that sends
                     written.set_exception(error)
 
             loop.call_soon_threadsafe(write)
-            written.result(_KEEP_LIMIT)
+            written.result(_SAVE_TIMEOUT)
 
-        def progress(done: int, _total: int) -> None:
-            self.control.progress(seq, done)
+        def report(done: int, _total: int) -> None:
+            self.progress.advance(seq, done)
 
         resume = Resume(dict(self._resumes.get(item.name, {})), keep)
-        send = partial(self.destination.send, item, progress, self.control.cancel, resume)
-        await self._thread(send)
+        send = partial(self.destination.send, item, report, self.progress.cancel, resume)
+        await self._in_thread(send)
         return "sent"
 
-    async def _verify(self, seq: int, item: Item, gate: asyncio.Semaphore) -> None:
-        async with gate:
-            verify = partial(self.destination.verify, item, cancel=self.control.cancel)
+    async def _verify(self, seq: int, item: Item, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            verify = partial(self.destination.verify, item, cancel=self.progress.cancel)
             try:
-                proof = await self._thread(verify)
+                proof = await self._in_thread(verify)
             except MismatchError:
                 # The destination lists the damaged file as present, so the next plan must know.
                 plan = replace(item, damaged=True).to_dict()
@@ -257,7 +262,7 @@ class Attempt:
         )  # fmt: skip
 
 
-def _prominence(item: Item) -> tuple[bool, int, bool, int]:
+def _link_priority(item: Item) -> tuple[bool, int, bool, int]:
     """Sort key for the file to link to: final weights first, then the least nested."""
     weights = item.name.endswith((".safetensors", ".bin", ".pt"))
     return not weights, item.name.count("/"), "checkpoint-" in item.name, -item.size
@@ -266,29 +271,29 @@ def _prominence(item: Item) -> tuple[bool, int, bool, int]:
 def _replaced_note(destination: Destination, names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    words = f"{names[0]} was" if len(names) == 1 else f"{len(names)} files were"
+    message = f"{names[0]} was" if len(names) == 1 else f"{len(names)} files were"
     if destination.keeps_history:
-        return [f"{words} replaced there; what was there stays in the repository's history."]
-    return [f"{words} replaced there, as was said."]
+        return [f"{message} replaced there; what was there stays in the repository's history."]
+    return [f"{message} replaced there, as was said."]
 
 
-def _known_hash(one: TransferItem) -> str | None:
+def _known_hash(record: TransferItem) -> str | None:
     """The hash of an earlier plan, if the file's size and times are unchanged."""
-    if not one.plan:
+    if not record.plan:
         return None
     try:
-        state = Path(one.source).stat()
+        state = Path(record.source).stat()
     except OSError:
         return None
-    return one.sha256 if Attempt.item_of(one).is_still(state) else None
+    return record.sha256 if Attempt.item_of(record).is_still(state) else None
 
 
-def guard(
+def check_overwrite(
     items: Sequence[Item],
     destination: Destination,
     tables: TransferTables,
     record: TransferRecord,
-    mine: Collection[str],
+    own_names: Collection[str],
 ) -> None:
     """Refuse a transfer that would replace files irrecoverably.
 
@@ -300,23 +305,23 @@ def guard(
         destination: where they go.
         tables: what was published before.
         record: the transfer.
-        mine: names that this transfer has sent itself, which it may repair.
+        own_names: names that this transfer has sent itself, which it may repair.
 
     Raises:
         PublishError: a file would be replaced (`Trouble.TAKEN`).
     """
     if destination.keeps_history:
         return
-    replaced = [item for item in items if item.replaces and item.name not in mine]
+    replaced = [item for item in items if item.replaces and item.name not in own_names]
     if replaced and not record.options.get("overwrite"):
-        raise taken(replaced)
+        raise taken_error(replaced)
     for item in replaced:
         owner = tables.only_copy_of(item.store, item.target)
         if owner:
-            raise _only_copy(item, owner)
+            raise _only_copy_error(item, owner)
 
 
-def differs(name: str) -> PublishError:
+def changed_error(name: str) -> PublishError:
     """The error for a local file whose content is not the collected one any more."""
     return PublishError(
         f"{name} here is not the file that was collected: its content is another.",
@@ -326,7 +331,7 @@ def differs(name: str) -> PublishError:
     )
 
 
-def _only_copy(item: Item, job: str) -> PublishError:
+def _only_copy_error(item: Item, job: str) -> PublishError:
     return PublishError(
         f"{item.target} is the only copy of a file of the job {job}; it is not replaced.",
         "Publish to another folder, or bring that file elsewhere first.",
@@ -334,12 +339,12 @@ def _only_copy(item: Item, job: str) -> PublishError:
     )
 
 
-def taken(replaced: Sequence[Item]) -> PublishError:
+def taken_error(replaced: Sequence[Item]) -> PublishError:
     """The error for other files of the same names at the destination."""
     first = replaced[0].target
-    more = f" and {len(replaced) - 1} more" if len(replaced) > 1 else ""
+    others = f" and {len(replaced) - 1} more" if len(replaced) > 1 else ""
     return PublishError(
-        f"Another {first}{more} lies there already.",
+        f"Another {first}{others} lies there already.",
         "Publish to another folder, or publish again and let it be replaced (--overwrite).",
         Trouble.TAKEN,
     )

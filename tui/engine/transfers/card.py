@@ -21,9 +21,9 @@ from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.transfer_records import TransferRecord
 
-_LEFT_ALONE = "The model card there was written or edited by somebody; it is left alone."
-_PICTURE = "loss.png"
-_BEGINNING = 4 * 1024 * 1024
+_CARD_KEPT = "The model card there was written or edited by somebody; it is left alone."
+_LOSS_CHART = "loss.png"
+_LOG_START_BYTES = 4 * 1024 * 1024
 """Bytes at a log's start that are searched for the base model, named before the first step."""
 
 
@@ -43,16 +43,16 @@ class ModelCards:
             PublishError: the card at the destination cannot be read.
         """
         names = list(record.options.get("files", []))
-        theirs = CARD in names
-        wanted = theirs or record.options.get("card", True)
+        own_card = CARD in names
+        wanted = own_card or record.options.get("card", True)
         if not wanted or not isinstance(destination, HubDestination):
             return Companions()
-        there = destination.read_text(CARD)
-        if not card_state(there).may_replace and not record.options.get("overwrite_card"):
-            if theirs and there == self._text_of(record):
+        remote_card = destination.read_text(CARD)
+        if not card_state(remote_card).may_replace and not record.options.get("overwrite_card"):
+            if own_card and remote_card == self._text_of(record):
                 return Companions()
-            return Companions(notes=[_LEFT_ALONE], leave=frozenset({CARD}))
-        return Companions() if theirs else self._made(record, names)
+            return Companions(notes=[_CARD_KEPT], leave=frozenset({CARD}))
+        return Companions() if own_card else self._generate(record, names)
 
     def _text_of(self, record: TransferRecord) -> str | None:
         """The text of the card among a transfer's own files; None if there is none."""
@@ -61,31 +61,31 @@ class ModelCards:
             items = reader.transfer_items(record.transfer_id)
         finally:
             reader.close()
-        source = next((one.source for one in items if one.name == CARD), "")
+        source = next((item.source for item in items if item.name == CARD), "")
         try:
             return Path(source).read_text(encoding="utf-8") if source else None
         except (OSError, UnicodeDecodeError):
             return None
 
-    def _made(self, record: TransferRecord, names: list[str]) -> Companions:
+    def _generate(self, record: TransferRecord, names: list[str]) -> Companions:
         reader = StoreReader(self._home.database)
         try:
             job = reader.job(record.job_id)
             if job is None:
                 return Companions(notes=["The job's record is gone, so there is no model card."])
             steps, losses = reader.metrics(record.job_id, "loss")
-            sources = {one.name: one.source for one in reader.transfer_items(record.transfer_id)}
+            sources = {item.name: item.source for item in reader.transfer_items(record.transfer_id)}
         finally:
             reader.close()
         folder = self._folder(record.transfer_id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         picture = draw_loss(list(zip(steps, losses, strict=True)))
         files = []
-        if picture is not None and _PICTURE not in names:
-            files.append(_write(folder, _PICTURE, picture))
+        if picture is not None and _LOSS_CHART not in names:
+            files.append(_write(folder, _LOSS_CHART, picture))
         private = bool(record.options.get("place", {}).get("private", True))
-        picture_name = _PICTURE if files else None
-        loaded = loaded_model(_beginning(self._home.log_file(job.job_id)))
+        picture_name = _LOSS_CHART if files else None
+        loaded = loaded_model(_log_start(self._home.log_file(job.job_id)))
         facts = facts_of(
             job, names, sources, loss_picture=picture_name, private=private, loaded=loaded
         )
@@ -98,18 +98,18 @@ class ModelCards:
     def forget_all_but(self, transfer_ids: Collection[str]) -> None:
         """Delete generated files of all other transfers, left behind by an engine that crashed."""
         folder = self._home.root / "cards"
-        for one in folder.iterdir() if folder.is_dir() else ():
-            if one.name not in transfer_ids:
-                shutil.rmtree(one, ignore_errors=True)
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in transfer_ids:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _folder(self, transfer_id: str) -> Path:
         return self._home.root / "cards" / transfer_id
 
 
-def _beginning(log: Path) -> bytes:
+def _log_start(log: Path) -> bytes:
     try:
         with log.open("rb") as file:
-            return file.read(_BEGINNING)
+            return file.read(_LOG_START_BYTES)
     except OSError:
         return b""
 
@@ -155,18 +155,18 @@ def facts_of(
         (n for n in sorted(names, key=lambda n: (n.count("/"), n)) if n.endswith(".safetensors")),
         None,
     )
-    found = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
+    weights_info = weights_of(Path(sources[weights])) if weights else {"kind": None, "rank": None}
     settings = job.config | _overrides(job)
-    named = _text(settings.get("pretrained_model_name_or_path")), loaded or ""
+    base_models = _text(settings.get("pretrained_model_name_or_path")), loaded or ""
     images = job.submit.get("images")
     return CardFacts(
         title=job.name,
-        kind=_kind(job, found["kind"]),
-        base_model=next((one for one in named if _is_repository(one)), None),
+        kind=_kind(job, weights_info["kind"]),
+        base_model=next((model for model in base_models if _is_repository(model)), None),
         family=job.model_family or None,
         flavour=job.model_flavour or None,
         weights=weights,
-        rank=found["rank"],
+        rank=weights_info["rank"],
         steps=job.step,
         epochs=job.epoch,
         batch=_count(settings.get("train_batch_size")),
@@ -192,13 +192,15 @@ def _is_repository(name: str) -> bool:
 def _overrides(job: JobRecord) -> dict[str, Any]:
     """The draft's overrides of the config."""
     draft = job.submit.get("draft")
-    said = draft.get("overrides") if isinstance(draft, dict) else None
-    return {k: v for k, v in said.items() if v is not None} if isinstance(said, dict) else {}
+    overrides = draft.get("overrides") if isinstance(draft, dict) else None
+    return (
+        {k: v for k, v in overrides.items() if v is not None} if isinstance(overrides, dict) else {}
+    )
 
 
-def _kind(job: JobRecord, found: Any) -> Literal["lora", "lycoris", "full"]:
-    if found in _KINDS:
-        return _KINDS[found]
+def _kind(job: JobRecord, weights_kind: Any) -> Literal["lora", "lycoris", "full"]:
+    if weights_kind in _KINDS:
+        return _KINDS[weights_kind]
     if "lora" not in job.model_type:
         return "full"
     return "lycoris" if job.lora_type == "lycoris" else "lora"
@@ -206,8 +208,8 @@ def _kind(job: JobRecord, found: Any) -> Literal["lora", "lycoris", "full"]:
 
 def _trigger_words(job: JobRecord, settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The instance prompts of the datasets, else the words that all captions begin with."""
-    read = job.submit.get("trigger_words")
-    words = [_text(word) for word in read] if isinstance(read, list) else []
+    stored = job.submit.get("trigger_words")
+    words = [_text(word) for word in stored] if isinstance(stored, list) else []
     return configured_words(job.dataloader, settings) or tuple(word for word in words if word)
 
 

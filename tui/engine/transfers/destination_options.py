@@ -16,7 +16,7 @@ from tui.destinations.s3.profile import PRESETS, S3Profile, endpoint_for
 
 T = TypeVar("T")
 KINDS: Final = ("hub", "s3", "folder")
-_UNFIT: Final = {"Cc", "Cs"}
+_REFUSED_CATEGORIES: Final = {"Cc", "Cs"}
 """Unicode categories (control characters, surrogates) that SQLite or servers do not accept."""
 _FIELDS: Final = {
     "hub": ("repo", "private"),
@@ -72,10 +72,10 @@ def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if not isinstance(value, bool if name == "private" else str):
             raise wrong(name, "has the wrong kind of value")
-        if isinstance(value, str) and _UNFIT & set(map(category, value)):
+        if isinstance(value, str) and _REFUSED_CATEGORIES & set(map(category, value)):
             raise wrong(name, "holds control characters, or bytes that are no UTF-8")
     if kind == "hub":
-        repo = _at("repo", lambda: check_repo_id(given.get("repo", "")))
+        repo = _for_field("repo", lambda: check_repo_id(given.get("repo", "")))
         return {"repo": repo, "private": given.get("private", True)}
     if kind == "folder":
         path = whole_path(given.get("path", ""))
@@ -85,14 +85,14 @@ def read_options(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return _s3_options(given)
 
 
-def _at(field: str, read: Callable[[], T]) -> T:
+def _for_field(field: str, read: Callable[[], T]) -> T:
     """Call `read`; a PublishError becomes a RefusedError about the field."""
     try:
         return read()
     except PublishError as error:
-        words = f"{error.message} {error.advice}".strip()
+        message = f"{error.message} {error.advice}".strip()
         raise RefusedError(
-            error.message, error.advice, details={"fields": {field: words}}
+            error.message, error.advice, details={"fields": {field: message}}
         ) from None
 
 
@@ -109,19 +109,21 @@ def _s3_options(given: dict[str, str]) -> dict[str, Any]:
     ):
         if given.get(name, choices[0]) not in choices:
             raise wrong(name, f"must be one of {', '.join(filter(None, choices))}")
-    known = PRESETS[preset]
-    region = given.get("region") or known.region
+    preset_values = PRESETS[preset]
+    region = given.get("region") or preset_values.region
     options: dict[str, Any] = {
-        "addressing": known.addressing,
+        "addressing": preset_values.addressing,
         **given,
         "preset": preset,
         "region": region,
         "bucket": given.get("bucket", ""),
         "endpoint": given.get("endpoint") or endpoint_for(preset, region=region, account=account),
     }
-    _at("bucket", lambda: S3Profile(bucket=options["bucket"]))
-    public = str(options.get("public_base_url", "")).strip()
-    _at("public_base_url", lambda: S3Profile(options["bucket"], public_base_url=public))
-    options |= {"public_base_url": public} if public else {}
-    _at("endpoint", lambda: S3Profile(**options))
+    _for_field("bucket", lambda: S3Profile(bucket=options["bucket"]))
+    public_base_url = str(options.get("public_base_url", "")).strip()
+    _for_field(
+        "public_base_url", lambda: S3Profile(options["bucket"], public_base_url=public_base_url)
+    )
+    options |= {"public_base_url": public_base_url} if public_base_url else {}
+    _for_field("endpoint", lambda: S3Profile(**options))
     return options

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tui.api import destinations
     from tui.api.base import Step
 
-_LOOK_LIMIT: Final = 10.0
+_PREVIEW_TIMEOUT: Final = 10.0
 """Seconds for a preview of replaced files, while the user waits."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
@@ -86,15 +86,17 @@ class Destinations:
     def list(self) -> list[dict[str, Any]]:
         """`{name, kind, options}` of each destination."""
         return [
-            {"name": one.name, "kind": one.kind, "options": one.options}
-            for one in self._tables.destinations()
+            {"name": record.name, "kind": record.kind, "options": record.options}
+            for record in self._tables.destinations()
         ]
 
     async def kept(self) -> dict[str, str]:
         """Where the keys of each S3 destination are: `keyring`, `session`, or `none`."""
-        records = [one for one in self._tables.destinations() if one.kind == "s3"]
-        found = await asyncio.gather(*(self.keys.where(one.name, one.options) for one in records))
-        return {one.name: there for one, there in zip(records, found, strict=True)}
+        records = [record for record in self._tables.destinations() if record.kind == "s3"]
+        locations = await asyncio.gather(
+            *(self.keys.where(record.name, record.options) for record in records)
+        )
+        return {record.name: location for record, location in zip(records, locations, strict=True)}
 
     def must_hold_keys(self) -> bool:
         """Whether an unfinished transfer needs keys that only this process has in memory.
@@ -102,10 +104,10 @@ class Destinations:
         Paused transfers count as well: the next engine would have no keys for them.
         """
         return any(
-            one.target.startswith(f"s3:{name}/")
+            transfer.target.startswith(f"s3:{name}/")
             for name in self.keys.in_memory
-            for one in self._tables.all()
-            if one.state.is_active or one.state is TransferState.PAUSED
+            for transfer in self._tables.all()
+            if transfer.state.is_active or transfer.state is TransferState.PAUSED
         )
 
     async def add(self, body: destinations.NewDestination) -> destinations.Destination:
@@ -125,15 +127,17 @@ class Destinations:
         if not _NAME.fullmatch(name):
             raise wrong("name", "must be lower case letters, digits, - and _, at most 40")
         options = read_options(kind, body)
-        known = next((one for one in self._tables.destinations() if one.name == name), None)
-        if known is not None:
-            if known.kind != kind:
-                raise wrong("name", f"is a destination of another kind ({known.kind}) already")
-            self._must_not_strand(known, options)
+        existing = next(
+            (record for record in self._tables.destinations() if record.name == name), None
+        )
+        if existing is not None:
+            if existing.kind != kind:
+                raise wrong("name", f"is a destination of another kind ({existing.kind}) already")
+            self._refuse_stranded_parts(existing, options)
         if kind == "s3":
             await self.keys.keep(name, options, body)
-            if known is not None and host_of(known.options) != host_of(options):
-                await self.keys.forget(name, known.options)
+            if existing is not None and host_of(existing.options) != host_of(options):
+                await self.keys.forget(name, existing.options)
         self._tables.put_destination(DestinationRecord(name, kind, options, self._now()))
         return _as_shape(name, kind, options)
 
@@ -148,18 +152,18 @@ class Destinations:
             RefusedError: a field is not valid; nothing is changed then.
         """
         record = self._find(name)
-        options = read_options(record.kind, {**_as_given(record, body), **body})
-        self._must_not_strand(record, options)
+        options = read_options(record.kind, {**_as_request(record, body), **body})
+        self._refuse_stranded_parts(record, options)
         if record.kind == "s3":
-            moved = host_of(options) != host_of(record.options)
-            if moved or body.get("access_key") or body.get("secret_key"):
+            other_server = host_of(options) != host_of(record.options)
+            if other_server or body.get("access_key") or body.get("secret_key"):
                 await self.keys.keep(name, options, body)
-                if moved:
+                if other_server:
                     await self.keys.forget(name, record.options)
         self._tables.put_destination(replace(record, options=options))
         return _as_shape(name, record.kind, options)
 
-    def _must_not_strand(
+    def _refuse_stranded_parts(
         self, record: DestinationRecord, options: Mapping[str, Any] | None
     ) -> None:
         """Refuse a change that leaves parts of multipart uploads behind, which cost money.
@@ -171,20 +175,21 @@ class Destinations:
         Raises:
             RefusedError: there are parts of an unfinished transfer (409, `in_use`).
         """
-        moved = options is None or any(
-            options.get(part) != record.options.get(part) for part in ("endpoint", "bucket")
+        bucket_changes = options is None or any(
+            options.get(option) != record.options.get(option) for option in ("endpoint", "bucket")
         )
-        if record.kind != "s3" or not moved:
+        if record.kind != "s3" or not bucket_changes:
             return
-        half = self._tables.half_sent(f"s3:{record.name}/")
-        if half:
+        incomplete = self._tables.half_sent(f"s3:{record.name}/")
+        if incomplete:
             raise RefusedError(
-                f"Half-sent parts of the transfer {half[0]} lie in its bucket, where they cost "
-                "money.",
-                f"Cancel it first, which removes them: simpletuner-tui transfers cancel {half[0]}",
+                f"Half-sent parts of the transfer {incomplete[0]} lie in its bucket, where they "
+                "cost money.",
+                "Cancel it first, which removes them: simpletuner-tui transfers cancel "
+                f"{incomplete[0]}",
                 status=409,
                 code="in_use",
-                details={"transfers": half},
+                details={"transfers": incomplete},
             )
 
     async def remove(self, name: str, *, force: bool = False) -> destinations.DestinationRemoved:
@@ -202,10 +207,10 @@ class Destinations:
         """
         record = self._find(name)
         if not force:
-            self._must_not_strand(record, None)
-        kept = await self.keys.drop(name, record.options) if record.kind == "s3" else ""
+            self._refuse_stranded_parts(record, None)
+        keyring_problem = await self.keys.drop(name, record.options) if record.kind == "s3" else ""
         self._tables.delete_destination(name)
-        return {"name": name, "removed": True, "keyring_problem": kept}
+        return {"name": name, "removed": True, "keyring_problem": keyring_problem}
 
     async def test(self, name: str, api_base: str) -> destinations.DestinationTested:
         """Test whether publishing there works: `{name, ok, steps: [...]}`.
@@ -243,12 +248,12 @@ class Destinations:
 
     # -- one target ---------------------------------------------------------------------------
 
-    def read(self, text: str, usual: str = "") -> Target:
+    def read(self, text: str, default_folder: str = "") -> Target:
         """Parse the name of a target.
 
         Args:
             text: `hub:owner/name`, `s3:profile/prefix`, `dir:PATH` or a destination's name.
-            usual: folder to use if the text names none.
+            default_folder: folder to use if the text names none.
 
         Raises:
             RefusedError: the text names no target.
@@ -274,7 +279,7 @@ class Destinations:
             record = self._find(name)
             if record.kind != "s3":
                 raise wrong("to", f"{name} is no S3 destination")
-            below = prefix.strip("/") or usual
+            below = prefix.strip("/") or default_folder
             return Target(f"s3:{name}/{below}", "s3", record.options, name, below)
         if colon:
             raise wrong("to", "must be hub:owner/name, s3:profile/prefix, dir:PATH or a name")
@@ -284,54 +289,56 @@ class Destinations:
         if record.kind == "hub":
             return Target(f"hub:{record.options['repo']}", "hub", record.options)
         if record.kind == "s3":
-            return Target(f"s3:{text}/{usual}", "s3", record.options, text, usual)
-        path = str(Path(record.options["path"]) / usual)
+            return Target(f"s3:{text}/{default_folder}", "s3", record.options, text, default_folder)
+        path = str(Path(record.options["path"]) / default_folder)
         return Target(f"dir:{path}", "folder", {"path": path})
 
-    async def open(self, place: Target, api_base: str) -> Destination:
+    async def open(self, target: Target, api_base: str) -> Destination:
         """Open a target with its keys; the caller closes it.
 
         Args:
-            place: the target.
+            target: what to open.
             api_base: API whose Hub and Hub token are used.
 
         Raises:
             PublishError: there are no keys, or the target's options are not valid.
         """
         network = self._live.now.network
-        if place.kind == "folder":
-            return FolderDestination(Path(place.options["path"]), throttle=self._throttle)
-        if place.kind == "hub":
+        if target.kind == "folder":
+            return FolderDestination(Path(target.options["path"]), throttle=self._throttle)
+        if target.kind == "hub":
             token = await self._clients.tokens.find("huggingface", api_base)
             if token is None:
                 raise PublishError(*self._clients.no_hub_token(api_base), Trouble.CREDENTIALS)
             endpoint = self._clients.hub_endpoint(api_base)
             if not endpoint:
                 raise PublishError(NO_HUB, NO_HUB_ADVICE, Trouble.NAME)
-            target = HubTarget(
-                place.options["repo"], private=place.options["private"], endpoint=endpoint
+            hub_target = HubTarget(
+                target.options["repo"], private=target.options["private"], endpoint=endpoint
             )
-            return HubDestination(target, token.secret, network=network, throttle=self._throttle)
-        profile = S3Profile(**place.options)
+            return HubDestination(
+                hub_target, token.secret, network=network, throttle=self._throttle
+            )
+        profile = S3Profile(**target.options)
         if profile.is_open and not network.send_secrets_unencrypted:
-            words = f"{profile.endpoint} is not encrypted, so no keys are used there."
-            raise PublishError(words, HOW_TO_SEND_OPENLY, Trouble.CREDENTIALS)
-        prefix = "/".join(part for part in (profile.prefix.strip("/"), place.below) if part)
-        keys = await self.keys.of(place.profile, place.options)
+            message = f"{profile.endpoint} is not encrypted, so no keys are used there."
+            raise PublishError(message, HOW_TO_SEND_OPENLY, Trouble.CREDENTIALS)
+        prefix = "/".join(part for part in (profile.prefix.strip("/"), target.below) if part)
+        keys = await self.keys.of(target.profile, target.options)
         return S3Destination(
             replace(profile, prefix=prefix), keys, network=network, throttle=self._throttle
         )
 
-    async def card_at(self, place: Target, api_base: str) -> dict[str, str]:
+    async def card_at(self, target: Target, api_base: str) -> dict[str, str]:
         """The state of the model card at a target: `{card, card_problem}`.
 
         `card` is `missing`, `ours`, `edited` (ours, changed since), `foreign` (another author's),
         `none` for kinds without cards, or `unknown` with the reason in `card_problem`.
         """
-        if place.kind != "hub":
+        if target.kind != "hub":
             return {"card": "none", "card_problem": ""}
         try:
-            destination = await self.open(place, api_base)
+            destination = await self.open(target, api_base)
             if not isinstance(destination, HubDestination):
                 return {"card": "none", "card_problem": ""}
             try:
@@ -343,15 +350,15 @@ class Destinations:
         return {"card": card_state(text).value, "card_problem": ""}
 
     async def replaced_at(
-        self, place: Target, api_base: str, files: Sequence[LocalFile]
+        self, target: Target, api_base: str, files: Sequence[LocalFile]
     ) -> Sequence[str]:
         """Names of files that would irrecoverably replace others; empty if it cannot be asked."""
-        if place.kind == "hub":
+        if target.kind == "hub":
             return []
         cancel = threading.Event()
-        timer = asyncio.get_running_loop().call_later(_LOOK_LIMIT, cancel.set)
+        timer = asyncio.get_running_loop().call_later(_PREVIEW_TIMEOUT, cancel.set)
         try:
-            destination = await self.open(place, api_base)
+            destination = await self.open(target, api_base)
             try:
                 items = await asyncio.to_thread(destination.plan, files, cancel)
             finally:
@@ -368,15 +375,17 @@ def _as_shape(name: str, kind: str, options: dict[str, Any]) -> destinations.Des
     return cast("destinations.Destination", destination)
 
 
-def _as_given(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:
+def _as_request(record: DestinationRecord, body: Mapping[str, Any]) -> dict[str, Any]:
     """A destination's options as a request would give them.
 
     The endpoint is derived from preset, region and account. If one of those changes, it is left out
     so that it is derived again.
     """
     preset = body.get("preset") or record.options.get("preset")
-    remade = bool(body.get("preset") or body.get("account"))
-    remade = remade or (bool(body.get("region")) and preset in ("b2", "wasabi"))
+    derive_endpoint = bool(body.get("preset") or body.get("account"))
+    derive_endpoint = derive_endpoint or (bool(body.get("region")) and preset in ("b2", "wasabi"))
     return {
-        name: value for name, value in record.options.items() if not (remade and name == "endpoint")
+        name: value
+        for name, value in record.options.items()
+        if not (derive_endpoint and name == "endpoint")
     }

@@ -30,14 +30,14 @@ class LocalCleanup:
     def __init__(
         self,
         tables: TransferTables,
-        places: Destinations,
+        destinations: Destinations,
         outputs: Path,
         write: Callable[[str, Change], object],
         now: Clock,
     ) -> None:
         """Take the services it works with; `write` applies a change to a job's record."""
         self._tables = tables
-        self._places = places
+        self._destinations = destinations
         self._outputs = outputs
         self._write = write
         self._now = now
@@ -59,37 +59,44 @@ class LocalCleanup:
         kept: list[artifacts.KeptCopy] = []
         opened: dict[str, Destination] = {}
         published = self._tables.published(job.job_id)
-        busy = self._on_the_way(job)
+        in_progress = self._targets_in_progress(job)
         try:
             for file in files:
                 name = name_of(job, file)
                 if name not in names:
                     continue
-                way = next((to for there, to in busy.items() if is_called(name, there)), "")
-                if way:
-                    kept.append({"name": name, "why": f"it is on its way to {way}"})
+                target = next(
+                    (
+                        sent_to
+                        for sent_name, sent_to in in_progress.items()
+                        if is_called(name, sent_name)
+                    ),
+                    "",
+                )
+                if target:
+                    kept.append({"name": name, "why": f"it is on its way to {target}"})
                     continue
                 copies = [
-                    one
-                    for one in published
-                    if one.sha256 == file.sha256 and is_called(name, one.name)
+                    copy
+                    for copy in published
+                    if copy.sha256 == file.sha256 and is_called(name, copy.name)
                 ]
-                found, why = await self._seen_elsewhere(file, copies, opened)
-                if found is None:
-                    kept.append({"name": name, "why": why})
+                verified, reason = await self._verified_copy(file, copies, opened)
+                if verified is None:
+                    kept.append({"name": name, "why": reason})
                     continue
                 try:
-                    self._delete(job, file, found)
+                    self._delete(job, file, verified)
                 except OSError as error:
                     kept.append({"name": name, "why": f"it cannot be deleted: {error.strerror}"})
                 else:
-                    deleted.append({"name": name, "at": found.link or found.place})
+                    deleted.append({"name": name, "at": verified.link or verified.place})
         finally:
             for destination in opened.values():
                 await asyncio.to_thread(destination.close)
         return {"job_id": job.job_id, "deleted": deleted, "kept": kept}
 
-    def _on_the_way(self, job: JobRecord) -> dict[str, str]:
+    def _targets_in_progress(self, job: JobRecord) -> dict[str, str]:
         """The target of each file that an unfinished transfer sends, by name."""
         return {
             name: record.target
@@ -98,39 +105,39 @@ class LocalCleanup:
             for name in record.options.get("files", [])
         }
 
-    async def _seen_elsewhere(
+    async def _verified_copy(
         self, file: FileRecord, copies: list[PublishedFile], opened: dict[str, Destination]
     ) -> tuple[PublishedFile | None, str]:
         """A verified copy elsewhere; else None and the reason."""
-        why = "" if copies else "it is published nowhere"
+        reason = "" if copies else "it is published nowhere"
         for copy in reversed(copies):
             try:
                 destination = await self._open(copy, opened)
                 item = self._item(copy)
                 if self._is_same_file(item, file):
-                    why = why or "its only copy is this very file"
+                    reason = reason or "its only copy is this very file"
                     continue
                 await asyncio.to_thread(destination.verify, item)
             except (PublishError, RefusedError) as error:
-                why = f"{copy.target}: {error.message}"
+                reason = f"{copy.target}: {error.message}"
                 continue
             return copy, ""
-        return None, why
+        return None, reason
 
     async def _open(self, copy: PublishedFile, opened: dict[str, Destination]) -> Destination:
         if copy.target not in opened:
             record = self._tables.get(copy.transfer_id)
-            place = self._places.read(copy.target)
-            options = {**place.options, **record.options.get("place", {})}
-            opened[copy.target] = await self._places.open(
-                replace(place, options=options), record.api_base
+            target = self._destinations.read(copy.target)
+            options = {**target.options, **record.options.get("place", {})}
+            opened[copy.target] = await self._destinations.open(
+                replace(target, options=options), record.api_base
             )
         return opened[copy.target]
 
     def _item(self, copy: PublishedFile) -> Item:
-        for one in self._tables.items(copy.transfer_id):
-            if one.name == copy.name and one.plan:
-                return Item.from_dict(one.plan)
+        for record in self._tables.items(copy.transfer_id):
+            if record.name == copy.name and record.plan:
+                return Item.from_dict(record.plan)
         raise RefusedError("It is not known any more what was sent there.")
 
     def _is_same_file(self, item: Item, file: FileRecord) -> bool:
@@ -147,5 +154,5 @@ class LocalCleanup:
             path.parent.rmdir()
         where = copy.link or copy.place or copy.target
         event = (self._now(), "local", "file", f"{file.path} deleted here; a copy is at {where}")
-        gone = replace(file, missing=f"deleted here; a copy is at {where}")
-        self._write(job.job_id, Change(files=[gone], events=[event]))
+        deleted = replace(file, missing=f"deleted here; a copy is at {where}")
+        self._write(job.job_id, Change(files=[deleted], events=[event]))

@@ -25,11 +25,11 @@ from tui.store.transfer_records import (
 )
 from tui.store.transfers import TransferTables
 
-_CLOSE_LIMIT: Final = 20.0
-_STANDING: Final = (TransferState.QUEUED, TransferState.RUNNING, TransferState.PAUSED)
+_CLOSE_TIMEOUT: Final = 20.0
+_UNFINISHED: Final = (TransferState.QUEUED, TransferState.RUNNING, TransferState.PAUSED)
 
 
-def _nothing(_transfer_id: str) -> None:
+def _ignore(_transfer_id: str) -> None:
     """The default callback."""
 
 
@@ -40,18 +40,18 @@ class TransferQueue:
         self,
         *,
         tables: TransferTables,
-        places: Destinations,
+        destinations: Destinations,
         bus: EventBus,
         tasks: TaskOwner,
         now: Callable[[], datetime],
         prepare: Prepare,
-        forget: Callable[[str], None] = _nothing,
+        forget: Callable[[str], None] = _ignore,
     ) -> None:
         """Take the services it works with.
 
         Args:
             tables: where transfers are stored.
-            places: opens targets.
+            destinations: opens targets.
             bus: publishes changes.
             tasks: owns the tasks.
             now: the clock.
@@ -61,31 +61,36 @@ class TransferQueue:
         self._tables = tables
         self._tasks = tasks
         self._now = now
-        self._controls: dict[str, TransferProgress] = {}
+        self._progress: dict[str, TransferProgress] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._carrier = TransferWorker(
-            tables=tables, places=places, bus=bus, now=now, prepare=prepare, forget=forget
+        self._worker = TransferWorker(
+            tables=tables,
+            destinations=destinations,
+            bus=bus,
+            now=now,
+            prepare=prepare,
+            forget=forget,
         )
 
     def start(self) -> None:
         """Resume the transfers that were active when the engine ended."""
         for record in self._tables.all():
-            over = record.state in (TransferState.DONE, TransferState.CANCELLED)
-            stop = "" if over else record.options.get(STOP)
+            ended = record.state in (TransferState.DONE, TransferState.CANCELLED)
+            stop = "" if ended else record.options.get(STOP)
             if stop == "cancelled":
                 self._abandon(record)
             elif stop == "paused" and record.state.is_active:
-                self._carrier.paused(record.transfer_id)
+                self._worker.set_paused(record.transfer_id)
             elif record.state.is_active:
                 self._begin(self._tables.update(record.transfer_id, state=TransferState.QUEUED))
 
     async def aclose(self) -> None:
         """Stop all transfers; the next start resumes them."""
-        for control in self._controls.values():
-            control.stop("closing")
+        for progress in self._progress.values():
+            progress.stop("closing")
         if self._running:
-            await asyncio.wait(list(self._running.values()), timeout=_CLOSE_LIMIT)
-        self._carrier.close()
+            await asyncio.wait(list(self._running.values()), timeout=_CLOSE_TIMEOUT)
+        self._worker.close()
 
     # -- requests -----------------------------------------------------------------------------
 
@@ -127,10 +132,10 @@ class TransferQueue:
             RefusedError: there is no such transfer, or it is not active.
         """
         record = self._get(transfer_id)
-        control = self._controls.get(record.transfer_id)
-        if control is None:
-            raise _cannot("paused", record)
-        return self._stop(record, control, "paused")
+        progress = self._progress.get(record.transfer_id)
+        if progress is None:
+            raise _state_error("paused", record)
+        return self._stop(record, progress, "paused")
 
     def resume(self, transfer_id: str) -> TransferRecord:
         """Continue a paused transfer.
@@ -138,7 +143,7 @@ class TransferQueue:
         Raises:
             RefusedError: there is no such transfer, or it is not paused.
         """
-        return self._again(transfer_id, TransferState.PAUSED)
+        return self._restart(transfer_id, TransferState.PAUSED)
 
     def retry(self, transfer_id: str) -> TransferRecord:
         """Start a failed or cancelled transfer again; files that arrived are not sent again.
@@ -146,12 +151,12 @@ class TransferQueue:
         Raises:
             RefusedError: there is no such transfer, or it is in another state.
         """
-        return self._again(transfer_id, TransferState.FAILED, TransferState.CANCELLED)
+        return self._restart(transfer_id, TransferState.FAILED, TransferState.CANCELLED)
 
-    def _again(self, transfer_id: str, *states: TransferState) -> TransferRecord:
+    def _restart(self, transfer_id: str, *states: TransferState) -> TransferRecord:
         record = self._get(transfer_id)
         if record.state not in states or record.transfer_id in self._running:
-            raise _cannot("started again", record)
+            raise _state_error("started again", record)
         record = self._tables.update(
             record.transfer_id,
             state=TransferState.QUEUED,
@@ -159,7 +164,7 @@ class TransferQueue:
             advice="",
             kind="",
             attempts=0,
-            options=_shown(without_stop(record.options)),
+            options=_without_hidden(without_stop(record.options)),
         )
         self._begin(record)
         return record
@@ -173,48 +178,48 @@ class TransferQueue:
             RefusedError: there is no such transfer, or it has ended.
         """
         record = self._get(transfer_id)
-        control = self._controls.get(record.transfer_id)
-        if control is not None:
-            return self._stop(record, control, "cancelled")
+        progress = self._progress.get(record.transfer_id)
+        if progress is not None:
+            return self._stop(record, progress, "cancelled")
         if record.transfer_id in self._running:  # its cancellation is running
             return record
-        over = record.state is TransferState.CANCELLED and not self._half_sent(record)
-        if over or record.state is TransferState.DONE:
-            raise _cannot("cancelled", record)
+        ended = record.state is TransferState.CANCELLED and not self._half_sent(record)
+        if ended or record.state is TransferState.DONE:
+            raise _state_error("cancelled", record)
         self._abandon(record)
         return record
 
     def _stop(
-        self, record: TransferRecord, control: TransferProgress, reason: Stop
+        self, record: TransferRecord, progress: TransferProgress, reason: Stop
     ) -> TransferRecord:
         """Store the request, then carry it out, which may take long if the server is silent."""
-        before = record.options.get(STOP)
-        wish = "cancelled" if before == "cancelled" else reason
+        requested = record.options.get(STOP)
+        stop = "cancelled" if requested == "cancelled" else reason
         record = self._tables.update(
             record.transfer_id,
-            options={**record.options, STOP: wish},
-            message=f"It is being {wish}; what is on the line comes to its end first.",
+            options={**record.options, STOP: stop},
+            message=f"It is being {stop}; what is on the line comes to its end first.",
         )
-        self._carrier.tell(record, control)
-        control.stop(wish)
+        self._worker.publish(record, progress)
+        progress.stop(stop)
         return record
 
     def _half_sent(self, record: TransferRecord) -> bool:
-        return any(one.resume for one in self._tables.items(record.transfer_id))
+        return any(item.resume for item in self._tables.items(record.transfer_id))
 
     def _abandon(self, record: TransferRecord) -> None:
         """Cancel a transfer without a running attempt; it stays in `_running` until that ends."""
-        name = record.transfer_id
+        transfer_id = record.transfer_id
         options = {**record.options, STOP: "cancelled"}  # a restarted engine finishes the cancel
-        record = self._tables.update(name, options=options)
+        record = self._tables.update(transfer_id, options=options)
 
         async def abandon() -> None:
             try:
-                await self._carrier.abandon(record)
+                await self._worker.abandon(record)
             finally:
-                self._running.pop(name, None)
+                self._running.pop(transfer_id, None)
 
-        self._running[name] = self._tasks.start(abandon(), f"cancel transfer {name}")
+        self._running[transfer_id] = self._tasks.start(abandon(), f"cancel transfer {transfer_id}")
 
     def move(self, transfer_id: str, where: Literal["up", "down", "top"]) -> TransferRecord:
         """Move a transfer in the queue; a running one is not interrupted.
@@ -223,23 +228,23 @@ class TransferQueue:
             RefusedError: there is no such transfer, or it has ended.
         """
         record = self._get(transfer_id)
-        line = [one for one in self._tables.all() if one.state in _STANDING]
-        names = [one.transfer_id for one in line]
+        unfinished = [transfer for transfer in self._tables.all() if transfer.state in _UNFINISHED]
+        names = [transfer.transfer_id for transfer in unfinished]
         if record.transfer_id not in names:
-            raise _cannot("moved", record)
-        here = names.index(record.transfer_id)
-        there = {"up": here - 1, "down": here + 1, "top": 0}[where]
-        names.insert(max(0, min(there, len(names) - 1)), names.pop(here))
-        places = [one.position for one in line]
+            raise _state_error("moved", record)
+        old_index = names.index(record.transfer_id)
+        new_index = {"up": old_index - 1, "down": old_index + 1, "top": 0}[where]
+        names.insert(max(0, min(new_index, len(names) - 1)), names.pop(old_index))
+        destinations = [transfer.position for transfer in unfinished]
         changed = {
-            name: place
-            for name, place, one in zip(names, places, line, strict=True)
-            if name != one.transfer_id
+            name: position
+            for name, position, transfer in zip(names, destinations, unfinished, strict=True)
+            if name != transfer.transfer_id
         }
         self._tables.put_in_order(changed)
-        self._carrier.line.look()
+        self._worker.slots.assign()
         for name in changed:
-            self._carrier.tell(self._tables.get(name), self._controls.get(name))
+            self._worker.publish(self._tables.get(name), self._progress.get(name))
         return self._tables.get(record.transfer_id)
 
     def clear(self, transfer_id: str = "") -> list[str]:
@@ -256,26 +261,30 @@ class TransferQueue:
         """
         chosen = [self._get(transfer_id)] if transfer_id else self._tables.all()
         ended = [
-            one for one in chosen
-            if one.state not in _STANDING and one.transfer_id not in self._running
-            and not is_hidden(one) and not self._half_sent(one)
+            transfer for transfer in chosen
+            if transfer.state not in _UNFINISHED and transfer.transfer_id not in self._running
+            and not is_hidden(transfer) and not self._half_sent(transfer)
         ]  # fmt: skip
         if transfer_id and not ended:
-            raise _cannot("taken off the list", chosen[0])
-        for one in ended:
-            options = {**one.options, HIDDEN: True}
-            self._carrier.tell(self._tables.update(one.transfer_id, options=options))
-        return [one.transfer_id for one in ended]
+            raise _state_error("taken off the list", chosen[0])
+        for transfer in ended:
+            options = {**transfer.options, HIDDEN: True}
+            self._worker.publish(self._tables.update(transfer.transfer_id, options=options))
+        return [transfer.transfer_id for transfer in ended]
 
     def place_in_line(self) -> dict[str, int]:
         """Number of transfers before each one that has not ended, by id."""
-        line = [one for one in self._tables.all() if one.state in _STANDING]
-        return {one.transfer_id: number for number, one in enumerate(line)}
+        unfinished = [transfer for transfer in self._tables.all() if transfer.state in _UNFINISHED]
+        return {transfer.transfer_id: number for number, transfer in enumerate(unfinished)}
 
     def _get(self, transfer_id: str) -> TransferRecord:
-        found = [one for one in self._tables.all() if one.transfer_id.startswith(transfer_id)]
-        if transfer_id and len(found) == 1:
-            return found[0]
+        matches = [
+            transfer
+            for transfer in self._tables.all()
+            if transfer.transfer_id.startswith(transfer_id)
+        ]
+        if transfer_id and len(matches) == 1:
+            return matches[0]
         raise RefusedError(
             f"There is no transfer {transfer_id!r}.",
             "`simpletuner-tui transfers` shows them.",
@@ -284,33 +293,33 @@ class TransferQueue:
         )
 
     def _begin(self, record: TransferRecord) -> None:
-        name = record.transfer_id
-        control = TransferProgress(lambda: self._report(name))
-        self._controls[name] = control
-        task = self._tasks.start(self._carry(name, control), f"transfer {name}")
-        self._running[name] = task
-        self._carrier.tell(record)
+        transfer_id = record.transfer_id
+        progress = TransferProgress(lambda: self._report(transfer_id))
+        self._progress[transfer_id] = progress
+        task = self._tasks.start(self._run(transfer_id, progress), f"transfer {transfer_id}")
+        self._running[transfer_id] = task
+        self._worker.publish(record)
 
-    async def _carry(self, name: str, control: TransferProgress) -> None:
+    async def _run(self, transfer_id: str, progress: TransferProgress) -> None:
         try:
-            await self._carrier.carry(name, control)
+            await self._worker.run(transfer_id, progress)
         finally:
-            self._controls.pop(name, None)
-            self._running.pop(name, None)
+            self._progress.pop(transfer_id, None)
+            self._running.pop(transfer_id, None)
 
-    def _report(self, name: str) -> None:
-        control = self._controls.get(name)
-        if control is not None:
-            self._carrier.report(name, control)
+    def _report(self, transfer_id: str) -> None:
+        progress = self._progress.get(transfer_id)
+        if progress is not None:
+            self._worker.report(transfer_id, progress)
 
 
-def _shown(options: dict[str, Any]) -> dict[str, Any]:
+def _without_hidden(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != HIDDEN}
 
 
-def _cannot(what: str, record: TransferRecord) -> RefusedError:
+def _state_error(action: str, record: TransferRecord) -> RefusedError:
     return RefusedError(
-        f"Transfer {record.transfer_id} is {record.state.value} and cannot be {what}.",
+        f"Transfer {record.transfer_id} is {record.state.value} and cannot be {action}.",
         status=409,
         code="state",
     )

@@ -33,12 +33,12 @@ def chosen_files(
         RefusedError: no such file is on this machine.
     """
     # Earlier versions stored hidden files under their own names.
-    here = [
+    local_files = [
         file
         for file in reader.files(job.job_id)
         if not file.missing and not has_hidden(name_of(job, file))
     ]
-    if not here:
+    if not local_files:
         raise RefusedError(
             "This job has no files on this machine.",
             "Fetch them first: simpletuner-tui collect ID",
@@ -47,14 +47,14 @@ def chosen_files(
         )
     names, checkpoint = body.get("files"), body.get("checkpoint")
     if names is not None:
-        chosen = _named(job, here, names)
+        chosen = _named(job, local_files, names)
     elif checkpoint is not None:
-        step = _step(reader, job, here, checkpoint)
-        chosen = [file for file in here if checkpoint_of(name_of(job, file)) == step]
+        step = _step(reader, job, local_files, checkpoint)
+        chosen = [file for file in local_files if checkpoint_of(name_of(job, file)) == step]
         if not chosen:
             raise wrong("checkpoint", f"there is no checkpoint {checkpoint} here")
     else:
-        chosen = here
+        chosen = local_files
     shared = shared_folder([name_of(job, file) for file in reader.files(job.job_id)])
     return [
         LocalFile(outputs / file.path, name_of(job, file).removeprefix(shared), file.sha256 or None)
@@ -71,10 +71,10 @@ def at_top(files: Sequence[LocalFile]) -> list[LocalFile]:
     return [replace(file, name=file.name.removeprefix(shared)) for file in files]
 
 
-def _named(job: JobRecord, here: Sequence[FileRecord], names: object) -> list[FileRecord]:
+def _named(job: JobRecord, local_files: Sequence[FileRecord], names: object) -> list[FileRecord]:
     if not isinstance(names, list) or not names:
         raise wrong("files", "must be a list of names")
-    chosen = [file for file in here if name_of(job, file) in names]
+    chosen = [file for file in local_files if name_of(job, file) in names]
     missing = {str(name) for name in names} - {name_of(job, file) for file in chosen}
     if missing:
         raise wrong("files", f"{min(missing)} is not here")
@@ -82,7 +82,7 @@ def _named(job: JobRecord, here: Sequence[FileRecord], names: object) -> list[Fi
 
 
 def _step(
-    reader: StoreReader, job: JobRecord, here: Sequence[FileRecord], checkpoint: object
+    reader: StoreReader, job: JobRecord, local_files: Sequence[FileRecord], checkpoint: object
 ) -> int | None:
     """The selected step; None for the final result."""
     if checkpoint == "final":
@@ -92,7 +92,7 @@ def _step(
         rows = [
             {"name": name_of(job, file), "size": file.size, "loss": None,
              "checkpoint": checkpoint_of(name_of(job, file))}
-            for file in here
+            for file in local_files
         ]  # fmt: skip
         best = [row for row in compare(rows, steps, losses, job.step) if row["best"]]
         if not best:

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
-EVERY: Final = 0.4
+REPORT_SECONDS: Final = 0.4
 """Seconds between two reports of a transfer. Two run at once, so there are 5 reports a second."""
-_WINDOW: Final = 5.0
-_LEAST: Final = 2.0
+_SPEED_WINDOW: Final = 5.0
+_MIN_SAMPLE_SECONDS: Final = 2.0
 """Seconds of transfer before a speed is reported; a shorter sample is not reliable."""
 Stop = Literal["paused", "cancelled", "closing"]
 
@@ -21,10 +21,10 @@ class TransferProgress:
     """Shared by the event loop and the sending threads.
 
     Attributes:
-        kept: count of files and parts that arrived for good; it only grows, and shows that an
+        arrived: count of files and parts that arrived for good; it only grows, and shows that an
             attempt made progress.
         cancel: set when the sending threads shall stop.
-        woken: set when the waiting task shall stop.
+        stop_event: set when the waiting task shall stop.
         reason: why the transfer shall stop; "" while it shall not.
         total: bytes of all files.
     """
@@ -36,13 +36,13 @@ class TransferProgress:
         self._lock = threading.Lock()
         self._last = 0.0
         self._done: dict[int, int] = {}
-        self._moved: set[int] = set()
+        self._changed: set[int] = set()
         self._sent: set[int] = set()
-        self.kept = 0
-        self._given = 0
+        self.arrived = 0
+        self._present_bytes = 0
         self._samples: deque[tuple[float, int]] = deque()
         self.cancel = threading.Event()
-        self.woken = asyncio.Event()
+        self.stop_event = asyncio.Event()
         self.reason: Stop | Literal[""] = ""
         self.total = 0
 
@@ -51,26 +51,26 @@ class TransferProgress:
         if self.reason != "cancelled":
             self.reason = reason if reason == "cancelled" else self.reason or reason
         self.cancel.set()
-        self.woken.set()
+        self.stop_event.set()
 
-    def settle(self, seq: int, done: int) -> None:
+    def set_done(self, seq: int, done: int) -> None:
         """Set the bytes of a file that are done.
 
         Bytes of a file that was not sent were there before, so they do not count for the speed.
         """
         with self._lock:
             if seq not in self._sent:
-                self._given += done - self._done.get(seq, 0)
+                self._present_bytes += done - self._done.get(seq, 0)
             self._done[seq] = done
 
-    def progress(self, seq: int, done: int) -> None:
+    def advance(self, seq: int, done: int) -> None:
         """Set the bytes of a file from its sending thread, and report at intervals."""
         with self._lock:
             self._done[seq] = done
             self._sent.add(seq)
-            self._moved.add(seq)
+            self._changed.add(seq)
             now = time.monotonic()
-            if now - self._last < EVERY:
+            if now - self._last < REPORT_SECONDS:
                 return
             self._last = now
         self._loop.call_soon_threadsafe(self._report)
@@ -80,23 +80,27 @@ class TransferProgress:
         """Bytes done of all files together."""
         return sum(self._done.copy().values())
 
-    def take_moved(self) -> dict[int, int]:
+    def take_changed(self) -> dict[int, int]:
         """Bytes done of each file that progressed since the last call, by its number."""
         with self._lock:
-            moved, self._moved = self._moved, set()
-            return {seq: self._done[seq] for seq in moved}
+            changed, self._changed = self._changed, set()
+            return {seq: self._done[seq] for seq in changed}
 
     def speed(self) -> float:
         """Bytes per second over the last 5 seconds; 0 during the first 2.
 
         The first sample is the base line: a burst passes at once even if the speed is limited.
         """
-        now, done = time.monotonic(), self.done - self._given
+        now, done = time.monotonic(), self.done - self._present_bytes
         if done > 0:
             self._samples.append((now, done))
         if not self._samples:
             return 0.0
-        while len(self._samples) > 2 and now - self._samples[0][0] > _WINDOW:
+        while len(self._samples) > 2 and now - self._samples[0][0] > _SPEED_WINDOW:
             self._samples.popleft()
-        begin, before = self._samples[0]
-        return max(0.0, (done - before) / (now - begin)) if now - begin >= _LEAST else 0.0
+        first_time, first_done = self._samples[0]
+        return (
+            max(0.0, (done - first_done) / (now - first_time))
+            if now - first_time >= _MIN_SAMPLE_SECONDS
+            else 0.0
+        )

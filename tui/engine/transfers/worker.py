@@ -20,14 +20,14 @@ from tui.base.errors import RefusedError
 from tui.destinations.common.contract import Resume
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.engine.runtime.event_bus import EventBus
-from tui.engine.transfers.attempt import Attempt, Changed, Prepare
+from tui.engine.transfers.attempt import Attempt, Prepare, TransferOutcome
 from tui.engine.transfers.destinations import Destinations
 from tui.engine.transfers.transfer_progress import TransferProgress
 from tui.store.transfer_records import TransferRecord, TransferState
 from tui.store.transfers import TransferTables
 
 LOG = logging.getLogger(__name__)
-AT_ONCE: Final = 2
+MAX_TRANSFERS: Final = 2
 _THREADS: Final = 8
 _TRIES: Final = 8
 _PATIENT_TRIES: Final = 300
@@ -37,7 +37,7 @@ _SHORT_TRIES: Final = 25
 _LONGEST_WAIT: Final = 300.0
 STOP: Final = "stop"
 """Name of the option that stores a requested stop (`paused`, `cancelled`) until it is done."""
-_STAYS: Final = "Half-sent parts could not be removed"
+_PARTS_LEFT: Final = "Half-sent parts could not be removed"
 
 
 def without_stop(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class TransferWorker:
         self,
         *,
         tables: TransferTables,
-        places: Destinations,
+        destinations: Destinations,
         bus: EventBus,
         now: Callable[[], datetime],
         prepare: Prepare,
@@ -60,35 +60,37 @@ class TransferWorker:
     ) -> None:
         """Take the services it works with; see `TransferQueue`."""
         self._tables = tables
-        self._places = places
+        self._destinations = destinations
         self._bus = bus
         self._now = now
         self._prepare = prepare
         self._forget = forget
-        self.line = TransferSlots(AT_ONCE, lambda name: tables.get(name).position)
+        self.slots = TransferSlots(MAX_TRANSFERS, lambda name: tables.get(name).position)
         self._pool = ThreadPoolExecutor(_THREADS, "publish")
 
     def close(self) -> None:
         """Stop the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def carry(self, name: str, control: TransferProgress) -> None:
+    async def run(self, transfer_id: str, progress: TransferProgress) -> None:
         """Run a transfer until it has ended, is stopped, or fails for good."""
-        while not control.reason:
-            record = self._tables.get(name)
-            async with self.line.turn(name, _spot(record.target), control.woken) as mine:
-                if not mine or control.reason or await self._try(record, control):
+        while not progress.reason:
+            record = self._tables.get(transfer_id)
+            async with self.slots.slot(
+                transfer_id, _target_key(record.target), progress.stop_event
+            ) as has_slot:
+                if not has_slot or progress.reason or await self._attempt(record, progress):
                     break
-            wait = self._tables.get(name).retry_at
-            seconds = (wait - self._now()).total_seconds() if wait else 0.0
+            retry_at = self._tables.get(transfer_id).retry_at
+            seconds = (retry_at - self._now()).total_seconds() if retry_at else 0.0
             try:
-                await asyncio.wait_for(control.woken.wait(), max(0.0, seconds))
+                await asyncio.wait_for(progress.stop_event.wait(), max(0.0, seconds))
             except TimeoutError:
                 continue
-        await self._stopped(name, control.reason)
+        await self._end_stopped(transfer_id, progress.reason)
 
-    async def _stopped(self, name: str, reason: str) -> None:
-        record = self._tables.get(name)
+    async def _end_stopped(self, transfer_id: str, reason: str) -> None:
+        record = self._tables.get(transfer_id)
         if not reason or record.state is TransferState.DONE:
             return
         if reason == "cancelled":
@@ -96,71 +98,79 @@ class TransferWorker:
         elif record.state is TransferState.FAILED:
             return
         elif reason == "paused":
-            self.paused(name)
+            self.set_paused(transfer_id)
         else:
-            self.tell(self._tables.update(name, state=TransferState.QUEUED, retry_at=None))
+            self.publish(
+                self._tables.update(transfer_id, state=TransferState.QUEUED, retry_at=None)
+            )
 
-    def paused(self, name: str) -> None:
+    def set_paused(self, transfer_id: str) -> None:
         """Set a transfer's state to paused."""
-        options = without_stop(self._tables.get(name).options)
-        self.tell(
+        options = without_stop(self._tables.get(transfer_id).options)
+        self.publish(
             self._tables.update(
-                name, state=TransferState.PAUSED, retry_at=None, message="", advice="",
+                transfer_id, state=TransferState.PAUSED, retry_at=None, message="", advice="",
                 options=options,
             )
         )  # fmt: skip
 
-    async def _try(self, record: TransferRecord, control: TransferProgress) -> bool:
+    async def _attempt(self, record: TransferRecord, progress: TransferProgress) -> bool:
         """Make one attempt; returns whether the transfer needs no further one."""
-        name = record.transfer_id
+        transfer_id = record.transfer_id
         record = self._tables.update(
-            name, state=TransferState.RUNNING, started_at=record.started_at or self._now(),
+            transfer_id, state=TransferState.RUNNING, started_at=record.started_at or self._now(),
             retry_at=None,
         )  # fmt: skip
-        self.tell(record)
-        before = control.kept
+        self.publish(record)
+        arrived_before = progress.arrived
         try:
-            place = self._places.read(record.target)
-            place.options.update(record.options.get("place", {}))
-            destination = await self._places.open(place, record.api_base)
-            run = Attempt(record, destination, control, self._tables, self._pool, self._prepare)
-            changed = await run.go()
+            target = self._destinations.read(record.target)
+            target.options.update(record.options.get("place", {}))
+            destination = await self._destinations.open(target, record.api_base)
+            attempt = Attempt(
+                record, destination, progress, self._tables, self._pool, self._prepare
+            )
+            outcome = await attempt.run()
         except TransferCancelledError:
             return True
         except (PublishError, RefusedError) as error:
-            if control.reason == "cancelled":
+            if progress.reason == "cancelled":
                 # The cancel came while the request ran: the user must not see a failure first.
                 return True
-            if control.kept > before:  # progress was made, so this failure counts as the first
-                record = self._tables.update(name, attempts=0)
-            return await self._failed(record, error)
+            if (
+                progress.arrived > arrived_before
+            ):  # progress was made, so this failure counts as the first
+                record = self._tables.update(transfer_id, attempts=0)
+            return await self._record_failure(record, error)
         except Exception:
-            LOG.exception("transfer %s", name)
+            LOG.exception("transfer %s", transfer_id)
             problem = RefusedError("Something went wrong inside.", "engine.log says more.")
-            return await self._failed(record, problem)
-        await self._finished(name, changed)
+            return await self._record_failure(record, problem)
+        await self._record_success(transfer_id, outcome)
         return True
 
-    async def _finished(self, name: str, changed: Changed) -> None:
-        await asyncio.to_thread(self._forget, name)
-        self.tell(
+    async def _record_success(self, transfer_id: str, outcome: TransferOutcome) -> None:
+        await asyncio.to_thread(self._forget, transfer_id)
+        self.publish(
             self._tables.update(
-                name, state=TransferState.DONE, ended_at=self._now(), message="", advice="",
-                kind="", place=changed.place, link=changed.link, notes=changed.notes,
-                done_bytes=changed.total, total_bytes=changed.total,
+                transfer_id, state=TransferState.DONE, ended_at=self._now(), message="", advice="",
+                kind="", place=outcome.place, link=outcome.link, notes=outcome.notes,
+                done_bytes=outcome.total, total_bytes=outcome.total,
             )
         )  # fmt: skip
 
-    async def _failed(self, record: TransferRecord, error: PublishError | RefusedError) -> bool:
+    async def _record_failure(
+        self, record: TransferRecord, error: PublishError | RefusedError
+    ) -> bool:
         tries = record.attempts + 1
-        most = _PATIENT_TRIES if record.total_bytes else _TRIES
-        again = isinstance(error, PublishError) and error.retryable and tries < most
+        max_tries = _PATIENT_TRIES if record.total_bytes else _TRIES
+        retry = isinstance(error, PublishError) and error.retryable and tries < max_tries
         values: dict[str, Any] = {
             "message": error.message, "advice": error.advice, "attempts": tries,
             "kind": error.kind.value if isinstance(error, PublishError) else error.code,
-            "state": TransferState.QUEUED if again else TransferState.FAILED,
+            "state": TransferState.QUEUED if retry else TransferState.FAILED,
         }  # fmt: skip
-        if isinstance(error, PublishError) and again:
+        if isinstance(error, PublishError) and retry:
             seconds = min(max(error.retry_after or 0, _pause(tries)), _LONGEST_WAIT)
             values["retry_at"] = self._now() + timedelta(seconds=seconds)
         else:
@@ -168,15 +178,15 @@ class TransferWorker:
             if values["kind"] == Trouble.CHANGED.value:  # parts of a changed file are of no use
                 values["notes"] = [*record.notes, *await self._remove_parts(record)]
             await asyncio.to_thread(self._forget, record.transfer_id)
-        self.tell(self._tables.update(record.transfer_id, **values))
-        return not again
+        self.publish(self._tables.update(record.transfer_id, **values))
+        return not retry
 
     async def abandon(self, record: TransferRecord) -> None:
         """Cancel a transfer and remove its incomplete uploads; notes say what remains."""
-        before = [one for one in record.notes if not one.startswith(_STAYS)]
-        notes = [*before, *await self._remove_parts(record)]
+        kept_notes = [note for note in record.notes if not note.startswith(_PARTS_LEFT)]
+        notes = [*kept_notes, *await self._remove_parts(record)]
         await asyncio.to_thread(self._forget, record.transfer_id)
-        self.tell(
+        self.publish(
             self._tables.update(
                 record.transfer_id, state=TransferState.CANCELLED, ended_at=self._now(),
                 notes=notes, retry_at=None, message="", options=without_stop(record.options),
@@ -185,41 +195,47 @@ class TransferWorker:
 
     async def _remove_parts(self, record: TransferRecord) -> list[str]:
         """Remove incomplete uploads; returns a note if some could not be removed."""
-        half = [one for one in self._tables.items(record.transfer_id) if one.resume and one.plan]
-        if not half:
+        incomplete = [
+            item_record
+            for item_record in self._tables.items(record.transfer_id)
+            if item_record.resume and item_record.plan
+        ]
+        if not incomplete:
             return []
         try:
-            place = self._places.read(record.target)
-            destination = await self._places.open(place, record.api_base)
+            target = self._destinations.read(record.target)
+            destination = await self._destinations.open(target, record.api_base)
             try:
-                for one in half:
-                    item = Attempt.item_of(one)
-                    await asyncio.to_thread(destination.abandon, item, Resume(dict(one.resume)))
-                    self._tables.update_item(record.transfer_id, one.seq, resume={})
+                for item_record in incomplete:
+                    item = Attempt.item_of(item_record)
+                    await asyncio.to_thread(
+                        destination.abandon, item, Resume(dict(item_record.resume))
+                    )
+                    self._tables.update_item(record.transfer_id, item_record.seq, resume={})
             finally:
                 await asyncio.to_thread(destination.close)
         except (PublishError, RefusedError) as error:
-            return [f"{_STAYS}: {error.message} Cancel it again to try once more."]
+            return [f"{_PARTS_LEFT}: {error.message} Cancel it again to try once more."]
         return []
 
-    def report(self, name: str, control: TransferProgress) -> None:
+    def report(self, transfer_id: str, progress: TransferProgress) -> None:
         """Store and publish a transfer's progress."""
-        self.tell(self._tables.update(name, done_bytes=control.done), control)
+        self.publish(self._tables.update(transfer_id, done_bytes=progress.done), progress)
 
-    def tell(self, record: TransferRecord, control: TransferProgress | None = None) -> None:
+    def publish(self, record: TransferRecord, progress: TransferProgress | None = None) -> None:
         """Publish a transfer's state."""
-        speed = control.speed() if control is not None else 0.0
-        left = record.total_bytes - record.done_bytes
+        speed = progress.speed() if progress is not None else 0.0
+        remaining = record.total_bytes - record.done_bytes
         self._bus.publish(
             "transfer",
             transfer_id=record.transfer_id, job_id=record.job_id, state=record.state.value,
             done=record.done_bytes, total=record.total_bytes, bytes_per_second=int(speed),
-            eta_seconds=int(left / speed) if speed > 0 else None, message=record.message,
-            position=record.position, files=control.take_moved() if control is not None else {},
+            eta_seconds=int(remaining / speed) if speed > 0 else None, message=record.message,
+            position=record.position, files=progress.take_changed() if progress is not None else {},
         )  # fmt: skip
 
 
-def _spot(target: str) -> str:
+def _target_key(target: str) -> str:
     """A key that is equal for all spellings of a target, so one folder gets one transfer."""
     kind, _, rest = target.partition(":")
     return f"dir:{os.path.realpath(rest)}" if kind == "dir" else target
@@ -238,46 +254,48 @@ class TransferSlots:
         self._at_once = at_once
         self._position = position
         self._waiting: dict[str, tuple[str, asyncio.Event]] = {}
-        self._going: dict[str, str] = {}
+        self._running: dict[str, str] = {}
 
     @asynccontextmanager
-    async def turn(self, name: str, place: str, stop: asyncio.Event) -> AsyncIterator[bool]:
+    async def slot(
+        self, transfer_id: str, target_key: str, stop: asyncio.Event
+    ) -> AsyncIterator[bool]:
         """Wait for a slot and hold it.
 
         A transfer whose target is in use is skipped, so that transfers to other targets can run.
 
         Args:
-            name: the transfer.
-            place: key of its target; one transfer runs for each.
+            transfer_id: the transfer.
+            target_key: key of its target; one transfer runs for each.
             stop: ends the waiting.
 
         Yields:
             Whether it has a slot; False if `stop` was set before.
         """
-        mine = asyncio.Event()
-        self._waiting[name] = (place, mine)
-        self.look()
+        granted = asyncio.Event()
+        self._waiting[transfer_id] = (target_key, granted)
+        self.assign()
         try:
-            await _first_of(mine, stop)
-            yield mine.is_set()
+            await _wait_first(granted, stop)
+            yield granted.is_set()
         finally:
-            self._waiting.pop(name, None)
-            self._going.pop(name, None)
-            self.look()
+            self._waiting.pop(transfer_id, None)
+            self._running.pop(transfer_id, None)
+            self.assign()
 
-    def look(self) -> None:
+    def assign(self) -> None:
         """Assign free slots; must be called when the order has changed."""
-        for name in sorted(self._waiting, key=self._position):
-            if len(self._going) >= self._at_once:
+        for transfer_id in sorted(self._waiting, key=self._position):
+            if len(self._running) >= self._at_once:
                 return
-            place, bell = self._waiting[name]
-            if place not in self._going.values():
-                self._going[name] = place
-                del self._waiting[name]
-                bell.set()
+            target_key, granted = self._waiting[transfer_id]
+            if target_key not in self._running.values():
+                self._running[transfer_id] = target_key
+                del self._waiting[transfer_id]
+                granted.set()
 
 
-async def _first_of(*events: asyncio.Event) -> None:
+async def _wait_first(*events: asyncio.Event) -> None:
     if any(event.is_set() for event in events):
         return
     tasks = [asyncio.ensure_future(event.wait()) for event in events]
