@@ -70,7 +70,7 @@ class TransferService:
         self.places = Destinations(self._tables, clients, live, self._throttle, now)
         self._cards = ModelCards(home)
         self.queue = TransferQueue(
-            tables=self._tables, places=self.places, bus=bus, tasks=tasks, now=now,
+            tables=self._tables, destinations=self.places, bus=bus, tasks=tasks, now=now,
             prepare=self._cards.prepare, forget=self._cards.forget,
         )  # fmt: skip
         self._cleanup = LocalCleanup(self._tables, self.places, outputs, write, now)
