@@ -1,1 +1,1 @@
-"""Destinations for finished files, one module each."""
+"""Destinations that files are published to: the Hub, S3 buckets and folders."""

@@ -1,4 +1,4 @@
-"""Whether what a run was told to deliver is really there. Blocking; nothing is changed."""
+"""Checks whether a run's results have arrived at the Hub or in a bucket. Blocking; read-only."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _T = TypeVar("_T")
 State = Literal["yes", "partly", "no", "unknown"]
 _WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
 _SLACK: Final = timedelta(minutes=1)
-"""How far the clocks of two services may differ."""
+"""Allowed difference between the clocks of two services."""
 _PATHS_AT_ONCE: Final = 200
 _UNSURE: Final = frozenset(
     {Trouble.NETWORK, Trouble.BUSY, Trouble.TLS, Trouble.CREDENTIALS, Trouble.PERMISSION,
      Trouble.CLOCK}
 )  # fmt: skip
-"""Failures that say nothing about what is there."""
+"""Failures that say nothing about the files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What was found at the place.
+    """The result of a check.
 
     Attributes:
-        state: whether the run's weights are there; `unknown` where nobody could be asked.
-        words: the same for people, without a full stop.
-        advice: what to do; empty where nothing is wrong.
-        revision: the commit that holds them, for the Hub.
-        files: how many weights files of the run there are.
+        state: whether the run's weights have arrived; `unknown` when the check failed.
+        words: the result as text for the screen, without a full stop.
+        advice: what the user can do; "" when nothing is wrong.
+        revision: the commit that contains the weights, for the Hub.
+        files: number of weights files of the run.
         names: files of the run in a bucket or on this machine, below the run's prefix.
-        missing: what is not there, by name.
+        missing: names of missing files.
     """
 
     state: State
@@ -64,49 +64,49 @@ def arrived_at_hub(
     network: NetworkSettings,
     since: datetime,
 ) -> Arrival:
-    """Whether a repository holds weights that were committed after a moment.
+    """Check whether a repository has weights that were committed since the start of a run.
 
     Args:
         repo_id: `owner/name`.
         token: the token that the trainer had.
-        endpoint: the Hub.
-        network: the way out.
-        since: when the run began.
+        endpoint: the Hub's address.
+        network: the network settings in force.
+        since: start of the run.
     """
     api = open_api(endpoint, token, network)
     try:
-        revision, weights = _asked(api, repo_id, lambda: _weights(api, repo_id))
+        revision, weights = _call(api, repo_id, lambda: _weights(api, repo_id))
     except PublishError as error:
         if error.kind is Trouble.MISSING:
             advice = "The trainer's log says why it was not made."
             return Arrival("no", f"{repo_id} does not exist on the Hub", advice)
-        return _not_asked(error)
-    fresh = [one for one in weights if _is_new(one, since)]
+        return _failed_check(error)
+    fresh = [file for file in weights if _is_new(file, since)]
     if fresh:
-        some = f"{len(fresh)} weights file{'' if len(fresh) == 1 else 's'}"
-        return Arrival("yes", f"{some} in {repo_id}", "", revision, len(fresh))
-    what = "no weights newer than the run" if weights else "no weights"
+        count_text = f"{len(fresh)} weights file{'' if len(fresh) == 1 else 's'}"
+        return Arrival("yes", f"{count_text} in {repo_id}", "", revision, len(fresh))
+    problem = "no weights newer than the run" if weights else "no weights"
     advice = "The trainer's log says why its upload failed; what it trained is lost with it."
-    return Arrival("no", f"{repo_id} holds {what}", advice, revision)
+    return Arrival("no", f"{repo_id} holds {problem}", advice, revision)
 
 
 def _weights(api: HfApi, repo_id: str) -> tuple[str, list[RepoFile]]:
-    """The newest commit, and its weights with their own last commits."""
+    """Return the newest commit, and its weights files with their last commits."""
     from huggingface_hub.hf_api import RepoFile
 
     revision = str(api.repo_info(repo_id).sha)
     tree = api.list_repo_tree(repo_id, recursive=True, revision=revision)
     names = [item.path for item in tree if item.path.lower().endswith(_WEIGHTS)]
-    found: list[RepoFile] = []
+    files: list[RepoFile] = []
     for start in range(0, len(names), _PATHS_AT_ONCE):
         batch = names[start : start + _PATHS_AT_ONCE]
-        told = api.get_paths_info(repo_id, batch, expand=True, revision=revision)
-        found += [item for item in told if isinstance(item, RepoFile)]
-    return revision, found
+        infos = api.get_paths_info(repo_id, batch, expand=True, revision=revision)
+        files += [item for item in infos if isinstance(item, RepoFile)]
+    return revision, files
 
 
 def _is_new(file: RepoFile, since: datetime) -> bool:
-    """A Hub that does not tell a file's commit is believed."""
+    """Whether a file was committed since the start; a Hub may not return the commit."""
     commit = file.last_commit
     return commit is None or commit.date.astimezone(UTC) >= since - _SLACK
 
@@ -114,16 +114,16 @@ def _is_new(file: RepoFile, since: datetime) -> bool:
 def arrived_in_bucket(
     profile: S3Profile, keys: S3Keys, *, network: NetworkSettings, since: datetime
 ) -> Arrival:
-    """What a bucket holds below a prefix that came after a moment.
+    """Check which objects below a prefix were written since the start of a run.
 
     Args:
         profile: bucket and prefix of the run.
         keys: the keys that the trainer had.
-        network: the way out.
-        since: when the run began.
+        network: the network settings in force.
+        since: start of the run.
     """
     prefix = f"{profile.prefix.strip('/')}/" if profile.prefix.strip("/") else ""
-    where = f"s3://{profile.bucket}/{prefix}"
+    location = f"s3://{profile.bucket}/{prefix}"
     try:
         client = make_client(profile, keys, network)
         try:
@@ -138,12 +138,12 @@ def arrived_in_bucket(
         finally:
             client.close()
     except PublishError as error:
-        return _not_asked(error)
+        return _failed_check(error)
     except Exception as error:  # noqa: BLE001 - botocore's errors have no common base but this
-        return _not_asked(explain_s3(error, profile))
+        return _failed_check(explain_s3(error, profile))
     if not names:
-        return Arrival("no", f"nothing of this run in {where}")
-    return Arrival("yes", f"in {where}", names=names)
+        return Arrival("no", f"nothing of this run in {location}")
+    return Arrival("yes", f"in {location}", names=names)
 
 
 def _objects(pages: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
@@ -155,12 +155,12 @@ def _is_fresh(item: dict[str, Any], since: datetime) -> bool:
     return int(item["Size"]) > 0 and item["LastModified"].astimezone(UTC) >= since - _SLACK
 
 
-def _not_asked(error: PublishError) -> Arrival:
+def _failed_check(error: PublishError) -> Arrival:
     state: State = "unknown" if error.kind in _UNSURE else "no"
     return Arrival(state, error.message.rstrip("."), error.advice)
 
 
-def _asked(api: HfApi, repo_id: str, call: Callable[[], _T]) -> _T:
+def _call(api: HfApi, repo_id: str, call: Callable[[], _T]) -> _T:
     try:
         return call()
     except Exception as error:

@@ -1,4 +1,8 @@
-"""A folder of this machine, or one that is mounted from elsewhere."""
+"""A folder on this machine, or a mounted one, as a destination.
+
+Own code and not `shutil.copy`: a copy reports progress, keeps to the bandwidth limit, can be
+cancelled and resumed after a crash, is hashed while it is written, and appears only when complete.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +44,13 @@ from tui.destinations.common.meter import (
     sha256_of,
 )
 
-_SYNC_EVERY = 64 * 1024 * 1024
-_FORGOTTEN_AFTER = 7 * 24 * 3600.0
+_SYNC_EVERY = 64 * 1024 * 1024  # bytes between two fsync calls, the most that a crash can lose
+_STALE_SECONDS = 7 * 24 * 3600.0
 _PROBE = b"simpletuner-tui probe\n"
 
 
 class FolderDestination:
-    """Copies files below one folder; a file appears there only when it is whole."""
+    """Copies files below a folder; a file appears there only when it is complete."""
 
     kind = "folder"
     keeps_history = False
@@ -57,14 +61,14 @@ class FolderDestination:
         self._throttle = throttle
 
     def describe(self) -> str:
-        """The folder's name."""
+        """Return the folder's path."""
         return str(self._root)
 
     def test(self, cancel: threading.Event | None = None) -> TestReport:
-        """Write a small file, read it back, delete it; say how much room there is."""
+        """Write a small file, read it back and delete it; report the free space."""
         del cancel  # nothing here takes long
-        there = self._existing()
-        probe = there / f".simpletuner-probe-{os.getpid()}-{os.urandom(4).hex()}"
+        existing = self._nearest_existing()
+        probe = existing / f".simpletuner-probe-{os.getpid()}-{os.urandom(4).hex()}"
         try:
             with probe.open("xb") as file:
                 file.write(_PROBE)
@@ -72,38 +76,38 @@ class FolderDestination:
                 os.fsync(file.fileno())
             intact = probe.read_bytes() == _PROBE
             probe.unlink()
-            free = shutil.disk_usage(there).free
+            free = shutil.disk_usage(existing).free
         except OSError as error:
             with contextlib.suppress(OSError):
                 probe.unlink(missing_ok=True)
-            problem = disk_error(error, f"{there} cannot be used")
+            problem = disk_error(error, f"{existing} cannot be used")
             return TestReport((Step("write", "error", problem.message, problem.advice),))
         if not intact:
-            text = f"{there} gave back something else than was written."
+            text = f"{existing} gave back something else than was written."
             return TestReport((Step("read", "error", text, "Do not use this folder."),))
         steps = [
-            Step("write", "ok", f"{there} can be written, read and deleted from."),
+            Step("write", "ok", f"{existing} can be written, read and deleted from."),
             Step("space", "ok", f"{free // 2**20} MiB are free."),
         ]
-        if there != self._root:
+        if existing != self._root:
             steps.append(Step("folder", "ok", f"{self._root} will be made."))
         return TestReport(tuple(steps))
 
-    def _existing(self) -> Path:
-        place = self._root
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        return place
+    def _nearest_existing(self) -> Path:
+        folder = self._root
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        return folder
 
     def prepare(self) -> None:
-        """Make the folder."""
+        """Create the folder."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise disk_error(error, f"{self._root} cannot be made") from error
 
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
-        """Hash files, and those of the same size that are there already."""
+        """Hash the files, and existing ones of the same name and size."""
         check_names(tuple(files))
         items = [describe_source(file, str(self._root / file.name), cancel) for file in files]
         return [self._compare(item, cancel) for item in items]
@@ -126,17 +130,17 @@ class FolderDestination:
         cancel: threading.Event | None = None,
         resume: Resume | None = None,
     ) -> None:
-        """Copy to a hidden file beside the target, sync, then rename.
+        """Copy to a hidden file beside the target, flush it, then rename it.
 
-        The hidden file's name is this transfer's own: another one to the same folder, under another
-        spelling or from another machine, must not write into it.
+        Each transfer has a hidden file of its own name: another transfer to the same folder, by
+        another path or from another machine, must not write into it.
         """
         item.check_source()
         own = resume or Resume()
         try:
             self._send(item, Meter(item.size, progress, cancel, self._throttle), own)
         except PublishError:
-            if resume is None:  # nobody would find it again
+            if resume is None:  # the caller keeps no state, so the copy could not be resumed
                 self.abandon(item, own)
             raise
 
@@ -162,15 +166,15 @@ class FolderDestination:
         meter.finish()
 
     def _part(self, item: Item, resume: Resume) -> Path | None:
-        """The half-made copy that is remembered; None when nothing is."""
+        """Return the partial copy of the resume state, or None."""
         if resume.data.get("target") != item.target:
             return None
-        # Older versions gave all copies of a file one name, and did not note it.
+        # Versions without "part" in the state used one name for all copies of a file.
         name = str(resume.data.get("part") or part_name(Path(item.target).name))
         return Path(item.target).with_name(name)
 
     def _begin(self, item: Item, resume: Resume) -> tuple[Path, int]:
-        """Where to write, and how many bytes of an earlier try can stay."""
+        """Return the file to write and the number of bytes to keep from an earlier attempt."""
         part = self._part(item, resume)
         if part is not None:
             synced = int(resume.data.get("synced", 0))
@@ -182,9 +186,9 @@ class FolderDestination:
         part = target.with_name(part_name(target.name, os.urandom(6).hex()))
         resume.data.clear()
         resume.data.update(sha256=item.sha256, target=item.target, synced=0, part=part.name)
-        resume.changed()  # before the file is made: what is not noted could not be removed
+        resume.changed()  # before the file exists: a crash must not leave one without a record
         part.touch(exist_ok=False)
-        _sweep(part, f"{part_stem(target.name)}.")
+        _delete_stale(part, f"{part_stem(target.name)}.")
         return part, 0
 
     def _check_space(self, item: Item, part: Path, start: int) -> None:
@@ -198,7 +202,7 @@ class FolderDestination:
             )
 
     def _copy(self, item: Item, part: Path, start: int, meter: Meter, resume: Resume) -> str:
-        """Copy from `start` on; the SHA-256 of the whole source."""
+        """Copy from `start` on; returns the SHA-256 of the whole source."""
         digest = hashlib.sha256()
         written = synced = start
 
@@ -227,62 +231,62 @@ class FolderDestination:
         return digest.hexdigest()
 
     def finish(self, items: Sequence[Item], message: str = "") -> None:
-        """Files are visible as soon as they are sent."""
+        """Do nothing: files are visible as soon as they are sent."""
 
     def verify(
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
     ) -> Verified:
-        """Read the file back from the disk, not from memory, and hash it."""
-        del deep  # always
+        """Read the file back from the disk, not from the page cache, and hash it."""
+        del deep  # every check reads the file
         target = Path(item.target)
         try:
             size = target.stat().st_size
-            _forget(target)
+            _drop_cache(target)
         except OSError as error:
             raise MismatchError(item.name, f"{target} is not there") from error
         if size != item.size:
             raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
-        found = sha256_of(target, cancel)
-        if found != item.sha256:
+        digest = sha256_of(target, cancel)
+        if digest != item.sha256:
             raise MismatchError(item.name, "its SHA-256 is another")
-        return Verified(size, "read back", found)
+        return Verified(size, "read back", digest)
 
     def copy(
         self,
-        item: Item,  # noqa: ARG002 - the interface's
+        item: Item,  # noqa: ARG002 - part of the protocol
         source: str,  # noqa: ARG002
         cancel: threading.Event | None = None,  # noqa: ARG002
     ) -> Literal[""]:
-        """A folder is written to from here alone."""
+        """Return "": a folder cannot copy by itself."""
         return ""
 
     def abandon(self, item: Item, resume: Resume) -> None:
-        """Remove the half-made copy."""
+        """Delete the partial copy."""
         with contextlib.suppress(OSError):
             if part := self._part(item, resume):
                 part.unlink(missing_ok=True)
         resume.clear()
 
     def link(self, item: Item) -> str | None:
-        """A `file://` address."""
+        """Return a `file://` URL."""
         return Path(item.target).as_uri()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is held open."""
 
 
-def _sweep(part: Path, stem: str) -> None:
-    """Remove copies of the same file that somebody began and forgot.
+def _delete_stale(part: Path, stem: str) -> None:
+    """Delete partial copies of the same file that no transfer will resume.
 
-    That happens when what a transfer remembers is lost with its database. A living transfer writes,
-    or is taken up again, sooner; one that was paused for longer begins anew. Both times are the
-    folder's own, whatever the clocks of the machines that write to it say.
+    They remain when the state of a transfer is lost with its database. A running or retried
+    transfer writes more often; one that was paused for longer starts again. Both times come from
+    the file system, so that the clocks of different machines do not matter.
     """
-    with contextlib.suppress(OSError):  # litter is no reason to fail
+    with contextlib.suppress(OSError):  # leftovers are no reason to fail
         now = part.stat().st_mtime
         for other in part.parent.iterdir():
-            alike = other.name.startswith(stem) and other.name.endswith(".part")
-            if alike and other != part and now - other.stat().st_mtime > _FORGOTTEN_AFTER:
+            is_partial_copy = other.name.startswith(stem) and other.name.endswith(".part")
+            if is_partial_copy and other != part and now - other.stat().st_mtime > _STALE_SECONDS:
                 other.unlink(missing_ok=True)
 
 
@@ -292,11 +296,11 @@ def _check_content(item: Item, digest: str) -> None:
 
 
 def _hash_head(source: BinaryIO, length: int, digest: hashlib._Hash, meter: Meter) -> None:
-    left = length
-    while left and (piece := source.read(min(left, PIECE))):
+    remaining = length
+    while remaining and (piece := source.read(min(remaining, PIECE))):
         digest.update(piece)
         meter.add(len(piece), limited=False)
-        left -= len(piece)
+        remaining -= len(piece)
 
 
 def _write_all(target: BinaryIO, data: memoryview) -> None:
@@ -305,7 +309,7 @@ def _write_all(target: BinaryIO, data: memoryview) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut; some mounted file systems cannot."""
+    """Flush a rename to disk; some mounted file systems do not support it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -314,8 +318,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _forget(path: Path) -> None:
-    """Let the system drop its copy in memory, so that reading back reads the disk."""
+def _drop_cache(path: Path) -> None:
+    """Ask the system to drop a file from the page cache, so that reading it reads the disk."""
     if not hasattr(os, "posix_fadvise"):
         return
     handle = os.open(path, os.O_RDONLY)

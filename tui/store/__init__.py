@@ -1,1 +1,1 @@
-"""The record of every job: SQLite, log files and metric series."""
+"""The record of every job: the SQLite database and the log files."""

@@ -1,4 +1,4 @@
-"""What has to be read of jobs to add up money."""
+"""Queries for the cost of jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDED: Final = (
     f"UNION ALL SELECT {_COLUMNS} FROM ledger WHERE completed_at >= ?"
 )
 _UNENDED: Final = (
-    # Active jobs whatever their age, and the few that ended without anybody knowing when.
+    # Active jobs of any age, and the few that ended at an unknown time.
     f"SELECT {_COLUMNS}, estimate_micros, eta_at FROM jobs "  # noqa: S608  constants
     "WHERE completed_at IS NULL"
 )
@@ -32,28 +32,29 @@ def read_billed(
     is_wanted: Callable[[str], bool],
     borders: Sequence[datetime] = (),
 ) -> list[Billed]:
-    """Jobs that may have cost something after `since`, and all that may still cost something.
+    """Return jobs that may have cost something after `since`, and all that may still do so.
 
     Args:
         query: runs a statement on the store.
         since: jobs that ended before are left out.
-        is_wanted: tells by a job's API base whether its money is meant.
-        borders: with these, ended jobs that ran between two of them come as one row together. Sums
-            from a border on are the same and thousands of jobs are a few rows; counts are not.
+        is_wanted: whether the jobs of an API base count.
+        borders: moments from which the caller sums. Ended jobs that ran between two of them are
+            merged into one row: sums from a border on stay the same, and thousands of jobs become
+            a few rows; counts of jobs do not stay the same.
     """
     sql, values = _ended(since, borders)
-    kinds: dict[str, bool] = {}
-    found = []
+    wanted: dict[str, bool] = {}
+    billed = []
     for base, status, started, ended, cost, rate, created, estimate, eta in [
         *((*row, None, None) for row in query(sql, values)),
         *query(_UNENDED, ()),
     ]:
-        if base not in kinds:
-            kinds[base] = is_wanted(base)
-        if not kinds[base]:
+        if base not in wanted:
+            wanted[base] = is_wanted(base)
+        if not wanted[base]:
             continue
         start = None if started is None else from_micros(started)
-        found.append(
+        billed.append(
             Billed(
                 status=status,
                 started_at=start,
@@ -64,12 +65,12 @@ def read_billed(
                 created_at=from_micros(created),
             )
         )
-    return found
+    return billed
 
 
 def read_lost(query: Query, since: datetime, is_wanted: Callable[[str], bool]) -> tuple[int, int]:
-    """How many jobs were lost since a moment, and micro-dollars that they cost at most."""
-    sql = (  # the index leaves only failed jobs to be opened
+    """Return the number of jobs lost since a moment, and their highest cost in micro-dollars."""
+    sql = (  # with the index jobs_billing, SQLite reads the records of failed jobs only
         "SELECT api_base, COUNT(*), SUM(COALESCE(cost_micros, 0)) FROM jobs "
         "WHERE completed_at >= ? AND status = 'failed' AND provider_status = ? GROUP BY api_base"
     )
@@ -78,17 +79,17 @@ def read_lost(query: Query, since: datetime, is_wanted: Callable[[str], bool]) -
 
 
 def _ended(since: datetime, borders: Sequence[datetime]) -> tuple[str, list[int]]:
-    """The statement for ended jobs and its values."""
+    """Return the statement for ended jobs and its values."""
     values = [to_micros(since)] * 2
     if not borders:
         return _ENDED, values
     marks = [to_micros(border) for border in borders]
-    # Between which borders a job began and ended; a cost at a border belongs before it.
-    place = " + ".join("({0} > ?)" for _ in marks)
+    # The intervals in which a job began and ended; a cost at a border belongs to the one before.
+    interval = " + ".join("({0} > ?)" for _ in marks)
     sql = (
         f"WITH ended AS ({_ENDED}), "  # noqa: S608  constants
-        f"placed AS (SELECT *, {place.format(_BEGIN)} AS first, "
-        f"{place.format('completed_at')} AS last FROM ended) "
+        f"placed AS (SELECT *, {interval.format(_BEGIN)} AS first, "
+        f"{interval.format('completed_at')} AS last FROM ended) "
         f"SELECT {_COLUMNS} FROM placed WHERE first <> last "
         f"UNION ALL SELECT api_base, 'completed', MIN({_BEGIN}), MAX(completed_at), "
         "SUM(COALESCE(cost_micros, 0)), 0, MIN(created_at) FROM placed WHERE first = last "
@@ -100,7 +101,7 @@ def _ended(since: datetime, borders: Sequence[datetime]) -> tuple[str, list[int]
 def _expected(
     start: datetime | None, rate: int, estimate: int | None, eta: int | None
 ) -> int | None:
-    """What a job that runs will have cost in the end: by its own pace, else by the estimate."""
+    """Return the expected final cost of a running job: by its ETA, else the estimate."""
     if start is None or eta is None:
         return estimate
     return max(0, (from_micros(eta) - start) // timedelta(microseconds=1)) * rate // 1_000_000

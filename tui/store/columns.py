@@ -1,4 +1,7 @@
-"""How records become rows and rows become records."""
+"""Converts between records and rows, and the base class of tables.
+
+Times are stored as integer microseconds since 1970, structured fields as JSON text.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -28,11 +31,7 @@ JSON_COLUMNS: Final = frozenset(
 BOOL_COLUMNS: Final = frozenset({"data_removed", "cancel_requested", "log_replaced"})
 
 JOB_COLUMNS: Final = tuple(item.name for item in fields(JobRecord))
-REQUIRED_COLUMNS: Final = tuple(
-    item.name
-    for item in fields(JobRecord)
-    if item.default is MISSING and item.default_factory is MISSING
-)
+
 ROW_COLUMNS: Final = (
     "job_id", "name", "model_family", "model_flavour", "status", "stage", "percent", "step",
     "total_steps", "loss", "seconds_per_step", "eta_at", "hardware", "rate_micros", "cost_micros",
@@ -42,12 +41,12 @@ ROW_COLUMNS: Final = (
 
 
 def to_micros(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+    """Return the microseconds since 1970, exactly (a float would round)."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_micros(value: int) -> datetime:
-    """The aware UTC time of so many microseconds since 1970."""
+    """Return the aware UTC time of a number of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=value)
 
 
@@ -56,7 +55,7 @@ def _moment(value: int | None) -> datetime | None:
 
 
 def encode(name: str, value: Any) -> Any:
-    """The SQLite value of a field."""
+    """Return the SQLite value of a field."""
     if name in JSON_COLUMNS:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     if value is None:
@@ -71,7 +70,7 @@ def encode(name: str, value: Any) -> Any:
 
 
 def decode(name: str, value: Any) -> Any:
-    """The field of an SQLite value."""
+    """Return the field of an SQLite value."""
     if name in JSON_COLUMNS:
         return json.loads(value)
     if name in TIME_COLUMNS:
@@ -84,13 +83,13 @@ def decode(name: str, value: Any) -> Any:
 
 
 def job_record(row: sqlite3.Row | tuple[Any, ...]) -> JobRecord:
-    """A record from `SELECT <JOB_COLUMNS>`."""
+    """Return the record of a row of `SELECT <JOB_COLUMNS>`."""
     values = {name: decode(name, value) for name, value in zip(JOB_COLUMNS, row, strict=True)}
     return JobRecord(**values)
 
 
 def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
-    """A list line from `SELECT <ROW_COLUMNS>`."""
+    """Return the list line of a row of `SELECT <ROW_COLUMNS>`."""
     return JobRow(
         job_id=row[0], name=row[1], model_family=row[2], model_flavour=row[3],
         status=JobStatus(row[4]), stage=row[5], percent=row[6], step=row[7], total_steps=row[8],
@@ -103,17 +102,17 @@ def job_row(row: tuple[Any, ...], sandbox: bool) -> JobRow:
 
 
 def file_record(row: tuple[Any, ...]) -> FileRecord:
-    """A file from `SELECT path, size, sha256, source, received_at, missing`."""
+    """Return the file of a row `path, size, sha256, source, received_at, missing`."""
     return FileRecord(row[0], row[1], row[2], row[3], from_micros(row[4]), row[5])
 
 
 def event_record(row: tuple[Any, ...]) -> EventRecord:
-    """An event from `SELECT seq, at, source, kind, message`."""
+    """Return the event of a row `seq, at, source, kind, message`."""
     return EventRecord(row[0], from_micros(row[1]), row[2], row[3], row[4])
 
 
 def stage_record(row: tuple[Any, ...]) -> StageRecord:
-    """A stage from `SELECT seq, key, label, state, started_at, ended_at, detail, percent`."""
+    """Return the stage of a row `seq, key, label, state, started_at, ended_at, detail, percent`."""
     return StageRecord(
         row[0], row[1], row[2], row[3], _moment(row[4]), _moment(row[5]), row[6], row[7]
     )
@@ -124,7 +123,7 @@ Query = Callable[[str, Sequence[Any]], list[Any]]
 
 
 class Tables:
-    """The writing half of some tables."""
+    """Base class for the tables that `StoreWriter` hands out as attributes."""
 
     def __init__(
         self,
@@ -132,7 +131,13 @@ class Tables:
         transaction: Callable[[], AbstractContextManager[None]],
         query: Query,
     ) -> None:
-        """Args: how to run a statement, how to make several one, how to read."""
+        """Use a database.
+
+        Args:
+            execute: runs a statement with its values.
+            transaction: a context in which statements take effect together.
+            query: runs a statement and returns its rows.
+        """
         self._execute = execute
         self._transaction = transaction
         self._query = query

@@ -1,4 +1,4 @@
-"""Names of facts that are about one account: what a sandbox says never stands in for the service.
+"""Names of facts that belong to one API base, so that a sandbox's never replace the service's.
 
 Standard library only: windows read facts before they show anything.
 """
@@ -13,14 +13,14 @@ _SANDBOX: Final = "sandbox"
 
 
 def scoped(name: str, api_base: str) -> str:
-    """A fact's name for one API: `account@https://api.example/v1`.
+    """Return a fact's name for an API base: `account@https://api.example/v1`.
 
-    All servers on this machine share one, `account@sandbox`: their ports change at every start, and
-    the newest is the one that counts.
+    All servers on this machine share one name, `account@sandbox`: their ports change at every
+    start, and only the newest fact counts.
     """
     return f"{name}@{_SANDBOX if is_loopback(api_base) else api_base}"
 
 
 def plain(name: str) -> str:
-    """The name without the API it is about."""
+    """Return the name without its API base."""
     return name.partition("@")[0]

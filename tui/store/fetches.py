@@ -1,4 +1,4 @@
-"""What jobs produced elsewhere and is not here yet: its table, read and written."""
+"""The table of results that are still elsewhere and have to be fetched."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES: Final = tuple(FetchRecord.__dataclass_fields__)
 
 
 class FetchTable(Tables):
-    """The writing half."""
+    """Writes and reads the table."""
 
     def put(self, records: Iterable[FetchRecord]) -> None:
         """Insert records, or replace those of the same job and name."""
@@ -27,23 +27,23 @@ class FetchTable(Tables):
                 )
 
     def drop(self, job_id: str, names: Iterable[str]) -> None:
-        """Forget some: they are here, or no longer announced."""
+        """Delete records of fetched files, or of files that no longer exist."""
         with self._transaction():
             for name in names:
                 self._execute("DELETE FROM fetches WHERE job_id = ? AND name = ?", (job_id, name))
 
     def of(self, job_id: str) -> list[FetchRecord]:
-        """What is not here of one job, by name."""
+        """Return a job's files that are not here, by name."""
         return read_fetches(self._query, job_id)
 
     def unfinished(self) -> list[str]:
-        """Jobs of which something is still to be fetched without being asked."""
+        """Return jobs with files that are still fetched automatically."""
         rows = self._query("SELECT DISTINCT job_id FROM fetches WHERE state <> 'failed'", ())
         return [str(row[0]) for row in rows]
 
 
 def read_fetches(query: Query, job_id: str) -> list[FetchRecord]:
-    """What is not here of one job, by name."""
+    """Return a job's files that are not here, by name."""
     rows = query(
         f"SELECT {','.join(_NAMES)} FROM fetches WHERE job_id = ? ORDER BY name",  # noqa: S608
         (job_id,),

@@ -1,8 +1,8 @@
 """The filter line of the Jobs list: `flux state:failed cost>2`.
 
-Words without a sign look into name, config, family and ids. `key:value` and `key>number` narrow
-further; all parts must hold. What cannot be understood is searched for as text, so that a half
-typed filter never empties the list with an error.
+A word without an operator is searched for in name, config, family and ids. `key:value` and
+`key>number` narrow further; all terms must match. A term that cannot be parsed is searched for as
+text, so that an incomplete filter never shows an error.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _NUMBER_KEYS: Final = {
     "steps": ("total_steps", 1.0),
     "files": ("file_count", 1.0),
     "percent": ("percent", 1.0),
-    # more than none where a job left anything, be it here, elsewhere, or not fetched yet
+    # above 0 when a job has any results: here, elsewhere, or not fetched yet
     "results": (_RESULTS, 1.0),
 }
 _STATE_WORDS: Final = {
     "done": "completed", "canceled": "cancelled", "ok": "completed", "succeeded": "completed",
 }  # fmt: skip
-_MOST_WORDS: Final = 50  # SQLite takes conditions of a limited depth
+_MOST_WORDS: Final = 50  # SQLite limits the depth of an expression
 _ACTIVE: Final = "('pending','uploading','queued','running')"
 _SIGNS: Final = {">": ">", "<": "<", ">=": ">=", "<=": "<=", ":": "=", "=": "="}
 _SEARCHED: Final = (
@@ -52,9 +52,9 @@ class JobFilter:
     """A parsed filter line.
 
     Attributes:
-        text: as it was typed.
+        text: the filter as typed.
         where: an SQL condition over `jobs`.
-        parameters: its values.
+        parameters: the values of its placeholders.
     """
 
     text: str = ""
@@ -63,7 +63,7 @@ class JobFilter:
 
 
 def parse_filter(text: str) -> JobFilter:
-    """Turn a filter line into a condition; never fails."""
+    """Parse a filter line; never raises."""
     conditions: list[str] = []
     parameters: list[Any] = []
     for word in text.encode("utf-8", "replace").decode().split()[:_MOST_WORDS]:
@@ -78,7 +78,7 @@ def _term(word: str) -> tuple[str, list[Any]]:
     if match:
         key, sign, value = match["key"].lower(), match["sign"], match["value"]
         if (key in _TEXT_KEYS or key in _NUMBER_KEYS) and not value:
-            return "1", []  # half typed: nothing is asked for yet
+            return "1", []  # incomplete: matches every job
         if key in _TEXT_KEYS and sign in (":", "="):
             return _text_term(_TEXT_KEYS[key], value.lower())
         if key in _NUMBER_KEYS and sign in _SIGNS:
@@ -97,9 +97,9 @@ def _text_term(column: str, value: str) -> tuple[str, list[Any]]:
     if column == "status":
         if value == "active":
             return f"status IN {_ACTIVE}", []
-        meant = {value, *(state for word, state in _STATE_WORDS.items() if word.startswith(value))}
-        likes = " OR ".join(["status LIKE ? ESCAPE '\\'"] * len(meant))
-        return f"({likes})", [_escape(one) + "%" for one in sorted(meant)]
+        states = {value, *(state for word, state in _STATE_WORDS.items() if word.startswith(value))}
+        likes = " OR ".join(["status LIKE ? ESCAPE '\\'"] * len(states))
+        return f"({likes})", [_escape(state) + "%" for state in sorted(states)]
     return f"{column} LIKE ? ESCAPE '\\'", [f"%{_escape(value)}%"]
 
 

@@ -1,4 +1,4 @@
-"""A job as scripts see it: the fields of SimpleTuner's job model, and what we know beyond it."""
+"""A job as JSON: the fields of SimpleTuner's job model and some of our own."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tui.store.transfer_records import FetchRecord, PublishedFile
 def job_json(
     job: JobRecord, files: Sequence[FileRecord] | None = None, outputs: Path | None = None
 ) -> dict[str, Any]:
-    """One job as plain data; times are ISO 8601 in UTC, money is US dollars.
+    """Return a job as JSON data; times are ISO 8601 in UTC, money is in US dollars.
 
     Args:
         job: the record.
-        files: its files, listed when given.
-        outputs: the folder that their paths start from.
+        files: its files; None leaves them out.
+        outputs: the folder that their paths are relative to; None keeps relative paths.
     """
     ended = job.completed_at or datetime.now(UTC)
     data: dict[str, Any] = {
@@ -86,29 +86,31 @@ def job_json(
     return data
 
 
-def unfetched_json(one: FetchRecord) -> dict[str, Any]:
-    """What a job produced elsewhere and is not here, as plain data.
+def unfetched_json(record: FetchRecord) -> dict[str, Any]:
+    """Return a file that is not here as JSON data.
 
     Returns:
         `{name, origin, size, done, state, why, advice, until}`: `origin` is `replicate`, `hub` or
-        `s3`; `state` is `waiting`, `fetching` or `failed` (it is not tried again by itself);
-        `until` is when it is deleted there, or None.
+        `s3`; `state` is `waiting`, `fetching` or `failed` (it is not retried automatically);
+        `until` is the time of its deletion there, or None.
     """
     return {
-        "name": one.name,
-        "origin": one.origin,
-        "size": one.size,
-        "done": one.done_bytes,
-        "state": one.state,
-        "why": one.message,
-        "advice": one.advice,
-        "until": one.until.isoformat() if one.until else None,
+        "name": record.name,
+        "origin": record.origin,
+        "size": record.size,
+        "done": record.done_bytes,
+        "state": record.state,
+        "why": record.message,
+        "advice": record.advice,
+        "until": record.until.isoformat() if record.until else None,
     }
 
 
-def published_json(one: PublishedFile) -> dict[str, Any]:
-    """Where a file has arrived, as plain data: `{target, place, link, at}`."""
-    return {"target": one.target, "place": one.place, "link": one.link, "at": one.at.isoformat()}
+def published_json(file: PublishedFile) -> dict[str, Any]:
+    """Return where a file was published, as JSON data: `{target, place, link, at}`."""
+    return {
+        "target": file.target, "place": file.place, "link": file.link, "at": file.at.isoformat(),
+    }  # fmt: skip
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -116,5 +118,5 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _finite(value: float | None) -> float | None:
-    """JSON has no nan and no infinity."""
+    """Replace NaN and infinities, which JSON cannot represent, by None."""
     return value if value is not None and isfinite(value) else None

@@ -1,12 +1,12 @@
-"""Reads a log file for a view: its end at once, any line by number, growth, all without loading it.
+"""Random access to the lines of a growing log file, without loading it.
 
-The file is read with `pread`, not mapped: touching a mapped page behind the end of a file that
-somebody has just cut short kills the process, and copying a block out of a map costs the same as
-reading it. A thread counts the newlines of each block; from these counts any line number is one
-bisection and one short read away.
+The file is read with `pread` and not mapped: touching a mapped page behind the end of a file that
+was just truncated kills the process (SIGBUS), and copying a block out of a map costs the same as
+reading it. A thread counts the newlines of each block; with these counts, a line number costs one
+bisection and one short read.
 
 Lines end at a newline. Progress bars redraw themselves with carriage returns inside one such line;
-what is shown is its last drawing, as on a terminal, and `LogFile.raw` gives the rest.
+a line's text is its last drawing, as on a terminal, and `LogFile.raw` returns the rest.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _READ: Final = 1 << 18
-# Growth up to here is counted at once, beyond it by the thread.
+# Up to so many new bytes are counted in the calling thread, more in the background thread.
 _AT_ONCE: Final = 1 << 22
 
 
 class Change(StrEnum):
-    """What `LogFile.refresh` found."""
+    """The change of a file since the last `LogFile.refresh`."""
 
     SAME = "same"
     GROWN = "grown"
@@ -46,13 +46,13 @@ class Change(StrEnum):
 
 
 class LogFile:
-    """A log file on disk. Not for use by several threads at once; searches have their own object.
+    """A log file on disk. Not thread-safe; `LogSearch` is for searches in other threads.
 
-    A file that does not exist yet is an empty one that appears at a later `refresh`; one that
-    vanishes stays readable; one that is replaced or cut short is read anew.
+    A file that does not exist yet is empty until a later `refresh`; a deleted one stays readable;
+    one that is replaced or truncated is read anew.
 
     Attributes:
-        path: where it is.
+        path: the path of the file.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -65,14 +65,14 @@ class LogFile:
         self._open()
 
     def __enter__(self) -> Self:
-        """Use as a context manager closes the file at the end."""
+        """Return the file itself; the end of the context closes it."""
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; running searches keep it until they end."""
+        """Close the file; running searches keep their descriptor until they end."""
         self._indexing = False
         self._on_indexed = None
         self._drop()
@@ -84,11 +84,11 @@ class LogFile:
 
     @property
     def size(self) -> int:
-        """Bytes, as of the last `refresh`."""
+        """Size in bytes, as of the last `refresh`."""
         return self._source.size if self._source else 0
 
     def refresh(self) -> Change:
-        """Look at the file again; cheap when nothing has changed."""
+        """Check the file for changes; one stat(2) when nothing has changed."""
         try:
             status = self.path.stat()
         except OSError:
@@ -114,8 +114,8 @@ class LogFile:
         """Count lines in the background.
 
         Args:
-            on_indexed: called each time all lines are counted: from the thread, or at once where
-                there is little to count.
+            on_indexed: is called each time all lines are counted: from the background thread, or
+                in the calling thread when there is little to count.
         """
         self._on_indexed = on_indexed
         self._indexing = True
@@ -123,20 +123,20 @@ class LogFile:
             self._count()
 
     def wait_indexed(self, timeout: float | None = None) -> bool:
-        """Wait for the thread; return whether all lines are counted."""
+        """Wait for the background thread; return whether all lines are counted."""
         if self._thread is not None:
             self._thread.join(timeout)
         return self.indexed
 
     @property
     def indexed(self) -> bool:
-        """Whether every line has a number yet."""
+        """Whether all lines are counted."""
         source = self._source
         return source is None or len(source.counts) >= source.size // BLOCK
 
     @property
     def line_count(self) -> int | None:
-        """Lines in all, None until they are counted. An unfinished last line counts."""
+        """Number of lines, None until they are counted. An unfinished last line counts."""
         source = self._source
         if source is None or source.size == 0:
             return 0
@@ -146,7 +146,7 @@ class LogFile:
         return total + rest.count(b"\n") + (not rest.endswith(b"\n") if rest else self._open_end())
 
     def offset_of(self, row: int) -> int | None:
-        """Where line `row` (from 0) begins; None if it is not there or not counted yet."""
+        """Return the offset of line `row` (from 0); None if missing or not counted yet."""
         source = self._source
         if source is None or row < 0:
             return None
@@ -156,16 +156,16 @@ class LogFile:
         number = bisect_left(counts, row)
         if number == len(counts) and not self.indexed:
             return None
-        wanted = row - (counts[number - 1] if number else 0)
+        row_in_block = row - (counts[number - 1] if number else 0)
         start = number * BLOCK
-        parts = source.read(start, min(BLOCK, source.size - start)).split(b"\n", wanted)
-        if len(parts) <= wanted:
+        parts = source.read(start, min(BLOCK, source.size - start)).split(b"\n", row_in_block)
+        if len(parts) <= row_in_block:
             return None
-        offset = start + sum(map(len, parts[:wanted])) + wanted
+        offset = start + sum(map(len, parts[:row_in_block])) + row_in_block
         return offset if offset < source.size else None
 
     def row_of(self, offset: int) -> int | None:
-        """The number of the line that holds `offset`; None if not counted yet."""
+        """Return the number of the line that contains `offset`; None if not counted yet."""
         source = self._source
         if source is None or not 0 <= offset <= source.size:
             return None
@@ -177,49 +177,49 @@ class LogFile:
         return before + source.read(start, offset - start).count(b"\n")
 
     def lines(self, row: int, count: int) -> list[LogLine]:
-        """`count` lines from line `row`; fewer at the end or where lines are not counted yet."""
+        """Return `count` lines from line `row`; fewer at the end or where not counted yet."""
         offset = self.offset_of(row)
         return [] if offset is None else self.after(offset, count)
 
-    # -- lines by place, which need no counting --------------------------------------------------
+    # -- lines by offset, which need no counting -------------------------------------------------
 
     def tail(self, count: int) -> list[LogLine]:
-        """The last lines."""
+        """Return the last `count` lines."""
         return self.before(self.size, count)
 
     def before(self, offset: int, count: int) -> list[LogLine]:
-        """The `count` lines before `offset`, which is the beginning of a line or the end."""
+        """Return the `count` lines before `offset`, the start of a line or the end of the file."""
         return [] if self._source is None else self._read_lines(self._back(offset, count))
 
     def after(self, offset: int, count: int) -> list[LogLine]:
-        """The `count` lines from `offset`, which is the beginning of a line."""
+        """Return the `count` lines from `offset`, the start of a line."""
         return [] if self._source is None else self._read_lines(self._forward(offset, count))
 
     def line_start(self, offset: int) -> int:
-        """The beginning of the line that holds `offset`."""
+        """Return the start of the line that contains `offset`."""
         for start, data in self._blocks_back(min(offset, self.size)):
-            found = data.rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
+            newline = data.rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
         return 0
 
     def raw(self, line: LogLine, limit: int = 1 << 24) -> bytes:
-        """All bytes of a line, with every drawing of a bar; at most `limit`."""
+        """Return the bytes of a line, with every drawing of a bar; at most `limit`."""
         if self._source is None:
             return b""
         return self._source.read(line.offset, min(limit, line.end - line.offset))
 
-    def drawing(self, line: LogLine, place: int) -> LogLine:
-        """The line as it was drawn where `place` lies: perhaps before it was drawn over."""
-        return line if self._source is None else drawing(self._source, line, place)
+    def drawing(self, line: LogLine, offset: int) -> LogLine:
+        """Return the drawing of a line that contains the offset `place`."""
+        return line if self._source is None else drawing(self._source, line, offset)
 
-    def drawing_span(self, line: LogLine, place: int) -> tuple[int, int]:
-        """Where the drawing that holds `place` begins and ends; the line where that is unclear."""
+    def drawing_span(self, line: LogLine, offset: int) -> tuple[int, int]:
+        """Return start and end of the drawing that contains `place`; of the line if unclear."""
         if self._source is None:
             return line.offset, line.end
-        return drawing_span(self._source, line, place)
+        return drawing_span(self._source, line, offset)
 
-    # -- inside ----------------------------------------------------------------------------------
+    # -- internal --------------------------------------------------------------------------------
 
     def _drop(self) -> None:
         if self._source is not None:
@@ -228,7 +228,7 @@ class LogFile:
 
     def _open(self) -> None:
         try:
-            # Opening another kind of file (a pipe) must not block.
+            # O_NONBLOCK: opening a FIFO must not wait for its writer.
             source = Source(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
         except OSError:
             return
@@ -255,7 +255,7 @@ class LogFile:
         self._thread.start()
 
     def _tail_block(self, source: Source) -> tuple[int, bytes]:
-        """Newlines in the whole blocks, and the bytes after them."""
+        """Return the newlines in all whole blocks, and the bytes after them."""
         whole = source.size // BLOCK
         start = whole * BLOCK
         return (
@@ -276,10 +276,10 @@ class LogFile:
             end = start
 
     def _back(self, end: int, count: int) -> list[tuple[int, int]]:
-        """Beginnings and ends of the lines before `end`, in order."""
-        found: list[tuple[int, int]] = []
+        """Return starts and ends of the lines before `end`, in order."""
+        spans: list[tuple[int, int]] = []
         if end <= 0 or count <= 0:
-            return found
+            return spans
         stop: int | None = None
         for start, data in self._blocks_back(end):
             at = len(data)
@@ -288,31 +288,31 @@ class LogFile:
                 at -= data.endswith(b"\n")
                 stop = start + at
             while (at := data.rfind(b"\n", 0, at)) >= 0:
-                found.append((start + at + 1, stop))
+                spans.append((start + at + 1, stop))
                 stop = start + at
-                if len(found) == count:
-                    return found[::-1]
-        found.append((0, stop or 0))
-        return found[::-1]
+                if len(spans) == count:
+                    return spans[::-1]
+        spans.append((0, stop or 0))
+        return spans[::-1]
 
     def _forward(self, start: int, count: int) -> list[tuple[int, int]]:
-        source, found = self._source, list[tuple[int, int]]()
+        source, spans = self._source, list[tuple[int, int]]()
         position, size = start, self.size
         step = BLOCK
-        while source is not None and position < size and len(found) < count:
+        while source is not None and position < size and len(spans) < count:
             data = source.read(position, min(step, size - position))
             if not data:
                 break
             step = _READ
             at = data.find(b"\n")
-            while at >= 0 and len(found) < count:
-                found.append((start, position + at))
+            while at >= 0 and len(spans) < count:
+                spans.append((start, position + at))
                 start = position + at + 1
                 at = data.find(b"\n", at + 1)
             position += len(data)
-        if len(found) < count and start < min(position, size):
-            found.append((start, min(position, size)))
-        return found
+        if len(spans) < count and start < min(position, size):
+            spans.append((start, min(position, size)))
+        return spans
 
     def _read_lines(self, spans: list[tuple[int, int]]) -> list[LogLine]:
         source = self._source

@@ -1,8 +1,8 @@
-"""Searches a log file: all hits counted, the next and the previous one from any place.
+"""Searches a log file: counts all hits, finds the next and the previous one from any offset.
 
-Hits lie within one line. A plain text is counted block by block at the speed of the C library. For
-an expression, the longest text that every hit must contain is worked out first; blocks and lines
-without it are never shown to the expression.
+Hits do not span lines. A plain text is counted with `bytes.count` block by block. For a regular
+expression, the longest text that every hit must contain is derived first; blocks and lines without
+that text are not matched against the expression.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from tui.store.log_file import LogFile
     from tui.store.log_source import Source
 
-# With more lines to look at than this, the expression goes over the whole piece at once.
+# With more candidate lines than this, the expression is matched against the whole piece at once.
 _FEW: Final = 200
 
 
-# An expression with one of these could match a line's end; it is shown one line at a time.
+# An expression with one of these could match across lines; it is matched line by line.
 _MAY_CROSS: Final = re.compile(r"\\[sWDnZrvf0-9xuUN]|\[\^|\(\?[a-zA-Z]|[^\x20-\x7e\xa0-\U0010ffff]")
 
 
 class SearchError(ValueError):
-    """The query cannot be searched for.
+    """The query is invalid.
 
     Attributes:
         message: what is wrong.
-        advice: what to do.
+        advice: what the user can do.
     """
 
     def __init__(self, message: str, advice: str) -> None:
@@ -43,17 +43,17 @@ class SearchError(ValueError):
 
 
 class Hit(NamedTuple):
-    """Where a hit lies, in bytes from the start of the file."""
+    """Offset and length of a hit in bytes."""
 
     offset: int
     length: int
 
 
 class LogSearch:
-    """One query over one log file. One thread may count while others ask for places of hits.
+    """A query over a log file. One thread may count while others look for hits.
 
     Attributes:
-        query: as typed.
+        query: the query as typed.
         hits: hits counted so far.
     """
 
@@ -64,12 +64,12 @@ class LogSearch:
 
         Args:
             log: the file.
-            query: a text, or an expression of Python's `re` where `^` and `$` mean lines.
+            query: a text, or a Python `re` expression in which `^` and `$` match at lines.
             regex: whether it is an expression.
-            ignore_case: of letters without accents only, unless it is an expression with others.
+            ignore_case: ignores case of ASCII letters, in expressions with other letters of all.
 
         Raises:
-            SearchError: if the query is empty, spans lines, or is no valid expression.
+            SearchError: the query is empty, spans lines, or is an invalid expression.
         """
         if not query:
             raise SearchError("There is nothing to search for.", "Type a word.")
@@ -102,14 +102,14 @@ class LogSearch:
         cancel: Event | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Count all hits up to the present end; a later call looks at new bytes only.
+        """Count all hits up to the current end; a later call reads new bytes only.
 
         Args:
-            cancel: set it from another thread to stop early; what was counted stays counted.
-            progress: called with bytes done and bytes in all.
+            cancel: set it from another thread to stop early; the count so far is kept.
+            progress: is called with the bytes done and the bytes in all.
 
         Returns:
-            Hits in the whole file, or those found before it was cancelled.
+            Hits in the whole file, or those found before the cancellation.
         """
         source = self._log.source
         if source is not self._source:
@@ -122,19 +122,19 @@ class LogSearch:
         for start, data, whole in pieces(source, self._counted, size):
             if cancel is not None and cancel.is_set():
                 break
-            found = self._count_in(data)
+            hits = self._count_in(data)
             if whole:
                 self._counted = start + len(data)
-                self.hits += found
+                self.hits += hits
                 self._mark()
             else:
-                unfinished += found
+                unfinished += hits
             if progress is not None:
                 progress(start + len(data), size)
         return self.hits + unfinished
 
     def _mark(self) -> None:
-        """Remember how far it is counted; short pieces of a growing file share one mark."""
+        """Note the hits up to here; short pieces of a growing file share one mark."""
         marks = self._marks
         if len(marks) > 2 and self._counted - marks[-2][0] <= PIECE:
             marks[-1] = (self._counted, self.hits)
@@ -142,21 +142,21 @@ class LogSearch:
             marks.append((self._counted, self.hits))
 
     def ordinal(self, offset: int) -> int | None:
-        """How many hits begin before `offset`; None while it is not counted that far."""
+        """Return the number of hits before `offset`; None if not counted that far."""
         source, marks = self._source, self._marks
         if source is None or source is not self._log.source:
             return None
-        start, found = marks[bisect_right(marks, offset, key=lambda mark: mark[0]) - 1]
+        start, hits = marks[bisect_right(marks, offset, key=lambda mark: mark[0]) - 1]
         if offset - start > LONGEST:
             return None
         for at, data, _ in pieces(source, start, source.size):
             if at >= offset:
                 break
-            found += sum(1 for place, _ in self.find_in(data) if at + place < offset)
-        return found
+            hits += sum(1 for position, _ in self.find_in(data) if at + position < offset)
+        return hits
 
     def next(self, offset: int, cancel: Event | None = None) -> Hit | None:
-        """The first hit that begins at or after `offset`."""
+        """Return the first hit that starts at or after `offset`."""
         source = self._log.source
         if source is None or offset >= source.size:
             return None
@@ -169,13 +169,13 @@ class LogSearch:
         return None
 
     def previous(self, offset: int, cancel: Event | None = None) -> Hit | None:
-        """The last hit that begins before `offset`."""
+        """Return the last hit that starts before `offset`."""
         source = self._log.source
         if source is None or offset <= 0:
             return None
         end = min(offset, source.size)
         limit = end
-        # The line that holds `offset` is looked at as a whole.
+        # The line that contains `offset` is searched as a whole: an expression may end with `$`.
         line_end = self._log.after(self._log.line_start(end), 1)
         end = max(end, line_end[0].end if line_end else end)
         while end > 0 and not (cancel is not None and cancel.is_set()):
@@ -190,7 +190,7 @@ class LogSearch:
                 last = Hit(start + at, length)
             if last is not None:
                 return last
-            # One byte back is the newline before, so that its line is the next to be looked at.
+            # One byte back is the newline of the previous line, which is searched next.
             end = start - 1 if start else 0
         return None
 
@@ -200,7 +200,7 @@ class LogSearch:
         return sum(1 for _ in self.find_in(data))
 
     def find_in(self, data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
-        """Hits in whole lines, as place and length, from `begin` on."""
+        """Yield the hits in whole lines, as position and length, from `begin` on."""
         needle, pattern = self._needle, self._pattern
         folded = data.lower() if self._fold and needle else data
         if pattern is None:
@@ -216,7 +216,7 @@ class LogSearch:
             hits = _matches(pattern, data, 0)
         else:
             hits = _matches_by_line(pattern, data, folded, needle)
-        yield from ((place, length) for place, length in hits if place >= begin)
+        yield from ((position, length) for position, length in hits if position >= begin)
 
 
 def _compiled(query: str, ignore_case: bool) -> re.Pattern[str]:
@@ -230,27 +230,27 @@ def _compiled(query: str, ignore_case: bool) -> re.Pattern[str]:
 
 
 def _matches(pattern: re.Pattern[str], data: bytes, base: int) -> Iterator[tuple[int, int]]:
-    """Hits of an expression, which looks at characters, as bytes. Empty hits do not count."""
+    """Yield the hits of an expression as byte positions and lengths, without empty hits."""
     if data.isascii():
-        for found in pattern.finditer(data.decode("ascii")):
-            start, end = found.span()
+        for match in pattern.finditer(data.decode("ascii")):
+            start, end = match.span()
             if end > start:
                 yield base + start, end - start
         return
     text = data.decode("utf-8", "surrogateescape")
-    seen, place = 0, base
-    for found in pattern.finditer(text):
-        start, end = found.span()
+    seen, position = 0, base
+    for match in pattern.finditer(text):
+        start, end = match.span()
         if end > start:
-            place += len(text[seen:start].encode("utf-8", "surrogateescape"))
+            position += len(text[seen:start].encode("utf-8", "surrogateescape"))
             seen = start
-            yield place, len(text[start:end].encode("utf-8", "surrogateescape"))
+            yield position, len(text[start:end].encode("utf-8", "surrogateescape"))
 
 
 def _matches_by_line(
     pattern: re.Pattern[str], data: bytes, folded: bytes, needle: bytes
 ) -> Iterator[tuple[int, int]]:
-    """The same for each line that holds the needle, alone."""
+    """Yield the same for each line that contains the needle, matched on its own."""
     at = folded.find(needle)
     while 0 <= at < len(data):
         start = data.rfind(b"\n", 0, at) + 1
@@ -261,10 +261,10 @@ def _matches_by_line(
 
 
 def required_text(pattern: str) -> tuple[str, bool]:
-    """The longest text that every hit of an expression contains, and whether hits begin with it.
+    """Return the longest text that every hit contains, and whether hits start with it.
 
-    Uses the parser of Python's own `re`, which is private: wherever it is missing or different,
-    the answer is an empty text, which only costs speed.
+    Uses the private parser of Python's `re`: where it is missing or different, the result is an
+    empty text, which only costs speed.
     """
     try:
         parsed: Any = importlib.import_module("re._parser").parse(pattern)
@@ -280,7 +280,7 @@ def required_text(pattern: str) -> tuple[str, bool]:
 
 
 def _runs(parsed: Any) -> Iterator[tuple[str, bool]]:
-    """Runs of plain characters that no hit can lack, and whether hits begin with them."""
+    """Yield literal texts that every hit contains, and whether hits start with them."""
     run, leads, consumed = "", True, False
     for operation, value in parsed:
         name = str(operation)

@@ -1,4 +1,4 @@
-"""An opened log file and the newlines counted in it."""
+"""An open log file with the newline counts of its blocks, shared by views and searches."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 1 << 15
 PIECE: Final = 1 << 18
-"""Bytes that a search looks at in one go."""
+"""Bytes that a search reads at once."""
 LONGEST: Final = 1 << 24
-"""A longer line is searched in pieces, and a hit across their border may be missed."""
+"""Longest line that is searched as a whole; in longer ones, a hit across pieces may be missed."""
 
 
 class Source:
-    """One opened file and the newlines counted in it. Its descriptor lives as long as any user."""
+    """An open file with newline counts. The descriptor is closed when the last user drops it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -34,18 +34,18 @@ class Source:
         self.counts = array("Q")
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes from `offset`; fewer when the file is shorter, none when it cannot be read."""
+        """Read from `offset`; fewer bytes at the end, none when the file cannot be read."""
         try:
             return os.pread(self._descriptor, length, offset)
         except OSError:
             return b""
 
     def length(self) -> int:
-        """The present size of the opened file."""
+        """Return the current size of the open file."""
         return os.fstat(self._descriptor).st_size
 
     def count_blocks(self, limit: int | None = None) -> bool:
-        """Count newlines of further whole blocks; return whether all are counted."""
+        """Count newlines of further whole blocks, at most `limit`; True when all are counted."""
         counts = self.counts
         whole = self.size // BLOCK
         last = whole if limit is None else min(whole, len(counts) + limit)
@@ -59,7 +59,7 @@ class Source:
 
 
 def count_all(source: Source, done: Callable[[], None] | None) -> None:
-    """Count until nothing is left; the file may grow meanwhile."""
+    """Count until all blocks are counted; the file may grow meanwhile."""
     while not source.count_blocks(limit=64):
         if source.stop.is_set():
             return
@@ -68,10 +68,10 @@ def count_all(source: Source, done: Callable[[], None] | None) -> None:
 
 
 def pieces(source: Source, start: int, size: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Pieces of whole lines from `start`: offset, bytes, and whether the last line is complete."""
-    wanted = PIECE
+    """Yield pieces of whole lines: offset, bytes, and whether the last line is complete."""
+    length = PIECE
     while start < size:
-        data = source.read(start, min(wanted, size - start))
+        data = source.read(start, min(length, size - start))
         if not data:
             return
         cut = data.rfind(b"\n") + 1
@@ -79,8 +79,8 @@ def pieces(source: Source, start: int, size: int) -> Iterator[tuple[int, bytes, 
         if cut and not (at_end and cut == len(data)):
             data = data[:cut]
         elif not cut and not at_end and len(data) < LONGEST:
-            wanted *= 4
+            length *= 4
             continue
         yield start, data, data.endswith(b"\n") or not at_end
         start += len(data)
-        wanted = PIECE
+        length = PIECE

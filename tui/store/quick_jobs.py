@@ -1,7 +1,7 @@
-"""All jobs as JSON text in one query, for `jobs --json`: SQLite writes it, nothing else is loaded.
+"""All jobs as JSON text from one SQLite query, for `jobs --json`.
 
-The same fields as `tui.store.job_json`, without its imports: a script that asks for the list should
-not wait longer for Python than for the answer. A test holds the two to each other.
+The fields are those of `tui.store.job_json`, without its imports: they would take longer to load
+than the query takes to run. A test compares the two.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sqlite3
 import time
 
 FORMAT = 5
-"""The schema version that the query is written for, which a test holds to the newest: importing
-`tui.store.schema` to ask takes as long as half the query."""
+"""The schema version that the query is written for. A test compares it with the newest one:
+importing `tui.store.schema` takes half as long as the query."""
 LOST = "lost"
 """`tui.base.job_status.LOST`, which is not imported for the same reason."""
 
@@ -66,15 +66,16 @@ FROM jobs
 
 
 def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] | None:
-    """The list of jobs, newest first, as JSON text.
+    """Return the list of jobs, newest first, as JSON text.
 
     Args:
         database: the store's file.
-        outputs: the folder that files' paths start from.
-        limit: at most so many; -1 for all.
+        outputs: the folder that the files' paths are relative to.
+        limit: most jobs; -1 for all.
 
     Returns:
-        The text and whether a job in it is active; None when this cannot be answered here.
+        The text and whether a job in it is active; None when the database is missing, unreadable
+        or of another version, so that the caller uses the full reader.
     """
     try:
         connection = sqlite3.connect(f"file:{_quoted(database)}?mode=ro", uri=True, timeout=2.0)
@@ -92,7 +93,7 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
         return None
     finally:
         connection.close()
-    rows.sort(key=lambda row: row[2:])  # quicker than SQLite's look-up of each row in turn
+    rows.sort(key=lambda row: row[2:])  # faster than ORDER BY, which looks rows up one by one
     text = ",\n".join(f'{row[1][:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows)
     return f"[\n{text}\n]\n" if rows else "[]\n", not all(row[0] for row in rows)
 

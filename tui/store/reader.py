@@ -52,15 +52,15 @@ SORT_COLUMNS: Final = {
     "eta": "COALESCE(eta_at, 9e18)",
     "cost": "COALESCE(cost_micros, estimate_micros, -1)",
 }
-"""What the Jobs list can be sorted by, and the SQL expression of each."""
+"""The sort keys of the Jobs list, with their SQL expressions."""
 
 
 class UnknownJobError(Exception):
-    """No job, or more than one, answers to what was typed.
+    """No job, or more than one, matches an id.
 
     Attributes:
-        message: what was looked for and what was found.
-        advice: what to do.
+        message: the id and the matches.
+        advice: what the user can do.
     """
 
     def __init__(self, message: str, advice: str) -> None:
@@ -70,14 +70,14 @@ class UnknownJobError(Exception):
 
 
 class StoreReader:
-    """Queries over one store file. Use it from one thread at a time."""
+    """Queries over a store file. Use it from one thread at a time."""
 
     def __init__(self, database: Path) -> None:
         self._path = database
         self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -101,14 +101,17 @@ class StoreReader:
         if version > len(MIGRATIONS):
             connection.close()
             raise newer_error(self._path, version)
-        if version < len(MIGRATIONS):  # the engine lifts it when it starts
+        if version < len(MIGRATIONS):  # the engine migrates it when it starts
             connection.close()
             return None
         self._connection = connection
         return connection
 
     def _open_unchanging(self, reason: sqlite3.Error) -> tuple[sqlite3.Connection, int]:
-        """A store in a folder where nothing can be written, not even a reader's own marks."""
+        """Open a store in a read-only folder, where SQLite cannot create its WAL index.
+
+        Only without a journal: `immutable` ignores one, so its transactions would be missing.
+        """
         journal = self._path.with_name(f"{self._path.name}-wal")
         if os.access(self._path.parent, os.W_OK, effective_ids=True) or (
             journal.exists() and journal.stat().st_size > 0
@@ -135,19 +138,19 @@ class StoreReader:
     # -- jobs ---------------------------------------------------------------------------------
 
     def max_rev(self) -> int:
-        """The revision of the newest change to any job."""
+        """Return the revision of the newest change to any job."""
         rows = self._all("SELECT MAX(rev) FROM jobs")
         return int(rows[0][0] or 0) if rows else 0
 
     def counts(self) -> dict[JobStatus, int]:
-        """How many jobs are in each state."""
+        """Return the number of jobs in each state."""
         rows = self._all("SELECT status, COUNT(*) FROM jobs GROUP BY status")
         return {JobStatus(status): count for status, count in rows}
 
     def job_ids(
         self, sort: str = "created", descending: bool = True, where: JobFilter | None = None
     ) -> list[str]:
-        """Ids in list order.
+        """Return job ids in list order.
 
         Args:
             sort: a key of `SORT_COLUMNS`.
@@ -164,19 +167,19 @@ class StoreReader:
         return [row[0] for row in rows]
 
     def rows(self, job_ids: Sequence[str]) -> dict[str, JobRow]:
-        """List lines by id, for the ids that exist. Meant for a screenful, works for any number."""
-        found: dict[str, JobRow] = {}
+        """Return list lines by id, for the ids that exist; in batches, as SQLite limits values."""
+        rows_by_id: dict[str, JobRow] = {}
         columns = ", ".join(ROW_COLUMNS)
         for start in range(0, len(job_ids), 500):
             part = list(job_ids[start : start + 500])
             marks = ",".join("?" * len(part))
             sql = f"SELECT {columns} FROM jobs WHERE job_id IN ({marks})"  # noqa: S608  constants
             for row in self._all(sql, part):
-                found[row[0]] = job_row(row, is_loopback(row[23]))
-        return found
+                rows_by_id[row[0]] = job_row(row, is_loopback(row[23]))
+        return rows_by_id
 
     def changed_since(self, rev: int) -> list[JobRow]:
-        """Lines of the jobs that changed after revision `rev`."""
+        """Return list lines of the jobs that changed after revision `rev`."""
         columns = ", ".join(ROW_COLUMNS)
         sql = f"SELECT {columns} FROM jobs WHERE rev > ? ORDER BY rev"  # noqa: S608  constants
         return [job_row(row, is_loopback(row[23])) for row in self._all(sql, (rev,))]
@@ -184,7 +187,7 @@ class StoreReader:
     def records(
         self, where: JobFilter | None = None, limit: int = -1, offset: int = 0
     ) -> list[JobRecord]:
-        """Whole records, newest first."""
+        """Return whole records, newest first."""
         condition = where or JobFilter()
         rows = self._all(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE {condition.where} "  # noqa: S608
@@ -194,13 +197,13 @@ class StoreReader:
         return [job_record(row) for row in rows]
 
     def job(self, job_id: str) -> JobRecord | None:
-        """One record by its exact id."""
+        """Return a record by its exact id."""
         columns = ", ".join(JOB_COLUMNS)
         rows = self._all(f"SELECT {columns} FROM jobs WHERE job_id = ?", (job_id,))  # noqa: S608
         return job_record(rows[0]) if rows else None
 
     def find(self, text: str) -> JobRecord:
-        """The job meant by an id, a prediction id, or the unambiguous beginning of either.
+        """Return the job of an id, a prediction id, or an unambiguous prefix of either.
 
         Raises:
             UnknownJobError: none or several match.
@@ -212,19 +215,19 @@ class StoreReader:
             "OR job_id LIKE ?2 ESCAPE '\\' OR prediction_id LIKE ?2 ESCAPE '\\' LIMIT 20",
             (text.strip(), pattern),
         )
-        found = [job_record(row) for row in rows] if text.strip() else []
-        exact = [job for job in found if text.strip() in (job.job_id, job.prediction_id)]
-        if len(exact) == 1 or len(found) == 1:
-            return (exact or found)[0]
-        if not found:
+        matches = [job_record(row) for row in rows] if text.strip() else []
+        exact = [job for job in matches if text.strip() in (job.job_id, job.prediction_id)]
+        if len(exact) == 1 or len(matches) == 1:
+            return (exact or matches)[0]
+        if not matches:
             raise UnknownJobError(
                 f"There is no job “{text}”.", "List the jobs with: simpletuner-tui jobs"
             )
-        names = ", ".join(job.job_id for job in found[:5])
+        names = ", ".join(job.job_id for job in matches[:5])
         raise UnknownJobError(f"“{text}” could be any of {names}.", "Type more of the id.")
 
     def names(self, beginning: str) -> set[str]:
-        """Names of jobs that begin with a text."""
+        """Return names of jobs that start with a text."""
         pattern = beginning.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         rows = self._all("SELECT DISTINCT name FROM jobs WHERE name LIKE ? ESCAPE '\\'", (pattern,))
         return {row[0] for row in rows}
@@ -232,7 +235,7 @@ class StoreReader:
     # -- what belongs to a job ----------------------------------------------------------------
 
     def metric_names(self, job_id: str) -> list[str]:
-        """Names of the series of a job, `loss` and `lr` first."""
+        """Return the names of a job's series, `loss` and `lr` first."""
         rows = self._all("SELECT DISTINCT name FROM metrics WHERE job_id = ?", (job_id,))
         names = [row[0] for row in rows]
         return sorted(names, key=lambda name: (name != "loss", name != "lr", name))
@@ -240,7 +243,7 @@ class StoreReader:
     def metrics(
         self, job_id: str, name: str, after_step: int = -1
     ) -> tuple[array[int], array[float]]:
-        """One series as steps and values, in step order; a value may be nan or infinite."""
+        """Return a series as steps and values, in step order; values may be NaN or infinite."""
         rows = self._all(
             "SELECT step, value FROM metrics WHERE job_id = ? AND name = ? AND step > ? "
             "ORDER BY step",
@@ -253,7 +256,7 @@ class StoreReader:
         return steps, values
 
     def stages(self, job_id: str) -> list[StageRecord]:
-        """The time line of a job."""
+        """Return the stages of a job, in order."""
         rows = self._all(
             "SELECT seq, key, label, state, started_at, ended_at, detail, percent "
             "FROM stages WHERE job_id = ? ORDER BY seq",
@@ -262,7 +265,7 @@ class StoreReader:
         return [stage_record(row) for row in rows]
 
     def files(self, job_id: str) -> list[FileRecord]:
-        """Files of a job, by path."""
+        """Return the files of a job, by path."""
         rows = self._all(
             "SELECT path, size, sha256, source, received_at, missing "
             "FROM files WHERE job_id = ? ORDER BY path",
@@ -271,18 +274,18 @@ class StoreReader:
         return [file_record(row) for row in rows]
 
     def all_files(self) -> dict[str, list[FileRecord]]:
-        """Files of all jobs by job id, each list by path."""
+        """Return the files of all jobs by job id, each list by path."""
         rows = self._all(
             "SELECT job_id, path, size, sha256, source, received_at, missing "
             "FROM files ORDER BY job_id, path"
         )
-        found: dict[str, list[FileRecord]] = {}
+        files_by_job: dict[str, list[FileRecord]] = {}
         for row in rows:
-            found.setdefault(row[0], []).append(file_record(row[1:]))
-        return found
+            files_by_job.setdefault(row[0], []).append(file_record(row[1:]))
+        return files_by_job
 
     def events(self, job_id: str, after_seq: int = 0) -> list[EventRecord]:
-        """What happened to a job, oldest first."""
+        """Return the events of a job after number `after_seq`, oldest first."""
         rows = self._all(
             "SELECT seq, at, source, kind, message FROM events "
             "WHERE job_id = ? AND seq > ? ORDER BY seq",
@@ -290,49 +293,49 @@ class StoreReader:
         )
         return [event_record(row) for row in rows]
 
-    # -- the world ----------------------------------------------------------------------------
+    # -- facts and costs ----------------------------------------------------------------------
 
     def fact(self, name: str) -> Fact | None:
-        """Something last heard from the world, such as `account`."""
+        """Return the last known value of something outside the store, such as `account`."""
         rows = self._all("SELECT value, at FROM facts WHERE name = ?", (name,))
         return Fact(json.loads(rows[0][0]), from_micros(rows[0][1])) if rows else None
 
     def billed(
         self, since: datetime, *, sandbox: bool, borders: Sequence[datetime] = ()
     ) -> list[Billed]:
-        """Jobs that count for a sum from `since` on; those deleted meanwhile are among them.
+        """Return jobs that count for a sum of costs from `since` on, deleted ones included.
 
         Args:
-            since: jobs that ended before are left out; active jobs never are.
-            sandbox: pretended money (jobs of a server on this machine) or real money.
-            borders: moments from which sums are wanted; jobs between two come as one row then.
+            since: jobs that ended before are left out; active ones never are.
+            sandbox: jobs of servers on this machine (simulated money) or all others (real money).
+            borders: moments from which the caller sums; jobs between two are merged into one row.
         """
         return read_billed(self._all, since, lambda base: is_loopback(base) is sandbox, borders)
 
     def lost(self, since: datetime, *, sandbox: bool) -> tuple[int, int]:
-        """Jobs lost since a moment: how many, and micro-dollars that they cost at most."""
+        """Return the number of jobs lost since a moment, and their highest cost (micro-dollars)."""
         return read_lost(self._all, since, lambda base: is_loopback(base) is sandbox)
 
     # -- publishing ---------------------------------------------------------------------------
 
     def destinations(self) -> list[DestinationRecord]:
-        """Named places, by name."""
+        """Return all destinations, by name."""
         return read_destinations(self._all)
 
     def transfers(self, transfer_id: str | None = None) -> list[TransferRecord]:
-        """Transfers, oldest first; with an id, that one alone."""
+        """Return transfers in queue order; with an id, only that one."""
         return read_transfers(self._all, transfer_id)
 
     def transfer_items(self, transfer_id: str) -> list[TransferItem]:
-        """A transfer's files in their order."""
+        """Return a transfer's files in order."""
         return read_items(self._all, transfer_id)
 
     def fetches(self, job_id: str) -> list[FetchRecord]:
-        """What a job produced elsewhere and is not here."""
+        """Return a job's files that are not here, by name."""
         return read_fetches(self._all, job_id)
 
     def published(self, job_id: str) -> list[PublishedFile]:
-        """Where a job's files have arrived, oldest first."""
+        """Return where a job's files were published, oldest first."""
         return read_published(self._all, job_id)
 
 

@@ -1,4 +1,4 @@
-"""What the store holds, as plain data.
+"""The records of the store, as dataclasses.
 
 Times are aware UTC, money is integer micro-dollars, sizes are bytes.
 """
@@ -17,7 +17,7 @@ from tui.base.job_status import ACTIVE, JobStatus
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One line of the Jobs list: only what the list shows, cheap to make by the thousand."""
+    """A line of the Jobs list, with the columns that the list shows: created by the thousand."""
 
     job_id: str
     name: str
@@ -25,19 +25,19 @@ class JobRow:
     model_flavour: str
     status: JobStatus
     stage: str
-    """What happens now, in words (`waiting for a GPU`, `Saving checkpoint`, an error's title)."""
+    """The current activity (`waiting for a GPU`, `Saving checkpoint`, an error's title)."""
     percent: float | None
     step: int | None
     total_steps: int | None
     loss: float | None
     seconds_per_step: float | None
     eta_at: datetime | None
-    """When the steps will be done at the present rate."""
+    """When the last step will be done at the current speed."""
     hardware: str
     rate_micros: int
-    """Micro-dollars for each billed second."""
+    """Micro-dollars per billed second."""
     cost_micros: int | None
-    """Final cost; None while it still grows (then `started_at` and `rate_micros` tell)."""
+    """Final cost; None while the job runs (then `started_at` and `rate_micros` give it)."""
     estimate_micros: int | None
     created_at: datetime
     queued_at: datetime | None
@@ -46,23 +46,23 @@ class JobRow:
     file_count: int
     file_bytes: int
     data_expires_at: datetime | None
-    """When Replicate deletes what is not yet safe here; None when nothing is at risk."""
+    """When Replicate deletes results that are not stored here; None when nothing is at risk."""
     sandbox: bool
     rev: int
 
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What counts of one job when money is added up.
+    """The fields of a job that its cost follows from.
 
     Attributes:
         status: the job's state, as in the store.
-        started_at: when it began to run, None for one that never did (that costs nothing).
-        ended_at: when it ended, None while it runs.
+        started_at: start of the run, None for a job that never ran (it costs nothing).
+        ended_at: end of the run, None while it runs.
         cost_micros: its final cost, None while it runs.
-        rate_micros: micro-dollars for each second while it runs.
-        expected_micros: what the whole run is expected to cost, None when nobody knows.
-        created_at: when it was made.
+        rate_micros: micro-dollars per second while it runs.
+        expected_micros: expected cost of the whole run, None when unknown.
+        created_at: time of creation.
     """
 
     status: str
@@ -75,13 +75,13 @@ class Billed:
 
     @property
     def is_active(self) -> bool:
-        """Whether it may still cost something."""
+        """Whether it may still incur costs."""
         return self.ended_at is None and self.status in ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One delivered or collected file, complete and checked."""
+    """A delivered or fetched file, complete and verified."""
 
     path: str
     """Relative to the outputs folder, with forward slashes."""
@@ -91,12 +91,12 @@ class FileRecord:
     """`delivered` (sent by the trainer to our receiver) or `downloaded`."""
     received_at: datetime
     missing: str = ""
-    """Why an announced file is not here; empty for one that is."""
+    """Why an announced file is not here; "" for one that is."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """Something that happened to a job, and who said so."""
+    """An event of a job's history, with its source."""
 
     seq: int
     at: datetime
@@ -108,7 +108,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """One stage of the time line."""
+    """A stage of a job, such as its preparation or training."""
 
     seq: int
     key: str
@@ -123,7 +123,7 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """Everything known about one job except its log, metrics, files and events."""
+    """A job without its log, metrics, stages, files and events."""
 
     job_id: str
     api_base: str
@@ -174,19 +174,19 @@ class JobRecord:
     file_count: int = 0
     file_bytes: int = 0
     submit: dict[str, Any] = field(default_factory=dict)
-    """The submit state machine's notes: what was packed, uploaded, posted."""
+    """State of the submission: what was packed, uploaded and posted."""
     inputs: dict[str, Any] = field(default_factory=dict)
-    """Exactly what was sent, secret inputs as `***`."""
+    """The inputs as sent, with secret ones as `***`."""
     config: dict[str, Any] = field(default_factory=dict)
     dataloader: list[dict[str, Any]] = field(default_factory=list)
     parser: dict[str, Any] = field(default_factory=dict)
-    """The log parser's own notes, so that a restart goes on where it stood."""
+    """State of the log parser, from which it continues after a restart."""
     rev: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something last heard from the world (account, versions, listener), with the time of it."""
+    """The last known value of something outside the store (account, listener), with its time."""
 
     value: Any
     at: datetime
@@ -196,10 +196,10 @@ _DOTTED: Final = re.compile(r"_*\.")
 
 
 def shared_folder(paths: Sequence[str]) -> str:
-    """The folder that all paths lie in, with its slash; empty when there is none.
+    """Return the folder that contains all paths, with its slash; "" when there is none.
 
-    The trainer's folders are long and the same for all files of a job: lists leave them out, and so
-    do copies elsewhere.
+    The trainer's folders are long and the same for all files of a job, so lists and published
+    copies leave them out.
     """
     folders = [path.rpartition("/")[0].split("/") for path in paths]
     shared: list[str] = []
@@ -211,31 +211,31 @@ def shared_folder(paths: Sequence[str]) -> str:
 
 
 def is_called(name: str, elsewhere: str) -> bool:
-    """Whether a file of a job may have been published under a name: its own, or the end of it."""
+    """Whether a job's file may have been published as `elsewhere`: its name, or the end of it."""
     return name == elsewhere or name.endswith(f"/{elsewhere}")
 
 
 def visible(path: str) -> str:
-    """The path under which a file with a name from elsewhere is stored: without hidden segments.
+    """Return the path under which a file with a foreign name is stored: without hidden segments.
 
-    Programs act on hidden files that they find in a folder: `.git/config` and `.git/hooks` name
-    commands, which git runs. A segment that begins with a dot gets an underscore before it, and so
-    does one that begins with underscores and a dot, so that no two paths become the same one
-    (`original` is the inverse). Format characters do not count: HFS+ ignores some of them in names.
+    Programs act on hidden files in a folder: `.git/config` and `.git/hooks` name commands that git
+    runs. A segment that begins with a dot gets an underscore in front, and so does one that begins
+    with underscores and a dot, so that no two paths become the same. Unicode format characters are
+    skipped before the dot: HFS+ ignores some of them in names.
     """
     return "/".join(f"_{part}" if _is_dotted(part) else part for part in path.split("/"))
 
 
 def has_hidden(path: str) -> bool:
-    """Whether a segment of a path is hidden, however many format characters precede its dot."""
-    return any(_shown(part).startswith(".") for part in path.split("/"))
+    """Whether a segment of a path is hidden, with or without format characters before its dot."""
+    return any(_without_format_characters(part).startswith(".") for part in path.split("/"))
 
 
 def _is_dotted(part: str) -> bool:
-    return _DOTTED.match(_shown(part)) is not None
+    return _DOTTED.match(_without_format_characters(part)) is not None
 
 
-def _shown(part: str) -> str:
+def _without_format_characters(part: str) -> str:
     if part.isascii():
         return part
     return "".join(letter for letter in part if unicodedata.category(letter) != "Cf")

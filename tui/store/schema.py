@@ -1,7 +1,7 @@
-"""Tables, versions and how one becomes the next.
+"""The tables of the store and the migrations between versions.
 
-`PRAGMA user_version` counts. Each entry of `MIGRATIONS` lifts the schema by one; nothing is ever
-edited once it has been released.
+`PRAGMA user_version` is the version. Each entry of `MIGRATIONS` raises it by one; an entry is never
+edited after its release.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class StoreError(Exception):
 
     Attributes:
         message: what is wrong.
-        advice: what to do about it.
+        advice: what the user can do.
     """
 
     def __init__(self, message: str, advice: str) -> None:
@@ -30,8 +30,7 @@ class StoreError(Exception):
 class DuplicateError(Exception):
     """A row that must be unique is in the store already.
 
-    It is a fact about the data and no failure of the disk: writing the same again fails again. So
-    it is no `StoreError`.
+    Not a `StoreError`, which callers retry: writing the same row again would fail again.
 
     Attributes:
         message: what is wrong.
@@ -159,10 +158,10 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (api_base, prediction_id)
     ) WITHOUT ROWID;
     """,
-    # Spending is read whenever a job changes: it must not read every job's whole record.
+    # Spending is read at every change of a job: an index spares reading every job's whole record.
     "CREATE INDEX jobs_ended ON jobs (completed_at, cost_micros);",
-    # Money stays spent when a record is deleted: its line moves to the ledger. And what is asked
-    # of ended jobs for a sum stands in one index, so that no record is opened for it.
+    # The cost of a deleted job stays in sums: its line moves to the ledger. The index holds all
+    # columns that a sum over ended jobs needs, so that SQLite reads no records for it.
     """
     CREATE TABLE ledger (
         job_id TEXT PRIMARY KEY,
@@ -182,7 +181,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX jobs_billing ON jobs
         (completed_at, api_base, status, started_at, cost_micros, rate_micros, created_at);
     """,
-    # Publishing: named places without their keys, and what is on its way there.
+    # Publishing: destinations without their keys, transfers, and the transfers' files.
     """
     CREATE TABLE destinations (
         name TEXT PRIMARY KEY,
@@ -229,7 +228,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (transfer_id, seq)
     ) WITHOUT ROWID;
     """,
-    # The queue's order can be changed; and what a job produced elsewhere is on its way here.
+    # The order of the queue, and results that are fetched from elsewhere.
     """
     ALTER TABLE transfers ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
 
@@ -251,7 +250,7 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Lift the schema to the newest version, one transaction for each step.
+    """Migrate the schema to the newest version, one transaction for each step.
 
     Raises:
         StoreError: the file was written by a newer program.
@@ -266,13 +265,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """The version the file says it has; 0 for a new one."""
+    """Return the schema version of a database; 0 for a new one."""
     row = connection.execute("PRAGMA user_version").fetchone()
     return int(row[0])
 
 
 def newer_error(path: Path, version: int) -> StoreError:
-    """The words for a database from the future."""
+    """Return the error for a database of a newer program."""
     return StoreError(
         f"{path} was written by a newer simpletuner-tui "
         f"(format {version}; this one knows {len(MIGRATIONS)}).",

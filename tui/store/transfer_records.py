@@ -1,4 +1,4 @@
-"""What the store holds of publishing, as plain data: places, transfers, their files."""
+"""The records of publishing and fetching: destinations, transfers and their files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class TransferState(StrEnum):
-    """Where a transfer stands."""
+    """The state of a transfer."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,17 +20,17 @@ class TransferState(StrEnum):
 
     @property
     def is_active(self) -> bool:
-        """Whether the engine works on it, or soon will."""
+        """Whether it is running or queued."""
         return self in (TransferState.QUEUED, TransferState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationRecord:
-    """A place with a name, without what opens it.
+    """A named destination, without its keys.
 
     Attributes:
         kind: `hub`, `s3` or `folder`.
-        options: plain data that the kind knows.
+        options: the options of its kind, as JSON data.
     """
 
     name: str
@@ -41,21 +41,21 @@ class DestinationRecord:
 
 @dataclass(frozen=True, slots=True)
 class TransferRecord:
-    """Files of one job on their way to one place.
+    """The transfer of a job's files to a target.
 
     Attributes:
-        api_base: whose tokens count.
-        target: the place as it was named, such as `hub:owner/name`.
-        place: the same, for people.
-        options: what was asked for besides.
-        done_bytes: arrived or there already; `total_bytes` is 0 until everything is planned.
-        message: what went wrong or is being waited for.
-        kind: the kind of trouble, for scripts.
-        attempts: how many tries have failed in a row.
-        retry_at: when the next try begins, None when none is planned.
-        link: an address for people.
-        notes: what is worth knowing although nothing went wrong.
-        position: its place in the order of all transfers; the lowest one goes first.
+        api_base: the API base whose tokens are used.
+        target: the target as the user named it, such as `hub:owner/name`.
+        place: the target as text for the screen.
+        options: further options of the request.
+        done_bytes: bytes sent or present; `total_bytes` is 0 until all files are planned.
+        message: the failure, or what the transfer waits for.
+        kind: the kind of failure, for scripts.
+        attempts: failed attempts in a row.
+        retry_at: time of the next attempt, None when none is planned.
+        link: a URL for the browser.
+        notes: remarks that are no failures.
+        position: its position in the queue; the lowest goes first.
     """
 
     transfer_id: str
@@ -81,26 +81,28 @@ class TransferRecord:
 
 
 HIDDEN: Final = "hidden"
-"""The option of a transfer that was taken off the list; it still tells where files are."""
+"""The option of a transfer that the user removed from the list; its record is kept, as it says
+where files were published."""
 
 
-def is_hidden(one: TransferRecord) -> bool:
-    """Whether a transfer was taken off the list."""
-    return bool(one.options.get(HIDDEN))
+def is_hidden(transfer: TransferRecord) -> bool:
+    """Whether the user removed a transfer from the list."""
+    return bool(transfer.options.get(HIDDEN))
 
 
 @dataclass(frozen=True, slots=True)
 class TransferItem:
-    """One file of a transfer.
+    """A file of a transfer.
 
     Attributes:
-        name: relative, as at the destination.
-        source: the local file.
-        plan: what the destination planned (`Item.to_dict`), empty before.
-        resume: what the destination needs to go on with a half-sent file.
+        name: its relative name at the destination.
+        source: the path of the local file.
+        plan: the destination's plan (`Item.to_dict`), empty before planning.
+        resume: the destination's state of a partly sent file.
         state: `waiting`, `sent`, `there` (nothing had to be sent) or `verified`.
         proof: how it was verified.
-        came: `sent`, `copied` (by the far end, from another name), `there` (before); empty before.
+        came: `sent`, `copied` (at the destination, from another name) or `there` (already
+            present); "" until known.
     """
 
     seq: int
@@ -116,7 +118,7 @@ class TransferItem:
 
     @property
     def came(self) -> str:
-        """How the content got under its name; empty while that is not known."""
+        """How the content got under its name; "" until known."""
         return str(self.plan.get("came", ""))
 
 
@@ -135,17 +137,17 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class FetchRecord:
-    """Something a job produced elsewhere that is not here yet, or cannot be had.
+    """A result of a job that is elsewhere and not fetched yet, or cannot be fetched.
 
     Attributes:
-        name: relative, as it will lie in the job's folder; for a whole place that cannot be
-            read, the place.
-        origin: `replicate`, `hub`, `s3`.
-        size: bytes, None while nobody has told.
-        state: `waiting`, `fetching` or `failed` (not tried again by itself).
-        message: why it is not here yet; empty while all is well.
-        until: when it is deleted there; None when nothing says that it will be.
-        notes: what is needed to go on with a half-fetched file. No secret, no signed address.
+        name: its relative path in the job's folder; for a source that cannot be listed, the name
+            of the source.
+        origin: `replicate`, `hub` or `s3`.
+        size: in bytes, None when unknown.
+        state: `waiting`, `fetching` or `failed` (not retried automatically).
+        message: why it is not here yet; "" without a problem.
+        until: time of its deletion there; None when unknown.
+        notes: state of a partly fetched file. No secrets, no signed URLs.
     """
 
     job_id: str

@@ -1,4 +1,4 @@
-"""Destinations and transfers: their tables, read and written. No secret ever comes here."""
+"""The tables of destinations and transfers. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _JSON: Final = frozenset({"options", "notes", "plan", "resume"})
 
 
 class TransferTables(Tables):
-    """The writing half."""
+    """Writes and reads the tables."""
 
     # -- destinations -------------------------------------------------------------------------
 
     def put_destination(self, record: DestinationRecord) -> None:
-        """Add a destination, or replace the one of its name."""
+        """Insert a destination, or replace the one of its name."""
         with self._transaction():
             self._execute(
                 "INSERT OR REPLACE INTO destinations VALUES (?, ?, ?, ?)",
@@ -37,18 +37,18 @@ class TransferTables(Tables):
             )  # fmt: skip
 
     def delete_destination(self, name: str) -> None:
-        """Forget a destination; what was published there stays."""
+        """Delete a destination; published files stay there."""
         with self._transaction():
             self._execute("DELETE FROM destinations WHERE name = ?", (name,))
 
     def destinations(self) -> list[DestinationRecord]:
-        """All of them, by name."""
+        """Return all destinations, by name."""
         return read_destinations(self._query)
 
     # -- transfers ----------------------------------------------------------------------------
 
     def insert(self, record: TransferRecord, items: Iterable[TransferItem]) -> None:
-        """Add a transfer with its files, behind all others."""
+        """Insert a transfer with its files, at the end of the queue."""
         with self._transaction():
             ((last,),) = self._query("SELECT COALESCE(MAX(position), 0) FROM transfers", ())
             record = replace(record, position=last + 1)
@@ -56,13 +56,13 @@ class TransferTables(Tables):
             self._put_items(record.transfer_id, items)
 
     def update(self, transfer_id: str, **values: Any) -> TransferRecord:
-        """Change fields of a transfer; returns it as it is then."""
+        """Change fields of a transfer; returns the changed record."""
         with self._transaction():
             self._update("transfers", _TRANSFER, values, "transfer_id = ?", (transfer_id,))
         return self.get(transfer_id)
 
     def put_in_order(self, positions: Mapping[str, int]) -> None:
-        """Give transfers new places in the order, by their ids."""
+        """Set the positions of transfers in the queue, by their ids."""
         with self._transaction():
             for transfer_id, position in positions.items():
                 self._execute(
@@ -71,38 +71,38 @@ class TransferTables(Tables):
                 )
 
     def replace_items(self, transfer_id: str, items: Iterable[TransferItem]) -> None:
-        """Write a transfer's files anew, as after planning."""
+        """Replace a transfer's files, as after planning."""
         with self._transaction():
             self._execute("DELETE FROM transfer_items WHERE transfer_id = ?", (transfer_id,))
             self._put_items(transfer_id, items)
 
     def update_item(self, transfer_id: str, seq: int, **values: Any) -> None:
-        """Change fields of one file of a transfer."""
+        """Change fields of a transfer's file."""
         where = "transfer_id = ? AND seq = ?"
         with self._transaction():
             self._update("transfer_items", _ITEM, values, where, (transfer_id, seq))
 
     def get(self, transfer_id: str) -> TransferRecord:
-        """One transfer.
+        """Return a transfer.
 
         Raises:
-            KeyError: there is none of this id.
+            KeyError: there is no transfer of this id.
         """
-        found = read_transfers(self._query, transfer_id)
-        if not found:
+        transfers = read_transfers(self._query, transfer_id)
+        if not transfers:
             raise KeyError(transfer_id)
-        return found[0]
+        return transfers[0]
 
     def all(self) -> list[TransferRecord]:
-        """All transfers in their order, which is that of their making unless it was changed."""
+        """Return all transfers in queue order."""
         return read_transfers(self._query)
 
     def items(self, transfer_id: str) -> list[TransferItem]:
-        """A transfer's files in their order."""
+        """Return a transfer's files in order."""
         return read_items(self._query, transfer_id)
 
     def twins(self, transfer_id: str) -> list[TransferItem]:
-        """Verified files of other transfers with a content that this one has too."""
+        """Return verified files of other transfers with the same content as files of this one."""
         rows = self._query(
             f"SELECT {','.join(_ITEM)} FROM transfer_items "  # noqa: S608  our own names
             "WHERE state = 'verified' AND transfer_id <> ? AND sha256 IN "
@@ -112,7 +112,7 @@ class TransferTables(Tables):
         return [TransferItem(**_decoded(_ITEM, row)) for row in rows]
 
     def half_sent(self, target: str) -> list[str]:
-        """Transfers, by id, to targets of this beginning that left something half sent there."""
+        """Return ids of transfers, to targets with this prefix, that left partly sent files."""
         rows = self._query(
             "SELECT DISTINCT t.transfer_id FROM transfers t JOIN transfer_items i "
             "USING (transfer_id) WHERE substr(t.target, 1, ?) = ? AND i.resume <> '{}' "
@@ -122,15 +122,15 @@ class TransferTables(Tables):
         return [row[0] for row in rows]
 
     def only_copy_of(self, store: str, target: str) -> str:
-        """Whose file would be lost if another came there.
+        """Return the job whose only copy of a file would be lost by overwriting a target.
 
         Args:
-            store: the far end, as in an item's plan.
-            target: the name there.
+            store: the store at the destination, as in an item's plan.
+            target: the name in that store.
 
         Returns:
-            A job's name, where what was verified there is not on this machine any more and was
-            published nowhere else; else nothing.
+            The job's name, if the file verified there is no longer on this machine and was
+            published nowhere else; else "".
         """
         last = self._query(
             "SELECT j.name, t.job_id, i.sha256 FROM transfer_items i "
@@ -154,7 +154,7 @@ class TransferTables(Tables):
         return str(name) if gone and not others else ""
 
     def published(self, job_id: str) -> list[PublishedFile]:
-        """Where a job's files have arrived, oldest first."""
+        """Return where a job's files were published, oldest first."""
         return read_published(self._query, job_id)
 
     def _put_items(self, transfer_id: str, items: Iterable[TransferItem]) -> None:
@@ -194,7 +194,7 @@ class TransferTables(Tables):
 
 
 def read_destinations(query: Query) -> list[DestinationRecord]:
-    """All destinations, by name."""
+    """Return all destinations, by name."""
     rows = query("SELECT name, kind, options, created_at FROM destinations ORDER BY name", ())
     return [
         DestinationRecord(name, kind, json.loads(options), from_micros(at))
@@ -203,7 +203,7 @@ def read_destinations(query: Query) -> list[DestinationRecord]:
 
 
 def read_transfers(query: Query, transfer_id: str | None = None) -> list[TransferRecord]:
-    """Transfers in their order; with an id, that one alone."""
+    """Return transfers in queue order; with an id, only that one."""
     where = "" if transfer_id is None else "WHERE transfer_id = ?"
     rows = query(
         f"SELECT {','.join(_TRANSFER)} FROM transfers {where} "  # noqa: S608  our own names
@@ -214,7 +214,7 @@ def read_transfers(query: Query, transfer_id: str | None = None) -> list[Transfe
 
 
 def read_items(query: Query, transfer_id: str) -> list[TransferItem]:
-    """A transfer's files in their order."""
+    """Return a transfer's files in order."""
     rows = query(
         f"SELECT {','.join(_ITEM)} FROM transfer_items "  # noqa: S608  our own names
         "WHERE transfer_id = ? ORDER BY seq",
@@ -224,7 +224,7 @@ def read_items(query: Query, transfer_id: str) -> list[TransferItem]:
 
 
 def read_published(query: Query, job_id: str) -> list[PublishedFile]:
-    """Where a job's files have arrived, oldest first."""
+    """Return where a job's files were published, oldest first."""
     rows = query(
         "SELECT t.transfer_id, t.target, t.place, i.name, i.sha256, i.link, t.ended_at "
         "FROM transfers t JOIN transfer_items i USING (transfer_id) "
@@ -247,11 +247,11 @@ def _encode(name: str, value: Any) -> Any:
 
 
 def _decoded(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    found = dict(zip(names, row, strict=True))
-    for name in _JSON & found.keys():
-        found[name] = json.loads(found[name])
-    for name in _TIMES & found.keys():
-        found[name] = None if found[name] is None else from_micros(found[name])
-    if "attempts" in found:  # a transfer, not a file of one
-        found["state"] = TransferState(found["state"])
-    return found
+    values = dict(zip(names, row, strict=True))
+    for name in _JSON & values.keys():
+        values[name] = json.loads(values[name])
+    for name in _TIMES & values.keys():
+        values[name] = None if values[name] is None else from_micros(values[name])
+    if "attempts" in values:  # a transfer, not a file of one
+        values["state"] = TransferState(values["state"])
+    return values

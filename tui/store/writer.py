@@ -1,8 +1,8 @@
-"""The single writer of the store.
+"""The only writer of the store.
 
-One engine holds it at a time (a lock beside the database says so). Every change to a job goes
-through `apply`, which is one transaction and gives the job the next revision number, so a window
-can ask for what changed since it last looked.
+One engine owns it at a time, by a lock file beside the database. Every change of a job is one
+transaction and gives the job the next revision number, so that a window can query the changes since
+the revision that it knows.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _OF_A_JOB: Final = ("metrics", "stages", "files", "fetches", "events", "transfer
 
 
 class StoreBusyError(StoreError):
-    """Another engine holds the store."""
+    """Another engine owns the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one transaction does to one job.
+    """The changes of a transaction to a job.
 
     Attributes:
         values: fields of `JobRecord` to set.
-        forget_log_facts: drop metrics and stages first: the log is read anew.
-        metrics: (name, step, value) points; a step that is already there keeps its value.
+        forget_log_facts: delete metrics and stages first, as the log is parsed anew.
+        metrics: (name, step, value) points; an existing step keeps its value.
         stages: stages to insert or replace by number.
         files: files to insert or replace by path.
-        events: (time, source, kind, message), appended.
+        events: (time, source, kind, message), appended to the history.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -60,15 +60,15 @@ class StoreWriter:
     """Owns the database file for writing. Use it from one thread.
 
     Attributes:
-        transfers: the tables of publishing.
-        fetches: what is still to be fetched.
+        transfers: the tables of destinations and transfers.
+        fetches: the table of results that have to be fetched.
     """
 
     def __init__(self, home: Home) -> None:
         """Open, lock and migrate the store.
 
         Raises:
-            StoreBusyError: another engine has it.
+            StoreBusyError: another engine owns it.
             StoreError: it cannot be used.
         """
         try:
@@ -87,14 +87,14 @@ class StoreWriter:
         except BaseException:
             os.close(self._lock)
             raise
-        means = (
+        access = (
             self._db.execute, self._transaction, lambda sql, values: self._read(sql, *values)
         )  # fmt: skip
-        self.transfers = TransferTables(*means)
-        self.fetches = FetchTable(*means)
+        self.transfers = TransferTables(*access)
+        self.fetches = FetchTable(*access)
 
     def close(self) -> None:
-        """Fold the journal into the file and let go of the lock."""
+        """Write the journal into the database file and release the lock."""
         with suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
@@ -134,7 +134,7 @@ class StoreWriter:
         change: Change | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> JobRecord:
-        """Add a job, with facts that must not exist without it; returns it with its revision."""
+        """Insert a job, with facts that must not exist without it; returns the stored record."""
         with self._transaction():
             self._rev += 1
             values = [encode(name, getattr(record, name)) for name in JOB_COLUMNS[:-1]]
@@ -150,7 +150,7 @@ class StoreWriter:
         return self.job(record.job_id)
 
     def apply(self, job_id: str, change: Change) -> None:
-        """Write everything of `change` in one transaction, or nothing.
+        """Apply a change to a job in one transaction.
 
         Raises:
             DuplicateError: another job has the prediction that `change` sets.
@@ -212,16 +212,16 @@ class StoreWriter:
         )
 
     def claim(self, job: JobRecord, prediction_id: str, change: Change, other_id: str = "") -> None:
-        """Give a prediction to the job that started it, in one transaction.
+        """Assign a prediction to the job that started it, in one transaction.
 
         Args:
             job: the job.
-            prediction_id: the prediction, which is the job's from now on.
-            change: what else is written of the job.
-            other_id: a second record of the same prediction. Its rows become the job's and the
-                record goes; where both have a row of the same key, the job's stays.
+            prediction_id: the prediction.
+            change: further changes of the job.
+            other_id: a second record of the same prediction. Its rows move to the job and it is
+                deleted; where both have a row of the same key, the job's stays.
 
-        A deleted record of the prediction is forgotten: the job's own cost counts from now on.
+        A ledger line of the prediction is deleted, so that its cost does not count twice.
 
         Raises:
             DuplicateError: a job that is not `other_id` has the prediction.
@@ -248,9 +248,9 @@ class StoreWriter:
             self._apply(job.job_id, replace(change, values=values))
 
     def delete(self, job_id: str) -> None:
-        """Remove a job's record.
+        """Delete a job's record.
 
-        Its prediction is remembered, so that a sync does not revive it, and so is its cost.
+        Its prediction is noted, so that a sync does not import it again, and its cost is kept.
         """
         with self._transaction():
             self._db.execute(
@@ -270,7 +270,7 @@ class StoreWriter:
     # -- reading inside the engine ------------------------------------------------------------
 
     def job(self, job_id: str) -> JobRecord:
-        """One record.
+        """Return a record.
 
         Raises:
             KeyError: there is none.
@@ -284,7 +284,7 @@ class StoreWriter:
         return job_record(rows[0])
 
     def at_risk(self, now: datetime) -> list[JobRecord]:
-        """Ended jobs with results that Replicate still has and that may not be here yet."""
+        """Return ended jobs whose results Replicate still has and that may not be fetched yet."""
         rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
             "WHERE status NOT IN ('pending', 'uploading', 'queued', 'running') "
@@ -294,7 +294,7 @@ class StoreWriter:
         return [job_record(row) for row in rows]
 
     def active(self) -> list[JobRecord]:
-        """Jobs that are not at their end, oldest first."""
+        """Return jobs that have not ended, oldest first."""
         rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE status IN "  # noqa: S608  constants
             "('pending', 'uploading', 'queued', 'running') ORDER BY created_at"
@@ -302,7 +302,7 @@ class StoreWriter:
         return [job_record(row) for row in rows]
 
     def unanswered(self, api_base: str) -> list[JobRecord]:
-        """Active jobs of an API base that have no prediction yet, oldest first."""
+        """Return active jobs of an API base that have no prediction yet, oldest first."""
         rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE status IN "  # noqa: S608  constants
             "('pending', 'uploading', 'queued', 'running') AND prediction_id = '' "
@@ -312,7 +312,7 @@ class StoreWriter:
         return [job_record(row) for row in rows]
 
     def by_prediction(self, api_base: str, prediction_id: str) -> JobRecord | None:
-        """The job of a prediction, if it is known."""
+        """Return the job of a prediction, or None."""
         rows = self._read(
             f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs "  # noqa: S608  constants
             "WHERE api_base = ? AND prediction_id = ?",
@@ -322,14 +322,14 @@ class StoreWriter:
         return job_record(rows[0]) if rows else None
 
     def was_deleted(self, api_base: str, prediction_id: str) -> bool:
-        """Whether the user removed that prediction from the list."""
+        """Whether the user deleted the job of a prediction."""
         sql = "SELECT 1 FROM deleted WHERE api_base = ? AND prediction_id = ?"
         return bool(self._read(sql, api_base, prediction_id))
 
     # -- facts --------------------------------------------------------------------------------
 
     def set_fact(self, name: str, value: Any) -> None:
-        """Remember something heard from the world."""
+        """Store the current value of something outside the store."""
         with self._transaction():
             self._put_fact(name, value)
 
@@ -340,7 +340,7 @@ class StoreWriter:
         )
 
     def fact(self, name: str) -> Any:
-        """What was remembered under a name, or None."""
+        """Return the stored value of a fact, or None."""
         rows = self._read("SELECT value FROM facts WHERE name = ?", name)
         return json.loads(rows[0][0]) if rows else None
 
@@ -355,7 +355,7 @@ class StoreWriter:
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, int]:
-    """The database, lifted to the newest schema, and the last revision in it."""
+    """Open and migrate the database; returns it with its last revision."""
     try:
         database = sqlite3.connect(path, timeout=10.0, isolation_level=None)
     except sqlite3.Error as error:
@@ -384,15 +384,15 @@ def _cannot_open(path: Path, error: Exception) -> StoreError:
 
 
 def _finite(value: float) -> float | None:
-    """SQLite stores nan as NULL; an infinity is kept."""
+    """Replace NaN by NULL, as SQLite would; infinities are stored."""
     return None if math.isnan(value) else value
 
 
 def check_free(home: Home) -> None:
-    """Find out, without opening the store, whether an engine has it.
+    """Check, without opening the store, that no engine owns it.
 
     Raises:
-        StoreBusyError: one has.
+        StoreBusyError: one owns it.
     """
     path = _lock_file(home)
     if path.exists():

@@ -1,4 +1,4 @@
-"""The loss curve as a picture for a model card."""
+"""Draws the loss curve for a model card, as PNG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINES = 4
 
 
 def draw_loss(points: Sequence[tuple[int, float]]) -> bytes | None:
-    """A PNG with the raw and the smoothed curve; None for fewer than two usable points."""
+    """Draw a PNG with the raw and the smoothed curve; None for fewer than two finite points."""
     from PIL import Image, ImageDraw, ImageFont
 
     usable = sorted((step, loss) for step, loss in points if math.isfinite(loss))
@@ -29,34 +29,34 @@ def draw_loss(points: Sequence[tuple[int, float]]) -> bytes | None:
         low, high = low - 0.5, high + 0.5
     width, height = _SIZE[0] - _LEFT - _RIGHT, _SIZE[1] - _TOP - _BOTTOM
 
-    def place(step: float, loss: float) -> tuple[float, float]:
-        across = _LEFT + width * (step - first) / (last - first)
-        return across, _TOP + height * (high - loss) / (high - low)
+    def to_pixels(step: float, loss: float) -> tuple[float, float]:
+        x = _LEFT + width * (step - first) / (last - first)
+        return x, _TOP + height * (high - loss) / (high - low)
 
     for line in range(_LINES + 1):
         loss = low + (high - low) * line / _LINES
-        _, down = place(first, loss)
-        draw.line((_LEFT, down, _SIZE[0] - _RIGHT, down), _GRID)
-        draw.text((_LEFT - 8, down), f"{loss:.3g}", _INK, font, anchor="rm")
+        _, y = to_pixels(first, loss)
+        draw.line((_LEFT, y, _SIZE[0] - _RIGHT, y), _GRID)
+        draw.text((_LEFT - 8, y), f"{loss:.3g}", _INK, font, anchor="rm")
         step = first + (last - first) * line / _LINES
-        across, _ = place(step, low)
-        draw.text((across, _SIZE[1] - _BOTTOM + 8), f"{step:.0f}", _INK, font, anchor="mt")
+        x, _ = to_pixels(step, low)
+        draw.text((x, _SIZE[1] - _BOTTOM + 8), f"{step:.0f}", _INK, font, anchor="mt")
     draw.text((_SIZE[0] / 2, _SIZE[1] - 6), "step", _INK, font, anchor="ms")
     draw.text((_LEFT, 6), "loss", _INK, font, anchor="lt")
-    draw.line([place(*point) for point in usable], _RAW, 1)
-    draw.line([place(*point) for point in smooth(usable)], _SMOOTH, 2, joint="curve")
+    draw.line([to_pixels(*point) for point in usable], _RAW, 1)
+    draw.line([to_pixels(*point) for point in smooth(usable)], _SMOOTH, 2, joint="curve")
     target = io.BytesIO()
     image.save(target, "PNG", optimize=True)
     return target.getvalue()
 
 
 def smooth(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """An exponential mean over about a twentieth of the points, without a slow start."""
+    """Smooth by an exponential mean over about a twentieth of the points, without start-up bias."""
     keep = 1 - 1 / max(1.0, len(points) / 20)
     total = weight = 0.0
-    found = []
+    smoothed = []
     for step, loss in points:
         total = keep * total + loss
         weight = keep * weight + 1
-        found.append((step, total / weight))
-    return found
+        smoothed.append((step, total / weight))
+    return smoothed

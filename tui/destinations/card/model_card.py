@@ -1,7 +1,7 @@
-"""The model card (README.md) of a published result, from the facts of its job.
+"""Renders the model card (README.md) of a published result.
 
-The card ends with a hidden line that holds its own hash. A card whose hash is right is ours and
-may be replaced; any other was written or changed by somebody, and is left alone.
+The card ends with a hidden line that contains its hash. A card with a matching hash is unchanged
+and may be replaced; any other was written or edited by a person and is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Literal
 
 CARD = "README.md"
-"""Its name in a repository."""
+"""The card's file name in a repository."""
 _MARK = re.compile(r"\n<!-- written by simpletuner-tui; sha256 ([0-9a-f]{64}) -->\n\Z")
 _ADULT_TAG = "not-for-all-audiences"
 _PRIVATE = "asked to be private: seen by the owner's account or organisation alone"
@@ -22,11 +22,11 @@ _PRIVATE = "asked to be private: seen by the owner's account or organisation alo
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture that the model made.
+    """A sample image of the model.
 
     Attributes:
-        path: in the repository.
-        prompt: what it shows.
+        path: its path in the repository.
+        prompt: the prompt that it was generated with.
     """
 
     path: str
@@ -35,17 +35,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """What is known of a result; None or empty where it is not known.
+    """The facts of a result; None or empty when unknown.
 
     Attributes:
         base_model: repository of the base model on the Hub.
-        weights: the main file's name in the repository.
-        trigger_words: what a prompt has to say.
-        loss_picture: path in the repository.
-        private: whether the publication asked for a private repository. One that was there before
-            stays as it is, so the card tells what was asked for.
+        weights: name of the main file in the repository.
+        trigger_words: words that a prompt must contain.
+        loss_picture: path of the loss chart in the repository.
+        private: whether a private repository was requested. An existing one keeps its visibility,
+            so the card states the request.
         safe_for_work: False marks the repository as not for all audiences.
-        note: the user's own words, kept as Markdown.
+        note: the user's own text, in Markdown.
     """
 
     title: str
@@ -73,7 +73,7 @@ class CardFacts:
 
 
 class CardState(Enum):
-    """Whose the card at the destination is."""
+    """The origin of the card at the destination."""
 
     MISSING = "missing"
     OURS = "ours"
@@ -82,29 +82,29 @@ class CardState(Enum):
 
     @property
     def may_replace(self) -> bool:
-        """Whether it can be written without asking."""
+        """Whether it may be replaced without asking."""
         return self in {CardState.MISSING, CardState.OURS}
 
 
 def card_state(text: str | None) -> CardState:
-    """Whether a card is untouched work of ours. Line ends do not count."""
+    """Tell whether a card is ours and unedited; line endings do not matter."""
     if text is None or not text.strip():
         return CardState.MISSING
     text = text.replace("\r\n", "\n")
-    found = _MARK.search(text.rstrip() + "\n")
-    if found is None:
+    match = _MARK.search(text.rstrip() + "\n")
+    if match is None:
         return (
             CardState.EDITED
             if "written by simpletuner-tui; sha256" in text
             else (CardState.FOREIGN)
         )
     body = text.rstrip() + "\n"
-    same = _hash(body[: found.start()]) == found[1]
+    same = _hash(body[: match.start()]) == match[1]
     return CardState.OURS if same else CardState.EDITED
 
 
 def render_card(facts: CardFacts) -> str:
-    """The whole card: metadata, text, and the line that marks it as ours."""
+    """Render the card: metadata, text, and the line with the hash."""
     parts = [_metadata(facts), f"# {_plain(facts.title)}", _opening(facts)]
     if facts.trigger_words:
         words = ", ".join(f"`{_code(word)}`" for word in facts.trigger_words)
@@ -118,7 +118,7 @@ def render_card(facts: CardFacts) -> str:
         parts += ["## Notes", facts.note.strip()]
     if _licence(facts):
         parts += ["## Licence", "It follows the licence of the base model; see the metadata above."]
-    # Half a surrogate pair can be in a text of Python, but in no file.
+    # A lone surrogate can be in a Python string, but not in a UTF-8 file.
     body = ("\n\n".join(parts) + "\n").encode("utf-8", "replace").decode()
     return f"{body}\n<!-- written by simpletuner-tui; sha256 {_hash(body)} -->\n"
 

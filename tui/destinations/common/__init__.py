@@ -1,1 +1,1 @@
-"""What all destinations share: the interface, errors, meters, and readers of weights."""
+"""Shared by all destinations: the protocol, errors, transfer helpers, the safetensors reader."""

@@ -1,7 +1,8 @@
-"""What every destination can do, and the plain data that goes in and out.
+"""The protocol of destinations and readers, and the data that passes through it.
 
-All calls block and are meant for threads. Everything that a caller has to remember between two
-runs of the program is plain data: `Item.to_dict()` and the dictionary inside `Resume`.
+Contains `Destination` with its files, items and results, the names of partial copies, and the types
+of readers (`RemoteFile`, `Reading`). All calls block and run in threads. The state that a caller
+keeps between two runs of the program is JSON data: `Item.to_dict()` and `Resume.data`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import Any, Final, Literal, Protocol
 from tui.destinations.common.errors import SourceChangedError, disk_error
 
 Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all; may go back when a part is sent again. It is called
-from the thread that sends, at most some twenty times a second."""
+"""Called by the sending thread with bytes done and bytes in all, at most twenty times a second. The
+bytes done may decrease when a part is sent again."""
 
 Came = Literal["", "sent", "copied", "there"]
-"""`copied` by the far end from another of its names; `there` before anything was sent."""
+"""`copied` at the destination from another of its names; `there` before anything was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class LocalFile:
     """A file to publish.
 
     Attributes:
-        path: where it is.
+        path: the local file.
         name: its name at the destination, relative and with `/`.
-        sha256: in hex, when it is known already; else the plan computes it.
+        sha256: in hexadecimal digits if known; else the plan computes it.
     """
 
     path: Path
@@ -41,23 +42,23 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One planned transfer.
+    """The planned transfer of a file.
 
     Attributes:
         name: relative name, as the caller gave it.
         target: the object's key, its path in the repository, or its absolute file name.
         source: the local file.
-        size: its bytes when the plan was made.
-        mtime_ns: its time of change then.
-        sha256: of its content then, in hex.
-        present: the destination has exactly this content under this name; nothing to send.
-        replaces: the destination has something else under this name.
-        store: what the far end can copy within, such as a bucket; empty where it cannot copy.
-        came: how the content got under this name; empty before.
-        ctime_ns: when the file or what is kept of it changed last; 0 in plans of older versions.
-        inode: which file of its disk it is; 0 in plans of older versions.
-        damaged: what lies under this name was read back and is other content, whatever the far end
-            says of it; so it is sent again, whatever a plan finds.
+        size: its size in bytes at the time of the plan.
+        mtime_ns: its modification time then.
+        sha256: of its content then, in hexadecimal digits.
+        present: the destination has this content under this name; nothing to send.
+        replaces: the destination has other content under this name.
+        store: the scope within which the destination can copy, such as a bucket; "" if it cannot.
+        came: how the content got under this name; "" before.
+        ctime_ns: its inode change time; 0 in plans of older versions.
+        inode: its inode number; 0 in plans of older versions.
+        damaged: the content under this name was read back and differs, whatever checksum the
+            destination reports; it is sent again, whatever a new plan says.
     """
 
     name: str
@@ -75,19 +76,19 @@ class Item:
     damaged: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for the store."""
+        """Return it as JSON data for the store."""
         return asdict(self) | {"source": str(self.source)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Item:
-        """The item that `to_dict` described."""
+        """Create an item from the result of `to_dict`."""
         return cls(**(data | {"source": Path(data["source"])}))
 
     def is_still(self, state: os.stat_result) -> bool:
-        """Whether a file in this state is the planned one, as far as that shows without reading.
+        """Whether a file is unchanged since the plan, judged by its `stat` result.
 
-        Size and time of change can be what they were although a byte is another: rsync and editors
-        set the time back. The time of the last change of the file's record cannot be set.
+        Size and mtime can be the same although the content differs: rsync and editors restore the
+        mtime. The ctime cannot be set.
         """
         if (state.st_size, state.st_mtime_ns) != (self.size, self.mtime_ns):
             return False
@@ -95,7 +96,7 @@ class Item:
         return not self.ctime_ns or (state.st_ctime_ns, state.st_ino) == known
 
     def check_source(self) -> None:
-        """SourceChangedError when the file is not in the planned state any more."""
+        """Raise SourceChangedError if the file has changed since the plan."""
         try:
             state = self.source.stat()
         except OSError as error:
@@ -106,23 +107,23 @@ class Item:
 
 @dataclass(slots=True)
 class Resume:
-    """What is known of a half-done transfer.
+    """The state of an unfinished transfer.
 
     Attributes:
-        data: plain data that JSON can hold. Empty at the beginning; the destination fills it.
-        on_change: called after each change worth keeping, from the thread that sends.
+        data: JSON data, filled by the destination; empty at the start.
+        on_change: is called by the sending thread after each change that should be stored.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     on_change: Callable[[dict[str, Any]], None] | None = None
 
     def changed(self) -> None:
-        """Tell the owner to keep `data`."""
+        """Ask the owner to store `data`."""
         if self.on_change is not None:
             self.on_change(self.data)
 
     def clear(self) -> None:
-        """Nothing is half done any more."""
+        """Drop the state: the transfer is complete or abandoned."""
         if self.data:
             self.data.clear()
             self.changed()
@@ -130,11 +131,11 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Proof that an item arrived.
+    """The proof that an item has arrived.
 
     Attributes:
-        how: `etag`, `sha256`, `git` (the far end's own checksum) or `read back` (we hashed what
-            the far end gives back).
+        how: `etag`, `sha256`, `git` (the destination's own checksum) or `read back` (the content
+            was downloaded and hashed).
         checksum: the value that was equal on both sides.
     """
 
@@ -145,7 +146,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One finding of a test."""
+    """A finding of a test."""
 
     name: str
     level: Literal["ok", "warn", "error"]
@@ -155,20 +156,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """What a test of a destination found, in the order in which it looked."""
+    """The findings of a destination's test, in order."""
 
-    __test__ = False  # it is no test of ours, whatever its name makes pytest think
+    __test__ = False  # keeps pytest from collecting it for its name
 
     steps: tuple[Step, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether publishing there can work."""
+        """Whether no step failed."""
         return all(step.level != "error" for step in self.steps)
 
 
 class Destination(Protocol):
-    """A place that files can be published to.
+    """Something that files can be published to.
 
     The order of calls: `prepare` once, `plan`, `send` for each item that is not present (several
     at once, each in a thread of its own), `finish` for all of them, `verify` for each.
@@ -176,19 +177,19 @@ class Destination(Protocol):
 
     kind: str
     keeps_history: bool
-    """Whether what is replaced there can still be had."""
+    """Whether replaced files can be restored there."""
 
     def describe(self) -> str:
-        """One line for people; holds no secret."""
+        """Return one line for the screen, without secrets."""
 
     def test(self, cancel: threading.Event | None = None) -> TestReport:
-        """Try whether publishing would work; leaves nothing behind."""
+        """Test whether publishing would work; leaves nothing behind."""
 
     def prepare(self) -> None:
-        """Make what has to exist before anything is sent (the repository, the folder)."""
+        """Create what must exist before files are sent (the repository, the folder)."""
 
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
-        """Name the targets, hash what is not hashed, find out what is there already."""
+        """Choose the targets, compute missing hashes, and compare with existing files."""
 
     def send(
         self,
@@ -197,80 +198,81 @@ class Destination(Protocol):
         cancel: threading.Event | None = None,
         resume: Resume | None = None,
     ) -> None:
-        """Bring one item's bytes to the far end.
+        """Send the content of an item.
 
         Raises:
-            PublishError: it did not work; `resume` holds what can be used the next time.
+            PublishError: it failed; `resume` holds the state for the next attempt.
         """
 
     def copy(
         self, item: Item, source: str, cancel: threading.Event | None = None
     ) -> Literal["", "copied", "there"]:
-        """Let the far end make an item from the same content under another name of its own.
+        """Have the destination copy an item from another of its names.
 
         Args:
-            item: what shall be there.
-            source: the `target` that has this content, in the item's `store`.
-            cancel: stops it.
+            item: the item.
+            source: the `target` that has the same content, in the item's `store`.
+            cancel: stops it when set.
 
         Returns:
-            How it came, or "" where the far end cannot or the source is not that content any more:
-            then the item has to be sent.
+            How the content came, or "" when the destination cannot copy or the source has other
+            content by now: then the item has to be sent.
 
         Raises:
-            PublishError: it was stopped, or the local file cannot be read.
+            PublishError: it was cancelled, or the local file cannot be read.
         """
 
     def finish(self, items: Sequence[Item], message: str = "") -> None:
-        """Make sent items visible where that is a step of its own (a commit)."""
+        """Make sent items visible, where that is a separate step (a commit)."""
 
     def verify(
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
     ) -> Verified:
-        """Compare size and checksum at the far end; `deep` reads everything back.
+        """Compare size and checksum at the destination; `deep` reads the content back.
 
         Raises:
-            MismatchError: what is there is not what was planned.
+            MismatchError: the content differs from the plan.
         """
 
     def abandon(self, item: Item, resume: Resume) -> None:
-        """Remove what a transfer that will not be resumed left at the far end."""
+        """Delete what a transfer that will not be resumed left at the destination."""
 
     def link(self, item: Item) -> str | None:
-        """An address for people, or None."""
+        """Return a URL for the browser, or None."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 _HEAD_BYTES: Final = 100
-"""Enough to recognise it; the limit of 255 (eCryptfs: 143) is in bytes, not in letters."""
+"""Bytes of the file's name in that of its partial copy; file systems limit names to 255 bytes
+(eCryptfs: 143)."""
 
 
 def part_stem(name: str) -> str:
-    """What the names of all unfinished copies of a file begin with."""
+    """Return the common prefix of the names of a file's partial copies."""
     raw = os.fsencode(name)
-    head = raw[:_HEAD_BYTES].decode(errors="ignore")  # not half a letter at its end
+    head = raw[:_HEAD_BYTES].decode(errors="ignore")  # drops a character that was cut in the middle
     return f".{head}.{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
 def part_name(name: str, own: str = "") -> str:
-    """The hidden name of an unfinished copy.
+    """Return the hidden name of a partial copy.
 
     Args:
-        name: what it will be called when it is whole.
-        own: what sets it apart from unfinished copies of the same file that others make.
+        name: the name of the complete file.
+        own: distinguishes it from other partial copies of the same file.
     """
     return f"{part_stem(name)}{own and f'.{own}'}.part"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An opened file.
+    """An open remote file.
 
     Attributes:
-        start: the first byte that comes; 0 when the far end takes no ranges.
-        read: the next bytes, at most as many as asked for; empty at the end. Raises PublishError.
+        start: offset of the first byte that `read` returns; 0 if the server ignores ranges.
+        read: returns the next bytes, at most the given number; b"" at the end. Raises PublishError.
     """
 
     start: int
@@ -278,15 +280,15 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class FarFile:
-    """A file at a far end.
+class RemoteFile:
+    """A file in a bucket or repository.
 
     Attributes:
-        name: relative to what was listed.
-        size: bytes.
-        mark: changes when the content does.
-        sha256: in hex; "" where the far end does not tell.
-        git: git's hash; "" where the far end does not tell.
+        name: relative to the listed prefix.
+        size: in bytes.
+        mark: an identifier that changes with the content (ETag or hash).
+        sha256: in hexadecimal digits; "" when unknown.
+        git: git's blob hash; "" when unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What can go wrong on the way out, each with words to show and a way forward."""
+"""The errors of destinations, each with a message and advice for the screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tui.replicate.redact import redact_text
 
 
 class Trouble(Enum):
-    """Kinds of failures, for scripts and for deciding whether to try again."""
+    """The kind of a failure, for scripts and for the decision whether to retry."""
 
     CREDENTIALS = "credentials"
     PERMISSION = "permission"
@@ -34,13 +34,13 @@ _PASSING = frozenset({Trouble.NETWORK, Trouble.BUSY})
 
 
 class PublishError(Exception):
-    """A destination could not be used, or a file did not arrive.
+    """A destination cannot be used, or a file has not arrived.
 
     Attributes:
-        message: what happened, in words that need no knowledge of this program.
-        advice: what the user can do next.
-        kind: for scripts.
-        retry_after: seconds that the far end asked us to wait, or None.
+        message: what happened.
+        advice: what the user can do.
+        kind: the kind of the failure.
+        retry_after: seconds that the server asked us to wait, or None.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PublishError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call may succeed later without anyone changing anything."""
+        """Whether the same call may succeed later without a change by the user."""
         return self.kind in _PASSING
 
 
@@ -66,7 +66,7 @@ class TransferCancelledError(PublishError):
 
 
 class SourceChangedError(PublishError):
-    """The local file is not what it was when the transfer was planned."""
+    """The local file has changed since the transfer was planned."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -77,7 +77,7 @@ class SourceChangedError(PublishError):
 
 
 class MismatchError(PublishError):
-    """What lies at the far end is not what was sent."""
+    """The content at the destination differs from what was sent."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(
@@ -88,7 +88,7 @@ class MismatchError(PublishError):
 
 
 def disk_error(error: OSError, what: str) -> PublishError:
-    """An error of the local disk or a mounted folder, in words."""
+    """Translate an error of the local disk or a mounted folder."""
     import errno
 
     reason = error.strerror or str(error)
@@ -112,14 +112,14 @@ def disk_error(error: OSError, what: str) -> PublishError:
 
 
 MOST: Final = 300
-"""Characters; servers answer with whole pages, and may repeat whatever was sent to them."""
+"""Characters of a server's message: some answer with whole pages."""
 
 
-def tame(text: object, most: int = MOST) -> str:
-    """One line of printable letters without secrets, cut where it is too long.
+def clean_line(text: object, most: int = MOST) -> str:
+    """Return a server's text as one printable line of at most `most` characters, without secrets.
 
-    What cannot be printed moves cursors, turns the direction of writing, or hides between letters.
-    It goes first, so that a secret that is broken up by it is still found.
+    Unprintable characters move the cursor, reverse the direction of text, or are invisible. They
+    are removed before secrets are redacted, so that a secret with such characters inside is found.
     """
     lines = " ".join(str(text).split())
     line = redact_text("".join(letter for letter in lines if letter.isprintable()))

@@ -1,4 +1,4 @@
-"""Counting bytes on their way: progress, bandwidth limit and stop in one place."""
+"""Helpers of every transfer: progress meter, bandwidth limit, hashing, and checks of file names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tui.destinations.common.errors import PublishError, TransferCancelledError,
 from tui.store.records import has_hidden
 
 PIECE = 1024 * 1024
-_SECONDS_BETWEEN = 0.05
+_PROGRESS_SECONDS = 0.05
 FIRST_PAUSE: Final = 0.5
-"""Seconds before a call that met a passing trouble is made again; each further pause is longer."""
+"""Seconds before the first retry after a temporary failure; each further pause is longer."""
 
 
 class Meter:
-    """The account of one transfer; several threads may add to it."""
+    """The progress of a transfer, with its bandwidth limit and cancellation. Thread-safe."""
 
     def __init__(
         self,
@@ -31,7 +31,15 @@ class Meter:
         throttle: Throttle | None = None,
         pause: float = FIRST_PAUSE,
     ) -> None:
-        """Args: the bytes to come, whom to tell, what stops and slows it, and the first pause."""
+        """Create a meter.
+
+        Args:
+            total: bytes of the transfer.
+            progress: is called with the bytes done.
+            cancel: stops the transfer when set.
+            throttle: the bandwidth limit.
+            pause: seconds before the first retry.
+        """
         self.pause = pause
         self.cancel = cancel or threading.Event()
         self._total = total
@@ -39,51 +47,51 @@ class Meter:
         self._throttle = throttle
         self._lock = threading.Lock()
         self._done = 0
-        self._told = float("-inf")
+        self._reported_at = float("-inf")
 
     @property
     def done(self) -> int:
-        """Bytes so far."""
+        """Bytes done so far."""
         with self._lock:
             return self._done
 
     @property
     def is_limited(self) -> bool:
-        """Whether a bandwidth limit is in force now."""
+        """Whether a bandwidth limit is set now."""
         return self._throttle is not None and self._throttle.limit is not None
 
     def check(self) -> None:
-        """TransferCancelledError when the transfer shall stop."""
+        """Raise TransferCancelledError if the transfer is cancelled."""
         if self.cancel.is_set():
             raise TransferCancelledError
 
     def add(self, count: int, *, limited: bool = True) -> None:
-        """Account for bytes; waits for the bandwidth limit unless they did not use the line."""
+        """Count bytes; waits for the bandwidth limit, except for bytes that were not sent."""
         self.check()
         if limited and self._throttle is not None:
             self._throttle.take(count, self.cancel)
         with self._lock:
             self._done += count
             now = time.monotonic()
-            due = now - self._told >= _SECONDS_BETWEEN or self._done >= self._total
+            due = now - self._reported_at >= _PROGRESS_SECONDS or self._done >= self._total
             if due:
-                self._told = now
+                self._reported_at = now
             done = self._done
         if due and self._progress is not None:
             self._progress(min(done, self._total), self._total)
 
     def back(self, count: int) -> None:
-        """Take bytes off again: they will be sent once more."""
+        """Subtract bytes that will be sent again."""
         with self._lock:
             self._done -= count
 
     def restart(self) -> None:
-        """Everything is sent once more."""
+        """Reset the count: everything will be sent again."""
         with self._lock:
             self._done = 0
 
     def finish(self) -> None:
-        """All is there."""
+        """Report the transfer as complete."""
         with self._lock:
             self._done = self._total
         if self._progress is not None:
@@ -91,7 +99,7 @@ class Meter:
 
 
 def pieces(path: Path, cancel: threading.Event | None = None) -> Iterator[bytes]:
-    """A file in blocks of 1 MiB.
+    """Yield a file in blocks of 1 MiB.
 
     Raises:
         PublishError: it cannot be read, or `cancel` was set.
@@ -107,7 +115,7 @@ def pieces(path: Path, cancel: threading.Event | None = None) -> Iterator[bytes]
 
 
 def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
-    """The SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     digest = hashlib.sha256()
     for piece in pieces(path, cancel):
         digest.update(piece)
@@ -115,7 +123,11 @@ def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
 
 
 def describe_source(file: LocalFile, target: str, cancel: threading.Event | None = None) -> Item:
-    """The item for a file: its state now, and its hash if nobody knew it."""
+    """Create the item of a file: its current state, and its hash unless known.
+
+    Raises:
+        PublishError: the file cannot be read, is not a file, or changed while it was hashed.
+    """
     try:
         before = file.path.stat()
     except OSError as error:
@@ -132,11 +144,11 @@ def describe_source(file: LocalFile, target: str, cancel: threading.Event | None
 
 
 def check_name(name: str) -> None:
-    """PublishError for a name that leaves its folder, or that no file should have."""
+    """Raise PublishError for a name that leads outside its folder or has control characters."""
     parts = name.split("/")
     strange = {unicodedata.category(letter) for letter in name} & {"Cc", "Cs"}
     if strange:
-        # Cs is half a letter: what Python makes of a file name's bytes that are no UTF-8.
+        # Cs, a lone surrogate, is how Python represents bytes of a file name that are not UTF-8.
         what = "bytes that are no UTF-8" if "Cs" in strange else "control characters"
         raise PublishError(
             f"{name!r} cannot be the name of a published file: it has {what}.",
@@ -153,10 +165,9 @@ def check_name(name: str) -> None:
 
 
 def check_names(files: list[LocalFile] | tuple[LocalFile, ...]) -> None:
-    """PublishError for names that cannot be, that are hidden, or that occur twice.
+    """Raise PublishError for names that are invalid, hidden, or occur twice.
 
-    Programs act on hidden files: whoever downloads a `.git` folder and runs git in it runs its
-    hooks.
+    Programs act on hidden files: git in a downloaded folder with a `.git` runs its hooks.
     """
     seen: set[str] = set()
     for file in files:
@@ -175,14 +186,14 @@ def check_names(files: list[LocalFile] | tuple[LocalFile, ...]) -> None:
 
 
 _BURST_SECONDS = 0.25
-_LONGEST_WAIT = 0.5
+_LONGEST_WAIT = 0.5  # seconds between two looks at `cancel`
 
 
 class Throttle:
     """A bandwidth limit that any number of threads share.
 
-    Each asks before it moves bytes; whoever asks first goes first. The limit can be changed at
-    any time, also while somebody waits.
+    A thread calls `take` before it moves bytes. The limit can be changed at any time, also while
+    threads wait.
     """
 
     def __init__(
@@ -209,7 +220,7 @@ class Throttle:
             self._changed.notify_all()
 
     def take(self, count: int, cancel: threading.Event | None = None) -> None:
-        """Wait until `count` bytes may go.
+        """Wait until `count` bytes may be sent.
 
         Raises:
             TransferCancelledError: `cancel` was set meanwhile.
@@ -221,7 +232,7 @@ class Throttle:
                 if cancel is not None and cancel.is_set():
                     raise TransferCancelledError
                 now = self._clock()
-                # After a pause one may go on a little ahead, so that a short stall is caught up.
+                # Unused time up to _BURST_SECONDS may be caught up after a stall.
                 self._next = max(self._next, now - _BURST_SECONDS)
                 if self._next <= now:
                     self._next += count / self._limit

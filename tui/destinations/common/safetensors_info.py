@@ -1,4 +1,7 @@
-"""Reading what a `.safetensors` file says about itself, without believing it.
+"""Reads the header of a `.safetensors` file, and checks it as untrusted input.
+
+Own code and not the `safetensors` library: the file may come from a stranger, so its header is
+parsed in small steps with limits (see `Header`), and no tensor is loaded.
 
 Format: eight bytes with the length of a JSON header (little endian), the header, then the data of
 all tensors without gaps. https://huggingface.co/docs/safetensors/index#format
@@ -34,13 +37,16 @@ _LYCORIS = (".lokr_w", ".hada_w", ".oft_", ".oft_blocks", ".glora_", ".dora_scal
 
 @dataclass(frozen=True, slots=True)
 class SafetensorsInfo:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-        kind: adapter (`lora`, or `lycoris` for its other forms), `full` model, or something else.
-        rank: of an adapter, the one that most of its layers have; None when it tells none.
-        dtypes: number of tensors of each type.
-        metadata: the texts that the writer put in.
+        kind: adapter (`lora`, or `lycoris` for its variants), `full` model, or `other`.
+        tensors: number of tensors.
+        parameters: number of elements of all tensors.
+        data_bytes: bytes of all tensors.
+        rank: the most common rank of an adapter's layers; None when there is none.
+        dtypes: number of tensors by type.
+        metadata: texts that the writer of the file added.
     """
 
     kind: Kind
@@ -56,7 +62,7 @@ def read_info(path: Path) -> SafetensorsInfo:
     """Read and check a file's header; the data itself is not read.
 
     Raises:
-        SafetensorsError: it is damaged, cut off or hostile.
+        SafetensorsError: the file is damaged, truncated or malicious.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -99,23 +105,23 @@ def _describe(header: Header, data_bytes: int) -> SafetensorsInfo:
 
 
 def _metadata(header: Header) -> dict[str, str]:
-    """The writer's texts, of which no more than some are kept."""
-    found: dict[str, str] = {}
+    """Return the metadata, of which at most `_MOST_METADATA` texts are kept."""
+    texts: dict[str, str] = {}
     if header.is_null():
-        return found
+        return texts
     if not header.is_object():
         raise SafetensorsError("Its metadata are not texts.")
     for name in header.members():
         if not header.is_text():
             raise SafetensorsError("Its metadata are not texts.")
         value = header.string()
-        if len(found) < _MOST_METADATA:
-            found[name] = value
-    return found
+        if len(texts) < _MOST_METADATA:
+            texts[name] = value
+    return texts
 
 
 def _tensor(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int, int]:
-    """Type, shape, number of elements, and where it begins and ends."""
+    """Return a tensor's type, shape, number of elements, start and end."""
     if not isinstance(entry, dict):
         raise SafetensorsError(f"Tensor {name[:80]!r} is not described.")
     dtype, shape, span = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
@@ -132,7 +138,7 @@ def _tensor(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int, int]
 
 
 def _elements(name: str, shape: list[int]) -> int:
-    """The product of a shape, no further than any file could hold, as the library does it."""
+    """Return the product of a shape; refuses more than 2^64 elements, as the library does."""
     if len(shape) > _MOST_DIMENSIONS:
         raise SafetensorsError(f"Tensor {name[:80]!r} has {len(shape):,} dimensions.")
     elements = 1
@@ -150,17 +156,17 @@ def _numbers(value: Any) -> TypeGuard[list[int]]:
 
 
 def _check_spans(spans: list[tuple[int, int, str]], data_bytes: int) -> None:
-    place = 0
+    position = 0
     for begin, end, name in spans:
-        if begin != place:
-            what = "overlaps another" if begin < place else "leaves a gap before it"
+        if begin != position:
+            what = "overlaps another" if begin < position else "leaves a gap before it"
             raise SafetensorsError(f"Tensor {name[:80]!r} {what}.")
-        place = end
-    if place > data_bytes:
-        missing = place - data_bytes
+        position = end
+    if position > data_bytes:
+        missing = position - data_bytes
         raise SafetensorsError(f"The last {missing:,} bytes are missing.", truncated=True)
-    if place < data_bytes:
-        raise SafetensorsError(f"There are {data_bytes - place:,} bytes too many at its end.")
+    if position < data_bytes:
+        raise SafetensorsError(f"There are {data_bytes - position:,} bytes too many at its end.")
 
 
 def _kind(shapes: dict[str, tuple[int, ...]]) -> Kind:
@@ -185,23 +191,23 @@ def _rank(shapes: dict[str, tuple[int, ...]]) -> int | None:
 
 
 _MOST: Final = 16 * 1024 * 1024
-"""Bytes of a header: 140,000 tensors.
+"""Largest header in bytes, enough for 140,000 tensors.
 
-The format itself allows 100 MB, a long time of reading for somebody who means harm. A tensor takes
-some 120 bytes (a shard of nvidia/GLM-5-NVFP4 has 852 of them in 100,000 bytes), so adapters have
-tens to hundreds of kilobytes; trainers that write all captions down come to a few megabytes.
+The format allows 100 MB, which a malicious file could use to waste time. A tensor takes about 120
+bytes (a shard of nvidia/GLM-5-NVFP4 has 852 tensors in 100,000 bytes), so adapters have tens to
+hundreds of kilobytes; trainers that record all captions reach a few megabytes.
 """
 _ENTRY: Final = re.compile(r"\{[^{}]{0,4096}\}")
-"""A tensor's description: flat, and short even with all the dimensions that are allowed."""
+"""A tensor's description: a flat object, short even with the largest number of dimensions."""
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
 class SafetensorsError(Exception):
-    """The file is not a whole and honest safetensors file.
+    """The file is not a valid safetensors file.
 
     Attributes:
-        message: what is wrong with it.
-        truncated: its end is missing, as after a broken transfer.
+        message: the problem.
+        truncated: whether its end is missing, as after an interrupted transfer.
     """
 
     def __init__(self, message: str, *, truncated: bool = False) -> None:
@@ -211,10 +217,10 @@ class SafetensorsError(Exception):
 
 
 def open_header(file: BinaryIO, size: int) -> tuple[Header, int]:
-    """The header of a file of so many bytes, and how many bytes of data follow it.
+    """Read the header of a file of `size` bytes; returns it and the number of data bytes.
 
     Raises:
-        SafetensorsError: it cannot be one.
+        SafetensorsError: the header is malformed.
     """
     first = file.read(8)
     if len(first) < 8:
@@ -236,11 +242,11 @@ def open_header(file: BinaryIO, size: int) -> tuple[Header, int]:
 
 
 class Header:
-    """Takes a header apart piece by piece.
+    """An incremental parser of the header.
 
-    The `json` module reads all of a text in one call that lets no other thread of the program run,
-    and makes an object of whatever somebody put there: 16 MiB of `[[],[],…]` are half a gigabyte.
-    Here no single step takes long, and nothing is kept that no header has.
+    The `json` module parses a text in one call that holds the GIL, and creates objects for whatever
+    the text contains: 16 MiB of `[[],[],…]` become half a gigabyte. Here no single step takes long,
+    and only structures that a valid header has are kept.
     """
 
     def __init__(self, text: str) -> None:
@@ -248,10 +254,10 @@ class Header:
         self._at = 0
 
     def members(self) -> Iterator[str]:
-        """The names in the object that begins here; the caller takes each value in between.
+        """Yield the names of the object that starts here; the caller reads each value in between.
 
         Raises:
-            SafetensorsError: it is none, or has a name twice.
+            SafetensorsError: it is not an object, or has a name twice.
         """
         self._take("{")
         seen: set[str] = set()
@@ -271,10 +277,10 @@ class Header:
         self._take("}")
 
     def string(self) -> str:
-        """A text.
+        """Read a string.
 
         Raises:
-            SafetensorsError: something else comes next.
+            SafetensorsError: the next value is not a string.
         """
         if self._next() != '"':
             raise self._wrong()
@@ -282,41 +288,41 @@ class Header:
         return str(value)
 
     def entry(self) -> Any:
-        """A tensor's description; None for anything else."""
+        """Read a tensor's description; None for any other value."""
         self._next()
-        found = _ENTRY.match(self._text, self._at)
-        if found is None:
+        match = _ENTRY.match(self._text, self._at)
+        if match is None:
             return None
-        self._at = found.end()
-        return _JSON.decode(found[0])
+        self._at = match.end()
+        return _JSON.decode(match[0])
 
     def is_text(self) -> bool:
-        """Whether a text comes next."""
+        """Whether the next value is a string."""
         return self._next() == '"'
 
     def is_null(self) -> bool:
-        """Whether `null` comes next; it is taken."""
+        """Whether the next value is `null`, which is skipped then."""
         self._next()
         null = self._text.startswith("null", self._at)
         self._at += 4 * null
         return null
 
     def is_object(self) -> bool:
-        """Whether an object comes next."""
+        """Whether the next value is an object."""
         return self._next() == "{"
 
     def end(self) -> None:
-        """Nothing but space may follow.
+        """Check that only white space follows.
 
         Raises:
-            SafetensorsError: something does.
+            SafetensorsError: something else follows.
         """
         if self._next():
             raise self._wrong()
 
     def _next(self) -> str:
-        found = _SPACE.match(self._text, self._at)
-        self._at = found.end() if found else self._at
+        match = _SPACE.match(self._text, self._at)
+        self._at = match.end() if match else self._at
         return self._text[self._at : self._at + 1]
 
     def _take(self, sign: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.destinations.common.errors import PublishError, Trouble, tame
+from tui.destinations.common.errors import PublishError, Trouble, clean_line
 from tui.destinations.hub.client import PassingTroubleError
 from tui.replicate.network import BundleError
 
@@ -24,7 +24,7 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return _refused(error, int(status), repo_id)
-    text = tame(error) or type(error).__name__
+    text = clean_line(error) or type(error).__name__
     if "quota" in text.lower() or "storage limit" in text.lower():
         return _quota(repo_id)
     if isinstance(error, OSError):
@@ -49,7 +49,7 @@ def _passing(error: PassingTroubleError) -> PublishError:
             Trouble.BUSY,
             retry_after=error.retry_after,
         )
-    text = tame(error)
+    text = clean_line(error)
     kind = Trouble.TLS if "certificate" in text else Trouble.NETWORK
     return PublishError(text, error.advice, kind)
 
@@ -65,7 +65,7 @@ def _quota(repo_id: str) -> PublishError:
 def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    said = tame(getattr(error, "server_message", "") or "") or f"HTTP {status}"
+    said = clean_line(getattr(error, "server_message", "") or "") or f"HTTP {status}"
     if isinstance(error, GatedRepoError):
         return PublishError(
             f"{repo_id} is gated and its conditions are not accepted yet.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tui.destinations.common.errors import PublishError, Trouble, tame
+from tui.destinations.common.errors import PublishError, Trouble, clean_line
 from tui.simpletuner.request.delivery import clean_repo_id
 
 _WRITE = frozenset({"repo.write", "repo.content.write"})
@@ -51,8 +51,8 @@ class Identity:
 def read_identity(answer: Mapping[str, Any]) -> Identity:
     """The identity in an answer of `GET /api/whoami-v2`."""
     token = answer.get("auth", {}).get("accessToken", {})
-    role = tame(token.get("role", ""))
-    user = tame(answer.get("name", ""))
+    role = clean_line(token.get("role", ""))
+    user = clean_line(answer.get("name", ""))
     scoped = token.get("fineGrained", {}).get("scoped", [])
     allowed = {
         str(item.get("entity", {}).get("name", ""))
@@ -71,7 +71,7 @@ def read_identity(answer: Mapping[str, Any]) -> Identity:
 
     names = [Namespace(user, "user", writable(user, ""))]
     for org in answer.get("orgs", []):
-        name = tame(org.get("name", ""))
+        name = clean_line(org.get("name", ""))
         names.append(Namespace(name, "org", writable(name, str(org.get("roleInOrg", "")))))
     repos = frozenset(name for name in allowed if "/" in name)
     return Identity(user, role, tuple(names), repos)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tui.destinations.common.contract import FarFile, Reading
+from tui.destinations.common.contract import Reading, RemoteFile
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.hub import download
 from tui.destinations.hub.client import open_api
@@ -48,7 +48,7 @@ class RepoReader:
         except Exception as error:
             raise explain(error, self.repo_id, self._endpoint) from error
 
-    def list(self, revision: str) -> list[FarFile]:
+    def list(self, revision: str) -> list[RemoteFile]:
         """All files of a revision, without git's own."""
         from huggingface_hub.hf_api import RepoFile
 
@@ -58,7 +58,7 @@ class RepoReader:
                 if isinstance(item, RepoFile) and item.path not in _GITS_OWN:
                     sha256 = str(item.lfs.sha256) if item.lfs else ""
                     git = "" if item.lfs else str(item.blob_id)
-                    found.append(FarFile(item.path, item.size, sha256 or git, sha256, git))
+                    found.append(RemoteFile(item.path, item.size, sha256 or git, sha256, git))
         except Exception as error:
             raise explain(error, self.repo_id, self._endpoint) from error
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tui.destinations.common.errors import PublishError, Trouble, tame
+from tui.destinations.common.errors import PublishError, Trouble, clean_line
 from tui.destinations.s3.profile import S3Profile
 from tui.replicate.network import BundleError, name_proxy
 
@@ -195,7 +195,7 @@ def _proxy(error: Any, place: str) -> PublishError:
         words = "the proxy wants a user name and a password"
         advice = "Write them into the proxy's address: http://name:password@host:port."
     elif "Tunnel connection failed: " in told:
-        code = tame(told.partition("Tunnel connection failed: ")[2][:3])
+        code = clean_line(told.partition("Tunnel connection failed: ")[2][:3])
         words, advice = f"the proxy refused (HTTP {code})", "Ask whoever runs the proxy."
     elif "CERTIFICATE" in told.upper():
         words = "the proxy's certificate is not trusted"
@@ -229,12 +229,14 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
     if known is None and status.startswith("5"):
         known = _BY_CODE.get(_SAME.get(status, ""), _BY_CODE["SlowDown"])
     if known is None:
-        text = tame(answer.get("Error", {}).get("Message") or "") or tame(code)
+        text = clean_line(answer.get("Error", {}).get("Message") or "") or clean_line(code)
         return PublishError(
             f"{place} refused: {text}", "Check the settings of this destination.", Trouble.REFUSED
         )
     kind, message, advice = known
-    found = tame(headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region") or "")
+    found = clean_line(
+        headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region") or ""
+    )
     facts = {
         "place": place,
         "bucket": profile.bucket,
@@ -253,4 +255,4 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
 def _last(error: Exception) -> str:
     """The innermost reason, in one line and without secrets of addresses."""
     lines = str(error).strip().splitlines()
-    return tame(lines[0] if lines else type(error).__name__).rstrip(".")
+    return clean_line(lines[0] if lines else type(error).__name__).rstrip(".")

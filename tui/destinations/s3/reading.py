@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from tui.destinations.common.contract import FarFile, Reading
+from tui.destinations.common.contract import Reading, RemoteFile
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.s3.client import S3Client, make_client
 from tui.destinations.s3.errors import code_of, explain, no_s3
@@ -33,14 +33,14 @@ class BucketReader:
         except Exception as error:
             raise explain(error, profile) from error
 
-    def list(self, since: datetime | None = None) -> list[FarFile]:
+    def list(self, since: datetime | None = None) -> list[RemoteFile]:
         """All objects, by their names below the prefix; with `since`, those that are younger.
 
         A prefix that is one object's whole key is that object, whenever it was made.
         """
         prefix = self._profile.prefix.strip("/")
         start = f"{prefix}/" if prefix else ""
-        found: list[FarFile] = []
+        found: list[RemoteFile] = []
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._profile.bucket, Prefix=start
@@ -52,12 +52,12 @@ class BucketReader:
                         continue  # what web consoles make for an empty folder
                     if since is not None and item["LastModified"] < since:
                         continue
-                    found.append(FarFile(name, int(item["Size"]), str(item["ETag"]).strip('"')))
+                    found.append(RemoteFile(name, int(item["Size"]), str(item["ETag"]).strip('"')))
         except Exception as error:
             raise explain(error, self._profile) from error
         return found or self._itself(prefix)
 
-    def _itself(self, key: str) -> builtins.list[FarFile]:
+    def _itself(self, key: str) -> builtins.list[RemoteFile]:
         """The object of this very key, if there is one; others are below its folder from now on."""
         if not key:
             return []
@@ -69,7 +69,7 @@ class BucketReader:
             raise explain(error, self._profile) from error
         folder, _, name = key.rpartition("/")
         self._profile = replace(self._profile, prefix=folder)
-        return [FarFile(name, int(head["ContentLength"]), str(head["ETag"]).strip('"'))]
+        return [RemoteFile(name, int(head["ContentLength"]), str(head["ETag"]).strip('"'))]
 
     def proofs_of(self, name: str) -> tuple[str, str]:
         """What a copy can be checked by: the SHA-256 that a sender put beside it, and the ETag.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from tui.destinations.common.contract import FarFile
+from tui.destinations.common.contract import RemoteFile
 from tui.destinations.hub.reading import RepoReader
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
 from tui.destinations.s3.reading import BucketReader
@@ -129,7 +129,7 @@ class Repo:
         """Do nothing: huggingface_hub keeps its connections for the whole process."""
 
 
-def _remote(file: FarFile) -> Remote:
+def _remote(file: RemoteFile) -> Remote:
     return Remote(file.name, file.name, file.size, file.mark, file.sha256, file.git)
 
 
