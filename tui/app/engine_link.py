@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.store.schema import StoreError
-from tui.store.unheard import FACT as UNHEARD
+from tui.store.lost_contact import FACT as UNHEARD
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext, EngineCall

@@ -17,7 +17,7 @@ from tui.app.jobs.screen import JobsScreen
 from tui.base.job_status import JobStatus
 from tui.settings import API_BASE_VARIABLE, Home, Settings, UiSettings, load_settings
 from tui.store.fact_names import scoped
-from tui.store.unheard import FACT, LostContact
+from tui.store.lost_contact import FACT, LostContact
 from tui.store.writer import Change, StoreWriter
 
 

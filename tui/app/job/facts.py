@@ -16,7 +16,7 @@ from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
 from tui.simpletuner.config.overrides import OVERRIDES
 from tui.store.records import EventRecord, JobRecord, StageRecord
-from tui.store.unheard import LostContact
+from tui.store.lost_contact import LostContact
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}

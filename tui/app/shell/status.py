@@ -14,8 +14,8 @@ from tui.settings import Settings
 from tui.store.fact_names import scoped
 from tui.store.reader import StoreReader
 from tui.store.schema import StoreError
-from tui.store.unheard import FACT as UNHEARD
-from tui.store.unheard import LostContact, read_unheard
+from tui.store.lost_contact import FACT as UNHEARD
+from tui.store.lost_contact import LostContact, read_unheard
 
 
 @dataclass(frozen=True, slots=True)

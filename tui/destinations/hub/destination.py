@@ -29,7 +29,7 @@ from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain
 from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.target import HubTarget
-from tui.destinations.hub.xet import CountingReader
+from tui.destinations.hub.upload import CountingReader
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
 
