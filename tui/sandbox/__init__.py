@@ -1,1 +1,1 @@
-"""A stand-in for the outside world: Replicate's API, a trainer, and demo data."""
+"""A simulation of the outside services: Replicate's API, a trainer, the Hub, and demo data."""

@@ -1,4 +1,4 @@
-"""The sandbox's sense of time: true times of day, scaled durations."""
+"""The sandbox's clock: real times of day, scaled durations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class Clock:
     """Scales every duration by one factor.
 
     Attributes:
-        speed: how many of the service's seconds pass in one real second.
-        skew: what the service's time of day is wrong by (a fault that can be asked for).
+        speed: simulated seconds per real second.
+        skew: error of the simulated time of day (the clock-skew fault).
     """
 
     def __init__(self, speed: float = 1.0) -> None:
@@ -19,30 +19,34 @@ class Clock:
         self.skew = timedelta()
 
     def now(self) -> datetime:
-        """The time of day that the service believes in (aware, UTC)."""
+        """The simulated time of day (aware, UTC)."""
         return datetime.now(UTC) + self.skew
 
     def real(self, seconds: float) -> float:
-        """Real seconds that the service's `seconds` take."""
+        """Real seconds of `seconds` simulated seconds."""
         return seconds / self.speed
 
     def after(self, seconds: float, start: datetime | None = None) -> datetime:
-        """The time of day when `seconds` of the service have passed since `start` (or now)."""
+        """The time of day `seconds` simulated seconds after `start` (default: now)."""
         return (start or self.now()) + timedelta(seconds=self.real(seconds))
 
     async def sleep(self, seconds: float) -> None:
-        """Let `seconds` of the service pass."""
+        """Wait for `seconds` simulated seconds."""
         await asyncio.sleep(self.real(seconds))
 
 
 def stamp(moment: datetime, digits: int = 3) -> str:
-    """A time as Replicate writes it: `Z` at the end, 3, 6 or 9 digits of a second."""
+    """A time in Replicate's format: ISO 8601 with `Z` and 3, 6 or 9 digits of a second."""
     fraction = f"{moment.microsecond:06d}"
     fraction = fraction[:digits] if digits <= 6 else fraction.ljust(digits, "0")
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{fraction}Z"
 
 
 def parse_stamp(text: str) -> datetime:
-    """Read an ISO 8601 time; a time without zone is taken as UTC. ValueError if it is none."""
+    """Parse an ISO 8601 time; without a zone it is UTC.
+
+    Raises:
+        ValueError: the text is no such time.
+    """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

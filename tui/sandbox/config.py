@@ -1,4 +1,4 @@
-"""What a sandbox can be told before it starts."""
+"""The options of a sandbox."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ WorkerKind = Literal["sim", "cog"]
 
 
 def make_token() -> str:
-    """A token of the shape that Replicate hands out: `r8_` and 37 letters or digits."""
+    """A token in Replicate's format: `r8_` and 37 letters or digits."""
     alphabet = string.ascii_letters + string.digits
     return "r8_" + "".join(secrets.choice(alphabet) for _ in range(37))
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """Everything that shapes one sandbox.
+    """The options of one sandbox.
 
-    Durations are seconds as the real service would take them; the sandbox divides each of them
-    by `speed`. Timestamps in answers are always the true time of day, so that a client's own
-    arithmetic (running time, cost so far, time left) stays right at any speed.
+    Durations are simulated seconds, as on the real service; the sandbox divides them by `speed`.
+    Timestamps in answers are real times of day, so that a client's own arithmetic (running time,
+    cost so far, time left) is right at any speed.
     """
 
     host: str = "127.0.0.1"
@@ -37,43 +37,44 @@ class SandboxConfig:
     """0 lets the system choose a free port."""
     token: str = field(default_factory=make_token, repr=False)
     speed: float = 1.0
-    """How many times faster than written here every clock of the sandbox runs."""
+    """Simulated seconds per real second."""
     style: Style = "fast"
-    """`fast` is the strict shape of answers; `django` adds the oddities of the live service:
-    keys left out by create and get, explicit nulls from list and cancel, 6 and 9 digit times."""
+    """`fast` answers as the published OpenAPI description says. `django` answers as recorded from
+    the live service: create and get leave out keys, list and cancel have explicit nulls, times have
+    6 or 9 digits of a second."""
     faults: tuple[Fault, ...] = ()
-    """Faults that are active from the start; more can be switched on while it runs."""
+    """Faults that are active from the start; the control routes can add more."""
     work_dir: Path | None = None
-    """Where uploaded files and training outputs lie; None makes a temporary folder that is
+    """Folder of uploaded files and training outputs; None creates a temporary folder that is
     removed at the end."""
     worker: WorkerKind = "sim"
     """What runs predictions: `sim`, threads of this process; `cog`, real Cog servers."""
     username: str = "sandbox"
     other_users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """User names of further accounts by their tokens. They own nothing: beside `/v1/account`, they
-    find nothing anywhere."""
+    """User names of further accounts by token. They own nothing: every route but `/v1/account`
+    answers them with 404."""
     webhook_secret: str = field(default="", repr=False)
-    """Empty makes a new one."""
+    """Empty creates a new one."""
     past_predictions: int = 0
     """How many finished predictions the account already has."""
     slots_per_model: int = 8
-    """How many predictions of one model run at once; more of them queue."""
+    """How many predictions of one model run at once; further ones wait."""
     queue_seconds: float = 1.0
     boot_seconds: float = 2.5
-    """Cold boot of a model that nobody used for a while; a warm one starts at once."""
+    """Duration of a cold boot, for a model without a run in the last minute."""
     step_seconds: float = 0.07
-    """What the stand-in trainer takes for one step of batch size 1 (a real GPU takes longer)."""
+    """Duration of one simulated training step at batch size 1 (a real GPU takes longer)."""
     run_limit_seconds: float = 30 * 60
     retention_seconds: float = 60 * 60
     file_lifetime_seconds: float = 24 * 60 * 60
     hub_endpoint: str | None = None
-    """Where the trainer finds the Hugging Face Hub. None: the sandbox serves one of its own;
-    empty: there is none."""
+    """Address of the Hugging Face Hub for the trainer. None: the sandbox serves its own Hub.
+    Empty: no Hub."""
     ca_bundle: Path | None = None
-    """PEM file with one more certificate authority to believe, for webhooks and deliveries to
-    https addresses of a private one; None believes the usual ones only."""
+    """PEM file of an additional certificate authority to trust, for webhooks and deliveries to
+    https addresses with a private certificate. None trusts the system's authorities only."""
     hub_part_bytes: int | None = None
-    """Its own Hub takes large files in parts of this size; None takes them whole."""
+    """Part size of large uploads to the sandbox's own Hub; None uploads them in one request."""
 
     def __post_init__(self) -> None:
         if self.speed <= 0:

@@ -1,4 +1,4 @@
-"""The parts of one running sandbox, as the routes find them."""
+"""The parts of a running sandbox, which routes and middleware read from the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tui.sandbox.webhooks import WebhookSender
 
 @dataclass(slots=True)
 class Core:
-    """Everything that a route may need."""
+    """The parts of a running sandbox."""
 
     config: SandboxConfig
     clock: Clock
@@ -40,16 +40,17 @@ CORE: web.AppKey[Core] = web.AppKey("core", Core)
 
 
 def readable_inputs(files: UploadedFiles, views: Views, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The input as a worker gets it: the account's own files by an address that gives bytes.
+    """The input for a worker, with addresses of the account's files replaced by download addresses.
 
-    `urls.get` of a file names its description; the service lets a model read the file by it.
+    A client names a file by its `urls.get`, which answers with the file's description; Replicate
+    gives the model the file's bytes.
     """
     prefix = f"{views.base_url}/files/"
     readable = dict(given)
     for name, value in given.items():
         if isinstance(value, str) and value.startswith(prefix):
             stored = files.get(unquote(value.removeprefix(prefix)))
-            # A file that is gone keeps an address that answers 404.
+            # The download address of a deleted file answers 404.
             gone = f"{value}/download"
             readable[name] = files.download_url(stored, views.base_url) if stored else gone
     return readable

@@ -1,7 +1,7 @@
-"""Faults on demand: what the real service, network and GPUs do on a bad day.
+"""Fault injection: failures of the service, the network and the GPUs.
 
-A fault is switched on by `SandboxConfig.faults`, by a text such as `oom=40*1` (see
-`Fault.parse`), or while the sandbox runs by the control route `POST /_sandbox/faults`.
+A fault is activated by `SandboxConfig.faults`, by a text such as `oom=40*1` on the command line
+(see `Fault.parse`), or while the sandbox runs by the control route `POST /_sandbox/faults`.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from typing import Any
 
 
 class FaultKind(StrEnum):
-    """All faults that the sandbox knows. `value` is what each one reads from `Fault.value`."""
+    """All kinds of faults. `value` in a description is the fault's `Fault.value`."""
 
     RATE_LIMIT = "rate-limit"
-    """429; value: seconds to wait that the answer names (default 1)."""
+    """429; value: seconds to wait, which the answer names (default 1)."""
     RATE_LIMIT_TEXT = "rate-limit-text"
-    """429 in its other form: the wait stands only in the text; value: seconds (default 1)."""
+    """429 with the wait in the text only; value: seconds to wait (default 1)."""
     SERVER_ERROR = "server-error"
-    """500 with an HTML page, before anything is done."""
+    """500 with an HTML page; the request is not carried out."""
     BAD_GATEWAY = "bad-gateway"
-    """502 with the HTML page of a proxy, before anything is done."""
+    """502 with the HTML page of a proxy; the request is not carried out."""
     SLOW = "slow"
-    """The first byte comes late; value: seconds (default 10). The request is carried out."""
+    """The answer is late; value: seconds (default 10). The request is carried out."""
     CUT = "cut"
     """The connection breaks after `value` bytes of the body (default: half of it).
     The request is carried out."""
     CUT_REQUEST = "cut-request"
-    """The connection breaks before an answer and before anything is done."""
+    """The connection breaks before an answer; the request is not carried out."""
     WRONG_LENGTH = "wrong-length"
-    """Content-Length promises `value` bytes more than come (default 16)."""
+    """Content-Length is `value` bytes more than the body (default 16)."""
     GARBAGE = "garbage"
     """200 with a body that is not JSON. The request is carried out."""
     EXPIRED_TOKEN = "expired-token"  # noqa: S105 - the name of a fault, not a token
-    """401 although the token is right."""
+    """401 with a valid token."""
     NO_CREDIT = "no-credit"
     """402 on create."""
     DAMAGED_UPLOAD = "damaged-upload"
-    """An uploaded file loses its last `value` bytes; without a value one of its bytes changes."""
+    """An uploaded file loses its last `value` bytes; without a value, a bit of it changes."""
     LOW_CREDIT = "low-credit"
-    """Creating is limited to 6 a minute with a burst of 1."""
+    """Creating predictions is limited to 6 a minute with a burst of 1."""
     CLOCK_SKEW = "clock-skew"
-    """The service's time of day is wrong by `value` seconds (default 600)."""
+    """The simulated time of day is wrong by `value` seconds (default 600)."""
 
     QUEUE_FOREVER = "queue-forever"
     """A prediction never leaves `starting`."""
     OUT_OF_MEMORY = "oom"
     """The trainer runs out of GPU memory at step `value` (default 12)."""
     GATED_MODEL = "gated-model"
-    """The base model needs a licence that the token does not have."""
+    """The base model requires a licence that the token's account did not accept."""
     NSFW = "nsfw"
     """The content filter refuses the dataset."""
     WORKER_CRASH = "worker-crash"
@@ -61,16 +61,16 @@ class FaultKind(StrEnum):
     LOST_OUTPUT = "lost-output"
     """The prediction succeeds and its output is null."""
     LOST_UPLOAD = "lost-upload"
-    """The trainer's uploads fail; as in the real one, that does not fail the run."""
+    """The trainer's uploads fail; as in SimpleTuner, the run still succeeds."""
     DATA_REMOVED = "data-removed"
-    """Logs, input and output are wiped the moment the prediction ends."""
+    """Replicate deletes logs, input and output as soon as the prediction ends."""
 
     WEBHOOK_DUPLICATE = "webhook-duplicate"
     """Every webhook is sent twice."""
     WEBHOOK_REORDER = "webhook-reorder"
-    """Every webhook but the terminal one is held back until after the terminal one."""
+    """The terminal webhook is sent first, all others after it."""
     WEBHOOK_DROP = "webhook-drop"
-    """Every `value`-th webhook of a prediction (default 3) gets lost, the terminal one included."""
+    """Every `value`-th webhook of a prediction (default 3) is lost, the terminal one included."""
     WEBHOOK_LOST = "webhook-lost"
     """No webhook is sent."""
 
@@ -92,7 +92,7 @@ JOB_FAULTS = frozenset(
         FaultKind.WEBHOOK_LOST,
     }
 )
-"""Faults that stick to one prediction from its creation to its end."""
+"""Faults that belong to one prediction from its creation to its end."""
 
 _TEXT = re.compile(
     r"(?P<kind>[a-z-]+)(?:=(?P<value>-?\d+(?:\.\d+)?))?(?:\*(?P<times>\d+))?(?:@(?P<match>.+))?"
@@ -101,14 +101,14 @@ _TEXT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault that is switched on.
+    """One active fault.
 
     Attributes:
-        kind: what goes wrong.
-        value: its measure (see `FaultKind`); None takes the kind's default.
-        times: how often it strikes; 0 means until it is switched off.
-        match: strikes only where this text occurs in `METHOD /path` of the request, or in the
-            model's name for faults of a prediction.
+        kind: the kind of fault.
+        value: its parameter (see `FaultKind`); None uses the kind's default.
+        times: how often it occurs; 0 means until it is removed.
+        match: restricts it to requests whose `METHOD /path` contains this text; for faults of a
+            prediction, to models whose name contains it.
     """
 
     kind: FaultKind
@@ -118,10 +118,10 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read `kind[=value][*times][@match]`, for example `rate-limit=5*3@POST /v1/predictions`.
+        """Parse `kind[=value][*times][@match]`, for example `rate-limit=5*3@POST /v1/predictions`.
 
         Raises:
-            ValueError: with a message that names the known kinds.
+            ValueError: the text is no fault; an unknown kind lists the known ones.
         """
         match = _TEXT.fullmatch(text.strip())
         known = ", ".join(sorted(FaultKind))
@@ -135,7 +135,11 @@ class Fault:
 
     @classmethod
     def from_json(cls, data: Any) -> Fault:
-        """Read one entry of the control route: the text form or an object of the attributes."""
+        """Parse an entry of the control route: a text or an object with the attributes.
+
+        Raises:
+            ValueError: the entry is no fault.
+        """
         if isinstance(data, str):
             return cls.parse(data)
         if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
@@ -150,7 +154,7 @@ class Fault:
         return replace(fault, value=value, times=times, match=match)
 
     def to_json(self) -> dict[str, Any]:
-        """The form that the control route lists."""
+        """The JSON object that the control route answers."""
         return {
             "kind": self.kind.value,
             "value": self.value,
@@ -159,34 +163,39 @@ class Fault:
         }
 
     def number(self, default: float) -> float:
-        """The measure, or the kind's default."""
+        """The fault's value, else `default`."""
         return default if self.value is None else self.value
 
 
 class ActiveFaults:
-    """The faults that are switched on now."""
+    """The active faults."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._active: list[Fault] = list(faults)
 
     def add(self, fault: Fault) -> None:
-        """Switch one on."""
+        """Activate a fault."""
         self._active.append(fault)
 
     def clear(self, kind: FaultKind | None = None) -> None:
-        """Switch off one kind, or all of them."""
+        """Remove the faults of one kind, or all faults."""
         self._active = [item for item in self._active if kind is not None and item.kind != kind]
 
     def active(self) -> list[Fault]:
-        """What is switched on, in the order in which it was."""
+        """The active faults in the order of their activation."""
         return list(self._active)
 
     def peek(self, kind: FaultKind) -> Fault | None:
-        """The first active fault of a kind, without using it up."""
+        """The first active fault of a kind, without counting an occurrence."""
         return next((item for item in self._active if item.kind == kind), None)
 
     def take(self, kind: FaultKind, place: str) -> Fault | None:
-        """Let a fault strike at `place`, using up one of its times; None when none is due."""
+        """The first active fault of a kind that matches `place`; it counts one occurrence.
+
+        Args:
+            kind: the kind of fault.
+            place: `METHOD /path` of a request, or a model's name.
+        """
         for index, fault in enumerate(self._active):
             if fault.kind == kind and fault.match in place:
                 if fault.times == 1:
@@ -197,6 +206,6 @@ class ActiveFaults:
         return None
 
     def take_for_job(self, model: str) -> dict[FaultKind, Fault]:
-        """All faults that stick to a new prediction of `model`."""
+        """The faults of a new prediction of `model`, each counted as one occurrence."""
         taken = {kind: self.take(kind, model) for kind in sorted(JOB_FAULTS)}
         return {kind: fault for kind, fault in taken.items() if fault is not None}

@@ -1,4 +1,4 @@
-"""Uploaded files: bytes on disk, descriptions in memory, signed download addresses."""
+"""Uploaded files: content on disk, descriptions in memory, signed download addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOWNLOAD_SECONDS = 3600
 
 
 def too_large() -> ProblemError:
-    """413 with the recorded text."""
+    """413 with the text of the live service."""
     return ProblemError(413, TOO_LARGE)
 
 
@@ -44,7 +44,7 @@ class StoredFile:
 
 
 class UploadedFiles:
-    """All uploaded files of the account; what is past its time is gone."""
+    """The uploaded files of the account. Expired files are deleted on access."""
 
     def __init__(self, folder: Path, clock: Clock, username: str, lifetime: float) -> None:
         self._folder = folder
@@ -55,7 +55,11 @@ class UploadedFiles:
         self._signing_key = secrets.token_bytes(32)
 
     async def receive(self, chunks: AsyncIterator[bytes]) -> Incoming:
-        """Write an upload's bytes to disk. ProblemError 413 once it is over the limit."""
+        """Write an upload's bytes to disk.
+
+        Raises:
+            ProblemError: 413, the upload exceeds the limit.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         incoming = Incoming(self._folder / f"{secrets.token_hex(8)}.bin")
         try:
@@ -71,7 +75,7 @@ class UploadedFiles:
     def keep(
         self, incoming: Incoming, name: str, content_type: str, metadata: Mapping[str, Any]
     ) -> StoredFile:
-        """Make a received upload a file of the account."""
+        """Register a received upload as a file of the account."""
         now = self._clock.now()
         stored = StoredFile(
             ids.file_id(),
@@ -89,7 +93,7 @@ class UploadedFiles:
         return stored
 
     def get(self, file_id: str) -> StoredFile | None:
-        """The file, unless it is unknown, deleted or past its time."""
+        """The file; None when it is unknown, deleted or expired."""
         self._sweep()
         return self._files.get(file_id)
 
@@ -99,7 +103,7 @@ class UploadedFiles:
         return list(reversed(self._files.values()))
 
     def delete(self, file_id: str) -> bool:
-        """Remove a file; False when there is none."""
+        """Delete a file; False when it does not exist."""
         stored = self._files.pop(file_id, None)
         if stored is not None:
             stored.path.unlink(missing_ok=True)
@@ -111,7 +115,7 @@ class UploadedFiles:
             self.delete(stored.id)
 
     def view(self, stored: StoredFile, base_url: str) -> dict[str, Any]:
-        """The file as an answer shows it."""
+        """The file's JSON object in answers."""
         return {
             "id": stored.id,
             "name": stored.name,
@@ -126,7 +130,7 @@ class UploadedFiles:
         }
 
     def download_url(self, stored: StoredFile, base_url: str) -> str:
-        """An address that gives the bytes to anybody for an hour."""
+        """A signed address that serves the bytes without a token, for one hour."""
         expiry = int(self._clock.now().timestamp()) + DOWNLOAD_SECONDS
         query = {
             "owner": self._username,
@@ -136,7 +140,7 @@ class UploadedFiles:
         return f"{base_url}/files/{quote(stored.id, safe='')}/download?{urlencode(query)}"
 
     def may_download(self, file_id: str, owner: str, expiry: str, signature: str) -> bool:
-        """Whether a download address was made by us and is still good."""
+        """Whether the signature of a download address is valid and not expired."""
         if not expiry.isascii() or not expiry.isdigit():
             return False
         if int(expiry) < self._clock.now().timestamp():
@@ -150,7 +154,7 @@ class UploadedFiles:
 
 
 class Incoming:
-    """Bytes of an upload as they come in."""
+    """An upload while it is received: size and hashes so far."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -159,7 +163,11 @@ class Incoming:
         self.md5 = hashlib.md5(usedforsecurity=False)
 
     def add(self, chunk: bytes) -> None:
-        """Count and hash one more chunk."""
+        """Count and hash a chunk.
+
+        Raises:
+            ProblemError: 413, the upload exceeds the limit.
+        """
         self.size += len(chunk)
         if self.size > LIMIT_BYTES:
             raise too_large()

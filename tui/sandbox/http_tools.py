@@ -1,4 +1,4 @@
-"""Small things that several routes share: JSON in and out, pages."""
+"""Helpers of the routes: JSON requests and answers, validation, pages of lists."""
 
 from __future__ import annotations
 
@@ -20,18 +20,22 @@ BODY_LIMIT = 32 * 1024 * 1024
 
 
 def core_of(request: web.Request) -> Core:
-    """The sandbox that a request came to."""
+    """The parts of the sandbox that serves a request."""
     return request.app[CORE]
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON answer; `body` may already be JSON text."""
+    """A JSON response; a `body` of bytes is sent as it is."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return web.Response(body=data, status=status, content_type="application/json", headers=headers)
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object; ProblemError 400 for anything else."""
+    """The request's JSON object.
+
+    Raises:
+        ProblemError: 400, the body is no JSON object.
+    """
     raw = await request.read()
     try:
         body = json.loads(raw)
@@ -43,7 +47,11 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 def only_known(body: Mapping[str, Any], known: frozenset[str]) -> None:
-    """ProblemError 422 when a body has other keys than `known`."""
+    """Refuse a body with other keys than `known`.
+
+    Raises:
+        ProblemError: 422, with one entry per unknown key.
+    """
     fields = [
         {
             "type": "additional_property_not_allowed",
@@ -63,12 +71,12 @@ def only_known(body: Mapping[str, Any], known: frozenset[str]) -> None:
 def text_problems(
     body: Mapping[str, Any], *, required: Sequence[str] = (), addresses: Sequence[str] = ()
 ) -> list[tuple[str, str]]:
-    """Pointers and descriptions of what is wrong with the texts of a body.
+    """Check the texts of a body; return JSON pointers and descriptions of the problems.
 
     Args:
         body: the request's object.
-        required: keys that must hold a text that is not empty.
-        addresses: keys that, where they are given, must hold a web address or null.
+        required: keys whose value must be a text that is not blank.
+        addresses: keys whose value, if given, must be a web address or null.
     """
     problems = [
         (f"/{name}", f"{name} is required")
@@ -93,10 +101,19 @@ def page(
     *,
     size: int = 100,
 ) -> web.Response:
-    """One page of `items` (oldest first in, newest first out) with marks for its neighbours.
+    """One page of `items` with cursors of the neighbour pages.
 
-    Marks hold the index of an item in the whole list, which never changes because records are
-    never taken out of it.
+    A cursor has the index of an item in the whole list. Indices never change, because records are
+    only appended and never removed.
+
+    Args:
+        request: its `cursor` chooses the page.
+        items: the whole list, oldest first; the page is newest first.
+        encode: turns an item into JSON text.
+        size: items per page.
+
+    Raises:
+        ProblemError: 404, the cursor is invalid.
     """
     end = len(items)
     cursor = request.query.get("cursor")
@@ -106,7 +123,7 @@ def page(
             position = int(text)
         except ValueError as error:
             raise ProblemError(404, "Invalid cursor") from error
-        # `n:5` shows what is older than item 5, `p:5` what is newer.
+        # The cursor `n:5` is the page of items older than item 5, `p:5` of newer ones.
         end = position if direction == "n" else min(len(items), position + 1 + size)
     end = max(0, min(end, len(items)))
     start = max(0, end - size)

@@ -1,4 +1,7 @@
-"""The life of predictions: queue, cold boot, run, limits, cancel, deadline, retention."""
+"""The life cycle of predictions: queue, cold boot, run, time limit, cancel, deadline, retention.
+
+`add_history` adds finished predictions of the past, for lists with many pages.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from tui.sandbox.webhooks import WebhookSender
 from tui.sandbox.worker import Outcome, Sink, Task, Worker
 
 WARM_SECONDS = 60.0
-"""How long a model stays booted after its last run."""
+"""How long a model stays warm after its last run."""
 TIMED_OUT = "Prediction timed out."
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _PAST_STATUSES = ("succeeded",) * 7 + ("failed", "failed", "canceled")
@@ -32,7 +35,7 @@ _PAST_ERRORS = (
 
 
 class Jobs:
-    """Runs records to their end and keeps all of them, oldest first, per kind."""
+    """Runs records to their end, and holds all of them per kind, oldest first."""
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Jobs:
         work_dir: Path,
         readable: Callable[[Mapping[str, Any]], dict[str, Any]],
     ) -> None:
-        # `readable` turns the service's own file addresses into ones that a worker can fetch.
+        # `readable` replaces the service's own file addresses by download addresses.
         self._config = config
         self._clock = clock
         self._faults = faults
@@ -62,13 +65,13 @@ class Jobs:
         self._warm_until: dict[str, float] = {}
 
     def keep(self, record: Record) -> None:
-        """Add a record to the lists without running it."""
+        """Add a record to the lists; it is not run."""
         self.order[record.kind].append(record)
         self.by_id[record.id] = record
         self.by_stream[record.stream_key] = record
 
     def keep_past(self, records: list[Record]) -> None:
-        """Put finished predictions, oldest first, before all that there are."""
+        """Insert finished predictions, oldest first, before all others."""
         for record in records:
             self.by_id[record.id] = record
             self.by_stream[record.stream_key] = record
@@ -86,9 +89,17 @@ class Jobs:
         deployment: str | None = None,
         destination: str | None = None,
     ) -> Record:
-        """Accept a new prediction or training and start its life.
+        """Create a prediction or training and start it.
 
-        `cancel_after` is in seconds from creation; the record is stopped then.
+        Args:
+            kind: prediction or training.
+            version: what to run.
+            given: the input, with secrets.
+            cancel_after: simulated seconds after which the record is stopped.
+            webhook: address of webhooks.
+            events: the events that send one.
+            deployment: `owner/name` of the deployment, if any.
+            destination: `owner/name` of a training's destination model.
         """
         record = Record(
             kind,
@@ -111,11 +122,11 @@ class Jobs:
         return record
 
     def running(self) -> list[str]:
-        """Ids of all whose run or wait is not over yet, also behind a cancel."""
+        """Ids of the records whose task has not ended, canceled ones included."""
         return list(self._tasks)
 
     def cancel(self, record: Record) -> None:
-        """Stop a record at once; nothing happens to one that is over."""
+        """Stop a record at once; a finished record is not changed."""
         self._stop(record, "canceled")
 
     def _expire(self, record: Record) -> None:
@@ -175,7 +186,7 @@ class Jobs:
         loop = asyncio.get_running_loop()
 
         def soon(function: Callable[..., None], *args: Any) -> None:
-            # A worker thread may outlive the loop by a moment; its words are then lost.
+            # A worker thread can outlive the loop for a moment; its output is dropped then.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(function, *args)
 
@@ -184,7 +195,7 @@ class Jobs:
                 self._hooks.event(record, "logs")
 
         def output(value: Any) -> None:
-            # A training has no output before its version is there.
+            # A training has no output before its version exists.
             if record.kind == "prediction" and record.set_output(value):
                 self._hooks.event(record, "output")
 
@@ -225,7 +236,7 @@ class Jobs:
         shutil.rmtree(self._work_dir / "runs" / record.id, ignore_errors=True)
 
     async def aclose(self) -> None:
-        """Stop everything that runs."""
+        """Stop all tasks, timers and the worker."""
         for timers in self._timers.values():
             for timer in timers:
                 timer.cancel()
@@ -238,9 +249,9 @@ class Jobs:
 
 
 def add_history(jobs: Jobs, registry: Registry, clock: Clock, count: int) -> None:
-    """Put `count` finished predictions before all that there are, one every half hour.
+    """Add `count` finished predictions of the past, one for every half hour.
 
-    All of them are older than the time for which the service keeps data, so they have none.
+    They are older than the service's data retention, so they have no input, output and log.
     """
     maker = random.Random(count)  # noqa: S311 - made-up data, nothing to guess
     versions = [

@@ -1,4 +1,7 @@
-"""Rate limits with the headers that the service sends."""
+"""Rate limits with the service's headers.
+
+The limits are those of Replicate's documentation: 600 creates, 3000 other requests a minute.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,11 @@ class Bucket:
 
     @property
     def rate(self) -> float:
-        """Requests a second that come back."""
+        """Requests that are refilled per second."""
         return (self.per_minute or self.capacity) / 60 * self.speed
 
     def take(self) -> float:
-        """Use up one request; 0 when there was one, else the seconds until there is."""
+        """Take one request; 0 when one was left, else the seconds until the next."""
         now = time.monotonic()
         self.left = min(float(self.capacity), self.left + (now - self.seen) * self.rate)
         self.seen = now
@@ -39,7 +42,7 @@ class Bucket:
         return 0.0
 
     def headers(self) -> dict[str, str]:
-        """What is left, and in how many seconds all of it is back."""
+        """Headers with the requests left and the seconds until the bucket is full."""
         reset = math.ceil((self.capacity - self.left) / self.rate)
         return {"ratelimit-remaining": str(int(self.left)), "ratelimit-reset": str(max(1, reset))}
 
@@ -54,12 +57,15 @@ class RateLimits:
         self._poor = Bucket(1, speed, per_minute=6)
 
     def take(self, method: str, path: str, *, poor: bool) -> dict[str, str]:
-        """Count one request and return its headers; ProblemError 429 when there is none left.
+        """Count one request and return its headers.
 
         Args:
             method: HTTP method.
             path: path below `/v1`.
-            poor: the account has little credit, so creating is cut.
+            poor: whether the account has little credit, which limits creating further.
+
+        Raises:
+            ProblemError: 429, no request is left.
         """
         creates = method == "POST" and path.endswith(("/predictions", "/trainings"))
         if creates and poor and (wait := self._poor.take()):

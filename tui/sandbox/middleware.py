@@ -1,4 +1,4 @@
-"""What happens to every request: faults, token, rate limits, errors as problem+json."""
+"""Middleware of every request: fault injection, token, rate limits, errors as problem+json."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GARBAGE = b'{"id": "\xff\xfe", "status": '
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that goes wrong into the service's error answers."""
+    """Turn exceptions into the service's error answers."""
     try:
         return await handler(request)
     except ProblemError as problem:
@@ -53,14 +53,14 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except (asyncio.CancelledError, ConnectionError):
         raise
-    except Exception:  # noqa: BLE001 - a fault of ours must look like one of theirs
+    except Exception:  # noqa: BLE001 - a bug here must look like the service's server error
         _log.exception("%s %s failed", request.method, request.path)
         return web.Response(status=500, text=_SERVER_ERROR_PAGE, content_type="text/html")
 
 
 @web.middleware
 async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the faults of HTTP strike that are switched on."""
+    """Apply the active faults of HTTP."""
     core = request.app[CORE]
     if not request.path.startswith("/v1/") or not core.faults.active():
         return await handler(request)
@@ -97,7 +97,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _damaged(
     request: web.Request, response: web.StreamResponse, fault: Fault, extra: int
 ) -> web.StreamResponse:
-    """Send an answer that promises more than comes, then hang up."""
+    """Send an answer that is shorter than its Content-Length, then close the connection."""
     body = response.body if isinstance(response, web.Response) else None
     data = bytes(body) if isinstance(body, bytes | bytearray) else b""
     damaged = web.StreamResponse(status=response.status, headers=response.headers)
@@ -119,7 +119,7 @@ def _break_off(request: web.Request) -> None:
 
 @web.middleware
 async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ask for the token and count the request against its rate limit."""
+    """Check the token and count the request against its rate limit."""
     core = request.app[CORE]
     if not _is_open(request):
         user = _check_token(request, core)
@@ -140,7 +140,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _is_open(request: web.Request) -> bool:
-    """Search and the status page need none; other pages have addresses nobody can guess."""
+    """Whether a path needs no token: search, the status page, and unguessable addresses."""
     path = request.path
     if path == "/v1/search" or path.startswith(("/streams/", "/p/", "/status-page/")):
         return True
@@ -148,7 +148,11 @@ def _is_open(request: web.Request) -> bool:
 
 
 def _check_token(request: web.Request, core: Core) -> str:
-    """The user whose token came along."""
+    """The user of the request's token.
+
+    Raises:
+        ProblemError: 401, the token is missing or wrong.
+    """
     header = request.headers.get("Authorization", "")
     scheme, _, token = header.partition(" ")
     if not header:

@@ -1,7 +1,7 @@
-"""Error answers in the service's shape: problem+json with the recorded titles and details.
+"""The service's error answers: problem+json with recorded titles and details.
 
-Source of titles, details and field names: answers recorded by the official clients' tests and
-bodies quoted in public threads.
+Source of titles, details and field names: answers recorded in the official clients' tests, and
+bodies quoted in public issues.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aiohttp import web
 
 
 class ProblemError(Exception):
-    """An answer other than success.
+    """An error answer.
 
     Attributes:
         status: HTTP status code.
@@ -40,7 +40,7 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> web.Response:
-        """The answer to send."""
+        """The HTTP response."""
         return web.Response(
             status=self.status,
             body=json.dumps(self.body).encode(),
@@ -50,7 +50,7 @@ class ProblemError(Exception):
 
 
 def unauthenticated(detail: str) -> ProblemError:
-    """401; the details differ for no token, a malformed one and a wrong one."""
+    """401; `detail` differs for a missing, a malformed and a wrong token."""
     return ProblemError(
         401, detail, title="Unauthenticated", headers={"WWW-Authenticate": 'Bearer realm="api"'}
     )
@@ -68,7 +68,7 @@ def insufficient_credit() -> ProblemError:
 
 
 def not_found(what: str = "") -> ProblemError:
-    """404 with a detail that names the thing, or the service's bare one."""
+    """404; the detail names `what`, or is the service's general one."""
     detail = f"{what} not found" if what else "The requested resource could not be found."
     return ProblemError(404, detail)
 
@@ -82,13 +82,13 @@ def throttled(seconds: int, *, text: str = "") -> ProblemError:
 
 
 def throttled_in_words(seconds: int) -> ProblemError:
-    """429 as another part of the service writes it, with the wait in the text alone."""
+    """429 in the second form that the service uses, with the wait in the text only."""
     unit = "second" if seconds == 1 else "seconds"
     return ProblemError(429, f"Request was throttled. Expected available in {seconds} {unit}.")
 
 
 def invalid_version() -> ProblemError:
-    """422: no such version, or one that this account may not use."""
+    """422: the version does not exist or the account may not use it."""
     return ProblemError(
         422,
         "The specified version does not exist (or perhaps you don't have permission to use it?)",

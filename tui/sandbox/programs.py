@@ -1,4 +1,4 @@
-"""The two small models of the sandbox: one tries a webhook address, one greets."""
+"""The sandbox's two small models: one tests a webhook address, one greets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.sandbox.worker import RunContext
 
 
 def check_webhook(run: RunContext) -> dict[str, Any]:
-    """Send one POST to an address and report how it went."""
+    """Send one POST to an address and report the result."""
     url = str(run.inputs["webhook_url"])
     limit = float(run.inputs.get("timeout_seconds", 10))
     run.line(f"Sending a test event to {httpx.URL(url).copy_with(query=None)}")
@@ -53,7 +53,7 @@ def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
 
 
 def greet(run: RunContext) -> list[str]:
-    """Greet a text, word by word, so that streams have something to stream."""
+    """Greet a text word by word, as output for streams."""
     text = f"hello {run.inputs['text']}"
     words = (text.upper() if run.inputs.get("tone") == "loud" else text).split(" ")
     greeting: list[str] = []

@@ -1,4 +1,4 @@
-"""One prediction or training as the service keeps it."""
+"""One prediction or training with its state."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tui.sandbox.registry import Version
 Kind = Literal["prediction", "training"]
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 REDACTED = "[REDACTED]"
-"""What the service shows for a Secret input once the model has it."""
+"""The service's replacement for the value of a Secret input."""
 
 
 class Record:
-    """The state of one prediction; every change wakes those who wait for one.
+    """The state of one prediction. Every change wakes the waiters of `changed`.
 
-    A terminal status is never left, and after it neither log nor output grow.
+    A terminal status is final: after it neither the status nor the log nor the output changes.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Record:
         self.deadline: datetime | None = None
         self.data_removed = False
         self.encoded: dict[str, bytes] = {}
-        """Answers already turned into JSON, by purpose; emptied by every change."""
+        """Cache of encoded answers by purpose; every change clears it."""
         self._log_parts: list[str] = []
         self._watchers: list[asyncio.Future[None]] = []
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the status is one that is never left."""
+        """Whether the status is final."""
         return self.status in TERMINAL
 
     @property
@@ -79,7 +79,7 @@ class Record:
         return self._log_parts[0] if self._log_parts else ""
 
     def append_log(self, text: str) -> bool:
-        """Let the log grow; False when the record is over and the text was dropped."""
+        """Append to the log; False when the record is finished and the text is dropped."""
         if self.is_terminal or not text:
             return False
         self._log_parts.append(text)
@@ -87,13 +87,13 @@ class Record:
         return True
 
     def rewrite_log(self) -> None:
-        """Lose the first half of the log."""
+        """Remove the first half of the log."""
         text = self.logs
         self._log_parts = [text[len(text) // 2 :]]
         self._touch()
 
     def set_output(self, output: Any) -> bool:
-        """Replace the output; False when the record is over."""
+        """Replace the output; False when the record is finished."""
         if self.is_terminal:
             return False
         self.output = output
@@ -101,7 +101,7 @@ class Record:
         return True
 
     def start(self, now: datetime) -> None:
-        """Leave the queue."""
+        """Set the status to processing."""
         self.status = "processing"
         self.started_at = now
         self._touch()
@@ -109,9 +109,9 @@ class Record:
     def finish(
         self, status: str, now: datetime, *, output: Any = None, error: str | None = None
     ) -> bool:
-        """End; False when it had ended before (then nothing changes).
+        """Finish the record; False when it is finished already (then nothing changes).
 
-        A prediction canceled before its start gets a start time all the same, as recorded.
+        A prediction canceled before its start gets a start time, as on the live service.
         """
         if self.is_terminal:
             return False
@@ -126,13 +126,13 @@ class Record:
         return True
 
     def remove_data(self) -> None:
-        """Forget input, output and log, as the service does an hour after the end."""
+        """Delete input, output and log, as the service does an hour after the end."""
         self.input, self.output, self._log_parts = {}, None, []
         self.data_removed = True
         self._touch()
 
     def metrics(self) -> dict[str, float]:
-        """Times in seconds, empty until the end."""
+        """Durations in seconds; empty until the end."""
         if self.completed_at is None:
             return {}
         metrics = {"total_time": (self.completed_at - self.created_at).total_seconds()}
@@ -142,7 +142,7 @@ class Record:
         return metrics
 
     async def changed(self) -> None:
-        """Return at the next change."""
+        """Wait for the next change."""
         watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watchers.append(watcher)
         await watcher

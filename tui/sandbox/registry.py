@@ -1,4 +1,4 @@
-"""The models, versions, hardware and collections that the sandbox's service knows."""
+"""The sandbox's models, versions, hardware, collections and deployments."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HARDWARE: tuple[tuple[str, str], ...] = (
     ("Nvidia H100 GPU", "gpu-h100"),
     ("2x Nvidia H100 GPU", "gpu-h100-2x"),
 )
-"""Names and SKUs as the service lists them."""
+"""Names and SKUs of the service's hardware list."""
 
 GPU_GIB = {"l40s": 44.39, "h100": 79.10, "cpu": 0.0}
-"""What the driver reports as total memory, for out-of-memory messages."""
+"""GPU memory in GiB as the driver reports it, for out-of-memory messages."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Version:
 
     @cached_property
     def secrets(self) -> frozenset[str]:
-        """Inputs whose values are never given back."""
+        """Inputs whose values the service never shows."""
         return secret_inputs(self.schema)
 
 
@@ -132,8 +132,8 @@ class Registry:
         self.username = username
         self.models: dict[str, Model] = {}
         newest_fixed, newest_defective = (FIXED, SUMMER, EARLY), (SUMMER, EARLY)
-        # L40S is what a new user gets, so its newest version works; elsewhere the newest one
-        # has the defects and the one before it works.
+        # L40S is the default hardware, so its newest version works. For the others the newest
+        # version has the defects and the previous one works.
         for profile in ("l40s", "l40s-x2", "l40s-x4", "l40s-x8"):
             self.add(_trainer(profile, newest_fixed))
         for profile in ("h100", "h100-x2", "h100-x4", "h100-x8", ""):
@@ -163,15 +163,15 @@ class Registry:
         )
 
     def add(self, model: Model) -> None:
-        """Make a model known; a model of the same name is replaced."""
+        """Add a model; it replaces a model of the same name."""
         self.models[model.full_name] = model
 
     def model(self, owner: str, name: str) -> Model | None:
-        """The model, if there is one."""
+        """The model; None when it does not exist."""
         return self.models.get(f"{owner}/{name}")
 
     def version(self, identifier: str) -> Version | None:
-        """Find what a prediction request names.
+        """The version that a prediction request names; None when it does not exist.
 
         Args:
             identifier: `64hex`, `owner/name:64hex`, or `owner/name` of an official model.
@@ -217,7 +217,7 @@ class Deployment:
         return f"{self.owner}/{self.name}"
 
     def view(self, account: dict[str, Any]) -> dict[str, Any]:
-        """The deployment as an answer shows it."""
+        """The deployment's JSON object in answers."""
         return {
             "owner": self.owner,
             "name": self.name,

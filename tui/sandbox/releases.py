@@ -1,14 +1,14 @@
-"""What one trainer image does: the schemas and habits of the stand-in's releases.
+"""The simulated releases of the trainer image: their schemas, behaviour and defects.
 
 SimpleTuner's image freezes the state of its sources when it is pushed, so two versions of one
-model differ in what they accept and in which defects they have. Three are modelled here:
+model differ in their inputs and defects. Three releases are modelled:
 
 * `2026.02`, early: rejects inputs that it does not know, lacks two inputs, prints progress bars
   line by line, unpacks the archive in every mode, publishes at the end.
 * `2026.08`, the state of SimpleTuner's main branch of that summer with both of its defects: an
   archive is never unpacked when a dataloader is given, and every archive member is refused when
   none is given. Files reach S3 only after a validation.
-* `2026.10`, the same with both defects mended and a last upload after the final save.
+* `2026.10`, the same with both defects fixed and a last upload after the final save.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One state of the trainer image.
+    """One release of the trainer image.
 
     Attributes:
-        name: our name for it, part of the version id.
+        name: our name of the release, part of the version id.
         created_at: when the version was pushed.
         cog_version: the runtime it was built with.
-        ignores_archive_with_dataloader: first defect.
-        refuses_archive_members: second defect.
-        publishes_final: uploads to S3 once more after the final save, and after checkpoints.
-        bars_as_lines: the runtime turns carriage returns into line feeds.
-        rejects_unknown: an input that the schema lacks is an error, not ignored.
+        ignores_archive_with_dataloader: it does not unpack the archive when a dataloader is given.
+        refuses_archive_members: its path check refuses every member of an archive.
+        publishes_final: it also uploads to S3 after checkpoints and after the final save.
+        bars_as_lines: its runtime turns carriage returns into line feeds.
+        rejects_unknown: it refuses inputs that the schema lacks, instead of ignoring them.
     """
 
     name: str
@@ -103,13 +103,13 @@ def trainer_schema(release: Release) -> Shape:
     if release is FIXED:
         inputs["max_train_steps"]["minimum"] = 1
     document = _document(inputs, {"type": "string"}, strict=release.rejects_unknown)
-    # The live service has no such mark; here it spares people a run that cannot work.
+    # The live service has no such key. Our checks read it, so that they can warn of the defect.
     document["x-unpacks-archives"] = not release.refuses_archive_members
     return document
 
 
 def webhook_check_schema(*, with_timeout: bool) -> Shape:
-    """The OpenAPI description of the model that tries a webhook address."""
+    """The OpenAPI description of the model that tests a webhook address."""
     inputs: dict[str, Shape] = {
         "webhook_url": {"type": "string", "description": "Address to send one POST to."}
     }

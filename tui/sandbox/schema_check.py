@@ -1,7 +1,8 @@
-"""Checks an input against a version's schema, with the problem types that the service reports.
+"""Checks an input against a version's schema, and reports the service's problem types.
 
-Only the part of JSON Schema that Cog writes is understood: types, enums behind a reference,
-number and length limits, patterns, uri format, nullable and arrays.
+A general JSON Schema validator has other problem types and texts. This one covers the part of JSON
+Schema that Cog writes: types, enums behind a reference, number and length limits, patterns, the uri
+format, nullable and arrays.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _URI_SCHEMES = {"http", "https", "data"}
 
 
 def check_input(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Problems of `values`, empty when the version accepts them.
+    """The problems of `values`; empty when the version accepts them.
 
     Args:
         schema: the version's whole OpenAPI description.

@@ -1,4 +1,4 @@
-"""Puts a sandbox together and serves it."""
+"""Builds a sandbox and serves it."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ _GROUPS = (
 )
 
 
-# What is wrong with a request on the wire is the client's to hear, not this terminal's; our own
-# failures are logged where they are caught.
+# aiohttp logs malformed requests of clients here; they must not disturb the terminal. Our own
+# errors are logged where they are caught.
 _wire_log = logging.getLogger("tui.sandbox.wire")
 _wire_log.setLevel(logging.CRITICAL)
 
 
 class RunningSandbox:
-    """A sandbox that answers.
+    """A running sandbox.
 
     Attributes:
-        base_url: the API's address, ending in `/v1`.
-        token: what `Authorization: Bearer` has to carry.
-        core: its parts, for tests that look inside.
-        hub: its own Hugging Face Hub, unless the configuration names another.
-        hub_url: what `HF_ENDPOINT` has to be; None when there is no Hub.
+        base_url: address of the API, ending in `/v1`.
+        token: the token for `Authorization: Bearer`.
+        core: its parts, for tests.
+        hub: its own Hugging Face Hub; None when the configuration names another.
+        hub_url: value for `HF_ENDPOINT`; None when there is no Hub.
     """
 
     def __init__(
@@ -134,15 +134,15 @@ def _make_worker(config: SandboxConfig, work_dir: Path) -> Worker:
 async def serve(
     config: SandboxConfig | None = None, *, worker: Worker | None = None
 ) -> RunningSandbox:
-    """Start a sandbox on loopback; it answers when this returns.
+    """Start a sandbox; it accepts requests when this returns.
 
     Args:
-        config: how it shall be; the default is a sandbox at demo speed on a free port.
-        worker: what runs predictions; None takes the one that `config.worker` names.
+        config: its options; the default serves on loopback and a free port.
+        worker: what runs predictions; by default the kind in `config.worker`.
 
     Raises:
-        OSError: the port is taken.
-        CogMissingError: the Cog worker is wished for and its packages are not installed.
+        OSError: the port is in use.
+        CogMissingError: the Cog worker is configured and its packages are not installed.
     """
     config = config or SandboxConfig()
     temporary = None
@@ -186,7 +186,7 @@ async def _own_hub(config: SandboxConfig, work_dir: Path) -> RunningHub:
 
 
 async def run_forever(config: SandboxConfig, announce: Callable[[RunningSandbox], None]) -> None:
-    """Serve until the calling task is cancelled; `announce` is called once it answers."""
+    """Serve until the calling task is cancelled; call `announce` once it accepts requests."""
     sandbox = await serve(config)
     try:
         announce(sandbox)

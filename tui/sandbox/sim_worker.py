@@ -1,4 +1,4 @@
-"""The worker that is always there: programs of the sandbox itself, in threads."""
+"""The default worker: it runs the sandbox's own programs in threads."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _CLOSING_SECONDS = 3.0
 class SimWorker:
     """Runs each task in a thread of its own.
 
-    The threads are daemons: a program that hangs in somebody's library cannot keep the sandbox
-    from ending.
+    The threads are daemons, so a program that hangs in a library cannot keep the sandbox from
+    exiting.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
@@ -33,10 +33,10 @@ class SimWorker:
         self._ends: set[asyncio.Future[Outcome]] = set()
 
     async def start(self) -> None:
-        """Nothing to get ready."""
+        """Do nothing; threads need no preparation."""
 
     async def run(self, task: Task, sink: Sink) -> Outcome:
-        """Run one task in a thread; cancelling this stops the thread as well."""
+        """Run one task in a thread; cancelling this coroutine stops the thread too."""
         loop = asyncio.get_running_loop()
         end: asyncio.Future[Outcome] = loop.create_future()
         stop = threading.Event()
@@ -62,12 +62,12 @@ class SimWorker:
             self._stops.pop(task.id, None)
 
     def cancel(self, task_id: str) -> None:
-        """Ask a task to stop."""
+        """Tell a task to stop."""
         if stop := self._stops.get(task_id):
             stop.set()
 
     async def aclose(self) -> None:
-        """Stop all tasks and give them a moment to leave."""
+        """Stop all tasks and wait up to 3 seconds for their threads."""
         for stop in self._stops.values():
             stop.set()
         if self._ends:
@@ -79,6 +79,6 @@ def _outcome(context: RunContext) -> Outcome:
         output = _PROGRAMS[context.task.version.program](context)
     except Canceled:
         return Outcome("canceled")
-    except Exception as error:  # noqa: BLE001 - whatever a program raises is its failure
+    except Exception as error:  # noqa: BLE001 - any exception of a program fails the prediction
         return Outcome("failed", error=str(error) or type(error).__name__)
     return Outcome("succeeded", output=output)

@@ -1,9 +1,9 @@
-"""How the service's objects look in answers.
+"""The JSON objects of the service's answers.
 
-Two styles. `fast`: every required key is there and never null, times have three digits; this
-satisfies the published description and both official Python clients. `django`: create and get
-leave out what is not known yet and write nanoseconds, list and cancel write explicit nulls,
-empty metrics and microseconds, as recorded from the live service.
+There are two styles. `fast`: every required key is present and never null, times have three digits
+of a second; this satisfies the published OpenAPI description and both official Python clients.
+`django`, as recorded from the live service: create and get leave out unknown values and write
+nanoseconds; list and cancel write explicit nulls, empty metrics and microseconds.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Purpose = Literal["create", "get", "list", "cancel"]
 
 
 class Views:
-    """Turns records, models and versions into JSON for one base address and style."""
+    """Turns records, models and versions into JSON objects for one base address and style."""
 
     def __init__(self, style: Style) -> None:
         self.style = style
         self.base_url = ""
-        """Ends in `/v1`; set once the server knows its port."""
+        """Ends in `/v1`; the server sets it when it knows its port."""
 
     def encode(self, record: Record, purpose: Purpose) -> bytes:
-        """A record as JSON text; kept until the record changes."""
+        """A record as JSON text, cached until the record changes."""
         key = purpose if self.style == "django" else "any"
         if (known := record.encoded.get(key)) is None:
             known = json.dumps(self.record(record, purpose)).encode()
@@ -36,7 +36,7 @@ class Views:
         return known
 
     def record(self, record: Record, purpose: Purpose) -> dict[str, Any]:
-        """A prediction or training as an answer shows it."""
+        """The JSON object of a prediction or training."""
         if self.style == "fast":
             body = self._strict(record)
         elif purpose in {"list", "cancel"}:
@@ -112,7 +112,7 @@ class Views:
     def _as_training(
         self, record: Record, body: dict[str, Any], purpose: Purpose
     ) -> dict[str, Any]:
-        """Trainings lack some keys, and only the create answer points at predictions."""
+        """Remove the keys that trainings lack; only a create answer has the prediction's URLs."""
         for name in ("data_removed", "deadline"):
             body.pop(name, None)
         if body.get("output") is None and self.style == "fast":
@@ -154,7 +154,7 @@ class Views:
         }
 
     def account(self, username: str) -> dict[str, Any]:
-        """The one account that the sandbox has."""
+        """The JSON object of an account."""
         return {
             "type": "user",
             "username": username,

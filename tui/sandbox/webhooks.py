@@ -1,4 +1,7 @@
-"""Sends webhooks as the service does: filtered, throttled, signed, retried only at the end."""
+"""Sends webhooks as the service does: filtered by event, throttled and signed.
+
+Only the terminal webhook is retried. Source: Replicate's documentation of webhooks.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ EVENTS = frozenset({"start", "output", "logs", "completed"})
 DEFAULT_EVENTS = frozenset({"output", "completed"})
 THROTTLE_SECONDS = 0.5
 RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 29.0)
-"""Seconds between the tries of a terminal webhook: the last one comes a minute after the end."""
+"""Seconds between the tries of a terminal webhook; the last try is a minute after the end."""
 ANSWER_SECONDS = 10.0
-"""Real seconds that a receiver may take; not scaled, because the receiver is not."""
+"""Timeout of a receiver in real seconds; not scaled, because the receiver's speed is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One webhook; all tries of it share the id."""
+    """One webhook; all its tries have the same id."""
 
     id: str
     url: str
@@ -39,7 +42,7 @@ class Message:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header by the Standard Webhooks scheme."""
+    """The `webhook-signature` header of the Standard Webhooks specification."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
@@ -58,7 +61,7 @@ class _Channel:
 
 
 class WebhookSender:
-    """Delivers what `event` is told, one ordered channel per prediction."""
+    """Delivers the webhooks of events, in order for each prediction."""
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class WebhookSender:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     def event(self, record: Record, name: str) -> None:
-        """Something happened to a record: `start`, `output`, `logs` or `completed`."""
+        """Send the webhook of a record's event: `start`, `output`, `logs` or `completed`."""
         if not record.webhook or name not in record.events:
             return
         if FaultKind.WEBHOOK_LOST in record.faults:
@@ -92,7 +95,7 @@ class WebhookSender:
             self._send(record, channel)
 
     def open_channels(self) -> list[str]:
-        """Ids of the predictions whose webhooks are not all delivered or given up."""
+        """Ids of the predictions with webhooks that are neither delivered nor given up."""
         return list(self._channels)
 
     def _throttled(self, record: Record, channel: _Channel) -> None:
@@ -104,7 +107,7 @@ class WebhookSender:
         if wait <= 0 and not channel.under_way:
             self._send(record, channel)
         else:
-            # A receiver that is slower than the log grows gets fewer messages, not a backlog.
+            # For a receiver slower than the log grows, webhooks are merged instead of queued.
             channel.timer = loop.call_later(max(wait, pause), self._late, record, channel)
 
     def _late(self, record: Record, channel: _Channel) -> None:
@@ -142,7 +145,7 @@ class WebhookSender:
             channel.queue.put_nowait(Message("", "", b"", terminal=True))
 
     def _is_dropped(self, record: Record) -> bool:
-        """Whether this message of a prediction is one of those that get lost on the way."""
+        """Whether the webhook-drop fault drops this message."""
         fault = record.faults.get(FaultKind.WEBHOOK_DROP)
         if fault is None:
             return False
@@ -180,7 +183,7 @@ class WebhookSender:
             async with session.post(
                 message.url, data=message.body, headers=headers, allow_redirects=False
             ) as answer:
-                # A redirect is not followed and not retried either: the webhook is lost.
+                # As on the live service, a redirect is neither followed nor retried.
                 return answer.status < 400
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return False
@@ -199,7 +202,7 @@ class WebhookSender:
         return session
 
     async def aclose(self) -> None:
-        """Drop what was not delivered yet."""
+        """Drop undelivered webhooks and close the connections."""
         tasks = list(self._tasks.values())
         for channel in self._channels.values():
             if channel.timer is not None:

@@ -1,4 +1,7 @@
-"""What runs predictions: an interface, so that the gateway does not know who does the work."""
+"""The interface between the service and the workers that run predictions, and of their programs.
+
+A `Worker` runs a `Task` and reports to a `Sink`; the program of a model gets a `RunContext`.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,14 @@ from tui.sandbox.releases import Release
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One prediction as a worker gets it.
+    """One prediction for a worker.
 
     Attributes:
         id: the prediction's id.
-        version: what to run.
-        inputs: the input with its secrets, and with addresses that a worker can read.
-        folder: an empty folder for the run; what lies in its `output` folder is kept after it.
-        faults: what shall go wrong in it.
+        version: the version to run.
+        inputs: the input with its secrets and with download addresses.
+        folder: an empty folder for the run; its `output` folder is kept after the run.
+        faults: the faults of this run.
     """
 
     id: str
@@ -37,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended."""
+    """The result of a run."""
 
     status: Literal["succeeded", "failed", "canceled"]
     output: Any = None
@@ -46,12 +49,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where a running task reports to. The functions may be called from any thread.
+    """Receives the reports of a running task. Its functions are thread-safe.
 
     Attributes:
-        log: more text of the log, as it comes.
-        output: the output so far (the whole of it).
-        rewrite_log: cut the log to its second half (a fault that can be asked for).
+        log: appends text to the log.
+        output: replaces the output.
+        rewrite_log: removes the first half of the log (the log-rewritten fault).
     """
 
     log: Callable[[str], None]
@@ -63,33 +66,33 @@ class Worker(Protocol):
     """Runs tasks, several at a time."""
 
     async def start(self) -> None:
-        """Get ready."""
+        """Prepare for tasks."""
 
     async def run(self, task: Task, sink: Sink) -> Outcome:
-        """Run one task to its end. Never raises for what the task does."""
+        """Run one task to its end. A failure of the task is an `Outcome`, not an exception."""
 
     def cancel(self, task_id: str) -> None:
-        """Ask a running task to stop; its `run` then returns soon. Unknown ids are ignored."""
+        """Tell a running task to stop; its `run` then returns soon. Unknown ids are ignored."""
 
     async def aclose(self) -> None:
         """Stop all tasks."""
 
 
-class Canceled(Exception):  # noqa: N818 - it is no error: somebody wished it
-    """The run was asked to stop."""
+class Canceled(Exception):  # noqa: N818 - a request of the client, not an error
+    """The run was told to stop."""
 
 
 class ProgramError(Exception):
-    """A run that fails; the text becomes the prediction's `error`."""
+    """A run failed; the text becomes the prediction's `error`."""
 
 
 class RunContext:
-    """One run: its inputs, its folder, its output, its sense of time.
+    """One run of a program: its inputs, folder, log, output and clock.
 
     Attributes:
-        task: what to do.
-        config: the sandbox's settings.
-        generator: random numbers that are the same for the same prediction id.
+        task: the task.
+        config: the sandbox's options.
+        random: a generator seeded with the prediction's id, so a run can be repeated.
     """
 
     def __init__(
@@ -104,47 +107,51 @@ class RunContext:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The prediction's input, without the ones that are null."""
+        """The prediction's inputs that are not null."""
         return {name: value for name, value in self.task.inputs.items() if value is not None}
 
     @property
     def release(self) -> Release:
-        """The state of the image that runs."""
+        """The release of the trainer image."""
         return self.task.version.release
 
     @property
     def folder(self) -> Path:
-        """A folder of the run's own."""
+        """The run's own folder."""
         return self.task.folder
 
     def fault(self, kind: FaultKind) -> Fault | None:
-        """The fault, if it shall strike in this run."""
+        """The fault of this kind in this run; None without one."""
         return self.task.faults.get(kind)
 
     def write(self, text: str) -> None:
-        """Add to the log exactly this text."""
+        """Append a text to the log."""
         self.check()
         self._sink.log(text.replace("\r", "\n") if self.release.bars_as_lines else text)
 
     def line(self, text: str) -> None:
-        """Add one line to the log."""
+        """Append a line to the log."""
         self.write(text + "\n")
 
     def output(self, value: Any) -> None:
-        """Show what there is of the output so far."""
+        """Replace the output so far."""
         self._sink.output(value)
 
     def rewrite_log(self) -> None:
-        """Let the service lose the first half of the log."""
+        """Remove the first half of the log."""
         self._sink.rewrite_log()
 
     def pause(self, seconds: float) -> None:
-        """Let `seconds` of the service pass; raises `Canceled` when the run shall stop."""
+        """Wait for `seconds` simulated seconds.
+
+        Raises:
+            Canceled: the run was told to stop.
+        """
         if self._stop.wait(seconds / self.config.speed):
             raise Canceled
 
     def check(self) -> None:
-        """Raise `Canceled` when the run shall stop."""
+        """Raise `Canceled` if the run was told to stop."""
         if self._stop.is_set():
             raise Canceled
 

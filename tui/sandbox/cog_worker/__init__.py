@@ -1,7 +1,7 @@
-"""Predictions inside a real Cog server, the runtime that Replicate runs models in.
+"""A worker that runs predictions in real Cog servers, the runtime of Replicate's models.
 
-`worker` is what the gateway sees, `process` is one Cog server, `launch` starts it and `predictor`
-is what it runs: the same programs as the worker in threads.
+`worker` implements the worker interface, `process` controls one Cog server, `launch` starts it, and
+`predictor` is the code that it runs: the same programs as in the thread worker.
 
-How Cog behaves was observed with `cog` and `coglet` 0.23.1; both are pinned by the extra `cog`.
+Facts about Cog were observed with `cog` and `coglet` 0.23.1; the extra `cog` pins both.
 """

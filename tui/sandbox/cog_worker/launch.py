@@ -1,7 +1,7 @@
-"""Starts Cog's HTTP server and ends it with whoever started it.
+"""Starts Cog's HTTP server and kills it when the parent process exits.
 
-The starter holds the other end of standard input. When that closes, however it came about, the
-whole process group goes: Cog's server, and the worker process below it.
+The parent holds the other end of standard input. When it closes, for any reason, the whole process
+group is killed: Cog's server and its worker process.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import signal
 import threading
 
 
-def _follow_starter() -> None:
+def _exit_with_parent() -> None:
     while os.read(0, 1024):
         continue
     os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_follow_starter, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     runpy.run_module("cog.server.http", run_name="__main__")

@@ -1,7 +1,7 @@
-"""What Cog loads: the sandbox's programs as Cog runners. Runs in Cog's own worker process.
+"""The sandbox's programs as Cog runners. Cog loads this module in its own worker process.
 
-Each class has the inputs of its model's newest version; which of them an older version has is
-checked by the gateway. What only the sandbox knows (folder, version, faults) comes as `context`.
+Each class has the inputs of its model's newest version; the service checks the inputs of older
+ones. What only the sandbox knows (folder, version, faults) is passed as `context`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ _SLICE_SECONDS = 0.05
 
 
 class _SlicedEvent(threading.Event):
-    """Waits in slices: Cog cancels by an exception that only lands between Python's steps."""
+    """An event whose `wait` is cut into slices.
+
+    Cog cancels by raising an exception in this thread, which takes effect only between Python
+    instructions, not inside a long wait.
+    """
 
     def wait(self, timeout: float | None = None) -> bool:
         left = float("inf") if timeout is None else timeout
@@ -41,7 +45,7 @@ class _SlicedEvent(threading.Event):
 
 class _Program(cog.BaseRunner):  # type: ignore[misc]  # a class without types
     def setup(self) -> None:
-        """Read the sandbox's settings."""
+        """Read the sandbox's options."""
         settings = json.loads(os.environ[CONFIG_VARIABLE])
         self._config = SandboxConfig(token="", **settings)
         self._registry = Registry(self._config.username)
@@ -69,11 +73,11 @@ def _write_log(text: str) -> None:
 
 
 def _ignore_output(_: Any) -> None:
-    """Only one model shows output before its end."""
+    """Drop output: only `Hello` has output before its end."""
 
 
 class Train(_Program):
-    """The stand-in trainer."""
+    """The simulated trainer."""
 
     def run(  # noqa: PLR0917 - the model's inputs; Cog passes them by name
         self,
@@ -93,7 +97,7 @@ class Train(_Program):
         lycoris_config: str | None = None,
         return_logs: bool = True,
     ) -> str:
-        """Train, and say where the results are."""
+        """Run the simulated training and return the address of the results."""
         given = {name: value for name, value in locals().items() if name != "self"}
         try:
             return train(self._context(given, _ignore_output))
@@ -102,14 +106,14 @@ class Train(_Program):
 
 
 class WebhookCheck(_Program):
-    """The model that tries a webhook address."""
+    """The model that tests a webhook address."""
 
     def run(
         self,
         webhook_url: str,
         timeout_seconds: int = 10,
     ) -> Any:
-        """Send one POST and report."""
+        """Send one POST and report the result."""
         given = {"webhook_url": webhook_url, "timeout_seconds": timeout_seconds}
         return check_webhook(self._context(given, _ignore_output))
 
@@ -118,7 +122,7 @@ class Hello(_Program):
     """The small text model."""
 
     def run(self, text: str, tone: str = "plain") -> Iterator[str]:
-        """Greet, word by word."""
+        """Greet word by word."""
         words: SimpleQueue[str | None] = SimpleQueue()
         run = self._context({"text": text, "tone": tone}, lambda output: words.put(output[-1]))
 

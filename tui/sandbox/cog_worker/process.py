@@ -1,10 +1,9 @@
-"""One Cog server: a process of its own with one slot, spoken to over loopback HTTP.
+"""Controls one Cog server: a process with one slot, with HTTP over loopback.
 
-Facts, observed with cog 0.23.1: the predictor is named by `COG_PREDICT_TYPE_STUB`; the worker
-below the server is started as bare `python` from `PATH`; without `--host` it listens everywhere;
-if its worker cannot start it says STARTING for ever; after a crash it stays UNHEALTHY; there is no
-way to read a prediction, so its log comes by unsigned webhooks, and the answer of the POST that
-waits for the end.
+Facts observed with cog 0.23.1: `COG_PREDICT_TYPE_STUB` names the predictor; the server starts its
+worker as plain `python` from `PATH`; without `--host` it listens on all interfaces; if its worker
+cannot start, its state stays STARTING, and after a crash UNHEALTHY. No route reads a prediction, so
+the log comes from unsigned webhooks and from the answer of the POST that waits for the end.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from tui.sandbox.registry import Program
 
 CONFIG_VARIABLE = "SIMPLETUNER_TUI_SANDBOX"
 REWRITE_MARK = "rewrite-log"
-"""File in a run's folder by which a program asks the gateway to lose the first half of the log."""
+"""File in a run's folder by which a program tells the worker to cut the log's first half."""
 START_SECONDS = 60.0
 WEBHOOK_SECONDS = 0.1
-"""How often a running prediction tells its log at most."""
+"""Least interval between two log webhooks of a running prediction."""
 
 _RUNNERS: dict[Program, str] = {
     "train": "Train",
@@ -43,14 +42,14 @@ _CLOSING_SECONDS = 3.0
 
 
 class CogError(Exception):
-    """A Cog server that does not do what it is for."""
+    """A Cog server failed."""
 
 
 class CogServer:
-    """One running server.
+    """One running Cog server.
 
     Attributes:
-        program: what it runs.
+        program: the program that it runs.
         base: its address.
     """
 
@@ -76,17 +75,17 @@ class CogServer:
         session: aiohttp.ClientSession,
         webhook_token: str,
     ) -> CogServer:
-        """Start one and wait until it takes work.
+        """Start a server and wait until it is ready.
 
         Args:
-            program: what it shall run.
-            config: the sandbox's settings.
-            folder: for its log, and for the `python` that it starts.
-            session: for the calls to it.
-            webhook_token: what its webhooks carry as bearer token.
+            program: the program to run.
+            config: the sandbox's options.
+            folder: folder of its log and of the `python` that it starts.
+            session: HTTP session for calls to it.
+            webhook_token: bearer token of its webhooks.
 
         Raises:
-            CogError: it ended, its set-up failed, or it took too long.
+            CogError: it exited, its set-up failed, or it is not ready in time.
         """
         port = _free_port()
         environment = _environment(program, config, folder, port, webhook_token)
@@ -113,18 +112,17 @@ class CogServer:
         return server
 
     async def ready(self, limit: float) -> None:
-        """Return once the server takes work.
+        """Poll the server until it is ready.
 
-        It must be asked, for it tells nobody. It is asked again after each run as well, since for
-        a moment it still answers that it is at capacity.
+        A server is polled again after each run, because it stays BUSY for a moment.
 
         Raises:
-            CogError: it is broken, or not ready within `limit` seconds.
+            CogError: it failed, or is not ready within `limit` seconds.
         """
         state = "STARTING"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                while (state := await self._state()) in {"STARTING", "BUSY"}:  # noqa: ASYNC110 - asked over HTTP
+                while (state := await self._state()) in {"STARTING", "BUSY"}:  # noqa: ASYNC110 - polled over HTTP
                     await asyncio.sleep(_LOOK_SECONDS)
         if state != "READY":
             raise CogError(f"The Cog server for {self.program} is {state.lower()}, not ready.")
@@ -145,10 +143,10 @@ class CogServer:
         context: dict[str, Any],
         webhook: str,
     ) -> dict[str, Any]:
-        """Run one prediction to its end and return Cog's last word on it.
+        """Run one prediction to its end and return Cog's final answer.
 
         Raises:
-            CogError: the server broke, or did not take it.
+            CogError: the server failed or refused the prediction.
         """
         body = {
             "id": task_id,
@@ -167,11 +165,11 @@ class CogServer:
         return cast("dict[str, Any]", json.loads(text))
 
     async def look(self, task_id: str) -> dict[str, Any]:
-        """How a running prediction is now; empty when that cannot be said.
+        """The current state of a running prediction; empty when it is not available.
 
-        Cog's webhooks leave out what was printed last before a silence, and there is no GET. A
-        second PUT of a running prediction answers its state. Should it have ended meanwhile, the
-        PUT starts a run without a task, which the predictor refuses at once.
+        Cog's webhooks miss the last output before a pause, and there is no GET. A second PUT of a
+        running prediction answers its state. If the prediction has ended, the PUT starts a run
+        without a task, which fails at once.
         """
         url = f"{self.base}/predictions/{task_id}"
         headers = {"Prefer": "respond-async"}
@@ -183,18 +181,18 @@ class CogServer:
         return state if isinstance(state, dict) else {}
 
     async def cancel(self, task_id: str) -> None:
-        """Ask for the end of a prediction; one that has ended is fine."""
+        """Cancel a prediction; one that has ended is no error."""
         with contextlib.suppress(aiohttp.ClientError):
             async with self._session.post(f"{self.base}/predictions/{task_id}/cancel"):
                 return
 
     def kill(self) -> None:
-        """End the server and its worker at once."""
+        """Kill the server and its worker."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def aclose(self) -> None:
-        """End the server and its worker and wait until they are gone."""
+        """Kill the server and its worker, and wait for their exit."""
         self.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_SECONDS):

@@ -1,4 +1,4 @@
-"""The worker whose predictions run inside Cog servers."""
+"""The worker that runs predictions in Cog servers, and the receiver of their webhooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AFTER_CANCEL_SECONDS = 5.0
 _FINAL_MESSAGE_SECONDS = 5.0
 _BETWEEN_RUNS_SECONDS = 3.0
 _QUIET_SECONDS = 0.5
-"""A run that says nothing for so long is looked at."""
+"""Silence after which the state of a run is polled."""
 
 
 class CogMissingError(Exception):
@@ -35,19 +35,19 @@ class CogMissingError(Exception):
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of a prediction that Cog runs."""
+    """The state of a prediction in a Cog server."""
 
     task: Task
     sink: Sink
     sent: int = 0
-    """Characters of the log that the gateway has."""
+    """Characters of the log that were passed to the sink."""
     over: bool = False
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
     final_message: asyncio.Event = field(default_factory=asyncio.Event)
-    """The terminal webhook has come; only it has the whole log after a cancel or a crash."""
+    """Set by the terminal webhook; after a cancel or a crash only that one has the whole log."""
 
     def take(self, message: dict[str, Any]) -> None:
-        """Take in what Cog says; what comes after the end is dropped."""
+        """Pass new log and output of a webhook to the sink; after the end they are dropped."""
         if self.over:
             return
         logs = message.get("logs") or ""
@@ -58,7 +58,8 @@ class _Run:
         if mark.exists():
             mark.unlink()
             self.sink.rewrite_log()
-        # Cog wraps the output of programs that give only one into a list while they run.
+        # While a program with a single output runs, Cog sends it as a list, so only the output of
+        # the program with several is passed on.
         if self.task.version.program == "hello" and message.get("output"):
             self.sink.output(message["output"])
         if message.get("status") in {"succeeded", "failed", "canceled"}:
@@ -66,14 +67,14 @@ class _Run:
 
 
 class CogWorker:
-    """Runs each task in a Cog server with one slot; servers are started as they are needed.
+    """Runs each task in a Cog server with one slot; servers are started as needed.
 
-    A server that is free serves the next task of its program. One that crashed, hangs or does
-    not answer is ended, and another one started when there is work for it.
+    A free server runs the next task of its program. A server that crashed, hangs or does not answer
+    is killed; another one is started for the next task.
     """
 
     def __init__(self, config: SandboxConfig, folder: Path) -> None:
-        """Args: the sandbox's settings, and a folder for the servers' logs."""
+        """Take the sandbox's options, and a folder for the servers' logs."""
         self._config = config
         self._folder = folder
         self._token = secrets.token_urlsafe(24)
@@ -85,7 +86,7 @@ class CogWorker:
         self._hook = ""
 
     async def start(self) -> None:
-        """Open the receiver of Cog's webhooks.
+        """Start the receiver of Cog's webhooks.
 
         Raises:
             CogMissingError: `cog` or `coglet` is not installed.
@@ -127,7 +128,7 @@ class CogWorker:
             if free:
                 self._free.append(server)
             else:
-                # Ended here and now; `aclose` of the worker or the next start sweeps it up.
+                # Only killed here; the worker's `aclose` waits for its exit.
                 server.kill()
 
     async def _server_for(self, run: _Run) -> CogServer:
@@ -203,7 +204,7 @@ class CogWorker:
         return Outcome("failed", error=str(answer.get("error") or "Prediction failed")), True
 
     def cancel(self, task_id: str) -> None:
-        """Ask a task to stop."""
+        """Tell a task to stop."""
         if run := self._runs.get(task_id):
             run.cancel.set()
 
@@ -212,7 +213,7 @@ class CogWorker:
         await server.aclose()
 
     async def aclose(self) -> None:
-        """End all servers and the receiver."""
+        """Stop all servers and the receiver."""
         self._free.clear()
         for server in list(self._all):
             await self._end(server)

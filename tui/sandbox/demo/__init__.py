@@ -13,7 +13,7 @@ CONFIG = Path("config/cat-lora/config.json")
 def write_demo_project(dest: Path) -> Path:
     """Copy the example project into `dest` and return the path of its training config.
 
-    `dest` is made if it is not there; files of the project that are there already are replaced.
+    `dest` is created as needed; existing files of the project are replaced.
 
     Raises:
         OSError: the folder cannot be written.

@@ -1,8 +1,7 @@
-"""A Hugging Face Hub of the sandbox's own, good enough for the real `huggingface_hub`.
+"""A simulated Hugging Face Hub for the real `huggingface_hub` library.
 
-It covers what publishing needs: who am I, creating repositories, uploading (plain LFS, LFS in
-parts, and Xet through a local folder), committing, listing and downloading. Nothing leaves the
-machine.
+It covers what publishing uses: whoami, creating repositories, uploads (LFS whole, LFS in parts, and
+Xet through a local folder), commits, listing and downloads. Nothing leaves the machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Who may do what: users, organisations and the three kinds of tokens.
+"""Users, organisations, and the permissions of the three kinds of tokens.
 
-The sandbox takes any token that begins with `hf_`. What a token may do is told by its first
-word, so that everyone can rehearse a bad token without an account: `hf_read…` only reads,
-`hf_expired…` is refused, `hf_fine…` may write only to the user's own name, `hf_one…` only to
-`<user>/only-this`; every other one may write.
+The sandbox accepts any token that begins with `hf_`. The next word sets its permissions, so that a
+user can try a bad token without an account: `hf_read…` only reads, `hf_expired…` is refused,
+`hf_fine…` writes only to the user's own namespace, `hf_one…` only to `<user>/only-this`; any other
+token may write.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-HUB_TOKEN = "hf_write"  # noqa: S105 - it opens nothing but this rehearsal
+HUB_TOKEN = "hf_write"  # noqa: S105 - valid in the sandbox only
 """A token that may write."""
 _CREATED = "2025-01-01T00:00:00.000Z"
 
 
 class Role(Enum):
-    """The kinds of access tokens that the Hub hands out."""
+    """The kinds of access tokens of the Hub."""
 
     READ = "read"
     WRITE = "write"
@@ -28,7 +28,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a fine-grained token may do to one entity.
+    """The permissions of a fine-grained token for one entity.
 
     Attributes:
         kind: `user`, `org`, `model` or `dataset`.
@@ -52,7 +52,7 @@ class HubToken:
     reads_gated: bool = True
 
     def may_write(self, namespace: str, repo_id: str | None = None) -> bool:
-        """Whether the token's own limits allow writing; membership is another question."""
+        """Whether the token's scopes allow writing; `Accounts.belongs` checks the membership."""
         if self.role is Role.WRITE:
             return True
         if self.role is Role.READ:
@@ -69,11 +69,12 @@ class HubToken:
 
 @dataclass(slots=True)
 class Accounts:
-    """The users and organisations that exist.
+    """The users and organisations.
 
     Attributes:
-        username: whose tokens the `hf_…` words are.
-        orgs: its organisations, with its role in each.
+        username: the user of the `hf_…` tokens.
+        orgs: the user's organisations and role in each.
+        tokens: further tokens by their text.
     """
 
     username: str = "sandbox"
@@ -81,7 +82,7 @@ class Accounts:
     tokens: dict[str, HubToken] = field(default_factory=dict, repr=False)
 
     def token(self, text: str) -> HubToken | None:
-        """What a token may do; None for one that is unknown or expired."""
+        """The permissions of a token; None when it is unknown or expired."""
         known = self.tokens.get(text) or self._by_word(text)
         return None if known is None or known.expired else known
 
@@ -102,7 +103,7 @@ class Accounts:
         return HubToken(self.username)
 
     def belongs(self, token: HubToken, namespace: str) -> bool:
-        """Whether the token's user may write under a name at all."""
+        """Whether the token's user may write to a namespace."""
         if namespace == token.user:
             return True
         return token.user == self.username and self.orgs.get(namespace) in {"admin", "write"}

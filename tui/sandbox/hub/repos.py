@@ -1,4 +1,7 @@
-"""Repositories: a line of commits, each with the whole tree of its time."""
+"""Repositories, which are lists of commits with whole trees, and their contents on disk.
+
+`Blobs` stores each content under its hash. An upload becomes visible only when its hash is right.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,9 @@ class Entry:
     """One file of a tree.
 
     Attributes:
-        size: bytes of the content.
-        oid: git's name of what is in the tree: the content, or the LFS pointer.
-        sha256: of the content where it is stored outside of git (LFS), else None.
+        size: size of the content in bytes.
+        oid: git hash of the tree's blob: the content, or the LFS pointer.
+        sha256: hash of the content when it is stored outside of git (LFS), else None.
     """
 
     size: int
@@ -50,12 +53,12 @@ class Commit:
 
 
 def git_oid(content: bytes) -> str:
-    """Git's name of a file's content."""
+    """The git hash of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def pointer(sha256: str, size: int) -> bytes:
-    """The small file that git keeps instead of a large one."""
+    """The LFS pointer, which git stores instead of a large file."""
     spec = "https://git-lfs.github.com/spec/v1"
     return f"version {spec}\noid sha256:{sha256}\nsize {size}\n".encode()
 
@@ -66,9 +69,9 @@ class HubRepo:
 
     Attributes:
         kind: `model`, `dataset` or `space`.
-        gated: whether reading needs an accepted licence.
-        accepted: users who accepted it.
-        lfs: SHA-256 of every large content that was uploaded to this repository.
+        gated: whether reading requires an accepted licence.
+        accepted: users who accepted the licence.
+        lfs: SHA-256 hashes of the large files that were uploaded to this repository.
     """
 
     repo_id: str
@@ -85,7 +88,7 @@ class HubRepo:
 
     @property
     def namespace(self) -> str:
-        """User or organisation."""
+        """The user or organisation."""
         return self.repo_id.partition("/")[0]
 
     @property
@@ -94,7 +97,7 @@ class HubRepo:
         return self.commits[-1]
 
     def at(self, revision: str) -> Commit | None:
-        """The commit that a branch or a hash names."""
+        """The commit of a branch or a hash; None when it does not exist."""
         if revision == MAIN:
             return self.head
         return next((item for item in self.commits if item.oid == revision), None)
@@ -109,7 +112,7 @@ class HubRepo:
 
 
 class Repos:
-    """All repositories by kind and id; ids differ by more than their case."""
+    """All repositories by kind and id. Ids are case-insensitive, as on the Hub."""
 
     def __init__(self) -> None:
         self._all: dict[tuple[str, str], HubRepo] = {}
@@ -119,17 +122,17 @@ class Repos:
         return self._all.get((kind, repo_id.lower()))
 
     def add(self, repo: HubRepo) -> HubRepo:
-        """Put a new one in its place."""
+        """Add a repository."""
         self._all[repo.kind, repo.repo_id.lower()] = repo
         return repo
 
     def remove(self, repo: HubRepo) -> None:
-        """Forget one."""
+        """Remove a repository."""
         self._all.pop((repo.kind, repo.repo_id.lower()), None)
 
 
 class Blobs:
-    """Files named by the SHA-256 (large) or the git hash (small) of what they hold."""
+    """Files named by the hash of their content: SHA-256 for large ones, git's hash for small."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -138,32 +141,32 @@ class Blobs:
             folder.mkdir(parents=True, exist_ok=True)
 
     def small(self, oid: str) -> Path:
-        """Where the content of a git file lies."""
+        """The path of a small file's content."""
         return self._root / "git" / oid
 
     def large(self, sha256: str) -> Path | None:
-        """Where a large content lies, or None when it is not here."""
+        """The path of a large file's content; None when it is not stored."""
         if not _SHA256.fullmatch(sha256):
             return None
         path = self._root / "lfs" / sha256
         return path if path.is_file() else None
 
     def incoming(self, name: str = "") -> Path:
-        """A new place for bytes that are on their way."""
+        """A path for an upload that is being received."""
         return self._root / "incoming" / (name or secrets.token_hex(8))
 
     def keep_small(self, oid: str, content: bytes) -> None:
-        """Store a git file."""
+        """Store the content of a small file."""
         path = self.small(oid)
         if not path.exists():
             path.write_bytes(content)
 
     def keep_large(self, received: Path, sha256: str) -> None:
-        """Move received bytes to their place."""
+        """Move a received upload to the path of its hash."""
         received.replace(self._root / "lfs" / sha256)
 
     def join(self, parts: list[Path], to: Path) -> str:
-        """Put parts together and return the SHA-256 of the whole."""
+        """Concatenate the parts of an upload, delete them, and return the SHA-256 of the result."""
         digest = hashlib.sha256()
         with to.open("wb") as target:
             for part in parts:
@@ -175,7 +178,7 @@ class Blobs:
         return digest.hexdigest()
 
     def from_xet(self, sha256: str) -> Path | None:
-        """Fetch a content that a client stored in the local Xet folder; None if there is none."""
+        """Store a content that a client put into the local Xet folder; None if it is not there."""
         file_hashes = next((item for item in self._shards() if item[0] == sha256), None)
         if file_hashes is None:
             return None

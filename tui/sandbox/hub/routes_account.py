@@ -1,4 +1,4 @@
-"""Who am I, creating and describing repositories, permission checks."""
+"""Routes for whoami, creating and describing repositories, and permission checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 def routes() -> list[web.RouteDef]:
-    """The addresses of this module."""
+    """The routes of this module."""
     repository = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
     return [
         web.get("/api/whoami-v2", _whoami),
@@ -81,7 +81,7 @@ async def _delete(request: web.Request) -> web.Response:
 
 
 async def _validate_yaml(request: web.Request) -> web.Response:
-    """Only the outside of the block is looked at: whether it begins and ends."""
+    """Check only that the metadata block has a beginning and an end."""
     content = str((await json_body(request)).get("content", ""))
     if not content.startswith("---\n"):
         missing = {"message": "empty or missing yaml metadata in repo card"}
@@ -93,7 +93,7 @@ async def _validate_yaml(request: web.Request) -> web.Response:
 
 
 def describe(repo: HubRepo, commit: Commit) -> dict[str, Any]:
-    """A repository as the API shows it."""
+    """The JSON object of a repository."""
     return {
         "_id": commit.oid[:24],
         "id": repo.repo_id,

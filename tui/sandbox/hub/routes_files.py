@@ -1,4 +1,4 @@
-"""Listing and downloading."""
+"""Routes for listing and downloading files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAGE = 1000
 
 
 def routes() -> list[web.RouteDef]:
-    """The addresses of this module."""
+    """The routes of this module."""
     repository = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
     definitions = [
         web.get(repository + "/tree/{revision}", _tree),
@@ -145,9 +145,9 @@ def _small(request: web.Request, repo: HubRepo, commit: Commit, entry: Entry) ->
 
 
 async def _cdn(request: web.Request) -> web.StreamResponse:
-    """Large contents; the address is the hash, which nobody guesses.
+    """Serve a large file by its hash, without a token: the hash cannot be guessed.
 
-    The library follows a redirect to the same host, and looks for the Hub's headers here, too.
+    huggingface_hub follows the redirect to the same host, and reads the Hub's headers here too.
     """
     sha256 = request.match_info["sha256"]
     path = hub_of(request).blobs.large(sha256)

@@ -1,4 +1,4 @@
-"""The way of large files: LFS whole or in parts, and the token for the local Xet folder."""
+"""Routes for uploads: the kind of each file (preupload), large files (LFS, Xet), and commits."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ _LARGE_KINDS = (
 
 @dataclass(slots=True)
 class Upload:
-    """One large file that was announced.
+    """The upload of one large file.
 
     Attributes:
-        repo: where it will belong.
-        parts: received parts with the MD5 that was answered for each.
+        repo: its repository.
+        oid: announced SHA-256.
+        size: announced size in bytes.
+        part_bytes: size of a part; None when the file is sent in one request.
+        parts: received parts by number: path, and the MD5 that was answered as ETag.
     """
 
     repo: HubRepo
@@ -46,7 +49,7 @@ class Upload:
 
     @property
     def count(self) -> int:
-        """How many parts it has."""
+        """Number of parts."""
         return math.ceil(self.size / self.part_bytes) if self.part_bytes else 1
 
 
@@ -118,7 +121,7 @@ def _compare(received: str, announced: str) -> None:
 
 
 async def _receive(request: web.Request, hub: Hub, path: Path, expected: int) -> tuple[str, str]:
-    """Write a body to a file; its MD5 and SHA-256."""
+    """Write a request body to a file and return its MD5 and SHA-256."""
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     cut = hub.faults.cut_uploads > 0
     size = 0
@@ -188,7 +191,7 @@ async def _verify(request: web.Request) -> web.Response:
 
 
 async def _xet(request: web.Request) -> web.Response:
-    """Where the real Xet client may store: a folder of this machine instead of a server."""
+    """Give the real Xet client a local folder as its storage, instead of a server."""
     hub = hub_of(request)
     repo_of(request, write=True)
     if not hub.config.xet:
@@ -279,7 +282,7 @@ async def _apply(
 
 
 def routes() -> list[web.RouteDef]:
-    """The addresses of this module."""
+    """The routes of this module."""
     repository = "/api/{kind:models|datasets|spaces}/{owner}/{name}"
     definitions = [
         web.put("/lfs/{upload}", _put),

@@ -1,4 +1,4 @@
-"""Puts a Hub together and serves it on an address of its own."""
+"""Builds a simulated Hub and serves it on a port of its own."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RunningHub:
-    """A Hub that answers.
+    """A running Hub.
 
     Attributes:
-        url: what `HF_ENDPOINT` has to be.
-        hub: its state, for tests that look inside.
+        url: value for `HF_ENDPOINT`.
+        hub: its state, for tests.
     """
 
     def __init__(self, hub: Hub, runner: web.AppRunner) -> None:
@@ -34,13 +34,13 @@ class RunningHub:
         self._runner = runner
 
     async def aclose(self) -> None:
-        """Stop answering."""
+        """Stop the server."""
         await self._runner.cleanup()
 
 
 @web.middleware
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Faults, and refusals in the Hub's own shape."""
+    """Apply faults, and turn refusals into the Hub's error answers."""
     if request.app[HUB].faults.fails(request.path):
         return HubRefusalError(500, "Internal Error - We're working hard to fix this").response()
     try:
@@ -53,13 +53,13 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except (asyncio.CancelledError, ConnectionError):
         raise
-    except Exception:  # noqa: BLE001 - a fault of ours must look like one of theirs
+    except Exception:  # noqa: BLE001 - a bug here must look like the Hub's server error
         _log.exception("%s %s failed", request.method, request.path)
         return HubRefusalError(500, "Internal Error").response()
 
 
 def build(config: HubConfig, accounts: Accounts | None = None) -> tuple[web.Application, Hub]:
-    """The application and its state; `Hub.url` is to be set before it is used."""
+    """The application and its state. The caller sets `Hub.url` before the first request."""
     hub = Hub(config, accounts or Accounts(), Repos(), Blobs(config.root), HubFaults())
     app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[_answer])
     app[HUB] = hub
@@ -69,10 +69,10 @@ def build(config: HubConfig, accounts: Accounts | None = None) -> tuple[web.Appl
 
 
 async def serve_hub(config: HubConfig, accounts: Accounts | None = None) -> RunningHub:
-    """Start a Hub; it answers when this returns.
+    """Start a Hub; it accepts requests when this returns.
 
     Raises:
-        OSError: the port is taken, or the folder cannot be written.
+        OSError: the port is in use, or the folder cannot be written.
     """
     app, hub = build(config, accounts)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)

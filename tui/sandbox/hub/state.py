@@ -1,4 +1,4 @@
-"""What the routes share: the state of a Hub, its refusals, and who asks for what."""
+"""The state of a Hub, its error answers, and how routes find the caller and the repository."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ KINDS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 
 
 class HubRefusalError(Exception):
-    """A refusal, in the shape that the Hub's clients read.
+    """An error answer of the Hub.
 
     Attributes:
         status: HTTP status.
-        message: for the body and the `X-Error-Message` header.
-        code: the `X-Error-Code` header, where the Hub has one.
+        message: text of the body and of the `X-Error-Message` header.
+        code: the `X-Error-Code` header; empty when the Hub sends none.
+        headers: extra headers.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class HubRefusalError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> web.Response:
-        """The answer."""
+        """The HTTP response."""
         headers = {"X-Error-Message": self.message, **self.headers}
         if self.code:
             headers["X-Error-Code"] = self.code
@@ -47,16 +48,16 @@ class HubRefusalError(Exception):
 
 @dataclass(slots=True)
 class HubFaults:
-    """What goes wrong on purpose.
+    """Fault injection.
 
     Attributes:
-        failures: how many more requests whose path holds the key answer 500.
-        cut_uploads: how many more uploads break off in the middle.
-        lose_last_byte: store every large upload one byte short, and say it is fine.
-        forget_commits: answer a commit with success and keep nothing.
-        quota: bytes of large files that a namespace may hold; None is no limit.
-        slow_whoami: seconds by which the next answers to whoami are late.
-        closed: names of organisations that let nobody write, whatever their tokens say.
+        failures: by a part of the path, how many further requests answer 500.
+        cut_uploads: how many further uploads are aborted in the middle.
+        lose_last_byte: store every large upload without its last byte, and answer success.
+        forget_commits: answer a commit with success and do not store it.
+        quota: largest accepted size of a large file in bytes; None is no limit.
+        slow_whoami: delay of the answers to whoami in seconds.
+        closed: names of organisations that nobody may write to.
     """
 
     failures: dict[str, int] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class HubFaults:
     closed: set[str] = field(default_factory=set)
 
     def fails(self, path: str) -> bool:
-        """Whether this request shall answer 500."""
+        """Whether this request answers 500; it counts one failure."""
         for part, left in self.failures.items():
             if left > 0 and part in path:
                 self.failures[part] = left - 1
@@ -78,13 +79,15 @@ class HubFaults:
 
 @dataclass(frozen=True, slots=True)
 class HubConfig:
-    """How a Hub shall be.
+    """The options of a Hub.
 
     Attributes:
-        root: where contents are kept.
-        part_bytes: large files go up in parts of this size; None sends them whole.
+        root: folder of the contents.
+        host: address to listen on.
+        port: port to listen on; 0 lets the system choose one.
+        part_bytes: part size of large uploads; None uploads them in one request.
         xet: whether clients with `hf_xet` may store large files in a local Xet folder.
-        lfs_from: bytes from which a file is large whatever its name.
+        lfs_from: size in bytes from which any file is a large one.
     """
 
     root: Path
@@ -97,7 +100,7 @@ class HubConfig:
 
 @dataclass(slots=True)
 class Hub:
-    """One Hub."""
+    """The state of a Hub."""
 
     config: HubConfig
     accounts: Accounts
@@ -106,9 +109,9 @@ class Hub:
     faults: HubFaults
     url: str = ""
     uploads: dict[str, Any] = field(default_factory=dict)
-    """Uploads that were announced and are not complete, by the secret part of their address."""
+    """Incomplete uploads, by the random part of their address."""
     received_bytes: int = 0
-    """Bytes of large files that came in so far, by plain HTTP."""
+    """Bytes of large files received over HTTP so far (not through Xet); tests read it."""
 
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
@@ -116,12 +119,16 @@ _BAD_TOKEN = "Invalid credentials in Authorization header"  # noqa: S105 - a sen
 
 
 def hub_of(request: web.Request) -> Hub:
-    """The Hub that a request came to."""
+    """The Hub that serves a request."""
     return request.app[HUB]
 
 
 def caller(request: web.Request, *, needed: bool = True) -> HubToken | None:
-    """What the request's token may do; a HubRefusalError for a bad or a missing one."""
+    """The permissions of the request's token; None without a token unless `needed`.
+
+    Raises:
+        HubRefusalError: 401, the token is bad, or missing and needed.
+    """
     given = request.headers.get("Authorization", "")
     if not given:
         if needed:
@@ -134,7 +141,11 @@ def caller(request: web.Request, *, needed: bool = True) -> HubToken | None:
 
 
 def writer(request: web.Request) -> HubToken:
-    """The same for a request that must come with a token."""
+    """The permissions of the token of a request that requires one.
+
+    Raises:
+        HubRefusalError: 401, the token is bad or missing.
+    """
     token = caller(request)
     if token is None:
         raise HubRefusalError(401, _BAD_TOKEN)
@@ -142,7 +153,11 @@ def writer(request: web.Request) -> HubToken:
 
 
 def check_write(hub: Hub, token: HubToken, namespace: str, repo_id: str | None = None) -> None:
-    """HubRefusalError 403 when the token may not write there."""
+    """Check that the token may write to a namespace or repository.
+
+    Raises:
+        HubRefusalError: 403, it may not.
+    """
     if not hub.accounts.belongs(token, namespace) or namespace in hub.faults.closed:
         raise HubRefusalError(
             403, f"You don't have the rights to write under the name {namespace}."
@@ -152,7 +167,12 @@ def check_write(hub: Hub, token: HubToken, namespace: str, repo_id: str | None =
 
 
 def repo_of(request: web.Request, *, write: bool = False) -> HubRepo:
-    """The repository that the address names, if the caller may see it (or write to it)."""
+    """The repository in the request's path.
+
+    Raises:
+        HubRefusalError: 404, it does not exist or the caller may not see it; 403, `write` is set
+            and the caller may not write to it.
+    """
     hub = hub_of(request)
     kind = KINDS[request.match_info.get("kind") or "models"]
     repo_id = f"{request.match_info['owner']}/{request.match_info['name']}"
@@ -169,7 +189,11 @@ def repo_of(request: web.Request, *, write: bool = False) -> HubRepo:
 
 
 def commit_of(request: web.Request, repo: HubRepo) -> Commit:
-    """The commit that the address names."""
+    """The commit in the request's path, by default that of the main branch.
+
+    Raises:
+        HubRefusalError: 404, the revision does not exist.
+    """
     commit = repo.at(request.match_info.get("revision") or "main")
     if commit is None:
         raise HubRefusalError(404, "Invalid rev id", "RevisionNotFound")
@@ -177,7 +201,11 @@ def commit_of(request: web.Request, repo: HubRepo) -> Commit:
 
 
 def check_gate(hub: Hub, token: HubToken | None, repo: HubRepo) -> None:
-    """HubRefusalError 403 when the repository asks for a licence that the caller did not accept."""
+    """Check that the caller may read a gated repository.
+
+    Raises:
+        HubRefusalError: 403 (401 without a token), the licence is not accepted.
+    """
     if not repo.gated:
         return
     inside = token is not None and (
@@ -192,7 +220,11 @@ def check_gate(hub: Hub, token: HubToken | None, repo: HubRepo) -> None:
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object."""
+    """The request's JSON object.
+
+    Raises:
+        HubRefusalError: 400, the body is no JSON object.
+    """
     try:
         body = json.loads(await request.read())
     except (ValueError, RecursionError) as error:

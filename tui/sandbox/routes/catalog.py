@@ -1,4 +1,4 @@
-"""Collections and search."""
+"""Routes for account, hardware, webhook secret, collections and search."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def _search(request: web.Request) -> web.Response:
 
 
 def _refused(detail: str) -> web.Response:
-    """Search is the one operation that documents its refusal, as plain JSON."""
+    """The error answer of search, the only one that the OpenAPI description documents."""
     return answer({"detail": detail, "status": 400}, status=400)
 
 
@@ -95,7 +95,7 @@ async def _secret(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     return [
         web.get("/v1/collections", _collections),
         web.get("/v1/collections/{slug}", _collection),

@@ -1,9 +1,9 @@
-"""The sandbox's own routes, below `/_sandbox` and with the same token as the API.
+"""The sandbox's control routes, below `/_sandbox` and with the same token as the API.
 
-* `GET /_sandbox/faults` lists the faults that are on.
-* `POST /_sandbox/faults` switches one or several on: an object with `kind` and, as wished,
-  `value`, `times`, `match`; a text such as `oom=12*1`; or a list of them.
-* `DELETE /_sandbox/faults[?kind=…]` switches one kind, or all, off.
+* `GET /_sandbox/faults` lists the active faults.
+* `POST /_sandbox/faults` adds faults: an object with `kind` and optionally `value`, `times`,
+  `match`; a text such as `oom=12*1`; or a list of them.
+* `DELETE /_sandbox/faults[?kind=…]` removes the faults of one kind, or all.
 * `POST /_sandbox/predictions` with `{"count": n}` adds n finished predictions of the past.
 """
 
@@ -28,7 +28,7 @@ def _listing(core: Core, status: int = 200) -> web.Response:
 
 
 def follow_skew(core: Core) -> None:
-    """Let the service's time of day follow the clock-skew fault."""
+    """Set the clock's skew from the clock-skew fault."""
     fault = core.faults.peek(FaultKind.CLOCK_SKEW)
     core.clock.skew = timedelta(seconds=fault.number(600)) if fault else timedelta()
 
@@ -70,7 +70,7 @@ async def _history(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     return [
         web.get("/_sandbox/faults", _list),
         web.post("/_sandbox/faults", _add),

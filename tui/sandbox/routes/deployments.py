@@ -1,4 +1,4 @@
-"""Creating, changing and using deployments."""
+"""Routes for deployments and their predictions."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def _predict(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     path = "/v1/deployments/{owner}/{name}"
     return [
         web.get("/v1/deployments", _list),

@@ -1,4 +1,4 @@
-"""Uploading, describing, deleting and downloading files."""
+"""Routes for uploading, describing, deleting and downloading files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.sandbox.http_tools import answer, core_of
 from tui.sandbox.problems import ProblemError, not_found, validation_failed
 
 _ENVELOPE = 64 * 1024
-"""Bytes that a multipart body may have beside the file."""
+"""Bytes of a multipart body beside the file's content."""
 _FIELD_LIMIT = 64 * 1024
 _NAME_LIMIT = 255
 _CHUNK = 256 * 1024
@@ -74,7 +74,7 @@ async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
 
 
 async def _damaged(chunks: AsyncIterator[bytes], fault: Fault) -> AsyncIterator[bytes]:
-    """The same without its last bytes, or with its first byte changed."""
+    """The chunks without the last bytes, or with a changed first byte (damaged-upload)."""
     lost = int(fault.number(0))
     held = b""
     first = True
@@ -87,7 +87,7 @@ async def _damaged(chunks: AsyncIterator[bytes], fault: Fault) -> AsyncIterator[
 
 
 def _metadata(fields: dict[str, str]) -> dict[str, Any]:
-    """`metadata` as one JSON document, or as the `metadata[key]` fields of one client."""
+    """The file's metadata: a JSON document, or the `metadata[key]` fields of some clients."""
     if "metadata" in fields:
         try:
             value = json.loads(fields["metadata"])
@@ -137,7 +137,7 @@ async def _download(request: web.Request) -> web.StreamResponse:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     return [
         web.post("/v1/files", _create),
         web.get("/v1/files", _list),

@@ -1,4 +1,4 @@
-"""Models, their versions, examples and readme, and predictions of official models."""
+"""Routes for models, their versions, examples and readme, and predictions of official models."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ _CREATE_KEYS = frozenset(
 
 
 def find_model(request: web.Request) -> Model:
-    """The model that the path names; ProblemError 404 when there is none."""
+    """The model in the request's path.
+
+    Raises:
+        ProblemError: 404, it does not exist.
+    """
     info = request.match_info
     model = core_of(request).registry.model(info["owner"], info["name"])
     if model is None:
@@ -45,7 +49,11 @@ def find_model(request: web.Request) -> Model:
 
 
 def find_version(request: web.Request) -> Version:
-    """The version that the path names; ProblemError 404 when there is none."""
+    """The version in the request's path.
+
+    Raises:
+        ProblemError: 404, it does not exist.
+    """
     wanted = request.match_info["version"]
     version = next((item for item in find_model(request).versions if item.id == wanted), None)
     if version is None:
@@ -54,7 +62,7 @@ def find_version(request: web.Request) -> Version:
 
 
 def examples_of(request: web.Request, model: Model) -> list[Record]:
-    """The newest finished predictions of a model that still have their data, oldest first."""
+    """The last ten successful predictions of a model that still have data, oldest first."""
     records = core_of(request).jobs.order["prediction"]
     return [
         record
@@ -199,7 +207,7 @@ async def _predict(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     path = "/v1/models/{owner}/{name}"
     return [
         web.get("/v1/models", _list),

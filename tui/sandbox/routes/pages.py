@@ -1,8 +1,8 @@
-"""A stand-in for Replicate's status page, in both of its forms.
+"""Pages for browsers: a prediction (its `urls.web`), and Replicate's status page in both forms.
 
 `PUT /status-page/state` with `{"components": {"L40S Hardware": "degraded_performance"},
-"incident": "Slow starts"}` makes it tell of trouble; an empty object brings all good back, and
-`{"broken": true}` answers with a web page instead.
+"incident": "Slow starts"}` makes the status page report an incident. An empty object ends it, and
+`{"broken": true}` makes it answer with a web page instead of JSON.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ pre{{background:#8881;padding:1rem;overflow:auto;max-height:70vh}}</style></head
 
 
 def install(app: web.Application) -> None:
-    """Give the application a page on which all is well."""
+    """Add the status page's state, without incidents, to the application."""
     app[_BOARD] = {}
 
 
@@ -128,7 +128,7 @@ async def _prediction_page(request: web.Request) -> web.Response:
     record = core_of(request).jobs.by_id.get(request.match_info["id"])
     if record is None:
         raise not_found()
-    # On a page, only the last state of a progress bar is worth showing.
+    # A page shows only the last state of a progress bar.
     lines = [line.rpartition("\r")[2] for line in record.logs.split("\n")]
     text = _PAGE.format(
         id=escape(record.id),
@@ -141,7 +141,7 @@ async def _prediction_page(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     return [
         web.get("/status-page/api/v2/summary.json", _summary),
         web.get("/status-page/api/v1/summary", _widget),

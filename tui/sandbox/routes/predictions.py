@@ -1,4 +1,4 @@
-"""Creating, reading, listing and cancelling predictions."""
+"""Routes for creating, reading, listing, cancelling and streaming predictions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def start_prediction(
     *,
     deployment: str | None = None,
 ) -> web.Response:
-    """Accept a prediction of `version` and answer it, waiting first when the client prefers."""
+    """Create a prediction of `version`; with `Prefer: wait` wait for its end before the answer."""
     core = core_of(request)
     wait = _wait_seconds(request)
     record = accept(request, version, body, kind="prediction", deployment=deployment)
@@ -87,7 +87,11 @@ def accept(
     deployment: str | None = None,
     destination: str | None = None,
 ) -> Record:
-    """Check what every create request has and start the record."""
+    """Check the input and the webhook of a create request, and start the record.
+
+    Raises:
+        ProblemError: 400, 402 or 422, the request is refused.
+    """
     core = core_of(request)
     given = body.get("input")
     if not isinstance(given, dict):
@@ -125,7 +129,11 @@ def _webhook(body: Mapping[str, Any]) -> tuple[str | None, frozenset[str]]:
 
 
 def _wait_seconds(request: web.Request) -> int | None:
-    """Seconds of `Prefer: wait[=n]`; None without it. Other preferences are ignored."""
+    """Seconds of `Prefer: wait[=n]`; None without it. Other preferences are ignored.
+
+    Raises:
+        ProblemError: 400, not within 1 to 60.
+    """
     match = _WAIT.fullmatch(request.headers.get("Prefer", "").strip())
     if match is None:
         return None
@@ -150,7 +158,11 @@ def _cancel_after(request: web.Request) -> float | None:
 
 
 def find(request: web.Request, kind: Kind | None = None) -> Record:
-    """The record that the path names; ProblemError 404 when there is none of that kind."""
+    """The record in the request's path, of any kind or of one.
+
+    Raises:
+        ProblemError: 404, it does not exist.
+    """
     record = core_of(request).jobs.by_id.get(request.match_info["id"])
     if record is None or (kind is not None and record.kind != kind):
         raise not_found()
@@ -188,8 +200,8 @@ def _filtered(core: Core, request: web.Request) -> list[Record]:
             raise ProblemError(400, "source must be web")
         since = core.clock.now() - timedelta(days=WEB_DAYS)
         records = [item for item in records if item.source == "web" and item.created_at >= since]
-    # Slices keep the marks of pages right only as long as the lower end does not move, and it
-    # does not: records are kept in the order of their creation.
+    # A page's cursor is an index into this slice. It stays valid because records are in the order
+    # of their creation, so the slice's lower end does not move.
     low, high = 0, len(records)
     if "created_after" in moments:
         low = bisect_left(records, moments["created_after"], key=lambda item: item.created_at)
@@ -257,7 +269,7 @@ def _pieces(output: Any) -> list[str]:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     return [
         web.post("/v1/predictions", _create),
         web.get("/v1/predictions", _list),

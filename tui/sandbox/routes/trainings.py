@@ -1,4 +1,4 @@
-"""Trainings: predictions whose result becomes a version of another model."""
+"""Routes for trainings: predictions whose result becomes a version of another model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def _cancel(request: web.Request) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The group's routes."""
+    """The routes of this module."""
     return [
         web.post("/v1/models/{owner}/{name}/versions/{version}/trainings", _create),
         web.get("/v1/trainings", _list),

@@ -1,5 +1,5 @@
-"""The stand-in trainer.
+"""The simulated trainer.
 
 It takes the inputs of SimpleTuner's Cog predictor, prints its log formats, writes safetensors files
-and uploads them. Only the training itself is made up.
+and uploads them. Only the training itself is simulated.
 """

@@ -1,4 +1,7 @@
-"""The run's two outputs: the log that the service shows, and debug.log whose end it repeats."""
+"""The two logs of a run, the prediction's log and debug.log, in SimpleTuner's line formats.
+
+The functions at the end format tagged lines, tqdm bars and step summaries.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ StageState = Literal["running", "completed", "failed", "skipped"]
 
 
 class Console:
-    """Writes a run's log in SimpleTuner's formats.
+    """Writes a run's logs in SimpleTuner's formats.
 
-    Bars begin with a carriage return and end without a line feed, so that a tagged line may
-    follow one on the same line, as in real logs.
+    Bars begin with a carriage return and end without a line feed, so a tagged line can follow a
+    bar on the same line, as in real logs.
     """
 
     def __init__(self, run: RunContext) -> None:
@@ -33,7 +36,7 @@ class Console:
         self._open_bar = False
 
     def line(self, text: str) -> None:
-        """One line on standard output."""
+        """Print a line."""
         self._run.line(text)
         self._open_bar = False
 
@@ -45,35 +48,35 @@ class Console:
         state: StageState = "running",
         count: tuple[int, int] | None = None,
     ) -> None:
-        """A stage begins, moves on or ends."""
+        """Print the line of a stage that begins, moves on or ends."""
         self.line(stage_line(label, message, state=state, count=count))
 
     def notice(self, message: str, *, title: str = "", level: str = "INFO") -> None:
-        """A notification."""
+        """Print a notification."""
         self.line(notice_line(message, title=title, level=level))
 
     def debug(self, message: str, *, logger: str = "SimpleTuner") -> None:
-        """A line of debug.log alone."""
+        """Add a line to debug.log only."""
         self._debug.append(logger_line(message, logger=logger))
 
     def error(self, message: str) -> None:
-        """A logger's error: on the console and in debug.log."""
+        """Print an error of the logger, and add it to debug.log."""
         self.line(logger_line(message, level="ERROR"))
         self._debug.append(logger_line(message, level="ERROR", logger="SimpleTuner"))
 
     def bar(self, text: str) -> None:
-        """The next state of a progress bar."""
+        """Print the next state of a progress bar."""
         self._run.write(f"\r{text}")
         self._open_bar = True
 
     def end_bar(self) -> None:
-        """A bar is finished."""
+        """End the line of an open bar."""
         if self._open_bar:
             self._run.write("\n")
             self._open_bar = False
 
     def count_up(self, label: str, total: int, seconds: float) -> None:
-        """Run a side bar (never the job's progress) from nothing to its end."""
+        """Print a progress bar other than the training bar, from zero to its end."""
         begin = time.monotonic()
         steps = min(total, 8)
         for step in range(steps + 1):
@@ -84,7 +87,7 @@ class Console:
         self.end_bar()
 
     def traceback(self, kind: str, message: str) -> None:
-        """What Python prints for an error that nobody caught."""
+        """Print a traceback as Python does for an uncaught exception."""
         self.end_bar()
         frames = [
             f'  File "{path}", line {number}, in {name}\n    ...' for path, number, name in _FRAMES
@@ -92,7 +95,7 @@ class Console:
         self.line("\n".join(["Traceback (most recent call last):", *frames, f"{kind}: {message}"]))
 
     def debug_tail(self) -> None:
-        """The last characters of debug.log, which repeat what was said before."""
+        """Print the end of debug.log."""
         text = "\n".join(self._debug)
         self.line("=== debug.log tail ===")
         self.line(text[-TAIL_CHARACTERS:])
@@ -106,7 +109,7 @@ def stage_line(
     percent: float | None = None,
     count: tuple[int, int] | None = None,
 ) -> str:
-    """A `[STAGE]` line; a percentage wins over a count."""
+    """A `[STAGE]` line; a percentage has precedence over a count."""
     if state == "completed" and percent is None and count is None:
         percent = 100.0
     text = f"[STAGE] {_ICONS.get(state, '•')} {label}"
@@ -118,12 +121,12 @@ def stage_line(
 
 
 def notice_line(message: str, *, title: str = "", level: str = "INFO") -> str:
-    """A notification line; without a title the text stands there twice."""
+    """A notification line; without a title SimpleTuner prints the text twice."""
     return f"[{level}] {title or message}: {message}"
 
 
 def logger_line(message: str, *, level: str = "INFO", logger: str = "") -> str:
-    """A line of SimpleTuner's logger: with a logger's name as in debug.log, else as on console."""
+    """A line of SimpleTuner's logger: with its name as in debug.log, without as on the console."""
     now = datetime.now(UTC)
     moment = f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
     name = f" ({logger})" if logger else ""
@@ -131,7 +134,7 @@ def logger_line(message: str, *, level: str = "INFO", logger: str = "") -> str:
 
 
 def short_number(value: float) -> str:
-    """A number as tqdm and Python's own formats write it: short, exponent without padding."""
+    """A number as tqdm prints it: three digits, exponent without padding."""
     short = f"{value:.3g}".replace("e+0", "e+").replace("e-0", "e-")
     return short if len(short) < len(str(value)) else str(value)
 
@@ -147,9 +150,9 @@ def bar_line(label: str, done: int, total: int, elapsed: float, postfix: str = "
     """One state of a tqdm bar.
 
     Args:
-        label: what stands before the colon; empty for a bar without one.
-        done: how many of `total` are finished.
-        total: all of them, at least 1.
+        label: the text before the colon; may be empty.
+        done: finished units.
+        total: number of units, at least 1.
         elapsed: seconds since the bar began.
         postfix: `k=v` pairs, already joined.
     """

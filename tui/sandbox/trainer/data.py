@@ -1,4 +1,4 @@
-"""Finding the samples of a run's datasets."""
+"""The data of a run: it fetches and unpacks the archive, and finds the samples of the datasets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif"})
 REMOTE = frozenset({"huggingface", "aws", "csv", "webshart"})
 UNPACK_ROOT = "datasets/cog/images"
 _HOSTED_SAMPLES = 210
-"""How many samples a hosted dataset is pretended to have; it is not fetched."""
+"""Simulated number of samples of a hosted dataset, which is not fetched."""
 _NOT_DATA = frozenset({"text_embeds", "image_embeds", "conditioning_image_embeds"})
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 MAX_UNPACKED_BYTES = 8 * 1024**3
@@ -36,7 +36,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One dataset that is ready to train on."""
+    """One dataset of a run."""
 
     id: str
     samples: int
@@ -56,17 +56,17 @@ class Data:
 
     @property
     def samples(self) -> int:
-        """Distinct samples."""
+        """Number of distinct samples."""
         return sum(item.samples for item in self.datasets)
 
     @property
     def seen_per_epoch(self) -> int:
-        """Samples of one epoch, repeats included."""
+        """Number of samples of one epoch, repeats included."""
         return sum(item.samples * (item.repeats + 1) for item in self.datasets)
 
 
 def unpack_images(run: RunContext, plan: Plan) -> None:
-    """Fetch and unpack the archive, unless this release forgets it beside a dataloader."""
+    """Fetch and unpack the archive, unless this release ignores it beside a dataloader."""
     url = run.inputs.get("images")
     if not url or (plan.dataloader is not None and run.release.ignores_archive_with_dataloader):
         return
@@ -79,10 +79,10 @@ def unpack_images(run: RunContext, plan: Plan) -> None:
 
 
 def find_data(run: RunContext, plan: Plan) -> Data:
-    """Look for the samples of every dataset.
+    """Find the samples of every dataset.
 
     Raises:
-        ProgramError: a folder that is not there, or a dataset without samples.
+        ProgramError: a folder does not exist, or a dataset has no samples.
     """
     entries = plan.dataloader
     if entries is None:
@@ -134,8 +134,9 @@ def _dataset(run: RunContext, entry: Mapping[str, Any], *, from_files: bool) -> 
 def _folder(run: RunContext, name: str, given: str) -> Path:
     """The dataset's folder in the run's container.
 
-    A path means what it says, below the container's working folder; beside that, the archive's
-    folder of the dataset's id or of the path's last part is taken, since packers name them so.
+    A relative path is resolved against the container's working folder. If that does not exist, the
+    archive's folder named after the dataset's id or the path's last part is used, as archives of
+    other tools have it.
     """
     if not given:
         raise ProgramError(f"Dataset {name} has no instance_data_dir")
@@ -159,7 +160,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def _looks_whole(path: Path) -> bool:
-    """Whether a file begins like an image; the trainer drops those that do not open."""
+    """Whether a file begins like an image or video; the trainer drops files that do not open."""
     with path.open("rb") as file:
         head = file.read(16)
     if path.suffix.lower() in VIDEO_SUFFIXES | {".avif", ".jxl"}:
@@ -173,10 +174,10 @@ def _has_caption(path: Path) -> bool:
 
 
 def fetch(run: RunContext, url: str, target: Path) -> None:
-    """Download an archive to `target`; a data address is decoded.
+    """Download an archive to `target`, or decode a data URL.
 
     Raises:
-        ProgramError: the address does not give the bytes.
+        ProgramError: the download failed.
     """
     if url.startswith("data:"):
         head, _, body = url.partition(",")
@@ -205,10 +206,10 @@ def fetch(run: RunContext, url: str, target: Path) -> None:
 def unpack(run: RunContext, archive: Path, target: Path) -> int:
     """Unpack a zip or tar archive into `target` and return the number of files.
 
-    Members that would land outside, links and devices are refused or skipped; sizes are bounded.
+    Members with a path outside `target` are refused, links and devices skipped, sizes limited.
 
     Raises:
-        ProgramError: not an archive, a damaged one, or a member that points outside.
+        ProgramError: the file is no archive or damaged, or a member's path is outside.
     """
     target.mkdir(parents=True, exist_ok=True)
     room = _UnpackFolder(run, target)
@@ -223,7 +224,7 @@ def unpack(run: RunContext, archive: Path, target: Path) -> int:
 
 
 class _UnpackFolder:
-    """The folder that is unpacked into, with its limits."""
+    """The target folder of an archive, with its limits."""
 
     def __init__(self, run: RunContext, target: Path) -> None:
         self._run = run
@@ -232,7 +233,11 @@ class _UnpackFolder:
         self.files = 0
 
     def place(self, kind: str, name: str) -> Path:
-        """Where a member goes; ProgramError when that is outside."""
+        """The path of a member.
+
+        Raises:
+            ProgramError: the path is outside the folder.
+        """
         parts = PurePosixPath(name.replace("\\", "/")).parts
         unsafe = not parts or parts[0].startswith("/") or ".." in parts or ":" in parts[0]
         if unsafe or self._run.release.refuses_archive_members:
@@ -240,7 +245,7 @@ class _UnpackFolder:
         return self._root.joinpath(*parts)
 
     def write(self, path: Path, source: IO[bytes]) -> None:
-        """Copy one member out, counting its real bytes."""
+        """Write one member, counting its real size: the one in the header may be false."""
         self.files += 1
         if self.files > MAX_MEMBERS:
             raise ProgramError("The images archive has too many members")
@@ -278,5 +283,5 @@ def _unpack_tar(archive: Path, room: _UnpackFolder) -> int:
 
 
 def free(folder: Path) -> None:
-    """Give the space of unpacked data back."""
+    """Delete the unpacked data."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,10 @@
-"""The model card that the trainer puts into its repository on the Hub, with pictures beside it."""
+"""The files that a run writes: weights, validation images, and the model card for the Hub.
+
+safetensors files are written directly: the format is short, so this saves a dependency, and the
+tensors are streamed instead of held in memory. A file is eight bytes with the header's length, a
+JSON header, and the tensors' bytes in the header's order. Source: the format's description in the
+safetensors project.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +43,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def write_card(output: Path, plan: Plan, repo_id: str, weights: str, steps: int) -> Path:
-    """Write `README.md` and `assets/` into the output folder, as a delivery to the Hub has them."""
+    """Write `README.md` and `assets/` into the output folder, for a delivery to the Hub."""
     pictures = _assets(output)
     base = plan.text("pretrained_model_name_or_path")
     safe = as_bool(plan.options.get("model_card_safe_for_work"))
@@ -77,7 +83,7 @@ def write_card(output: Path, plan: Plan, repo_id: str, weights: str, steps: int)
 
 
 def _assets(output: Path) -> list[str]:
-    """The newest validation pictures under the names that the card shows."""
+    """Copy the newest validation images to `assets/`, and return their names."""
     drawn = [path for path in output.glob("validation_images/*.png") if path.is_file()]
     drawn.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
     names = []
@@ -100,9 +106,10 @@ def _cell(text: str) -> str:
 def draw_validation(
     output: Path, step: int, prompts: Sequence[str], images: Sequence[Path]
 ) -> list[Path]:
-    """Write one picture per prompt, where SimpleTuner puts them, and return their paths.
+    """Write one image per prompt into SimpleTuner's folder, and return their paths.
 
-    A hosted dataset has no images here, and then there are no pictures.
+    The images are drawn on samples of the dataset; a hosted dataset has none here, so it gives no
+    validation images.
     """
     from PIL import Image, ImageDraw, UnidentifiedImageError
 
@@ -129,7 +136,7 @@ def draw_validation(
 
 
 def shapes_for(plan: Plan) -> Shapes:
-    """Names and shapes of the tensors that this run trains; a few blocks stand for all."""
+    """Names and shapes of the tensors of a run, for a few of the model's blocks."""
     prefix, width = _LAYOUTS.get(plan.family, _DEFAULT_LAYOUT)
     if plan.is_full:
         return {f"blocks.{index}.attn.qkv.weight": (width, width) for index in range(2)}
@@ -158,12 +165,12 @@ def _lycoris(plan: Plan, width: int) -> Shapes:
 
 
 def parameters(shapes: Shapes) -> int:
-    """How many numbers the tensors hold."""
+    """Number of parameters in the tensors."""
     return sum(math.prod(shape) for shape in shapes.values())
 
 
 def weight_file(plan: Plan) -> str:
-    """The file's place inside an output or checkpoint folder."""
+    """The path of the weights inside an output or checkpoint folder."""
     return FULL_FILE if plan.is_full else LORA_FILE
 
 

@@ -1,4 +1,4 @@
-"""What a run shall do, read from the predictor's inputs as the real predictor reads them."""
+"""The settings of a run, read from the predictor's inputs as SimpleTuner's predictor does."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ DEFAULT_STEPS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run.
+    """The settings of one run.
 
     Attributes:
-        options: the training configuration, keys without dashes.
-        dataloader: the dataset list, or None when only an archive is given.
-        job: the trainer's own name for the run.
-        output_dir: where the trainer writes, relative to its working folder.
-        steps: 0 means that epochs decide.
+        options: the training config, keys without dashes.
+        dataloader: the datasets; None when only an archive is given.
+        lycoris: the LyCORIS settings; None without them.
+        job: the trainer's own name of the run.
+        output_dir: the output folder, relative to the trainer's working folder.
+        family: `model_family`.
+        steps: optimisation steps; 0 means that the epochs decide.
     """
 
     options: Mapping[str, Any]
@@ -46,7 +48,7 @@ class Plan:
         return as_text(self.options.get(name)) or default
 
     def whole(self, *names: str, default: int) -> int:
-        """The first of some options that is there, as a whole number of at least 1."""
+        """The first of some options that is set, as a whole number of at least 1."""
         value = as_int(first_present(self.options, names))
         return default if value is None or value < 1 else value
 
@@ -86,14 +88,14 @@ class Plan:
 
     @property
     def validation_prompts(self) -> tuple[str, ...]:
-        """What the validation draws."""
+        """The prompts of a validation."""
         prompts = [self.text("validation_prompt")]
         if as_bool(self.options.get("validation_prompt_library")):
             prompts.append("library prompt")
         return tuple(prompt for prompt in prompts if prompt)
 
     def comment(self, step: int) -> str:
-        """What `modelspec_comment` puts into the weights of a step; this container has no env."""
+        """The comment in the weights of a step; `{env:…}` is not replaced here."""
         comment = self.options.get("modelspec_comment")
         text = "\n".join(map(str, comment)) if isinstance(comment, list) else as_text(comment) or ""
         return text.replace("{current_step}", str(step))
@@ -126,7 +128,7 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
     """Read the predictor's inputs.
 
     Raises:
-        ProgramError: for every input error that the real predictor would stop at.
+        ProgramError: an input error that also stops SimpleTuner's predictor.
     """
     if inputs.get("hub_model_id") and not inputs.get("hf_token"):
         raise ProgramError("hf_token is required when hub_model_id is set")
@@ -157,7 +159,7 @@ def read_plan(inputs: Mapping[str, Any], job: str) -> Plan:
 
 
 def _document(name: str, given: Any) -> Any:
-    """JSON text, or a path inside the image; the image holds no such files."""
+    """Parse a JSON text. Other texts are paths in the image, which has no such files."""
     text = as_text(given)
     if not text:
         return None

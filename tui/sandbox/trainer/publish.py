@@ -1,6 +1,6 @@
-"""Uploading a run's output: to S3 with boto3, to the Hub with huggingface_hub.
+"""Uploads a run's output: to S3 with boto3, to the Hub with huggingface_hub.
 
-As in the real trainer, a failed upload is logged and does not fail the run.
+As in SimpleTuner, a failed upload is logged and does not fail the run.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class S3Target:
     secret_key: str | None
 
     def shown(self) -> str:
-        """What the run reports as the place of its results (without the run's own folder)."""
+        """The address of the results as the run prints it, without the run's own folder."""
         if self.public_base:
             return f"{self.public_base.rstrip('/')}/{self.base_path}"
         if self.endpoint:
@@ -101,10 +101,10 @@ def config_targets(plan: Plan) -> list[S3Target]:
 
 
 class Publisher:
-    """Uploads one run's output folder, as often as asked.
+    """Uploads one run's output folder.
 
     Attributes:
-        repo: where it goes on the Hub, None for nowhere.
+        repo: repository on the Hub; None for no upload there.
     """
 
     def __init__(self, run: RunContext, plan: Plan, output: Path) -> None:
@@ -115,7 +115,7 @@ class Publisher:
         self._targets = [own] if own else config_targets(plan)
         self._own = own
         self.repo = _repo_id(run.inputs.get("hub_model_id"))
-        # The predictor's own input switches checkpoints on, whatever the configuration says.
+        # The predictor's input hub_model_id turns checkpoints on, whatever the config says.
         self._checkpoints = self.repo is not None or as_bool(
             plan.options.get("push_checkpoints_to_hub")
         )
@@ -130,7 +130,7 @@ class Publisher:
             )
 
     def result(self) -> tuple[str, str]:
-        """The run's output value, and the line that announces it (empty for none)."""
+        """The run's output value, and the log line with it (may be empty)."""
         if self._own is not None:
             place = self._own.shown()
             return place, f"Checkpoints published to: {place}"
@@ -145,10 +145,10 @@ class Publisher:
             client.close()
 
     def publish_s3(self) -> list[str]:
-        """Upload the output folder to every bucket and return what went wrong, in words.
+        """Upload the output folder to every bucket, and return the problems as log texts.
 
-        A release that publishes only after validations sends all of it every time, as the real
-        trainer does; the others send what is new.
+        A release that publishes only after validations sends the whole folder each time, as
+        SimpleTuner does; the others send new files only.
         """
         problems = []
         for target in self._targets:
@@ -165,7 +165,7 @@ class Publisher:
         return problems
 
     def publish_hub(self, message: str) -> list[str]:
-        """Upload the output folder to the Hub, if the run has a repository there."""
+        """Upload the output folder to the run's repository, if any, and return the problems."""
         if self.repo is None:
             return []
         from huggingface_hub import HfApi
@@ -209,9 +209,9 @@ class Publisher:
 
 
 def _client(target: S3Target, ca_bundle: Path | None) -> S3Client:
-    """A client that knows only the keys it was given.
+    """A boto3 client that uses only the target's keys.
 
-    A rented container has no AWS settings of its own, and this machine's must not stand in.
+    A container on Replicate has no AWS profile, so this machine's AWS settings must not be used.
     """
     import boto3
     import botocore.session
@@ -257,7 +257,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _repo_id(given: Any) -> str | None:
-    """`owner/repo` out of an id or an address; prefix, query and fragment are cut off."""
+    """`owner/repo` of an id or a web address, without host, query and fragment."""
     text = as_text(given)
     if not text:
         return None

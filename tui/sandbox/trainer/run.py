@@ -1,4 +1,4 @@
-"""One run of the stand-in trainer from its inputs to its output value."""
+"""One run of the simulated trainer, from its inputs to its output value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BACKENDS = "Configuring data backends"
 
 
 def train(run: RunContext) -> str:
-    """Do what the predictor does and return what it returns: the place of the results.
+    """Run the simulated training and return the address of the results.
 
     Raises:
         ProgramError: the run failed; its text is the prediction's error.
@@ -78,7 +78,7 @@ class _Trainer:
         self._saved: list[str] = []
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close the publisher's connections."""
         self._publisher.close()
 
     def train(self) -> str:
@@ -211,7 +211,7 @@ class _Trainer:
         self._rotate()
 
     def _rotate(self) -> None:
-        """Keep only as many checkpoints as the configuration allows."""
+        """Delete the oldest checkpoints above `checkpoints_total_limit`."""
         limit = as_int(self._plan.options.get("checkpoints_total_limit")) or 0
         while 0 < limit < len(self._saved):
             shutil.rmtree(self._output / self._saved.pop(0))

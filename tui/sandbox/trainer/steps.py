@@ -1,4 +1,4 @@
-"""The training loop: simulated losses, real bars, checkpoints, validations, faults."""
+"""The training loop: simulated losses, progress bars, checkpoints, validations, faults."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from tui.sandbox.worker import ProgramError, RunContext
 
 
 class OutOfMemoryError(ProgramError):
-    """The GPU has no room left."""
+    """The GPU is out of memory."""
 
 
 class WorkerCrashError(ProgramError):
-    """The worker process is gone; nothing more is printed."""
+    """The worker process died; nothing more is printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How far the loop goes."""
+    """Number of steps and epochs, and steps per epoch."""
 
     steps: int
     epochs: int
     per_epoch: int
 
     def epoch_at(self, step: int) -> int:
-        """The epoch that a step belongs to, counted from 1."""
+        """The epoch of a step, counted from 1."""
         return min(self.epochs, max(0, step - 1) // self.per_epoch + 1)
 
 
 class Loop:
-    """Walks through the steps of a run."""
+    """Runs the steps of a run."""
 
     def __init__(self, run: RunContext, plan: Plan, console: Console, schedule: Schedule) -> None:
         self._run = run
@@ -48,14 +48,14 @@ class Loop:
         self._floor = run.random.uniform(0.07, 0.13)
 
     def walk(self, checkpoint: Callable[[int], None], validation: Callable[[int], None]) -> None:
-        """Take all steps, calling back where a checkpoint or a validation is due."""
+        """Run all steps, and call `checkpoint` and `validation` when they are due."""
         schedule, plan = self._schedule, self._plan
         begin = time.monotonic()
         head = f"Epoch 1/{schedule.epochs} Steps"
         self._console.bar(bar_line(head, 0, schedule.steps, 0.0))
         for step in range(1, schedule.steps + 1):
             self._run.pause(self._run.config.step_seconds * plan.batch)
-            self._strike(step)
+            self._apply_faults(step)
             loss = self._loss(step)
             self._sum += loss
             rate = plan.rate_at(step, schedule.steps)
@@ -80,12 +80,12 @@ class Loop:
         )
 
     def _loss(self, step: int) -> float:
-        """A made-up loss: a falling curve with the scatter that single samples have."""
+        """A simulated loss: a falling curve with the noise of single samples."""
         share = step / self._schedule.steps
         curve = self._floor + (self._level - self._floor) * math.exp(-4 * share)
         return float(f"{max(0.001, curve * self._run.random.lognormvariate(0, 0.22)):.3g}")
 
-    def _strike(self, step: int) -> None:
+    def _apply_faults(self, step: int) -> None:
         run = self._run
         if (fault := run.fault(FaultKind.OUT_OF_MEMORY)) and step == int(fault.number(12)):
             raise OutOfMemoryError(_out_of_memory(run.task.version.model))
