@@ -38,21 +38,21 @@ def checks(root: Path, *entries: dict[str, Any], **changes: Any) -> list[Check]:
     return check_config(config, scan(config), delivery=LOCAL, unpacks_archives=True)
 
 
-def found(all_checks: list[Check], identity: str) -> Check:
+def check_of(all_checks: list[Check], identity: str) -> Check:
     return next(
         (check for check in all_checks if check.id == identity and check.level != "ok"),
         next(check for check in all_checks if check.id == identity),
     )
 
 
-def test_a_good_config_has_nothing_to_complain_about(tmp_path: Path) -> None:
+def test_a_good_config_passes_all_checks(tmp_path: Path) -> None:
     good = checks(tmp_path)
     assert [check for check in good if check.level != "ok"] == []
-    assert found(good, "config").message == "config readable · flux dev · lora rank 16"
-    assert "3 images · 3 captions" in found(good, "datasets").message
+    assert check_of(good, "config").message == "config readable · flux dev · lora rank 16"
+    assert "3 images · 3 captions" in check_of(good, "datasets").message
 
 
-def test_every_complaint_has_advice(tmp_path: Path) -> None:
+def test_every_failed_check_has_advice(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats")
     (folder / "a.txt").unlink()
     bad = checks(tmp_path, local_entry(folder), HOSTED, model_family="fluks", report_to="wandb")
@@ -80,15 +80,15 @@ def test_every_complaint_has_advice(tmp_path: Path) -> None:
         ({"data_backend_config": "nope.json"}, "config", "error"),
     ],
 )
-def test_one_thing_wrong(
+def test_a_single_problem_is_reported(
     tmp_path: Path, changes: dict[str, Any], identity: str, level: str
 ) -> None:
-    check = found(checks(tmp_path, **changes), identity)
+    check = check_of(checks(tmp_path, **changes), identity)
     assert check.level == level
     assert check.advice
 
 
-def test_offered_changes_put_it_right(tmp_path: Path) -> None:
+def test_offered_changes_correct_the_problem(tmp_path: Path) -> None:
     config = load_config(
         write_project(
             tmp_path, report_to="wandb", resume_from_checkpoint="x", validation_prompt=None
@@ -109,14 +109,14 @@ def test_memory_advice_makes_a_batch_fit(tmp_path: Path) -> None:
     }
     config = with_options(load_config(write_project(tmp_path)), greedy)
     before = guess_memory(config)
-    check = found(check_config(config), "memory")
+    check = check_of(check_config(config), "memory")
     after = guess_memory(with_options(config, check.changes))
     assert before is not None
     assert after is not None
     assert after.total_gb < 48 < before.total_gb
 
 
-def test_flux_lora_as_people_run_it_fits_an_l40s(tmp_path: Path) -> None:
+def test_a_common_flux_lora_fits_an_l40s(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path))
     guess = guess_memory(with_options(config, {"resolution": 1024}))
     assert guess is not None
@@ -125,31 +125,31 @@ def test_flux_lora_as_people_run_it_fits_an_l40s(tmp_path: Path) -> None:
 
 def test_delivery_to_the_hub(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path, push_to_hub=True))
-    assert found(check_config(config), "hub").level == "error"
+    assert check_of(check_config(config), "hub").level == "error"
     named = with_options(config, {"hub_model_id": "https://huggingface.co/alice/cats"})
-    check = found(check_config(named), "hub")
+    check = check_of(check_config(named), "hub")
     assert (check.level, check.message) == (
         "ok",
         "result goes to alice/cats on the Hub, private",
     )
-    assert found(check_config(named, has_hf_token=False), "hf-token").level == "error"
+    assert check_of(check_config(named, has_hf_token=False), "hf-token").level == "error"
     bare = with_options(config, {"hub_model_id": "cats"})
-    assert found(check_config(bare), "hub").level == "warn"
+    assert check_of(check_config(bare), "hub").level == "warn"
 
 
 def test_no_delivery_warns(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path))
-    assert found(check_config(config, delivery=Delivery("none")), "delivery").level == "warn"
+    assert check_of(check_config(config, delivery=Delivery("none")), "delivery").level == "warn"
 
 
-def test_data_that_the_trainer_cannot_reach(tmp_path: Path) -> None:
+def test_unreachable_data_is_reported(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path))
-    assert found(check_config(config, mode="remote"), "data-mode").level == "error"
-    assert found(check_config(config, mode="both"), "data-mode").level == "warn"
+    assert check_of(check_config(config, mode="remote"), "data-mode").level == "error"
+    assert check_of(check_config(config, mode="both"), "data-mode").level == "warn"
     no_archive = {"properties": {"dataloader_json": {"type": "string"}}}
-    assert found(check_config(config, schema=no_archive), "data-mode").level == "error"
+    assert check_of(check_config(config, schema=no_archive), "data-mode").level == "error"
     hosted = load_config(write_project(tmp_path, [HOSTED]))
-    assert "domokun" in found(check_config(hosted), "datasets").message
+    assert "domokun" in check_of(check_config(hosted), "datasets").message
 
 
 def test_images_captions_and_secrets(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_images_captions_and_secrets(tmp_path: Path) -> None:
     assert {"images", "captions", "secrets", "image-size"} <= {
         c.id for c in listed if c.level == "warn"
     }
-    assert "left out" in found(listed, "image-size").message
+    assert "left out" in check_of(listed, "image-size").message
 
 
 def test_an_archive_that_cannot_fit(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_an_archive_that_cannot_fit(tmp_path: Path) -> None:
         file.truncate(104_857_601)
         file.seek(0, 2)
         file.write(data[-12:])
-    check = found(checks(tmp_path, local_entry(path.parent)), "archive")
+    check = check_of(checks(tmp_path, local_entry(path.parent)), "archive")
     assert check.level == "error"
     assert "https" in check.advice
 
@@ -217,7 +217,7 @@ def test_estimates(tmp_path: Path) -> None:
     assert "earlier" in measured.basis
 
 
-def test_a_flux_lora_of_1000_steps_costs_what_people_report(tmp_path: Path) -> None:
+def test_a_flux_lora_of_1000_steps_costs_what_users_report(tmp_path: Path) -> None:
     entries = [local_entry("datasets/cats", resolution=1024)]
     write_dataset(tmp_path / "datasets" / "cats")
     config = load_config(write_project(tmp_path, entries, max_train_steps=1000))
@@ -226,7 +226,7 @@ def test_a_flux_lora_of_1000_steps_costs_what_people_report(tmp_path: Path) -> N
     assert 1_700_000 <= guess.micros <= 4_000_000
 
 
-def test_hardware_rates_add_up() -> None:
+def test_hardware_prices_scale_with_the_number_of_gpus() -> None:
     assert PROFILES["l40s"].micros_per_second == 975
     assert PROFILES["h100-x8"].micros_per_second == 12_200
     assert PROFILES["a100"].micros_per_second == 1_400
@@ -296,7 +296,7 @@ def test_every_starter_is_a_config_without_errors(tmp_path: Path, starter: str) 
     assert config.flavour in known.flavours
 
 
-def test_a_starter_makes_a_place_for_images(tmp_path: Path) -> None:
+def test_a_starter_creates_a_folder_for_images(tmp_path: Path) -> None:
     path = write_starter("sdxl", tmp_path, "mine")
     spec = load_config(path).local_datasets[0]
     assert spec.path == tmp_path / "datasets" / "mine"

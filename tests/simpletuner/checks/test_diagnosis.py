@@ -61,16 +61,16 @@ RUN = samples.whole_run(steps=30)[0].partition(b"[STAGE] \xe2\x8f\xb3 Running Fi
         ("something else went wrong", K.UNKNOWN),
     ],
 )
-def test_the_line_that_shows_it_is_found(line: str, kind: DiagnosisKind) -> None:
+def test_the_cause_is_found_with_its_line(line: str, kind: DiagnosisKind) -> None:
     log = RUN + line.encode() + b"\n" + b"[COG] Webhook receiver stopped\n"
-    found = diagnose(log)
-    assert found.kind is kind
-    assert found.title
-    assert found.what
-    assert found.advice
+    diagnosis = diagnose(log)
+    assert diagnosis.kind is kind
+    assert diagnosis.title
+    assert diagnosis.what
+    assert diagnosis.advice
     if kind is not K.UNKNOWN:
-        assert found.evidence[-1].text == line[:300]
-        offset = found.evidence[-1].offset
+        assert diagnosis.evidence[-1].text == line[:300]
+        offset = diagnosis.evidence[-1].offset
         assert log[offset:].startswith(line.encode()[:40])
 
 
@@ -93,27 +93,27 @@ def test_the_error_text_alone_is_enough(error: str | None, kind: DiagnosisKind) 
     assert diagnose(b"", error).kind is kind
 
 
-def test_the_error_text_beats_an_older_sign_in_the_log() -> None:
+def test_the_error_text_wins_over_an_older_line_of_the_log() -> None:
     log = (samples.OOM_TRACEBACK[-1] + "\n").encode() + RUN
     assert diagnose(log, "Prediction timed out.").kind is K.TIME_LIMIT
 
 
-def test_a_cause_beats_its_consequence() -> None:
+def test_a_cause_wins_over_its_consequence() -> None:
     log = "\n".join([*samples.OOM_TRACEBACK, "torch…errors.ChildFailedError: train.py", ""])
     assert diagnose(log).kind is K.OUT_OF_MEMORY
 
 
-def test_names_of_the_filter_models_are_no_refusal() -> None:
+def test_names_of_the_filter_models_are_not_taken_for_a_refusal() -> None:
     log = "Fetching Falconsai/nsfw_image_detection\n"
     log += "AdamCodd/vit-base-nsfw-detector: 100%|█| 1/1 [00:01<00:00]"
     assert diagnose(log).kind is K.UNKNOWN
 
 
-def test_out_of_memory_says_where_and_halves_the_batch() -> None:
+def test_out_of_memory_names_the_step_and_halves_the_batch() -> None:
     log = RUN + "\n".join(samples.OOM_TRACEBACK).encode()
-    found = diagnose(log, config={"train_batch_size": "4", "gradient_checkpointing": "true"})
-    assert found.title == "out of memory at step 30"
-    assert found.changes == {"train_batch_size": 2, "gradient_accumulation_steps": 2}
+    diagnosis = diagnose(log, config={"train_batch_size": "4", "gradient_checkpointing": "true"})
+    assert diagnosis.title == "out of memory at step 30"
+    assert diagnosis.changes == {"train_batch_size": 2, "gradient_accumulation_steps": 2}
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_out_of_memory_while_caching_lowers_the_cache_batch() -> None:
     assert diagnose(log, config={"vae_batch_size": 8}).changes == {"vae_batch_size": 1}
 
 
-def test_a_stopped_run_is_cut_to_what_fits() -> None:
+def test_a_run_stopped_at_the_time_limit_is_shortened() -> None:
     log = samples.training_bar(850, 2000, 20, "0.1")
-    found = diagnose(log, "Prediction timed out.", config={"num_train_epochs": 20})
-    assert found.title == "stopped at the time limit at step 850"
-    assert found.changes == {
+    diagnosis = diagnose(log, "Prediction timed out.", config={"num_train_epochs": 20})
+    assert diagnosis.title == "stopped at the time limit at step 850"
+    assert diagnosis.changes == {
         "max_train_steps": 760,
         "num_train_epochs": 0,
         "checkpoint_step_interval": 190,
@@ -167,10 +167,10 @@ def test_offsets_count_from_the_start_of_the_log() -> None:
 
 def test_an_unknown_failure_shows_the_last_errors() -> None:
     log = RUN + b"Traceback (most recent call last):\n  File x\nKeyError: 'no_such'\nbye\n"
-    found = diagnose(log, "boom\x1b[31m")
-    assert found.kind is K.UNKNOWN
-    assert [line.text for line in found.evidence] == ["KeyError: 'no_such'"]
-    assert found.error == "boom"
+    diagnosis = diagnose(log, "boom\x1b[31m")
+    assert diagnosis.kind is K.UNKNOWN
+    assert [line.text for line in diagnosis.evidence] == ["KeyError: 'no_such'"]
+    assert diagnosis.error == "boom"
 
 
 def test_every_kind_has_a_rule() -> None:
@@ -178,7 +178,7 @@ def test_every_kind_has_a_rule() -> None:
 
 
 @given(st.binary(max_size=3000), st.none() | st.text())
-def test_any_input_gets_an_answer(log: bytes, error: str | None) -> None:
-    found = diagnose(log, error)
-    assert all(line.text.isprintable() or "\u00a0" not in line.text for line in found.evidence)
-    assert found.advice
+def test_diagnose_never_raises(log: bytes, error: str | None) -> None:
+    diagnosis = diagnose(log, error)
+    assert all(line.text.isprintable() or "\u00a0" not in line.text for line in diagnosis.evidence)
+    assert diagnosis.advice

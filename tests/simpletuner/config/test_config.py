@@ -22,8 +22,8 @@ from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.values import as_bool, as_float, as_int, plain_key, plain_keys
 from tui.simpletuner.errors import ConfigError
 
-words = st.text(string.ascii_lowercase, min_size=1, max_size=8)
-names = st.lists(words, min_size=1, max_size=4).map("_".join)
+_name_parts = st.text(string.ascii_lowercase, min_size=1, max_size=8)
+names = st.lists(_name_parts, min_size=1, max_size=4).map("_".join)
 
 
 @given(names, st.integers(0, 3), st.booleans())
@@ -34,7 +34,7 @@ def test_a_key_is_the_same_in_every_spelling(name: str, dashes: int, kebab: bool
 
 
 @given(st.dictionaries(names, st.integers()))
-def test_undashing_loses_no_option(options: dict[str, int]) -> None:
+def test_plain_keys_lose_no_option(options: dict[str, int]) -> None:
     values, doubled = plain_keys({f"--{name}": value for name, value in options.items()})
     assert values == options
     assert doubled == ()
@@ -49,7 +49,7 @@ def test_the_later_of_two_spellings_counts_and_is_reported() -> None:
     ("value", "number"),
     [("1000", 1000), (1000.0, 1000), ("1e3", 1000), (True, None), ("ten", None), ("1.5", None)],
 )
-def test_whole_numbers_may_be_text(value: object, number: int | None) -> None:
+def test_whole_numbers_are_read_from_text(value: object, number: int | None) -> None:
     assert as_int(value) == number
 
 
@@ -89,7 +89,7 @@ def test_a_single_file_layout(tmp_path: Path) -> None:
     assert load_config("dogs", roots=[tmp_path]).family == "sdxl"
 
 
-def test_typed_reading(tmp_path: Path) -> None:
+def test_options_are_read_with_their_types(tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "--train_batch_size": "4",
         "train_batch_size": None,
@@ -118,7 +118,7 @@ def test_megapixels_and_pixels(tmp_path: Path) -> None:
     assert load_config(write_project(tmp_path, [entry])).resolution_pixels == 512
 
 
-def test_not_json_names_line_and_column(tmp_path: Path) -> None:
+def test_a_json_error_names_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{\n  "model_family": "flux",\n}')
     with pytest.raises(ConfigError) as caught:
@@ -130,7 +130,7 @@ def test_not_json_names_line_and_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[]", b'"text"', b"\xff\xfe\x00", b"", b"[" * 100_000])
-def test_what_is_no_config_is_said_so(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config.json"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -138,7 +138,7 @@ def test_what_is_no_config_is_said_so(tmp_path: Path, content: bytes) -> None:
     assert caught.value.advice
 
 
-def test_a_path_to_nothing_and_a_folder_without_a_config(tmp_path: Path) -> None:
+def test_a_missing_path_and_a_folder_without_a_config_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no config"):
         load_config(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match=r"has no config\.json"):
@@ -206,7 +206,7 @@ def test_env_values() -> None:
     assert values_from_env(env) == {"lr_scheduler": "cosine", "optimizer": "lion"}
 
 
-def test_an_unclosed_quote_in_config_env_is_survived(tmp_path: Path) -> None:
+def test_an_unclosed_quote_in_config_env_is_no_error(tmp_path: Path) -> None:
     file = tmp_path / "config.env"
     file.write_text("A='half\nB=whole\n")
     assert read_env_file(file)["B"] == "whole"

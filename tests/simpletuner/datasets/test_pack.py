@@ -35,7 +35,7 @@ def report_of(root: Path, *folders: Path) -> DataReport:
     return scan(load_config(write_project(root, entries)))
 
 
-def test_what_is_in_the_archive(tmp_path: Path) -> None:
+def test_the_archive_has_all_files_and_a_manifest(tmp_path: Path) -> None:
     cats, dogs = write_dataset(tmp_path / "cats"), write_dataset(tmp_path / "dogs", ["x/y.jpg"])
     (cats / "a.txt").write_text("a cat asleep on a warm stone in the afternoon " * 5)
     report = report_of(tmp_path, cats, dogs)
@@ -58,7 +58,7 @@ def test_what_is_in_the_archive(tmp_path: Path) -> None:
             assert manifest[name]["size"] == opened.getinfo(name).file_size
 
 
-def test_unzip_reads_it(tmp_path: Path) -> None:
+def test_unzip_reads_the_archive(tmp_path: Path) -> None:
     if not (unzip := shutil.which("unzip")):
         pytest.skip("unzip is not installed")
     write_dataset(tmp_path / "cats", ["a.png", "Käse & Brot.jpg"])
@@ -93,14 +93,14 @@ def test_any_names_give_safe_and_equal_archives(files: dict[str, bytes], dataset
             (root / "data" / f"{name}").write_bytes(content)
             shutil.copy(root / "data" / "always.png", root / "data" / f"{name}.png")
         config = load_config(write_project(root, [local_entry(root / "data", id=dataset)]))
-        one = pack(scan(config), root / "one.zip")
+        first = pack(scan(config), root / "one.zip")
         for file in (root / "data").iterdir():
             shutil.copy(file, root / "copy")
             file.unlink()
             (root / "copy").rename(file)  # the same contents with other times and inodes
-        two = pack(scan(config), root / "two.zip")
-        assert one.path.read_bytes() == two.path.read_bytes()
-        with zipfile.ZipFile(one.path) as opened:
+        second = pack(scan(config), root / "two.zip")
+        assert first.path.read_bytes() == second.path.read_bytes()
+        with zipfile.ZipFile(first.path) as opened:
             names = opened.namelist()
             assert len({name.lower() for name in names}) >= 2
             for name in names:
@@ -133,7 +133,7 @@ def test_the_limit_is_on_the_finished_archive_to_the_byte(tmp_path: Path) -> Non
     assert list(tmp_path.glob("out.zip*")) == []
 
 
-def test_a_hopeless_archive_is_refused_before_it_is_begun(tmp_path: Path) -> None:
+def test_an_archive_above_the_limit_is_refused_before_packing(tmp_path: Path) -> None:
     report = report_of(tmp_path, write_dataset(tmp_path / "cats"))
     assert stored_size(report.archive_files) <= pack(report, tmp_path / "out.zip").size
     read: list[int] = []
@@ -142,7 +142,7 @@ def test_a_hopeless_archive_is_refused_before_it_is_begun(tmp_path: Path) -> Non
     assert read == []
 
 
-def test_text_that_shrinks_may_be_larger_than_the_limit(tmp_path: Path) -> None:
+def test_compressible_text_may_be_larger_than_the_limit(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     (folder / "a.txt").write_text("meow " * 50_000)
     report = report_of(tmp_path, folder)
@@ -151,7 +151,7 @@ def test_text_that_shrinks_may_be_larger_than_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "words"),
+    ("act", "message"),
     [
         (lambda path: path.unlink(), "vanished"),
         (lambda path: path.write_bytes(b"other"), "changed"),
@@ -159,12 +159,12 @@ def test_text_that_shrinks_may_be_larger_than_the_limit(tmp_path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes() + b"!"), "changed"),
     ],
 )
-def test_files_that_change_after_the_scan(tmp_path: Path, act: object, words: str) -> None:
+def test_files_that_change_after_the_scan(tmp_path: Path, act: object, message: str) -> None:
     folder = write_dataset(tmp_path / "cats")
     report = report_of(tmp_path, folder)
     assert callable(act)
     act(folder / "b.jpg")
-    with pytest.raises(PackError, match=rf"b\.jpg {words}"):
+    with pytest.raises(PackError, match=rf"b\.jpg {message}"):
         pack(report, tmp_path / "out.zip")
     assert list(tmp_path.glob("out.zip*")) == []
 
@@ -200,7 +200,7 @@ def test_progress_counts_bytes(tmp_path: Path) -> None:
     assert seen[-1] == (report.bytes, report.bytes)
 
 
-def test_a_full_disk_is_said_so(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_with_advice(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
@@ -211,13 +211,13 @@ def test_a_full_disk_is_said_so(tmp_path: Path) -> None:
     assert not (tmp_path / "out.zip").exists()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_target_folder_is_an_error(tmp_path: Path) -> None:
     report = report_of(tmp_path, write_dataset(tmp_path / "cats"))
     with pytest.raises(PackError, match="cannot be written"):
         pack(report, tmp_path / "none" / "out.zip")
 
 
-def test_memory_stays_flat(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
     folder = tmp_path / "cats"
     write_image(folder / "a.png")
     with (folder / "big.png").open("wb") as file:

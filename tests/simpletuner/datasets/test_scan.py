@@ -65,7 +65,7 @@ def test_missing_and_empty_captions(tmp_path: Path) -> None:
     assert dataset.captions == 1
 
 
-def test_captions_that_are_no_text_stay(tmp_path: Path) -> None:
+def test_captions_that_are_no_text_are_not_sent(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     (folder / "a.txt").write_bytes(b"caf\xe9")
     dataset = look_at(tmp_path, folder)
@@ -73,7 +73,7 @@ def test_captions_that_are_no_text_stay(tmp_path: Path) -> None:
     assert "UTF-8" in reasons(dataset)["a.txt"]
 
 
-def test_captions_are_only_sent_where_they_are_read(tmp_path: Path) -> None:
+def test_captions_are_sent_only_when_the_strategy_reads_them(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     dataset = look_at(tmp_path, folder, caption_strategy="filename")
     assert dataset.captions == 0
@@ -81,14 +81,14 @@ def test_captions_are_only_sent_where_they_are_read(tmp_path: Path) -> None:
     assert "filename" in reasons(dataset)["a.txt"]
 
 
-def test_orphan_captions_are_named(tmp_path: Path) -> None:
+def test_captions_without_an_image_are_reported(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     (folder / "notes.txt").write_text("private thoughts")
     assert "notes.txt" in reasons(look_at(tmp_path, folder))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.bmp", "a.tif", "a.avif"])
-def test_images_cut_short_are_found(tmp_path: Path, name: str) -> None:
+def test_truncated_images_are_found(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "cats"
     noise = Image.effect_noise((300, 300), 90)
     folder.mkdir()
@@ -102,7 +102,7 @@ def test_images_cut_short_are_found(tmp_path: Path, name: str) -> None:
     assert [file.name for file in dataset.files] == ["whole.png"]
 
 
-def test_bytes_behind_the_end_of_a_photograph_are_fine(tmp_path: Path) -> None:
+def test_bytes_after_the_end_of_an_image_are_no_error(tmp_path: Path) -> None:
     path = write_image(tmp_path / "cats" / "motion.jpg")
     path.write_bytes(path.read_bytes() + b"\0" * 5000)
     assert look_at(tmp_path, path.parent).corrupt_images == ()
@@ -124,7 +124,7 @@ def test_a_key_under_an_image_name_is_not_sent(tmp_path: Path) -> None:
         *("credentials.json", ".netrc", "secrets.txt", "Token.txt"),
     ],
 )
-def test_secrets_stay_and_are_counted(tmp_path: Path, name: str) -> None:
+def test_secrets_are_not_sent_and_are_counted(tmp_path: Path, name: str) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     (folder / name).write_text("s3cret")
     dataset = look_at(tmp_path, folder)
@@ -133,7 +133,7 @@ def test_secrets_stay_and_are_counted(tmp_path: Path, name: str) -> None:
     assert name not in {file.name for file in dataset.files}
 
 
-def test_hidden_and_tool_folders_stay(tmp_path: Path) -> None:
+def test_hidden_and_tool_folders_are_not_sent(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     for inner in (".git", ".ssh", "node_modules", ".cache"):
         write_image(folder / inner / "x.png")
@@ -162,7 +162,7 @@ def test_links(tmp_path: Path) -> None:
     )
 
 
-def test_other_files_are_named_with_the_reason(tmp_path: Path) -> None:
+def test_other_files_are_reported_with_the_reason(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "cats", ["a.png"])
     (folder / "photo.heic").write_bytes(b"x")
     (folder / "README.md").write_text("hello")
@@ -181,14 +181,14 @@ def test_other_files_are_named_with_the_reason(tmp_path: Path) -> None:
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "empty").mkdir()
-    for name, words in (
+    for name, message in (
         ("missing", "does not exist"),
         ("file", "not a folder"),
         ("empty", "holds no images"),
     ):
         (problem,) = look_at(tmp_path, tmp_path / name).problems
         assert problem.level == "error"
-        assert words in problem.message
+        assert message in problem.message
         assert problem.advice
     (nameless,) = look(tmp_path, {"id": "x", "type": "local"}).datasets[0].problems
     assert "names no folder" in nameless.message
@@ -209,8 +209,8 @@ def test_an_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_two_datasets_with_one_id(tmp_path: Path) -> None:
-    one, two = write_dataset(tmp_path / "one"), write_dataset(tmp_path / "two")
-    report = look(tmp_path, local_entry(one), local_entry(two))
+    first, second = write_dataset(tmp_path / "one"), write_dataset(tmp_path / "two")
+    report = look(tmp_path, local_entry(first), local_entry(second))
     assert all("called cats" in dataset.problems[0].message for dataset in report.datasets)
     assert {dataset.archive_folder for dataset in report.datasets} == {"cats", "cats-2"}
 
@@ -228,7 +228,7 @@ def test_one_folder_in_two_datasets_is_sent_once(tmp_path: Path) -> None:
     assert report.images == 3
 
 
-def test_a_disabled_dataset_is_not_looked_at(tmp_path: Path) -> None:
+def test_a_disabled_dataset_is_not_scanned(tmp_path: Path) -> None:
     dataset = look_at(tmp_path, tmp_path / "missing", disabled=True)
     assert dataset.problems == ()
 
@@ -277,7 +277,7 @@ def test_a_link_to_a_dangerous_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "folder", ["/tmp/cats", str(Path("/", "root", "cats")), "~/pictures", "/var/tmp/x"]
 )
-def test_honest_folders_are_not_refused(folder: str) -> None:
+def test_ordinary_folders_are_not_refused(folder: str) -> None:
     assert refused_folder(Path(folder).expanduser()) is None
 
 
@@ -287,7 +287,7 @@ def test_folder_names_never_collide() -> None:
     assert all("/" not in name and name.strip(".") and len(name) < 90 for name in names)
 
 
-def test_the_cache_is_used_and_notices_every_change(
+def test_the_cache_is_used_and_detects_every_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_dataset(tmp_path / "cats")
@@ -316,7 +316,7 @@ def test_the_cache_is_used_and_notices_every_change(
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"version": 2}', b'{"version": 1, "folders": {}}']
 )
-def test_a_damaged_cache_is_no_harm(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_cache_is_ignored(tmp_path: Path, content: bytes) -> None:
     folder = write_dataset(tmp_path / "cats")
     cache = tmp_path / "cache.json"
     cache.write_bytes(content)

@@ -17,7 +17,7 @@ from tui.simpletuner.log.grammar import loaded_model
 
 
 @pytest.mark.parametrize(
-    ("captions", "words"),
+    ("captions", "expected"),
     [
         (["ohwx man, standing", "ohwx man, in a  street", "ohwx man"], "ohwx man"),
         (["ohwx  man , a", "ohwx man, b", " ohwx man\n, c"], "ohwx man"),
@@ -29,8 +29,8 @@ from tui.simpletuner.log.grammar import loaded_model
         ([], ""),
     ],
 )
-def test_captions_that_begin_alike(captions: list[str], words: str) -> None:
-    assert leading_words(captions) == words
+def test_a_common_beginning_of_captions_is_found(captions: list[str], expected: str) -> None:
+    assert leading_words(captions) == expected
 
 
 def test_no_more_captions_are_read_than_needed() -> None:
@@ -41,12 +41,12 @@ def test_no_more_captions_are_read_than_needed() -> None:
 
 @given(st.lists(st.text(max_size=80), max_size=6))
 def test_any_captions(captions: list[str]) -> None:
-    words = leading_words(captions)
-    assert all(" ".join(one.split()).startswith(words) for one in captions)
-    assert "," not in words
+    beginning = leading_words(captions)
+    assert all(" ".join(caption.split()).startswith(beginning) for caption in captions)
+    assert "," not in beginning
 
 
-def test_prompts_that_reach_the_captions() -> None:
+def test_instance_prompts_that_are_part_of_the_captions() -> None:
     data: list[dict[str, Any]] = [
         {"instance_prompt": "prepended", "caption_strategy": "textfile",
          "prepend_instance_prompt": "true"},
@@ -78,20 +78,22 @@ def _project(root: Path, captions: list[str], strategy: str = "textfile") -> Pat
     return root / "config.json"
 
 
-@pytest.mark.parametrize(("strategy", "words"), [("textfile", ("ohwx",)), ("filename", ())])
-def test_of_a_folder(tmp_path: Path, strategy: str, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("strategy", "expected"), [("textfile", ("ohwx",)), ("filename", ())])
+def test_trigger_words_of_a_folder(
+    tmp_path: Path, strategy: str, expected: tuple[str, ...]
+) -> None:
     path = _project(tmp_path, [f"ohwx, number {n}" for n in range(4)], strategy)
-    assert caption_words(scan(load_config(path))) == words
+    assert caption_words(scan(load_config(path))) == expected
 
 
-def test_captions_that_are_gone_say_nothing(tmp_path: Path) -> None:
+def test_missing_captions_give_no_trigger_word(tmp_path: Path) -> None:
     path = _project(tmp_path, ["ohwx, x"] * 4)
     report = scan(load_config(path))
     (tmp_path / "cats/2.txt").unlink()
     assert caption_words(report) == ()
 
 
-def test_the_model_that_a_log_names() -> None:
+def test_the_base_model_is_read_from_a_log() -> None:
     line = "[STAGE] ⏳ Loading base model: Loading model: `black-forest-labs/FLUX.1-dev`...\n"
     assert loaded_model(f"before\n{line}after".encode()) == "black-forest-labs/FLUX.1-dev"
     assert loaded_model(b"nothing of it") is None

@@ -52,12 +52,12 @@ def test_kinds(line: str, kind: LineKind) -> None:
 
 
 @given(st.text())
-def test_every_text_has_a_kind(text: str) -> None:
+def test_every_line_has_a_kind(text: str) -> None:
     assert classify_line(text) in LineKind
 
 
 @given(st.text())
-def test_safe_text_is_harmless_and_stays_so(text: str) -> None:
+def test_safe_text_has_no_control_characters_and_is_idempotent(text: str) -> None:
     safe = safe_text(text)
     assert safe_text(safe) == safe
     assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in safe)

@@ -24,12 +24,12 @@ def parse_log(data: bytes) -> tuple[LogParser, Update]:
 
 
 def series(update: Update, name: str) -> dict[int, float]:
-    found: dict[int, float] = {}
+    values: dict[int, float] = {}
     for point in update.metrics:
         if point.name == name:
-            assert point.step not in found, f"{point} twice"
-            found[point.step] = point.value
-    return found
+            assert point.step not in values, f"{point} twice"
+            values[point.step] = point.value
+    return values
 
 
 def feed_in(data: bytes, cuts: list[int]) -> tuple[LogParser, Update]:
@@ -123,7 +123,7 @@ def test_the_last_drawing_of_a_step_counts_and_no_step_is_lost_or_doubled() -> N
 
 
 @pytest.mark.parametrize("separator", ["\r", "\n"])
-def test_bars_separated_by_newlines_say_the_same(separator: str) -> None:
+def test_bars_separated_by_newlines_give_the_same_values(separator: str) -> None:
     data, losses = samples.whole_run(steps=120, separator=separator)
     parser, update = parse_log(data)
     assert series(update, "loss") == losses
@@ -137,7 +137,7 @@ def test_other_bars_are_no_job_progress(line: str) -> None:
     assert update.metrics == []
 
 
-def test_words_after_a_bar_without_newline_are_read() -> None:
+def test_text_after_a_bar_without_newline_is_read() -> None:
     bar = samples.TRAINING_BARS[2]
     text = f"{bar}{samples.STAGE_LINES[-1]}\n{samples.OTHER_BARS[-1]}{samples.NOTIFICATIONS[8]}\n"
     text += (
@@ -229,7 +229,7 @@ def test_stage_states(icon: str, message: str, status: str) -> None:
     assert update.stages[-1].status == status
 
 
-def test_a_failed_stage_takes_down_what_runs_inside_it() -> None:
+def test_a_failed_stage_ends_its_nested_stages() -> None:
     lines = [samples.STAGE_LINES[2], samples.STAGE_LINES[7]]
     lines.append("[STAGE] ✗ Configuring data backends: Failed to load data backends: No images")
     _, update = parse_log("\n".join(lines).encode())
@@ -301,7 +301,7 @@ def test_result_lines() -> None:
 # -- steps told by other lines ---------------------------------------------------------------
 
 
-def test_the_start_banner_tells_totals() -> None:
+def test_the_start_banner_gives_the_totals() -> None:
     text = samples.BANNER_LINES.format(epochs=25, total=1000, done=500, left=500)
     parser, update = parse_log(text.encode())
     progress = parser.progress
@@ -317,7 +317,7 @@ def test_status_lines_with_steps_of_other_images() -> None:
     assert parser.progress.percent == 100
 
 
-def test_a_summary_adds_what_the_bar_did_not_say() -> None:
+def test_a_summary_adds_values_that_the_bar_lacks() -> None:
     summary = samples.SUMMARY.format(
         step=100, total=1000, loss=0.0873, epoch=1, epochs=5, train_loss=0.0912
     )
@@ -343,7 +343,7 @@ def test_summaries_alone_are_enough() -> None:
     assert (progress.step, progress.total_steps, progress.epoch) == (5, 50, 2)
 
 
-def test_the_debug_tail_changes_nothing_but_the_result() -> None:
+def test_the_debug_tail_only_adds_the_result() -> None:
     data, losses = samples.whole_run(steps=60)
     before, after = data.split(b"=== debug.log tail ===\n")
     parser = LogParser()
@@ -359,7 +359,7 @@ def test_the_debug_tail_changes_nothing_but_the_result() -> None:
     assert parser.progress.loss == losses[60]
 
 
-def test_checkpoints_are_told_once() -> None:
+def test_checkpoints_are_reported_once() -> None:
     data, _ = samples.whole_run(steps=200, checkpoint_every=50)
     _, update = parse_log(data)
     assert [checkpoint.step for checkpoint in update.checkpoints] == [50, 100, 150, 200]
@@ -428,7 +428,7 @@ def test_any_cutting_gives_the_same(pieces: list[bytes], data: st.DataObject) ->
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_restored_parser_goes_on_as_if_nothing_had_happened(data: st.DataObject) -> None:
+def test_a_restored_parser_gives_the_same_values(data: st.DataObject) -> None:
     log = data.draw(st.sampled_from([RUN, HOSTILE]))
     cut = data.draw(st.integers(0, len(log)))
     first = LogParser()
@@ -444,7 +444,7 @@ def test_a_restored_parser_goes_on_as_if_nothing_had_happened(data: st.DataObjec
 @pytest.mark.parametrize(
     "state", [{}, {"version": 99}, {"version": 1}, {"version": 1, "offset": 3}]
 )
-def test_a_foreign_state_is_refused(state: dict[str, object]) -> None:
+def test_an_unknown_state_is_refused(state: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="parser state"):
         LogParser.restore(state)
 
@@ -458,7 +458,7 @@ def test_the_state_stays_small() -> None:
 # -- hostile input ---------------------------------------------------------------------------
 
 
-def test_colours_and_stray_bytes_hide_nothing() -> None:
+def test_lines_with_colours_and_control_bytes_are_parsed() -> None:
     text = "\x1b[32m[STAGE]\x1b[0m ✓ \x1b]8;;x\x07Loading base model\x00 (100.0%)\n"
     text += samples.training_bar(3, 20, 2, "0.5").replace("step_", "\x1b[1mstep_")
     _, update = parse_log(text.encode())
@@ -512,7 +512,7 @@ def test_no_line_takes_more_than_linear_time(line: bytes) -> None:
     assert (datetime.now(UTC) - start).total_seconds() < 1.5
 
 
-def test_the_last_line_is_fit_for_a_screen() -> None:
+def test_the_last_line_is_safe_for_the_screen() -> None:
     parser, _ = parse_log("one\ttwo\u202e\x9b31m three\n\n*****\n   \n".encode())
     assert parser.progress.last_line == "one    two three"
     parser, _ = parse_log((samples.OTHER_BARS[9] + "\r").encode())

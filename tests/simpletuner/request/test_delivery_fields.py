@@ -36,7 +36,7 @@ _BEGINNINGS = (
 
 
 @given(_OWNER, _PART, st.sampled_from(_HOSTS), st.sampled_from(_TAILS))
-def test_every_address_of_a_repository_is_its_name(
+def test_every_address_of_a_repository_gives_its_name(
     owner: str, name: str, host: str, tail: str
 ) -> None:
     assert read_repo(f" {host}{owner}/{name}{tail}") == f"{owner}/{name}"
@@ -49,11 +49,11 @@ def test_datasets_and_spaces_are_refused(owner: str, name: str, host: str, kind:
 
 
 @given(st.sampled_from(_BEGINNINGS), st.text(max_size=40))
-def test_no_text_breaks_the_reading_of_a_name(beginning: str, rest: str) -> None:
-    found = clean_repo_id(beginning + rest)
-    if found is not None:
-        assert set(found) <= set(_ENDS + "._-/")
-        assert clean_repo_id(found) == found
+def test_any_text_is_read_as_a_name_or_refused(beginning: str, rest: str) -> None:
+    repository = clean_repo_id(beginning + rest)
+    if repository is not None:
+        assert set(repository) <= set(_ENDS + "._-/")
+        assert clean_repo_id(repository) == repository
 
 
 @given(
@@ -61,16 +61,16 @@ def test_no_text_breaks_the_reading_of_a_name(beginning: str, rest: str) -> None
     st.one_of(st.none(), st.integers(), st.builds("".join, st.tuples(
         st.sampled_from(_BEGINNINGS), st.text(max_size=40)))),
 )  # fmt: skip
-def test_a_field_is_read_or_refused_in_words(name: str, text: object) -> None:
-    found = ""
+def test_a_field_is_read_or_refused_with_a_message(name: str, text: object) -> None:
+    value = ""
     with contextlib.suppress(ValueError):
-        found = read_field(name, text)
-    if found:
-        assert read_field(name, found) == found
-        assert found.isprintable()
+        value = read_field(name, text)
+    if value:
+        assert read_field(name, value) == value
+        assert value.isprintable()
 
 
 @pytest.mark.parametrize("text", ["https://[::1", "alice\n/cats", "https://hf.co]/a/b"])
-def test_what_is_no_address_is_no_repository(text: str) -> None:
+def test_other_addresses_are_no_repository(text: str) -> None:
     with pytest.raises(ValueError, match="write owner/name"):
         read_repo(text)

@@ -61,13 +61,13 @@ def schema(**extra: Any) -> dict[str, Any]:
 
 
 def options(inputs: PredictorInputs) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(inputs.values["config_json"])
-    return found
+    parsed: dict[str, Any] = json.loads(inputs.values["config_json"])
+    return parsed
 
 
 def dataloader(inputs: PredictorInputs) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(inputs.values["dataloader_json"])
-    return found
+    parsed: list[dict[str, Any]] = json.loads(inputs.values["dataloader_json"])
+    return parsed
 
 
 def build(config: TrainingConfig, **changes: Any) -> PredictorInputs:
@@ -109,7 +109,7 @@ def test_every_option_is_dashed_and_none_that_the_trainer_sets_is_sent(tmp_path:
     assert any(text.startswith("webhook_config") for text in inputs.dropped)
 
 
-def test_secrets_stand_only_in_secret_inputs(config: TrainingConfig) -> None:
+def test_secrets_are_only_in_secret_inputs(config: TrainingConfig) -> None:
     inputs = build(config)
     for text in (repr(inputs), json.dumps(inputs.values), json.dumps(inputs.shown())):
         assert "canary" not in text
@@ -117,7 +117,7 @@ def test_secrets_stand_only_in_secret_inputs(config: TrainingConfig) -> None:
     assert inputs.shown()["s3_secret_key"] == "***"
 
 
-def test_a_schema_that_would_show_a_secret_does_not_get_it(config: TrainingConfig) -> None:
+def test_a_secret_is_not_sent_in_an_input_that_is_not_secret(config: TrainingConfig) -> None:
     inputs = build(config, schema=schema(s3_secret_key={"type": "string"}))
     assert "s3_secret_key" not in inputs.request()
     assert any("s3_secret_key" in note.message for note in inputs.errors)
@@ -162,7 +162,7 @@ def test_a_token_is_sent_only_where_it_is_needed(tmp_path: Path) -> None:
     assert hf_token_reason(hosted, LOCAL)
 
 
-def test_both_ways_point_the_dataloader_into_the_archive(tmp_path: Path) -> None:
+def test_mode_both_points_the_dataloader_into_the_archive(tmp_path: Path) -> None:
     parquet = {"path": "/home/me/facts.parquet", "caption_column": "text"}
     entries = [
         local_entry("datasets/cats", id="my cats", cache_dir_vae="/abs/vae", parquet=parquet),
@@ -181,7 +181,7 @@ def test_both_ways_point_the_dataloader_into_the_archive(tmp_path: Path) -> None
     assert inputs.values["images"] == "https://files/x.zip"
 
 
-def test_folders_of_the_archive_are_honoured(config: TrainingConfig) -> None:
+def test_folders_of_the_archive_are_used(config: TrainingConfig) -> None:
     inputs = build(config, folders={"cats": "other"})
     assert dataloader(inputs)[0]["instance_data_dir"] == f"{UPLOAD_ROOT}/other"
 
@@ -341,7 +341,7 @@ def test_repository_names(given_text: str, meant: str | None) -> None:
     assert clean_repo_id(given_text) == meant
 
 
-def test_harmless_words_are_no_secrets() -> None:
+def test_harmless_names_are_no_secrets() -> None:
     options = {
         "tokenizer_max_length": 77,
         "placeholder_token": "<cat>",

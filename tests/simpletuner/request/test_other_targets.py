@@ -30,9 +30,7 @@ def notes(inputs: PredictorInputs, level: str) -> str:
 
 
 @pytest.mark.parametrize("target", [AZURE, DROPBOX])
-def test_beside_the_hub_a_target_goes_along_unchanged(
-    tmp_path: Path, target: dict[str, Any]
-) -> None:
+def test_beside_the_hub_a_target_is_sent_unchanged(tmp_path: Path, target: dict[str, Any]) -> None:
     inputs = inputs_of(tmp_path, HUB, publishing_config=[target])
     assert options(inputs)["--publishing_config"] == [target]
     label = {"azure_blob": "Azure Blob", "dropbox": "Dropbox"}[target["provider"]]
@@ -49,7 +47,7 @@ def test_beside_the_hub_a_target_goes_along_unchanged(
         (DROPBOX, {"access_token": "canary"}),
     ],
 )
-def test_keys_of_a_target_are_left_out_and_a_note_says_what_that_means(
+def test_keys_of_a_target_are_left_out_with_a_note(
     tmp_path: Path, target: dict[str, Any], keys: dict[str, str]
 ) -> None:
     inputs = inputs_of(tmp_path, HUB, publishing_config=[{**target, **keys}, {"provider": "x"}])
@@ -62,7 +60,7 @@ def test_keys_of_a_target_are_left_out_and_a_note_says_what_that_means(
 
 
 @pytest.mark.parametrize("delivery", [OWN_BUCKET, LOCAL])
-def test_a_jobs_own_bucket_replaces_them_and_a_warning_says_so(
+def test_a_jobs_own_bucket_replaces_other_targets_with_a_warning(
     tmp_path: Path, delivery: Delivery
 ) -> None:
     inputs = inputs_of(tmp_path, delivery, publishing_config=[AZURE, DROPBOX])
@@ -72,7 +70,7 @@ def test_a_jobs_own_bucket_replaces_them_and_a_warning_says_so(
 
 
 @pytest.mark.parametrize("delivery", [HUB, OWN_BUCKET, LOCAL])
-def test_scripts_go_along_unchanged(tmp_path: Path, delivery: Delivery) -> None:
+def test_scripts_are_sent_unchanged(tmp_path: Path, delivery: Delivery) -> None:
     inputs = inputs_of(tmp_path, delivery, **SCRIPTS)
     for name, value in SCRIPTS.items():
         assert options(inputs)[f"--{name}"] == value

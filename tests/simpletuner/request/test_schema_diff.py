@@ -22,7 +22,7 @@ FIELD = st.fixed_dictionaries(
 FIELDS = st.dictionaries(st.sampled_from(["images", "config_json", "steps", "seed"]), FIELD)
 
 
-def test_every_kind_of_change_is_told() -> None:
+def test_every_kind_of_change_is_reported() -> None:
     before = schema(
         a=TEXT, gone=TEXT, steps={"type": "integer", "minimum": 1},
         mode={"type": "string", "enum": ["x", "y"]},
@@ -31,8 +31,8 @@ def test_every_kind_of_change_is_told() -> None:
         a={"type": "integer"}, new={"type": "string", "format": "password"},
         steps={"type": "integer", "minimum": 5}, mode={"type": "string", "enum": ["y", "z"]},
     )  # fmt: skip
-    told = {change.name: (change.kind, change.words) for change in schema_diff(before, after)}
-    assert told == {
+    changes = {change.name: (change.kind, change.words) for change in schema_diff(before, after)}
+    assert changes == {
         "a": ("changed", "type string → integer"),
         "gone": ("removed", "gone (was string)"),
         "mode": ("changed", "choices: also z; no longer x"),
@@ -41,16 +41,16 @@ def test_every_kind_of_change_is_told() -> None:
     }
 
 
-def test_a_secret_that_becomes_readable_is_told() -> None:
+def test_a_secret_that_becomes_readable_is_reported() -> None:
     before, after = schema(key={"type": "string", "format": "password"}), schema(key=TEXT)
     assert "can be read" in schema_diff(before, after)[0].words
 
 
 @given(FIELDS, FIELDS)
-def test_a_version_differs_from_itself_in_nothing_and_back_is_the_reverse(
-    one: dict[str, Any], two: dict[str, Any]
+def test_a_version_has_no_difference_to_itself_and_the_diff_is_symmetric(
+    old_properties: dict[str, Any], new_properties: dict[str, Any]
 ) -> None:
-    first, second = schema(**one), schema(**two)
+    first, second = schema(**old_properties), schema(**new_properties)
     assert schema_diff(first, first) == []
     turned = {"added": "removed", "removed": "added", "changed": "changed"}
     forth = {(change.name, change.kind) for change in schema_diff(first, second)}
@@ -58,7 +58,7 @@ def test_a_version_differs_from_itself_in_nothing_and_back_is_the_reverse(
     assert forth == back
 
 
-def test_what_a_version_lacks_is_named_with_what_it_is_for() -> None:
+def test_missing_inputs_are_named_with_their_purpose() -> None:
     lacking = missing_inputs(schema(config_json=TEXT, images=TEXT))
     by_name = {item.name: item for item in lacking}
     assert by_name["dataloader_json"].essential
