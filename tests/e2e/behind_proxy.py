@@ -150,7 +150,7 @@ def lasting(job: JobRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def test_a_job_lives_by_webhooks_and_uploads_through_the_proxy(
+async def test_a_job_is_followed_by_webhooks_and_uploads_through_the_proxy(
     home: Home, papers: Papers, proxy: str, tmp_path: Path
 ) -> None:
     """First with nothing polled; then with every webhook doubled, out of order, a third lost."""
@@ -185,7 +185,7 @@ async def _tested(world: World) -> WebhookTestReport | None:
     return answer if answer["success"] or "reached" not in (answer["error"] or "") else None
 
 
-async def test_the_clients_address_is_the_true_one(
+async def test_the_address_of_the_client_is_correct(
     home: Home, papers: Papers, proxy: str, tmp_path: Path
 ) -> None:
     async with world_behind(home, papers, tmp_path, polling=True) as world:
@@ -218,7 +218,7 @@ async def test_the_clients_address_is_the_true_one(
             assert (await direct.post(url, content=b"{}", headers=ours)).status_code == 403
 
 
-async def test_the_api_is_for_the_office_and_streams_are_not_held_back(
+async def test_the_api_is_restricted_by_address_and_streams_are_not_buffered(
     home: Home, papers: Papers, proxy: str, tmp_path: Path
 ) -> None:
     async with world_behind(home, papers, tmp_path, polling=True) as world:

@@ -66,7 +66,7 @@ def run(environment: dict[str, str], *words: str) -> str:
     return done.stdout
 
 
-def test_nothing_that_is_said_kept_or_shown_holds_a_secret(
+def test_no_output_file_or_screen_contains_a_secret(
     sandbox: Background, environment: dict[str, str], tmp_path: Path
 ) -> None:
     config = str(write_demo_project(tmp_path / "project"))
@@ -113,7 +113,7 @@ def test_nothing_that_is_said_kept_or_shown_holds_a_secret(
     assert list(home.rglob("engine.log"))
 
 
-def test_a_presigned_address_is_given_to_the_service_and_kept_nowhere(
+def test_a_presigned_address_is_sent_to_the_service_and_stored_nowhere(
     sandbox: Background, environment: dict[str, str], tmp_path: Path
 ) -> None:
     config = str(write_demo_project(tmp_path / "project"))

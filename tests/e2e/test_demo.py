@@ -20,7 +20,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
-def test_two_keys_make_a_finished_job_with_files(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_two_keys_run_a_job_to_its_files(tmp_path: Path, size: tuple[int, int]) -> None:
     with Screen(DEMO, environment(tmp_path), tmp_path, size) as screen:
         assert "SANDBOX" in screen.wait("Press n to start one")
         screen.press("n")
@@ -39,7 +39,7 @@ def test_two_keys_make_a_finished_job_with_files(tmp_path: Path, size: tuple[int
         assert dict(deserialize(path.read_bytes()))
 
 
-def test_too_small_a_terminal_says_so_and_recovers(tmp_path: Path) -> None:
+def test_a_terminal_that_is_too_small_shows_a_message_and_recovers(tmp_path: Path) -> None:
     with Screen(DEMO, environment(tmp_path), tmp_path, (50, 12)) as screen:
         screen.wait(r"60")
         screen.resize(100, 30)

@@ -235,9 +235,7 @@ def around(proxy: Squid, place: Town) -> dict[str, str]:
 
 
 @SIZES
-def test_from_nothing_to_all_green_with_the_token_in_the_keyring(
-    world: World, size: tuple[int, int]
-) -> None:
+def test_setup_from_an_empty_home_with_a_keyring(world: World, size: tuple[int, int]) -> None:
     needs("dbus-run-session")
     needs("gnome-keyring-daemon")
     with (
@@ -259,9 +257,7 @@ def test_from_nothing_to_all_green_with_the_token_in_the_keyring(
 
 
 @SIZES
-def test_from_nothing_to_all_green_where_there_is_no_keyring(
-    world: World, size: tuple[int, int]
-) -> None:
+def test_setup_from_an_empty_home_without_a_keyring(world: World, size: tuple[int, int]) -> None:
     with (
         squid(world.town.hosts) as proxy,
         world.walk(size, around(proxy, world.town), keyring=False) as walk,
@@ -280,7 +276,7 @@ def test_from_nothing_to_all_green_where_there_is_no_keyring(
 
 
 @SIZES
-def test_from_nothing_to_all_green_behind_a_proxy_that_is_the_only_way_out(
+def test_setup_from_an_empty_home_behind_a_mandatory_proxy(
     world: World, size: tuple[int, int]
 ) -> None:
     needs("dbus-run-session")

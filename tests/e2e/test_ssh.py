@@ -35,7 +35,7 @@ def test_a_job_from_first_key_to_files_over_ssh(line: Line, tmp_path: Path) -> N
     assert list(tmp_path.glob("simpletuner-demo-*/cloud_outputs/**/*.safetensors"))
 
 
-def test_a_dropped_line_leaves_no_process_behind(line: Line, tmp_path: Path) -> None:
+def test_a_dropped_connection_leaves_no_process_behind(line: Line, tmp_path: Path) -> None:
     demo = f"env HOME={tmp_path} TMPDIR={tmp_path} {sys.executable} -m tui demo"
     command = [*line.arguments, f"cd {tmp_path} && exec {demo}"]
     with Screen(command, {"HOME": str(tmp_path), "TERM": "xterm-256color"}, tmp_path) as screen:

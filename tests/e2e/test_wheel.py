@@ -48,7 +48,7 @@ def run(root: Path, *command: str) -> str:
     ).stdout
 
 
-def test_it_runs_from_the_wheel_alone(installed: Path) -> None:
+def test_the_program_runs_from_the_wheel_alone(installed: Path) -> None:
     program = str(installed / "env/bin/simpletuner-tui")
     assert run(installed, program, "--version").startswith("simpletuner-tui ")
     assert run(installed, program, "jobs", "--json").split() == ["[]"]
@@ -57,7 +57,7 @@ def test_it_runs_from_the_wheel_alone(installed: Path) -> None:
     assert where.startswith(str(installed))
 
 
-def test_styles_and_the_example_come_along(installed: Path) -> None:
+def test_the_wheel_has_styles_and_the_example(installed: Path) -> None:
     python = str(installed / "env/bin/python")
     code = (
         "from tui.app.terminal.styles import style_folder; print(*sorted(style_folder().glob('*')))"
@@ -72,7 +72,7 @@ def test_styles_and_the_example_come_along(installed: Path) -> None:
     assert len(list(installed.glob("project/datasets/*/*.txt"))) == 9
 
 
-def test_a_job_runs_from_it(installed: Path) -> None:
+def test_a_job_runs_from_the_wheel(installed: Path) -> None:
     program = str(installed / "env/bin/simpletuner-tui")
     sandbox = subprocess.Popen(
         [program, "sandbox", "--json", "--speed", "40", "--until-eof"], cwd=installed,

@@ -34,18 +34,18 @@ Start = Callable[..., Awaitable[RunningSandbox]]
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     running: list[RunningSandbox] = []
 
-    async def go(**settings: Any) -> RunningSandbox:
+    async def start_sandbox(**settings: Any) -> RunningSandbox:
         values = FAST | {"work_dir": tmp_path / f"sandbox-{len(running)}"} | settings
         running.append(await serve(SandboxConfig(**values)))
         return running[-1]
 
-    yield go
+    yield start_sandbox
     for sandbox in running:
         await sandbox.aclose()
 
 
 @dataclass
-class Desk:
+class SandboxClient:
     """A sandbox with an httpx client for it."""
 
     sandbox: RunningSandbox
@@ -53,9 +53,9 @@ class Desk:
 
     @property
     def work_dir(self) -> Path:
-        found = self.sandbox.core.config.work_dir
-        assert found is not None
-        return found
+        folder = self.sandbox.core.config.work_dir
+        assert folder is not None
+        return folder
 
     def version(self, release: Release = FIXED, model: str = TRAINER) -> str:
         versions = self.sandbox.core.registry.models[model].versions
@@ -105,26 +105,26 @@ class Desk:
 
 
 @pytest.fixture
-async def open_desk(start: Start) -> AsyncIterator[Callable[..., Awaitable[Desk]]]:
+async def open_client(start: Start) -> AsyncIterator[Callable[..., Awaitable[SandboxClient]]]:
     clients: list[httpx.AsyncClient] = []
 
-    async def go(**settings: Any) -> Desk:
+    async def connect(**settings: Any) -> SandboxClient:
         sandbox = await start(**settings)
         headers = {"Authorization": f"Bearer {sandbox.token}"}
         http = httpx.AsyncClient(
             base_url=sandbox.base_url + "/", headers=headers, timeout=30, trust_env=False
         )
         clients.append(http)
-        return Desk(sandbox, http)
+        return SandboxClient(sandbox, http)
 
-    yield go
-    for client in clients:
-        await client.aclose()
+    yield connect
+    for http in clients:
+        await http.aclose()
 
 
 @pytest.fixture
-async def desk(open_desk: Callable[..., Awaitable[Desk]]) -> Desk:
-    return await open_desk()
+async def client(open_client: Callable[..., Awaitable[SandboxClient]]) -> SandboxClient:
+    return await open_client()
 
 
 def archive(folder: str = "photographs", count: int = 3) -> bytes:

@@ -28,22 +28,22 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Clie
         [*COMMAND, "--json", *options], stdout=subprocess.PIPE, stdin=subprocess.PIPE
     ) as program:
         assert program.stdout is not None
-        said = json.loads(program.stdout.readline())
-        headers = {"Authorization": f"Bearer {said['token']}"}
+        announcement = json.loads(program.stdout.readline())
+        headers = {"Authorization": f"Bearer {announcement['token']}"}
         with httpx.Client(
-            base_url=said["api_base"], headers=headers, trust_env=False, timeout=20
+            base_url=announcement["api_base"], headers=headers, trust_env=False, timeout=20
         ) as http:
-            yield program, http, said
+            yield program, http, announcement
         program.send_signal(signal.SIGTERM)
 
 
-def test_faults_of_the_command_line_are_on_from_the_start() -> None:
+def test_faults_of_the_command_line_are_active_from_the_start() -> None:
     with started("--speed", "50", "--fault", "nsfw@h100", "--fault", "rate-limit=3*1") as (
         _,
         http,
-        said,
+        announcement,
     ):
-        root = said["api_base"].removesuffix("/v1")
+        root = announcement["api_base"].removesuffix("/v1")
         listed = http.get(f"{root}/_sandbox/faults").json()["faults"]
         assert [(item["kind"], item["value"], item["times"]) for item in listed] == [
             ("nsfw", None, 0),
@@ -54,12 +54,12 @@ def test_faults_of_the_command_line_are_on_from_the_start() -> None:
 
 
 @pytest.mark.parametrize("kind", list(FaultKind))
-def test_every_fault_can_be_named_in_a_text_and_stands_in_the_readme(kind: FaultKind) -> None:
+def test_every_fault_can_be_parsed_and_is_in_the_readme(kind: FaultKind) -> None:
     assert Fault.parse(f"{kind.value}=3*2@x") == Fault(kind, 3.0, 2, "x")
     assert f"`{kind.value}`" in README
 
 
-def test_a_wrong_fault_is_refused_with_the_right_ones() -> None:
+def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
     command = [*COMMAND, "--fault", "earthquake"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -67,7 +67,7 @@ def test_a_wrong_fault_is_refused_with_the_right_ones() -> None:
     assert "wrong-length" in done.stderr
 
 
-def test_it_ends_with_its_input_and_by_interrupt() -> None:
+def test_it_exits_at_the_end_of_input_and_by_interrupt() -> None:
     with started("--until-eof") as (program, _, _):
         assert program.stdin is not None
         program.stdin.close()

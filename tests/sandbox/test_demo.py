@@ -25,7 +25,7 @@ def test_the_example_is_a_project_that_can_be_trained(tmp_path: Path) -> None:
     assert json.loads(write_demo_project(tmp_path / "demo").read_text()) == before
 
 
-async def test_serving_until_it_is_enough(tmp_path: Path) -> None:
+async def test_serving_until_cancelled(tmp_path: Path) -> None:
     announced: asyncio.Queue[RunningSandbox] = asyncio.Queue()
     config = SandboxConfig(**FAST, work_dir=tmp_path / "work")
     task = asyncio.create_task(run_forever(config, announced.put_nowait))

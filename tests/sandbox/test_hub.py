@@ -86,7 +86,7 @@ async def run(call: Callable[..., Any], *args: Any, **more: Any) -> Any:
     return await asyncio.to_thread(call, *args, **more)
 
 
-async def test_a_folder_goes_up_and_every_byte_comes_down_again(
+async def test_an_uploaded_folder_is_downloaded_unchanged(
     any_hub: RunningHub, tmp_path: Path
 ) -> None:
     files = make_run(tmp_path / "run")
@@ -106,7 +106,7 @@ async def test_a_folder_goes_up_and_every_byte_comes_down_again(
         assert listed[name].size == len(data)
 
 
-async def test_the_same_folder_again_sends_nothing_and_makes_no_commit(
+async def test_uploading_the_same_folder_again_sends_nothing_and_adds_no_commit(
     any_hub: RunningHub, tmp_path: Path
 ) -> None:
     make_run(tmp_path / "run")
@@ -119,7 +119,7 @@ async def test_the_same_folder_again_sends_nothing_and_makes_no_commit(
     assert any_hub.hub.received_bytes == received
 
 
-async def test_a_download_goes_on_where_it_broke_off(open_hub: Open, tmp_path: Path) -> None:
+async def test_an_interrupted_download_is_resumed(open_hub: Open, tmp_path: Path) -> None:
     running = await open_hub()
     hub = api(running)
     data = os.urandom(500_000)
@@ -167,7 +167,7 @@ async def test_who_may_create_what(open_hub: Open, token: str, repo: str, status
             await run(hub.create_repo, repo)
 
 
-async def test_a_name_is_taken_for_its_kind_only(open_hub: Open) -> None:
+async def test_repository_names_are_unique_per_kind(open_hub: Open) -> None:
     hub = api(await open_hub())
     await run(hub.create_repo, "sandbox/cat", repo_type="dataset")
     await run(hub.create_repo, "sandbox/cat")
@@ -177,7 +177,7 @@ async def test_a_name_is_taken_for_its_kind_only(open_hub: Open) -> None:
     await run(hub.create_repo, "sandbox/cat", exist_ok=True)
 
 
-async def test_whoami_tells_scopes_and_organisations(open_hub: Open) -> None:
+async def test_whoami_has_scopes_and_organisations(open_hub: Open) -> None:
     running = await open_hub()
     answer = await run(api(running, "hf_one").whoami)
     assert answer["name"] == "sandbox"
@@ -189,7 +189,7 @@ async def test_whoami_tells_scopes_and_organisations(open_hub: Open) -> None:
     assert (await run(api(running).whoami))["auth"]["accessToken"]["role"] == "write"
 
 
-async def test_private_gated_and_missing_things_are_refused_as_the_library_knows_them(
+async def test_private_gated_and_missing_repositories_raise_the_errors_of_the_library(
     open_hub: Open,
 ) -> None:
     running = await open_hub()

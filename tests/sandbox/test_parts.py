@@ -58,7 +58,7 @@ def test_ids_have_the_recorded_shapes() -> None:
 
 
 @given(st.sampled_from("np"), st.integers(0, 10**9))
-def test_cursors_come_back(direction: str, position: int) -> None:
+def test_cursors_are_decoded_as_they_were_encoded(direction: str, position: int) -> None:
     assert ids.decode_cursor(ids.encode_cursor(direction, str(position))) == (
         direction,
         str(position),
@@ -66,7 +66,7 @@ def test_cursors_come_back(direction: str, position: int) -> None:
 
 
 @given(st.text())
-def test_a_strange_cursor_is_a_value_error_and_nothing_else(text: str) -> None:
+def test_an_invalid_cursor_raises_only_a_value_error(text: str) -> None:
     try:
         ids.decode_cursor(text)
     except ValueError:
@@ -93,14 +93,14 @@ def test_a_token_is_not_in_the_repr() -> None:
     ],
 )
 def test_inputs_are_checked_against_the_schema(values: dict[str, Any], kinds: list[str]) -> None:
-    found = check_input(trainer_schema(FIXED), values)
-    assert [problem["type"] for problem in found] == kinds
-    assert all(problem["field"].startswith("input.") for problem in found)
+    problems = check_input(trainer_schema(FIXED), values)
+    assert [problem["type"] for problem in problems] == kinds
+    assert all(problem["field"].startswith("input.") for problem in problems)
 
 
-def test_an_early_version_refuses_what_it_does_not_know() -> None:
-    found = check_input(trainer_schema(EARLY), {"lycoris_config": "{}"})
-    assert [item["type"] for item in found] == ["additional_property_not_allowed"]
+def test_an_early_version_refuses_unknown_inputs() -> None:
+    problems = check_input(trainer_schema(EARLY), {"lycoris_config": "{}"})
+    assert [item["type"] for item in problems] == ["additional_property_not_allowed"]
     assert check_input(trainer_schema(SUMMER), {"lycoris_config": "{}"}) == []
 
 
@@ -127,7 +127,7 @@ def test_fault_texts() -> None:
             Fault.from_json(data)
 
 
-def test_a_fault_strikes_as_often_as_asked_and_only_where_it_matches() -> None:
+def test_a_fault_occurs_as_often_as_configured_and_only_where_it_matches() -> None:
     box = ActiveFaults([Fault.parse("slow=1*2@GET /v1/account")])
     assert box.take(FaultKind.SLOW, "GET /v1/files") is None
     assert [bool(box.take(FaultKind.SLOW, "GET /v1/account")) for _ in range(3)] == [
@@ -137,7 +137,7 @@ def test_a_fault_strikes_as_often_as_asked_and_only_where_it_matches() -> None:
     ]
 
 
-def test_a_bucket_runs_dry_and_fills_again() -> None:
+def test_a_rate_limit_is_used_up_and_refilled() -> None:
     bucket = Bucket(2, speed=1.0)
     assert bucket.take() == bucket.take() == 0
     assert 0 < bucket.take() <= 30

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import TRAINER, Desk, training
+from tests.sandbox.conftest import TRAINER, SandboxClient, training
 from tests.support import eventually
 from tui.sandbox.releases import EARLY, FIXED, SUMMER
 
@@ -26,14 +26,16 @@ REQUIRED = {
 }
 
 
-async def test_a_new_prediction_has_every_required_key_and_no_null_time(desk: Desk) -> None:
-    made = await desk.hello("world")
+async def test_a_new_prediction_has_every_required_key_and_no_null_time(
+    client: SandboxClient,
+) -> None:
+    made = await client.hello("world")
     assert REQUIRED | {"logs", "source"} == made.keys()
     assert made["status"] == "starting"
     assert made["logs"] == ""
     assert made["output"] is made["error"] is None
     assert set(made["urls"]) == {"web", "get", "cancel", "stream"}
-    done = await desk.ended(made)
+    done = await client.ended(made)
     assert done["status"] == "succeeded"
     assert done["output"] == ["hello", " world"]
     assert done.keys() - made.keys() == {"started_at", "completed_at", "metrics"}
@@ -68,20 +70,22 @@ async def test_a_new_prediction_has_every_required_key_and_no_null_time(desk: De
         ),
     ],
 )
-async def test_refusals(desk: Desk, body: dict[str, Any], status: int, title: str) -> None:
+async def test_refusals(
+    client: SandboxClient, body: dict[str, Any], status: int, title: str
+) -> None:
     if body.get("version") == "HELLO":
-        body = body | {"version": desk.version(SUMMER, "replicate/hello-world")}
-    answer = await desk.post("predictions", body)
+        body = body | {"version": client.version(SUMMER, "replicate/hello-world")}
+    answer = await client.post("predictions", body)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert (problem["title"], problem["status"]) == (title, status)
-    assert (await desk.http.get("predictions")).json()["results"] == []
+    assert (await client.http.get("predictions")).json()["results"] == []
 
 
-async def test_a_schema_violation_names_the_fields(desk: Desk) -> None:
+async def test_a_schema_violation_names_the_fields(client: SandboxClient) -> None:
     given = {"lycoris_config": "{}", "max_train_steps": "many"}
-    answer = await desk.post("predictions", {"version": desk.version(EARLY), "input": given})
+    answer = await client.post("predictions", {"version": client.version(EARLY), "input": given})
     problem = answer.json()
     fields = {item["field"]: item["type"] for item in problem["invalid_fields"]}
     assert fields == {
@@ -92,130 +96,132 @@ async def test_a_schema_violation_names_the_fields(desk: Desk) -> None:
     assert problem["detail"].startswith("- input.")
 
 
-async def test_bodies_that_are_not_json_objects(desk: Desk) -> None:
+async def test_bodies_that_are_not_json_objects(client: SandboxClient) -> None:
     for content in (b"", b"{", b"[]", b"\xff", b"[" * 100_000):
-        answer = await desk.http.post("predictions", content=content)
+        answer = await client.http.post("predictions", content=content)
         assert answer.status_code == 400
 
 
-async def test_all_forms_of_a_version(desk: Desk) -> None:
-    version = desk.version(SUMMER, "replicate/hello-world")
+async def test_all_forms_of_a_version(client: SandboxClient) -> None:
+    version = client.version(SUMMER, "replicate/hello-world")
     for form in (version, f"replicate/hello-world:{version}", "replicate/hello-world"):
-        made = await desk.create(form, {"text": "x"})
+        made = await client.create(form, {"text": "x"})
         assert made["version"] == version
-    official = await desk.post("models/replicate/hello-world/predictions", {"input": {"text": "x"}})
+    official = await client.post(
+        "models/replicate/hello-world/predictions", {"input": {"text": "x"}}
+    )
     assert official.status_code == 201
-    assert (await desk.post(f"models/{TRAINER}/predictions", {"input": {}})).status_code == 404
+    assert (await client.post(f"models/{TRAINER}/predictions", {"input": {}})).status_code == 404
 
 
-async def test_secret_inputs_never_come_back(desk: Desk) -> None:
-    await desk.fault("queue-forever")
+async def test_secret_inputs_are_never_shown(client: SandboxClient) -> None:
+    await client.fault("queue-forever")
     given = {"config_json": training(), "hf_token": "hf_canary", "images": "https://x/y.zip"}
-    made = await desk.create(desk.version(), given)
+    made = await client.create(client.version(), given)
     assert made["input"]["hf_token"] == "[REDACTED]"
     assert made["input"]["images"] == "https://x/y.zip"
-    everything = (await desk.http.get("predictions")).text + str(await desk.get(made["id"]))
+    everything = (await client.http.get("predictions")).text + str(await client.get(made["id"]))
     assert "hf_canary" not in everything
 
 
-async def test_cancel_in_the_queue_and_twice(desk: Desk) -> None:
-    await desk.fault("queue-forever")
-    made = await desk.hello()
-    canceled = (await desk.http.post(f"predictions/{made['id']}/cancel")).json()
+async def test_cancel_in_the_queue_and_twice(client: SandboxClient) -> None:
+    await client.fault("queue-forever")
+    made = await client.hello()
+    canceled = (await client.http.post(f"predictions/{made['id']}/cancel")).json()
     assert canceled["status"] == "canceled"
     assert canceled["started_at"] == canceled["completed_at"]
     assert canceled["metrics"]["predict_time"] == pytest.approx(3e-06)
-    again = await desk.http.post(f"predictions/{made['id']}/cancel")
+    again = await client.http.post(f"predictions/{made['id']}/cancel")
     assert (again.status_code, again.json()) == (200, canceled)
-    assert (await desk.http.post("predictions/none/cancel")).status_code == 404
+    assert (await client.http.post("predictions/none/cancel")).status_code == 404
 
 
-async def test_cancel_while_it_runs_ends_the_log(open_desk: Any) -> None:
-    desk = await open_desk(step_seconds=100.0)
+async def test_cancelling_a_run_ends_its_log(open_client: Any) -> None:
+    client = await open_client(step_seconds=100.0)
     dataloader = '[{"id": "hosted", "type": "huggingface"}]'
     given = {"config_json": training(10_000), "dataloader_json": dataloader}
-    made = await desk.create(desk.version(), given)
-    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
-    canceled = (await desk.http.post(f"predictions/{made['id']}/cancel")).json()
+    made = await client.create(client.version(), given)
+    await client.reaches(made, lambda now: "Steps:" in now["logs"])
+    canceled = (await client.http.post(f"predictions/{made['id']}/cancel")).json()
     assert canceled["status"] == "canceled"
     assert canceled["metrics"]["predict_time"] > 0
-    core = desk.sandbox.core
+    core = client.sandbox.core
     await eventually(lambda: not core.jobs.running())
-    assert (await desk.get(made["id"]))["logs"] == canceled["logs"]
+    assert (await client.get(made["id"]))["logs"] == canceled["logs"]
 
 
 @pytest.mark.parametrize("text", ["4", "4s", "soon", "", "-5", "1h30", "5m5h"])
-async def test_cancel_after_refuses_nonsense(desk: Desk, text: str) -> None:
-    version = desk.version(SUMMER, "replicate/hello-world")
+async def test_invalid_cancel_after_is_refused(client: SandboxClient, text: str) -> None:
+    version = client.version(SUMMER, "replicate/hello-world")
     body = {"version": version, "input": {"text": "x"}}
-    answer = await desk.post("predictions", body, **{"Cancel-After": text})
+    answer = await client.post("predictions", body, **{"Cancel-After": text})
     # A number without unit counts seconds, so `1h30` is an hour and thirty seconds.
     assert answer.status_code == (201 if text == "1h30" else 400)
 
 
 @pytest.mark.parametrize(("waits", "status"), [(True, "aborted"), (False, "canceled")])
-async def test_the_deadline(open_desk: Any, waits: bool, status: str) -> None:
-    desk = await open_desk(speed=100.0, step_seconds=100.0)
+async def test_the_deadline(open_client: Any, waits: bool, status: str) -> None:
+    client = await open_client(speed=100.0, step_seconds=100.0)
     if waits:
-        await desk.fault("queue-forever")
+        await client.fault("queue-forever")
     given = {
         "config_json": training(10_000),
         "dataloader_json": '[{"id": "hosted", "type": "huggingface"}]',
     }
-    body = {"version": desk.version(), "input": given}
-    made = (await desk.post("predictions", body, **{"Cancel-After": "1m"})).json()
-    done = await desk.ended(made)
+    body = {"version": client.version(), "input": given}
+    made = (await client.post("predictions", body, **{"Cancel-After": "1m"})).json()
+    done = await client.ended(made)
     assert done["status"] == status
     assert done["deadline"] > done["created_at"]
     assert ("started_at" in done) is not waits
 
 
-async def test_the_run_limit(open_desk: Any) -> None:
-    desk = await open_desk(run_limit_seconds=200.0, step_seconds=1000.0)
+async def test_the_run_limit(open_client: Any) -> None:
+    client = await open_client(run_limit_seconds=200.0, step_seconds=1000.0)
     given = {
         "config_json": training(10_000),
         "dataloader_json": '[{"id": "hosted", "type": "huggingface"}]',
     }
-    done = await desk.ended(await desk.create(desk.version(), given))
+    done = await client.ended(await client.create(client.version(), given))
     assert (done["status"], done["error"]) == ("failed", "Prediction timed out.")
 
 
-async def test_data_is_removed_after_its_time(open_desk: Any) -> None:
-    desk = await open_desk(retention_seconds=100.0)
-    made = await desk.hello()
-    gone = await desk.reaches(made, lambda now: now["data_removed"])
+async def test_data_is_removed_after_the_retention_time(open_client: Any) -> None:
+    client = await open_client(retention_seconds=100.0)
+    made = await client.hello()
+    gone = await client.reaches(made, lambda now: now["data_removed"])
     assert (gone["input"], gone["output"], gone["logs"]) == ({}, None, "")
     assert gone["status"] == "succeeded"
     assert gone["metrics"]["predict_time"] > 0
 
 
-async def test_waiting_for_the_end(open_desk: Any) -> None:
-    desk = await open_desk(speed=50.0)
-    version = desk.version(SUMMER, "replicate/hello-world")
+async def test_waiting_for_the_end(open_client: Any) -> None:
+    client = await open_client(speed=50.0)
+    version = client.version(SUMMER, "replicate/hello-world")
     body = {"version": version, "input": {"text": "x"}}
-    answer = await desk.post("predictions", body, Prefer="wait")
+    answer = await client.post("predictions", body, Prefer="wait")
     assert answer.status_code == 201
     assert answer.headers["Preference-Applied"] == "wait"
     assert answer.json()["status"] == "succeeded"
-    await desk.fault("queue-forever*1")
-    late = await desk.post("predictions", body, Prefer="wait=1")
+    await client.fault("queue-forever*1")
+    late = await client.post("predictions", body, Prefer="wait=1")
     assert late.status_code == 202
     assert late.headers["Preference-Applied"] == "wait=1"
     assert late.json()["status"] == "starting"
-    assert (await desk.post("predictions", body, Prefer="wait=61")).status_code == 400
+    assert (await client.post("predictions", body, Prefer="wait=61")).status_code == 400
 
 
-async def test_more_jobs_than_slots_queue(open_desk: Any) -> None:
-    desk = await open_desk(slots_per_model=2, speed=20.0)
+async def test_more_jobs_than_slots_queue(open_client: Any) -> None:
+    client = await open_client(slots_per_model=2, speed=20.0)
     given = {
         "config_json": training(2000),
         "dataloader_json": '[{"id": "hosted", "type": "huggingface"}]',
     }
     for _ in range(4):
-        await desk.create(desk.version(), given)
+        await client.create(client.version(), given)
 
     async def states() -> list[str]:
-        listed = (await desk.http.get("predictions")).json()["results"]
+        listed = (await client.http.get("predictions")).json()["results"]
         return sorted(item["status"] for item in listed)
 
     async def two_run() -> bool:
@@ -224,59 +230,59 @@ async def test_more_jobs_than_slots_queue(open_desk: Any) -> None:
     await eventually(two_run)
 
 
-async def test_pages(open_desk: Any) -> None:
-    desk = await open_desk(past_predictions=250)
+async def test_pages(open_client: Any) -> None:
+    client = await open_client(past_predictions=250)
     seen: list[str] = []
     url: str | None = "predictions"
     sizes = []
     while url:
-        page = (await desk.http.get(url)).json()
+        page = (await client.http.get(url)).json()
         sizes.append(len(page["results"]))
         seen += [item["id"] for item in page["results"]]
         last, url = page, page["next"]
     assert sizes == [100, 100, 50]
     assert len(set(seen)) == 250
-    back = (await desk.http.get(last["previous"])).json()
+    back = (await client.http.get(last["previous"])).json()
     assert [item["id"] for item in back["results"]] == seen[100:200]
-    first = (await desk.http.get(back["previous"])).json()
+    first = (await client.http.get(back["previous"])).json()
     assert [item["id"] for item in first["results"]] == seen[:100]
     assert first["previous"] is None
-    assert (await desk.http.get("predictions?cursor=abc")).status_code == 404
+    assert (await client.http.get("predictions?cursor=abc")).status_code == 404
 
 
-async def test_pages_stand_still_while_predictions_are_added(open_desk: Any) -> None:
-    desk = await open_desk(past_predictions=150)
-    first = (await desk.http.get("predictions")).json()
-    await desk.hello()
-    second = (await desk.http.get(first["next"])).json()
+async def test_pages_do_not_shift_while_predictions_are_added(open_client: Any) -> None:
+    client = await open_client(past_predictions=150)
+    first = (await client.http.get("predictions")).json()
+    await client.hello()
+    second = (await client.http.get(first["next"])).json()
     ids = {item["id"] for item in first["results"] + second["results"]}
     assert len(ids) == 150
 
 
-async def test_filters_of_the_list(open_desk: Any) -> None:
-    desk = await open_desk(past_predictions=300)
+async def test_filters_of_the_list(open_client: Any) -> None:
+    client = await open_client(past_predictions=300)
     since = (datetime.now(UTC) - timedelta(hours=13)).isoformat()
     query = {"created_after": since}
-    recent = (await desk.http.get("predictions", params=query)).json()
+    recent = (await client.http.get("predictions", params=query)).json()
     assert 15 <= len(recent["results"]) <= 25
     assert all(datetime.fromisoformat(i["created_at"]) for i in recent["results"])
-    older = (await desk.http.get("predictions", params={"created_before": since})).json()
+    older = (await client.http.get("predictions", params={"created_before": since})).json()
     assert "created_before" in older["next"]
-    more = (await desk.http.get(older["next"])).json()
+    more = (await client.http.get(older["next"])).json()
     assert max(i["created_at"] for i in more["results"]) < older["results"][-1]["created_at"]
-    web = (await desk.http.get("predictions?source=web")).json()["results"]
+    web = (await client.http.get("predictions?source=web")).json()["results"]
     assert web
     assert {item["source"] for item in web} == {"web"}
-    assert (await desk.http.get("predictions?source=api")).status_code == 400
-    assert (await desk.http.get("predictions?created_after=soon")).status_code == 400
+    assert (await client.http.get("predictions?source=api")).status_code == 400
+    assert (await client.http.get("predictions?created_after=soon")).status_code == 400
 
 
-async def test_ten_thousand_past_predictions_make_no_more_work_than_a_hundred(
-    open_desk: Any, monkeypatch: pytest.MonkeyPatch
+async def test_a_page_of_ten_thousand_predictions_needs_no_more_work_than_of_a_hundred(
+    open_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counts the work of a page; what it takes in time is measured by a benchmark."""
-    desk = await open_desk(past_predictions=10_000)
-    views = desk.sandbox.core.views
+    client = await open_client(past_predictions=10_000)
+    views = client.sandbox.core.views
     encoded: list[str] = []
     record_view = type(views).record
 
@@ -297,24 +303,24 @@ async def test_ten_thousand_past_predictions_make_no_more_work_than_a_hundred(
         return bisect_left(records, wanted, key=counted)
 
     monkeypatch.setattr("tui.sandbox.routes.predictions.bisect_left", looking)
-    page = (await desk.http.get("predictions")).json()
+    page = (await client.http.get("predictions")).json()
     assert len(encoded) == 100
-    await desk.http.get(page["next"])
+    await client.http.get(page["next"])
     assert len(encoded) == 200
-    await desk.http.get("predictions")
+    await client.http.get("predictions")
     assert len(encoded) == 200
     middle = page["results"][50]["created_at"]
-    found = (await desk.http.get("predictions", params={"created_after": middle})).json()
-    assert len(found["results"]) == 51
+    matches = (await client.http.get("predictions", params={"created_after": middle})).json()
+    assert len(matches["results"]) == 51
     assert looked_at
     assert looked_at[-1] <= 15
 
 
-async def test_a_cold_model_boots_and_a_warm_one_starts_at_once(open_desk: Any) -> None:
-    desk = await open_desk(speed=20.0, queue_seconds=0.0, boot_seconds=30.0)
+async def test_a_cold_model_boots_and_a_warm_one_starts_at_once(open_client: Any) -> None:
+    client = await open_client(speed=20.0, queue_seconds=0.0, boot_seconds=30.0)
 
     async def waited() -> float:
-        done = await desk.ended(await desk.hello())
+        done = await client.ended(await client.hello())
         times = [datetime.fromisoformat(done[name]) for name in ("created_at", "started_at")]
         return (times[1] - times[0]).total_seconds()
 
@@ -322,48 +328,48 @@ async def test_a_cold_model_boots_and_a_warm_one_starts_at_once(open_desk: Any) 
     assert await waited() < 1.5
 
 
-async def test_the_django_style(open_desk: Any) -> None:
-    desk = await open_desk(style="django")
-    await desk.fault("queue-forever*1")
-    waiting = await desk.hello()
+async def test_the_django_style(open_client: Any) -> None:
+    client = await open_client(style="django")
+    await client.fault("queue-forever*1")
+    waiting = await client.hello()
     assert "output" not in waiting
     assert waiting["created_at"].endswith("000Z")
     assert len(waiting["created_at"]) == len("2026-11-22T09:08:07.123456789Z")
-    row = (await desk.http.get("predictions")).json()["results"][0]
+    row = (await client.http.get("predictions")).json()["results"][0]
     for name in ("logs", "output", "started_at", "completed_at", "webhook_completed"):
         assert row[name] is None
     assert row["metrics"] == {}
-    done = await desk.ended(await desk.hello())
+    done = await client.ended(await client.hello())
     assert done["output"] == ["hello", " you"]
 
 
-async def test_the_stream(desk: Desk) -> None:
-    made = await desk.hello("dear world")
+async def test_the_stream(client: SandboxClient) -> None:
+    made = await client.hello("dear world")
     headers = {"Authorization": "", "Accept": "text/event-stream"}
-    answer = await desk.http.get(made["urls"]["stream"], headers=headers)
+    answer = await client.http.get(made["urls"]["stream"], headers=headers)
     assert answer.headers["content-type"] == "text/event-stream"
     blocks = answer.text.strip().split("\n\n")
     assert blocks[0] == ": hi"
-    told = [block for block in blocks if not block.startswith(":")]  # a comment keeps it alive
-    events = [dict(line.split(": ", 1) for line in block.split("\n")) for block in told]
+    messages = [block for block in blocks if not block.startswith(":")]  # a comment keeps it alive
+    events = [dict(line.split(": ", 1) for line in block.split("\n")) for block in messages]
     assert [item["event"] for item in events] == ["output"] * 3 + ["done"]
     assert "".join(item["data"] for item in events[:-1]) == "hello dear world"
     assert len({item["id"] for item in events}) == 4
-    assert (await desk.http.get(made["urls"]["stream"] + "x")).status_code == 404
+    assert (await client.http.get(made["urls"]["stream"] + "x")).status_code == 404
 
 
-async def test_the_stream_of_a_failed_prediction(desk: Desk) -> None:
-    made = await desk.create(desk.version(FIXED), {"config_json": "{"})
-    answer = await desk.http.get(made["urls"]["stream"])
+async def test_the_stream_of_a_failed_prediction(client: SandboxClient) -> None:
+    made = await client.create(client.version(FIXED), {"config_json": "{"})
+    answer = await client.http.get(made["urls"]["stream"])
     assert "event: error" in answer.text
     assert answer.text.endswith('data: {"reason": "error"}\n\n')
 
 
-async def test_the_page_for_a_browser(desk: Desk) -> None:
-    done = await desk.ended(await desk.hello("<b>you</b>"))
-    page = await desk.http.get(done["urls"]["web"], headers={"Authorization": ""})
+async def test_the_web_page_of_a_prediction(client: SandboxClient) -> None:
+    done = await client.ended(await client.hello("<b>you</b>"))
+    page = await client.http.get(done["urls"]["web"], headers={"Authorization": ""})
     assert page.headers["content-type"].startswith("text/html")
     assert "SANDBOX" in page.text
     assert "succeeded" in page.text
     assert "<b>you" not in page.text
-    assert (await desk.http.get(done["urls"]["web"] + "x")).status_code == 404
+    assert (await client.http.get(done["urls"]["web"] + "x")).status_code == 404

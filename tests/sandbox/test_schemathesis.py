@@ -106,8 +106,8 @@ def operations() -> dict[str, Any]:
     import schemathesis
 
     schema = schemathesis.openapi.from_dict(corrected())
-    found: list[Any] = list(schema.get_all_operations())
-    return {result.ok().label: result.ok() for result in found}
+    results: list[Any] = list(schema.get_all_operations())
+    return {result.ok().label: result.ok() for result in results}
 
 
 NEVER_DONE = {

@@ -14,7 +14,7 @@ import pytest
 import safetensors
 from aiohttp import web
 
-from tests.sandbox.conftest import Bucket, Desk, archive, training
+from tests.sandbox.conftest import Bucket, SandboxClient, archive, training
 from tui.sandbox.releases import EARLY, FIXED, SUMMER, Release
 
 LOCAL = json.dumps(
@@ -38,19 +38,21 @@ BAR = re.compile(
 )
 
 
-async def finish(desk: Desk, given: dict[str, Any], release: Release = FIXED) -> dict[str, Any]:
-    return await desk.ended(await desk.create(desk.version(release), given))
+async def finish(
+    client: SandboxClient, given: dict[str, Any], release: Release = FIXED
+) -> dict[str, Any]:
+    return await client.ended(await client.create(client.version(release), given))
 
 
-async def test_a_run_delivers_what_it_says_it_wrote(desk: Desk, bucket: Bucket) -> None:
-    given = {"config_json": training(), "images": await desk.upload(archive())}
-    done = await finish(desk, given | bucket.inputs())
+async def test_a_run_delivers_the_files_in_its_log(client: SandboxClient, bucket: Bucket) -> None:
+    given = {"config_json": training(), "images": await client.upload(archive())}
+    done = await finish(client, given | bucket.inputs())
     assert done["status"] == "succeeded", done["logs"]
     place = f"{bucket.endpoint}/outputs/cat"
     assert done["output"] == place
     assert done["logs"].rstrip().endswith(f"Checkpoints published to: {place}")
-    said = dict(re.findall(r"Wrote: (\S+) · \d+ bytes · sha256 ([0-9a-f]{64})", done["logs"]))
-    assert set(said) == {
+    announced = dict(re.findall(r"Wrote: (\S+) · \d+ bytes · sha256 ([0-9a-f]{64})", done["logs"]))
+    assert set(announced) == {
         "checkpoint-3/pytorch_lora_weights.safetensors",
         "checkpoint-6/pytorch_lora_weights.safetensors",
         "pytorch_lora_weights.safetensors",
@@ -58,7 +60,7 @@ async def test_a_run_delivers_what_it_says_it_wrote(desk: Desk, bucket: Bucket) 
     folder = next(key.split("/")[1] for key in bucket.names())
     assert re.fullmatch(r"cog-[0-9a-f]{10}", folder)
     received = {item.key.removeprefix(f"cat/{folder}/"): item for item in bucket.objects}
-    for name, digest in said.items():
+    for name, digest in announced.items():
         data = received[name].path.read_bytes()
         assert hashlib.sha256(data).hexdigest() == digest
         tensors = dict(safetensors.deserialize(data))
@@ -67,9 +69,9 @@ async def test_a_run_delivers_what_it_says_it_wrote(desk: Desk, bucket: Bucket) 
     assert any(name.startswith("validation_images/step_3_a_cat") for name in received)
 
 
-async def test_the_log_has_the_real_formats(desk: Desk) -> None:
-    given = {"config_json": training(), "images": await desk.upload(archive())}
-    log = (await finish(desk, given))["logs"]
+async def test_the_log_has_the_formats_of_simpletuner(client: SandboxClient) -> None:
+    given = {"config_json": training(), "images": await client.upload(archive())}
+    log = (await finish(client, given))["logs"]
     assert "[INFO] This run is simulated: " in log
     body = log.partition("=== debug.log tail ===")[0]
     pieces = [piece for piece in re.split(r"[\r\n]", body) if piece]
@@ -103,61 +105,63 @@ async def test_the_log_has_the_real_formats(desk: Desk) -> None:
     assert re.search(r"\[RANK 0\] .* \[INFO\] \(SimpleTuner\) Step 6 of 6: ", log)
 
 
-async def test_logs_can_be_left_out_and_old_images_print_bars_as_lines(desk: Desk) -> None:
-    images = await desk.upload(archive())
+async def test_logs_can_be_left_out_and_old_images_print_bars_as_lines(
+    client: SandboxClient,
+) -> None:
+    images = await client.upload(archive())
     given = {"config_json": training(), "images": images, "return_logs": False}
-    assert "debug.log tail" not in (await finish(desk, given))["logs"]
-    assert "\r" not in (await finish(desk, given, EARLY))["logs"]
+    assert "debug.log tail" not in (await finish(client, given))["logs"]
+    assert "\r" not in (await finish(client, given, EARLY))["logs"]
 
 
-async def test_a_dataloader_finds_the_unpacked_archive(desk: Desk) -> None:
+async def test_a_dataloader_finds_the_unpacked_archive(client: SandboxClient) -> None:
     given = {
         "config_json": training(),
-        "images": await desk.upload(archive()),
+        "images": await client.upload(archive()),
         "dataloader_json": LOCAL,
     }
     for release in (FIXED, EARLY):
-        done = await finish(desk, given, release)
+        done = await finish(client, given, release)
         assert done["status"] == "succeeded"
         assert "data backends: ['cats', 'embeds']" in done["logs"]
 
 
-async def test_both_defects_of_the_summer_release(desk: Desk) -> None:
-    images = await desk.upload(archive())
-    alone = await finish(desk, {"config_json": training(), "images": images}, SUMMER)
+async def test_both_defects_of_the_summer_release(client: SandboxClient) -> None:
+    images = await client.upload(archive())
+    alone = await finish(client, {"config_json": training(), "images": images}, SUMMER)
     assert alone["status"] == "failed"
     assert alone["error"].startswith("Unsafe zip path detected: photographs/")
     given = {"config_json": training(), "images": images, "dataloader_json": LOCAL}
-    both = await finish(desk, given, SUMMER)
+    both = await finish(client, given, SUMMER)
     assert both["status"] == "failed"
     assert "does not exist: datasets/cog/images/photographs" in both["error"]
 
 
 async def test_the_summer_release_delivers_only_after_validations(
-    desk: Desk, bucket: Bucket
+    client: SandboxClient, bucket: Bucket
 ) -> None:
     hosted = json.dumps([{"id": "hosted", "type": "huggingface", "dataset_name": "a/b"}])
     given = {"dataloader_json": hosted} | bucket.inputs()
     silent = {"config_json": training(6, **{"--validation_prompt": ""})}
-    assert (await finish(desk, given | silent, SUMMER))["status"] == "succeeded"
+    assert (await finish(client, given | silent, SUMMER))["status"] == "succeeded"
     assert bucket.objects == []
-    assert (await finish(desk, given | {"config_json": training()}, SUMMER))[
+    assert (await finish(client, given | {"config_json": training()}, SUMMER))[
         "status"
     ] == "succeeded"
     names = {key.split("/", 2)[2] for key in bucket.names()}
     assert "checkpoint-6/pytorch_lora_weights.safetensors" in names
     assert "pytorch_lora_weights.safetensors" not in names
-    assert (await finish(desk, given | silent, FIXED))["status"] == "succeeded"
+    assert (await finish(client, given | silent, FIXED))["status"] == "succeeded"
     names = {key.split("/", 2)[2] for key in bucket.names()}
     assert "pytorch_lora_weights.safetensors" in names
 
 
-async def test_large_files_go_in_parts(desk: Desk, bucket: Bucket) -> None:
+async def test_large_files_are_uploaded_in_parts(client: SandboxClient, bucket: Bucket) -> None:
     given = {
         "config_json": training(2, **{"--model_type": "full", "--validation_prompt": ""}),
         "dataloader_json": '[{"id": "a", "type": "csv"}]',
     }
-    done = await finish(desk, given | bucket.inputs())
+    done = await finish(client, given | bucket.inputs())
     assert done["status"] == "succeeded"
     large = [
         item for item in bucket.objects if item.key.endswith("diffusion_pytorch_model.safetensors")
@@ -169,36 +173,36 @@ async def test_large_files_go_in_parts(desk: Desk, bucket: Bucket) -> None:
 
 
 async def test_a_refused_upload_is_logged_and_does_not_fail_the_run(
-    desk: Desk, bucket: Bucket
+    client: SandboxClient, bucket: Bucket
 ) -> None:
-    given = {"config_json": training(), "images": await desk.upload(archive())}
+    given = {"config_json": training(), "images": await client.upload(archive())}
     wrong = bucket.inputs(s3_secret_key="wrong")
-    done = await finish(desk, given | wrong)
+    done = await finish(client, given | wrong)
     assert done["status"] == "succeeded"
     assert re.search(r"\[ERROR\] Publishing .* failed: .*SignatureDoesNotMatch", done["logs"])
     assert bucket.secret not in done["logs"]
     keyless = {name: value for name, value in bucket.inputs().items() if "key" not in name}
-    done = await finish(desk, given | keyless)
+    done = await finish(client, given | keyless)
     assert "Unable to locate credentials" in done["logs"]
 
 
-async def test_the_machines_own_aws_settings_do_not_matter(
-    desk: Desk, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+async def test_the_aws_settings_of_this_machine_are_not_used(
+    client: SandboxClient, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "not-there")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    given = {"config_json": training(), "images": await desk.upload(archive())}
-    done = await finish(desk, given | bucket.inputs())
+    given = {"config_json": training(), "images": await client.upload(archive())}
+    done = await finish(client, given | bucket.inputs())
     assert "[ERROR]" not in done["logs"]
     assert bucket.objects
 
 
 @pytest.mark.parametrize("form", ["w", "w:gz", "w:xz"])
 async def test_tar_archives_of_any_compression(
-    desk: Desk, form: Literal["w", "w:gz", "w:xz"]
+    client: SandboxClient, form: Literal["w", "w:gz", "w:xz"]
 ) -> None:
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=form) as file:
@@ -211,8 +215,8 @@ async def test_tar_archives_of_any_compression(
         link = tarfile.TarInfo("photographs/link.png")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         file.addfile(link)
-    given = {"config_json": training(), "images": await desk.upload(target.getvalue(), "a.tar")}
-    assert (await finish(desk, given))["status"] == "succeeded"
+    given = {"config_json": training(), "images": await client.upload(target.getvalue(), "a.tar")}
+    assert (await finish(client, given))["status"] == "succeeded"
 
 
 def _zip(**members: bytes) -> bytes:
@@ -237,14 +241,14 @@ def _zip(**members: bytes) -> bytes:
     ],
     ids=["text", "zeros", "cut", "up", "root", "backslash", "no-image", "broken-image"],
 )
-async def test_bad_archives(desk: Desk, data: bytes, error: str) -> None:
-    given = {"config_json": training(), "images": await desk.upload(data)}
-    done = await finish(desk, given)
+async def test_bad_archives(client: SandboxClient, data: bytes, error: str) -> None:
+    given = {"config_json": training(), "images": await client.upload(data)}
+    done = await finish(client, given)
     assert done["status"] == "failed"
     assert error in done["error"]
     assert "[ERROR] Fatal Error: Failed to run training: " in done["logs"]
     assert "Traceback (most recent call last):" in done["logs"]
-    runs = desk.work_dir / "runs"
+    runs = client.work_dir / "runs"
     assert not [path for path in runs.rglob("*") if path.is_file()]
 
 
@@ -278,46 +282,46 @@ async def test_bad_archives(desk: Desk, data: bytes, error: str) -> None:
         ),
     ],
 )
-async def test_bad_inputs(desk: Desk, given: dict[str, Any], error: str) -> None:
-    done = await finish(desk, given)
+async def test_bad_inputs(client: SandboxClient, given: dict[str, Any], error: str) -> None:
+    done = await finish(client, given)
     assert done["status"] == "failed"
     assert error in done["error"]
     assert "hf_canary" not in json.dumps(done)
 
 
-async def test_without_a_hub_a_delivery_to_one_fails_before_it_trains(open_desk: Any) -> None:
-    desk = await open_desk(hub_endpoint="")
+async def test_delivery_to_the_hub_without_a_hub_fails_before_training(open_client: Any) -> None:
+    client = await open_client(hub_endpoint="")
     given = {
         "config_json": training(),
         "dataloader_json": '[{"id": "a", "type": "csv"}]',
         "hub_model_id": "a/b",
         "hf_token": "hf_canary",
     }
-    done = await finish(desk, given)
+    done = await finish(client, given)
     assert done["status"] == "failed"
     assert "cannot reach the Hugging Face Hub" in done["error"]
     assert "hf_canary" not in json.dumps(done)
 
 
-async def test_a_deleted_file_cannot_be_trained_on(desk: Desk) -> None:
-    url = await desk.upload(archive())
-    await desk.http.delete(url)
-    done = await finish(desk, {"config_json": training(), "images": url})
+async def test_a_deleted_file_cannot_be_trained_on(client: SandboxClient) -> None:
+    url = await client.upload(archive())
+    await client.http.delete(url)
+    done = await finish(client, {"config_json": training(), "images": url})
     assert done["status"] == "failed"
     assert "HTTP 404" in done["error"]
 
 
-async def test_broken_images_and_missing_captions_are_told(desk: Desk) -> None:
+async def test_broken_images_and_missing_captions_are_logged(client: SandboxClient) -> None:
     target = io.BytesIO(archive())
     with zipfile.ZipFile(target, "a") as file:
         file.writestr("photographs/broken.png", b"no png")
         file.writestr("photographs/lonely.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
     given = {
         "config_json": training(),
-        "images": await desk.upload(target.getvalue()),
+        "images": await client.upload(target.getvalue()),
         "dataloader_json": LOCAL,
     }
-    done = await finish(desk, given)
+    done = await finish(client, given)
     assert done["status"] == "succeeded"
     assert "Could not read image broken.png of dataset cats" in done["logs"]
     assert "[WARN] Captions: 1 images of cats have no caption file" in done["logs"]
@@ -332,18 +336,18 @@ async def test_broken_images_and_missing_captions_are_told(desk: Desk) -> None:
         ({"--train_batch_size": 2, "--max_train_steps": 5}, {}, 5, 3),
     ],
 )
-async def test_how_far_a_run_goes(
-    desk: Desk, config: dict[str, Any], given: dict[str, Any], steps: int, epochs: int
+async def test_the_number_of_steps_of_a_run(
+    client: SandboxClient, config: dict[str, Any], given: dict[str, Any], steps: int, epochs: int
 ) -> None:
-    inputs = {"config_json": training(**config), "images": await desk.upload(archive())}
-    done = await finish(desk, inputs | given)
+    inputs = {"config_json": training(**config), "images": await client.upload(archive())}
+    done = await finish(client, inputs | given)
     assert f"-  Total optimization steps = {steps}" in done["logs"]
     assert f"-  Num Epochs = {epochs}" in done["logs"]
     assert f"Epoch {epochs}/{epochs}, Steps: 100%|██████████| {steps}/{steps} " in done["logs"]
 
 
 async def test_a_hub_that_refuses_is_logged_and_does_not_fail_the_run(
-    open_desk: Any,
+    open_client: Any,
 ) -> None:
     asked: list[tuple[str, str | None]] = []
 
@@ -356,14 +360,14 @@ async def test_a_hub_that_refuses_is_logged_and_does_not_fail_the_run(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    desk = await open_desk(hub_endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    client = await open_client(hub_endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}")
     given = {
         "config_json": training(),
-        "images": await desk.upload(archive()),
+        "images": await client.upload(archive()),
         "hub_model_id": "https://huggingface.co/me/cat-lora?x=1",
         "hf_token": "hf_canary",
     }
-    done = await finish(desk, given)
+    done = await finish(client, given)
     await runner.cleanup()
     assert done["status"] == "succeeded"
     assert done["output"] == "https://huggingface.co/me/cat-lora"
@@ -372,18 +376,21 @@ async def test_a_hub_that_refuses_is_logged_and_does_not_fail_the_run(
     assert "hf_canary" not in json.dumps(done)
 
 
-async def test_old_checkpoints_make_room(desk: Desk) -> None:
+async def test_old_checkpoints_are_deleted(client: SandboxClient) -> None:
     options = {"--checkpoints_total_limit": 2, "--checkpoint_step_interval": 2}
-    given = {"config_json": training(8, **options), "images": await desk.upload(archive())}
-    done = await finish(desk, given)
-    runs = desk.work_dir / "runs" / done["id"]
+    given = {"config_json": training(8, **options), "images": await client.upload(archive())}
+    done = await finish(client, given)
+    runs = client.work_dir / "runs" / done["id"]
     assert {path.name for path in runs.rglob("checkpoint-*")} == {"checkpoint-6", "checkpoint-8"}
 
 
-async def test_several_runs_side_by_side(desk: Desk, bucket: Bucket) -> None:
-    given = {"config_json": training(30), "images": await desk.upload(archive())} | bucket.inputs()
-    made = [await desk.create(desk.version(), given) for _ in range(4)]
-    ended = [await desk.ended(item) for item in made]
+async def test_several_runs_side_by_side(client: SandboxClient, bucket: Bucket) -> None:
+    given = {
+        "config_json": training(30),
+        "images": await client.upload(archive()),
+    } | bucket.inputs()
+    made = [await client.create(client.version(), given) for _ in range(4)]
+    ended = [await client.ended(item) for item in made]
     assert {item["status"] for item in ended} == {"succeeded"}
     folders = {key.split("/")[1] for key in bucket.names()}
     assert len(folders) == 4

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.sandbox.conftest import Desk, training
+from tests.sandbox.conftest import SandboxClient, training
 from tests.support import eventually
 from tui.sandbox.webhooks import RETRY_DELAYS, sign
 
@@ -48,31 +48,31 @@ async def listener() -> AsyncIterator[Listener]:
     await runner.cleanup()
 
 
-async def test_only_what_the_filter_lets_through(desk: Desk, listener: Listener) -> None:
-    await desk.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
+async def test_only_filtered_events_are_sent(client: SandboxClient, listener: Listener) -> None:
+    await client.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
     await eventually(lambda: len(listener.got) == 2)
     assert listener.states() == ["processing", "succeeded"]
 
 
-async def test_the_body_is_what_get_gives_and_the_signature_fits(
-    desk: Desk, listener: Listener
+async def test_the_body_is_the_prediction_and_the_signature_is_valid(
+    client: SandboxClient, listener: Listener
 ) -> None:
-    made = await desk.hello(webhook=listener.url, webhook_events_filter=["completed"])
+    made = await client.hello(webhook=listener.url, webhook_events_filter=["completed"])
     await eventually(lambda: listener.got)
     headers, body = listener.got[0]
-    assert json.loads(body) == await desk.get(made["id"])
-    secret = (await desk.http.get("webhooks/default/secret")).json()["key"]
+    assert json.loads(body) == await client.get(made["id"])
+    secret = (await client.http.get("webhooks/default/secret")).json()["key"]
     stamp = int(headers["webhook-timestamp"])
     assert headers["webhook-signature"] == sign(secret, headers["webhook-id"], stamp, body)
 
 
-async def test_output_and_log_events_are_throttled(open_desk: Any, listener: Listener) -> None:
-    desk = await open_desk(speed=20.0)
+async def test_output_and_log_events_are_throttled(open_client: Any, listener: Listener) -> None:
+    client = await open_client(speed=20.0)
     given = {"config_json": training(100), "dataloader_json": '[{"id": "a", "type": "csv"}]'}
-    made = await desk.create(
-        desk.version(), given, webhook=listener.url, webhook_events_filter=["logs", "completed"]
+    made = await client.create(
+        client.version(), given, webhook=listener.url, webhook_events_filter=["logs", "completed"]
     )
-    done = await desk.ended(made)
+    done = await client.ended(made)
     await eventually(lambda: listener.states()[-1:] == ["succeeded"])
     growing = [len(body["logs"]) for body in listener.bodies()]
     assert growing == sorted(growing)
@@ -80,49 +80,51 @@ async def test_output_and_log_events_are_throttled(open_desk: Any, listener: Lis
     assert 2 <= len(growing) < done["logs"].count("\r")
 
 
-async def test_the_last_one_is_tried_again_until_it_is_taken(
-    desk: Desk, listener: Listener
+async def test_the_terminal_webhook_is_retried_until_accepted(
+    client: SandboxClient, listener: Listener
 ) -> None:
     listener.statuses = [500, 404, 503]
-    await desk.hello(webhook=listener.url, webhook_events_filter=["completed"])
+    await client.hello(webhook=listener.url, webhook_events_filter=["completed"])
     await eventually(lambda: len(listener.got) == 4)
     assert len({headers["webhook-id"] for headers, _ in listener.got}) == 1
     assert listener.states() == ["succeeded"] * 4
 
 
-async def test_it_is_given_up_a_minute_after_the_end(desk: Desk, listener: Listener) -> None:
+async def test_the_terminal_webhook_is_given_up_after_a_minute(
+    client: SandboxClient, listener: Listener
+) -> None:
     assert sum(RETRY_DELAYS) == 60
     listener.statuses = [500] * 100
-    await desk.hello(webhook=listener.url, webhook_events_filter=["completed"])
-    core = desk.sandbox.core
+    await client.hello(webhook=listener.url, webhook_events_filter=["completed"])
+    core = client.sandbox.core
     await eventually(lambda: listener.got and not core.hooks.open_channels())
     assert len(listener.got) == len(RETRY_DELAYS) + 1
     stamps = [int(headers["webhook-timestamp"]) for headers, _ in listener.got]
     assert stamps == sorted(stamps)
 
 
-async def test_others_are_tried_once_and_redirects_are_not_followed(
-    desk: Desk, listener: Listener
+async def test_other_webhooks_are_not_retried_and_redirects_not_followed(
+    client: SandboxClient, listener: Listener
 ) -> None:
     listener.statuses = [500, 301]
-    await desk.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
-    core = desk.sandbox.core
+    await client.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
+    core = client.sandbox.core
     await eventually(lambda: len(listener.got) == 2 and not core.hooks.open_channels())
     assert listener.states() == ["processing", "succeeded"]
 
 
-async def test_a_listener_that_is_not_there_harms_nothing(desk: Desk) -> None:
-    made = await desk.hello(webhook="http://127.0.0.1:9/none")
-    assert (await desk.ended(made))["status"] == "succeeded"
-    await eventually(lambda: not desk.sandbox.core.hooks.open_channels())
+async def test_an_unreachable_receiver_does_not_affect_the_run(client: SandboxClient) -> None:
+    made = await client.hello(webhook="http://127.0.0.1:9/none")
+    assert (await client.ended(made))["status"] == "succeeded"
+    await eventually(lambda: not client.sandbox.core.hooks.open_channels())
 
 
 @pytest.mark.parametrize("fault", ["webhook-duplicate", "webhook-reorder", "webhook-lost"])
-async def test_faults_of_delivery(desk: Desk, listener: Listener, fault: str) -> None:
-    await desk.fault(fault)
-    made = await desk.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
-    await desk.ended(made)
-    await eventually(lambda: not desk.sandbox.core.hooks.open_channels())
+async def test_faults_of_delivery(client: SandboxClient, listener: Listener, fault: str) -> None:
+    await client.fault(fault)
+    made = await client.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
+    await client.ended(made)
+    await eventually(lambda: not client.sandbox.core.hooks.open_channels())
     states = listener.states()
     ids = [headers["webhook-id"] for headers, _ in listener.got]
     if fault == "webhook-duplicate":
@@ -134,22 +136,24 @@ async def test_faults_of_delivery(desk: Desk, listener: Listener, fault: str) ->
         assert states == []
 
 
-async def test_the_model_that_tries_a_webhook_address(desk: Desk, listener: Listener) -> None:
-    version = desk.sandbox.core.registry.models["simpletuner/webhook-check"].versions[0].id
-    done = await desk.ended(await desk.create(version, {"webhook_url": listener.url}))
+async def test_the_model_that_tests_a_webhook_address(
+    client: SandboxClient, listener: Listener
+) -> None:
+    version = client.sandbox.core.registry.models["simpletuner/webhook-check"].versions[0].id
+    done = await client.ended(await client.create(version, {"webhook_url": listener.url}))
     assert done["output"]["success"] is True
     assert done["output"]["status_code"] == 200
     assert len(listener.got) == 1
     closed = {"webhook_url": "http://127.0.0.1:9/none", "timeout_seconds": 2}
-    done = await desk.ended(await desk.create(version, closed))
+    done = await client.ended(await client.create(version, closed))
     assert done["status"] == "succeeded"
     assert done["output"]["success"] is False
     assert "ConnectError" in done["output"]["error"]
 
 
-async def test_every_so_many_get_lost(desk: Desk, listener: Listener) -> None:
-    await desk.fault("webhook-drop=2")
-    made = await desk.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
-    await desk.ended(made)
-    await eventually(lambda: not desk.sandbox.core.hooks.open_channels())
+async def test_every_nth_webhook_is_dropped(client: SandboxClient, listener: Listener) -> None:
+    await client.fault("webhook-drop=2")
+    made = await client.hello(webhook=listener.url, webhook_events_filter=["start", "completed"])
+    await client.ended(made)
+    await eventually(lambda: not client.sandbox.core.hooks.open_channels())
     assert listener.states() == ["processing"]

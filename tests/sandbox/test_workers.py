@@ -19,7 +19,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.sandbox.conftest import Bucket, Desk, archive, open_bucket, training
+from tests.sandbox.conftest import Bucket, SandboxClient, archive, open_bucket, training
 from tests.support import eventually
 from tui.sandbox.cog_worker.worker import CogMissingError, CogWorker
 from tui.sandbox.config import SandboxConfig
@@ -44,9 +44,9 @@ async def bucket(tmp_path: Path) -> AsyncIterator[Bucket]:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", params=WORKERS)
-async def desk(
+async def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[SandboxClient]:
     if request.param == "cog":
         needs_cog()
     config = SandboxConfig(
@@ -65,7 +65,7 @@ async def desk(
         timeout=30,
         trust_env=False,
     ) as http:
-        yield Desk(sandbox, http)
+        yield SandboxClient(sandbox, http)
     await sandbox.aclose()
 
 
@@ -79,9 +79,9 @@ def plain(steps: int, **options: Any) -> str:
     return training(steps, **rare, **options)
 
 
-async def test_a_run_from_upload_to_files(desk: Desk, bucket: Bucket) -> None:
-    given = {"config_json": training(6), "images": await desk.upload(archive())}
-    done = await desk.ended(await desk.create(desk.version(), given | bucket.inputs()))
+async def test_a_run_from_upload_to_files(client: SandboxClient, bucket: Bucket) -> None:
+    given = {"config_json": training(6), "images": await client.upload(archive())}
+    done = await client.ended(await client.create(client.version(), given | bucket.inputs()))
     assert done["status"] == "succeeded", done["error"]
     assert done["output"].startswith(bucket.endpoint)
     assert any(name.endswith("pytorch_lora_weights.safetensors") for name in bucket.names())
@@ -92,19 +92,19 @@ async def test_a_run_from_upload_to_files(desk: Desk, bucket: Bucket) -> None:
     assert done["metrics"]["total_time"] > done["metrics"]["predict_time"] > 0
 
 
-async def test_an_older_release_prints_its_bars_as_lines(desk: Desk) -> None:
+async def test_an_older_release_prints_its_bars_as_lines(client: SandboxClient) -> None:
     given = {"config_json": training(4), "dataloader_json": NO_IMAGES}
-    done = await desk.ended(await desk.create(desk.version(EARLY), given))
+    done = await client.ended(await client.create(client.version(EARLY), given))
     assert done["status"] == "succeeded", done["error"]
     assert "\r" not in done["logs"]
     assert "| 4/4 [" in done["logs"]
 
 
-async def test_the_log_only_grows_while_it_runs(desk: Desk) -> None:
+async def test_the_log_only_grows_while_it_runs(client: SandboxClient) -> None:
     given = {"config_json": plain(1000), "dataloader_json": NO_IMAGES}
-    made = await desk.create(desk.version(), given)
+    made = await client.create(client.version(), given)
     seen: list[str] = []
-    while (now := await desk.get(made["id"]))["status"] in {"starting", "processing"}:
+    while (now := await client.get(made["id"]))["status"] in {"starting", "processing"}:
         seen.append(now["logs"])
     assert now["status"] == "succeeded", now["error"]
     assert len(set(seen)) > 3
@@ -112,10 +112,10 @@ async def test_the_log_only_grows_while_it_runs(desk: Desk) -> None:
         assert after.startswith(before)
 
 
-async def test_output_that_comes_in_pieces(desk: Desk) -> None:
-    made = await desk.hello("dear world")
-    stream = await desk.http.get(made["urls"]["stream"], headers={"Authorization": ""})
-    done = await desk.ended(made)
+async def test_output_arrives_in_pieces(client: SandboxClient) -> None:
+    made = await client.hello("dear world")
+    stream = await client.http.get(made["urls"]["stream"], headers={"Authorization": ""})
+    done = await client.ended(made)
     assert done["output"] == ["hello", " dear", " world"]
     assert stream.text.count("event: output") == 3
     assert done["logs"].endswith("said 3 of 3\n")
@@ -130,118 +130,118 @@ async def test_output_that_comes_in_pieces(desk: Desk) -> None:
         ("worker-crash=4", "Worker crashed", "| 3/6 "),
     ],
 )
-async def test_runs_that_fail_and_the_next_one_that_does_not(
-    desk: Desk, fault: str, error: str, in_log: str
+async def test_a_failed_run_does_not_affect_the_next(
+    client: SandboxClient, fault: str, error: str, in_log: str
 ) -> None:
-    await desk.fault(f"{fault}*1")
+    await client.fault(f"{fault}*1")
     given = {"config_json": training(6), "dataloader_json": NO_IMAGES}
-    done = await desk.ended(await desk.create(desk.version(), given))
+    done = await client.ended(await client.create(client.version(), given))
     assert done["status"] == "failed"
     assert error in done["error"]
     assert in_log in done["logs"]
     assert done["output"] is None
-    again = await desk.ended(await desk.create(desk.version(), given))
+    again = await client.ended(await client.create(client.version(), given))
     assert again["status"] == "succeeded", again["error"]
 
 
-async def test_a_log_that_is_rewritten(desk: Desk) -> None:
-    await desk.fault("log-rewritten=5*1")
+async def test_a_log_that_is_rewritten(client: SandboxClient) -> None:
+    await client.fault("log-rewritten=5*1")
     given = {"config_json": plain(600), "dataloader_json": NO_IMAGES}
-    done = await desk.ended(await desk.create(desk.version(), given))
+    done = await client.ended(await client.create(client.version(), given))
     assert done["status"] == "succeeded", done["error"]
     assert not done["logs"].startswith("[COG] Webhook receiver started")
     assert "| 600/600 [" in done["logs"]
 
 
-async def test_cancel_lands_at_once_and_frees_the_place(desk: Desk) -> None:
-    made = [await desk.create(desk.version(), long_run()) for _ in range(3)]
+async def test_cancel_takes_effect_at_once_and_frees_the_slot(client: SandboxClient) -> None:
+    made = [await client.create(client.version(), long_run()) for _ in range(3)]
     for job in made[:2]:
-        await desk.reaches(job, lambda now: "Steps:" in now["logs"])
-    assert (await desk.get(made[2]["id"]))["status"] == "starting"
+        await client.reaches(job, lambda now: "Steps:" in now["logs"])
+    assert (await client.get(made[2]["id"]))["status"] == "starting"
     for job in made:
-        canceled = (await desk.http.post(f"predictions/{job['id']}/cancel")).json()
+        canceled = (await client.http.post(f"predictions/{job['id']}/cancel")).json()
         assert canceled["status"] == "canceled"
-    await eventually(lambda: not desk.sandbox.core.jobs.running())
-    assert (await desk.get(made[0]["id"]))["status"] == "canceled"
+    await eventually(lambda: not client.sandbox.core.jobs.running())
+    assert (await client.get(made[0]["id"]))["status"] == "canceled"
 
 
-async def test_a_pause_that_is_long_does_not_hold_a_cancel_up(desk: Desk) -> None:
+async def test_a_long_step_does_not_delay_a_cancel(client: SandboxClient) -> None:
     # One step of this batch takes longer than any test waits.
-    made = await desk.create(desk.version(), long_run(train_batch_size=10**6))
-    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
-    await desk.http.post(f"predictions/{made['id']}/cancel")
-    await eventually(lambda: not desk.sandbox.core.jobs.running(), within=4)
+    made = await client.create(client.version(), long_run(train_batch_size=10**6))
+    await client.reaches(made, lambda now: "Steps:" in now["logs"])
+    await client.http.post(f"predictions/{made['id']}/cancel")
+    await eventually(lambda: not client.sandbox.core.jobs.running(), within=4)
 
 
-async def test_the_deadline_ends_a_run(desk: Desk) -> None:
-    body = {"version": desk.version(), "input": long_run()}
-    made = (await desk.post("predictions", body, **{"Cancel-After": "4m"})).json()
-    done = await desk.ended(made)
+async def test_the_deadline_ends_a_run(client: SandboxClient) -> None:
+    body = {"version": client.version(), "input": long_run()}
+    made = (await client.post("predictions", body, **{"Cancel-After": "4m"})).json()
+    done = await client.ended(made)
     assert done["status"] == "canceled"
     assert done["deadline"] > done["created_at"]
 
 
-async def test_waiting_for_the_end(desk: Desk) -> None:
-    version = desk.version(SUMMER, "replicate/hello-world")
-    await desk.ended(await desk.hello())  # a Cog server is up
+async def test_waiting_for_the_end(client: SandboxClient) -> None:
+    version = client.version(SUMMER, "replicate/hello-world")
+    await client.ended(await client.hello())  # a Cog server is up
     body = {"version": version, "input": {"text": "x"}}
-    answer = await desk.post("predictions", body, Prefer="wait")
+    answer = await client.post("predictions", body, Prefer="wait")
     assert answer.headers["Preference-Applied"] == "wait"
     assert (answer.status_code == 201) == (answer.json()["status"] == "succeeded")
 
 
-async def test_the_model_that_tries_a_webhook_address(desk: Desk) -> None:
-    version = desk.sandbox.core.registry.models["simpletuner/webhook-check"].versions[0].id
+async def test_the_model_that_tests_a_webhook_address(client: SandboxClient) -> None:
+    version = client.sandbox.core.registry.models["simpletuner/webhook-check"].versions[0].id
     closed = {"webhook_url": "http://127.0.0.1:9/none", "timeout_seconds": 2}
-    done = await desk.ended(await desk.create(version, closed))
+    done = await client.ended(await client.create(version, closed))
     assert done["status"] == "succeeded", done["error"]
     assert done["output"]["success"] is False
     assert "ConnectError" in done["output"]["error"]
 
 
-only_cog = pytest.mark.parametrize("desk", ["cog"], indirect=True)
+only_cog = pytest.mark.parametrize("client", ["cog"], indirect=True)
 
 
 @only_cog
-async def test_a_cog_server_that_dies_fails_its_run_and_is_replaced(desk: Desk) -> None:
-    made = await desk.create(desk.version(), long_run())
-    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
-    worker = desk.sandbox.core.jobs._worker
+async def test_a_cog_server_that_dies_fails_its_run_and_is_replaced(client: SandboxClient) -> None:
+    made = await client.create(client.version(), long_run())
+    await client.reaches(made, lambda now: "Steps:" in now["logs"])
+    worker = client.sandbox.core.jobs._worker
     assert isinstance(worker, CogWorker)
     for server in list(worker._all):
         server.kill()
-    done = await desk.ended(made)
+    done = await client.ended(made)
     assert done["status"] == "failed"
     assert "Cog server" in done["error"]
     given = {"config_json": training(4), "dataloader_json": NO_IMAGES}
-    again = await desk.ended(await desk.create(desk.version(), given))
+    again = await client.ended(await client.create(client.version(), given))
     assert again["status"] == "succeeded", again["error"]
 
 
 @only_cog
-async def test_nobody_else_can_speak_for_cog(desk: Desk) -> None:
-    made = await desk.create(desk.version(), long_run())
-    await desk.reaches(made, lambda now: "Steps:" in now["logs"])
-    worker = desk.sandbox.core.jobs._worker
+async def test_webhooks_without_the_token_are_refused(client: SandboxClient) -> None:
+    made = await client.create(client.version(), long_run())
+    await client.reaches(made, lambda now: "Steps:" in now["logs"])
+    worker = client.sandbox.core.jobs._worker
     assert isinstance(worker, CogWorker)
     hook = worker._hook
     async with httpx.AsyncClient(trust_env=False) as http:
         forged = {"id": made["id"], "status": "succeeded", "logs": "x" * 10**6}
         assert (await http.post(f"{hook}/{made['id']}", json=forged)).status_code == 401
-    assert "xxx" not in (await desk.get(made["id"]))["logs"]
-    await desk.http.post(f"predictions/{made['id']}/cancel")
+    assert "xxx" not in (await client.get(made["id"]))["logs"]
+    await client.http.post(f"predictions/{made['id']}/cancel")
 
 
 @only_cog
-async def test_cog_servers_go_with_a_sandbox_that_is_killed(desk: Desk) -> None:
+async def test_cog_servers_exit_with_a_killed_sandbox(client: SandboxClient) -> None:
     command = [sys.executable, "-m", "tui", "sandbox", "--worker", "cog", "--speed", "50", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
-        said = json.loads(await asyncio.to_thread(program.stdout.readline))
-        headers = {"Authorization": f"Bearer {said['token']}"}
-        body = {"version": desk.version(), "input": long_run()}
+        answer = json.loads(await asyncio.to_thread(program.stdout.readline))
+        headers = {"Authorization": f"Bearer {answer['token']}"}
+        body = {"version": client.version(), "input": long_run()}
         async with httpx.AsyncClient(headers=headers, trust_env=False) as http:
-            made = (await http.post(f"{said['api_base']}/predictions", json=body)).json()
+            made = (await http.post(f"{answer['api_base']}/predictions", json=body)).json()
 
             async def starts() -> bool:
                 now = (await http.get(made["urls"]["get"])).json()
@@ -257,14 +257,14 @@ async def test_cog_servers_go_with_a_sandbox_that_is_killed(desk: Desk) -> None:
 
 def _below(pid: int) -> list[int]:
     """The processes that a process has started, and those below them."""
-    found = []
+    children = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
-            found += [int(child), *_below(int(child))]
-    return found
+            children += [int(child), *_below(int(child))]
+    return children
 
 
-async def test_without_its_packages_the_worker_says_what_to_install(
+async def test_without_its_packages_the_worker_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
