@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
-from tui.store.schema import StoreError
 from tui.store.lost_contact import FACT as UNHEARD
+from tui.store.schema import StoreError
 
 if TYPE_CHECKING:
     from tui.app.context import AppContext, EngineCall

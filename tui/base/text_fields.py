@@ -198,5 +198,3 @@ def read_names(value: Any) -> tuple[str, ...]:
     if any(len(item) > 255 or any(letter.isspace() for letter in item) for item in names):
         raise FieldError("holds something that is no host name")
     return names
-
-

@@ -26,8 +26,8 @@ from tui.engine.tracking.reconcile import latest_end
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.settings import Home, Settings
-from tui.store.records import JobRecord
 from tui.store.lost_contact import FACT, LostContact, read_unheard
+from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
 T0 = datetime(2026, 11, 29, 21, 4, tzinfo=UTC)

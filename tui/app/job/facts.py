@@ -15,8 +15,8 @@ from tui.app.widgets.piece_list import Entry, entry
 from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
 from tui.simpletuner.config.overrides import OVERRIDES
-from tui.store.records import EventRecord, JobRecord, StageRecord
 from tui.store.lost_contact import LostContact
+from tui.store.records import EventRecord, JobRecord, StageRecord
 
 _WAITING: Final = "Waiting for a GPU"
 _STAGE_GLYPHS: Final = {"done": "✓", "failed": "✗", "running": "●", "skipped": "–"}

@@ -12,10 +12,10 @@ from typing import Final
 
 from tui.base.job_status import JobStatus
 from tui.store.filter import JobFilter, parse_filter
+from tui.store.lost_contact import FACT, LostContact, read_unheard
 from tui.store.reader import SORT_COLUMNS, StoreReader
 from tui.store.records import JobRow
 from tui.store.schema import StoreError
-from tui.store.lost_contact import FACT, LostContact, read_unheard
 
 SORTS: Final = ("created", "name", "model", "state", "progress", "step", "loss", "eta", "cost")
 SORT_WORDS: Final = {

@@ -12,10 +12,10 @@ from tui.base import formatting
 from tui.base.hosts import is_loopback
 from tui.settings import Settings
 from tui.store.fact_names import scoped
-from tui.store.reader import StoreReader
-from tui.store.schema import StoreError
 from tui.store.lost_contact import FACT as UNHEARD
 from tui.store.lost_contact import LostContact, read_unheard
+from tui.store.reader import StoreReader
+from tui.store.schema import StoreError
 
 
 @dataclass(frozen=True, slots=True)

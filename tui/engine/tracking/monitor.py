@@ -29,9 +29,9 @@ from tui.replicate.errors import (
     ReplicateError,
 )
 from tui.replicate.models import Prediction
+from tui.store.lost_contact import FACT, LostContact, read_unheard
 from tui.store.records import JobRecord
 from tui.store.schema import StoreError
-from tui.store.lost_contact import FACT, LostContact, read_unheard
 
 LOG = logging.getLogger(__name__)
 
