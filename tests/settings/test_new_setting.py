@@ -29,7 +29,7 @@ from pathlib import Path
 import pytest
 
 from tui.base.errors import RefusedError
-from tui.engine.config.live import LiveSettings
+from tui.engine.engine import Engine
 from tui.engine.http_api.provider_settings import config_row, read_changes
 from tui.engine.http_api.settings import SettingsRoutes
 from tui.settings import Home, Settings, load_settings, save_setting
@@ -52,8 +52,8 @@ save_setting(home, "ui", "sparkle", 5)
 assert "sparkle = 5 # how much it sparkles, 1 to 9" in home.settings_file.read_text()
 
 # The control API: all values, changes as typed, refusals at the field, the question first.
-live = LiveSettings(home, load_settings(home, {}))
-routes = SettingsRoutes(home, live, None)
+engine = Engine(home, load_settings(home, {}))
+live, routes = engine.live, SettingsRoutes(engine)
 assert routes.data()["settings"]["ui.sparkle"] == 5
 assert "ui.sparkle" in routes.data()["changed"]
 asyncio.run(routes.change({"ui.sparkle": "7"}))
