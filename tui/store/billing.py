@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from tui.base.job_status import LOST
+from tui.base.money import running_cost
 from tui.store.columns import from_micros, to_micros
 from tui.store.records import Billed
 
@@ -104,4 +105,4 @@ def _expected(
     """Return the expected final cost of a running job: by its ETA, else the estimate."""
     if start is None or eta is None:
         return estimate
-    return max(0, (from_micros(eta) - start) // timedelta(microseconds=1)) * rate // 1_000_000
+    return running_cost(rate, start, from_micros(eta))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Literal
 
+from tui.base.money import running_cost
 from tui.store.records import Billed
 
 Period = Literal["daily", "weekly", "monthly"]
@@ -93,7 +94,7 @@ def accrued(job: Billed, until: datetime) -> int:
         return job.cost_micros * ((until - first) // _TICK) // ((job.ended_at - first) // _TICK)
     if start is None or not job.is_active or until <= start:
         return 0
-    return job.rate_micros * ((until - start) // _TICK) // 1_000_000
+    return running_cost(job.rate_micros, start, until)
 
 
 _TICK = timedelta(microseconds=1)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from tui.base.job_status import LOST, JobStatus
+from tui.base.money import running_cost
 from tui.store.records import JobRecord
 
 _RANK: Final = {
@@ -172,7 +173,6 @@ def _merge(choose: Any, first: _T | None, second: _T | None) -> _T | None:
     return chosen
 
 
-_TICK: Final = timedelta(microseconds=1)
 _END_MARGIN: Final = timedelta(minutes=1)
 """Time that Replicate may need to end a job after its limit."""
 _UNLIMITED_RUN: Final = timedelta(hours=24)
@@ -187,11 +187,10 @@ def max_cost_micros(job: JobRecord, now: datetime) -> int:
     at least the expected cost of the whole run and at most the job's time limit.
     """
     start = job.started_at or job.queued_at or job.created_at
-    elapsed = max(0, (now - start) // _TICK) * job.rate_micros // 1_000_000
+    elapsed = running_cost(job.rate_micros, start, now)
     expected = job.estimate_micros or 0
     if job.started_at is not None and job.eta_at is not None:
-        whole_run = max(0, (job.eta_at - job.started_at) // _TICK)
-        expected = max(expected, whole_run * job.rate_micros // 1_000_000)
+        expected = max(expected, running_cost(job.rate_micros, job.started_at, job.eta_at))
     cost = max(elapsed, expected)
     limit = job.submit.get("cancel_after")
     return min(cost, int(limit) * job.rate_micros) if isinstance(limit, int) else cost

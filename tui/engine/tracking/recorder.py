@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tui.base.clock import Clock, utc_now
 from tui.base.job_status import JobStatus
+from tui.base.money import billed_cost
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.tracking.job_log import (
     JobLog,
@@ -330,7 +331,7 @@ def _ending(record: JobRecord, known: Known) -> dict[str, Any]:
         seconds = 0.0  # ended before it started: not billed (Replicate, changelog of 2025-10-16)
     values: dict[str, Any] = {"eta_at": None}
     if seconds is not None:
-        values["cost_micros"] = round(max(0.0, seconds) * record.rate_micros)
+        values["cost_micros"] = billed_cost(record.rate_micros, seconds)
     url = _downloadable(known.output)
     values["output_url"] = url or (known.output if isinstance(known.output, str) else "")
     if url and known.completed_at and not known.data_removed and not record.file_count:
