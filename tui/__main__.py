@@ -12,11 +12,12 @@ def main() -> int:
 
         from tui.cli.quick import quick
 
-        gc.disable()  # imports leave little garbage; looking for it takes a tenth of the command
+        gc.disable()  # imports leave little garbage; looking for it takes a quarter of the command
         status = quick(sys.argv[1:])
-        gc.enable()
         if status is not None:
+            gc.freeze()  # nor does the interpreter look for it at its end
             return status
+        gc.enable()
     from tui.cli.main import run
 
     return run(sys.argv[1:])

@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs
 if TYPE_CHECKING:
     from tui.settings.errors import SettingsError
     from tui.settings.home import HOME_VARIABLE, Home, folder_problem
+    from tui.settings.problems import SettingsProblem
     from tui.settings.reading import API_BASE_VARIABLE, load_settings
     from tui.settings.values import (
         DEFAULT_API_BASE,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         NetworkSettings,
         PublishingSettings,
         Settings,
-        SettingsProblem,
         SpendingSettings,
         UiSettings,
     )
@@ -52,6 +52,7 @@ __all__ = [
 _MODULES = {
     "errors": ("SettingsError",),
     "home": ("HOME_VARIABLE", "Home", "folder_problem"),
+    "problems": ("SettingsProblem",),
     "reading": ("API_BASE_VARIABLE", "load_settings"),
     "writing": ("save_setting", "save_settings", "write_atomically"),
 }

@@ -1,10 +1,11 @@
-"""Reports about a settings file: on which line something stands, and which name was meant."""
+"""What is wrong in a settings file: on which line it stands, and which name was meant."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([^\]]*?)\s*\]\]?\s*(?:#.*)?$")
@@ -14,6 +15,39 @@ _SYNONYMS: Final = frozenset({"budget", "costlimit", "limit", "limits", "spendin
 """Other words for the cost limit; none of them looks like the section's name."""
 _ITS_OWN: Final = frozenset({"amount_micros", "stop_running"})
 """Names of the cost limit that no other section could have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsProblem:
+    """Something in the settings file that cannot be used; its default holds instead.
+
+    Attributes:
+        name: `section.key`, or the section alone.
+        line: where it stands in the file, from 1; 0 when not known.
+        message: what it should be.
+        unknown: whether nothing has that name, so that it sets nothing.
+        meant: the setting or section that an unknown name probably means; "" when not known.
+    """
+
+    name: str
+    line: int
+    message: str
+    unknown: bool = False
+    meant: str = ""
+
+    def words(self, file: str = "settings.toml") -> str:
+        """The problem as a sentence."""
+        place = f"{file} line {self.line}" if self.line else file
+        effect = "" if self.unknown else "; its default is used"
+        return f"{place}: {self.name} {self.message}{effect}."
+
+    def concerns(self, name: str) -> bool:
+        """Whether it is about `section` or `section.key`, or may have been meant to be."""
+        section = name.partition(".")[0]
+        return any(
+            known in (name, section) or known.startswith(f"{name}.")
+            for known in (self.name, self.meant)
+        )
 
 
 def line_of(text: str, name: str) -> int:

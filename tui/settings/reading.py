@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 from tui.settings.declaration import Setting, sections
 from tui.settings.errors import SettingsError
-from tui.settings.values import Settings, SettingsProblem, catalog
+from tui.settings.values import Settings, catalog
 
 TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from tui.settings.home import Home
+    from tui.settings.problems import SettingsProblem
 
     Section = TypeVar("Section", bound=DataclassInstance)
 
@@ -124,7 +125,7 @@ class _Reading:
         return replace(defaults, rates_micros=rates, problems=tuple(self._problems), **values)
 
     def _wrong(self, name: str, message: str) -> None:
-        from tui.settings.problems import line_of
+        from tui.settings.problems import SettingsProblem, line_of
 
         self._problems.append(SettingsProblem(name, line_of(self._text, name), message))
 
@@ -147,7 +148,7 @@ class _Reading:
                 self._unknown(name, "setting", meant_key("", name, known))
 
     def _unknown(self, name: str, kind: str, meant: str) -> None:
-        from tui.settings.problems import line_of
+        from tui.settings.problems import SettingsProblem, line_of
 
         hint = f" (did you mean {meant if '.' in meant else f'[{meant}]'}?)" if meant else ""
         shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)

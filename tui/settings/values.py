@@ -11,44 +11,13 @@ TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from tui.settings.problems import SettingsProblem
+
 DEFAULT_API_BASE: Final = "https://api.replicate.com/v1"
 DEFAULT_LISTEN: Final = "127.0.0.1:8080"
 UPLOAD_LIMIT_BYTES: Final = 104_857_600
 """Replicate's cap on one uploaded file: 100 MiB, tested on the finished archive."""
 MICROS_PER_DOLLAR: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsProblem:
-    """Something in the settings file that cannot be used; its default holds instead.
-
-    Attributes:
-        name: `section.key`, or the section alone.
-        line: where it stands in the file, from 1; 0 when not known.
-        message: what it should be.
-        unknown: whether nothing has that name, so that it sets nothing.
-        meant: the setting or section that an unknown name probably means; "" when not known.
-    """
-
-    name: str
-    line: int
-    message: str
-    unknown: bool = False
-    meant: str = ""
-
-    def words(self, file: str = "settings.toml") -> str:
-        """The problem as a sentence."""
-        place = f"{file} line {self.line}" if self.line else file
-        effect = "" if self.unknown else "; its default is used"
-        return f"{place}: {self.name} {self.message}{effect}."
-
-    def concerns(self, name: str) -> bool:
-        """Whether it is about `section` or `section.key`, or may have been meant to be."""
-        section = name.partition(".")[0]
-        return any(
-            known in (name, section) or known.startswith(f"{name}.")
-            for known in (self.name, self.meant)
-        )
 
 
 @dataclass(frozen=True, slots=True)
