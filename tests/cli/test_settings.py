@@ -81,7 +81,7 @@ def test_settings_are_set_through_the_engine(shell: Shell) -> None:
         shell.run("settings", *words, status=2)
 
 
-def test_a_proxys_password_is_set_and_stands_in_no_file(shell: Shell) -> None:
+def test_a_proxy_password_is_used_and_written_to_no_file(shell: Shell) -> None:
     word = f"{MARK}-word"
     given = f"http://alice:{word}@127.0.0.1:9"
     said = shell.run("settings", "set", "network.proxy", given)
@@ -162,7 +162,7 @@ def test_an_edit_while_another_program_writes_loses_nothing(shell: Shell, tmp_pa
     assert found.listener.listen == "127.0.0.1:0"
 
 
-def test_a_wrong_value_is_told_and_everything_still_works(shell: Shell) -> None:
+def test_a_wrong_value_is_reported_and_commands_still_work(shell: Shell) -> None:
     (shell.home / "settings.toml").write_text(
         '[listener]\nlisten = "127.0.0.1:0"\n[network]\ntimeout = "long"\n'
     )

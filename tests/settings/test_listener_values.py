@@ -1,4 +1,4 @@
-"""What people type about the listener: read into one form, or refused in words."""
+"""Addresses, networks and paths as people type them: normalised, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tui.settings.listener_values import (
         ("box.example:80", "box.example:80"),
     ],
 )
-def test_where_to_listen(text: str, meant: str) -> None:
+def test_listen_addresses(text: str, meant: str) -> None:
     assert read_listen(text) == meant
     assert read_listen(meant) == meant
 
@@ -66,7 +66,7 @@ def test_where_to_listen(text: str, meant: str) -> None:
         ("a" * 300 + ":80", "host:port"),
     ],
 )
-def test_where_nobody_can_listen(text: Any, words: str) -> None:
+def test_refused_listen_addresses(text: Any, words: str) -> None:
     with pytest.raises(FieldError) as refused:
         read_listen(text)
     assert words in str(refused.value)
@@ -112,7 +112,7 @@ def test_public_addresses(text: str, meant: str) -> None:
         ("https://" + "a" * 3000, "too long"),
     ],
 )
-def test_public_addresses_that_are_none(text: Any, words: str) -> None:
+def test_refused_public_addresses(text: Any, words: str) -> None:
     with pytest.raises(FieldError) as refused:
         read_public_url(text)
     assert words in str(refused.value)
@@ -130,7 +130,7 @@ def test_public_addresses_that_are_none(text: Any, words: str) -> None:
         ("10.0.0.0/255.0.0.0", ("10.0.0.0/8",)),
     ],
 )
-def test_who_may_send(typed: Any, meant: tuple[str, ...]) -> None:
+def test_networks(typed: Any, meant: tuple[str, ...]) -> None:
     assert read_networks(typed) == meant
 
 
@@ -155,26 +155,26 @@ def test_who_may_send(typed: Any, meant: tuple[str, ...]) -> None:
         (None, "must be a list"),
     ],
 )
-def test_who_is_nobody(typed: Any, words: str) -> None:
+def test_refused_networks(typed: Any, words: str) -> None:
     with pytest.raises(FieldError) as refused:
         read_networks(typed)
     assert words in str(refused.value)
     assert len(str(refused.value)) < 200
 
 
-def words_of(read: Callable[[Any], Any], value: Any) -> str:
+def reason_of(read: Callable[[Any], Any], value: Any) -> str:
     """Why a value is refused; nothing when it is read."""
     try:
         read(value)
     except FieldError as error:
-        return str(error) or "no words"
+        return str(error) or "no reason"
     return ""
 
 
-@given(st.one_of(st.ip_addresses(), st.ip_addresses().map(lambda one: f"{one}/9")))
-def test_what_is_read_is_read_the_same_again(typed: Any) -> None:
+@given(st.one_of(st.ip_addresses(), st.ip_addresses().map(lambda address: f"{address}/9")))
+def test_reading_networks_is_idempotent(typed: Any) -> None:
     meant = str(typed)
-    if words := words_of(read_networks, meant):
+    if words := reason_of(read_networks, meant):
         assert "has bits outside" in words
         meant = words.rpartition(" ")[2]
         assert ipaddress.ip_network(str(typed), strict=False) == ipaddress.ip_network(meant)
@@ -183,6 +183,6 @@ def test_what_is_read_is_read_the_same_again(typed: Any) -> None:
 
 
 @given(st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text()), st.floats()))
-def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
+def test_any_value_is_read_or_refused(value: Any) -> None:
     for read in (read_listen, read_public_url, read_networks, read_path, read_paths):
-        assert words_of(read, value) != "no words"
+        assert reason_of(read, value) != "no reason"

@@ -1,4 +1,4 @@
-"""Settings: what the file may say, and words for what it may not."""
+"""The settings file: reading it, what is reported about it, and changing it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def home(tmp_path: Path) -> Home:
         ("rates_micros = 5", "rates_micros", 1, "must be a table"),
     ],
 )
-def test_a_wrong_value_is_told_by_line_and_name_and_has_its_default(
+def test_a_wrong_value_is_reported_by_line_and_name_and_its_default_holds(
     home: Home, text: str, name: str, line: int, words: str
 ) -> None:
     home.settings_file.write_text(f"{text}\n[publishing]\nbandwidth = 7\n")
@@ -89,7 +89,7 @@ def test_a_wrong_value_is_told_by_line_and_name_and_has_its_default(
         ("[cloud.spending]\nenabled = true", "cloud.spending", 1, "spending"),
     ],
 )
-def test_a_misspelt_limit_is_told_by_line_and_counts_as_a_wrong_one(
+def test_a_misspelt_limit_is_reported_by_line_and_counts_as_wrong(
     home: Home, text: str, name: str, line: int, meant: str
 ) -> None:
     home.settings_file.write_text(f"{text}\n", encoding="utf-8")
@@ -119,7 +119,7 @@ def test_a_misspelt_limit_is_told_by_line_and_counts_as_a_wrong_one(
         ("[ui]\n'\\u001b[2J' = 1".replace("'", '"'), "ui.\ufffd[2J", ""),
     ],
 )
-def test_an_unknown_name_is_told_and_touches_no_limit(
+def test_an_unknown_name_is_reported_and_makes_no_limit_wrong(
     home: Home, text: str, name: str, meant: str
 ) -> None:
     home.settings_file.write_text(f"{text}\n")
@@ -159,7 +159,7 @@ def test_a_wrong_value_elsewhere_stops_no_change(home: Home) -> None:
     assert load_settings(home, {}).problems == ()
 
 
-def test_what_we_write_is_commented(home: Home) -> None:
+def test_written_values_have_a_comment(home: Home) -> None:
     save_setting(home, "listener", "public_url", "https://t.example")
     save_setting(home, "listener", "public_url", "https://u.example")
     text = home.settings_file.read_text()
@@ -201,7 +201,7 @@ for number in range(25):
 """
 
 
-def test_programs_that_write_at_once_lose_nothing(home: Home) -> None:
+def test_concurrent_writers_lose_no_change(home: Home) -> None:
     home.settings_file.write_text("# mine\n[future]\nkept = 1\n")
     environ = os.environ | {"SIMPLETUNER_TUI_HOME": str(home.root)}
     writers = [
@@ -214,7 +214,7 @@ def test_programs_that_write_at_once_lose_nothing(home: Home) -> None:
     assert [one.name for one in home.root.glob(".settings*")] == []
 
 
-def test_a_link_into_somebodys_dotfiles_stays_one(home: Home, tmp_path: Path) -> None:
+def test_a_settings_file_that_is_a_link_stays_a_link(home: Home, tmp_path: Path) -> None:
     (tmp_path / "dotfiles.toml").write_text("# there\n")
     home.settings_file.symlink_to(tmp_path / "dotfiles.toml")
     save_setting(home, "cloud", "consent", "never")

@@ -123,7 +123,7 @@ def _edit(home: Home) -> int:
 
 
 def _wrong(home: Home, base: str, edited: str) -> list[str]:
-    """What of an edit cannot be used; faults that were there before are let be."""
+    """What of an edit cannot be used, except for what was wrong before."""
     from tui.settings.typed_values import read_settings
     from tui.settings.writing import changes
 
@@ -155,8 +155,8 @@ def _opened(path: Path) -> bool:
     import shlex
     import subprocess
 
-    words = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-    command = shlex.split(words) if words.strip() else _any_editor()
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+    command = shlex.split(editor) if editor.strip() else _any_editor()
     if not command:
         tell("simpletuner-tui: there is no editor; set EDITOR to one.")
         return False

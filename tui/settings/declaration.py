@@ -34,10 +34,10 @@ class Spec:
         synonyms: other texts that people type for a choice.
         limits: the least and the greatest number that it may be.
         unit: what its numbers count, for messages.
-        risk: what a person is told before it may have the value `risky`; "" when nothing is risked.
+        risk: what a person confirms before it may have the value `risky`; "" when there is none.
         risky: the value that has to be confirmed, where there is a risk.
         provider: its name in SimpleTuner's API; "" when it is not part of that API.
-        provider_unit: how many of ours are one of SimpleTuner's: 1 000 000 for a dollar.
+        provider_unit: our units in one of SimpleTuner's: 1 000 000 micro-dollars in a dollar.
     """
 
     help: str

@@ -89,11 +89,11 @@ class Home:
         return self.logs / f"{job_id}.log"
 
     def create(self) -> None:
-        """Make the folders, closed to others whatever the umask is.
+        """Make the folders, closed to other users with any umask.
 
         Raises:
             SettingsError: the state folder, or the socket's own folder, may hold what another user
-                has put there: tokens would be handed to whoever listens in it.
+                has put there: tokens would go to a socket of theirs.
             OSError: a folder cannot be made.
         """
         _claim(self.root, f"Set {HOME_VARIABLE} to a folder of yours.")
@@ -123,7 +123,7 @@ def folder_problem(folder: Path) -> str:
 
 
 def _claim(folder: Path, advice: str) -> None:
-    """Make a folder, or make one that nobody else can have put anything into private.
+    """Make a private folder, or make an existing one private if only its owner used it.
 
     A folder that others can write to is taken over only while it is empty: what lies in it
     (settings with another API base, a socket) may be theirs.

@@ -83,10 +83,10 @@ def read_public_url(value: Any) -> str:
 
 
 def read_networks(value: Any) -> tuple[str, ...]:
-    """Addresses and networks, as a list or as one text with commas; each is there once.
+    """Addresses and networks, as a list or as one text with commas; without duplicates.
 
     Raises:
-        FieldError: one is neither, or is everybody.
+        FieldError: an item is neither, or covers all addresses.
     """
     items = value.replace(",", " ").replace(";", " ").split() if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
@@ -100,7 +100,7 @@ def read_network(value: str) -> str:
     """One address or network, in its usual form.
 
     Raises:
-        FieldError: it is neither, has bits outside its mask, a zone, or is everybody.
+        FieldError: it is neither, has bits outside its mask or a zone, or covers all addresses.
     """
     text = value.strip()
     shown = text if len(text) <= 50 else f"{text[:47]}…"
@@ -160,7 +160,7 @@ def read_paths(value: Any) -> tuple[str, ...]:
     """Paths, as a list or as one text with commas.
 
     Raises:
-        FieldError: one is none.
+        FieldError: an item is no path.
     """
     items: Iterable[Any] = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list | tuple):
@@ -169,7 +169,9 @@ def read_paths(value: Any) -> tuple[str, ...]:
 
 
 def check_public_bind(after: ListenerSettings, values: Mapping[str, Any]) -> None:
-    """Other machines are let in by two settings that agree, never by one alone.
+    """Refuse an address that other machines reach without the permission for it.
+
+    `listen` and `allow_public_bind` have to agree before and after each change.
 
     Args:
         after: as the listener would be.

@@ -32,7 +32,7 @@ def authorities_file(network: Network) -> Path:
     """One file with every authority that is trusted, for libraries that take only one.
 
     Raises:
-        BundleError: one of them cannot be used.
+        BundleError: a file of them cannot be used.
     """
     files = network.authorities()
     if len(files) == 1:

@@ -57,15 +57,15 @@ def line_of(text: str, name: str) -> int:
         text: the file.
         name: names joined by points.
     """
-    table, found = "", 0
+    table, section_line = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         header = _HEADER.match(line)
         if header:
             table = _unquoted(header[1])
             if table == name or table.startswith(f"{name}."):
                 return number
-            if not found and name.startswith(f"{table}."):
-                found = number
+            if not section_line and name.startswith(f"{table}."):
+                section_line = number
             continue
         key = _KEY.match(line)
         if key is None:
@@ -73,7 +73,7 @@ def line_of(text: str, name: str) -> int:
         here = _unquoted(f"{table}.{key[1]}" if table else key[1])
         if here == name or name.startswith(f"{here}.") or here.startswith(f"{name}."):
             return number
-    return found
+    return section_line
 
 
 def _unquoted(name: str) -> str:
@@ -105,7 +105,7 @@ def meant_key(section: str, key: str, known: Mapping[str, Iterable[str]]) -> str
 def meant_section(
     name: str, table: object, known: Mapping[str, Iterable[str]], cutoff: float = 0.6
 ) -> str:
-    """The section that an unknown one probably means, by its name or by what stands in it."""
+    """The section that an unknown section probably means, by its name or by its keys."""
     plain = _plain(name)
     if plain.replace("_", "") in _SYNONYMS:
         return _SPENDING

@@ -40,7 +40,7 @@ def load_settings(home: Home, environ: Mapping[str, str] | None = None) -> Setti
     A value of the wrong kind stands in `problems`, and its default holds.
 
     Raises:
-        SettingsError: the file cannot be read, or is not TOML, so that nobody knows what it says.
+        SettingsError: the file cannot be read, or is not TOML.
     """
     settings = settings_of(read_text(home), home.settings_file)
     return with_environment(settings, os.environ if environ is None else environ)

@@ -1,4 +1,4 @@
-"""Settings by name: changed at once, refused at their field, and picked up from the file."""
+"""The settings routes, and the file that is watched."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tui.settings.values import catalog
 @pytest.fixture
 async def pair(home: Home) -> AsyncIterator[tuple[Engine, ControlClient]]:
     write_quick_settings(home)
-    async with running_engine(home, load_settings(home, {})) as one:
-        yield one
+    async with running_engine(home, load_settings(home, {})) as running:
+        yield running
 
 
 async def refused(client: ControlClient, **more: Any) -> dict[str, str]:
@@ -98,7 +98,7 @@ async def test_as_typed_on_a_command_line(
         ("ui.theme", "  ", "name of a theme"),
     ],
 )
-async def test_what_cannot_be_set_stands_at_its_field(
+async def test_a_refusal_names_its_field(
     pair: tuple[Engine, ControlClient], name: str, typed: Any, words: str
 ) -> None:
     found = await refused(pair[1], values={name: typed, "cloud.polling": False} | {name: typed})
@@ -125,7 +125,7 @@ async def test_a_risk_is_confirmed(pair: tuple[Engine, ControlClient]) -> None:
     assert engine.live.now.listener.verify_signatures
 
 
-async def test_a_proxys_password_is_not_told(pair: tuple[Engine, ControlClient]) -> None:
+async def test_a_proxy_password_is_not_answered(pair: tuple[Engine, ControlClient]) -> None:
     answer = await pair[1].cloud.change_settings({"network.proxy": "http://me:geheim@localhost:9"})
     assert answer["settings"]["network.proxy"] == "http://me:***@localhost:9"
     assert "geheim" not in json.dumps(await pair[1].cloud.settings())
@@ -134,7 +134,7 @@ async def test_a_proxys_password_is_not_told(pair: tuple[Engine, ControlClient])
 # -- the file, edited by others ------------------------------------------------------------------
 
 
-async def test_a_hand_edit_is_in_force_and_windows_are_told(
+async def test_an_edit_of_the_file_is_applied_and_published(
     pair: tuple[Engine, ControlClient], home: Home
 ) -> None:
     engine, client = pair
@@ -191,7 +191,7 @@ async def test_a_file_that_is_replaced_or_removed_is_noticed(
     await eventually(lambda: engine.live.now.cloud.consent == "ask", within=30)
 
 
-async def test_a_limit_that_cannot_be_read_lets_no_job_past(home: Home, project: Path) -> None:
+async def test_an_unreadable_limit_refuses_every_job(home: Home, project: Path) -> None:
     write_quick_settings(home)
     async with running_world(home, project, settings=load_settings(home, {})) as world:
         text = home.settings_file.read_text()
@@ -211,7 +211,7 @@ async def test_a_limit_that_cannot_be_read_lets_no_job_past(home: Home, project:
         ("[spending]\nenabeld = true\n", "line 4: spending.enabeld is no setting"),
     ],
 )
-async def test_a_misspelt_limit_lets_no_job_past(
+async def test_a_misspelt_limit_refuses_every_job(
     home: Home, project: Path, text: str, words: str
 ) -> None:
     write_quick_settings(home)
@@ -236,7 +236,7 @@ async def no_job(
     assert world.predictions == []
 
 
-async def test_the_last_webhooks_are_told(pair: tuple[Engine, ControlClient]) -> None:
+async def test_the_last_webhooks_are_answered(pair: tuple[Engine, ControlClient]) -> None:
     import httpx
 
     engine, client = pair

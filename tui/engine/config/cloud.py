@@ -98,7 +98,7 @@ def set_rates(live: LiveSettings, body: Mapping[str, Any]) -> None:
     back.
 
     Raises:
-        RefusedError: a profile nobody knows, or no rate; nothing is changed then.
+        RefusedError: an unknown profile, or no rate; nothing is changed then.
     """
     values: dict[str, int | None] = {}
     wrong: dict[str, str] = {}

@@ -91,7 +91,7 @@ def read_changes(body: Mapping[str, Any], settings: Settings) -> tuple[Changes, 
 
 
 def _ask_first(changes: Changes, settings: Settings, *, confirmed: bool) -> None:
-    """Certificates are checked until somebody who was told the risk says otherwise."""
+    """Require a confirmation before certificates go unchecked."""
     off = changes.get("network", {}).get("ssl_verify") is False
     if off and settings.network.ssl_verify and not confirmed:
         raise RefusedError(
