@@ -24,7 +24,8 @@ from tui.client.agent import (
     OwnedEngine,
     own_engine,
 )
-from tui.client.client import ControlClient, ControlError, EngineGoneError
+from tui.client.client import ControlClient
+from tui.client.errors import ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 
 BUCKET_NAME = "demo-bucket"

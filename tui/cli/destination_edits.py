@@ -15,7 +15,7 @@ from tui.cli.destination_grammar import CLEARED, KINDS, OPTIONS, full_path, opti
 from tui.cli.failures import wrong_usage
 from tui.cli.output import tell
 from tui.client.agent import IDLE_SECONDS
-from tui.client.client import ControlClient, ControlError
+from tui.client.errors import ControlError
 
 if TYPE_CHECKING:
     from tui.api.destinations import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         NewDestination,
     )
     from tui.client.call import Call
+    from tui.client.client import ControlClient
 
 
 class BucketKeys(TypedDict):

@@ -9,13 +9,13 @@ from tui.base import formatting
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.client.client import ControlClient
 from tui.simpletuner.request.hardware import TRAINERS
 
 if TYPE_CHECKING:
     from tui.api.providers import ModelVersions
     from tui.api.spending import CostLimitChange, Rate, SpendingStanding
     from tui.api.versions import Pinned, VersionComparison
+    from tui.client.client import ControlClient
 
     class _HardwareRow(Rate):
         """A machine with its rate, and its state on the status page."""

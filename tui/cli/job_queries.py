@@ -148,7 +148,7 @@ def _follow(
     position: int,
     write: Callable[[bytes], object],
 ) -> None:
-    from tui.client.client import ControlError
+    from tui.client.errors import ControlError
 
     def ended() -> bool:
         nonlocal position
@@ -206,7 +206,7 @@ def _wake_engine(records: list[JobRecord]) -> None:
     """
     if not any(job.status in _FOLLOWED for job in records):
         return
-    from tui.client.client import ControlError
+    from tui.client.errors import ControlError
 
     sys.stdout.flush()
     try:

@@ -13,7 +13,7 @@ from tui.cli import context, destination_edits, exit_codes
 from tui.cli.destination_grammar import TARGETS, full_path
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.client.client import ControlError
+from tui.client.errors import ControlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

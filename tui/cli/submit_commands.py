@@ -16,12 +16,13 @@ from tui.base.job_status import UNDELIVERED, JobStatus, status_label
 from tui.cli import context, exit_codes
 from tui.cli.delivery_grammar import delivery_of, overrides_of
 from tui.cli.output import say, say_json, tell
-from tui.client.client import ControlClient, ControlError
+from tui.client.errors import ControlError
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord
 
 if TYPE_CHECKING:
     from tui.api.submission import CheckReport, Draft
+    from tui.client.client import ControlClient
 
 _CHECK_SECONDS = 300.0
 """How long `submit --wait` waits for the check of the delivery; a place whose listing lags behind

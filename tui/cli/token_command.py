@@ -105,7 +105,8 @@ def _set(options: argparse.Namespace, host: str) -> int:
 
 def _announce_keyring_change() -> None:
     """Have an engine that runs read the keyring again; without one there is nothing to do."""
-    from tui.client.client import ControlClient, ControlError
+    from tui.client.client import ControlClient
+    from tui.client.errors import ControlError
 
     client = ControlClient(context.home().socket, context.settings().cloud.api_base)
     with contextlib.suppress(ControlError):
