@@ -16,41 +16,41 @@ if TYPE_CHECKING:
 
 
 def home() -> Home:
-    """The user's home of state."""
+    """The user's state folder."""
     return Home.resolve()
 
 
 def settings() -> Settings:
     """The user's settings, the environment's API base applied.
 
-    What the file says wrongly is told on standard error, once for each command.
+    Problems of the file are printed on standard error, once for each command.
     """
-    found = load_settings(home())
-    for problem in found.problems:
+    settings = load_settings(home())
+    for problem in settings.problems:
         _tell_once(problem.words(str(home().settings_file)))
-    return found
+    return settings
 
 
 @cache
-def _tell_once(words: str) -> None:
-    tell(f"simpletuner-tui: {words}")
+def _tell_once(message: str) -> None:
+    tell(f"simpletuner-tui: {message}")
 
 
 def reader() -> StoreReader:
-    """The store, for reading."""
+    """A reader of the job database."""
     from tui.store.reader import StoreReader
 
     return StoreReader(home().database)
 
 
 def engine() -> ControlClient:
-    """The engine, started if need be."""
+    """A client of the engine, which is started if need be."""
     from tui.client.agent import attach_blocking
 
     return attach_blocking(home(), settings(), os.environ)
 
 
 def outputs() -> Path:
-    """The folder of delivered files."""
+    """The folder that results are delivered to."""
     chosen = settings().cloud.outputs_dir
     return Path(chosen).expanduser() if chosen else home().outputs

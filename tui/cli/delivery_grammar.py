@@ -15,14 +15,14 @@ DELIVERY: Final = (
     ("prefix", "--s3-prefix"),
     ("public_base_url", "--s3-public-url"),
 )
-"""By field of a draft's delivery."""
+"""Fields of a draft's delivery, each with its option."""
 SWITCHES: Final = {
     "model_card_private": ("--private", "the repository is private"),
     "push_checkpoints_to_hub": ("--push-checkpoints", "checkpoints are sent as well"),
     "push_to_hub_background": ("--hub-background", "training goes on while it uploads"),
     "model_card_safe_for_work": ("--safe-for-work", "what the model card says"),
 }
-"""Options of the config that are yes or no; each has a `--no-…`."""
+"""Options of the config that are true or false; each has a `--no-…` as well."""
 PROSE: Final = {
     "model_card_note": ("--card-note", "free text on the model card"),
     "modelspec_comment": ("--modelspec-comment", "text kept in the model file"),
@@ -38,22 +38,22 @@ _HELP: Final = {
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add them to a command."""
+    """Add the options to a command."""
     command.add_argument("--delivery", choices=("local", "hub", "s3", "none"))
     for name, option in DELIVERY[1:]:
-        metavar, words = _HELP[name]
+        metavar, help_text = _HELP[name]
         kept = option.removeprefix("--").replace("-", "_")
-        command.add_argument(option, dest=kept, metavar=metavar, type=_reader(name), help=words)
-    for name, (option, words) in SWITCHES.items():
+        command.add_argument(option, dest=kept, metavar=metavar, type=_reader(name), help=help_text)
+    for name, (option, help_text) in SWITCHES.items():
         command.add_argument(
-            option, dest=name, action=argparse.BooleanOptionalAction, default=None, help=words
+            option, dest=name, action=argparse.BooleanOptionalAction, default=None, help=help_text
         )
-    for name, (option, words) in PROSE.items():
-        command.add_argument(option, dest=name, metavar="TEXT", type=_prose(name), help=words)
+    for name, (option, help_text) in PROSE.items():
+        command.add_argument(option, dest=name, metavar="TEXT", type=_prose(name), help=help_text)
 
 
 def delivery_of(options: argparse.Namespace) -> dict[str, Any]:
-    """The draft's delivery that the options describe; None where nothing was said."""
+    """The draft's delivery that the options describe; None where an option was not given."""
     return {
         name: getattr(options, option.removeprefix("--").replace("-", "_"))
         for name, option in DELIVERY
@@ -61,7 +61,7 @@ def delivery_of(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def overrides_of(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the config among them."""
+    """The config options that the command line overrides; None where one was not given."""
     return {name: getattr(options, name) for name in (*SWITCHES, *PROSE)}
 
 

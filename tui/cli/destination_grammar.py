@@ -1,4 +1,4 @@
-"""The options of `destinations`, each with its words."""
+"""The options of `publish`, `artifacts`, `transfers` and `destinations`, with their help."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ _HELP: Final[dict[str, dict[str, tuple[str, str]]]] = {
 }
 KINDS: Final = tuple(_HELP)
 OPTIONS: Final = {kind: tuple(options) for kind, options in _HELP.items()}
-"""Options of each kind, by their names in the engine."""
+"""Options of each kind of destination, by their names in the API."""
 CLEARED: Final = ("storage_class", "encryption", "acl")
-"""Options that `none` takes back."""
+"""Options that the value `none` clears."""
 _KEYS: Final = (
     "Keys of a bucket are asked for on a terminal, or read from standard input when it is piped: "
     "two lines (access key, secret key), or JSON with access_key and secret_key, as storage-key "
@@ -70,7 +70,7 @@ _KEYS: Final = (
 
 
 def add_destinations(command: argparse.ArgumentParser) -> None:
-    """The grammar of `destinations`."""
+    """Add the arguments of `destinations`."""
     command.epilog = _KEYS
     command.add_argument(
         "action", choices=("list", "add", "edit", "keys", "test", "remove"),
@@ -81,8 +81,8 @@ def add_destinations(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kind", choices=KINDS, help="for add")
     for kind, options in _HELP.items():
         group = command.add_argument_group(f"--kind {kind}")
-        for name, (metavar, words) in options.items():
-            group.add_argument(option(name), metavar=metavar, help=words)
+        for name, (metavar, help_text) in options.items():
+            group.add_argument(option(name), metavar=metavar, help=help_text)
         if kind == "hub":
             look = group.add_mutually_exclusive_group()
             look.add_argument(
@@ -110,7 +110,7 @@ def add_destinations(command: argparse.ArgumentParser) -> None:
 
 
 def option(name: str) -> str:
-    """How an option is typed."""
+    """An option as it is typed."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -120,12 +120,12 @@ TARGETS: Final = (
 
 
 def full_path(text: str) -> str:
-    """A folder's whole path, seen from where the command was typed; links are not followed."""
+    """A folder's absolute path from the working directory; links are not followed."""
     return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111  plain text
 
 
 def add_parsers(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """The grammar of the four commands."""
+    """Add the four commands."""
     command = add("publish", "Send a job's files to the Hub, a bucket or a folder.", json=True)
     command.add_argument("id", help="job or prediction id, or its start")
     command.add_argument(

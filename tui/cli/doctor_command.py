@@ -1,4 +1,4 @@
-"""`doctor`: one line about each thing the program stands on, with the fix."""
+"""`doctor`: one line about each thing that the program depends on, with the fix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ASCII: Final = {"ok": "+", "warn": "!", "error": "x"}
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Examine everything; 1 when something is broken."""
+    """Examine the terminal here and everything else in the engine; 1 when something is broken."""
     lines = [terminal_line(), *context.engine().cloud.doctor().result()["lines"]]
     broken = any(line["level"] == "error" for line in lines)
     if options.json:

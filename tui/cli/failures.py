@@ -1,4 +1,4 @@
-"""What went wrong: in words, as JSON in the shape of the HTTP API, and as an exit status."""
+"""Failures as text, as JSON in the shape of the HTTP API, and as an exit status."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tui.cli.output import say_json, tell
 
 
 def wrong_usage(message: str, advice: str = "") -> ApiError:
-    """A command line that cannot be carried out as it stands."""
+    """The error of a command line that cannot be carried out."""
     return ApiError(message, advice, status=400, code="validation")
 
 
 def explain(error: Exception, *, as_json: bool) -> int:
-    """Say what went wrong; returns the exit status.
+    """Print a failure; returns the exit status.
 
-    An error that nobody foresaw is a bug: its traceback goes to a file, never to the screen.
+    An unexpected error is a bug: its traceback goes to a file, never to the screen.
     """
     message = getattr(error, "message", None)
     advice = getattr(error, "advice", "")
@@ -60,12 +60,12 @@ def _meaning(error: Exception) -> tuple[str, int]:
         (StoreError, "store", exit_codes.FAILED),
         (OSError, "file", exit_codes.FAILED),
     )
-    found = (row[1:] for row in known if isinstance(error, row[0]))
-    return next(found, ("internal", exit_codes.FAILED))
+    meanings = (row[1:] for row in known if isinstance(error, row[0]))
+    return next(meanings, ("internal", exit_codes.FAILED))
 
 
 def _keep_traceback(error: Exception) -> str:
-    """Write a traceback down; returns the sentence that says where it is."""
+    """Write a traceback to a file; returns the sentence that names the file."""
     import tempfile
     import traceback
     from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`hardware` and `versions`: what a job can run on, and with which trainer."""
+"""`hardware`, `versions`, `limit`, `rates` and `spending`: trainers and what they cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HASH_LENGTH = 12
 
 
 def hardware(options: argparse.Namespace) -> int:
-    """What hardware there is, what it costs, and whether it is up."""
+    """List the hardware with its price, and whether it is up."""
     cloud = context.engine().cloud
     rates, page = cloud.rates().result(), cloud.status_page().result()
     default, gpus = context.settings().cloud.hardware, page["gpus"]
@@ -79,10 +79,10 @@ def versions(options: argparse.Namespace) -> int:
         lines = _comparison(compared)
     else:
         name, _, inside = options.model.partition(":")
-        wanted = None if options.action == "follow" else options.first or inside or None
-        if options.action == "pin" and wanted is None:
+        version = None if options.action == "follow" else options.first or inside or None
+        if options.action == "pin" and version is None:
             raise wrong_usage("versions pin needs a version: owner/name:hash.")
-        answer = pin = engine.cloud.pin_version(name, wanted).result()
+        answer = pin = engine.cloud.pin_version(name, version).result()
         pinned = pin["pinned"]
         lines = [
             f"{name} stays at {pinned[:_HASH_LENGTH]}" if pinned else f"{name} follows the newest"
@@ -206,7 +206,7 @@ def rates(options: argparse.Namespace) -> int:
 
 
 def spending(options: argparse.Namespace) -> int:
-    """What was spent, by day."""
+    """Print what was spent, by day."""
     data = context.engine().cloud.spending(options.days).result()
     if options.json:
         say_json(data)

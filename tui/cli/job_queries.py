@@ -1,4 +1,4 @@
-"""Commands that look: `jobs`, `job`, `logs`, `metrics`. They read the store, not the engine."""
+"""Commands that read the store, not the engine: `jobs`, `job`, `logs`, `metrics`."""
 
 from __future__ import annotations
 
@@ -63,56 +63,56 @@ def _say_table(records: list[JobRecord]) -> None:
 
 
 def _state(job: JobRecord) -> str:
-    """`✓ done`; of a job that has ended without all of its results, `! done, delivered: no`."""
+    """A job's state, such as `✓ done`, or `! done, delivered: no` where results are missing."""
     from tui.base import formatting
 
-    words = formatting.ended(job.status, job.stage, ascii_only=not _utf8())
+    label = formatting.ended(job.status, job.stage, ascii_only=not _utf8())
     if formatting.in_doubt(job.status, job.stage):
-        words += f", {job.stage.partition(' · ')[0]}"
-    return words
+        label += f", {job.stage.partition(' · ')[0]}"
+    return label
 
 
 def job(options: argparse.Namespace) -> int:
-    """Everything about one job."""
+    """Print everything about a job."""
     store = context.reader()
-    found = store.find(options.id)
-    files = store.files(found.job_id)
+    record = store.find(options.id)
+    files = store.files(record.job_id)
     if options.json:
-        say_json(job_json(found, files, context.outputs()))
+        say_json(job_json(record, files, context.outputs()))
     else:
-        _say_job(found, files)
-    _wake_engine([found])
+        _say_job(record, files)
+    _wake_engine([record])
     return exit_codes.FINE
 
 
-def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
+def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
     from tui.base import formatting
 
-    model = f"{found.model_family} {found.model_flavour} {found.model_type}".strip()
-    state = formatting.ended(found.status, found.stage, ascii_only=not _utf8())
+    model = f"{record.model_family} {record.model_flavour} {record.model_type}".strip()
+    state = formatting.ended(record.status, record.stage, ascii_only=not _utf8())
     lines = [
-        ("job", f"{found.job_id}  {found.name}"),
-        ("state", f"{state}  {found.stage}".rstrip()),
+        ("job", f"{record.job_id}  {record.name}"),
+        ("state", f"{state}  {record.stage}".rstrip()),
         ("model", model),
-        ("trainer", f"{found.model}:{found.version[:12]}"),
-        ("hardware", f"{found.hardware}  {formatting.rate(found.rate_micros)}"),
-        ("step", f"{found.step or 0} of {found.total_steps or '?'}"),
-        ("loss", formatting.number(found.loss)),
-        ("cost", formatting.money(found.cost_micros)),
-        ("created", formatting.stamp(found.created_at)),
-        ("ended", formatting.stamp(found.completed_at)),
-        ("prediction", f"{found.prediction_id}  {found.web_url}".rstrip()),
-        ("output", found.output_url),
-        ("error", found.error),
-        ("log", str(context.home().log_file(found.job_id))),
+        ("trainer", f"{record.model}:{record.version[:12]}"),
+        ("hardware", f"{record.hardware}  {formatting.rate(record.rate_micros)}"),
+        ("step", f"{record.step or 0} of {record.total_steps or '?'}"),
+        ("loss", formatting.number(record.loss)),
+        ("cost", formatting.money(record.cost_micros)),
+        ("created", formatting.stamp(record.created_at)),
+        ("ended", formatting.stamp(record.completed_at)),
+        ("prediction", f"{record.prediction_id}  {record.web_url}".rstrip()),
+        ("output", record.output_url),
+        ("error", record.error),
+        ("log", str(context.home().log_file(record.job_id))),
     ]
     for name, value in lines:
         if value:
             say(f"{name:<11} {value}")
-    delivered = found.submit.get("delivered") or {}
+    delivered = record.submit.get("delivered") or {}
     if delivered.get("state") in ("no", "partly", "unknown"):
         say(f"{'delivered':<11} {delivered['state']}: {delivered.get('words', '')}")
-    for advice in (*found.diagnosis.get("advice", ()), delivered.get("advice", "")):
+    for advice in (*record.diagnosis.get("advice", ()), delivered.get("advice", "")):
         if advice:
             say(f"{'advice':<11} {advice}")
     for file in files:
@@ -121,19 +121,19 @@ def _say_job(found: JobRecord, files: list[FileRecord]) -> None:
 
 
 def logs(options: argparse.Namespace) -> int:
-    """Print a log, and go on with it while the job runs."""
+    """Print a log; with --follow print what is added until the job ends."""
     store = context.reader()
-    found = store.find(options.id)
-    path = context.home().log_file(found.job_id)
+    record = store.find(options.id)
+    path = context.home().log_file(record.job_id)
     write = _log_writer()
     position = _print_from(path, 0, write)
     if options.follow:
-        _follow(store, found, path, position, write)
+        _follow(store, record, path, position, write)
     return exit_codes.FINE
 
 
 def _log_writer() -> Callable[[bytes], object]:
-    """Where a log goes: into a pipe as it is, to a terminal without what would take it over."""
+    """What writes a log: unchanged to a pipe, without control sequences to a terminal."""
     if not sys.stdout.isatty():
         return sys.stdout.buffer.write
 
@@ -143,7 +143,7 @@ def _log_writer() -> Callable[[bytes], object]:
 
 def _follow(
     store: StoreReader,
-    found: JobRecord,
+    record: JobRecord,
     path: Path,
     position: int,
     write: Callable[[bytes], object],
@@ -152,14 +152,14 @@ def _follow(
 
     def ended() -> bool:
         nonlocal position
-        current = store.job(found.job_id)  # first the state, then the log: the end comes last
+        current = store.job(record.job_id)  # first the state, then the log: the end comes last
         position = _print_from(path, position, write)
         return current is None or current.status.is_terminal
 
     while not ended():
         control = context.engine()  # started again when it went away: the job goes on
         try:
-            control.focus(found.job_id).result()
+            control.focus(record.job_id).result()
             for _event in control.events_until(ended):
                 pass
         except ControlError:
@@ -182,25 +182,25 @@ def _print_from(path: Path, position: int, write: Callable[[bytes], object]) -> 
 def metrics(options: argparse.Namespace) -> int:
     """Print metric series: CSV `name,step,value`, or JSON by name."""
     store = context.reader()
-    found = store.find(options.id)
-    names = store.metric_names(found.job_id)
+    record = store.find(options.id)
+    names = store.metric_names(record.job_id)
     if options.json:
         data = {}
         for name in names:
-            steps, values = store.metrics(found.job_id, name)
+            steps, values = store.metrics(record.job_id, name)
             points = zip(steps, values, strict=True)
             data[name] = [[step, value if math.isfinite(value) else None] for step, value in points]
-        say_json({"job_id": found.job_id, "metrics": data})
+        say_json({"job_id": record.job_id, "metrics": data})
         return exit_codes.FINE
     say("name,step,value")
     for name in names:
-        for step, value in zip(*store.metrics(found.job_id, name), strict=True):
+        for step, value in zip(*store.metrics(record.job_id, name), strict=True):
             say(f"{name},{step},{value!r}")
     return exit_codes.FINE
 
 
 def _wake_engine(records: list[JobRecord]) -> None:
-    """Active jobs without an engine that follows them: start it, so that the next look is true.
+    """Start the engine where jobs are active, so that the next command shows their true state.
 
     The answer has been given already, so that nobody waits for this and no failure spoils it.
     """
@@ -224,7 +224,7 @@ def _utf8() -> bool:
 
 _KEPT: Final = re.compile(r"([\r\n\t])")
 _BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4000}\x1b?|[ -/]*)\Z")
-"""An escape sequence of which the end has not come yet; longer ones are shown as text."""
+"""An escape sequence whose end has not been read yet; longer ones are shown as text."""
 
 
 class LogText:
@@ -240,7 +240,7 @@ class LogText:
         self._held = b""
 
     def feed(self, piece: bytes) -> str:
-        """What can be shown of the next piece."""
+        """The next piece as text that a terminal may show."""
         data = self._held + piece
         begun = _BEGUN.search(data)
         self._held = data[begun.start() :] if begun else b""

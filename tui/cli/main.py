@@ -1,4 +1,4 @@
-"""The argument parser and the way from it to a command. Nothing heavy is imported here."""
+"""The argument parser, and the function of each command. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return exit_codes.FINE
-    except Exception as error:  # noqa: BLE001  told in words, kept in a file
+    except Exception as error:  # noqa: BLE001  printed as a message, its traceback kept in a file
         from tui.cli.failures import explain
 
         status = explain(error, as_json=getattr(options, "json", False))
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole grammar of the command line."""
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="simpletuner-tui",
         description="SimpleTuner training jobs on Replicate, from a terminal. "
@@ -76,8 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"simpletuner-tui {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def add(name: str, words: str, *, json: bool = False) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=words, description=words)
+    def add(name: str, summary: str, *, json: bool = False) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary)
         if json:
             command.add_argument("--json", action="store_true", help="print JSON for scripts")
         return command
@@ -100,13 +100,13 @@ def build_parser() -> argparse.ArgumentParser:
     jobs = add("jobs", "List jobs, newest first.", json=True)
     jobs.add_argument("filter", nargs="*", help="as in the app: flux state:failed cost>2")
     jobs.add_argument("-n", "--limit", type=_count, default=None, help="at most so many")
-    for name, words in (
+    for name, summary in (
         ("job", "Everything about one job."),
         ("cancel", "Cancel a job, its upload included."),
         ("collect", "Fetch what a job produced and verify it."),
         ("delete", "Drop a finished job's record and log; files stay."),
     ):
-        add(name, words, json=True).add_argument("id", help="job or prediction id, or its start")
+        add(name, summary, json=True).add_argument("id", help="job or prediction id, or its start")
     logs = add("logs", "Print a job's complete log.")
     logs.add_argument("id", help="job or prediction id, or its start")
     logs.add_argument("-f", "--follow", action="store_true", help="go on while the job runs")

@@ -1,4 +1,4 @@
-"""How commands speak: data on standard output, words for people on standard error."""
+"""Output of commands: data on standard output, messages for people on standard error."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def forgive_streams() -> None:
 
 
 def say(text: str = "") -> None:
-    """Data, or an answer, on standard output."""
+    """Print data or an answer on standard output."""
     sys.stdout.write(f"{harmless(text)}\n")
 
 
 def tell(text: str) -> None:
-    """Words for a person, on standard error."""
+    """Print a message for a person on standard error."""
     sys.stderr.write(f"{harmless(text)}\n")
     sys.stderr.flush()
 
 
 def harmless(text: str) -> str:
-    """Lines that cannot disturb a terminal: names and errors come from others' machines.
+    """The text without control characters: names and errors come from other machines.
 
-    Whoever wants them as they are takes `--json`.
+    `--json` prints them unchanged.
     """
     if text.isprintable():
         return text
@@ -42,7 +42,7 @@ def harmless(text: str) -> str:
 
 
 def say_json(value: Any) -> None:
-    """One JSON document on standard output: indented for eyes, else an item of a list per line.
+    """Print a JSON document on standard output: indented on a terminal, else one item per line.
 
     Python's quick encoder cannot indent (`json.encoder.c_make_encoder`); a script that reads a
     thousand jobs waits three times as long for the spaces.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _ENDS: Final = ("done", "failed", "cancelled", "paused")
 _REFUSED: Final = frozenset({"credentials", "permission", "token"})
-"""Kinds of trouble, and steps of a test, that are about who may do it."""
+"""Kinds of trouble, and steps of a test, that concern a token or keys."""
 _BAR_WIDTH: Final = 24
 _NO_DESTINATIONS: Final = (
     "No destinations yet. Add one with: simpletuner-tui destinations add NAME --kind hub|s3|folder"
@@ -77,7 +77,7 @@ def _target(text: str) -> str:
     """A place as the engine takes it: a folder by its whole path.
 
     Raises:
-        ApiError: it is none. An empty folder would be the one that the shell happens to be in.
+        ApiError: it is none. An empty folder would be the working directory.
     """
     text = text.strip()
     if not text:
@@ -218,7 +218,7 @@ def _clear(options: argparse.Namespace) -> int:
 
 
 def artifacts(options: argparse.Namespace) -> int:
-    """What jobs produced, and where it is published."""
+    """List what jobs produced, and where it is published."""
     engine = context.engine()
     job_id = context.reader().find(options.id).job_id if options.id else ""
     jobs = engine.publishing.artifacts(job_id).result()

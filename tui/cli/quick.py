@@ -1,6 +1,6 @@
 """The commands that scripts run in a loop, `jobs --json` and `settings get`, with few imports.
 
-Whatever is out of the ordinary is left to the ordinary way: `quick` then answers None.
+Where anything is unusual, `quick` answers None and the usual command runs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _LONGEST_SOCKET = 100
 
 
 def quick(arguments: Sequence[str]) -> int | None:
-    """Answer `jobs --json [-n N]` or `settings get NAME [--json]`.
+    """Print the answer of `jobs --json [-n N]` or `settings get NAME [--json]`.
 
     Returns:
-        The exit status; None when it is something else, or not as simple as that.
+        The exit status; None for other commands and unusual states.
     """
     moved = os.environ.get("SIMPLETUNER_TUI_HOME", "").strip()
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
@@ -93,7 +93,7 @@ def _limit(arguments: Sequence[str]) -> int | None:
     """The number after `-n`, -1 without one, None for any other command line."""
     if len(arguments) < 2 or arguments[0] != "jobs" or "--json" not in arguments:
         return None
-    rest = [word for word in arguments[1:] if word != "--json"]
+    rest = [argument for argument in arguments[1:] if argument != "--json"]
     if not rest:
         return -1
     if len(rest) == 2 and rest[0] in ("-n", "--limit") and rest[1].isdecimal():
@@ -102,7 +102,7 @@ def _limit(arguments: Sequence[str]) -> int | None:
 
 
 def _answers(path: str) -> bool:
-    """Whether an engine listens, so that what is shown of active jobs is true."""
+    """Whether an engine listens, so that the state of active jobs is up to date."""
     if len(os.fsencode(path)) > _LONGEST_SOCKET:
         return False
     import socket

@@ -1,4 +1,4 @@
-"""`sandbox`: the stand-in for Replicate as a server of its own."""
+"""`sandbox`: serves the stand-in for Replicate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sandbox(options: argparse.Namespace) -> int:
-    """Serve until interrupted; says where, once it answers."""
+    """Serve until interrupted; prints the addresses once it answers."""
     from tui.sandbox.cog_worker.worker import CogMissingError
     from tui.sandbox.config import SandboxConfig
     from tui.sandbox.faults import Fault
@@ -58,13 +58,13 @@ async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
 
     def announce(running: RunningSandbox) -> None:
         if options.json:
-            told = {
+            addresses = {
                 "api_base": running.base_url,
                 "token": running.token,
                 "hf_endpoint": running.hub_url,
                 "hf_token": HUB_TOKEN,
             }
-            say(json.dumps(told))
+            say(json.dumps(addresses))
         else:
             say("The sandbox answers. Nothing leaves this machine, nothing is paid. To use it:")
             say(f"  export SIMPLETUNER_TUI_API_BASE={running.base_url}")
@@ -87,7 +87,7 @@ async def _serve(config: SandboxConfig, options: argparse.Namespace) -> None:
 
 
 async def _end_with_input(server: asyncio.Future[None]) -> None:
-    """End when whoever started us has gone."""
+    """End the server when standard input closes: its owner has ended."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

@@ -19,7 +19,7 @@ _TTL: Final = re.compile(r"(\d{1,7})([smhd]?)")
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Engine and listener in the foreground, one line for each event."""
+    """Run engine and listener in the foreground; prints one line for each event."""
     from tui.base.listener_address import public_base
     from tui.engine.process.serve import serve as run
 
@@ -34,8 +34,8 @@ def serve(options: argparse.Namespace) -> int:
 
 def _printer(*, as_json: bool) -> Callable[[dict[str, Any]], None]:
     def write(event: dict[str, Any]) -> None:
-        told = json.dumps(event, ensure_ascii=False) if as_json else _line(event)
-        sys.stdout.write(f"{encodable_json(told) if as_json else harmless(told)}\n")
+        line = json.dumps(event, ensure_ascii=False) if as_json else _line(event)
+        sys.stdout.write(f"{encodable_json(line) if as_json else harmless(line)}\n")
         sys.stdout.flush()
 
     return write
@@ -94,7 +94,7 @@ def api_key(options: argparse.Namespace) -> int:
 
 
 def storage_key(options: argparse.Namespace) -> int:
-    """Make a key pair for one's own S3 tools."""
+    """Make a key pair for the user's own S3 tools."""
     answer = context.engine().make_storage_key(_seconds(options.ttl)).result()
     if options.json:
         say_json(answer)
@@ -108,7 +108,7 @@ def storage_key(options: argparse.Namespace) -> int:
 
 
 def ttl(text: str) -> str:
-    """A length of time such as 90s, 30m, 1h or 2d.
+    """The argument of --ttl: a length of time such as 90s, 30m, 1h or 2d.
 
     Raises:
         argparse.ArgumentTypeError: it is none.
@@ -119,8 +119,8 @@ def ttl(text: str) -> str:
 
 
 def _seconds(text: str) -> int:
-    found = _TTL.fullmatch(text)
-    return int(found[1]) * _UNITS[found[2] or "s"] if found else 0
+    match = _TTL.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2] or "s"] if match else 0
 
 
 def engine(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`settings`: read, change and edit what the settings file says."""
+"""`settings`: read, change and edit the settings file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _unknown(name: str) -> ApiError:
 
 
 def _get(options: argparse.Namespace) -> int:
-    """One value alone, or a table of all, or of a section's."""
+    """Print one value, or a table of all or of a section."""
     now, defaults = values_of(context.settings()), values_of(Settings())
     name = options.name or ""
     if name in now:

@@ -31,7 +31,7 @@ _MARKS = {"ok": "✓", "warn": "!", "error": "✗"}
 
 
 def check(options: argparse.Namespace) -> int:
-    """All pre-flight checks of a config."""
+    """Run all checks of a config."""
     report = context.engine().check(draft_of(options)).result()
     if options.json:
         say_json(report)
@@ -100,7 +100,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wait(options: argparse.Namespace, control: ControlClient, job_id: str) -> int:
-    """Stay until the job has ended; then its files are verified."""
+    """Wait until the job has ended, then verify its files."""
     try:
         job = _until_ended(options, control, job_id)
     except KeyboardInterrupt:
@@ -209,7 +209,7 @@ def _agreed(report: CheckReport) -> bool:
 
 
 def _status_of(report: CheckReport) -> int:
-    """3 when a token is the matter, 4 when Replicate cannot be reached, else 1."""
+    """The exit status: 3 when a token is refused, 4 when Replicate cannot be reached, else 1."""
     codes = {item["id"] for item in report["checks"] if item["level"] == "error"}
     if codes & {"token", "hub-token", "hub-write"}:
         return exit_codes.NOT_AUTHORISED

@@ -1,4 +1,4 @@
-"""`token`: the tokens in the system's keyring. They are read from a prompt or from input."""
+"""`token`: the tokens in the system's keyring, read from a prompt or standard input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNREACHED = ("unreachable", "rate_limited")
 
 
 def token(options: argparse.Namespace) -> int:
-    """Set, show the state of, validate or delete the token."""
+    """Set, show, validate or delete the Replicate token."""
     from tui.secrets.keyring import delete_token, read_token
 
     if options.hub:
@@ -55,7 +55,7 @@ def token(options: argparse.Namespace) -> int:
 
 
 def _hub(options: argparse.Namespace) -> int:
-    """The same for Hugging Face; the engine knows which Hub belongs to which API."""
+    """Set, show, validate or delete the Hub's token; the engine knows which Hub the API uses."""
     cloud = context.engine().cloud
     if options.action == "set":
         stored = cloud.set_token("huggingface", _typed("Hugging Face token: ")).result()

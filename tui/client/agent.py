@@ -1,7 +1,7 @@
-"""Finding the engine, or starting it.
+"""Finds the engine or starts it.
 
-Like ssh-agent: a window attaches to the engine that runs, starts one when none does, and hands over
-what its own environment holds. Standard library only.
+As with ssh-agent: a window attaches to the engine that runs, starts one when none does, and hands
+over the tokens of its own environment. Standard library only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.api.engine import Session
 
 IDLE_SECONDS: Final = 20.0
-"""How long an agent stays when nothing needs it."""
+"""Seconds after which an engine that nothing needs ends."""
 _START_LIMIT: Final = 30.0
 _SESSION_LIMIT: Final = 10.0
 _AGAIN: Final = 0.1
@@ -62,7 +62,11 @@ class OwnedEngine:
     client: ControlClient
 
     def stop(self, limit: float = 10.0) -> None:
-        """Close the line the engine watches and wait for it to go."""
+        """Close the pipe that the engine watches and wait until it has ended.
+
+        Args:
+            limit: seconds after which it is killed.
+        """
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
@@ -98,7 +102,7 @@ def engine_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def start_engine(home: Home, environ: Mapping[str, str], *, owned: bool) -> subprocess.Popen[bytes]:
-    """Start an engine process; it says `ready` on its output once its socket answers.
+    """Start an engine process; it prints `ready` once its socket answers.
 
     Args:
         home: whose engine.
@@ -150,7 +154,7 @@ def _claim(home: Home) -> None:
 def wait_ready(process: subprocess.Popen[bytes], limit: float = _START_LIMIT) -> str:
     """Wait for the engine's first line: `ready`, `busy` (another one runs) or the reason it failed.
 
-    An engine that says nothing within `limit` seconds is ended.
+    An engine that prints nothing within `limit` seconds is killed.
     """
     if process.stdout is None:
         return "no output"
@@ -168,15 +172,15 @@ def wait_ready(process: subprocess.Popen[bytes], limit: float = _START_LIMIT) ->
 
 
 def _first_line(handle: int, deadline: float) -> str:
-    """What comes before the first newline, or before the deadline."""
-    told = b""
-    while b"\n" not in told and (left := deadline - time.monotonic()) > 0:
+    """The output before the first newline, or before the deadline."""
+    data = b""
+    while b"\n" not in data and (left := deadline - time.monotonic()) > 0:
         readable, _, _ = select.select([handle], [], [], left)
         piece = os.read(handle, 4096) if readable else b""
         if not piece:
             break
-        told += piece
-    return told.partition(b"\n")[0].decode("utf-8", "replace").strip()
+        data += piece
+    return data.partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
 def own_engine(
@@ -210,15 +214,15 @@ def own_engine(
 def _expect_ready(process: subprocess.Popen[bytes], home: Home) -> None:
     answer = wait_ready(process)
     if answer != "ready":
-        words = "another engine is using this folder" if answer == "busy" else answer
-        raise EngineStartError(words, home)
+        reason = "another engine is using this folder" if answer == "busy" else answer
+        raise EngineStartError(reason, home)
 
 
 def attach_blocking(home: Home, settings: Settings, environ: Mapping[str, str]) -> ControlClient:
-    """The engine of this home, started if need be, with this environment's tokens handed over.
+    """A client of this home's engine, started if need be, with this environment's tokens.
 
-    Two who attach at once may both start one; the second engine finds the store taken and ends, and
-    its starter waits for the first. The same goes for an engine that is just ending.
+    Two callers at once may both start one; the second engine finds the store locked and ends, and
+    its starter waits for the first. An engine that is just ending is waited for in the same way.
 
     Raises:
         EngineStartError: it could not be started, or not in time, or another user controls the

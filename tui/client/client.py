@@ -140,7 +140,7 @@ class ControlClient:
         return Call(send, f"engine {endpoint.path}")
 
     def request(
-        self, method: str, path: str, body: Any = None, *, timeout: float = CALL_SECONDS
+        self, method: str, path: str, body: Any = None, *, timeout: float = _REPLICATE_SECONDS
     ) -> Any:
         """Send a call of any method and path, and wait for its answer, blocking.
 
@@ -203,7 +203,7 @@ class ControlClient:
             connection.close()
 
     def events_until(self, ended: Callable[[], bool]) -> Iterator[ControlEvent]:
-        """Events until `ended` says so; it is asked first, so what came before is not missed."""
+        """Events until `ended` is true; it is asked first, so that no end is missed."""
         stream = self.events_blocking()
         try:
             while not ended():

@@ -17,6 +17,6 @@ _LONGEST: Final = 8000
 
 
 def to_headers(session: Mapping[str, str]) -> dict[str, str]:
-    """A session's values as headers; quoted, because an environment holds any character."""
-    told = {header: session.get(name, "") for name, header in HEADERS.items()}
-    return {header: quote(text, safe="")[:_LONGEST] for header, text in told.items() if text}
+    """A session's values as headers; percent-encoded, because they may hold any character."""
+    values = {header: session.get(name, "") for name, header in HEADERS.items()}
+    return {header: quote(text, safe="")[:_LONGEST] for header, text in values.items() if text}
