@@ -9,7 +9,7 @@ from tests.cli.shell import Shell
 L40S = "simpletuner/advanced-trainer-l40s"
 
 
-def test_hardware_tells_memory_price_and_state(shell: Shell) -> None:
+def test_hardware_lists_memory_price_and_state(shell: Shell) -> None:
     data = shell.json("hardware")
     rows = {row["profile"]: row for row in data["rates"]}
     assert rows["l40s"]["default"] is True
@@ -22,7 +22,7 @@ def test_hardware_tells_memory_price_and_state(shell: Shell) -> None:
     assert ("48 GB" in line, "$3.51/h" in line, " up " in line) == (True, True, True)
 
 
-def test_versions_are_listed_compared_pinned_and_followed_again(shell: Shell) -> None:
+def test_versions_are_listed_compared_pinned_and_unpinned(shell: Shell) -> None:
     one = next(one for one in shell.json("versions") if one["model"] == L40S)
     newest, older = one["versions"][0]["id"], one["versions"][1]["id"]
     assert one["pinned"] is None
@@ -57,7 +57,7 @@ def test_versions_are_listed_compared_pinned_and_followed_again(shell: Shell) ->
         (("versions", "show", "nobody/nothing"), None, "nobody/nothing"),
     ],
 )
-def test_a_version_that_is_not_there_is_told(
+def test_a_missing_version_is_reported(
     shell: Shell, words: tuple[str, ...], status: int | None, told: str
 ) -> None:
     answer = shell.run(*words, status=status)
@@ -65,7 +65,7 @@ def test_a_version_that_is_not_there_is_told(
     assert told in answer.stdout + answer.stderr
 
 
-def test_the_hubs_token_without_a_keyring(shell: Shell) -> None:
+def test_the_hub_token_commands_without_a_keyring(shell: Shell) -> None:
     state = shell.json("token", "status", "--hub")
     assert state["kind"] == "huggingface"
     assert not state["keyring"]

@@ -39,7 +39,9 @@ async def test_every_way_of_delivery_works_in_the_demo(
         assert found["verdict"] == "works", found
 
 
-def test_demo_says_whose_folder_it_uses(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_help_says_that_it_ignores_the_home_variable(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         build_parser().parse_args(["demo", "--help"])
     assert "SIMPLETUNER_TUI_HOME means nothing to it" in " ".join(capsys.readouterr().out.split())

@@ -34,7 +34,7 @@ def add(
     [PAIR, "  AKIAPIPED \r\n pipedsecret", json.dumps({"access_key": "A", "secret_key": "b"}),
      json.dumps({"access_key": "A", "secret_key": "b", "bucket": "more"}, indent=1)],
 )  # fmt: skip
-def test_keys_are_piped_in(shell: Shell, given: str) -> None:
+def test_keys_are_read_from_standard_input(shell: Shell, given: str) -> None:
     answer = add(shell, "piped", *MINIO, given=given)
     assert "piped: " in answer.stdout
     assert "pipedsecret" not in answer.stdout + answer.stderr
@@ -50,7 +50,7 @@ def test_keys_are_piped_in(shell: Shell, given: str) -> None:
         ('{"access_key": ', "begins like JSON"),
     ],
 )
-def test_keys_that_are_missing_are_told_with_all_ways_to_give_them(
+def test_missing_keys_are_reported_with_all_ways_to_give_them(
     shell: Shell, given: str, told: str
 ) -> None:
     answer = add(shell, "nokeys", *MINIO, given=given, status=2)
@@ -60,7 +60,7 @@ def test_keys_that_are_missing_are_told_with_all_ways_to_give_them(
     assert "nokeys" not in shell.run("destinations", "list").stdout
 
 
-def test_the_environments_keys_are_amazons(shell: Shell) -> None:
+def test_keys_of_the_environment_are_used_for_amazon_alone(shell: Shell) -> None:
     answer = add(shell, "amazon", *AMAZON, **ENVIRON)
     assert "The keys are those in AWS_ACCESS_KEY_ID" in answer.stderr
     for words in (MINIO, (*AMAZON, "--preset", "wasabi")):
@@ -77,7 +77,7 @@ def test_the_environments_keys_are_amazons(shell: Shell) -> None:
     assert "AWS_SESSION_TOKEN is not taken along" in lent.stderr
 
 
-def test_keys_are_asked_for_on_a_terminal_and_not_shown(shell: Shell) -> None:
+def test_keys_typed_on_a_terminal_are_not_shown(shell: Shell) -> None:
     control, terminal = pty.openpty()
     process = subprocess.Popen(
         [*PROGRAM, "destinations", "add", "typed", *MINIO, "--session-only"],
@@ -103,7 +103,7 @@ def test_keys_are_asked_for_on_a_terminal_and_not_shown(shell: Shell) -> None:
     assert b"typedsecret" not in said
 
 
-def test_a_destination_is_changed_option_by_option(shell: Shell) -> None:
+def test_edit_changes_only_the_options_that_are_given(shell: Shell) -> None:
     first = json.loads(add(shell, "mine", *MINIO, "--json", given=PAIR).stdout)
     assert first["changed"] is False
     again = add(shell, "mine", *MINIO, "--prefix", "runs", given=PAIR)
@@ -129,7 +129,7 @@ def test_a_destination_is_changed_option_by_option(shell: Shell) -> None:
     assert "--addressing must be one of auto, path, virtual" in wrong.stderr
 
 
-def test_keys_that_are_gone_are_given_again_alone(shell: Shell) -> None:
+def test_lost_keys_are_replaced_without_other_changes(shell: Shell) -> None:
     add(shell, "gone", *MINIO, given=PAIR)
     pid = shell.engine_pid()
     shell.close()  # and with it the keys
@@ -145,13 +145,13 @@ def test_keys_that_are_gone_are_given_again_alone(shell: Shell) -> None:
     assert "no keys" in shell.run("destinations", "keys", "disk", status=2).stderr
 
 
-def test_how_long_keys_in_memory_live_is_said(shell: Shell) -> None:
+def test_the_lifetime_of_keys_in_memory_is_printed(shell: Shell) -> None:
     said = " ".join(add(shell, "short", *MINIO, given=PAIR).stderr.split())
     assert "until the engine ends, which is 20 s after nothing needs it any more" in said
     assert "destinations keys short" in said
 
 
-def test_without_a_keyring_no_key_can_have_stayed_in_it(shell: Shell) -> None:
+def test_removal_without_a_keyring_reports_no_leftover_keys(shell: Shell) -> None:
     add(shell, "memory", *MINIO, given=PAIR)
     removed = shell.run("destinations", "remove", "memory")
     assert removed.stderr == ""
@@ -177,20 +177,20 @@ def test_without_a_keyring_no_key_can_have_stayed_in_it(shell: Shell) -> None:
         (("edit", "nosuch", "--prefix", "x"), "no destination 'nosuch'"),
     ],
 )
-def test_what_is_missing_or_means_nothing_is_named(
+def test_missing_and_inapplicable_options_are_named(
     shell: Shell, words: tuple[str, ...], told: str
 ) -> None:
     assert told in shell.run("destinations", *words, status=2).stderr
 
 
-def test_a_path_is_meant_from_where_the_command_was_typed(shell: Shell) -> None:
+def test_a_relative_path_starts_at_the_working_directory(shell: Shell) -> None:
     words = ("destinations", "add", "rel", "--kind", "folder", "--path", "sub/../d")
     assert shell.json(*words)["options"]["path"] == str(shell.root / "d")
     again = ("destinations", "add", "rel", "--kind", "hub", "--repo", "a/b")
     assert "of kind folder already" in shell.run(*again, status=2).stderr
 
 
-def test_every_option_has_words_and_an_empty_list_says_how_to_begin(shell: Shell) -> None:
+def test_every_option_has_help_and_an_empty_list_says_how_to_begin(shell: Shell) -> None:
     words = shell.run("destinations", "--help", COLUMNS="500").stdout
     parser = argparse.ArgumentParser()
     add_destinations(parser)

@@ -59,7 +59,7 @@ def done(shell: Shell) -> Any:
 
 
 @each
-def test_a_finished_job_is_finished_in_any_encoding(shell: Shell, encoding: str) -> None:
+def test_submit_succeeds_in_any_encoding(shell: Shell, encoding: str) -> None:
     output, _ = submit(shell, encoding=encoding)
     first, *files = output.splitlines()
     assert "?" in first  # the tick
@@ -102,7 +102,7 @@ def ends_with(shell: Shell, words: list[str]) -> int:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "C"])  # they have the fewest letters
-def test_every_command_says_in_any_encoding_what_it_has_to_say(
+def test_every_command_prints_its_messages_in_any_encoding(
     shell: Shell, statuses: list[tuple[list[str], int]], encoding: str
 ) -> None:
     for words, status in statuses:
@@ -110,7 +110,7 @@ def test_every_command_says_in_any_encoding_what_it_has_to_say(
 
 
 @pytest.mark.parametrize("kind", ["", "--json"])
-def test_serve_says_what_happens(shell: Shell, kind: str) -> None:
+def test_serve_prints_events_in_any_encoding(shell: Shell, kind: str) -> None:
     words = [word for word in ("serve", kind, "--public-url", "https://bücher.example") if word]
     environ = shell.environ | ENCODINGS["ascii"]
     with subprocess.Popen(
@@ -128,7 +128,7 @@ def test_serve_says_what_happens(shell: Shell, kind: str) -> None:
         assert first.startswith("Listening on")
 
 
-def test_what_is_no_text_at_all_is_said(shell: Shell) -> None:
+def test_an_argument_that_is_no_text_is_reported(shell: Shell) -> None:
     """An argument may be any bytes: Python makes halves of letters of them."""
     output, errors = run(shell, "settings", "get", b"n\xff", "--json", status=2)
     assert json.loads(output)["message"] == "There is no setting n\udcff."
@@ -136,7 +136,7 @@ def test_what_is_no_text_at_all_is_said(shell: Shell) -> None:
     run(shell, "settings", "get", b"n\xff", encoding="ascii", status=2)
 
 
-def test_a_traceback_of_no_text_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_with_lone_surrogates_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(RuntimeError("\udcff"), as_json=False) == 1
     words = capsys.readouterr().err
     kept = Path(words.split("\n")[1].strip().partition(" has the details")[0])

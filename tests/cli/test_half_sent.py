@@ -11,7 +11,7 @@ from tui.store.transfer_records import TransferState
 from tui.store.writer import StoreWriter
 
 
-def test_a_destination_with_half_sent_parts_goes_only_by_force(
+def test_a_destination_with_unfinished_uploads_is_removed_only_by_force(
     shell: Shell, tmp_path: Path
 ) -> None:
     source = tmp_path / "a.bin"

@@ -42,7 +42,7 @@ def test_submit_and_wait_ends_with_the_job_and_its_files(shell: Shell, done: Any
         }  # fmt: skip
 
 
-def test_job_and_jobs_tell_the_same(shell: Shell, done: Any) -> None:
+def test_job_and_jobs_print_the_same(shell: Shell, done: Any) -> None:
     job_id = done["job_id"]
     one = shell.json("job", job_id)
     assert one == done
@@ -94,7 +94,9 @@ def test_collect_verifies(shell: Shell, done: Any) -> None:
     shell.json("collect", job_id)
 
 
-def test_ended_jobs_cannot_be_cancelled_and_unknown_ones_are_told(shell: Shell, done: Any) -> None:
+def test_ended_jobs_cannot_be_cancelled_and_unknown_jobs_are_reported(
+    shell: Shell, done: Any
+) -> None:
     assert shell.json("cancel", done["job_id"], status=1)["error"] == "invalid_job_state"
     commands = ("job", "logs", "metrics", "cancel", "collect", "delete", "artifacts")
     for words in (*((command,) for command in commands), ("publish", "--to", "dir:x")):
@@ -123,7 +125,7 @@ def test_ended_jobs_cannot_be_cancelled_and_unknown_ones_are_told(shell: Shell, 
         (("destinations", "add", "x"), "validation"),
     ],
 )
-def test_what_is_not_there_or_not_said_is_told_in_one_shape(
+def test_missing_objects_and_arguments_are_reported_in_the_same_shape(
     shell: Shell, words: tuple[str, ...], code: str
 ) -> None:
     told = shell.json(*words, status=2)
@@ -132,7 +134,7 @@ def test_what_is_not_there_or_not_said_is_told_in_one_shape(
     assert told["detail"] == f"{told['message']} {told['advice']}".strip()
 
 
-def test_cancel_delete_and_the_same_key(shell: Shell) -> None:
+def test_cancel_delete_and_a_repeated_idempotency_key(shell: Shell) -> None:
     job = shell.submit("--steps", "4000", "--idempotency-key", "abc")
     assert job["status"] in ("pending", "uploading")
     assert job["is_active"] is True
@@ -144,7 +146,7 @@ def test_cancel_delete_and_the_same_key(shell: Shell) -> None:
     shell.run("job", job["job_id"], status=None)
 
 
-def test_a_failed_job_ends_the_wait_with_one(shell: Shell) -> None:
+def test_a_failed_job_ends_the_wait_with_status_1(shell: Shell) -> None:
     with shell.faults("oom=3*1"):
         job = shell.submit("--wait", status=1)
     assert job["status"] == "failed"
@@ -152,7 +154,7 @@ def test_a_failed_job_ends_the_wait_with_one(shell: Shell) -> None:
     assert job["diagnosis"]["advice"]
 
 
-def test_following_a_log_goes_on_through_a_killed_engine(shell: Shell) -> None:
+def test_following_a_log_survives_a_killed_engine(shell: Shell) -> None:
     job = shell.submit("--steps", "300")
     eventually_sync(lambda: shell.json("job", job["job_id"])["progress"]["step"], within=30)
     follower = shell.start("logs", job["job_id"], "-f")
@@ -168,7 +170,7 @@ def test_following_a_log_goes_on_through_a_killed_engine(shell: Shell) -> None:
     assert out.replace("\n", "") == record.logs.replace("\r", "").replace("\n", "")
 
 
-def test_jobs_wakes_an_engine_for_what_is_active(shell: Shell) -> None:
+def test_jobs_starts_the_engine_for_active_jobs(shell: Shell) -> None:
     job = shell.submit("--steps", "90000")
     pid = shell.engine_pid()
     assert pid is not None
@@ -202,7 +204,7 @@ def test_an_interrupt_ends_with_130_and_the_job_goes_on(shell: Shell, words: lis
         shell.json("cancel", active["job_id"])
 
 
-def test_a_reader_that_leaves_early_is_no_error(shell: Shell, done: Any) -> None:
+def test_a_closed_output_pipe_is_no_error(shell: Shell, done: Any) -> None:
     line = f"{' '.join(PROGRAM)} logs {done['job_id']} | head -c 20; exit ${{PIPESTATUS[0]}}"
     answer = subprocess.run(
         ["bash", "-c", line], env=shell.environ, capture_output=True, text=True, check=False
@@ -211,7 +213,7 @@ def test_a_reader_that_leaves_early_is_no_error(shell: Shell, done: Any) -> None
     assert answer.stderr == ""
 
 
-def test_without_yes_nothing_is_started(shell: Shell) -> None:
+def test_no_job_is_started_without_consent(shell: Shell) -> None:
     before = len(shell.world.sandbox.core.jobs.order["prediction"])
     answer = shell.run("submit", str(shell.config), status=2)
     assert "--yes" in answer.stderr
@@ -232,7 +234,7 @@ def test_sync_and_check(shell: Shell) -> None:
     assert by_name.returncode in (0, 1)
 
 
-def test_a_screen_that_cannot_show_the_app_is_told_so(shell: Shell) -> None:
+def test_a_terminal_that_cannot_show_the_app_is_reported(shell: Shell) -> None:
     for words in ([], ["demo"]):
         answer = shell.run(*words, status=2)
         assert "needs a terminal" in answer.stderr
@@ -248,7 +250,7 @@ def test_a_screen_that_cannot_show_the_app_is_told_so(shell: Shell) -> None:
         assert "TERM=dumb" in on_tty.stderr
 
 
-def test_wrong_usage_is_two(shell: Shell) -> None:
+def test_wrong_usage_ends_with_status_2(shell: Shell) -> None:
     for words in (
         ["nonsense"], ["submit"], ["jobs", "-n", "0"], ["job"], ["submit", "x", "--steps", "many"],
         ["sandbox", "--speed", "0"], ["sandbox", "--fault", "gremlins"],

@@ -66,7 +66,7 @@ def resumes(home: Path) -> list[dict[str, Any]]:
     return [json.loads(row[0]) for row in rows]
 
 
-def test_a_killed_engine_goes_on_where_it_was(
+def test_a_transfer_resumes_after_the_engine_is_killed(
     home: Path, finished: tuple[str, Path], tmp_path: Path
 ) -> None:
     job_id, source = finished

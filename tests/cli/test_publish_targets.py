@@ -30,7 +30,7 @@ def jobs(shell: Shell) -> tuple[str, str]:
         ("nowhere", "no destination"),
     ],
 )
-def test_a_place_that_is_none_is_refused_with_what_was_meant(
+def test_an_invalid_place_is_refused_with_advice(
     shell: Shell, jobs: tuple[str, str], tmp_path: Path, to: str, told: str
 ) -> None:
     before = shell.json("transfers")["transfers"]
@@ -40,7 +40,7 @@ def test_a_place_that_is_none_is_refused_with_what_was_meant(
     assert not (shell.root / "a.safetensors").exists(), "not into the folder of the shell"
 
 
-def test_two_spellings_of_a_folder_are_one_place(
+def test_two_spellings_of_a_folder_are_the_same_place(
     shell: Shell, jobs: tuple[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "real").mkdir()
@@ -52,7 +52,7 @@ def test_two_spellings_of_a_folder_are_one_place(
     assert added["options"]["path"] == f"{tmp_path}/link"
 
 
-def test_other_files_of_the_same_names_are_replaced_only_when_that_was_said(
+def test_other_files_are_replaced_only_with_overwrite(
     shell: Shell, jobs: tuple[str, str], tmp_path: Path
 ) -> None:
     to = ("--to", f"dir:{tmp_path}/x")
@@ -73,7 +73,7 @@ def test_other_files_of_the_same_names_are_replaced_only_when_that_was_said(
     assert shell.json("publish", jobs[1], *to, "--wait")["state"] == "done", "the same again"
 
 
-def test_transfers_are_listed_with_their_jobs_words_and_advice(
+def test_transfers_are_listed_with_job_message_and_advice(
     shell: Shell, jobs: tuple[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("in the way")
@@ -91,7 +91,7 @@ def test_transfers_are_listed_with_their_jobs_words_and_advice(
     assert "needs the id" in shell.run("transfers", "pause", status=2).stderr
 
 
-def test_a_transfer_that_waits_or_goes_is_called_as_on_the_screen(
+def test_states_of_transfers_are_called_as_on_the_screen(
     shell: Shell, jobs: tuple[str, str], tmp_path: Path
 ) -> None:
     row = shell.json("publish", jobs[0], "--to", f"dir:{tmp_path}/later")
@@ -100,7 +100,7 @@ def test_a_transfer_that_waits_or_goes_is_called_as_on_the_screen(
     assert words[1] in ("waiting", "sending")
 
 
-def test_public_is_answered_where_it_changes_nothing(
+def test_public_without_effect_is_reported(
     shell: Shell, jobs: tuple[str, str], tmp_path: Path
 ) -> None:
     folder = shell.run("publish", jobs[0], "--to", f"dir:{tmp_path}/x", "--public", "--wait")
@@ -114,7 +114,7 @@ def test_public_is_answered_where_it_changes_nothing(
     assert "--public" not in new.stderr
 
 
-def test_a_refused_token_is_three(shell: Shell, jobs: tuple[str, str]) -> None:
+def test_a_refused_token_ends_with_status_3(shell: Shell, jobs: tuple[str, str]) -> None:
     hub = {"HF_TOKEN": "hf_expired", "HF_ENDPOINT": shell.world.sandbox.hub_url}
     row = shell.json("publish", jobs[0], "--to", "hub:sandbox/never", "--wait", status=3, **hub)
     assert row["kind"] == "credentials"

@@ -106,7 +106,7 @@ def free_port() -> int:
         return port
 
 
-def test_serve_runs_a_job_and_says_what_happens(
+def test_serve_runs_a_job_and_prints_its_events(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = write_demo_project(tmp_path / "project")
@@ -142,7 +142,7 @@ def test_serve_runs_a_job_and_says_what_happens(
     assert world["token"] not in "\n".join(served.lines)
 
 
-def test_one_line_for_people(home: Path) -> None:
+def test_serve_prints_one_readable_line_for_each_event(home: Path) -> None:
     port = free_port()
     with serving("--listen", f"127.0.0.1:{port}", "--public-url", "https://t.example") as served:
         eventually_sync(lambda: served.lines, within=30)
@@ -153,7 +153,7 @@ def test_one_line_for_people(home: Path) -> None:
     assert served.lines[-1] == "Stopped."
 
 
-def test_an_agent_hands_over_and_a_second_serve_does_not(home: Path) -> None:
+def test_serve_replaces_an_agent_but_not_another_serve(home: Path) -> None:
     home.mkdir(parents=True)
     (home / "settings.toml").write_text('[listener]\nlisten = "127.0.0.1:0"\n')
     tui("api-key", "list")  # leaves an agent behind
@@ -165,7 +165,7 @@ def test_an_agent_hands_over_and_a_second_serve_does_not(home: Path) -> None:
         assert "served already" in second.stderr
 
 
-def test_serve_refuses_what_it_must_not_open(home: Path) -> None:
+def test_serve_refuses_addresses_that_it_cannot_use(home: Path) -> None:
     done = tui("serve", "--listen", "0.0.0.0:0", ok=False)
     assert done.returncode == 1
     assert "allow_public_bind" in done.stderr

@@ -54,7 +54,7 @@ def test_settings_are_read_without_an_engine(shell: Shell) -> None:
     ("typed", "kept"),
     [("600k", 614_400), ("5 MiB/s", 5 * 2**20), ("614400", 614_400), ("off", 0), ("0", 0)],
 )
-def test_a_speed_is_typed_as_on_the_screen(shell: Shell, typed: str, kept: int) -> None:
+def test_a_bandwidth_is_typed_as_on_the_screen(shell: Shell, typed: str, kept: int) -> None:
     shell.run("settings", "set", "publishing.bandwidth", typed)
     assert of(shell).publishing.bandwidth == kept
     refused = shell.run("settings", "set", "publishing.bandwidth", "fast", status=2)

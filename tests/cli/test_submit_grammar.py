@@ -13,7 +13,7 @@ def draft(*words: str) -> Draft:
     return draft_of(build_parser().parse_args(["submit", "cat-lora", *words]))
 
 
-def test_what_is_not_said_is_not_in_the_draft() -> None:
+def test_options_that_are_not_given_are_not_in_the_draft() -> None:
     assert not {"cost_ceiling_micros", "accept_delivery", "cancel_after"} & draft().keys()
 
 
@@ -25,7 +25,7 @@ def test_a_ceiling_is_an_amount_of_dollars(text: str, micros: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1e309", "NaN", "1,5", "five", "2000000"])
-def test_what_is_no_amount_is_refused_at_its_option(
+def test_an_invalid_amount_is_refused_at_its_option(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:

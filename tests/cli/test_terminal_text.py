@@ -88,7 +88,7 @@ def on_terminal(*words: str) -> bytes:
     return found
 
 
-def test_no_command_hands_them_on(told: str) -> None:
+def test_no_command_prints_control_sequences_to_a_terminal(told: str) -> None:
     for words in (("jobs",), ("job", told), ("artifacts", told), ("transfers",)):
         done = tui(*words)
         assert "pwned" in done.stdout, words
@@ -110,7 +110,7 @@ def test_a_log_is_raw_in_a_pipe_and_clean_on_a_terminal(told: str) -> None:
     assert on_terminal("logs", told).decode() == SHOWN.replace("\n", "\r\n")
 
 
-def test_a_log_may_be_cut_anywhere() -> None:
+def test_a_log_is_cleaned_wherever_it_is_cut() -> None:
     for cut in range(len(LOG)):
         text = LogText()
         assert text.feed(LOG[:cut]) + text.feed(LOG[cut:]) == SHOWN, cut
@@ -118,14 +118,14 @@ def test_a_log_may_be_cut_anywhere() -> None:
     assert "".join(one.feed(LOG[at : at + 1]) for at in range(len(LOG))) == SHOWN
 
 
-def test_a_sequence_without_an_end_is_not_waited_for() -> None:
+def test_an_unfinished_sequence_is_not_held_back_for_ever() -> None:
     text = LogText()
     shown = text.feed(b"\x1b]0;" + b"x" * 5000) + text.feed(b"y\n")
     assert is_harmless(shown)
     assert shown.endswith("xy\n")
 
 
-def test_errors_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_and_tables_print_no_control_sequences(capsys: pytest.CaptureFixture[str]) -> None:
     explain(PublishError(HOSTILE, HOSTILE, Trouble.REFUSED), as_json=False)
     assert is_harmless(capsys.readouterr().err)
     lines = table([["NAME", "STATE"], [f"{HOSTILE}\n", "done"]])

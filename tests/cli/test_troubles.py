@@ -27,7 +27,7 @@ def problem(shell: Shell, config: Path | str, command: str = "check") -> str:
     return words.stdout + words.stderr
 
 
-def test_a_config_that_is_not_there_or_not_json(shell: Shell, tmp_path: Path) -> None:
+def test_a_config_that_is_missing_or_not_json(shell: Shell, tmp_path: Path) -> None:
     assert "/not/there" in problem(shell, "/not/there")
     config = write_project(tmp_path)
     config.write_text('{"model_family": "flux",\n oops')
@@ -54,7 +54,7 @@ def test_datasets_that_are_missing_empty_or_doubled(shell: Shell, tmp_path: Path
     assert "cats" in problem(shell, write_project(tmp_path / "c", twice))
 
 
-def test_odd_files_are_named_and_stay_here(shell: Shell, tmp_path: Path) -> None:
+def test_unusual_files_are_named_and_not_packed(shell: Shell, tmp_path: Path) -> None:
     config = write_project(tmp_path / "p")
     cats = tmp_path / "p/datasets/cats"
     (cats / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture")
@@ -72,7 +72,7 @@ def test_odd_files_are_named_and_stay_here(shell: Shell, tmp_path: Path) -> None
     assert "hush" not in json.dumps(report)
 
 
-def test_an_archive_one_byte_too_large_sends_nothing(shell: Shell, tmp_path: Path) -> None:
+def test_an_archive_one_byte_too_large_is_not_sent(shell: Shell, tmp_path: Path) -> None:
     config = write_project(tmp_path)
     picture = tmp_path / "datasets/cats/a.png"
     files = shell.world.sandbox.core.files
@@ -92,7 +92,7 @@ def test_an_archive_one_byte_too_large_sends_nothing(shell: Shell, tmp_path: Pat
 @pytest.mark.parametrize(
     "token", ["", "   ", "r8_with space", "r8_with\nnewline", "notatoken", "r8_" + "x" * 37, "r8_ü"]
 )
-def test_a_token_that_is_missing_malformed_or_refused_is_three(shell: Shell, token: str) -> None:
+def test_a_missing_malformed_or_refused_token_ends_with_status_3(shell: Shell, token: str) -> None:
     with fresh_home(shell) as other:
         answer = other.run(
             "submit", str(other.config), "--yes", "--json", status=3, REPLICATE_API_TOKEN=token
@@ -149,7 +149,7 @@ def test_the_token_commands_without_a_keyring(shell: Shell) -> None:
         ("server-error@GET /v1/models", 4),
     ],
 )
-def test_bad_answers_before_a_submit(shell: Shell, fault: str, status: int) -> None:
+def test_invalid_answers_before_a_submit(shell: Shell, fault: str, status: int) -> None:
     with fresh_home(shell) as other, shell.faults(fault):
         answer = other.run("submit", str(other.config), "--yes", "--json", status=status)
         report = json.loads(answer.stdout)
@@ -164,7 +164,9 @@ def test_bad_answers_before_a_submit(shell: Shell, fault: str, status: int) -> N
         ("expired-token@POST /v1/predictions", "token"),
     ],
 )
-def test_refused_orders_fail_the_job_with_words(shell: Shell, fault: str, words: str) -> None:
+def test_a_refused_prediction_fails_the_job_with_a_message(
+    shell: Shell, fault: str, words: str
+) -> None:
     with shell.faults(fault):
         job = shell.submit("--wait", status=1)
     assert words in job["error_message"].lower()
@@ -179,14 +181,14 @@ def test_slow_and_broken_answers_cost_nothing(shell: Shell) -> None:
         assert shell.submit("--wait")["status"] == "completed"
 
 
-def test_unknown_models_and_versions_are_told(shell: Shell) -> None:
+def test_unknown_models_and_versions_are_reported(shell: Shell) -> None:
     for words in (["--model", "nobody/nothing"], ["--model-version", "f" * 64]):
         answer = shell.run("submit", str(shell.config), "--yes", *words, status=None)
         assert answer.returncode in (1, 4)
         assert answer.stderr
 
 
-def test_a_server_that_is_not_there_is_four(shell: Shell) -> None:
+def test_an_unreachable_server_ends_with_status_4(shell: Shell) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
@@ -200,7 +202,7 @@ def test_a_server_that_is_not_there_is_four(shell: Shell) -> None:
 # -- places -----------------------------------------------------------------------------------
 
 
-def test_a_state_folder_that_cannot_be_used_is_told(shell: Shell, tmp_path: Path) -> None:
+def test_an_unusable_state_folder_is_reported(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for home in (tmp_path / "file", tmp_path / "file" / "below"):
         for words in (["jobs"], ["submit", str(shell.config), "--yes"]):
@@ -210,7 +212,7 @@ def test_a_state_folder_that_cannot_be_used_is_told(shell: Shell, tmp_path: Path
                 assert str(home) in answer.stderr
 
 
-def test_databases_from_elsewhere_are_told(shell: Shell, tmp_path: Path) -> None:
+def test_foreign_databases_are_reported(shell: Shell, tmp_path: Path) -> None:
     home = Home(tmp_path / "h", tmp_path / "h" / "cloud_outputs")
     writer = StoreWriter(home)
     writer._db.execute("PRAGMA user_version = 99")
@@ -226,7 +228,7 @@ def test_databases_from_elsewhere_are_told(shell: Shell, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("text", "words"), [("[cloud", "not valid TOML"), ("\xff", "not UTF-8")])
-def test_a_settings_file_that_is_none_is_told(
+def test_an_invalid_settings_file_is_reported(
     shell: Shell, tmp_path: Path, text: str, words: str
 ) -> None:
     (tmp_path / "settings.toml").write_bytes(text.encode("latin-1"))
@@ -243,7 +245,7 @@ def test_a_settings_file_that_is_none_is_told(
         ("[rates_micros]\nl40s = 'x'", "line 2: rates_micros.l40s must be a whole number"),
     ],
 )
-def test_a_wrong_setting_is_told_by_its_line_and_has_its_default(
+def test_an_invalid_setting_is_reported_with_its_line_and_has_its_default(
     shell: Shell, tmp_path: Path, text: str, words: str
 ) -> None:
     (tmp_path / "settings.toml").write_text(text)
@@ -263,7 +265,9 @@ def sandbox(shell: Shell, *words: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "eof"])
-def test_the_sandbox_says_where_and_stays_until_told(shell: Shell, how: str) -> None:
+def test_the_sandbox_prints_its_address_and_runs_until_it_is_stopped(
+    shell: Shell, how: str
+) -> None:
     extra = ["--until-eof"] if how == "eof" else []
     process = sandbox(shell, "--json", "--speed", "20", *extra)
     assert process.stdout is not None
@@ -286,7 +290,7 @@ def test_the_sandbox_says_where_and_stays_until_told(shell: Shell, how: str) -> 
             stream.close()
 
 
-def test_a_port_that_is_taken_or_none_is_told(shell: Shell) -> None:
+def test_a_taken_or_invalid_port_is_reported(shell: Shell) -> None:
     port = shell.world.sandbox.base_url.split(":")[2].split("/")[0]
     assert port in shell.run("sandbox", "--port", port, status=1).stderr
     assert "99999" in shell.run("sandbox", "--port", "99999", status=1).stderr
@@ -296,7 +300,7 @@ def test_a_port_that_is_taken_or_none_is_told(shell: Shell) -> None:
     shutil.rmtree(shell.root / "taken", ignore_errors=True)
 
 
-def test_a_finished_job_whose_results_did_not_arrive_is_told_everywhere(shell: Shell) -> None:
+def test_missing_results_of_a_finished_job_are_reported_by_every_command(shell: Shell) -> None:
     with shell.faults("lost-upload"):
         words = ["--steps", "8", "--rank", "2", "--delivery", "local", "--yes", "--wait"]
         done = shell.run("submit", str(shell.config), *words, status=1)

@@ -63,7 +63,7 @@ def start(home: Home, environ: dict[str, str]) -> ControlClient:
     return attach_blocking(home, load_settings(home, environ), environ)
 
 
-def test_attach_starts_an_engine_and_hands_the_secrets_over(agent_home: Home) -> None:
+def test_attach_starts_an_engine_and_hands_over_the_tokens(agent_home: Home) -> None:
     environ = environ_of(agent_home, REPLICATE_API_TOKEN=CANARY, HF_TOKEN=HUB_CANARY)
     client = start(agent_home, environ)
     info = client.info().result()
@@ -88,7 +88,7 @@ def test_attach_starts_an_engine_and_hands_the_secrets_over(agent_home: Home) ->
     assert not agent_home.socket.exists()
 
 
-async def test_two_who_attach_at_once_share_one_engine(agent_home: Home) -> None:
+async def test_clients_that_attach_at_once_share_an_engine(agent_home: Home) -> None:
     environ = environ_of(agent_home, REPLICATE_API_TOKEN=CANARY)
     settings = load_settings(agent_home, environ)
     clients = await asyncio.gather(*(attach(agent_home, settings, environ) for _ in range(3)))
@@ -121,7 +121,7 @@ async def test_an_engine_that_is_ending_is_waited_for(agent_home: Home) -> None:
         assert (await (await started).info())["pid"]
 
 
-def test_a_killed_engine_leaves_nothing_that_stands_in_the_way(agent_home: Home) -> None:
+def test_an_engine_starts_after_another_was_killed(agent_home: Home) -> None:
     environ = environ_of(agent_home)
     first = start(agent_home, environ).info().result()["pid"]
     os.kill(first, signal.SIGKILL)
@@ -130,7 +130,7 @@ def test_a_killed_engine_leaves_nothing_that_stands_in_the_way(agent_home: Home)
     assert start(agent_home, environ).info().result()["pid"] != first
 
 
-def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path) -> None:
+def test_the_socket_of_a_home_with_a_long_name_is_elsewhere(tmp_path: Path) -> None:
     root = tmp_path / ("long" * 40)
     home = Home(root, root / "cloud_outputs")
     write_quick_settings(home)
@@ -146,7 +146,7 @@ def test_a_home_with_a_long_name_has_its_socket_elsewhere(tmp_path: Path) -> Non
         shutil.rmtree(home.socket.parent)
 
 
-def test_a_relative_home_means_the_callers_folder(
+def test_a_relative_home_starts_at_the_callers_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = Path(tempfile.mkdtemp(prefix="st-"))
@@ -208,7 +208,7 @@ def test_an_idle_agent_ends_and_a_used_one_stays(agent_home: Home) -> None:
         client.info().result()
 
 
-def test_why_an_engine_cannot_start_is_said(agent_home: Home) -> None:
+def test_the_reason_why_an_engine_cannot_start_is_reported(agent_home: Home) -> None:
     environ = environ_of(agent_home)
     agent_home.settings_file.write_text("[cloud\n")
     with pytest.raises(EngineStartError, match="not valid TOML"):
@@ -224,7 +224,7 @@ def test_why_an_engine_cannot_start_is_said(agent_home: Home) -> None:
         start(agent_home, environ)
 
 
-def test_a_store_that_is_taken_for_good_is_said(
+def test_a_store_that_stays_locked_is_reported(
     agent_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tui.client.agent._START_LIMIT", 3.0)

@@ -41,7 +41,7 @@ def fill(path: str) -> list[socket.socket]:
         callers.append(caller)
 
 
-def test_a_call_waits_for_its_turn_when_many_call_at_once(full: socket.socket) -> None:
+def test_a_call_waits_in_the_queue_of_the_socket(full: socket.socket) -> None:
     callers = fill(full.getsockname())
     answered = threading.Event()
 
@@ -65,7 +65,7 @@ def test_a_call_waits_for_its_turn_when_many_call_at_once(full: socket.socket) -
     assert answered.is_set()
 
 
-def test_nobody_waits_for_ever(full: socket.socket) -> None:
+def test_a_call_ends_after_its_timeout(full: socket.socket) -> None:
     callers = fill(full.getsockname())
     began = time.monotonic()
     try:

@@ -63,7 +63,7 @@ def put(client: ControlClient) -> object:
 
 
 @needs_root
-async def test_a_stranger_who_listens_in_our_own_folder_is_sent_nothing(near_home: Home) -> None:
+async def test_nothing_is_sent_to_another_user_in_our_own_folder(near_home: Home) -> None:
     near_home.create()
     assert session(near_home, put) == b""
     near_home.socket.unlink()
@@ -80,7 +80,7 @@ async def test_a_stranger_who_listens_in_our_own_folder_is_sent_nothing(near_hom
 
 @needs_root
 @pytest.mark.parametrize("kind", ["state", "short"])
-async def test_a_folder_of_a_stranger_is_refused(
+async def test_a_folder_of_another_user_is_refused(
     near_home: Home, far_home: Home, kind: str
 ) -> None:
     home = near_home if kind == "state" else far_home
@@ -108,7 +108,7 @@ async def test_a_folder_of_a_stranger_is_refused(
 
 
 @needs_root
-def test_what_a_link_of_a_stranger_leads_to_is_refused(near_home: Home) -> None:
+def test_a_symbolic_link_of_another_user_is_refused(near_home: Home) -> None:
     real = near_home.root.parent / "real"
     real.mkdir(mode=0o700)
     near_home.root.symlink_to(real)
@@ -122,7 +122,7 @@ def test_what_a_link_of_a_stranger_leads_to_is_refused(near_home: Home) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
-def test_a_folder_that_others_have_written_to_is_refused(home: Home, mode: int) -> None:
+def test_a_folder_that_others_can_write_to_is_refused(home: Home, mode: int) -> None:
     home.root.mkdir(parents=True)
     home.settings_file.write_text('[cloud]\napi_base = "https://example.org/v1"\n')
     home.root.chmod(mode)
@@ -171,7 +171,7 @@ def test_folders_are_made_private_whatever_the_umask(
 
 
 @needs_root
-def test_the_app_says_so_and_stays(near_home: Home) -> None:
+def test_the_app_reports_another_users_folder_and_stays_open(near_home: Home) -> None:
     near_home.root.mkdir(parents=True)
     os.chown(near_home.root, NOBODY, NOBODY)
     with (
