@@ -109,6 +109,12 @@ def test_a_card_that_somebody_touched_is_theirs(change, state: CardState) -> Non
     assert state.may_replace == (state in {CardState.OURS, CardState.MISSING})
 
 
+def test_a_note_with_line_ends_of_windows_leaves_the_card_ours() -> None:
+    card = render_card(replace(FACTS, note="One.\r\nTwo."))
+    assert card_state(card) is CardState.OURS
+    assert "One.\nTwo." in card
+
+
 @given(
     title=st.text(), words=st.lists(st.text(), max_size=3), prompt=st.text(), path=st.text(),
     note=st.text(), base=st.text(),

@@ -119,7 +119,8 @@ def render_card(facts: CardFacts) -> str:
     if _licence(facts):
         parts += ["## Licence", "It follows the licence of the base model; see the metadata above."]
     # A lone surrogate can be in a Python string, but not in a UTF-8 file.
-    body = ("\n\n".join(parts) + "\n").encode("utf-8", "replace").decode()
+    text = "\n\n".join(parts).replace("\r\n", "\n") + "\n"  # `card_state` hashes it like this
+    body = text.encode("utf-8", "replace").decode()
     return f"{body}\n<!-- written by simpletuner-tui; sha256 {_hash(body)} -->\n"
 
 
