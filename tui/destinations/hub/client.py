@@ -1,4 +1,4 @@
-"""huggingface_hub, told to be quiet, to use our network settings, and not to wait by itself."""
+"""Configures huggingface_hub: our network settings, no output, no retries of its own."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _used: list[NetworkSettings] = []
-_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 
 
-class PassingTroubleError(Exception):
-    """The Hub could not be reached, or asked to come back later.
+class TemporaryHubError(Exception):
+    """The Hub cannot be reached, or asked to retry later.
 
-    The library would try again for 23 seconds with pauses that nothing can interrupt; it does not
-    know this error, so it lets it through, and whoever called decides.
+    The library would retry for 23 seconds with pauses that cannot be interrupted. It does not know
+    this error and passes it on, so that the caller decides.
 
     Attributes:
-        status: HTTP status, or None when no answer came.
+        status: HTTP status, or None without an answer.
         retry_after: seconds that the Hub asked to wait, or None.
-        advice: what to do when it could not be reached.
+        advice: what the user can do when it cannot be reached.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class PassingTroubleError(Exception):
 
 
 def open_api(endpoint: str, token: Secret | None, network: NetworkSettings) -> HfApi:
-    """The library's API object for one Hub.
+    """Return the library's API object for a Hub.
 
-    The library has one connection pool for the whole process; it is set up again only when the
-    network settings change.
+    The library has one connection pool for the whole process; it is replaced only when the network
+    settings change.
     """
     from huggingface_hub import HfApi
 
@@ -71,7 +71,7 @@ def _set_up(network: NetworkSettings) -> None:
     with _lock:
         if _used == [network]:
             return
-        # A terminal program owns the screen: the library must not draw or print on it.
+        # The terminal belongs to the app: the library must not print on it.
         disable_progress_bars()
         logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
         constants.HF_HUB_DISABLE_TELEMETRY = True
@@ -82,23 +82,23 @@ def _set_up(network: NetworkSettings) -> None:
 def _make_session(network: NetworkSettings) -> httpx2.Client:
     import httpx2
 
-    way = network_of(network)
+    network_config = network_of(network)
     limits = httpx2.Timeout(
-        connect=way.timeouts.connect,
+        connect=network_config.timeouts.connect,
         read=network.timeout,
         write=network.timeout,
         pool=network.timeout,
     )
-    context = way.ssl_context()
+    context = network_config.ssl_context()
 
-    def through(proxy: str | None) -> dict[str, Any]:
+    def proxy_options(proxy: str | None) -> dict[str, Any]:
         if proxy is None:
             return {}
         tls = context if proxy.startswith("https:") else None
         return {"proxy": httpx2.Proxy(proxy, ssl_context=tls)}
 
-    class Direct(httpx2.HTTPTransport):
-        """Turns passing troubles into an error that the library does not wait for."""
+    class TranslatingTransport(httpx2.HTTPTransport):
+        """Raises TemporaryHubError for failures that the library would retry."""
 
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
             try:
@@ -109,45 +109,51 @@ def _make_session(network: NetworkSettings) -> httpx2.Client:
                 httpx2.RemoteProtocolError,
                 httpx2.ProxyError,
             ) as error:
-                lost = unreached(_known(error), str(request.url), way, what="a file")
-                raise PassingTroubleError(lost.message, advice=lost.advice) from error
-            if response.status_code in _AGAIN:
+                failure = unreached(
+                    _to_httpx_error(error), str(request.url), network_config, what="a file"
+                )
+                raise TemporaryHubError(failure.message, advice=failure.advice) from error
+            if response.status_code in _TEMPORARY:
                 response.close()
-                raise PassingTroubleError(
-                    f"HTTP {response.status_code}", response.status_code, _wait(response)
+                raise TemporaryHubError(
+                    f"HTTP {response.status_code}", response.status_code, _retry_after(response)
                 )
             return response
 
-    class Routed(httpx2.BaseTransport):
-        """Each request by the way that the settings give its address."""
+    class RoutedTransport(httpx2.BaseTransport):
+        """Sends each request directly or by the proxy that the settings name for its URL."""
 
         def __init__(self) -> None:
-            self._ways: dict[str | None, Direct] = {}
+            self._transports: dict[str | None, TranslatingTransport] = {}
             self._guard = threading.Lock()
 
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-            proxy = way.proxy_for(httpx.URL(str(request.url)))
+            proxy = network_config.proxy_for(httpx.URL(str(request.url)))
             with self._guard:
-                if proxy not in self._ways:
-                    self._ways[proxy] = Direct(verify=context, trust_env=False, **through(proxy))
-                found = self._ways[proxy]
-            return found.handle_request(request)
+                if proxy not in self._transports:
+                    self._transports[proxy] = TranslatingTransport(
+                        verify=context, trust_env=False, **proxy_options(proxy)
+                    )
+                transport = self._transports[proxy]
+            return transport.handle_request(request)
 
         def close(self) -> None:
-            for item in self._ways.values():
+            for item in self._transports.values():
                 item.close()
 
-    return httpx2.Client(transport=Routed(), follow_redirects=True, timeout=limits, trust_env=False)
+    return httpx2.Client(
+        transport=RoutedTransport(), follow_redirects=True, timeout=limits, trust_env=False
+    )
 
 
-def _known(error: Exception) -> httpx.TransportError:
-    """The library's client is httpx's twin; its errors have the same names and meanings."""
+def _to_httpx_error(error: Exception) -> httpx.TransportError:
+    """Return httpx's error for one of httpx2, the library's fork with the same error names."""
     kind = getattr(httpx, type(error).__name__, httpx.ReadError)
     twin: httpx.TransportError = kind(str(error))
     twin.__cause__ = error
     return twin
 
 
-def _wait(response: httpx2.Response) -> float | None:
+def _retry_after(response: httpx2.Response) -> float | None:
     text = str(response.headers.get("retry-after", ""))
     return float(text) if text.isdecimal() else None

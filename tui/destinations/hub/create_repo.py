@@ -1,4 +1,4 @@
-"""Making a repository on the Hub only to see whether that can be done."""
+"""Creates a repository on the Hub, for good or only to prove that the token may do so."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def asked(api: HfApi, name: str, call: Callable[[], _T]) -> _T:
-    """What the Hub answers to a call.
+def call_hub(api: HfApi, name: str, call: Callable[[], _T]) -> _T:
+    """Call the Hub and translate its errors.
 
     Raises:
         PublishError: it refused, or does not answer.
@@ -26,28 +26,27 @@ def asked(api: HfApi, name: str, call: Callable[[], _T]) -> _T:
         raise explain(error, name, api.endpoint) from error
 
 
-def make(
+def create_repo(
     api: HfApi, name: str, *, private: bool, keep: bool, left: Callable[[PublishError], None]
 ) -> None:
-    """Make a repository, ask for the right to write to it, and unmake it where that was all.
+    """Create a repository, check the right to write to it, and delete it unless it is kept.
 
     Args:
         api: the Hub and the token.
-        name: `owner/name`; there is none of it yet.
-        private: how it is made.
-        keep: it is made for good.
-        left: told why it is still there, although it was not to be kept: a token need not have the
-            right to delete.
+        name: `owner/name` of a repository that does not exist.
+        private: its visibility.
+        keep: whether it stays.
+        left: is called with the error if it cannot be deleted: a token need not have that right.
 
     Raises:
-        PublishError: it cannot be made or written to.
+        PublishError: it cannot be created or written to.
     """
-    asked(api, name, lambda: api.create_repo(name, private=private, exist_ok=False))
+    call_hub(api, name, lambda: api.create_repo(name, private=private, exist_ok=False))
     try:
-        asked(api, name, lambda: api.auth_check(name, write=True))
+        call_hub(api, name, lambda: api.auth_check(name, write=True))
     finally:
         if not keep:
             try:
-                asked(api, name, lambda: api.delete_repo(name))
+                call_hub(api, name, lambda: api.delete_repo(name))
             except PublishError as error:
                 left(error)

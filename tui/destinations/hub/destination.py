@@ -1,4 +1,4 @@
-"""A model repository on the Hugging Face Hub."""
+"""A model repository on the Hugging Face Hub as a destination."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tui.destinations.common.errors import (
     disk_error,
 )
 from tui.destinations.common.meter import Meter, Throttle, check_names, describe_source, pieces
-from tui.destinations.hub import download
+from tui.destinations.hub import download, upload
 from tui.destinations.hub import upload as hub_xet
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain
@@ -43,7 +43,7 @@ _PATHS_AT_ONCE = 200
 
 
 class HubDestination:
-    """One repository and what may be done with one token."""
+    """A repository, used with one token."""
 
     kind = "hub"
     keeps_history = True
@@ -61,9 +61,9 @@ class HubDestination:
         self._token = token
         self._network = network or NetworkSettings()
         self._throttle = throttle
-        self._found: dict[str, RepoFile] = {}
+        self._remote_files: dict[str, RepoFile] = {}
         self._card: tuple[str | None] | None = None
-        self._went_by_xet: set[tuple[str, str]] = set()
+        self._sent_by_xet: set[tuple[str, str]] = set()
 
     @cached_property
     def _api(self) -> HfApi:
@@ -79,31 +79,31 @@ class HubDestination:
             raise explain(error, self._repo, self._target.endpoint) from error
 
     def describe(self) -> str:
-        """The repository's name."""
+        """Return the repository's name."""
         return f"{self._repo} on the Hugging Face Hub"
 
     def test(self, cancel: threading.Event | None = None) -> TestReport:
-        """Who the token is, what it may do, and whether the name is free, ours or taken."""
+        """Check the token, its rights, and whether the name is free, writable or taken."""
         from tui.destinations.hub.probe import probe
 
         return probe(self._api, self._repo, self._target, cancel)
 
     def prepare(self) -> None:
-        """Make the repository if it is not there; an existing one keeps its visibility."""
+        """Create the repository if it does not exist; an existing one keeps its visibility."""
         from huggingface_hub.errors import HfHubHTTPError
 
         with self._translated():
             try:
                 self._api.create_repo(self._repo, private=self._target.private)
             except HfHubHTTPError as error:
-                # Who may not make repositories may still write to one that is there. The library's
-                # own `exist_ok` does not look, and knows no Hub but the public one there.
+                # A token without the right to create may still write to an existing repository.
+                # The library's `exist_ok` does not check that, and only knows the public Hub.
                 if error.response.status_code == 403:
-                    self._may_write(error)
+                    self._check_write_access(error)
                 elif error.response.status_code != 409:
                     raise
 
-    def _may_write(self, refusal: Exception) -> None:
+    def _check_write_access(self, refusal: Exception) -> None:
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
@@ -112,7 +112,7 @@ class HubDestination:
             raise refusal from None
 
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
-        """Compare with what the repository holds; a missing repository holds nothing."""
+        """Compare the files with those in the repository, which may not exist yet."""
         check_names(tuple(files))
         folder = self._target.folder.strip("/")
         prefix = f"{folder}/" if folder else ""
@@ -122,29 +122,31 @@ class HubDestination:
             for file in files
         ]
         try:
-            there = self._look_up([item.target for item in items])
+            remote_files = self._look_up([item.target for item in items])
         except PublishError as error:
             if error.kind is not Trouble.MISSING:
                 raise
-            there = {}
-        return [self._compare(item, there.get(item.target), cancel) for item in items]
+            remote_files = {}
+        return [self._compare(item, remote_files.get(item.target), cancel) for item in items]
 
     def _look_up(self, paths: Sequence[str]) -> dict[str, RepoFile]:
         from huggingface_hub.hf_api import RepoFile
 
-        found: dict[str, RepoFile] = {}
+        files: dict[str, RepoFile] = {}
         for start in range(0, len(paths), _PATHS_AT_ONCE):
             with self._translated():
                 batch = self._api.get_paths_info(
                     self._repo, list(paths[start : start + _PATHS_AT_ONCE])
                 )
-            found |= {item.path: item for item in batch if isinstance(item, RepoFile)}
-        return found
+            files |= {item.path: item for item in batch if isinstance(item, RepoFile)}
+        return files
 
-    def _compare(self, item: Item, there: RepoFile | None, cancel: threading.Event | None) -> Item:
-        if there is None:
+    def _compare(self, item: Item, remote: RepoFile | None, cancel: threading.Event | None) -> Item:
+        if remote is None:
             return item
-        same = there.size == item.size and _checksum_of(there) == _own_checksum(item, there, cancel)
+        same = remote.size == item.size and _remote_checksum(remote) == _local_checksum(
+            item, remote, cancel
+        )
         return replace(item, present=same, replaces=not same)
 
     def send(
@@ -154,56 +156,56 @@ class HubDestination:
         cancel: threading.Event | None = None,
         resume: Resume | None = None,
     ) -> None:
-        """Bring a large file's content into the Hub's storage; small ones travel in the commit.
+        """Upload a large file to the Hub's storage; small ones are sent with the commit.
 
-        Nothing is visible before `finish`. Content that the Hub has already is not sent.
+        Nothing is visible before `finish`. Content that the Hub already has is not sent.
         """
         item.check_source()
-        self._found.pop(item.target, None)
+        self._remote_files.pop(item.target, None)
         meter = Meter(item.size, progress, cancel, self._throttle)
         meter.check()
-        if self._by_xet(item):
+        if self._uses_xet(item):
             try:
-                hub_xet.send(self._api, self._repo, item.source, item.sha256, meter)
-                self._went_by_xet.add((item.target, item.sha256))
+                upload.send(self._api, self._repo, item.source, item.sha256, meter)
+                self._sent_by_xet.add((item.target, item.sha256))
             except TransferCancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - whatever ails it, plain HTTP is the other way; it
-                # keeps to a limit that came into force, too.
+            except Exception:  # noqa: BLE001 - plain HTTP is the fallback for every failure; it
+                # also keeps to a limit that was set meanwhile.
                 meter.restart()
-                self._by_http(item, meter)
+                self._send_by_http(item, meter)
         else:
-            self._by_http(item, meter)
+            self._send_by_http(item, meter)
         item.check_source()
         (resume or Resume()).clear()
         meter.finish()
 
-    def _by_xet(self, item: Item) -> bool:
+    def _uses_xet(self, item: Item) -> bool:
         limit = self._throttle.limit if self._throttle is not None else None
-        large = item.size >= hub_xet.XET_FROM_BYTES
-        return large and self._target.xet and hub_xet.is_usable(self._network, limit)
+        large = item.size >= upload.XET_FROM_BYTES
+        return large and self._target.xet and upload.is_usable(self._network, limit)
 
-    def _by_http(self, item: Item, meter: Meter) -> None:
-        with self._reading(item, meter) as operation, self._translated(meter.cancel):
+    def _send_by_http(self, item: Item, meter: Meter) -> None:
+        with self._operation(item, meter) as operation, self._translated(meter.cancel):
             self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
 
     def copy(
         self,
         item: Item,
-        source: str,  # noqa: ARG002 - the interface's
+        source: str,  # noqa: ARG002 - part of the protocol
         cancel: threading.Event | None = None,
     ) -> Literal["", "there"]:
-        """Large content belongs to a repository, not to a name: ask whether it is needed still."""
+        """Ask whether the Hub has the content already: it stores content by hash, not by name."""
         item.check_source()
         meter = Meter(item.size, None, cancel, self._throttle)
-        with self._reading(item, meter) as operation, self._translated(cancel):
+        with self._operation(item, meter) as operation, self._translated(cancel):
             self._api.preupload_lfs_files(self._repo, [operation], num_threads=1)
             large = operation._upload_mode == "lfs"  # noqa: SLF001  nothing public tells it
         return "there" if large and not meter.done else ""
 
     @contextlib.contextmanager
-    def _reading(self, item: Item, meter: Meter) -> Iterator[CommitOperationAdd]:
-        """An addition whose bytes we see passing, with the hash that is known already."""
+    def _operation(self, item: Item, meter: Meter) -> Iterator[CommitOperationAdd]:
+        """Return an addition that counts its bytes and has the known hash, which saves a read."""
         from huggingface_hub import CommitOperationAdd
 
         try:
@@ -220,7 +222,7 @@ class HubDestination:
             yield operation
 
     def finish(self, items: Sequence[Item], message: str = "") -> None:
-        """Commit what was sent, a hundred files at a time; nothing is committed twice."""
+        """Commit the sent files, at most `_COMMIT_FILES` at a time."""
         batch: list[Item] = []
         size = 0
         for item in items:
@@ -234,7 +236,7 @@ class HubDestination:
             size += item.size
         if batch:
             self._commit(batch, message)
-        self._found |= self._look_up([item.target for item in items])
+        self._remote_files |= self._look_up([item.target for item in items])
 
     def _commit(self, batch: Sequence[Item], message: str) -> None:
         from huggingface_hub import CommitOperationAdd
@@ -243,26 +245,26 @@ class HubDestination:
         with contextlib.ExitStack() as stack:
             operations: list[CommitOperationAdd] = []
             for item in batch:
-                if (item.target, item.sha256) in self._went_by_xet:
-                    # The library finds by itself that the storage has all of it, so nothing large
-                    # goes past a limit that is in force by now.
+                if (item.target, item.sha256) in self._sent_by_xet:
+                    # The library finds the content in the storage and sends none of it, so no
+                    # bandwidth limit applies.
                     with self._translated():
                         operation = CommitOperationAdd(item.target, str(item.source))
                     operation.upload_info.sha256 = bytes.fromhex(item.sha256)
                 else:
-                    operation = stack.enter_context(self._reading(item, Meter(item.size)))
+                    operation = stack.enter_context(self._operation(item, Meter(item.size)))
                 operations.append(operation)
             with self._translated():
                 parent = self._card_parent(batch)
                 self._commit_kinds(operations, title, parent)
 
     def _card_parent(self, batch: Sequence[Item]) -> str | None:
-        """The commit that a model card may follow: one in which it is still as it was read.
+        """Return the parent commit for replacing the model card, in which it is as it was read.
 
-        Hours may lie between reading a card and replacing it.
+        Hours may pass between reading a card and replacing it.
 
         Raises:
-            PublishError: somebody has written it meanwhile (`Trouble.BUSY`: the next try decides).
+            PublishError: the card was changed meanwhile (`Trouble.BUSY`: the retry decides anew).
         """
         if self._card is None or all(item.target != CARD for item in batch):
             return None
@@ -278,7 +280,7 @@ class HubDestination:
     def _commit_kinds(
         self, operations: list[CommitOperationAdd], title: str, parent: str | None
     ) -> None:
-        """One commit; where both ways are needed the library takes only one at a time."""
+        """Create a commit; the library cannot mix paths and file objects in one upload."""
         by_path = [item for item in operations if isinstance(item.path_or_fileobj, str)]
         if by_path and len(by_path) < len(operations):
             self._api.preupload_lfs_files(self._repo, by_path)
@@ -288,20 +290,22 @@ class HubDestination:
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
     ) -> Verified:
         """Compare size and SHA-256 (large files) or git hash (small ones) with the Hub's."""
-        there = self._found.get(item.target) or self._look_up([item.target]).get(item.target)
-        if there is None:
+        remote = self._remote_files.get(item.target) or self._look_up([item.target]).get(
+            item.target
+        )
+        if remote is None:
             raise MismatchError(item.name, "the repository does not have it")
-        if there.size != item.size:
-            raise MismatchError(item.name, f"{there.size:,} bytes instead of {item.size:,}")
+        if remote.size != item.size:
+            raise MismatchError(item.name, f"{remote.size:,} bytes instead of {item.size:,}")
         if deep:
-            found = self._read_back(item, cancel)
-            if found != item.sha256:
+            digest = self._read_back(item, cancel)
+            if digest != item.sha256:
                 raise MismatchError(item.name, "reading it back gives other bytes")
-            return Verified(item.size, "read back", found)
-        theirs = _checksum_of(there)
-        if theirs != _own_checksum(item, there, cancel):
+            return Verified(item.size, "read back", digest)
+        checksum = _remote_checksum(remote)
+        if checksum != _local_checksum(item, remote, cancel):
             raise MismatchError(item.name, "its checksum is another")
-        return Verified(item.size, "sha256" if there.lfs else "git", theirs)
+        return Verified(item.size, "sha256" if remote.lfs else "git", checksum)
 
     def _read_back(self, item: Item, cancel: threading.Event | None) -> str:
         meter, digest = Meter(item.size, None, cancel, self._throttle), hashlib.sha256()
@@ -314,19 +318,19 @@ class HubDestination:
                 digest.update(piece)
         return digest.hexdigest()
 
-    def abandon(self, item: Item, resume: Resume) -> None:  # noqa: ARG002 - the interface's
-        """Content without a commit is invisible and the Hub clears it away by itself."""
+    def abandon(self, item: Item, resume: Resume) -> None:  # noqa: ARG002 - part of the protocol
+        """Drop the state; the Hub deletes content without a commit by itself."""
         resume.clear()
 
     def link(self, item: Item) -> str | None:
-        """The file's page."""
+        """Return the URL of the file's page."""
         return f"{self._target.endpoint}/{self._repo}/blob/main/{quote(item.target)}"
 
     def close(self) -> None:
-        """The library keeps one pool of connections for the whole program."""
+        """Do nothing: the library has one connection pool for the whole process."""
 
     def read_text(self, path: str) -> str | None:
-        """A small text file of the repository, such as its card; None when it is not there."""
+        """Return a small text file of the repository, such as its card; None if missing."""
         with self._translated():
             text = download.read_text(self._api, self._repo, path)
         if path == CARD:
@@ -334,22 +338,21 @@ class HubDestination:
         return text
 
 
-def _checksum_of(there: RepoFile) -> str:
-    return str(there.lfs.sha256 if there.lfs else there.blob_id)
+def _remote_checksum(remote: RepoFile) -> str:
+    return str(remote.lfs.sha256 if remote.lfs else remote.blob_id)
 
 
-def _own_checksum(item: Item, there: RepoFile, cancel: threading.Event | None) -> str:
-    """The planned content's value of the kind that the Hub keeps for it.
+def _local_checksum(item: Item, remote: RepoFile, cancel: threading.Event | None) -> str:
+    """Return the planned content's checksum of the kind that the Hub stores for it.
 
     Raises:
-        SourceChangedError: it had to be computed, and the file has other content now: equal to the
-            Hub's is what was there when it was sent, which nobody planned.
+        SourceChangedError: it had to be computed, and the file no longer has the planned content.
     """
-    if there.lfs:
+    if remote.lfs:
         return item.sha256
-    whole = hashlib.sha256()
-    name = git_hash(item.source, item.size, cancel, whole=whole)
-    if whole.hexdigest() != item.sha256:
+    sha256 = hashlib.sha256()
+    name = git_hash(item.source, item.size, cancel, whole=sha256)
+    if sha256.hexdigest() != item.sha256:
         raise SourceChangedError(item.name)
     return name
 
@@ -361,7 +364,7 @@ def git_hash(
     *,
     whole: hashlib._Hash | None = None,
 ) -> str:
-    """Git's name of a file's content; it is read once, for `whole` too."""
+    """Return git's blob hash of a file; reads it once and updates `whole` as well."""
     digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     for piece in pieces(path, cancel):
         digest.update(piece)

@@ -1,4 +1,4 @@
-"""Reading from the Hub by the library's own connections."""
+"""Downloads from the Hub over the library's connections."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def opened(
     start: int = 0,
     stop: int | None = None,
 ) -> Iterator[httpx2.Response]:
-    """The content of a file from byte `start` up to `stop`, as a response to read from.
+    """Open a file from byte `start` up to `stop` (exclusive), as a streaming response.
 
     Raises:
-        huggingface_hub.errors.HfHubHTTPError: it cannot be had.
+        huggingface_hub.errors.HfHubHTTPError: the Hub refused.
     """
     from huggingface_hub import get_session, hf_hub_url
     from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, not in __all__
@@ -34,7 +34,7 @@ def opened(
 
     url = hf_hub_url(repo_id, path, revision=revision, endpoint=api.endpoint)
     headers = build_hf_headers(token=api.token)
-    headers["Accept-Encoding"] = "identity"  # compressed, byte numbers would mean something else
+    headers["Accept-Encoding"] = "identity"  # ranges of a compressed body count other bytes
     if start or stop is not None:
         headers["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
     with get_session().stream("GET", url, headers=headers) as answer:
@@ -45,7 +45,7 @@ def opened(
 
 
 def read_text(api: HfApi, repo_id: str, path: str, *, revision: str | None = None) -> str | None:
-    """A small text file; None when the file or the repository does not exist."""
+    """Return a small text file; None when the file or the repository does not exist."""
     from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError
 
     try:

@@ -1,26 +1,26 @@
-"""What the Hub and its library say, in words that help."""
+"""Translates errors of the Hub and its library into PublishError."""
 
 from __future__ import annotations
 
 from tui.destinations.common.errors import PublishError, Trouble, clean_line
-from tui.destinations.hub.client import PassingTroubleError
+from tui.destinations.hub.client import TemporaryHubError
 from tui.replicate.network import BundleError
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
 def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
-    """The error of a call, translated; anything unknown keeps its own words."""
+    """Translate the error of a call; an unknown one keeps its text."""
     if isinstance(error, PublishError):
         return error
     inner = error.__cause__
     if isinstance(error, RuntimeError) and inner is not None:  # the library's wrapper of uploads
         return explain(inner, repo_id, endpoint)
-    if isinstance(error, PassingTroubleError):
-        return _passing(error)
+    if isinstance(error, TemporaryHubError):
+        return _temporary(error)
     if isinstance(error, BundleError):
-        words = f"{endpoint} cannot be reached: {error.message}."
-        return PublishError(words, error.advice, Trouble.TLS)
+        message = f"{endpoint} cannot be reached: {error.message}."
+        return PublishError(message, error.advice, Trouble.TLS)
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return _refused(error, int(status), repo_id)
@@ -34,7 +34,7 @@ def explain(error: BaseException, repo_id: str, endpoint: str) -> PublishError:
     return PublishError(f"The Hub refused: {text}", "Check the settings.", Trouble.REFUSED)
 
 
-def _passing(error: PassingTroubleError) -> PublishError:
+def _temporary(error: TemporaryHubError) -> PublishError:
     if error.status == 429:
         return PublishError(
             "The Hub asks us to slow down.",
@@ -65,7 +65,7 @@ def _quota(repo_id: str) -> PublishError:
 def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    said = clean_line(getattr(error, "server_message", "") or "") or f"HTTP {status}"
+    message = clean_line(getattr(error, "server_message", "") or "") or f"HTTP {status}"
     if isinstance(error, GatedRepoError):
         return PublishError(
             f"{repo_id} is gated and its conditions are not accepted yet.",
@@ -84,7 +84,7 @@ def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
             f"Make a new one at {TOKENS_PAGE}.",
             Trouble.CREDENTIALS,
         )
-    if "quota" in said.lower() or "storage" in said.lower() or status in {402, 507}:
+    if "quota" in message.lower() or "storage" in message.lower() or status in {402, 507}:
         return _quota(repo_id)
     if status == 403:
         return PublishError(
@@ -104,5 +104,5 @@ def _refused(error: BaseException, status: int, repo_id: str) -> PublishError:
             "The Hub does not take a file of this size.", "Split it.", Trouble.REFUSED
         )
     return PublishError(
-        f"The Hub refused: {said}.", "Check the names and settings.", Trouble.REFUSED
+        f"The Hub refused: {message}.", "Check the names and settings.", Trouble.REFUSED
     )

@@ -1,4 +1,4 @@
-"""Names on the Hub: what people paste, and who may write where."""
+"""Repository names on the Hub, and the rights of a token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token belongs to and what it may do.
+    """The owner of a token and its rights.
 
     Attributes:
         role: `read`, `write` or `fineGrained`.
@@ -40,16 +40,16 @@ class Identity:
     repos: frozenset[str] = frozenset()
 
     def may_write(self, repo_id: str) -> bool | None:
-        """Whether this token can write to a repository; None when only trying will tell."""
+        """Whether this token can write to a repository; None when unknown before an attempt."""
         if repo_id in self.repos:
             return True
         owner = repo_id.partition("/")[0]
-        found = next((item for item in self.namespaces if item.name == owner), None)
-        return False if found is None else found.writable
+        namespace = next((item for item in self.namespaces if item.name == owner), None)
+        return False if namespace is None else namespace.writable
 
 
 def read_identity(answer: Mapping[str, Any]) -> Identity:
-    """The identity in an answer of `GET /api/whoami-v2`."""
+    """Parse the answer of `GET /api/whoami-v2`."""
     token = answer.get("auth", {}).get("accessToken", {})
     role = clean_line(token.get("role", ""))
     user = clean_line(answer.get("name", ""))
@@ -78,10 +78,10 @@ def read_identity(answer: Mapping[str, Any]) -> Identity:
 
 
 def check_repo_id(text: str) -> str:
-    """`owner/name` from what people type or paste.
+    """Return `owner/name` from typed or pasted text.
 
     Raises:
-        PublishError: it is no repository's name, or names no owner, or is a dataset's address.
+        PublishError: it is not a repository's name, names no owner, or is a dataset's address.
     """
     if "/datasets/" in f"/{text}" or "/spaces/" in f"/{text}":
         raise PublishError(
@@ -89,15 +89,15 @@ def check_repo_id(text: str) -> str:
             "Give a model repository, as owner/name.",
             Trouble.NAME,
         )
-    found = clean_repo_id(text)
-    if found is None:
+    repo_id = clean_repo_id(text)
+    if repo_id is None:
         raise PublishError(
             f"{text!r} is no name of a repository.",
             "Use owner/name: letters, digits, '-', '_' and '.', at most 96 each, without '--'.",
             Trouble.NAME,
         )
-    if "/" not in found:
+    if "/" not in repo_id:
         raise PublishError(
-            f"{text!r} names no owner.", f"Write it as your-name/{found}.", Trouble.NAME
+            f"{text!r} names no owner.", f"Write it as your-name/{repo_id}.", Trouble.NAME
         )
-    return found
+    return repo_id

@@ -1,4 +1,4 @@
-"""Trying a Hub destination; what is made for it is removed again."""
+"""Tests a Hub destination; deletes what it creates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from tui.destinations.common.contract import Step, TestReport
 from tui.destinations.common.errors import PublishError, TransferCancelledError, Trouble
 from tui.destinations.hub.client import open_api
-from tui.destinations.hub.create_repo import make
+from tui.destinations.hub.create_repo import create_repo
 from tui.destinations.hub.errors import TOKENS_PAGE, explain
 from tui.destinations.hub.names import Identity, check_repo_id, read_identity
 from tui.replicate.secret import Secret
@@ -24,7 +24,7 @@ RepoState = Literal["free", "ours", "taken"]
 
 
 def identity(token: Secret, *, endpoint: str, network: NetworkSettings | None = None) -> Identity:
-    """Who a token belongs to, with the names that it may publish under.
+    """Return the owner of a token, with the names that it may publish under.
 
     Raises:
         PublishError: the token is not valid, or the Hub cannot be reached.
@@ -35,10 +35,10 @@ def identity(token: Secret, *, endpoint: str, network: NetworkSettings | None = 
 def availability(
     repo_id: str, token: Secret, *, endpoint: str, network: NetworkSettings | None = None
 ) -> RepoState:
-    """Whether a name is free, is a repository that the token may write to, or is taken.
+    """Return whether a name is free, a repository that the token may write to, or taken.
 
     Raises:
-        PublishError: the name is no name, or the Hub does not answer.
+        PublishError: the name is invalid, or the Hub does not answer.
     """
     name = check_repo_id(repo_id)
     api = open_api(endpoint, token, network or NetworkSettings())
@@ -81,10 +81,10 @@ def _state(api: HfApi, repo_id: str) -> RepoState:
 def probe(
     api: HfApi, repo_id: str, target: HubTarget, cancel: threading.Event | None = None
 ) -> TestReport:
-    """Look at token, name and rights, in this order; prove by writing where nothing stays of it.
+    """Check token, name and rights, in this order.
 
-    A repository that is not there yet is made and removed again. In one that is there a commit
-    would stay for good, so the Hub itself is asked whether the token may write.
+    A repository that does not exist is created and deleted again. In an existing one, a test commit
+    would stay in the history, so the Hub's own write check is used instead.
     """
     steps: list[Step] = []
 
@@ -149,7 +149,7 @@ def _name_step(repo_id: str, state: RepoState, who: Identity, target: HubTarget)
 def _write_step(
     api: HfApi, repo_id: str, target: HubTarget, left: Callable[[PublishError], None]
 ) -> Step:
-    make(api, repo_id, private=target.private, keep=False, left=left)
+    create_repo(api, repo_id, private=target.private, keep=False, left=left)
     return Step("write", "ok", f"{repo_id} was made to try, and could be written to.")
 
 

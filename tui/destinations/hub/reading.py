@@ -1,4 +1,4 @@
-"""Reading a repository at one revision, each file from any byte on."""
+"""Reads the files of a repository at one revision, from any byte on."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _BLOCK = 1024 * 1024
-_GITS_OWN = frozenset({".gitattributes", ".gitignore"})
+_GIT_FILES = frozenset({".gitattributes", ".gitignore"})
 
 
 class RepoReader:
-    """One repository, as it was when it was listed."""
+    """A repository whose files are listed and read at one revision."""
 
     def __init__(
         self, repo_id: str, *, endpoint: str, token: Secret | None, network: NetworkSettings
@@ -38,10 +38,10 @@ class RepoReader:
         return open_api(self._endpoint, self._token, self._network)
 
     def revision(self, name: str = "main") -> str:
-        """The commit that a branch, tag or commit names.
+        """Return the commit of a branch, tag or commit.
 
         Raises:
-            PublishError: there is none, or it cannot be asked.
+            PublishError: there is none, or the Hub does not answer.
         """
         try:
             return str(self._api.model_info(self.repo_id, revision=name).sha or name)
@@ -49,23 +49,23 @@ class RepoReader:
             raise explain(error, self.repo_id, self._endpoint) from error
 
     def list(self, revision: str) -> list[RemoteFile]:
-        """All files of a revision, without git's own."""
+        """Return all files of a revision, without git's own."""
         from huggingface_hub.hf_api import RepoFile
 
-        found = []
+        files = []
         try:
             for item in self._api.list_repo_tree(self.repo_id, recursive=True, revision=revision):
-                if isinstance(item, RepoFile) and item.path not in _GITS_OWN:
+                if isinstance(item, RepoFile) and item.path not in _GIT_FILES:
                     sha256 = str(item.lfs.sha256) if item.lfs else ""
                     git = "" if item.lfs else str(item.blob_id)
-                    found.append(RemoteFile(item.path, item.size, sha256 or git, sha256, git))
+                    files.append(RemoteFile(item.path, item.size, sha256 or git, sha256, git))
         except Exception as error:
             raise explain(error, self.repo_id, self._endpoint) from error
-        return found
+        return files
 
     @contextlib.contextmanager
     def opened(self, name: str, revision: str, start: int, stop: int | None) -> Iterator[Reading]:
-        """A file of a revision, from `start` on."""
+        """Open a file of a revision from byte `start` on."""
         import httpx2
 
         opening = download.opened(

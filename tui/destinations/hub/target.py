@@ -1,4 +1,4 @@
-"""Where in the Hub files go."""
+"""A place in a repository on the Hub."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ HUB = "https://huggingface.co"
 
 @dataclass(frozen=True, slots=True)
 class HubTarget:
-    """Where in the Hub.
+    """The repository and folder that files are published to.
 
     Attributes:
-        repo_id: `owner/name`; also takes addresses (see `check_repo_id`).
-        folder: below which files go; empty is the top.
-        private: how the repository is made, if it has to be made.
-        xet: send large files by Xet where that is possible.
+        repo_id: `owner/name`, or the address of the repository (see `check_repo_id`).
+        folder: the folder in the repository; "" is its root.
+        private: the visibility of the repository, if it has to be created.
+        endpoint: the Hub's address.
+        xet: whether large files may be sent by Xet.
     """
 
     repo_id: str

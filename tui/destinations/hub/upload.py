@@ -1,8 +1,9 @@
-"""Sending by Xet, the Hub's own storage protocol: it skips what is there and resumes by itself.
+"""Uploads to the Hub: by Xet, its storage protocol, and as a counted file for plain HTTP.
 
-`hf_xet` does the work in native threads; we watch, report and stop it. It takes proxies and
-authorities only from the environment and knows no bandwidth limit, so it is used only where none
-of these is set, and given up when a limit comes into force on the way.
+Xet skips content that the Hub has and resumes by itself. `hf_xet` works in native threads; this
+module reports its progress and cancels it. It reads proxies and certificate authorities only from
+the environment and has no bandwidth limit, so it is used only when none of these is set, and
+aborted when a limit is set meanwhile.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from tui.settings import NetworkSettings
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_LOOK_EVERY = 0.1
+_POLL_SECONDS = 0.1
 XET_FROM_BYTES = 10 * 1024 * 1024
-"""The Hub keeps files from this size on outside of git whatever their name."""
+"""Size from which the Hub stores files outside of git, whatever their name."""
 
 
 def is_usable(network: NetworkSettings, limit: int | None) -> bool:
-    """Whether Xet is installed, not switched off, and would respect the settings."""
+    """Whether Xet is installed, not disabled, and would respect the settings."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_DISABLE_XET or limit is not None:
@@ -40,16 +41,16 @@ def is_usable(network: NetworkSettings, limit: int | None) -> bool:
 
 
 class LimitedError(Exception):
-    """A bandwidth limit came into force."""
+    """A bandwidth limit was set during the upload."""
 
 
 def send(api: HfApi, repo_id: str, path: Path, sha256: str, meter: Meter) -> None:
-    """Bring a file's content into the storage of a repository.
+    """Upload a file to the storage of a repository by Xet.
 
     Raises:
-        LimitedError: there is a bandwidth limit now, which Xet would ignore.
+        LimitedError: a bandwidth limit was set, which Xet would ignore.
         TransferCancelledError: the meter's `cancel` was set.
-        Exception: whatever `hf_xet` raises; the caller falls back to plain HTTP.
+        Exception: any error of `hf_xet`; the caller falls back to plain HTTP.
     """
     import hf_xet  # type: ignore[import-untyped]  # compiled, without stubs
 
@@ -61,18 +62,18 @@ def send(api: HfApi, repo_id: str, path: Path, sha256: str, meter: Meter) -> Non
     )
     handle = commit.start_upload_file(str(path), sha256=sha256)
     with ThreadPoolExecutor(1, thread_name_prefix="xet") as waiting:
-        whole = waiting.submit(commit.wait_to_finish)
+        finished = waiting.submit(commit.wait_to_finish)
         try:
-            _watch(handle, whole, meter)
+            _report_progress(handle, finished, meter)
         except BaseException:
             commit.abort()
             raise
-        whole.result()
+        finished.result()
 
 
-def _watch(handle: Any, whole: Future[Any], meter: Meter) -> None:
+def _report_progress(handle: Any, finished: Future[Any], meter: Meter) -> None:
     done = 0
-    while not whole.done():
+    while not finished.done():
         if meter.cancel.is_set():
             raise TransferCancelledError
         if meter.is_limited:
@@ -82,14 +83,14 @@ def _watch(handle: Any, whole: Future[Any], meter: Meter) -> None:
         if now > done:
             meter.add(now - done, limited=False)
             done = now
-        wait([whole], _LOOK_EVERY)
+        wait([finished], _POLL_SECONDS)
 
 
 class CountingReader(io.BufferedReader):
-    """What `CommitOperationAdd` takes as a file.
+    """A file for `CommitOperationAdd` that counts the bytes sent.
 
-    The library reads a little of it to guess its kind, then seeks back and sends it; a broken
-    request seeks back to where that part begins. What lies behind the position is not sent.
+    The library reads the start of it to guess its type, then seeks back and sends it; after a
+    failed request it seeks back to the start of that part. So the position is the progress.
     """
 
     def __init__(self, path: Path, meter: Meter) -> None:
@@ -98,7 +99,7 @@ class CountingReader(io.BufferedReader):
         self._counted = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next bytes."""
+        """Read and count the next bytes."""
         piece = super().read(size)
         ahead = self.tell() - self._counted
         if ahead > 0:
@@ -107,9 +108,9 @@ class CountingReader(io.BufferedReader):
         return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move; looking up the end is no progress, going back takes progress off."""
-        place = super().seek(offset, whence)
-        if whence == os.SEEK_SET and place < self._counted:
-            self._meter.back(self._counted - place)
-            self._counted = place
-        return place
+        """Seek; going back reduces the progress, looking up the end does not change it."""
+        position = super().seek(offset, whence)
+        if whence == os.SEEK_SET and position < self._counted:
+            self._meter.back(self._counted - position)
+            self._counted = position
+        return position

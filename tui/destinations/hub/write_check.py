@@ -1,8 +1,8 @@
-"""Proving that a token can write to a repository on the Hub, by doing it.
+"""Proves that a token can write to a repository on the Hub.
 
-What a token says of itself is not enough: rights of organisations, resource groups and quotas are
-known to the Hub alone. So an existing repository is asked about with the Hub's own write check, and
-one that does not exist is made.
+The rights in the token's description are not enough: those of organisations, resource groups and
+quotas are known only to the Hub. An existing repository is therefore tested with the Hub's own
+write check, and one that does not exist is created.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from tui.destinations.common.contract import Step
 from tui.destinations.common.errors import PublishError, Trouble
 from tui.destinations.hub.client import open_api
-from tui.destinations.hub.create_repo import asked, make
+from tui.destinations.hub.create_repo import call_hub, create_repo
 from tui.destinations.hub.errors import TOKENS_PAGE
 from tui.destinations.hub.names import Identity, check_repo_id, read_identity
 from tui.destinations.hub.probe import RepoState, availability
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 Effort = Literal["look", "try", "make"]
-"""How a repository that does not exist is proved: by the token's rights alone (nothing changes), by
-making it and deleting it again, or by making it for good."""
-_PASSING: Final = frozenset({Trouble.NETWORK, Trouble.BUSY, Trouble.TLS})
+"""How far to go for a repository that does not exist: `look` reads the token's rights only, `try`
+creates and deletes it, `make` creates it for good."""
+_TEMPORARY: Final = frozenset({Trouble.NETWORK, Trouble.BUSY, Trouble.TLS})
 _ROLES: Final = {"fineGrained": "fine-grained", "write": "write", "read": "read-only"}
 
 
 @dataclass(frozen=True, slots=True)
 class WriteProof:
-    """What was found.
+    """The result of a check.
 
     Attributes:
-        steps: in the order in which they were looked at.
-        unknown: nothing is known to be wrong, but the proof is not complete either.
-        repo_id: the repository that was meant, with its owner; empty when none was named.
+        steps: the findings, in order.
+        unknown: no step failed, but the proof is incomplete.
+        repo_id: the repository with its owner; "" when none was named.
     """
 
     steps: tuple[Step, ...]
@@ -55,28 +55,28 @@ def prove_write(
     private: bool = True,
     effort: Effort = "look",
 ) -> WriteProof:
-    """Whether results could be written to a repository. Blocking; never raises.
+    """Check whether results can be written to a repository. Blocking; never raises.
 
     Args:
-        wanted: `owner/name`, a bare name (the token's owner is meant), an address, or empty: then
-            only the owner's own name space is proved.
+        wanted: `owner/name`, a bare name (of the token's owner), an address, or "": then only the
+            owner's own namespace is checked.
         token: the token that the trainer would get.
-        endpoint: the Hub it is for.
-        network: the way out.
-        private: how the repository is made.
-        effort: what may be done to prove it.
+        endpoint: the Hub's address.
+        network: the network settings in force.
+        private: the visibility of the repository, if it is created.
+        effort: how far to go.
     """
-    look = _Look(wanted, token, endpoint, network, private, effort)
+    check = _WriteCheck(wanted, token, endpoint, network, private, effort)
     try:
-        look.everything()
+        check.run()
     except PublishError as error:
-        look.trouble(error)
-    return WriteProof(tuple(look.steps), look.unknown, look.repo_id)
+        check.add_failure(error)
+    return WriteProof(tuple(check.steps), check.unknown, check.repo_id)
 
 
 @dataclass
-class _Look:
-    """One proof under way."""
+class _WriteCheck:
+    """A check in progress."""
 
     wanted: str
     token: Secret
@@ -87,131 +87,136 @@ class _Look:
     steps: list[Step] = field(default_factory=list)
     unknown: bool = False
     repo_id: str = ""
-    at: str = "hub-token"
+    step_id: str = "hub-token"
 
-    def trouble(self, error: PublishError) -> None:
-        """A call that failed: either it says what is wrong, or that nothing could be learned."""
-        if error.kind in _PASSING:
+    def add_failure(self, error: PublishError) -> None:
+        """Add a failed call: an error of the repository, or a temporary one that says nothing."""
+        if error.kind in _TEMPORARY:
             self.unknown = True
-        level: Literal["warn", "error"] = "warn" if error.kind in _PASSING else "error"
-        self.say(level, error.message, error.advice)
+        level: Literal["warn", "error"] = "warn" if error.kind in _TEMPORARY else "error"
+        self.add(level, error.message, error.advice)
 
-    def say(self, level: Literal["ok", "warn", "error"], text: str, advice: str = "") -> None:
-        self.steps.append(Step(self.at, level, text.rstrip("."), advice))
+    def add(self, level: Literal["ok", "warn", "error"], text: str, advice: str = "") -> None:
+        self.steps.append(Step(self.step_id, level, text.rstrip("."), advice))
 
-    def everything(self) -> None:
+    def run(self) -> None:
         api = open_api(self.endpoint, self.token, self.network)
-        who = self._identity(api)
-        self.say("ok", f"Hugging Face token valid, @{who.user} ({_ROLES.get(who.role, who.role)})")
-        self.at = "hub-write"
-        if who.role == "read":
-            self.say(
+        identity = self._identity(api)
+        role = _ROLES.get(identity.role, identity.role)
+        self.add("ok", f"Hugging Face token valid, @{identity.user} ({role})")
+        self.step_id = "hub-write"
+        if identity.role == "read":
+            self.add(
                 "error",
                 "the Hugging Face token can only read",
                 f"Make one with write access: {TOKENS_PAGE}",
             )
             return
-        named = self._named(who)
-        if named is None:
+        repo_name = self._resolve_name(identity)
+        if repo_name is None:
             return
-        self.at = "hub-write"
-        if who.may_write(named) is False:
-            owner = named.partition("/")[0]
-            self.say(
+        self.step_id = "hub-write"
+        if identity.may_write(repo_name) is False:
+            owner = repo_name.partition("/")[0]
+            self.add(
                 "error",
                 f"the token may not write under {owner}",
                 f"Give it write access to {owner}: {TOKENS_PAGE}",
             )
             return
-        self._prove(api, who, named)
+        self._prove(api, identity, repo_name)
         if self.wanted:
-            self._dataset(api, named)
+            self._dataset(api, repo_name)
 
     def _identity(self, api: HfApi) -> Identity:
-        return asked(api, "", lambda: read_identity(api.whoami()))
+        return call_hub(api, "", lambda: read_identity(api.whoami()))
 
-    def _named(self, who: Identity) -> str | None:
-        """The repository with its owner, if it is one that the token's owner may write to."""
-        self.at = "hub-repo"
+    def _resolve_name(self, identity: Identity) -> str | None:
+        """Return the repository with its owner, if the token's owner belongs to it."""
+        self.step_id = "hub-repo"
         if not self.wanted:
-            # Nothing of the user's is called like this.
-            return f"{who.user}/simpletuner-check-{os.urandom(6).hex()}"
+            # A random name, which no repository of the user's has.
+            return f"{identity.user}/simpletuner-check-{os.urandom(6).hex()}"
         bare = "/" not in self.wanted.strip().strip("/")
         try:
-            self.repo_id = check_repo_id(f"{who.user}/{self.wanted}" if bare else self.wanted)
+            self.repo_id = check_repo_id(f"{identity.user}/{self.wanted}" if bare else self.wanted)
         except PublishError as error:
-            self.say("error", error.message, error.advice)
+            self.add("error", error.message, error.advice)
             return None
         owner, _, name = self.repo_id.partition("/")
-        theirs = {item.name.lower(): item.name for item in who.namespaces}
-        if owner.lower() not in theirs and self.repo_id not in who.repos:
-            self.at = "hub-owner"
-            self.say("error", f"@{who.user} does not belong to {owner}", f"Use {who.user}/{name}.")
+        namespaces = {item.name.lower(): item.name for item in identity.namespaces}
+        if owner.lower() not in namespaces and self.repo_id not in identity.repos:
+            self.step_id = "hub-owner"
+            self.add(
+                "error",
+                f"@{identity.user} does not belong to {owner}",
+                f"Use {identity.user}/{name}.",
+            )
             return None
         return self.repo_id
 
-    def _prove(self, api: HfApi, who: Identity, name: str) -> None:
-        self.at = "hub-repo"
+    def _prove(self, api: HfApi, identity: Identity, name: str) -> None:
+        self.step_id = "hub-repo"
         state: RepoState = "free"
         if self.wanted:
             state = availability(name, self.token, endpoint=self.endpoint, network=self.network)
         if state == "ours":
-            self.say("ok", f"{name} exists and the token may write to it; files are added")
+            self.add("ok", f"{name} exists and the token may write to it; files are added")
         elif state == "taken":
-            self.at = "hub-write"
-            self.say(
+            self.step_id = "hub-write"
+            self.add(
                 "error",
                 f"{name} exists and this token may not write to it",
                 f"Choose another name, or give the token write access to it: {TOKENS_PAGE}",
             )
         elif self.effort == "look":
-            self._by_its_word(who, name)
+            self._judge_by_rights(identity, name)
         else:
             self._make(api, name)
 
-    def _by_its_word(self, who: Identity, name: str) -> None:
+    def _judge_by_rights(self, identity: Identity, name: str) -> None:
         what = f"{name} is free" if self.wanted else "no repository is named yet"
-        if who.may_write(name):
-            self.say("ok", f"{what}; the token's rights allow to make it")
+        if identity.may_write(name):
+            self.add("ok", f"{what}; the token's rights allow to make it")
             return
         self.unknown = True
-        self.say(
+        self.add(
             "warn",
             f"{what}; whether the token may make it is not told",
             "The check on the Cloud screen proves it by trying.",
         )
 
     def _make(self, api: HfApi, name: str) -> None:
-        """Make the repository; ask for the right to write to it; unmake it where that was all."""
-        self.at = "hub-write"
-        look = "private" if self.private else "public"
+        """Create the repository, check the right to write to it, delete it unless it is kept."""
+        self.step_id = "hub-write"
+        visibility = "private" if self.private else "public"
         kept = self.effort == "make"
 
         def left(error: PublishError) -> None:
             nonlocal kept
             kept = True
-            self.say(
+            self.add(
                 "warn",
                 f"{name} was made to try and could not be removed: {error.message}",
                 "It is empty; delete it on its page, or use it.",
             )
 
-        make(api, name, private=self.private, keep=kept, left=left)
+        create_repo(api, name, private=self.private, keep=kept, left=left)
         if kept:
-            self.say("ok", f"{name} was made ({look}, empty): the token can write")
+            self.add("ok", f"{name} was made ({visibility}, empty): the token can write")
         elif self.wanted:
-            self.say("ok", f"{name} is free, and the token can make it: tried, and removed again")
+            self.add("ok", f"{name} is free, and the token can make it: tried, and removed again")
         else:
             owner = name.partition("/")[0]
-            self.say("ok", f"the token can make repositories of {owner}: tried, and removed again")
+            self.add("ok", f"the token can make repositories of {owner}: tried, and removed again")
 
     def _dataset(self, api: HfApi, name: str) -> None:
-        self.at = "hub-dataset"
+        self.step_id = "hub-dataset"
         try:
-            asked(api, name, lambda: api.repo_info(name, repo_type="dataset"))
+            call_hub(api, name, lambda: api.repo_info(name, repo_type="dataset"))
         except PublishError:  # there is none, or none that this token may know of
             return
-        self.say(
+        self.add(
             "warn",
             f"there is a dataset called {name} as well",
             "Both can live side by side; another name would confuse nobody.",

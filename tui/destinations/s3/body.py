@@ -1,4 +1,4 @@
-"""What is sent to S3: a piece of a file that tells how it gets on."""
+"""The body of an S3 request: a piece of a file that counts the bytes sent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tui.destinations.s3.client import S3Client
 
 
 class Body(io.RawIOBase):
-    """A piece of a file on its way: counted, held to the bandwidth limit, stopped when asked.
+    """A piece of a file as a file object: counts bytes, limits the bandwidth, can be stopped.
 
-    It reads from the file as it goes, so that parts cost no memory. botocore reads a body once to
-    sign it and once to send it; only what is read after `sending` was switched on counts.
+    It reads from the file while it is sent, so that parts need no memory. botocore reads a body
+    once to sign it and once to send it; only bytes that are read while `sending` is set count.
 
-    Where the file ends too early it raises SourceChangedError: the length was promised already, and
-    a server would wait for the rest until it gives up.
+    If the file ends too early it raises SourceChangedError: Content-Length is sent already, and the
+    server would wait for the rest until its time limit.
     """
 
     def __init__(self, name: str, file: int, start: int, length: int, meter: Meter) -> None:
@@ -34,7 +34,7 @@ class Body(io.RawIOBase):
         self.counted = 0
 
     def md5(self, *others: hashlib._Hash) -> hashlib._Hash:
-        """The MD5 of the piece, read once for `others` too; of less when the file is shorter."""
+        """Return the MD5 of the piece, and update `others` in the same read."""
         digest = hashlib.md5(usedforsecurity=False)
         at = 0
         while at < self._length:
@@ -42,8 +42,8 @@ class Body(io.RawIOBase):
             piece = os.pread(self._file, min(PIECE, self._length - at), self._start + at)
             if not piece:
                 break
-            for one in (digest, *others):
-                one.update(piece)
+            for each_digest in (digest, *others):
+                each_digest.update(piece)
             at += len(piece)
         return digest
 
@@ -51,19 +51,19 @@ class Body(io.RawIOBase):
         return self._length
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return True: io.RawIOBase, unlike this class, is not seekable."""
         return True
 
     def tell(self) -> int:
-        """Position."""
+        """Return the position."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move; what was counted and will be sent once more is taken off again."""
+        """Seek; subtracts counted bytes that will be sent again."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence]
         self._at = max(0, start + offset)
         if self.counted > self._at:
@@ -72,29 +72,29 @@ class Body(io.RawIOBase):
         return self._at
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next bytes."""
+        """Read the next bytes."""
         left = self._length - self._at
         wanted = left if size is None or size < 0 else min(size, left)
-        return self._pass(self._all(wanted))
+        return self._count(self._read_exactly(wanted))
 
     def readinto(self, buffer: Any, /) -> int:
-        """The next bytes, into a buffer (botocore's native signer reads so)."""
+        """Read the next bytes into a buffer (awscrt, botocore's native signer, does)."""
         wanted = min(len(buffer), self._length - self._at)
-        piece = self._pass(self._all(wanted))
+        piece = self._count(self._read_exactly(wanted))
         buffer[: len(piece)] = piece
         return len(piece)
 
-    def _all(self, wanted: int) -> bytes:
-        """Exactly so many bytes; mounted folders may give fewer at a time."""
-        found = os.pread(self._file, wanted, self._start + self._at)
-        while len(found) < wanted:
-            more = os.pread(self._file, wanted - len(found), self._start + self._at + len(found))
+    def _read_exactly(self, wanted: int) -> bytes:
+        """Read exactly `wanted` bytes; network file systems may return fewer at a time."""
+        data = os.pread(self._file, wanted, self._start + self._at)
+        while len(data) < wanted:
+            more = os.pread(self._file, wanted - len(data), self._start + self._at + len(data))
             if not more:
                 raise SourceChangedError(self._name)
-            found += more
-        return found
+            data += more
+        return data
 
-    def _pass(self, piece: bytes) -> bytes:
+    def _count(self, piece: bytes) -> bytes:
         self._at += len(piece)
         if self.sending:
             self.counted += len(piece)
@@ -102,15 +102,15 @@ class Body(io.RawIOBase):
         return piece
 
     def rewind(self) -> None:
-        """Back to the beginning, and uncounted."""
+        """Seek to the start."""
         self.seek(0)
 
 
 def watch_sending(client: S3Client) -> None:
-    """Tell bodies of this client when they are only signed and when they are sent.
+    """Set `sending` of this client's bodies while they are sent, not while they are signed.
 
-    A body's Content-MD5 is signed, and every server compares it with what arrives: so the body
-    itself is not hashed once more for the signature, which botocore would do without TLS.
+    The Content-MD5 of a body is signed, and every server compares it with what arrives. So the
+    body is not hashed again for the signature, which botocore would do without TLS.
     """
     from botocore.config import Config
 

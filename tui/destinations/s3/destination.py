@@ -1,4 +1,4 @@
-"""Any bucket that speaks S3: Amazon's, MinIO, Backblaze B2, Cloudflare R2, Wasabi, others."""
+"""A bucket of any S3 server as a destination: Amazon, MinIO, Backblaze B2, Cloudflare R2."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tui.destinations.s3.client import S3Client, make_client
 from tui.destinations.s3.copy import Copier
 from tui.destinations.s3.errors import code_of, explain
 from tui.destinations.s3.etag import matches
-from tui.destinations.s3.parts import PART_BYTES, PartedUpload, insist
+from tui.destinations.s3.parts import PART_BYTES, PartedUpload, call_with_retries
 from tui.destinations.s3.profile import S3Keys, S3Profile, store_of
 from tui.destinations.s3.reading import ABSENT, etag_of, head, head_before_sending
 from tui.settings import NetworkSettings
@@ -46,7 +46,7 @@ _KEY_BYTES = 1024
 
 
 class S3Destination:
-    """A bucket with a prefix."""
+    """A bucket and a prefix in it."""
 
     kind = "s3"
     keeps_history = False
@@ -67,10 +67,10 @@ class S3Destination:
         self._throttle = throttle
         self._lock = threading.Lock()
         self._sent: dict[str, tuple[str, str]] = {}
-        self._copies = True
+        self._can_copy = True
 
     @cached_property
-    def _made(self) -> S3Client:
+    def _created_client(self) -> S3Client:
         try:
             client = make_client(self._profile, self._keys, self._network)
         except Exception as error:
@@ -81,24 +81,24 @@ class S3Destination:
     @property
     def _client(self) -> S3Client:
         with self._lock:
-            return self._made
+            return self._created_client
 
     def describe(self) -> str:
-        """Bucket, prefix and server."""
+        """Return bucket, prefix and server."""
         where = self._profile.endpoint or f"Amazon S3 {self._profile.region}"
         return f"s3://{self._profile.bucket}/{self._profile.prefix.strip('/')} at {where}"
 
     def test(self, cancel: threading.Event | None = None) -> TestReport:
-        """Write an object, read it back, delete it; each with what is wrong, if something is."""
+        """Write an object, read it back, send parts, and delete it."""
         from tui.destinations.s3.probe import probe
 
         return probe(self._client, self._profile, self._network, self._options, cancel)
 
     def prepare(self) -> None:
-        """A bucket is not made for the user: its region, price and rights are theirs to choose."""
+        """Do nothing: the user creates the bucket, as region, price and rights are their choice."""
 
     def plan(self, files: Sequence[LocalFile], cancel: threading.Event | None = None) -> list[Item]:
-        """Ask for every key whether this content is there already."""
+        """Compare each file with the object of its key."""
         check_names(tuple(files))
         items = []
         for file in files:
@@ -118,23 +118,23 @@ class S3Destination:
         return store_of(self._profile)
 
     def _compare(self, item: Item, cancel: threading.Event | None) -> Item:
-        found = head_before_sending(self._client, self._profile, item.target)
-        if found is None:
+        answer = head_before_sending(self._client, self._profile, item.target)
+        if answer is None:
             return item
-        same = found["ContentLength"] == item.size
+        same = answer["ContentLength"] == item.size
         if same:
-            proof = self._proof(item, item.target, etag_of(found), cancel)
-            # What its sender wrote beside it counts only where the ETag proves nothing: the object
-            # may have been damaged or overwritten since, and only `verify` reads it back.
-            said = found.get("Metadata", {}).get(_HASH_KEY) == item.sha256
-            same = said if proof is None else proof
+            same_content = self._compare_content(item, item.target, etag_of(answer), cancel)
+            # The hash in the metadata counts only if the ETag proves nothing: the object may have
+            # been damaged since, and only `verify` reads it back.
+            same_metadata = answer.get("Metadata", {}).get(_HASH_KEY) == item.sha256
+            same = same_metadata if same_content is None else same_content
         return replace(item, present=same, replaces=not same)
 
     def _options(self, name: str, digest: str) -> dict[str, Any]:
-        """Settings of a new object."""
+        """Return the request options of a new object."""
         profile = self._profile
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        options: dict[str, Any] = {"ContentType": kind, "Metadata": {_HASH_KEY: digest}}
+        content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        options: dict[str, Any] = {"ContentType": content_type, "Metadata": {_HASH_KEY: digest}}
         if profile.storage_class:
             options["StorageClass"] = profile.storage_class
         if profile.acl:
@@ -152,31 +152,31 @@ class S3Destination:
         cancel: threading.Event | None = None,
         resume: Resume | None = None,
     ) -> None:
-        """Send a file: small ones in one request, others in parts, several at a time."""
+        """Send a file: a small one in one request, others in parts, several at a time."""
         item.check_source()
-        own = Resume()
+        own_resume = Resume()
         meter = Meter(item.size, progress, cancel, self._throttle, self._pause)
         meter.check()
         try:
-            etag = self._send(item, meter, resume or own)
+            etag = self._send(item, meter, resume or own_resume)
         except SourceChangedError:
-            self.abandon(item, resume or own)
+            self.abandon(item, resume or own_resume)
             raise
         except PublishError:
             if resume is None:
                 with contextlib.suppress(PublishError):
-                    self.abandon(item, own)
+                    self.abandon(item, own_resume)
             raise
         except OSError as error:
             raise disk_error(error, f"{item.source} cannot be read") from error
         except Exception as error:
             raise explain(error, self._profile) from error
         self._sent[item.target] = (item.sha256, etag)
-        (resume or own).clear()
+        (resume or own_resume).clear()
         meter.finish()
 
     def _send(self, item: Item, meter: Meter, resume: Resume) -> str:
-        """Send by the way that fits the size; the ETag that the object should have."""
+        """Send in one request or in parts; returns the ETag that the object should have."""
         options = self._options(item.name, item.sha256)
         if item.size <= PART_BYTES:
             return self._put(item, meter, options)
@@ -185,35 +185,35 @@ class S3Destination:
     def copy(
         self, item: Item, source: str, cancel: threading.Event | None = None
     ) -> Literal["", "copied"]:
-        """Have the bucket copy an object whose ETag proves that it is this content."""
+        """Have the server copy an object whose ETag proves that it has the same content."""
         item.check_source()
         meter = Meter(item.size, None, cancel, pause=self._pause)
         meter.check()
-        if not self._copies:
+        if not self._can_copy:
             return ""
         try:
-            found = head_before_sending(self._client, self._profile, source)
-            etag = str((found or {}).get("ETag", "")).strip('"')
-            if not etag or not self._proof(item, source, etag, cancel):
+            answer = head_before_sending(self._client, self._profile, source)
+            etag = str((answer or {}).get("ETag", "")).strip('"')
+            if not etag or not self._compare_content(item, source, etag, cancel):
                 return ""
             options = self._options(item.name, item.sha256)
             copier = Copier(self._client, self._profile, item, meter)
             done = copier.copy(source, etag, options)
         except (TransferCancelledError, SourceChangedError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever ails it, sending is the other way
+        except Exception as error:  # noqa: BLE001 - sending is the fallback for every failure
             problem = explain(error, self._profile)
             LOG.info("%s does not copy: %s", self._profile.bucket, problem.message)
-            self._copies = problem.retryable
+            self._can_copy = problem.retryable
             return ""
         return "copied" if done else ""
 
-    def _proof(
+    def _compare_content(
         self, item: Item, key: str, etag: str, cancel: threading.Event | None
     ) -> bool | None:
-        """Whether an object with that ETag has the item's content; None where it tells nothing.
+        """Whether an object with that ETag has the item's content; None if the ETag cannot tell.
 
-        What was proved once is not read again.
+        A positive result is remembered, so that the file is not read again.
         """
         if etag and self._sent.get(key) == (item.sha256, etag):
             return True
@@ -232,7 +232,7 @@ class S3Destination:
             md5 = body.md5(whole)
             if whole.hexdigest() != item.sha256:
                 raise SourceChangedError(item.name)
-            insist(
+            call_with_retries(
                 lambda: self._client.put_object(
                     Bucket=self._profile.bucket,
                     Key=item.target,
@@ -249,20 +249,20 @@ class S3Destination:
         return md5.hexdigest()
 
     def finish(self, items: Sequence[Item], message: str = "") -> None:
-        """Objects are visible as soon as they are complete."""
+        """Do nothing: objects are visible as soon as they are complete."""
 
     def verify(
         self, item: Item, *, deep: bool = False, cancel: threading.Event | None = None
     ) -> Verified:
-        """Size and ETag; where the ETag is no MD5 (encryption, some servers), read all back."""
-        found = head(self._client, self._profile, item.target)
-        if found is None:
+        """Compare size and ETag; read the content back if the ETag is not an MD5 (encryption)."""
+        answer = head(self._client, self._profile, item.target)
+        if answer is None:
             raise MismatchError(item.name, "the bucket does not have it")
-        size, etag = int(found["ContentLength"]), str(found.get("ETag", "")).strip('"')
+        size, etag = int(answer["ContentLength"]), str(answer.get("ETag", "")).strip('"')
         if size != item.size:
             raise MismatchError(item.name, f"{size:,} bytes instead of {item.size:,}")
-        # False proves nothing here: not every server that encrypts says so.
-        if not deep and self._proof(item, item.target, etag, cancel):
+        # A mismatch proves nothing here: some servers encrypt without saying so.
+        if not deep and self._compare_content(item, item.target, etag, cancel):
             return Verified(size, "etag", etag)
         digest = self._read_back(item, cancel)
         if digest != item.sha256:
@@ -287,7 +287,7 @@ class S3Destination:
             raise explain(error, self._profile) from error
 
     def abandon(self, item: Item, resume: Resume) -> None:
-        """Abort the half-done upload, so that its parts cost nothing."""
+        """Abort the unfinished multipart upload: its parts would be billed."""
         upload_id = resume.data.get("upload_id")
         if upload_id:
             try:
@@ -300,10 +300,10 @@ class S3Destination:
         resume.clear()
 
     def link(self, item: Item) -> str | None:
-        """The object's address; it can be opened only where the bucket is public."""
+        """Return the object's URL; a browser can open it only if the bucket is public."""
         return self._profile.url(item.target)
 
     def close(self) -> None:
         """Close the connections."""
         if "_made" in self.__dict__:
-            self._made.close()
+            self._created_client.close()

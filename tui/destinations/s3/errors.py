@@ -1,4 +1,4 @@
-"""What S3 servers and boto3 say, in words that help."""
+"""Translates errors of S3 servers and boto3 into PublishError."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ _BY_CODE: dict[str, tuple[Trouble, str, str]] = {
     ),
 }  # fmt: skip
 _CAP = "cap exceeded"
-"""Backblaze's word for a quota, in the text of a refusal like any other."""
-_SAME = {
+"""Backblaze reports an exceeded quota as AccessDenied with this text."""
+_SYNONYMS = {
     "AllAccessDisabled": "AccessDenied",
     "AccountProblem": "UserSuspended",
     "Forbidden": "AccessDenied",
@@ -128,7 +128,7 @@ _SAME = {
 
 
 def explain(error: Exception, profile: S3Profile) -> PublishError:
-    """The error of a call, translated; anything unknown keeps its own words."""
+    """Translate the error of a call; an unknown one keeps its text."""
     from botocore import exceptions as boto
     from botocore import parsers as boto_parsers
 
@@ -136,7 +136,7 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
     if isinstance(error, PublishError):
         return error
     inner = getattr(error, "kwargs", {}).get("error")
-    if isinstance(inner, PublishError):  # raised by what was being sent
+    if isinstance(inner, PublishError):  # raised by `Body` while it was sent
         return inner
     if isinstance(error, boto.ClientError):
         return _refused(error, profile, place)
@@ -148,8 +148,8 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
             Trouble.TLS,
         )
     if isinstance(error, BundleError):
-        words = f"{place} cannot be reached: {error.message}."
-        return PublishError(words, error.advice, Trouble.TLS)
+        message = f"{place} cannot be reached: {error.message}."
+        return PublishError(message, error.advice, Trouble.TLS)
     if isinstance(error, boto.ProxyConnectionError):
         return _proxy(error, place)
     if isinstance(error, boto.ReadTimeoutError):
@@ -157,8 +157,8 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
             f"{place} stopped answering.", "It will be tried again.", Trouble.NETWORK
         )
     if isinstance(error, boto.IncompleteReadError):
-        words = f"The connection to {place} broke while an object was read."
-        return PublishError(words, "It will be tried again.", Trouble.NETWORK)
+        message = f"The connection to {place} broke while an object was read."
+        return PublishError(message, "It will be tried again.", Trouble.NETWORK)
     if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return PublishError(
             f"{place} cannot be reached: {_last(error)}.",
@@ -179,7 +179,7 @@ def explain(error: Exception, profile: S3Profile) -> PublishError:
 
 
 def no_s3(profile: S3Profile) -> PublishError:
-    """Something answers there, and it is no S3 server."""
+    """Return the error for a server that does not speak S3."""
     return PublishError(
         f"What answers at {profile.endpoint or 'Amazon S3'} is no S3 server.",
         "Check the endpoint, and whether this network wants a login or a proxy changes answers.",
@@ -188,27 +188,27 @@ def no_s3(profile: S3Profile) -> PublishError:
 
 
 def _proxy(error: Any, place: str) -> PublishError:
-    """What the proxy did; its address is in the error, with the password masked by the library."""
+    """Translate a proxy's failure; botocore masks the password in the error's address."""
     name = name_proxy(str(error.kwargs.get("proxy_url") or ""))
-    told = str(error.kwargs.get("error") or "")
-    if "407" in told:
-        words = "the proxy wants a user name and a password"
+    reason = str(error.kwargs.get("error") or "")
+    if "407" in reason:
+        problem = "the proxy wants a user name and a password"
         advice = "Write them into the proxy's address: http://name:password@host:port."
-    elif "Tunnel connection failed: " in told:
-        code = clean_line(told.partition("Tunnel connection failed: ")[2][:3])
-        words, advice = f"the proxy refused (HTTP {code})", "Ask whoever runs the proxy."
-    elif "CERTIFICATE" in told.upper():
-        words = "the proxy's certificate is not trusted"
+    elif "Tunnel connection failed: " in reason:
+        code = clean_line(reason.partition("Tunnel connection failed: ")[2][:3])
+        problem, advice = f"the proxy refused (HTTP {code})", "Ask whoever runs the proxy."
+    elif "CERTIFICATE" in reason.upper():
+        problem = "the proxy's certificate is not trusted"
         advice = "Name its PEM file as ca_bundle in the network settings."
     else:
-        words = "the proxy cannot be reached"
+        problem = "the proxy cannot be reached"
         advice = "Check the proxy in the network settings; is it running?"
-    message = f"{place} cannot be reached by the proxy {name}: {words}."
+    message = f"{place} cannot be reached by the proxy {name}: {problem}."
     return PublishError(message, advice, Trouble.NETWORK)
 
 
 def code_of(error: BaseException) -> str:
-    """The server's error code, or the HTTP status as text; empty for other errors."""
+    """Return the server's error code, or the HTTP status as text; "" for other errors."""
     answer = getattr(error, "response", None)
     if not isinstance(answer, dict):
         return ""
@@ -224,24 +224,24 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
     code, status = code_of(error), _status(answer)
     if code == "AccessDenied" and _CAP in str(answer.get("Error", {}).get("Message")).lower():
         code = "QuotaExceeded"
-    known = _BY_CODE.get(code) or _BY_CODE.get(_SAME.get(code, ""))
+    known = _BY_CODE.get(code) or _BY_CODE.get(_SYNONYMS.get(code, ""))
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if known is None and status.startswith("5"):
-        known = _BY_CODE.get(_SAME.get(status, ""), _BY_CODE["SlowDown"])
+        known = _BY_CODE.get(_SYNONYMS.get(status, ""), _BY_CODE["SlowDown"])
     if known is None:
         text = clean_line(answer.get("Error", {}).get("Message") or "") or clean_line(code)
         return PublishError(
             f"{place} refused: {text}", "Check the settings of this destination.", Trouble.REFUSED
         )
     kind, message, advice = known
-    found = clean_line(
+    region = clean_line(
         headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region") or ""
     )
     facts = {
         "place": place,
         "bucket": profile.bucket,
         "region": profile.region,
-        "hint": f" to {found}" if found else " to the one that the bucket's page shows",
+        "hint": f" to {region}" if region else " to the one that the bucket's page shows",
     }
     wait = str(headers.get("retry-after", ""))
     return PublishError(
@@ -253,6 +253,6 @@ def _refused(error: Any, profile: S3Profile, place: str) -> PublishError:
 
 
 def _last(error: Exception) -> str:
-    """The innermost reason, in one line and without secrets of addresses."""
+    """Return the first line of an error, without secrets."""
     lines = str(error).strip().splitlines()
     return clean_line(lines[0] if lines else type(error).__name__).rstrip(".")

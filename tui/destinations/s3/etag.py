@@ -1,4 +1,8 @@
-"""Comparing a local file with an object's ETag."""
+"""Compares a local file with an object's ETag.
+
+An ETag is the MD5 of the content, or for multipart uploads the MD5 of the parts' MD5s, whose size
+it does not contain. Otherwise (KMS, some servers) it says nothing about the content.
+"""
 
 from __future__ import annotations
 
@@ -13,53 +17,54 @@ from tui.destinations.s3.parts import MIB, part_size, whole_etag
 
 _SINGLE = re.compile(r"[0-9a-f]{32}")
 _PARTED = re.compile(r"[0-9a-f]{32}-(\d+)")
-# What other tools use: AWS and boto3, rclone and s3cmd, s5cmd, MinIO, the web console.
+# Default part sizes of AWS tools and boto3, rclone, s3cmd, s5cmd, MinIO and the web console.
 _USUAL_PARTS = tuple(size * MIB for size in (8, 5, 15, 16, 50, 64, 10, 20, 25, 32, 100, 128))
 
 
 class EtagCheck:
-    """Whether a content has an ETag, told piece by piece.
-
-    An ETag tells something about the content when it is an MD5, or the MD5 of the MD5s of parts
-    whose size can be guessed.
-    """
+    """Checks incrementally whether a content has an ETag, for all part sizes that are possible."""
 
     def __init__(self, size: int, etag: str) -> None:
-        """Args: bytes of the whole, and what the far end says."""
+        """Prepare a check.
+
+        Args:
+            size: bytes of the content.
+            etag: the object's ETag.
+        """
         self._etag = etag.strip('"').lower()
         self._ours = part_size(size)
-        found = _PARTED.fullmatch(self._etag)
+        match = _PARTED.fullmatch(self._etag)
         sizes: list[int] = []
         if _SINGLE.fullmatch(self._etag):
             sizes = [0]
-        elif found is not None:
+        elif match is not None:
             usual = dict.fromkeys((self._ours, *_USUAL_PARTS))
-            sizes = [one for one in usual if max(1, math.ceil(size / one)) == int(found[1])]
-        self._parts = {one: _Parts(one) for one in sizes}
+            sizes = [part for part in usual if max(1, math.ceil(size / part)) == int(match[1])]
+        self._parts = {part: _Parts(part) for part in sizes}
 
     @property
     def tells(self) -> bool:
-        """Whether it can be compared at all."""
+        """Whether the ETag can be compared."""
         return bool(self._parts)
 
     def update(self, piece: bytes) -> None:
-        """The next bytes of the content."""
-        for one in self._parts.values():
-            one.update(piece)
+        """Add the next bytes of the content."""
+        for parts in self._parts.values():
+            parts.update(piece)
 
     def equal(self) -> bool | None:
-        """Whether what came has the ETag; None when the ETag tells nothing about it."""
+        """Whether the content has the ETag; None if the ETag cannot tell."""
         if not self._parts:
             return None
-        if any(one.etag() == self._etag for one in self._parts.values()):
+        if any(parts.etag() == self._etag for parts in self._parts.values()):
             return True
-        # An honest server with another size of parts looks the same as a damaged file; only our own
-        # size of parts, which is the only one that could have given this count, is proof.
+        # A mismatch may come from an unknown part size as well as from other content. It is proof
+        # only if our own part size is the only one that gives this number of parts.
         return False if list(self._parts) in ([0], [self._ours]) else None
 
 
 class _Parts:
-    """MD5s of parts of one size; of the whole where the size is 0."""
+    """The MD5s of parts of one size; size 0 means the whole content."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -92,9 +97,9 @@ def matches(
     *,
     whole: hashlib._Hash | None = None,
 ) -> bool | None:
-    """Whether the file has that ETag; None when the ETag tells nothing about the content.
+    """Whether a file has that ETag; None if the ETag cannot tell.
 
-    Reads the file once, for `whole` too; where nothing can be compared not at all.
+    Reads the file once and updates `whole` as well; does not read it if it cannot be compared.
     """
     check = EtagCheck(size, etag)
     if not check.tells:

@@ -1,8 +1,8 @@
-"""Sending one file to S3 in parts, several at once, in a way that can be taken up again.
+"""Sends a file to S3 as a multipart upload that can be resumed, several parts at a time.
 
-The caller keeps a small dictionary: the upload's id, the size of its parts, and for each part that
-arrived its ETag and the MD5 of what was sent. After a crash the same dictionary goes on where it
-stopped, even from another process.
+The caller stores a small dictionary: the upload id, the part size, and for each part that arrived
+its ETag and MD5. With it the upload is resumed after a crash, also by another process. boto3's
+`upload_file` (s3transfer) cannot do that: it keeps this state in memory and aborts on errors.
 """
 
 from __future__ import annotations
@@ -26,30 +26,32 @@ from tui.destinations.s3.profile import S3Profile
 
 MIB = 1024 * 1024
 PART_BYTES = 8 * MIB
-"""Also the size below which a file goes up in one request; S3 wants at least 5 MiB."""
+"""The part size, and the largest file that is sent in one request; S3 requires at least 5 MiB."""
 PARTS_AT_ONCE = 6
 _MOST_PARTS = 9_000  # S3 allows 10 000
 _TRIES = 3
 _FORGOTTEN = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
-"""What a server says of an upload, or of parts, that it does not have."""
+"""Error codes for an upload or parts that the server does not have."""
 _T = TypeVar("_T")
 
 
 def part_size(size: int) -> int:
-    """Bytes of each part of a file: 8 MiB, more only where the number of parts is limited."""
+    """Return the part size for a file: 8 MiB, or more if there would be too many parts."""
     return max(PART_BYTES, math.ceil(size / _MOST_PARTS / MIB) * MIB)
 
 
-def insist(
+def call_with_retries(
     call: Callable[[], _T], profile: S3Profile, meter: Meter, body: Body | None = None
 ) -> _T:
-    """Call, and call again after passing troubles, with pauses that end when asked.
+    """Call, and retry after temporary failures, with pauses that `meter.cancel` interrupts.
+
+    boto3's own retries are off: their pauses cannot be interrupted.
 
     Raises:
-        PublishError: it did not work.
+        PublishError: the last attempt failed.
     """
     pause = meter.pause
-    for left in reversed(range(_TRIES)):
+    for attempts_left in reversed(range(_TRIES)):
         try:
             meter.check()
             return call()
@@ -59,7 +61,7 @@ def insist(
             problem = explain(error, profile)
             if body is not None:
                 body.rewind()
-            if not problem.retryable or not left or code_of(error) == "NoSuchUpload":
+            if not problem.retryable or not attempts_left or code_of(error) == "NoSuchUpload":
                 raise problem from error
             meter.cancel.wait(max(pause, min(problem.retry_after or 0, 10)))
             pause *= 2
@@ -67,7 +69,7 @@ def insist(
 
 
 class PartedUpload:
-    """One multipart upload."""
+    """A multipart upload."""
 
     def __init__(
         self, client: S3Client, profile: S3Profile, item: Item, meter: Meter, resume: Resume
@@ -81,23 +83,23 @@ class PartedUpload:
         self._where = {"Bucket": profile.bucket, "Key": item.target}
 
     def run(self, options: dict[str, Any]) -> str:
-        """Send what is missing and put it together; the MD5-based ETag the whole should have."""
-        if self._go_on():
+        """Send the missing parts and complete the upload; returns the ETag to expect."""
+        if self._can_resume():
             try:
-                return self._rest()
+                return self._send_missing()
             except PublishError as error:
                 if error.__cause__ is None or code_of(error.__cause__) not in _FORGOTTEN:
                     raise
-            # What is remembered is not what the server has.
+            # The stored state does not match the server's.
             with contextlib.suppress(Exception):
                 self._client.abort_multipart_upload(
                     **self._where, UploadId=self._resume.data["upload_id"]
                 )
             self._meter.restart()
         self._start(options)
-        return self._rest()
+        return self._send_missing()
 
-    def _rest(self) -> str:
+    def _send_missing(self) -> str:
         size, parts = int(self._resume.data["part"]), self._resume.data["parts"]
         count = math.ceil(self._item.size / size)
         missing = [number for number in range(1, count + 1) if str(number) not in parts]
@@ -109,7 +111,7 @@ class PartedUpload:
             {"PartNumber": number, "ETag": parts[str(number)]["etag"]}
             for number in range(1, count + 1)
         ]
-        insist(
+        call_with_retries(
             lambda: self._client.complete_multipart_upload(
                 **self._where,
                 UploadId=self._resume.data["upload_id"],
@@ -120,11 +122,11 @@ class PartedUpload:
         )
         return whole_etag([parts[str(number)]["md5"] for number in range(1, count + 1)])
 
-    def _go_on(self) -> bool:
-        """Whether the remembered upload is of this very file and still known to the server.
+    def _can_resume(self) -> bool:
+        """Whether the stored upload is of this file and still exists on the server.
 
-        Keys that may put but not list parts are a usual kind: for them what is remembered counts
-        until the server contradicts it.
+        Many keys may put but not list parts: for them the stored state counts until the server
+        contradicts it.
         """
         data = self._resume.data
         if data.get("sha256") != self._item.sha256 or data.get("key") != self._item.target:
@@ -132,7 +134,7 @@ class PartedUpload:
         if not data.get("upload_id"):
             return False
         try:
-            known = self._listed(data["upload_id"])
+            etags = self._list_parts(data["upload_id"])
         except Exception as error:
             if code_of(error) in {"NoSuchUpload", "404", "NoSuchKey"}:
                 return False
@@ -143,26 +145,26 @@ class PartedUpload:
         kept = {
             number: part
             for number, part in data["parts"].items()
-            if known.get(int(number)) == part["etag"].strip('"')
+            if etags.get(int(number)) == part["etag"].strip('"')
         }
         data["parts"] = kept
         return True
 
-    def _listed(self, upload_id: str) -> dict[int, str]:
-        found: dict[int, str] = {}
+    def _list_parts(self, upload_id: str) -> dict[int, str]:
+        etags: dict[int, str] = {}
         marker = 0
         while True:
             page = self._client.list_parts(
                 **self._where, UploadId=upload_id, PartNumberMarker=marker
             )
             for part in page.get("Parts", []):
-                found[int(part["PartNumber"])] = str(part["ETag"]).strip('"')
+                etags[int(part["PartNumber"])] = str(part["ETag"]).strip('"')
             if not page.get("IsTruncated"):
-                return found
+                return etags
             marker = int(page["NextPartNumberMarker"])
 
     def _start(self, options: dict[str, Any]) -> None:
-        answer = insist(
+        answer = call_with_retries(
             lambda: self._client.create_multipart_upload(**self._where, **options),
             self._profile,
             self._meter,
@@ -189,7 +191,7 @@ class PartedUpload:
             done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
             stop.set()
             if any(future.exception() for future in done) and not self._meter.cancel.is_set():
-                self._item.check_source()  # a part of a changed file does not fit its checksum
+                self._item.check_source()  # a changed file explains a wrong checksum of a part
             _raise_first(list(done), self._meter)
 
     def _send_part(self, number: int, size: int, stop: threading.Event) -> None:
@@ -201,7 +203,7 @@ class PartedUpload:
             body = Body(self._item.name, file.fileno(), (number - 1) * size, length, self._meter)
             md5 = body.md5()
             self._item.check_source()
-            answer = insist(
+            answer = call_with_retries(
                 lambda: self._client.upload_part(
                     **self._where,
                     UploadId=self._resume.data["upload_id"],
@@ -232,6 +234,6 @@ def _raise_first(done: list[Future[None]], meter: Meter) -> None:
 
 
 def whole_etag(md5s: list[str]) -> str:
-    """The ETag that S3 gives to an object made of parts with these MD5s."""
+    """Return S3's ETag of an object made of parts with these MD5s."""
     together = hashlib.md5(b"".join(map(bytes.fromhex, md5s)), usedforsecurity=False)
     return f"{together.hexdigest()}-{len(md5s)}"

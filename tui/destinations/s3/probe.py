@@ -1,4 +1,4 @@
-"""Trying an S3 destination: write, read back, delete."""
+"""Tests an S3 destination: write, read back, send parts, delete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def probe(
     options: Callable[[str, str], dict[str, Any]],
     cancel: threading.Event | None = None,
 ) -> TestReport:
-    """Use a bucket once for everything that publishing does; nothing stays there."""
+    """Make each kind of request that publishing makes; leaves nothing behind."""
     steps = _warnings(profile, network)
     key = profile.key(f".simpletuner-probe-{os.urandom(8).hex()}")
     data = os.urandom(64)

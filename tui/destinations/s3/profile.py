@@ -1,4 +1,4 @@
-"""Where an S3 destination is and how it wants to be talked to."""
+"""The settings of an S3 destination, and presets of providers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from tui.simpletuner.request.delivery import public_url
 
 Addressing = Literal["auto", "path", "virtual"]
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_REGION_IN_HOST = re.compile(r"s3[.-]([a-z]{2}-[a-z]+-\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """What is known of a provider.
+    """The usual settings of a provider.
 
     Attributes:
-        endpoint: with `{region}` or `{account}` where the user has to fill in; None for AWS.
-        region: the usual one.
-        note: what users of it stumble over.
+        id: a short name.
+        label: the provider's name on the screen.
+        endpoint: with the placeholders `{region}` and `{account}`; None for AWS.
+        region: the default region.
+        addressing: as in `S3Profile`.
+        note: a hint for the user.
     """
 
     id: str
@@ -53,12 +55,12 @@ PRESETS = {
         Preset("custom", "Other S3 server", "", "us-east-1", "path"),
     )
 }  # fmt: skip
-"""Endpoints as they are commonly known, not checked against the providers' documentation."""
+"""Commonly known endpoints, not verified against the providers' documentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class S3Keys:
-    """What proves who we are."""
+    """The credentials of a destination."""
 
     access_key: str = field(repr=False)
     secret_key: Secret = field(repr=False)
@@ -67,17 +69,17 @@ class S3Keys:
 
 @dataclass(frozen=True, slots=True)
 class S3Profile:
-    """One bucket.
+    """A bucket and how to access it.
 
     Attributes:
-        endpoint: None is AWS.
-        prefix: before every key.
+        endpoint: the server's URL; None for AWS.
+        prefix: the start of every key.
         addressing: bucket in the host name (`virtual`) or in the path; `auto` is virtual on AWS.
-        storage_class: such as `STANDARD_IA`; empty is the bucket's own.
+        storage_class: such as `STANDARD_IA`; "" for the bucket's default.
         encryption: empty, `AES256` or `aws:kms`.
-        kms_key: for `aws:kms`; empty takes the account's own key.
-        acl: empty (default: the bucket decides) or a canned ACL such as `public-read`.
-        public_base_url: what links begin with, when the bucket can be read without keys.
+        kms_key: for `aws:kms`; "" for the account's default key.
+        acl: a canned ACL such as `public-read`; "" for the bucket's default.
+        public_base_url: the base of links, for buckets that can be read without keys.
     """
 
     bucket: str
@@ -116,7 +118,7 @@ class S3Profile:
         if self.public_base_url:
             try:
                 public_url(self.public_base_url)
-            except ValueError as error:  # its words only: the address may hold a password
+            except ValueError as error:  # the URL itself may contain a password: not shown
                 raise PublishError(
                     f"The public address of {self.bucket} {error}.",
                     "Correct it, or leave it out: it is only for links.",
@@ -133,9 +135,9 @@ class S3Profile:
 
     @property
     def is_open(self) -> bool:
-        """Whether everything sent can be read on the way: no TLS, and not this machine.
+        """Whether data can be read on the way: no TLS, and not this machine.
 
-        A bucket in the host name makes a name below `localhost`, which may lead elsewhere.
+        With the bucket in the host name, the host is below `localhost`, which may lead elsewhere.
         """
         if self.endpoint is None or self.endpoint.lower().startswith("https://"):
             return False
@@ -144,18 +146,18 @@ class S3Profile:
 
     @property
     def style(self) -> Literal["path", "virtual"]:
-        """How the bucket is named in requests."""
+        """Where requests name the bucket: in the path or in the host name."""
         if self.addressing != "auto":
             return self.addressing
         return "virtual" if self.is_aws else "path"
 
     def key(self, name: str) -> str:
-        """The object's key for a relative name."""
+        """Return the object's key for a relative name."""
         prefix = self.prefix.strip("/")
         return f"{prefix}/{name}" if prefix else name
 
     def url(self, key: str) -> str:
-        """An address for people; it may need keys to be opened."""
+        """Return an object's URL; it may need credentials."""
         path = quote(key)
         if self.public_base_url:
             return f"{self.public_base_url.rstrip('/')}/{path}"
@@ -168,19 +170,13 @@ class S3Profile:
 
 
 def endpoint_for(preset: str, *, region: str = "", account: str = "") -> str | None:
-    """The endpoint of a provider with its blanks filled in; None for AWS."""
+    """Return the endpoint of a provider with its placeholders filled in; None for AWS."""
     known = PRESETS[preset]
     if known.endpoint is None:
         return None
     return known.endpoint.format(region=region or known.region, account=account)
 
 
-def region_of(endpoint: str) -> str | None:
-    """The region that an endpoint's host name tells, if it does."""
-    found = _REGION_IN_HOST.search(urlsplit(endpoint).hostname or "")
-    return found[1] if found else None
-
-
 def store_of(profile: S3Profile) -> str:
-    """What an object can be copied within: server and bucket, the same for all prefixes."""
+    """Return the scope within which objects can be copied: server and bucket."""
     return f"{profile.endpoint or 'aws'} {profile.bucket}"

@@ -1,4 +1,4 @@
-"""Reading objects from a bucket, from any byte on."""
+"""Reads objects of a bucket, from any byte on, and their metadata."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHANGED = {"412", "PreconditionFailed", "416", "InvalidRange"}
 
 
 class BucketReader:
-    """Objects below the profile's prefix."""
+    """Lists and reads objects below the profile's prefix."""
 
     def __init__(self, profile: S3Profile, keys: S3Keys, network: NetworkSettings) -> None:
         self._profile = profile
@@ -34,13 +34,13 @@ class BucketReader:
             raise explain(error, profile) from error
 
     def list(self, since: datetime | None = None) -> list[RemoteFile]:
-        """All objects, by their names below the prefix; with `since`, those that are younger.
+        """Return all objects, by their names below the prefix; with `since`, only newer ones.
 
-        A prefix that is one object's whole key is that object, whenever it was made.
+        If the prefix is the key of an object, that object alone is returned, whatever its age.
         """
         prefix = self._profile.prefix.strip("/")
         start = f"{prefix}/" if prefix else ""
-        found: list[RemoteFile] = []
+        files: list[RemoteFile] = []
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._profile.bucket, Prefix=start
@@ -49,16 +49,16 @@ class BucketReader:
                 for item in page.get("Contents", []):
                     name = str(item["Key"]).removeprefix(start)
                     if not name or name.endswith("/"):
-                        continue  # what web consoles make for an empty folder
+                        continue  # a placeholder that web consoles create for an empty folder
                     if since is not None and item["LastModified"] < since:
                         continue
-                    found.append(RemoteFile(name, int(item["Size"]), str(item["ETag"]).strip('"')))
+                    files.append(RemoteFile(name, int(item["Size"]), str(item["ETag"]).strip('"')))
         except Exception as error:
             raise explain(error, self._profile) from error
-        return found or self._itself(prefix)
+        return files or self._single_object(prefix)
 
-    def _itself(self, key: str) -> builtins.list[RemoteFile]:
-        """The object of this very key, if there is one; others are below its folder from now on."""
+    def _single_object(self, key: str) -> builtins.list[RemoteFile]:
+        """Return the object of exactly this key, if any, and use its folder as the prefix."""
         if not key:
             return []
         try:
@@ -72,7 +72,7 @@ class BucketReader:
         return [RemoteFile(name, int(head["ContentLength"]), str(head["ETag"]).strip('"'))]
 
     def proofs_of(self, name: str) -> tuple[str, str]:
-        """What a copy can be checked by: the SHA-256 that a sender put beside it, and the ETag.
+        """Return what a copy can be verified by: the SHA-256 in the metadata, and the ETag.
 
         Either may be "" (for the ETag see `etag_of`).
         """
@@ -81,15 +81,15 @@ class BucketReader:
                 Bucket=self._profile.bucket, Key=self._profile.key(name)
             )
         except Exception as error:
-            raise self._explained(error, name) from error
+            raise self._read_error(error, name) from error
         return str(head.get("Metadata", {}).get(_HASH_KEY, "")), etag_of(head)
 
     @contextlib.contextmanager
     def opened(self, name: str, mark: str, start: int, stop: int | None) -> Iterator[Reading]:
-        """An object from `start` on, if it still has this ETag.
+        """Open an object from byte `start` on, if it still has this ETag.
 
         Raises:
-            PublishError: `Trouble.CHANGED` when it is another object now.
+            PublishError: `Trouble.CHANGED` if it was replaced.
         """
         last = "" if stop is None else str(stop - 1)
         ranged: dict[str, Any] = {}
@@ -103,8 +103,8 @@ class BucketReader:
                 **ranged,
             )
         except Exception as error:
-            raise self._explained(error, name) from error
-        begin = _begin(answer, start)
+            raise self._read_error(error, name) from error
+        begin = _first_byte(answer, start)
         with contextlib.closing(answer["Body"]) as body:
 
             def read(size: int) -> bytes:
@@ -115,14 +115,14 @@ class BucketReader:
 
             yield Reading(begin, read)
 
-    def _explained(self, error: Exception, name: str) -> PublishError:
+    def _read_error(self, error: Exception, name: str) -> PublishError:
         code = code_of(error)
         if code in _CHANGED:
-            words = f"{name} changed while it was fetched."
-            return PublishError(words, "It will be fetched anew.", Trouble.CHANGED)
+            message = f"{name} changed while it was fetched."
+            return PublishError(message, "It will be fetched anew.", Trouble.CHANGED)
         if code in _GONE:
-            words = f"{name} is not in the bucket any more."
-            return PublishError(words, "Somebody deleted it there.", Trouble.MISSING)
+            message = f"{name} is not in the bucket any more."
+            return PublishError(message, "Somebody deleted it there.", Trouble.MISSING)
         return explain(error, self._profile)
 
     def close(self) -> None:
@@ -130,22 +130,22 @@ class BucketReader:
         self._client.close()
 
 
-def _begin(answer: Mapping[str, Any], asked: int) -> int:
-    """The first byte that comes.
+def _first_byte(answer: Mapping[str, Any], requested: int) -> int:
+    """Return the offset of the first byte of an answer.
 
     The header counts and not the status: rclone's server answers a range with 200.
     """
-    found = _RANGE.match(str(answer.get("ContentRange", "")))
-    if found:
-        return int(found[1])
-    return asked if answer["ResponseMetadata"]["HTTPStatusCode"] == 206 else 0
+    match = _RANGE.match(str(answer.get("ContentRange", "")))
+    if match:
+        return int(match[1])
+    return requested if answer["ResponseMetadata"]["HTTPStatusCode"] == 206 else 0
 
 
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | None:
-    """Size, ETag and metadata of an object; None when there is none.
+    """Return size, ETag and metadata of an object; None if it does not exist.
 
     Raises:
         PublishError: the server refused, or does not answer.
@@ -153,9 +153,9 @@ def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | Non
     where = {"Bucket": profile.bucket, "Key": key}
     try:
         answer = _head(client, where)
-        if answer == {}:  # refused without a reason: GET is told the reason
+        if answer == {}:  # an answer to HEAD has no body, so GET is used to get the reason
             client.get_object(**where, Range="bytes=0-0")["Body"].close()
-            answer = client.head_object(**where)  # it found the right region
+            answer = client.head_object(**where)  # GET succeeded: boto3 found the right region
     except Exception as error:
         if code_of(error) in ABSENT:
             return None
@@ -166,7 +166,7 @@ def head(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | Non
 
 
 def _head(client: S3Client, where: dict[str, str]) -> dict[str, Any]:
-    """The answer to HEAD, which has no body: empty where it is a refusal without a reason."""
+    """Return the answer to HEAD; empty for a refusal without a known reason."""
     try:
         answer: dict[str, Any] = client.head_object(**where)
     except Exception as error:
@@ -177,10 +177,10 @@ def _head(client: S3Client, where: dict[str, str]) -> dict[str, Any]:
 
 
 def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> dict[str, Any] | None:
-    """The same, for an object that may not be there yet.
+    """Return the same as `head` for an object that may not exist yet.
 
-    Keys that may put and get but not list are told "access denied" instead of "not found" when
-    they ask for what is not there. Whether they may put shows when something is put.
+    For keys that may put and get but not list, S3 answers "access denied" instead of "not found".
+    Whether they may put shows when something is put.
     """
     try:
         return head(client, profile, key)
@@ -191,9 +191,9 @@ def head_before_sending(client: S3Client, profile: S3Profile, key: str) -> dict[
 
 
 def etag_of(answer: dict[str, Any]) -> str:
-    """The ETag in the answer to HEAD; "" where it is said to be no hash of the content.
+    """Return the ETag in an answer to HEAD; "" if it is not a hash of the content.
 
-    With KMS and with keys of one's own it is none, whatever it looks like
+    With KMS and with customer-provided keys it is not, whatever it looks like
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
     """
     hidden = answer.get("ServerSideEncryption", "AES256") != "AES256"
