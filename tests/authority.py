@@ -1,4 +1,4 @@
-"""A private certificate authority, as companies have one: nobody knows it who is not told."""
+"""A private certificate authority, as companies have, which no client trusts by default."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ ORGANISATION = "Own Authority"
 
 
 @dataclass(frozen=True)
-class Papers:
-    """A server's certificate and its key, each a PEM file."""
+class ServerCertificate:
+    """A server's certificate and its key, each in a PEM file."""
 
     certificate: Path
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """For a server."""
+        """Return a TLS context for a server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
         return context
 
 
 class Authority:
-    """Signs certificates; `bundle` is the PEM file that vouches for them."""
+    """Signs certificates; `bundle` is the PEM file of the authority."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,13 +45,15 @@ class Authority:
         )
         self.bundle = folder / "authority.pem"
         unlimited = x509.BasicConstraints(ca=True, path_length=None)
-        made = _draft(self._name, self._name, self._key).add_extension(unlimited, critical=True)
+        certificate = _draft(self._name, self._name, self._key).add_extension(
+            unlimited, critical=True
+        )
         identity = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        made = made.add_extension(identity, critical=False)
-        self.bundle.write_bytes(_pem(made.sign(self._key, hashes.SHA256())))
+        certificate = certificate.add_extension(identity, critical=False)
+        self.bundle.write_bytes(_pem(certificate.sign(self._key, hashes.SHA256())))
 
-    def papers(self, *names: str) -> Papers:
-        """For a server of these host names and addresses."""
+    def issue(self, *names: str) -> ServerCertificate:
+        """Issue a certificate for host names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:60])])
         origin = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -61,16 +63,16 @@ class Authority:
             .add_extension(origin, critical=False)
         )
         stem = self._folder / names[0].replace("*", "any").replace(":", "_")
-        found = Papers(stem.with_suffix(".crt.pem"), stem.with_suffix(".key.pem"))
-        found.certificate.write_bytes(_pem(draft.sign(self._key, hashes.SHA256())))
-        found.key.write_bytes(
+        issued = ServerCertificate(stem.with_suffix(".crt.pem"), stem.with_suffix(".key.pem"))
+        issued.certificate.write_bytes(_pem(draft.sign(self._key, hashes.SHA256())))
+        issued.key.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             )
         )
-        return found
+        return issued
 
 
 def _draft(

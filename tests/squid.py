@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.authority import Papers
+from tests.authority import ServerCertificate
 from tests.canary import OUTSIDE
 from tests.support import eventually_sync
 
@@ -64,7 +64,7 @@ def squid(
     hosts: Mapping[str, str],
     *,
     password: str = "",
-    papers: Papers | None = None,
+    certificate: ServerCertificate | None = None,
     refuse: bool = False,
 ) -> Iterator[Squid]:
     """Run one.
@@ -72,7 +72,7 @@ def squid(
     Args:
         hosts: addresses by the names that it alone knows.
         password: `name:password` that it asks for.
-        papers: with these it is spoken to over TLS (`https://` proxy).
+        certificate: makes it an `https://` proxy, which is reached over TLS.
         refuse: it lets nothing out (403).
     """
     folder = Path(tempfile.mkdtemp(prefix="squid-"))
@@ -82,10 +82,11 @@ def squid(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     door = f"http_port 127.0.0.1:{port}"
-    if papers is not None:
-        for path in (papers.certificate, papers.key):
+    if certificate is not None:
+        for path in (certificate.certificate, certificate.key):
             shutil.copy(path, folder / path.name)
-        files = f"tls-cert={folder / papers.certificate.name} tls-key={folder / papers.key.name}"
+        cert_path, key_path = folder / certificate.certificate.name, folder / certificate.key.name
+        files = f"tls-cert={cert_path} tls-key={key_path}"
         door = f"https_port 127.0.0.1:{port} {files}"
     lines = [
         door,
@@ -119,7 +120,7 @@ def squid(
     )
     try:
         eventually_sync(lambda: _answers(process, folder, port), within=60)
-        scheme = "http" if papers is None else "https"
+        scheme = "http" if certificate is None else "https"
         yield Squid(f"{scheme}://127.0.0.1:{port}", folder)
     finally:
         process.terminate()

@@ -1,4 +1,4 @@
-"""Another user of this machine, who listens where an engine would. Needs root."""
+"""Another user of this machine, who listens on the engine's socket. Needs root."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ listener.bind(sys.argv[1])
 os.chmod(sys.argv[1], 0o666)
 listener.listen(16)
 print("ready", flush=True)
-found, lines = b"", []
+received, connections = b"", []
 while True:
-    readable, _, _ = select.select([sys.stdin, listener, *lines], [], [])
-    for one in readable:
-        if one is listener:
-            lines.append(listener.accept()[0])
-        elif one is not sys.stdin:
+    readable, _, _ = select.select([sys.stdin, listener, *connections], [], [])
+    for source in readable:
+        if source is listener:
+            connections.append(listener.accept()[0])
+        elif source is not sys.stdin:
             try:
-                piece = one.recv(65536)
+                piece = source.recv(65536)
             except OSError:
                 piece = b""
-            found += piece
+            received += piece
             if not piece:
-                lines.remove(one)
+                connections.remove(source)
             elif b"/api/events" not in piece:
-                one.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+                source.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
             else:
-                one.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n: beat\\n")
+                source.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n: beat\\n")
     if readable == [sys.stdin]:
         break
-sys.stdout.buffer.write(found)
+sys.stdout.buffer.write(received)
 """
 
 
 class Stranger:
-    """What the other user was sent.
+    """The bytes that the other user received.
 
     Attributes:
-        received: every byte; complete once the context has been left.
+        received: all bytes; complete after the end of the context.
     """
 
     def __init__(self) -> None:
@@ -62,9 +62,9 @@ class Stranger:
 
 @contextmanager
 def stranger_listening(path: Path) -> Iterator[Stranger]:
-    """A process of the user `nobody` that answers on a socket and keeps what it is sent.
+    """Run a process of the user `nobody` that answers on a socket and records what it receives.
 
-    The socket is put into its folder whoever owns that; owner and mode of the folder stay.
+    Whoever owns the socket's folder, its owner and mode do not change.
     """
     stranger, folder = Stranger(), path.parent
     mode = stat.S_IMODE(folder.stat().st_mode)

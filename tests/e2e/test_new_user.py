@@ -24,9 +24,9 @@ from tests.cli.shell import end_engine, engine_of
 from tests.destinations.hosting import Loop
 from tests.e2e.screen import Screen, needs
 from tests.e2e.sshd import ssh_line
+from tests.proxied_hosts import API_HOST, HUB_HOST, PAGES, ProxiedHosts, proxied_hosts
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually_sync
-from tests.town import API_HOST, HUB_HOST, PAGES, Town, town
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.server import RunningSandbox, serve
 
@@ -55,7 +55,7 @@ class World:
     """What a new user finds: Replicate and the Hub, a proxy to them, a machine to log in to."""
 
     sandbox: RunningSandbox
-    town: Town
+    town: ProxiedHosts
     folder: Path
 
     @contextlib.contextmanager
@@ -212,7 +212,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     try:
         sandbox = loop.run(serve(SandboxConfig(work_dir=tmp_path / "sandbox", speed=40.0)))
         try:
-            yield World(sandbox, loop.enter(town(sandbox, tmp_path / "ca")), tmp_path)
+            yield World(sandbox, loop.enter(proxied_hosts(sandbox, tmp_path / "ca")), tmp_path)
         finally:
             loop.run(sandbox.aclose())
     finally:
@@ -229,7 +229,7 @@ def in_two_minutes(what: str) -> Iterator[None]:
     assert spent < TWO_MINUTES
 
 
-def around(proxy: Squid, place: Town) -> dict[str, str]:
+def around(proxy: Squid, place: ProxiedHosts) -> dict[str, str]:
     """The way out, as an environment says it."""
     return {"HTTPS_PROXY": proxy.address, "SSL_CERT_FILE": str(place.bundle)}
 

@@ -366,7 +366,7 @@ async def test_a_delivery_host_never_sees_the_token(tmp_path, host):
     there.on("GET /away", reply(b"", status=302, headers={"Location": f"https://{api}/v1/account"}))
     there.on("GET /files/f", reply(b"file"))
     authority = Authority(tmp_path)
-    context = authority.papers(host, api).context()
+    context = authority.issue(host, api).context()
     async with serving(there.handle, ssl_context=context) as port, proxying() as proxy:
         proxy.ports[443] = port
         network = replace(QUICK, proxy=f"http://127.0.0.1:{proxy.port}", ca_bundle=authority.bundle)

@@ -23,10 +23,19 @@ from tests.destinations.hosting import BUCKET
 from tests.engine.keyrings import secret_service
 from tests.engine.world import running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
+from tests.proxied_hosts import (
+    API,
+    API_HOST,
+    HUB_HOST,
+    OWN_HOST,
+    PAGES,
+    STORE_HOST,
+    ProxiedHosts,
+    proxied_hosts,
+)
 from tests.replicate.proxies import proxying
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually
-from tests.town import API, API_HOST, HUB_HOST, OWN_HOST, PAGES, STORE_HOST, Town, town
 from tui.api.destinations import DestinationTested
 from tui.api.diagnostics import DeliveryReport
 from tui.client.client import ControlClient
@@ -49,12 +58,12 @@ WITH_LOGIN = [{"password": LOGIN}, {"password": LOGIN, "tls": True}]
 
 @dataclass
 class Behind:
-    """An engine and the town that it reaches by a proxy alone."""
+    """An engine, and the hosts that it can reach by a proxy only."""
 
     engine: Engine
     client: ControlClient
     sandbox: RunningSandbox
-    town: Town
+    hosts: ProxiedHosts
     home: Home
 
     async def outcomes(self) -> dict[str, str]:
@@ -109,13 +118,13 @@ async def behind(home: Home, tmp_path: Path) -> AsyncIterator[Behind]:
     rights = grant(prefix="job", may_delete=True)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(sandbox.aclose)
-        place = await stack.enter_async_context(town(sandbox, tmp_path / "ca"))
+        hosts = await stack.enter_async_context(proxied_hosts(sandbox, tmp_path / "ca"))
         storage = await stack.enter_async_context(
             serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights})
         )
         engine, _ = await stack.enter_async_context(running_engine(home, settings))
-        place.ports[STORE_HOST] = storage.port
-        place.ports[OWN_HOST] = int(engine.listening.address.rpartition(":")[2])
+        hosts.ports[STORE_HOST] = storage.port
+        hosts.ports[OWN_HOST] = int(engine.listening.address.rpartition(":")[2])
         client = ControlClient(home.socket, API)
         await client.set_session({"replicate_token": sandbox.token, "hf_token": "hf_write"})
         await client.publishing.add_destination(
@@ -123,25 +132,25 @@ async def behind(home: Home, tmp_path: Path) -> AsyncIterator[Behind]:
             endpoint=f"https://{STORE_HOST}{STORAGE_PATH}", session_only=True,
         )  # fmt: skip
         await client.publishing.add_destination(name="hub", kind="hub", repo="sandbox/cat")
-        yield Behind(engine, client, sandbox, place, home)
+        yield Behind(engine, client, sandbox, hosts, home)
 
 
 @asynccontextmanager
 async def proxy_of(
     there: Behind, tmp_path: Path, *, password: str = "", tls: bool = False, refuse: bool = False
 ) -> AsyncIterator[tuple[Squid, str]]:
-    """A proxy that knows the town, and its address with name and password."""
-    papers = Authority(tmp_path / "pa") if tls else None
+    """A proxy that resolves the hosts' names, and its address with name and password."""
+    authority = Authority(tmp_path / "pa") if tls else None
     running = squid(
-        there.town.hosts,
+        there.hosts.hosts,
         password=password,
-        papers=papers.papers("127.0.0.1") if papers else None,
+        certificate=authority.issue("127.0.0.1") if authority else None,
         refuse=refuse,
     )
     with running as proxy:
-        if papers is not None:  # one bundle vouches for both, as companies' bundles do
-            text = there.town.bundle.read_text() + papers.bundle.read_text()
-            there.town.bundle.write_text(text)
+        if authority is not None:  # one bundle for both authorities, as companies have
+            text = there.hosts.bundle.read_text() + authority.bundle.read_text()
+            there.hosts.bundle.write_text(text)
         scheme, _, rest = proxy.address.partition("://")
         yield proxy, f"{scheme}://{password}@{rest}" if password else proxy.address
 
@@ -156,7 +165,7 @@ async def test_every_client_takes_the_only_way_out(
     async with behind(home, tmp_path) as there, proxy_of(there, tmp_path, **kind) as (proxy, way):
         lost = await there.outcomes()
         assert all(lost.values()), table(lost)
-        await there.client.cloud.set_network(proxy=way, ca_bundle=str(there.town.bundle))
+        await there.client.cloud.set_network(proxy=way, ca_bundle=str(there.hosts.bundle))
         found = await there.outcomes()
         assert not any(found.values()), table(found)
         assert proxy.hosts() == ALL
@@ -185,7 +194,7 @@ async def test_proxy_and_authority_of_the_environment_count_as_well(
 ) -> None:
     async with behind(home, tmp_path) as there, proxy_of(there, tmp_path) as (proxy, way):
         monkeypatch.setenv("HTTPS_PROXY", way)
-        monkeypatch.setenv("SSL_CERT_FILE", str(there.town.bundle))
+        monkeypatch.setenv("SSL_CERT_FILE", str(there.hosts.bundle))
         await there.client.cloud.set_network(timeout=19)  # whoever keeps connections begins anew
         found = await there.outcomes()
         assert not any(found.values()), table(found)
@@ -196,7 +205,7 @@ async def test_hosts_that_go_past_the_proxy(home: Home, tmp_path: Path) -> None:
     names = [API_HOST, HUB_HOST, STORE_HOST, OWN_HOST, *PAGES]
     async with behind(home, tmp_path) as there, proxy_of(there, tmp_path) as (proxy, way):
         await there.client.cloud.set_network(
-            proxy=way, ca_bundle=str(there.town.bundle), no_proxy=names
+            proxy=way, ca_bundle=str(there.hosts.bundle), no_proxy=names
         )
         found = await there.outcomes()
         assert all(found.values()), table(found)
@@ -232,7 +241,7 @@ async def test_a_proxy_that_lets_nobody_out(
     wrong = kind.pop("wrong", False)
     async with behind(home, tmp_path) as there, proxy_of(there, tmp_path, **kind) as (proxy, way):
         address = way.replace(MARK, f"{MARK}no") if wrong else proxy.address
-        await there.client.cloud.set_network(proxy=address, ca_bundle=str(there.town.bundle))
+        await there.client.cloud.set_network(proxy=address, ca_bundle=str(there.hosts.bundle))
         found = await there.outcomes()
         assert all(words in said for said in found.values()), table(found)
         assert_clean([repr(found)])
@@ -269,8 +278,8 @@ async def test_a_bundle_that_is_none_is_told_by_everybody(
 async def test_a_socks_proxy_reaches_all_but_s3_which_says_so(home: Home, tmp_path: Path) -> None:
     async with behind(home, tmp_path) as there, proxying("socks") as proxy:
         way = f"socks5h://127.0.0.1:{proxy.port}"
-        proxy.to = there.town.address
-        await there.client.cloud.set_network(proxy=way, ca_bundle=str(there.town.bundle))
+        proxy.to = there.hosts.address
+        await there.client.cloud.set_network(proxy=way, ca_bundle=str(there.hosts.bundle))
         found = await there.outcomes()
         assert "SOCKS" in found.pop("bucket (library)")
         assert not any(found.values()), table(found)
@@ -282,8 +291,8 @@ async def test_no_client_waits_longer_than_the_limit(home: Home, tmp_path: Path)
         held: list[asyncio.StreamWriter] = []
         silent = await asyncio.start_server(lambda _, one: held.append(one), "127.0.0.1", 0)
         port = silent.sockets[0].getsockname()[1]
-        there.town.ports.update(dict.fromkeys((API_HOST, HUB_HOST, STORE_HOST), port))
-        bundle = str(there.town.bundle)
+        there.hosts.ports.update(dict.fromkeys((API_HOST, HUB_HOST, STORE_HOST), port))
+        bundle = str(there.hosts.bundle)
         await there.client.cloud.set_network(proxy=way, ca_bundle=bundle, timeout=1)
         async with silent:
             account = await there.client.validate()
@@ -313,7 +322,7 @@ async def test_the_password_lives_in_the_keyring_and_comes_back_with_the_engine(
             proxy_of(there, tmp_path, password=LOGIN) as (_, way),
         ):
             cloud = there.client.cloud
-            await cloud.set_network(proxy=way, ca_bundle=str(there.town.bundle))
+            await cloud.set_network(proxy=way, ca_bundle=str(there.hosts.bundle))
             await eventually(lambda: _kept(there, "keyring"))
             bare = way.replace(LOGIN, LOGIN.partition(":")[0])
             assert f'proxy = "{bare}"' in home.settings_file.read_text()

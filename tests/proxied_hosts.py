@@ -1,7 +1,7 @@
-"""The hosts that the program talks to, by their true names, over https, on a loopback address.
+"""The hosts that the program talks to, by their real names, over https, on a loopback address.
 
-Nothing resolves these names here but a proxy that was told (`tests/squid.py`), and their
-certificates are signed by an authority that nobody knows who was not told (`tests/authority.py`).
+Only a proxy with a hosts file resolves these names here (`tests/squid.py`), and their certificates
+are signed by a private authority that clients must be configured to trust (`tests/authority.py`).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ NAMES = (API_HOST, HUB_HOST, STORE_HOST, OWN_HOST, *PAGES)
 
 
 @dataclass
-class Town:
-    """What runs.
+class ProxiedHosts:
+    """The running hosts.
 
     Attributes:
-        address: of all hosts, port 443.
-        bundle: the PEM file that vouches for them.
-        ports: where each host's server really is; may be added to.
+        address: the address of all hosts, which listen on port 443.
+        bundle: the PEM file of their certificate authority.
+        ports: the port of each host's server; may be extended.
     """
 
     address: str
@@ -48,44 +48,44 @@ class Town:
 
     @property
     def hosts(self) -> dict[str, str]:
-        """For the proxy's hosts file."""
+        """The entries of the proxy's hosts file."""
         return dict.fromkeys(NAMES, self.address)
 
 
 @asynccontextmanager
-async def town(sandbox: RunningSandbox, folder: Path) -> AsyncIterator[Town]:
-    """Put the sandbox, its Hub and a few pages behind their true names."""
+async def proxied_hosts(sandbox: RunningSandbox, folder: Path) -> AsyncIterator[ProxiedHosts]:
+    """Serve the sandbox, its Hub and a few pages under their real names."""
     authority = Authority(folder)
-    context = authority.papers(*NAMES).context()
+    context = authority.issue(*NAMES).context()
     context.sni_callback = _note_name
     sandbox.core.views.base_url = API
     assert sandbox.hub is not None
     sandbox.hub.hub.url = f"https://{HUB_HOST}"
-    made = Town(_free_address(), authority.bundle)
-    made.ports[API_HOST] = int(sandbox.base_url.split("/")[2].rpartition(":")[2])
-    made.ports[HUB_HOST] = int(sandbox.hub.url.rpartition(":")[2])
-    lines: set[asyncio.Task[Any]] = set()
+    hosts = ProxiedHosts(_free_address(), authority.bundle)
+    hosts.ports[API_HOST] = int(sandbox.base_url.split("/")[2].rpartition(":")[2])
+    hosts.ports[HUB_HOST] = int(sandbox.hub.url.rpartition(":")[2])
+    connections: set[asyncio.Task[Any]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        lines.add(task)
-        task.add_done_callback(lines.discard)
+        connections.add(task)
+        task.add_done_callback(connections.discard)
         name = getattr(writer.get_extra_info("ssl_object"), "wanted", None)
         with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
-            await _join(made.ports.get(str(name), 9), reader, writer)
+            await _join(hosts.ports.get(str(name), 9), reader, writer)
         writer.transport.abort()
 
     async with serving(_pages(sandbox.base_url)) as port:
-        made.ports.update(dict.fromkeys(PAGES, port))
-        gate = await asyncio.start_server(serve, made.address, 443, ssl=context)
+        hosts.ports.update(dict.fromkeys(PAGES, port))
+        server = await asyncio.start_server(serve, hosts.address, 443, ssl=context)
         try:
-            yield made
+            yield hosts
         finally:
-            gate.close()
-            for line in lines:
-                line.cancel()
-            await asyncio.gather(*lines, return_exceptions=True)
+            server.close()
+            for connection in connections:
+                connection.cancel()
+            await asyncio.gather(*connections, return_exceptions=True)
 
 
 def _note_name(connection: Any, name: str | None, _context: ssl.SSLContext) -> None:
@@ -93,7 +93,7 @@ def _note_name(connection: Any, name: str | None, _context: ssl.SSLContext) -> N
 
 
 def _free_address() -> str:
-    """A loopback address of its own, so that tests side by side have a port 443 each."""
+    """Return an unused loopback address, so that parallel tests have a port 443 each."""
     while True:
         address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(2, 250)}"
         with socket.socket() as probe:
@@ -107,7 +107,7 @@ def _free_address() -> str:
 
 
 def _pages(base: str) -> Any:
-    """Replicate's status page as the sandbox tells it; and somebody who answers elsewhere."""
+    """Serve Replicate's status page from the sandbox, and 404 for other hosts."""
     origin = base.removesuffix("/v1")
 
     async def answer(request: web.Request) -> web.Response:
@@ -128,12 +128,12 @@ async def _join(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamW
             sink.write(data)
             await sink.drain()
 
-    ways = {asyncio.create_task(pump(reader, up_writer)),
+    pumps = {asyncio.create_task(pump(reader, up_writer)),
             asyncio.create_task(pump(up_reader, writer))}  # fmt: skip
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        for pump_task in pumps:
+            pump_task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
         up_writer.transport.abort()
