@@ -1,4 +1,4 @@
-"""The service's own addresses: building them, and telling them from others'."""
+"""Builds the API's URLs, and tells them from those of other hosts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Base:
     """The API's base address, such as `https://api.replicate.com/v1`.
 
     Attributes:
-        url: without a slash at the end.
-        service: how messages call the service.
+        url: the URL without a slash at the end.
+        service: the name of the service in messages.
     """
 
     url: httpx.URL
@@ -28,7 +28,7 @@ class Base:
 
     @classmethod
     def parse(cls, text: str) -> Base:
-        """Read a base address.
+        """Parse a base address.
 
         Raises:
             InvalidRequestError: not an http or https address.
@@ -47,17 +47,17 @@ class Base:
         return cls(url, "Replicate" if known else f"The API at {url.host}{port}")
 
     def owns(self, address: str) -> bool:
-        """Whether an address has the base's scheme, host and port: only there the token goes."""
+        """Whether an address has the base's scheme, host and port; the token is sent only there."""
         try:
             return _origin(httpx.URL(address)) == _origin(self.url)
         except httpx.InvalidURL:
             return False
 
     def path(self, *parts: str, params: Mapping[str, str | None] | None = None) -> str:
-        """The address of a resource; each part is quoted, params that are None are left out.
+        """Return the URL of a resource; quotes each part, leaves out params that are None.
 
         Raises:
-            InvalidRequestError: a part is empty or would change the path's meaning.
+            InvalidRequestError: a part is empty or would change the meaning of the path.
         """
         for part in parts:
             if part.strip(".") == "" or not part.isprintable():
@@ -68,10 +68,10 @@ class Base:
         return str(url.copy_merge_params(given) if given else url)
 
     def pin(self, link: str, *, relative_to: str | None = None) -> str:
-        """A link from an answer as an address of the same service.
+        """Return a link of an answer as a URL of the same service.
 
-        Resolved against `relative_to`, its scheme raised to the base's (the service has been
-        seen writing `http://` in links).
+        It is resolved against `relative_to`, and `http` becomes `https` if the base has it: the
+        service has been observed to send `http://` links.
 
         Raises:
             BadAnswerError: it leads to another host.
@@ -92,7 +92,7 @@ class Base:
 
 
 def split_model(owner_name: str) -> tuple[str, str]:
-    """`owner/name` in two.
+    """Split `owner/name`.
 
     Raises:
         InvalidRequestError: it does not have that form.

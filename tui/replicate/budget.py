@@ -1,4 +1,4 @@
-"""One shared sense of how fast we may ask, and whether asking makes sense at all."""
+"""Rate limiter and circuit breaker that the clients of an account share."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from tui.replicate.errors import CircuitOpenError, RateLimitedError, ReplicateEr
 
 
 class CircuitState(StrEnum):
-    """Whether the service is being asked at present."""
+    """The state of the circuit breaker."""
 
     CLOSED = "closed"
-    """Normal."""
+    """Calls go through."""
     OPEN = "open"
-    """It failed several times in a row; calls fail at once until the next try is due."""
+    """The service failed several times in a row; calls fail at once until the next probe is due."""
     PROBING = "probing"
-    """One call has been let through to see whether it is back."""
+    """One call goes through to test whether the service works again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """What to show about the service's health.
+    """The state of the circuit breaker for the screen.
 
     Attributes:
         state: see `CircuitState`.
         failures: failures in a row.
-        retry_in: seconds until the next try is let through; 0 when calls go through.
+        retry_in: seconds until the next probe; 0 when calls go through.
     """
 
     state: CircuitState
@@ -41,16 +41,16 @@ class Circuit:
 class RateBudget:
     """Shared by all clients of one account, so that ten polled jobs back off together.
 
-    Each call takes a turn; turns are spaced by a pace with some room for bursts. A throttled
-    answer stops everybody until the service's own time is over, halves the pace and takes the
-    burst away; each good answer gives a little back. After `failures_to_open` failures in a row
-    the circuit opens: calls fail at once, and one try goes through now and then.
+    Each call takes a turn; turns are spaced by a rate, with room for bursts. A 429 blocks all
+    callers for the time that the service asks for, halves the rate and removes the burst; each
+    successful answer raises the rate by a tenth. After `failures_to_open` failures in a row the
+    circuit opens: calls fail at once, and single probes go through at growing intervals.
 
-    Documented limits of Replicate: 600 creates and 3 000 other calls a minute. The defaults stay
-    at half of that.
+    Documented limits of Replicate: 600 creates and 3 000 other calls a minute. The defaults are
+    half of that.
 
     Attributes:
-        era: counts the ways to the service that there have been; see `forgive`.
+        era: is incremented when the network settings change; see `forgive`.
     """
 
     def __init__(
@@ -71,22 +71,22 @@ class RateBudget:
         self._first_rest = first_rest
         self._longest_rest = longest_rest
         self._clock = clock
-        self._next_turn = 0.0  # when the next turn is due if nobody may run ahead
+        self._next_turn = 0.0  # when the next turn is due without bursts
         self._blocked_until = 0.0
         self._failures = 0
-        self._why: ReplicateError | None = None
-        self._rest = first_rest
+        self._last_failure: ReplicateError | None = None
+        self._probe_pause = first_rest
         self._probe_at: float | None = None  # not None: the circuit is open
         self._probing = False
 
     @property
     def blocked_for(self) -> float:
-        """Seconds until the service's own pause is over; 0 when there is none."""
+        """Seconds until the pause that the service asked for is over; 0 without one."""
         return max(0.0, self._blocked_until - self._clock())
 
     @property
     def circuit(self) -> Circuit:
-        """The state of the circuit now."""
+        """The current state of the circuit breaker."""
         if self._probe_at is None:
             return Circuit(CircuitState.CLOSED, self._failures, 0.0)
         state = CircuitState.PROBING if self._probing else CircuitState.OPEN
@@ -96,17 +96,17 @@ class RateBudget:
         """Wait for a turn.
 
         Args:
-            patience: seconds; a longer wait is refused at once.
+            patience: longest wait in seconds.
 
         Raises:
-            CircuitOpenError: the service is being given a rest.
+            CircuitOpenError: the circuit is open.
             RateLimitedError: the turn would come later than `patience` allows.
         """
         self._pass_circuit()
         wait = self._reserve(patience)
         while wait > 0:
             await asyncio.sleep(wait)
-            # Meanwhile another call may have been throttled: then this turn is off as well.
+            # Another call may have got a 429 meanwhile, which cancels this turn as well.
             wait = self._reserve(patience) if self._blocked_until > self._clock() else 0.0
 
     def _pass_circuit(self) -> None:
@@ -114,17 +114,17 @@ class RateBudget:
             return
         now = self._clock()
         if now < self._probe_at:
-            rest = self._probe_at - now
-            last = f" {self._why.message}" if self._why else ""
-            advice = f" {self._why.advice}" if self._why else ""
+            remaining = self._probe_at - now
+            last = f" {self._last_failure.message}" if self._last_failure else ""
+            advice = f" {self._last_failure.advice}" if self._last_failure else ""
             raise CircuitOpenError(
                 f"Replicate has failed {self._failures} times in a row; "
-                f"the next try is in {max(1, round(rest))} s.{last}",
+                f"the next try is in {max(1, round(remaining))} s.{last}",
                 advice=f"Nothing was sent. Jobs that run are not touched by this.{advice}",
-                retry_after=rest,
+                retry_after=remaining,
             )
         self._probing = True
-        self._probe_at = now + self._rest  # others wait; if this one is cancelled, one more tries
+        self._probe_at = now + self._probe_pause  # the next probe, in case this one is cancelled
 
     def _reserve(self, patience: float) -> float:
         now = self._clock()
@@ -140,51 +140,51 @@ class RateBudget:
         return max(0.0, wait)
 
     def throttled(self, seconds: float) -> None:
-        """The service said 429; nobody asks for `seconds`."""
+        """Block all calls for `seconds` after a 429."""
         self._answered()
         until = self._clock() + max(0.0, seconds)
         self._blocked_until = max(self._blocked_until, until)
         self._rate = max(self._rate / 2, self._full_rate / 32)
-        # No burst afterwards: all who waited come one by one.
+        # No burst afterwards: waiting calls go out one by one.
         self._next_turn = max(self._next_turn, until + self._burst / self._full_rate)
 
     def used_up(self, seconds: float) -> None:
-        """A good answer said that nothing is left of this window, which ends in `seconds`."""
+        """Block all calls for `seconds`, until the rate limit's window ends: its quota is used."""
         self._blocked_until = max(self._blocked_until, self._clock() + max(0.0, seconds))
 
     def forgive(self) -> None:
-        """The way to the service is another one now, so failures on the old way say nothing."""
+        """Reset the failures after a change of the network settings."""
         self.era += 1
         self._answered()
 
     def answered(self) -> None:
-        """The service answered properly (an error about our request counts as that)."""
+        """Count an answer of a working service, including errors about our request."""
         self._answered()
         self._rate = min(self._full_rate, self._rate * 1.1)
 
     def _answered(self) -> None:
         self._failures = 0
-        self._why = None
-        self._rest = self._first_rest
+        self._last_failure = None
+        self._probe_pause = self._first_rest
         self._probe_at = None
         self._probing = False
 
     def failed(self, why: ReplicateError | None = None, era: int | None = None) -> None:
-        """No answer, or one that says the service is broken.
+        """Count a missing answer, or one of a failing service.
 
         Args:
-            why: is told while calls rest.
-            era: when the call's way was chosen; of another one than now, it says nothing.
+            why: the failure, shown while the circuit is open.
+            era: the era in which the call was made; a failure of an earlier one is ignored.
         """
         if era is not None and era != self.era:
             return
         self._failures += 1
-        self._why = why or self._why
+        self._last_failure = why or self._last_failure
         if self._probe_at is not None and not self._probing:
             return  # a call from before the circuit opened
         if self._failures < self._failures_to_open:
             return
-        jitter = random.uniform(0.8, 1.2)  # noqa: S311  # spreads tries, guards nothing
-        self._probe_at = self._clock() + self._rest * jitter
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311  # no cryptographic use
+        self._probe_at = self._clock() + self._probe_pause * jitter
         self._probing = False
-        self._rest = min(self._longest_rest, self._rest * 2)
+        self._probe_pause = min(self._longest_rest, self._probe_pause * 2)

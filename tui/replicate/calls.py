@@ -1,4 +1,4 @@
-"""What every client of the service has, whatever it asks for."""
+"""The base class of the client: life cycle, state, and the kinds of calls that it makes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tui.replicate.session import Call, Session
 A = TypeVar("A", bound=Answer)
 
 
-class Calls:
-    """Life cycle and state of a client, and the few shapes that its calls have.
+class BaseClient:
+    """Life cycle and state of a client, and helpers for its calls.
 
     Args:
-        token: the API token, or None (then only downloads from elsewhere work).
+        token: the API token, or None (then only downloads from delivery hosts work).
         base_url: the API's address, ending in `/v1`.
         network: proxies, certificates, time limits, retries.
         budget: shared with the other clients of the same account; its own if None.
@@ -41,7 +41,7 @@ class Calls:
     ) -> None:
         self.budget = budget if budget is not None else RateBudget()
         self._session = Session(token, base_url=base_url, network=network, budget=self.budget)
-        self._at = self._session.base.path
+        self._url = self._session.base.path
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,7 +68,7 @@ class Calls:
 
     @property
     def circuit(self) -> Circuit:
-        """Whether the service is being asked at present."""
+        """The state of the circuit breaker."""
         return self.budget.circuit
 
     @property
@@ -78,9 +78,9 @@ class Calls:
 
     async def _get(self, kind: type[A], what: str, url: str) -> A:
         call = Call(what, "GET", url)
-        return self._understood(kind, await self._session.json(call), what)
+        return self._read_answer(kind, await self._session.json(call), what)
 
-    def _understood(self, kind: type[A], data: object, what: str) -> A:
+    def _read_answer(self, kind: type[A], data: object, what: str) -> A:
         try:
             answer = kind.read(data)
         except ValueError:
@@ -96,21 +96,20 @@ class Calls:
     def _resource(self, kind: str, id_or_url: str) -> str:
         if "://" in id_or_url:
             return self._session.base.pin(id_or_url)
-        return self._at(kind, id_or_url)
+        return self._url(kind, id_or_url)
 
     async def _cancel(self, kind: type[A], plural: str, id_or_url: str) -> A:
-        where = self._resource(plural, id_or_url)
-        call = Call(f"cancelling {short(id_or_url)}", "POST", f"{where}/cancel")
+        url = self._resource(plural, id_or_url)
+        call = Call(f"cancelling {short(id_or_url)}", "POST", f"{url}/cancel")
         try:
             answer = await self._session.json(call)
-            return self._understood(kind, answer, call.what)
+            return self._read_answer(kind, answer, call.what)
         except (InvalidRequestError, NotFoundError, BadAnswerError):
-            # What the service says to cancelling something that has ended is not documented:
-            # the job itself tells.
+            # The answer to cancelling a run that has ended is not documented, so its state is read.
             pass
-        return await self._get(kind, f"{plural[:-1]} {short(id_or_url)}", where)
+        return await self._get(kind, f"{plural[:-1]} {short(id_or_url)}", url)
 
 
 def short(id_or_url: str) -> str:
-    """The last part of an address, or the id itself; for messages."""
+    """Return the last part of a URL, or the id itself, for messages."""
     return id_or_url.rstrip("/").rpartition("/")[2].partition("?")[0]

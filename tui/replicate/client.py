@@ -1,6 +1,6 @@
-"""Replicate's HTTP API, as far as somebody who trains models meets it.
+"""The client of Replicate's HTTP API: account, models, predictions, trainings, files, webhooks.
 
-Facts about the API are from its public description (https://api.replicate.com/openapi.json) and
+Source of facts about the API: its OpenAPI description (https://api.replicate.com/openapi.json) and
 its documentation (https://replicate.com/docs/reference/http).
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tui.replicate.addresses import split_model
-from tui.replicate.calls import Calls, short
+from tui.replicate.calls import BaseClient, short
 from tui.replicate.create import create_once
 from tui.replicate.download import Download, open_download
 from tui.replicate.errors import (
@@ -40,23 +40,22 @@ from tui.replicate.upload import FileForm, Progress
 from tui.replicate.values import format_time
 
 
-class ReplicateClient(Calls):
-    """An account's view of Replicate. Use as an async context manager, or call `aclose`.
+class ReplicateClient(BaseClient):
+    """A client for one token. Use it as an async context manager, or call `aclose`.
 
-    Every call raises `ReplicateError` in one of its types. Calls that only read, and those that
-    do the same twice, are repeated after failures; calls that start paid work are repeated only
-    when the service certainly did not get them.
+    Every call raises subclasses of `ReplicateError`. Idempotent calls are repeated after failures;
+    calls that start paid work are repeated only if the service certainly did not receive them.
     """
 
     # Account and models
 
     async def account(self) -> Account:
-        """Whose token this is."""
-        return await self._get(Account, "the account", self._at("account"))
+        """Return the account of the token."""
+        return await self._get(Account, "the account", self._url("account"))
 
     async def hardware(self) -> list[Hardware]:
-        """The kinds of machines that there are."""
-        call = Call("the list of hardware", "GET", self._at("hardware"))
+        """Return the available kinds of machines."""
+        call = Call("the list of hardware", "GET", self._url("hardware"))
         rows = await self._session.json(call)
         if isinstance(rows, dict):
             rows = rows.get("results")
@@ -65,39 +64,39 @@ class ReplicateClient(Calls):
         return read_rows(rows, Hardware, call.what)
 
     async def model(self, owner_name: str) -> Model:
-        """A model by `owner/name`."""
-        url = self._at("models", *split_model(owner_name))
+        """Return a model by `owner/name`."""
+        url = self._url("models", *split_model(owner_name))
         return await self._get(Model, f"the model {owner_name}", url)
 
     def models(self) -> AsyncIterator[Model]:
-        """All public models, those with the newest versions first. There are very many."""
-        return each(self._session, Call("the list of models", "GET", self._at("models")), Model)
+        """Yield all public models, those with the newest versions first. There are very many."""
+        return each(self._session, Call("the list of models", "GET", self._url("models")), Model)
 
     def search_models(self, text: str) -> AsyncIterator[Model]:
-        """Public models that fit `text`, best first."""
+        """Yield public models that match `text`, best first."""
         call = Call(
             "the search for models",
             "QUERY",
-            self._at("models"),
+            self._url("models"),
             headers={"Content-Type": "text/plain"},
             body=text.encode,
         )
         return each(self._session, call, Model)
 
     async def readme(self, owner_name: str) -> str:
-        """A model's README (Markdown)."""
-        url = self._at("models", *split_model(owner_name), "readme")
+        """Return a model's README (Markdown)."""
+        url = self._url("models", *split_model(owner_name), "readme")
         reply = await self._session.send(Call(f"the README of {owner_name}", "GET", url))
         return reply.body.decode("utf-8", "replace")
 
     def versions(self, owner_name: str) -> AsyncIterator[Version]:
-        """All versions of a model, newest first."""
-        url = self._at("models", *split_model(owner_name), "versions")
+        """Yield all versions of a model, newest first."""
+        url = self._url("models", *split_model(owner_name), "versions")
         return each(self._session, Call(f"the versions of {owner_name}", "GET", url), Version)
 
     async def version(self, owner_name: str, version_id: str) -> Version:
-        """One version of a model, with its `openapi_schema`."""
-        url = self._at("models", *split_model(owner_name), "versions", version_id)
+        """Return a version of a model, with its `openapi_schema`."""
+        url = self._url("models", *split_model(owner_name), "versions", version_id)
         return await self._get(Version, f"version {version_id[:12]} of {owner_name}", url)
 
     # Predictions
@@ -111,25 +110,25 @@ class ReplicateClient(Calls):
         webhook_events_filter: Sequence[str] = (),
         cancel_after: int | None = None,
     ) -> Prediction:
-        """Start a run; this is what costs money.
+        """Start a run, which costs money.
 
-        Sent again only when it certainly did not arrive (no connection, or 429).
+        Sent again only if it certainly did not arrive (no connection, or 429).
 
         Args:
             version: `64hex` or `owner/name:64hex`.
-            input: by the version's schema; values may be `Secret`.
-            webhook: https address that is told about progress.
+            input: inputs of the version's schema; values may be `Secret`.
+            webhook: https URL that receives events.
             webhook_events_filter: of `start`, `output`, `logs`, `completed`.
-            cancel_after: seconds from now, at least 5, after which Replicate ends it.
+            cancel_after: seconds from now, at least 5, after which Replicate cancels it.
 
         Raises:
-            UncertainError: it may or may not have been started. Ask `find_submitted`, nothing
-                else, before trying again. The same holds when the call is cancelled.
+            UncertainError: it may have been started. Call `find_submitted` before any further
+                attempt. The same holds if this call is cancelled.
         """
         return await create_once(
             self._session,
             Prediction,
-            self._at("predictions"),
+            self._url("predictions"),
             {"version": version},
             input,
             webhook=webhook,
@@ -150,7 +149,7 @@ class ReplicateClient(Calls):
         return await create_once(
             self._session,
             Prediction,
-            self._at("deployments", *split_model(deployment), "predictions"),
+            self._url("deployments", *split_model(deployment), "predictions"),
             {},
             input,
             webhook=webhook,
@@ -159,23 +158,23 @@ class ReplicateClient(Calls):
         )
 
     async def get_prediction(self, id_or_url: str) -> Prediction:
-        """A prediction as it is now, by its id or by the `get` link of an earlier answer."""
+        """Return a prediction by its id or by the `get` link of an earlier answer."""
         url = self._resource("predictions", id_or_url)
         return await self._get(Prediction, f"prediction {short(id_or_url)}", url)
 
     def predictions(
         self, *, created_after: datetime | None = None, created_before: datetime | None = None
     ) -> AsyncIterator[Prediction]:
-        """The account's predictions, newest first, all pages. A row may lack its `id`."""
+        """Yield the account's predictions, newest first, all pages. A row may lack its `id`."""
         params = {
             "created_after": format_time(created_after) if created_after else None,
             "created_before": format_time(created_before) if created_before else None,
         }
-        url = self._at("predictions", params=params)
+        url = self._url("predictions", params=params)
         return each(self._session, Call("the list of predictions", "GET", url), Prediction)
 
     async def cancel_prediction(self, id_or_url: str) -> Prediction:
-        """End a prediction; one that has ended already is returned as it is."""
+        """Cancel a prediction; one that has ended already is returned as it is."""
         return await self._cancel(Prediction, "predictions", id_or_url)
 
     async def find_submitted(
@@ -189,29 +188,29 @@ class ReplicateClient(Calls):
         clock_offset: timedelta | None = None,
         matches: Callable[[Prediction], bool] | None = None,
     ) -> list[Prediction]:
-        """Look for predictions that an uncertain create may have started; oldest first.
+        """Return predictions that an uncertain create may have started, oldest first.
 
         A match has the same version, the same input (see `input_fingerprint`; values that are
         `Secret` count as named in `secret_names`) and was created at or after `since`, by our
-        clock. Differences between our clock and the service's are allowed for.
+        clock. Differences between the clocks are corrected.
 
-        Rows of that version and time whose data Replicate has removed cannot be compared. Only
-        if there is no match are they returned, so check `data_removed`.
+        Rows of that version and time whose data Replicate has removed cannot be compared. They are
+        returned only if there is no match, so check `data_removed`.
 
         Args:
             version: as given to `create_prediction`.
             input: as given to `create_prediction`; secret values may be left out.
             since: when the create was started.
             secret_names: inputs that do not count.
-            patience: seconds to go on looking while there is nothing: what was accepted a moment
-                ago may not be in the list yet.
-            clock_offset: how far the service's clock was ahead of ours when the create was
-                started; None takes what it is now.
-            matches: tells a match by something better than version and input.
+            patience: seconds to repeat the search without a match: a prediction may appear in the
+                list with a delay.
+            clock_offset: how far the service's clock was ahead of ours at the time of the create;
+                None takes the current offset.
+            matches: a better test for a match than version and input.
 
         Raises:
-            BadAnswerError: a page is not a whole list of predictions, so that nothing can be said
-                about what is missing.
+            BadAnswerError: a page is not a complete list of predictions, so that the absence of a
+                match proves nothing.
             ReplicateError: a page could not be fetched, with the same consequence.
         """
         return await find_submitted(
@@ -241,7 +240,7 @@ class ReplicateClient(Calls):
         return await create_once(
             self._session,
             Training,
-            self._at("models", *split_model(owner_name), "versions", version_id, "trainings"),
+            self._url("models", *split_model(owner_name), "versions", version_id, "trainings"),
             {"destination": destination},
             input,
             webhook=webhook,
@@ -249,17 +248,17 @@ class ReplicateClient(Calls):
         )
 
     async def get_training(self, id_or_url: str) -> Training:
-        """A training as it is now, by its id or by the `get` link of an earlier answer."""
+        """Return a training by its id or by the `get` link of an earlier answer."""
         url = self._resource("trainings", id_or_url)
         return await self._get(Training, f"training {short(id_or_url)}", url)
 
     def trainings(self) -> AsyncIterator[Training]:
-        """The account's trainings, newest first, all pages."""
-        call = Call("the list of trainings", "GET", self._at("trainings"))
+        """Yield the account's trainings, newest first, all pages."""
+        call = Call("the list of trainings", "GET", self._url("trainings"))
         return each(self._session, call, Training)
 
     async def cancel_training(self, id_or_url: str) -> Training:
-        """End a training; one that has ended already is returned as it is."""
+        """Cancel a training; one that has ended already is returned as it is."""
         return await self._cancel(Training, "trainings", id_or_url)
 
     # Files
@@ -274,23 +273,23 @@ class ReplicateClient(Calls):
         progress: Progress | None = None,
         sha256: str = "",
     ) -> File:
-        """Send a file of at most `FILE_LIMIT` bytes; its `url` can be given to a model.
+        """Upload a file of at most `FILE_LIMIT` bytes; its `url` can be an input of a model.
 
-        Streams from disk. `progress(sent, size)` counts bytes of the file that have left.
-        Cancelling the task ends the connection and with it the upload. Size and checksums in the
-        answer are compared with the file's; one that arrived otherwise is deleted there.
+        Streams from disk. `progress(sent, size)` counts bytes of the file that have been sent.
+        Cancelling the task closes the connection and so ends the upload. Size and checksums in the
+        answer are compared with the file's; a damaged copy is deleted at the service.
 
         Args:
             path: the file.
-            filename: its name there.
+            filename: its name at the service.
             content_type: its MIME type.
-            metadata: kept with it.
+            metadata: stored with the file.
             progress: see above.
-            sha256: what the file should have, in hex; "" takes the file as it is.
+            sha256: the expected hash in hexadecimal digits; "" accepts the file as it is.
 
         Raises:
-            DamagedUploadError: it arrived otherwise.
-            TooLargeError: before anything is sent, or by the service.
+            DamagedUploadError: the service received other content.
+            TooLargeError: the file exceeds the limit, found before sending or by the service.
             FileChangedError: the file became shorter meanwhile.
             OSError: the file cannot be read.
         """
@@ -300,16 +299,16 @@ class ReplicateClient(Calls):
             call = Call(
                 f"the upload of {' '.join(filename.split())}",
                 "POST",
-                self._at("files"),
+                self._url("files"),
                 headers=form.headers,
                 body=lambda: form.body(progress),
                 repeatable=False,
                 bounded=False,
             )
-            file = self._understood(File, await self._session.json(call), call.what)
+            file = self._read_answer(File, await self._session.json(call), call.what)
             damage = form.damage(file, sha256)
         if damage:
-            with contextlib.suppress(ReplicateError):  # it is unused, and expires by itself
+            with contextlib.suppress(ReplicateError):  # nothing uses it, and it expires by itself
                 await self.delete_file(file.id)
             raise DamagedUploadError(
                 f"{self._session.base.service} did not get {' '.join(filename.split())} as it is: "
@@ -320,15 +319,15 @@ class ReplicateClient(Calls):
         return file
 
     def list_files(self) -> AsyncIterator[File]:
-        """The account's uploaded files, all pages."""
-        return each(self._session, Call("the list of files", "GET", self._at("files")), File)
+        """Yield the account's uploaded files, all pages."""
+        return each(self._session, Call("the list of files", "GET", self._url("files")), File)
 
     async def get_file(self, id_or_url: str) -> File:
-        """What is known about an uploaded file (not its bytes)."""
+        """Return the metadata of an uploaded file."""
         return await self._get(File, "the file", self._resource("files", id_or_url))
 
     async def delete_file(self, id_or_url: str) -> None:
-        """Delete an uploaded file; one that is gone already is fine."""
+        """Delete an uploaded file; a missing one is no error."""
         try:
             await self._session.send(Call("the file", "DELETE", self._resource("files", id_or_url)))
         except NotFoundError:
@@ -337,7 +336,7 @@ class ReplicateClient(Calls):
     def reading(
         self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
     ) -> AbstractAsyncContextManager[Download]:
-        """An output from byte `start` on: of a file route of the API, or of a delivery host.
+        """Open an output from byte `start` on, at a file route of the API or a delivery host.
 
         See `open_download`.
         """
@@ -346,8 +345,8 @@ class ReplicateClient(Calls):
     # Webhooks
 
     async def webhook_secret(self) -> Secret:
-        """The key for `verify_webhook`; one for the whole account."""
-        call = Call("the webhook secret", "GET", self._at("webhooks", "default", "secret"))
+        """Return the key for `verify_webhook`; there is one for the whole account."""
+        call = Call("the webhook secret", "GET", self._url("webhooks", "default", "secret"))
         answer = await self._session.json(call)
         key = answer.get("key") if isinstance(answer, dict) else None
         if not isinstance(key, str) or not key:

@@ -1,4 +1,4 @@
-"""Starting paid work, at most once."""
+"""Starts paid work at most once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tui.replicate.session import Call, Session
 P = TypeVar("P", bound=Prediction)
 
 SHORTEST_LIFE = 5
-"""The smallest `cancel_after` that Replicate takes, in seconds."""
+"""The smallest `cancel_after` that Replicate accepts, in seconds."""
 
 
 async def create_once(
@@ -39,10 +39,10 @@ async def create_once(
     """POST a run. See `ReplicateClient.create_prediction`.
 
     Raises:
-        UncertainError: the request went out, and nothing that came back tells whether the run
-            was started: no answer, half an answer, a 5xx (a gateway may say so after the
-            service has accepted), or a success that cannot be read.
-        ReplicateError: it was certainly not started.
+        UncertainError: the request was sent, and it is unknown whether the run was started: there
+            was no answer, a partial one, a 5xx (a gateway may send it after the service has
+            accepted the request), or a success that cannot be parsed.
+        ReplicateError: the run was certainly not started.
     """
     body: dict[str, Any] = {**fixed, "input": _revealed(values)}
     if webhook:

@@ -1,4 +1,4 @@
-"""Reading an output file from any byte on: whoever reads decides where it goes."""
+"""Downloads an output file from any byte on."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _EMPTY = 416
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer whose content is still to be read.
+    """An answer whose content has not been read yet.
 
     Attributes:
-        start: the first byte that comes; 0 when the host takes no ranges, or has another file now.
-        total: bytes of the whole file, None when the host does not say.
-        ranged: whether it takes ranges.
-        etag: the host's mark of this content, "" for none.
-        md5: of the whole file in hex, "" where the host does not tell.
+        start: offset of the first byte; 0 if the host ignores ranges or the file was replaced.
+        total: size of the whole file in bytes, None when unknown.
+        ranged: whether the host supports ranges.
+        etag: the ETag of the content, "" without one.
+        md5: of the whole file in hexadecimal digits, "" when unknown.
         pieces: the content.
     """
 
@@ -46,27 +46,27 @@ class Download:
 async def open_download(
     session: Session, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
 ) -> AsyncIterator[Download]:
-    """Open `url` from byte `start` up to `stop` (not included).
+    """Open `url` from byte `start` up to `stop` (exclusive).
 
-    Only the API's file routes and Replicate's delivery hosts are asked, see `why_refused`; the
-    token goes to the former alone.
+    Only the API's file routes and Replicate's delivery hosts are called, see `why_refused`; only
+    the former get the token.
 
     Args:
-        session: whose connections.
-        url: absolute address.
-        start: first byte.
-        stop: end, None for the file's own.
-        etag: if the host's mark is another one now, all of the new file comes (`start` is 0 then).
+        session: the connections to use.
+        url: the absolute URL.
+        start: offset of the first byte.
+        stop: end offset, None for the end of the file.
+        etag: the expected ETag; if it has changed, the whole new file is sent (`start` is 0).
 
     Raises:
-        ReplicateError: it cannot be had, or the line broke while it was read.
+        ReplicateError: the file cannot be fetched, or the connection broke.
     """
     if why := why_refused(session.base, url):
         raise InvalidRequestError(
             f"{redact_url(url)} is not fetched: {why}.", advice=NOT_FETCHED_ADVICE
         )
     last = "" if stop is None else str(stop - 1)
-    # Compressed on the way, byte numbers would mean something else.
+    # No compression: ranges of a compressed body count other bytes.
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-{last}"}
     if etag and not etag.startswith("W/"):
         headers["If-Range"] = etag
@@ -80,7 +80,7 @@ async def open_download(
     except ReplicateError as error:
         if error.status != _EMPTY or start:
             raise
-        yield Download(0, 0, False, "", "", _nothing())
+        yield Download(0, 0, False, "", "", _no_content())
 
 
 def _read(response: httpx.Response) -> Download:
@@ -96,7 +96,7 @@ def _read(response: httpx.Response) -> Download:
 
 
 def _md5(hashes: list[str]) -> str:
-    """Google's storage, where outputs lie, tells it as `md5=<base64>`."""
+    """Return the MD5 of the `x-goog-hash` header (`md5=<base64>`) of Google Cloud Storage."""
     for item in ",".join(hashes).split(","):
         kind, _, value = item.strip().partition("=")
         if kind == "md5":
@@ -107,6 +107,6 @@ def _md5(hashes: list[str]) -> str:
     return ""
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    """An empty file's content: one empty piece."""
+async def _no_content() -> AsyncIterator[bytes]:
+    """Yield the content of an empty file: one empty piece."""
     yield b""

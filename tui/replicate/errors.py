@@ -1,4 +1,4 @@
-"""What can go wrong between us and Replicate, as types whose words are fit for the screen."""
+"""The exceptions of the client, with messages for the screen."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One input that the model's schema refuses.
+    """An input that the model's schema refuses.
 
     Attributes:
-        field: name of the input as the schema has it, or "" when the whole input is meant.
-        kind: the server's word for it, such as `required` or `additional_property_not_allowed`.
+        field: name of the input in the schema, or "" for the whole input.
+        kind: the server's code, such as `required` or `additional_property_not_allowed`.
         message: the server's explanation.
     """
 
@@ -21,14 +21,14 @@ class FieldProblem:
 
 
 class ReplicateError(Exception):
-    """A call that did not give what it was made for.
+    """A failed call.
 
     Attributes:
         message: what happened.
-        advice: what to do next; may be empty.
-        status: HTTP status, when there was an answer.
-        request_id: the service's own id of the call, for a support ticket.
-        retry_after: seconds after which another try makes sense, when known.
+        advice: what the user can do; may be "".
+        status: HTTP status, if there was an answer.
+        request_id: the service's id of the call, for a support ticket.
+        retry_after: seconds after which to retry, if known.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class InsufficientCreditError(ReplicateError):
 
 
 class ForbiddenError(ReplicateError):
-    """The token is good, but may not do this (403)."""
+    """The token is valid, but lacks the right (403)."""
 
 
 class NotFoundError(ReplicateError):
-    """No such thing, or none that this account may see (404, 410)."""
+    """The resource does not exist, or this account may not see it (404, 410)."""
 
 
 class TooLargeError(ReplicateError):
-    """Body over the limit (413, or found before sending)."""
+    """The body exceeds the limit (413, or found before sending)."""
 
 
 class InvalidRequestError(ReplicateError):
-    """The request does not fit (400, 422 and the other 4xx).
+    """The request is invalid (400, 422 and the other 4xx).
 
     Attributes:
-        fields: the inputs that were refused, where the service names them.
+        fields: the refused inputs, if the service names them.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class InvalidInputError(InvalidRequestError):
 
 
 class RateLimitedError(ReplicateError):
-    """Too many calls (429). Nothing was done."""
+    """Too many calls (429); the service did nothing."""
 
 
 class ServiceError(ReplicateError):
@@ -114,14 +114,14 @@ class ServiceError(ReplicateError):
 
 
 class BadAnswerError(ReplicateError):
-    """An answer that is not what the API promises: not JSON, no id, a link to another host."""
+    """An answer that breaks the API's contract: not JSON, no id, a link to another host."""
 
 
 class NotSentError(ReplicateError):
-    """The request certainly never reached the service: name, connection, proxy or TLS failed.
+    """The request certainly did not reach the service: DNS, connection, proxy or TLS failed.
 
     Attributes:
-        temporary: whether another try may go better without anybody changing a setting.
+        temporary: whether a retry may succeed without a change of settings.
     """
 
     def __init__(
@@ -137,17 +137,17 @@ class NotSentError(ReplicateError):
 
 
 class CircuitOpenError(NotSentError):
-    """Not even tried: the service has failed several times in a row and is being given a rest."""
+    """The call was not attempted, because the circuit breaker is open."""
 
 
 class NoAnswerError(ReplicateError):
-    """The request went out and no complete answer came back."""
+    """The request was sent and no complete answer arrived."""
 
 
 class UncertainError(ReplicateError):
-    """A paid request went out and it is not known whether it was accepted.
+    """A paid request was sent and it is unknown whether it was accepted.
 
-    Never repeat it before `ReplicateClient.find_submitted` has looked for it.
+    Never repeat it before `ReplicateClient.find_submitted` has searched for it.
     """
 
 
@@ -156,15 +156,15 @@ class FileChangedError(ReplicateError):
 
 
 class DamagedUploadError(ReplicateError):
-    """The service got other bytes than those that were to be sent, and was asked to delete them."""
+    """The service received other content than was sent, and was asked to delete it."""
 
 
 class SignatureError(Exception):
-    """A webhook that cannot be shown to come from Replicate.
+    """The signature of a webhook cannot be verified.
 
     Attributes:
-        message: the reason, safe to show and to log.
-        advice: what to do next; may be empty.
+        message: the reason, without secrets.
+        advice: what the user can do; may be "".
     """
 
     def __init__(self, message: str, *, advice: str = "") -> None:

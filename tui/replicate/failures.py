@@ -1,4 +1,4 @@
-"""From an exception of the HTTP library to one of ours: was it sent, and what can one do?"""
+"""Translates transport errors of httpx: whether the request was sent, the cause, and advice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 from tui.replicate.errors import NoAnswerError, NotSentError, ReplicateError
 from tui.replicate.network import BundleError, Network, name_proxy
 
-# These can only happen before the first byte of the request is written.
+# These can occur only before the first byte of the request is written.
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -23,13 +23,13 @@ _NEVER_SENT = (
 
 
 def unreached(error: Exception, url: str, network: Network, *, what: str) -> ReplicateError:
-    """The error for a call to any address, Replicate's or not, that got no answer.
+    """Return the error for a call without an answer, to Replicate or any other host.
 
     Args:
-        error: as httpx raised it.
-        url: what was asked.
-        network: the settings that were in force; a proxy's password is not shown.
-        what: what was asked for, as the object of a sentence.
+        error: the exception of httpx.
+        url: the URL of the call.
+        network: the settings in force; a proxy's password is not shown.
+        what: the purpose of the call, as the object of a sentence.
     """
     host, proxy = httpx.URL(url).host, network.proxy_for(httpx.URL(url))
     way = f" by the proxy {name_proxy(proxy)}" if proxy else ""
@@ -64,7 +64,7 @@ def _why(
             False,
         )
     if isinstance(error, httpx.ProxyError):
-        return _proxy_trouble(str(error))
+        return _proxy_failure(str(error))
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return "the address is not usable", "Check the API address and the proxy.", False
     if any(isinstance(c, socket.gaierror) for c in causes):
@@ -81,14 +81,14 @@ def _why(
     return "no connection came about", online, True
 
 
-def _proxy_trouble(said: str) -> tuple[str, str, bool]:
-    if said.startswith("407"):
+def _proxy_failure(reply_text: str) -> tuple[str, str, bool]:
+    if reply_text.startswith("407"):
         return (
             "the proxy wants a user name and a password",
             "Write them into the proxy's address: http://name:password@host:port.",
             False,
         )
-    code = said[:3]
+    code = reply_text[:3]
     reason = f"the proxy refused (HTTP {code})" if code.isdigit() else "the proxy refused"
     return (
         reason,
@@ -98,15 +98,15 @@ def _proxy_trouble(said: str) -> tuple[str, str, bool]:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception, what led to it, and the members of groups among them."""
+    """Yield an exception, its causes and contexts, and the members of exception groups."""
     seen: set[int] = set()
-    rest = [error]
-    while rest:
-        current = rest.pop()
+    pending = [error]
+    while pending:
+        current = pending.pop()
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
         yield current
-        rest += [current.__cause__, current.__context__]
+        pending += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
-            rest += current.exceptions
+            pending += current.exceptions

@@ -1,4 +1,4 @@
-"""Finding a run that was perhaps started."""
+"""Finds a prediction whose creation had no certain outcome, by version, time and input."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tui.replicate.pages import pages
 from tui.replicate.secret import Secret
 from tui.replicate.session import Call, Session
 
-# `Date` has whole seconds and an answer takes a while; Replicate's two back ends disagree about
-# the same job's creation by some milliseconds.
+# The Date header has whole seconds and an answer takes time; Replicate's two back ends differ by
+# some milliseconds in the creation time of the same job.
 CLOCK_MARGIN = timedelta(seconds=5)
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 4.0
@@ -37,59 +37,59 @@ async def find_submitted(
 ) -> list[Prediction]:
     """See `ReplicateClient.find_submitted`."""
     hidden = frozenset(secret_names) | secret_input_names(values)
-    wanted = input_fingerprint(values, hidden)
+    expected = input_fingerprint(values, hidden)
 
     def same_content(row: Prediction) -> bool:
-        return is_version(row, version) and input_fingerprint(row.input, hidden) == wanted
+        return is_version(row, version) and input_fingerprint(row.input, hidden) == expected
 
     is_match = matches or same_content
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
     while True:
         rows = await _rows_since(session, since, clock_offset)
-        found = [row for row in rows if is_match(row)]
-        if not all(row.id for row in found):
+        matching = [row for row in rows if is_match(row)]
+        if not all(row.id for row in matching):
             raise BadAnswerError(f"{session.base.service} lists the job without its id.")
-        left = deadline - time.monotonic()
-        if found or left <= 0:
-            found = found or [
+        remaining = deadline - time.monotonic()
+        if matching or remaining <= 0:
+            matching = matching or [
                 row for row in rows if row.id and row.data_removed and is_version(row, version)
             ]
-            return sorted(found, key=lambda row: row.created_at or since)
-        await asyncio.sleep(min(pause, left))
+            return sorted(matching, key=lambda row: row.created_at or since)
+        await asyncio.sleep(min(pause, remaining))
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 async def _rows_since(
     session: Session, since: datetime, clock_offset: timedelta | None
 ) -> list[Prediction]:
-    """The newest pages, down to `since`, each row once.
+    """Return the rows of the newest pages, down to `since`, each once.
 
-    Filtered here and not by the service: it is its clock that the rows carry, and how far that is
-    from ours is known only after it has answered.
+    Filtered here and not by the service: rows have the times of its clock, and its offset from ours
+    is known only after an answer.
     """
     call = Call("the look-up of the job", "GET", session.base.path("predictions"))
-    found: list[Prediction] = []
-    seen: set[str] = set()  # a page moves on by a row when a prediction is created meanwhile
+    rows: list[Prediction] = []
+    seen: set[str] = set()  # rows move to the next page when a prediction is created meanwhile
     async for page in pages(session, call, Prediction, whole=True):
         offset = session.clock_offset if clock_offset is None else clock_offset
         start = since.astimezone(UTC) + (offset or timedelta()) - CLOCK_MARGIN
-        young = [row for row in page if row.created_at is None or row.created_at >= start]
-        found += [row for row in young if row.id not in seen]
-        seen |= {row.id for row in young if row.id}
-        if page and not any(row.created_at is not None for row in young):
+        recent = [row for row in page if row.created_at is None or row.created_at >= start]
+        rows += [row for row in recent if row.id not in seen]
+        seen |= {row.id for row in recent if row.id}
+        if page and not any(row.created_at is not None for row in recent):
             break
-    return found
+    return rows
 
 
 def is_version(row: Prediction, version: str) -> bool:
-    """Whether a prediction may be one of `version` (`64hex` or `owner/name:64hex`)."""
+    """Whether a prediction may be of `version` (`64hex` or `owner/name:64hex`)."""
     model, _, given = version.rpartition(":")
     if row.version == given:
         return True
     if "/" in given:  # an official model, named without a version
         return row.model == given
-    # Rows of hidden versions and odd old rows do not tell; then the model decides.
+    # Rows of hidden versions and some old rows have no version; then the model decides.
     return not _is_hex(row.version) and (not model or not row.model or row.model == model)
 
 
@@ -98,12 +98,12 @@ def _is_hex(text: str) -> bool:
 
 
 def input_fingerprint(values: Mapping[str, Any], secret_names: Collection[str] = ()) -> str:
-    """SHA-256 (hex) over the inputs in one canonical form, without the secret ones.
+    """Return the SHA-256 (hex) of the inputs in a canonical form, without the secret ones.
 
-    The service hands inputs back through its own JSON code, so differences that JSON does not
-    promise to keep are levelled: order of keys, `1.0` and `1`, a null and a missing input.
-    Secret inputs may come back masked, so those in `secret_names`, and every value that is a
-    `Secret`, are left out; give the same names for both sides of a comparison.
+    The service returns inputs through its own JSON code, so differences that JSON may not preserve
+    are ignored: order of keys, `1.0` and `1`, a null and a missing input. Secret inputs may come
+    back masked, so those in `secret_names`, and every value that is a `Secret`, are left out; pass
+    the same names for both sides of a comparison.
     """
     plain = {
         str(name): _canonical(value)
@@ -115,12 +115,12 @@ def input_fingerprint(values: Mapping[str, Any], secret_names: Collection[str] =
 
 
 def secret_input_names(values: Mapping[str, Any]) -> frozenset[str]:
-    """Names of the inputs that are wrapped as `Secret`."""
+    """Return the names of the inputs that are `Secret`."""
     return frozenset(name for name, value in values.items() if isinstance(value, Secret))
 
 
 def _canonical(value: Any) -> Any:
-    if isinstance(value, Secret):  # deep inside an object: its place counts, its value does not
+    if isinstance(value, Secret):  # inside an object: its key counts, its value does not
         return None
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         return int(value)

@@ -1,11 +1,10 @@
-"""Replicate's objects, read with tolerance.
+"""Pydantic models of Replicate's objects that accept unexpected values.
 
-Two back ends answer in two styles (keys left out, or present and null), old rows lack keys, and
-new ones bring values nobody knows yet. A field that is not understood becomes its default and is
-named in `strange`; unknown keys are kept in `model_extra`. Nothing here raises for a JSON object.
+Two back ends answer in two styles (keys missing, or present and null), old rows lack keys, and
+future ones may have new values. A field that cannot be parsed gets its default and is named in
+`strange`; unknown keys are kept in `model_extra`. No JSON object raises an error.
 
-`repr` shows only what may be read by anyone: inputs and outputs can hold secrets and presigned
-addresses.
+`repr` shows only fields without secrets: inputs and outputs can contain secrets and presigned URLs.
 """
 
 from __future__ import annotations
@@ -38,31 +37,31 @@ Links = Annotated[dict[str, str], BeforeValidator(as_links)]
 
 
 class Answer(BaseModel):
-    """What all objects share: tolerance, immutability, a modest `repr`."""
+    """Base class of all objects: tolerant, immutable, with a `repr` without secrets."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
     _strange: tuple[str, ...] = PrivateAttr(default=())
-    key: ClassVar[str] = "id"  # without it an answer is not an answer
+    key: ClassVar[str] = "id"  # the field that a valid answer must have
     shown: ClassVar[tuple[str, ...]] = ("id",)
 
     @classmethod
     def read(cls, data: object) -> Self:
-        """The object in `data`, as far as it is understood.
+        """Parse an object; fields that cannot be parsed get their defaults.
 
         Raises:
-            ValueError: `data` is not a JSON object at all.
+            ValueError: `data` is not a JSON object.
         """
         strange: list[str] = []
         return cls.model_validate(as_mapping(data), context=strange)
 
     def model_post_init(self, context: Any, /) -> None:
-        """Keep the names that the validators could not use."""
+        """Store the names of the fields that could not be parsed."""
         if isinstance(context, list):
             self._strange = tuple(dict.fromkeys(context))
 
     @property
     def strange(self) -> tuple[str, ...]:
-        """Names of fields whose value was not understood and is therefore missing here."""
+        """Names of fields whose value could not be parsed."""
         return self._strange
 
     @field_validator("*", mode="wrap")
@@ -86,7 +85,7 @@ class Answer(BaseModel):
 
 
 class State(StrEnum):
-    """Where a prediction or training stands. `UNKNOWN` is any word that we do not know (yet)."""
+    """The state of a prediction or training. `UNKNOWN` stands for any other value."""
 
     STARTING = "starting"
     PROCESSING = "processing"
@@ -102,7 +101,7 @@ _SPELLINGS = {state.value: state for state in State} | {"cancelled": State.CANCE
 
 
 class Account(Answer):
-    """Whose token this is."""
+    """The account of a token."""
 
     type: Name = ""
     username: Name = ""
@@ -123,7 +122,7 @@ class Hardware(Answer):
 
 
 class Version(Answer):
-    """A version of a model. `openapi_schema` describes its inputs; None when not given."""
+    """A version of a model. `openapi_schema` describes its inputs; None when missing."""
 
     id: Name = ""
     created_at: Time = None
@@ -154,10 +153,10 @@ class Model(Answer):
 
 
 class Prediction(Answer):
-    """One run of a model.
+    """A run of a model.
 
-    Times are aware UTC or None; `metrics` are seconds and counts as the service gives them.
-    `id` is "" only in a list row that came without one.
+    Times are aware UTC or None; `metrics` are the service's seconds and counts. `id` is "" only for
+    a list row without one.
     """
 
     id: Name = ""
@@ -181,17 +180,17 @@ class Prediction(Answer):
 
     @property
     def state(self) -> State:
-        """`status` as one of the states we know, or `UNKNOWN`."""
+        """`status` as a known state, or `UNKNOWN`."""
         return _SPELLINGS.get(self.status.strip().lower(), State.UNKNOWN)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it has ended. An unknown status counts as not ended: we go on looking."""
+        """Whether it has ended. An unknown status counts as active, so that polling continues."""
         return self.state in TERMINAL
 
     @property
     def predict_time(self) -> float | None:
-        """Seconds that are billed, once known."""
+        """Billed seconds, once known."""
         return _seconds(self.metrics.get("predict_time"))
 
     @property
@@ -205,13 +204,13 @@ class Training(Prediction):
 
     @property
     def trained_version(self) -> str | None:
-        """`owner/name:id` of the version that was made, once there is one."""
+        """`owner/name:id` of the created version, once there is one."""
         value = self.output.get("version") if isinstance(self.output, dict) else None
         return value if isinstance(value, str) else None
 
 
 class File(Answer):
-    """An uploaded file. `expires_at` is the only truth about how long it stays."""
+    """An uploaded file; it is deleted at `expires_at`."""
 
     id: Name = ""
     name: Text = None
@@ -227,7 +226,7 @@ class File(Answer):
 
     @property
     def url(self) -> str | None:
-        """The address to give to a model as an input (works for the same account only)."""
+        """The URL for an input of a model; it works for the same account only."""
         return self.urls.get("get")
 
 

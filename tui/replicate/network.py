@@ -1,4 +1,4 @@
-"""How we reach the network: proxies, certificates, time limits."""
+"""Network settings (proxies, certificates, time limits, retries) and the transport for them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tui.replicate.redact import redact_url
 
 
 class BundleError(OSError):
-    """A file with certificate authorities cannot be used.
+    """A file of certificate authorities cannot be used.
 
     Attributes:
         message: why, with its path.
-        advice: what to do about it.
+        advice: what the user can do.
     """
 
     def __init__(self, path: str, why: str, who: str) -> None:
@@ -40,11 +40,11 @@ class Timeouts:
 
     Attributes:
         connect: name look-up, TCP and TLS.
-        read: silence while an answer is awaited or being read.
-        write: one piece of the request that does not get out.
-        pool: waiting for a free connection.
-        whole: one try of a call with a JSON answer, all phases together. Uploads and downloads
-            have no such limit; they end by the limits of their phases.
+        read: longest silence before and within an answer.
+        write: longest time to send one piece of the request.
+        pool: longest wait for a free connection.
+        whole: one attempt of a call with a JSON answer, all phases together. Uploads and downloads
+            have no such limit.
     """
 
     connect: float = 10.0
@@ -54,19 +54,19 @@ class Timeouts:
     whole: float = 180.0
 
     def for_httpx(self) -> httpx.Timeout:
-        """The same as httpx wants it."""
+        """Return the limits as httpx's type."""
         return httpx.Timeout(connect=self.connect, read=self.read, write=self.write, pool=self.pool)
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how long to try again.
+    """The retry policy: exponential back-off with full jitter.
 
     Attributes:
-        attempts: tries of one call, the first included.
-        base: seconds; the n-th pause is a random part of `base * 2**n`.
-        longest: seconds; no own pause is longer.
-        patience: seconds one call may spend in pauses, those asked for by the service included.
+        attempts: attempts of a call, the first included.
+        base: seconds; the n-th pause is a random fraction of `base * 2**n`.
+        longest: upper limit of `base * 2**n` in seconds.
+        patience: seconds that a call may spend in pauses, including those that the service wants.
     """
 
     attempts: int = 5
@@ -77,15 +77,15 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Settings of the way out.
+    """The network settings.
 
     Attributes:
-        proxy: address of a proxy for everything (`http://`, `https://`, `socks5://`,
-            `socks5h://`), before any from the environment. May hold a password; not in `repr`.
-        no_proxy: hosts that are reached directly, in the forms of the `NO_PROXY` variable.
-        ca_bundle: PEM file with further certificate authorities, besides the usual ones.
+        proxy: URL of a proxy for all requests (`http://`, `https://`, `socks5://`, `socks5h://`),
+            instead of those of the environment. May contain a password; not in `repr`.
+        no_proxy: hosts that are reached directly, in the syntax of the `NO_PROXY` variable.
+        ca_bundle: PEM file with certificate authorities, in addition to the usual ones.
         ssl_verify: False accepts any certificate. See `warnings`.
-        trust_env: whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, … count.
+        trust_env: whether `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, … are used.
     """
 
     proxy: str | None = field(default=None, repr=False)
@@ -97,7 +97,7 @@ class Network:
     retry: Retry = Retry()
 
     def warnings(self) -> tuple[str, ...]:
-        """What the user must be told about these settings."""
+        """Return warnings about these settings for the user."""
         if self.ssl_verify:
             return ()
         warning = (
@@ -107,29 +107,29 @@ class Network:
         return (warning,)
 
     def proxy_for(self, url: httpx.URL) -> str | None:
-        """Address of the proxy that a request to `url` takes, or None for the direct way."""
+        """Return the proxy's URL for a request to `url`, or None for a direct connection."""
         environment = getproxies_environment() if self.trust_env else {}
         rules = list(self.no_proxy)
         if self.proxy is None:
             rules += environment.get("no", "").split(",")
         if bypasses_proxy(url.host, url.port or _PORTS.get(url.scheme, 0), rules):
             return None
-        found = self.proxy or environment.get(url.scheme) or environment.get("all")
-        if not found:
+        proxy = self.proxy or environment.get(url.scheme) or environment.get("all")
+        if not proxy:
             return None
-        return found if "://" in found else f"http://{found}"
+        return proxy if "://" in proxy else f"http://{proxy}"
 
     def authorities(self) -> tuple[Path, ...]:
-        """Files with the authorities that are trusted: the usual ones, then those of `ca_bundle`.
+        """Return files of trusted authorities: the usual ones, then `ca_bundle`.
 
-        For libraries that take files; `ssl_context` knows `SSL_CERT_DIR` as well.
+        For libraries that need files; `ssl_context` also supports `SSL_CERT_DIR`.
         """
         usual = os.environ.get("SSL_CERT_FILE") if self.trust_env else None
         own = () if self.ca_bundle is None else (self.ca_bundle,)
         return (Path(usual or certifi.where()), *own)
 
     def ssl_context(self) -> ssl.SSLContext:
-        """A context that trusts the usual authorities and those of `ca_bundle`.
+        """Create a context that trusts the usual authorities and those of `ca_bundle`.
 
         Raises:
             BundleError: `ca_bundle` or `SSL_CERT_FILE` cannot be read or holds no certificate.
@@ -153,7 +153,7 @@ class Network:
 
 @contextmanager
 def _readable(path: Path, who: str) -> Iterator[None]:
-    """Says in words why a file with certificates could not be read."""
+    """Raise BundleError if a file with certificates cannot be read."""
     if path.is_dir():
         raise BundleError(str(path), "is a folder", who)
     try:
@@ -170,11 +170,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def bypasses_proxy(host: str, port: int, rules: list[str]) -> bool:
-    """Whether `NO_PROXY`-like rules send a host the direct way.
+    """Whether rules in the syntax of `NO_PROXY` exempt a host from the proxy.
 
     Rules: `*`, a name (with its subdomains), `.name` (subdomains), an address, a network such as
-    `10.0.0.0/8` (httpx alone does not know these), each with an optional `:port`. Loopback is
-    always direct: no proxy can reach the sandbox on this machine for us.
+    `10.0.0.0/8` (which httpx does not support), each with an optional `:port`. Loopback is always
+    direct: no proxy can reach the sandbox on this machine.
     """
     if is_loopback_host(host):
         return True
@@ -221,24 +221,25 @@ def _split_port(rule: str) -> tuple[str, int | None]:
 
 
 class RoutedTransport(httpx.AsyncBaseTransport):
-    """Sends each request the way `Network.proxy_for` says, with one connection pool per way.
+    """Sends each request by the proxy of `Network.proxy_for`, with a connection pool for each.
 
-    HTTP/1.1 on kept connections: a few calls a second gain nothing from HTTP/2.
+    httpx's own `mounts` cannot express `NO_PROXY` rules with networks. HTTP/1.1 with keep-alive: a
+    few calls a second gain nothing from HTTP/2.
     """
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        # Reading the authorities takes about 20 ms, so it is done when TLS is first needed.
+        # Reading the authorities takes about 20 ms, so it is deferred until TLS is needed.
         self._ssl: ssl.SSLContext | None = None
-        self._ways: dict[tuple[str | None, bool], httpx.AsyncHTTPTransport] = {}
+        self._transports: dict[tuple[str | None, bool], httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send by the right way; errors as httpx raises them."""
+        """Send a request; raises the errors of httpx."""
         proxy = self._network.proxy_for(request.url)
-        way = (proxy, request.url.scheme == "https")
-        if way not in self._ways:
-            self._ways[way] = self._open(*way)
-        return await self._ways[way].handle_async_request(request)
+        route = (proxy, request.url.scheme == "https")
+        if route not in self._transports:
+            self._transports[route] = self._open(*route)
+        return await self._transports[route].handle_async_request(request)
 
     def _open(self, proxy: str | None, secure: bool) -> httpx.AsyncHTTPTransport:
         secure = secure or (proxy is not None and proxy.startswith("https:"))
@@ -263,12 +264,12 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for way in self._ways.values():
-            await way.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
 
 def name_proxy(address: str) -> str:
-    """Host and port of a proxy, without its password, for messages."""
+    """Return host and port of a proxy, without its password, for messages."""
     try:
         parts = urlsplit(address)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
@@ -276,8 +277,8 @@ def name_proxy(address: str) -> str:
         return "the proxy"
 
 
-# Without a bound the kernel takes megabytes ahead of the wire, and an upload's progress would
-# show what is in its buffer instead of what has left.
+# Without this limit the kernel buffers megabytes, and the progress of an upload would count bytes
+# that have not been sent yet.
 _UNSENT_IN_KERNEL = 512 * 1024
 _SOCKET_OPTIONS = (
     [(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_IN_KERNEL)]

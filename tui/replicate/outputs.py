@@ -1,8 +1,8 @@
-"""Which addresses an output may be fetched from, and which of them may see the token.
+"""Decides which URLs of outputs are fetched, and which of them get the token.
 
-An output is text that a model wrote, so it may name any address. Files lie at the API's own routes
-below `/files/` and at Replicate's delivery hosts, which need no token (output-files page of its
-documentation).
+An output is text that a model wrote, so it may contain any URL. Files are at the API's routes below
+`/files/` and at Replicate's delivery hosts, which need no token (source: the page on output files
+of its documentation).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tui.replicate.addresses import Base
 _DELIVERY: Final = "replicate.delivery"
 NOT_FETCHED_ADVICE: Final = "Where you trust the address, fetch it yourself, without a token."
 _MOST_LAYERS: Final = 8
-"""How often percent-encoding is taken off; what is still encoded then is no file's name."""
+"""How many layers of percent-encoding are decoded; a name with more is refused."""
 
 
 def is_file_route(base: Base, address: str) -> bool:
-    """Whether an address is one of the API's file routes: the only outputs that get the token.
+    """Whether a URL is a file route of the API; only these get the token.
 
-    The path is judged as it goes over the wire, and as a server or a proxy may decode it: no part
-    may be empty, a dot segment, or hold a slash.
+    The path is checked as it is sent, and as a server or a proxy may decode it: no part may be
+    empty, a dot segment, or contain a slash.
     """
     try:
         url = httpx.URL(address)
@@ -38,7 +38,7 @@ def is_file_route(base: Base, address: str) -> bool:
 
 
 def is_delivery(address: str) -> bool:
-    """Whether an address is https at `replicate.delivery` or a host below it, at its usual port."""
+    """Whether a URL is https at `replicate.delivery` or a subdomain, at the default port."""
     try:
         url = httpx.URL(address)
     except (httpx.InvalidURL, ValueError):
@@ -48,7 +48,7 @@ def is_delivery(address: str) -> bool:
 
 
 def is_replicates(base: Base, address: str) -> bool:
-    """Whether an address names the API's own host and port, or any host of Replicate's."""
+    """Whether a URL is at the API's host and port, or at any host of Replicate's."""
     try:
         host = httpx.URL(address).host
     except (httpx.InvalidURL, ValueError):
@@ -59,7 +59,7 @@ def is_replicates(base: Base, address: str) -> bool:
 
 
 def why_refused(base: Base, address: str) -> str:
-    """Why an output's address is not fetched, as the end of a sentence; "" when it may be."""
+    """Return why an output's URL is not fetched, as the end of a sentence; "" if it is."""
     if is_file_route(base, address) or is_delivery(address):
         return ""
     try:

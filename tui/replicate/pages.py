@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Reads paginated lists."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ A = TypeVar("A", bound=Answer)
 async def pages(
     session: Session, call: Call, kind: type[A], *, whole: bool = False
 ) -> AsyncIterator[list[A]]:
-    """All pages of a list, following the opaque `next` links on the service's own host.
+    """Yield all pages of a list, following the opaque `next` links on the service's own host.
 
-    Rows are read as far as they are understood; what is not even an object is left out, or, when
-    the list must be `whole`, an error.
+    Rows that are not objects are left out or, if the list must be `whole`, an error.
 
     Raises:
-        BadAnswerError: an answer without rows, a link to elsewhere, or a circle of links.
+        BadAnswerError: an answer without rows, a link to another host, or a cycle of links.
         ReplicateError: a page could not be fetched.
     """
     seen = {call.url}
@@ -48,18 +47,18 @@ async def pages(
 
 
 async def each(session: Session, call: Call, kind: type[A]) -> AsyncIterator[A]:
-    """The rows of all pages, one by one."""
+    """Yield the rows of all pages."""
     async for page in pages(session, call, kind):
         for row in page:
             yield row
 
 
 def read_rows(rows: list[object], kind: type[A], what: str) -> list[A]:
-    """The objects among `rows`, as far as each is understood."""
-    found = []
+    """Parse the objects among `rows`; logs and leaves out other values."""
+    objects = []
     for row in rows:
         try:
-            found.append(kind.read(row))
+            objects.append(kind.read(row))
         except ValueError:
             log.warning("%s: a row that is not an object was left out", what)
-    return found
+    return objects

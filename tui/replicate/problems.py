@@ -1,4 +1,4 @@
-"""From an answer that is not a success to an error with words: JSON of several shapes, HTML."""
+"""Translates error responses into exceptions; parses several JSON formats and HTML."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an unwelcome answer says, before it becomes an error.
+    """The parsed content of an error response.
 
     Attributes:
         status: HTTP status.
-        words: the service's own explanation, one line, without secrets; may be empty.
-        title: the title of a problem document; may be empty.
-        fields: the inputs it names.
-        retry_after: seconds to wait, if it says so.
-        request_id: its id for the call, if given.
+        words: the service's explanation in one line, without secrets; may be "".
+        title: the title of a problem document; may be "".
+        fields: the refused inputs that it names.
+        retry_after: seconds to wait, if given.
+        request_id: the service's id of the call, if given.
     """
 
     status: int
@@ -68,7 +68,7 @@ def read_refusal(
     secrets: Iterable[Secret] = (),
     now: datetime | None = None,
 ) -> Refusal:
-    """Take an answer apart without assuming anything about it. `headers` in lower case."""
+    """Parse a response of any format. Names of `headers` are in lower case."""
     text = body.decode("utf-8-sig", "replace")
     try:
         data = load_json(body)
@@ -77,7 +77,7 @@ def read_refusal(
     problem = data if isinstance(data, dict) else {}
     known = tuple(secrets)
     title = _words(problem.get("title"))
-    said = (
+    explanation = (
         _words(problem.get("detail"))
         or _words(problem.get("error"))
         or _words(problem.get("message"))
@@ -85,21 +85,22 @@ def read_refusal(
         or _words(data)
         or (_plain(text) if data is None else "")
     )
-    stated = _header_pause(headers.get("retry-after"), now or datetime.now(UTC))
-    for candidate in (_number(problem.get("retry_after")), _text_pause(said)):
-        stated = candidate if stated is None else stated
+    pause = _header_pause(headers.get("retry-after"), now or datetime.now(UTC))
+    for candidate in (_number(problem.get("retry_after")), _text_pause(explanation)):
+        pause = candidate if pause is None else pause
     fields = tuple(
-        FieldProblem(f.field, f.kind, _tidy(f.message, known)) for f in _fields(problem, said)
+        FieldProblem(f.field, f.kind, _tidy(f.message, known))
+        for f in _fields(problem, explanation)
     )
     given_id = _words(problem.get("request_id")) or next(
         (headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), ""
     )
     return Refusal(
         status=status,
-        words=_tidy(said, known),
+        words=_tidy(explanation, known),
         title=_tidy(title, known),
         fields=fields,
-        retry_after=None if stated is None else min(stated, _LONGEST_PAUSE),
+        retry_after=None if pause is None else min(pause, _LONGEST_PAUSE),
         request_id=_tidy(given_id, known) or None,
     )
 
@@ -109,14 +110,14 @@ def _words(value: object) -> str:
 
 
 def _tidy(words: str, secrets: tuple[Secret, ...]) -> str:
-    """One line, no control characters, no secrets, not a page long."""
+    """Return one line without control characters and secrets, of limited length."""
     line = " ".join(redact_text(words, secrets).split())
     line = "".join(c for c in line if c.isprintable())
     return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1]}…"
 
 
 def _plain(text: str) -> str:
-    """The first words of a page or text: its title if it has one, else its first line."""
+    """Return the title of an HTML page, else its first line of text."""
     title = _TITLE.search(text)
     if title and title.group(1).strip():
         return html.unescape(title.group(1))
@@ -147,53 +148,57 @@ def _header_pause(value: str | None, now: datetime) -> float | None:
 
 
 def _text_pause(words: str) -> float | None:
-    found = _PAUSE_IN_TEXT.search(words)
-    if not found:
+    match = _PAUSE_IN_TEXT.search(words)
+    if not match:
         return None
-    amount, unit = float(found.group(1)), (found.group(2) or "s").lower()
+    amount, unit = float(match.group(1)), (match.group(2) or "s").lower()
     if unit == "ms":
         return amount / 1000
     return amount * 60 if unit.startswith("m") else amount
 
 
 def _fields(problem: dict[str, Any], words: str) -> list[FieldProblem]:
-    """The refused inputs, from whichever of the four shapes is there."""
-    found: list[FieldProblem] = []
+    """Return the refused inputs, from any of the four formats."""
+    problems: list[FieldProblem] = []
     listed = problem.get("invalid_fields") or problem.get("errors") or problem.get("detail")
     for entry in listed if isinstance(listed, list) else ():
         if not isinstance(entry, dict):
             continue
-        place = entry.get("field") or entry.get("pointer") or entry.get("loc") or ""
-        if isinstance(place, list):  # a validator's path: ["body", "input", "steps"]
-            place = ".".join(str(part) for part in place)
-        said = entry.get("description") or entry.get("detail") or entry.get("msg") or ""
-        found.append(FieldProblem(_field_name(str(place)), str(entry.get("type", "")), str(said)))
-    if not found and problem.get("title") == "Input validation failed":
-        found = [FieldProblem(_field_name(n), "", said) for n, said in _INPUT_LINE.findall(words)]
-    return found
+        location = entry.get("field") or entry.get("pointer") or entry.get("loc") or ""
+        if isinstance(location, list):  # a validator's path: ["body", "input", "steps"]
+            location = ".".join(str(part) for part in location)
+        message = entry.get("description") or entry.get("detail") or entry.get("msg") or ""
+        problems.append(
+            FieldProblem(_field_name(str(location)), str(entry.get("type", "")), str(message))
+        )
+    if not problems and problem.get("title") == "Input validation failed":
+        problems = [
+            FieldProblem(_field_name(n), "", message) for n, message in _INPUT_LINE.findall(words)
+        ]
+    return problems
 
 
-def _field_name(place: str) -> str:
-    name = place.strip().lstrip("/").replace("/", ".").removeprefix("body.")
+def _field_name(location: str) -> str:
+    name = location.strip().lstrip("/").replace("/", ".").removeprefix("body.")
     return "" if name == "input" else name.removeprefix("input.")
 
 
 def to_error(refusal: Refusal, *, what: str, service: str) -> ReplicateError:
-    """The error for a refusal.
+    """Return the exception for an error response.
 
     Args:
-        refusal: the answer, taken apart.
-        what: what was asked for, as the object of a sentence ("the upload of cats.zip").
-        service: who refused ("Replicate").
+        refusal: the parsed response.
+        what: the purpose of the call, as the object of a sentence ("the upload of cats.zip").
+        service: the name of the service ("Replicate").
     """
     kind, headline, advice = _meaning(refusal, what=what, service=service)
-    said = refusal.words
+    explanation = refusal.words
     if refusal.fields and all(f.message for f in refusal.fields):
-        said = "; ".join(
+        explanation = "; ".join(
             f"{f.field}: {f.message}" if f.field and f.field not in f.message else f.message
             for f in refusal.fields
         )
-    message = f"{headline}: {said}" if said else f"{headline}."
+    message = f"{headline}: {explanation}" if explanation else f"{headline}."
     if refusal.request_id:
         message = f"{message} (request {refusal.request_id})"
     extra: dict[str, Any] = (
@@ -243,12 +248,12 @@ def _meaning(refusal: Refusal, *, what: str, service: str) -> tuple[type[Replica
             "Stay under 100 MiB, or have the data fetched from a web address, S3 or the Hub.",
         )
     if status == 429:
-        low = "credit" in words
+        low_credit = "credit" in words
         return (
             RateLimitedError,
             f"{service} asks to slow down with {what}",
             "Accounts with little credit may start only a few jobs a minute; buy credit or wait."
-            if low
+            if low_credit
             else "Wait a moment; it goes on by itself where that is safe.",
         )
     if status == 408 or status >= 500:

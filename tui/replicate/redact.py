@@ -1,4 +1,4 @@
-"""Taking secrets out of text that somebody may read: messages, log lines, error bodies."""
+"""Removes secrets from text for messages and logs."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE,
 )
-# Below this length a "secret" would blank out ordinary words.
+# A shorter "secret" would mask parts of ordinary words.
 _SHORTEST_SECRET = 6
 
 
 def redact_url(url: str) -> str:
-    """The address with its user name, password, query values and fragment masked.
+    """Return a URL with user name, password, query values and fragment masked.
 
-    Query values carry the signatures of presigned addresses. Of Replicate's streaming hosts the
-    path itself is the key (it is unguessable and needs no token), so it is masked as well.
+    Query values contain the signatures of presigned URLs. At Replicate's streaming hosts the path
+    itself is the key (it is unguessable and needs no token), so it is masked as well.
     """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = f":{parts.port}" if parts.port else ""
         query = [(name, MASK) for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
-    except ValueError:  # not an address after all, and too odd to take apart
+    except ValueError:  # not a URL
         return MASK
     user = f"{MASK}@" if "@" in parts.netloc else ""
     path = f"/{MASK}" if host.startswith("stream") and len(parts.path) > 1 else parts.path
     netloc = f"{user}[{host}]{port}" if ":" in host else f"{user}{host}{port}"
     tail = urlencode(query, safe="*")
-    if parts.query and not tail:  # a query that is not made of pairs may be a key as a whole
+    if parts.query and not tail:  # a query without pairs may be a key as a whole
         tail = MASK
     return urlunsplit((parts.scheme, netloc, path, tail, ""))
 
 
 def redact_text(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """`text` without the given secrets, without anything shaped like a token, with tame URLs."""
+    """Mask the given secrets, everything with the format of a token, and secrets in URLs."""
     for secret in secrets:
         value = secret.reveal()
         if len(value) >= _SHORTEST_SECRET:
@@ -58,17 +58,17 @@ def redact_text(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 class _RedactingFilter(logging.Filter):
-    """Rewrites a record's message before any handler sees it."""
+    """Redacts a record's message before any handler sees it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact_text(record.getMessage()), None
         return True
 
 
-# The HTTP libraries below us log whole addresses (httpx, INFO) and whole answer headers with
-# their `Location` (httpcore, DEBUG). A filter on the loggers themselves holds for every handler.
+# The HTTP libraries log whole URLs (httpx, INFO) and whole response headers with `Location`
+# (httpcore, DEBUG). A filter on the loggers themselves applies to every handler.
 _FILTER = _RedactingFilter()
-_LOUD = (
+_LIBRARY_LOGGERS = (
     "httpx",
     "httpcore.connection",
     "httpcore.http11",
@@ -78,7 +78,7 @@ _LOUD = (
 )
 
 
-def tame_library_logs() -> None:
-    """Make the HTTP libraries' own log lines safe to keep. Doing it again changes nothing."""
-    for name in _LOUD:
+def redact_library_logs() -> None:
+    """Redact the log records of the HTTP libraries. Idempotent."""
+    for name in _LIBRARY_LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

@@ -1,4 +1,4 @@
-"""Values that must not be readable by accident."""
+"""A wrapper that keeps secrets out of logs, messages and files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ MASK = "***"
 
 
 class Secret:
-    """A string that shows itself only when asked by name.
+    """A string that only `reveal` returns.
 
-    `str()`, `repr()`, `format()` and therefore every log line, exception and snapshot give `***`.
-    It cannot be pickled or turned into JSON, so it cannot reach a file unnoticed.
+    `str()`, `repr()` and `format()`, and therefore log lines, exceptions and snapshots, give `***`.
+    It cannot be pickled or serialised to JSON, so it cannot get into a file by accident.
     """
 
     __slots__ = ("_value",)
@@ -21,7 +21,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself. Each call is a place where it leaves our hands; keep them few."""
+        """Return the value. Call it only where the value is sent or stored."""
         return self._value
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""One HTTP call to the service, done with care: where the token goes, what may be repeated."""
+"""Sends HTTP calls to the service: token, retries, redirects, rate budget and errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.outputs import NOT_FETCHED_ADVICE, is_file_route, why_refused
 from tui.replicate.problems import read_refusal, to_error
-from tui.replicate.redact import redact_url, tame_library_logs
+from tui.replicate.redact import redact_library_logs, redact_url
 from tui.replicate.secret import Secret
 from tui.replicate.values import load_json, parse_http_date
 
@@ -48,13 +48,13 @@ class Call:
     """A request before it is sent.
 
     Attributes:
-        what: what it is for, as the object of a sentence; for messages.
-        method: HTTP verb.
-        url: absolute address.
-        headers: besides those that every call has.
-        body: makes the body anew for each try; None for no body.
-        repeatable: whether a second arrival at the service does no harm.
-        secrets: values that must not show in an error, besides the token.
+        what: its purpose, as the object of a sentence, for messages.
+        method: HTTP method.
+        url: absolute URL.
+        headers: in addition to those of every call.
+        body: creates the body for each attempt; None for no body.
+        repeatable: whether the service may receive it twice without harm.
+        secrets: values to redact in errors, in addition to the token.
         bounded: whether `Timeouts.whole` applies.
     """
 
@@ -78,7 +78,14 @@ class Reply:
 
 
 class Session:
-    """Connections, token and manners that all calls of a client share."""
+    """The connections, token and rate budget of a client.
+
+    Attributes:
+        base: the API's base address.
+        network: the network settings.
+        budget: the rate budget, shared by the clients of an account.
+        clock_offset: the service's clock minus ours; None before the first answer.
+    """
 
     def __init__(
         self, token: Secret | None, *, base_url: str, network: Network, budget: RateBudget
@@ -89,7 +96,7 @@ class Session:
         self._era = budget.era
         self.clock_offset: timedelta | None = None
         self._token = token
-        tame_library_logs()
+        redact_library_logs()
         for warning in network.warnings():
             log.warning("%s", warning)
         self._http = httpx.AsyncClient(
@@ -105,11 +112,11 @@ class Session:
         await self._http.aclose()
 
     async def json(self, call: Call) -> Any:
-        """Send and parse the answer.
+        """Send a call and parse its answer.
 
         Raises:
-            BadAnswerError: it is not JSON.
-            ReplicateError: as `send`.
+            BadAnswerError: the answer is not JSON.
+            ReplicateError: as for `send`.
         """
         reply = await self.send(call)
         try:
@@ -122,33 +129,33 @@ class Session:
             ) from None
 
     async def send(self, call: Call) -> Reply:
-        """Send, repeating where that is safe and sensible.
+        """Send a call, with retries if they are safe.
 
         Raises:
-            ReplicateError: the last failure, as one of its types.
+            ReplicateError: the last failure.
         """
         retry = self.network.retry
-        left = retry.patience
-        last: ReplicateError | None = None
+        remaining = retry.patience
+        last_error: ReplicateError | None = None
         for attempt in range(1, retry.attempts + 1):
             try:
-                return await self._once(call, left)
+                return await self._attempt(call, remaining)
             except CircuitOpenError as error:
-                raise (last or error) from None
+                raise (last_error or error) from None
             except (RateLimitedError, NotSentError, ServiceError, NoAnswerError) as error:
-                last = error
+                last_error = error
                 if not _may_repeat(error, call) or attempt == retry.attempts:
                     raise
-                own = random.uniform(0, min(retry.longest, retry.base * 2**attempt))  # noqa: S311  # spreads tries, guards nothing
-                pause = own if error.retry_after is None else error.retry_after + own / 4
-                if pause > left:
+                backoff = random.uniform(0, min(retry.longest, retry.base * 2**attempt))  # noqa: S311  # spreads tries, guards nothing
+                pause = backoff if error.retry_after is None else error.retry_after + backoff / 4
+                if pause > remaining:
                     raise
                 log.info("%s: %s; again in %.1f s", call.what, type(error).__name__, pause)
-            left -= pause
+            remaining -= pause
             await asyncio.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _once(self, call: Call, patience: float) -> Reply:
+    async def _attempt(self, call: Call, patience: float) -> Reply:
         await self.budget.turn(patience)
         limit = self.network.timeouts.whole if call.bounded else None
         try:
@@ -168,30 +175,30 @@ class Session:
 
     @asynccontextmanager
     async def exchange(self, call: Call, *, output: bool = False) -> AsyncIterator[httpx.Response]:
-        """One try: a successful response whose body is still to be read.
+        """Make one attempt; yields a successful response whose body has not been read.
 
-        The token goes along only while the address is the service's own. Redirects are followed
-        for GET, at the service's own host.
+        The token is sent only to the service's own host. Redirects are followed for GET, on that
+        host only.
 
         Args:
-            call: what is asked.
-            output: the address comes from a prediction's output, so anybody may have chosen it.
-                The token goes to a file route of the API alone, and never to where a redirect
-                leads; redirects are followed where `why_refused` has nothing to say.
+            call: the call.
+            output: the URL comes from a prediction's output, so anybody may have chosen it. The
+                token is sent only to a file route of the API, and never after a redirect;
+                redirects are followed if `why_refused` allows their target.
 
         Raises:
-            ReplicateError: no answer, or an answer that is not a success.
+            ReplicateError: there was no answer, or an error response.
         """
         url = call.url
         for hop in range(_MOST_REDIRECTS + 1):
-            home = self.base.owns(url)
+            is_ours = self.base.owns(url)
             started = time.monotonic()
             try:
-                token = (not hop and is_file_route(self.base, url)) if output else home
+                token = (not hop and is_file_route(self.base, url)) if output else is_ours
                 request = self._request(call, url, token=token)
                 response = await self._http.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-                raise self._lost(error, url, call, home=home) from None
+                raise self._transport_error(error, url, call, is_ours=is_ours) from None
             try:
                 log.debug(
                     "%s %s -> %d in %.0f ms",
@@ -200,19 +207,19 @@ class Session:
                     response.status_code,
                     (time.monotonic() - started) * 1000,
                 )
-                if home:
+                if is_ours:
                     self._learn_clock(response)
                 if response.is_redirect and call.method == "GET":
                     url = self._redirected(url, response, call, output=output)
                     continue
                 if not response.is_success:
-                    raise await self._refused(response, call, home=home)
-                if home:
+                    raise await self._response_error(response, call, is_ours=is_ours)
+                if is_ours:
                     self._note_success(response)
                 try:
                     yield response
                 except (httpx.HTTPError, httpx.StreamError) as error:
-                    raise self._lost(error, url, call, home=home) from None
+                    raise self._transport_error(error, url, call, is_ours=is_ours) from None
                 return
             finally:
                 await response.aclose()
@@ -254,18 +261,20 @@ class Session:
             status=response.status_code,
         )
 
-    async def _refused(self, response: httpx.Response, call: Call, *, home: bool) -> ReplicateError:
+    async def _response_error(
+        self, response: httpx.Response, call: Call, *, is_ours: bool
+    ) -> ReplicateError:
         try:
             body = await _read(response, _LARGEST_REFUSAL, call.what)
         except (httpx.HTTPError, httpx.StreamError, BadAnswerError):
-            body = b""  # the status alone still says enough
+            body = b""  # the status alone is enough for an error
         secrets = (*call.secrets, self._token) if self._token else call.secrets
         refusal = read_refusal(
             response.status_code, _plain_headers(response), body, secrets=secrets
         )
-        service = self.base.service if home else httpx.URL(call.url).host
+        service = self.base.service if is_ours else httpx.URL(call.url).host
         error = to_error(refusal, what=call.what, service=service)
-        if home:
+        if is_ours:
             if response.status_code == 429:
                 self.budget.throttled(1.0 if refusal.retry_after is None else refusal.retry_after)
             elif response.status_code >= 500:
@@ -282,7 +291,7 @@ class Session:
                 seconds = float(headers.get("ratelimit-reset", "1"))
             except ValueError:
                 seconds = 1.0
-            if 0 <= seconds <= 60:  # the window is one second; anything long is not to be believed
+            if 0 <= seconds <= 60:  # the window is one second; a long time is an error
                 self.budget.used_up(seconds)
 
     def _learn_clock(self, response: httpx.Response) -> None:
@@ -290,16 +299,18 @@ class Session:
         if theirs is not None:
             self.clock_offset = theirs - datetime.now(UTC)
 
-    def _lost(self, error: Exception, url: str, call: Call, *, home: bool) -> ReplicateError:
-        lost = unreached(error, url, self.network, what=call.what)
-        if home:
-            self.budget.failed(lost, self._era)
-        return lost
+    def _transport_error(
+        self, error: Exception, url: str, call: Call, *, is_ours: bool
+    ) -> ReplicateError:
+        failure = unreached(error, url, self.network, what=call.what)
+        if is_ours:
+            self.budget.failed(failure, self._era)
+        return failure
 
 
 def _may_repeat(error: ReplicateError, call: Call) -> bool:
     if isinstance(error, RateLimitedError):
-        return True  # refused before anything was done
+        return True  # the service did nothing
     if isinstance(error, NotSentError):
         return error.temporary
     return call.repeatable and error.status != 501

@@ -1,4 +1,8 @@
-"""Sending a file as multipart/form-data without holding it in memory."""
+"""Streams a file as multipart/form-data.
+
+Own code and not httpx's `files=`: that reads the file synchronously in the event loop, and has no
+progress, no adaptive piece size and no checksum of the bytes sent.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,10 @@ from tui.replicate.errors import FileChangedError, TooLargeError
 from tui.replicate.models import File
 
 FILE_LIMIT = 104_857_600
-"""The largest file that Replicate takes, in bytes (100 MiB)."""
+"""The largest file that Replicate accepts, in bytes (100 MiB)."""
 
-# On a slow line small pieces make the progress smooth; on a fast one each piece's way through the
-# HTTP library counts. The size follows the line: doubled when a piece was gone at once.
+# On a slow connection small pieces make the progress smooth; on a fast one the overhead of a piece
+# in the HTTP library counts. So the size doubles after a fast piece and halves after a slow one.
 _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 1024 * 1024
 _AT_ONCE, _SLOW = 0.02, 0.25  # seconds for a piece
 _LONGEST_NAME = 255  # bytes of UTF-8, by the API's description
@@ -27,14 +31,14 @@ _HEX = frozenset("0123456789abcdef")
 _UNQUOTABLE = {'"': "%22", "\r": "%0D", "\n": "%0A", "\0": ""}
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are done and the bytes that there are."""
+"""Called with the bytes done and the bytes in all."""
 
 
 class FileForm:
-    """A form with one file in the part `content`, and a part `metadata` if there is any.
+    """A form with a file in the part `content`, and an optional part `metadata`.
 
-    A context manager, because an HTTP library that is cancelled leaves the body's generator as
-    it is: the file must not depend on that for being closed.
+    A context manager, because httpx does not close the body's generator when a call is cancelled,
+    so the generator cannot be relied on to close the file.
 
     Raises:
         TooLargeError: the file is larger than `FILE_LIMIT`.
@@ -74,22 +78,22 @@ class FileForm:
         self._file.close()
 
     async def body(self, progress: Progress | None) -> AsyncIterator[bytes]:
-        """The form, piece by piece, from its beginning each time it is asked for.
+        """Yield the form piece by piece, from its start at each call.
 
-        `progress` counts bytes of the file that have been handed to the network; the kernel is
-        told to hold back no more than half a MiB of them.
+        `progress` counts bytes of the file that the kernel has accepted, of which it buffers at
+        most half a MiB (see `tui.replicate.network`).
 
         Raises:
-            FileChangedError: the file is not as long any more as it was.
+            FileChangedError: the file became shorter.
         """
         report = progress or _ignore
         report(0, self.size)
         yield self._head
         self._file.seek(0)
         self._start_digests()
-        sent, grain = 0, _SMALLEST_PIECE
+        sent, piece_size = 0, _SMALLEST_PIECE
         while sent < self.size:
-            piece = await asyncio.to_thread(self._next, min(grain, self.size - sent))
+            piece = await asyncio.to_thread(self._next, min(piece_size, self.size - sent))
             if not piece:
                 raise FileChangedError(
                     f"{self._name} became shorter while it was being sent.",
@@ -97,35 +101,35 @@ class FileForm:
                 )
             started = time.monotonic()
             yield piece
-            took = time.monotonic() - started
+            elapsed = time.monotonic() - started
             sent += len(piece)
             report(sent, self.size)
-            if took < _AT_ONCE:
-                grain = min(grain * 2, _LARGEST_PIECE)
-            elif took > _SLOW:
-                grain = max(grain // 2, _SMALLEST_PIECE)
+            if elapsed < _AT_ONCE:
+                piece_size = min(piece_size * 2, _LARGEST_PIECE)
+            elif elapsed > _SLOW:
+                piece_size = max(piece_size // 2, _SMALLEST_PIECE)
         yield self._tail
 
     def damage(self, file: File, sha256: str = "") -> str:
-        """How the file that the service holds differs from what `body` read; "" if in nothing.
+        """Return how the service's file differs from the content that `body` read, or "".
 
-        Only what the answer tells is compared. Its `size` and `checksums` (`sha256`; `md5` in
-        recorded answers) are those of https://api.replicate.com/openapi.json.
+        Only values in the answer are compared: `size` and `checksums` (`sha256`; `md5` in recorded
+        answers), as described by https://api.replicate.com/openapi.json.
 
         Args:
             file: the answer to the upload.
-            sha256: what the content should have, in hex; "" takes what was read.
+            sha256: the expected hash in hexadecimal digits; "" accepts the content as read.
         """
         own = {"sha256": self._sha256.hexdigest(), "md5": self._md5.hexdigest()}
         if sha256 and own["sha256"] != sha256:
             return f"{self._name} was changed on this machine before it was sent"
         if file.size is not None and file.size != self.size:
             return f"{file.size:,} bytes instead of {self.size:,}"
-        told = {name.lower(): value.strip().lower() for name, value in file.checksums.items()}
+        checksums = {name.lower(): value.strip().lower() for name, value in file.checksums.items()}
         for name, right in own.items():
-            found = told.get(name, "")
-            # Anything that is no such checksum, perhaps in another notation, proves nothing.
-            if len(found) == len(right) and set(found) <= _HEX and found != right:
+            value = checksums.get(name, "")
+            # A value in another notation proves nothing.
+            if len(value) == len(right) and set(value) <= _HEX and value != right:
                 return f"its {name.upper()} is another"
         return ""
 
@@ -134,7 +138,7 @@ class FileForm:
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def _next(self, size: int) -> bytes:
-        """Read and hash a piece; blocking."""
+        """Read and hash a piece. Blocking."""
         piece = self._file.read(size)
         self._sha256.update(piece)
         self._md5.update(piece)
@@ -142,7 +146,7 @@ class FileForm:
 
 
 def _ignore(_done: int, _total: int) -> None:
-    """Nobody wants to know."""
+    """Ignore the progress."""
 
 
 def _part_head(boundary: str, name: str, filename: str, content_type: str) -> bytes:
@@ -154,12 +158,12 @@ def _part_head(boundary: str, name: str, filename: str, content_type: str) -> by
 
 
 def _quote(text: str) -> str:
-    """As browsers write names in forms (HTML standard, multipart/form-data encoding)."""
+    """Quote a name as browsers do (HTML standard, multipart/form-data encoding)."""
     return "".join(_UNQUOTABLE.get(c, c) for c in text)
 
 
 def _fit(filename: str) -> str:
-    """A name within the limit that keeps its ending."""
+    """Shorten a name to the limit, keeping its suffix."""
     clean = filename.encode("utf-8", "replace").decode()
     stem, ending = os.path.splitext(clean)  # noqa: PTH122  # Path would take "/" for a separator
     while len((stem + ending).encode()) > _LONGEST_NAME and stem:

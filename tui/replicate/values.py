@@ -1,4 +1,4 @@
-"""Reading single values out of answers that are not always what they should be."""
+"""Parses single values of answers, such as times, texts and JSON, tolerating malformed ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse_time(value: object) -> datetime | None:
-    """An ISO 8601 time as aware UTC.
+    """Parse an ISO 8601 time as aware UTC.
 
     Replicate writes 3, 6 or 9 fractional digits and `Z`; a time without zone is taken as UTC.
 
@@ -37,7 +37,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def parse_http_date(value: str | None) -> datetime | None:
-    """The time in a `Date` or `Retry-After` header, or None."""
+    """Parse the time of a `Date` or `Retry-After` header; None if it is malformed."""
     if not value:
         return None
     try:
@@ -48,7 +48,7 @@ def parse_http_date(value: str | None) -> datetime | None:
 
 
 def format_time(moment: datetime) -> str:
-    """An aware time as the API wants it in a query: UTC, microseconds, `Z`."""
+    """Format an aware time for a query of the API: UTC, microseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -78,8 +78,8 @@ def as_links(value: object) -> dict[str, str]:
 def load_json(body: bytes) -> Any:
     """Parse JSON from the network: broken UTF-8 and lone surrogates become U+FFFD.
 
-    A log may be cut in the middle of a character; the rest of the answer is still good, and text
-    that cannot be encoded again would fail later, in the store or on the screen.
+    A log may be cut in the middle of a character; the rest of the answer is valid, and text that
+    cannot be encoded again would fail later, in the store or on the screen.
 
     Raises:
         ValueError: not JSON, or nested too deep to be an answer.

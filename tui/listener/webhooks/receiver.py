@@ -1,9 +1,4 @@
-"""`POST /api/webhooks/replicate`: verifies a webhook, answers it, then has the event handled.
-
-The signature scheme is that of Standard Webhooks (https://www.standardwebhooks.com), which
-Replicate uses. `tui.replicate.webhook` checks it with `hmac`, in about twenty lines, instead of the
-`standardwebhooks` package: secrets stay in `Secret` there, and the time is a parameter.
-"""
+"""`POST /api/webhooks/replicate`: verifies a webhook, answers it, then has the event handled."""
 
 from __future__ import annotations
 
