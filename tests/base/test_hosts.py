@@ -68,7 +68,7 @@ def test_a_url_that_leads_elsewhere_or_is_unclear(url: str) -> None:
         (" http://example.org", True), ("//example.org", True), ("https:example.org", True),
     ],
 )  # fmt: skip
-def test_what_can_be_read_on_the_way(url: str, opened: bool) -> None:
+def test_unencrypted_urls(url: str, opened: bool) -> None:
     assert is_open(url) is opened
 
 

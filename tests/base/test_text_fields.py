@@ -20,7 +20,7 @@ from tui.base.text_fields import FieldError
      ("$1,250.50", 1_250_500_000), (".5", 500_000), (50, 50_000_000), (0.1, 100_000),
      ("0", 0), ("1000000", 10**12), ("0.000001", 1), ("50 USD", 50_000_000)],
 )  # fmt: skip
-def test_amounts_that_people_write(text: Any, micros: int) -> None:
+def test_valid_amounts(text: Any, micros: int) -> None:
     assert text_fields.read_amount(text) == micros
 
 
@@ -30,7 +30,7 @@ def test_amounts_that_people_write(text: Any, micros: int) -> None:
      "1000001", "9" * 400, "5 %", "5€", "٥٠", "0x10", None, True, [], float("nan"), float("inf"),
      1e309, -0.5],
 )  # fmt: skip
-def test_amounts_that_are_none(text: Any) -> None:
+def test_invalid_amounts(text: Any) -> None:
     with pytest.raises(FieldError):
         text_fields.read_amount(text)
 
@@ -41,7 +41,7 @@ def test_an_amount_loses_nothing(micros: int) -> None:
 
 
 @given(st.text() | st.floats() | st.integers() | st.none())
-def test_whatever_is_typed_is_read_or_refused(value: Any) -> None:
+def test_any_value_is_parsed_or_refused(value: Any) -> None:
     for read in (
         text_fields.read_amount,
         text_fields.read_rate,
@@ -62,7 +62,7 @@ def test_rates(text: Any, micros: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", 0, -1, "3.51", "$9999999/h", "1e309/h", True, None])
-def test_rates_that_are_none(text: Any) -> None:
+def test_invalid_rates(text: Any) -> None:
     with pytest.raises(FieldError):
         text_fields.read_rate(text)
 
@@ -81,7 +81,7 @@ def test_proxies(text: str, address: str) -> None:
     ["ftp://proxy:1", "http://", "http://proxy:0", "http://proxy:99999", "http://proxy:3128/path",
      "http://proxy?x=1", "http://proxy#x", "two proxies", "http://proxy:port", 5, None, "http://[::1"],
 )  # fmt: skip
-def test_proxies_that_are_none(text: Any) -> None:
+def test_invalid_proxies(text: Any) -> None:
     with pytest.raises(FieldError):
         text_fields.read_proxy(text)
 

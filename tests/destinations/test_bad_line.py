@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 
 
 @pytest.mark.parametrize("end", list(End))
-def test_s3_arrives_whole_over_a_line_that_breaks(
+def test_s3_uploads_survive_broken_connections(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Any, end: End
 ) -> None:
     proxy: FaultProxy = loop_thread.enter(fault_proxy(server.port))
@@ -64,7 +64,7 @@ def breaks(destination: HubDestination, item: Item) -> bool:
     return False
 
 
-def test_the_hub_gets_everything_over_a_line_that_breaks(loop_thread: Loop, tmp_path: Any) -> None:
+def test_hub_uploads_survive_broken_connections(loop_thread: Loop, tmp_path: Any) -> None:
     @contextlib.asynccontextmanager
     async def serving() -> Any:
         hub = await serve_hub(HubConfig(tmp_path / "hub"))

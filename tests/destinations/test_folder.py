@@ -73,7 +73,7 @@ def test_a_sparse_file_of_5_gib_is_planned_and_refused_or_stopped_quickly(
     path.unlink()  # whoever reads all that the tests left should not read 5 GiB of nothing
 
 
-def test_a_stopped_copy_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_copy_is_resumed(tmp_path: Path) -> None:
     target = FolderDestination(tmp_path / "there", throttle=Throttle(40 * MIB))
     [file] = make_files(tmp_path, large=20 * MIB)
     [item] = target.plan([file])
@@ -94,7 +94,7 @@ def test_a_stopped_copy_goes_on_where_it_was(tmp_path: Path) -> None:
     assert not leftovers(tmp_path / "there")
 
 
-def test_a_damaged_half_is_not_built_on(target: FolderDestination, tmp_path: Path) -> None:
+def test_a_damaged_partial_copy_is_not_resumed(target: FolderDestination, tmp_path: Path) -> None:
     """Whoever wrote into the half-made copy is found out, as verifying reads everything."""
     [file] = make_files(tmp_path, large=5 * MIB)
     [item] = target.plan([file])
@@ -143,9 +143,7 @@ def test_two_transfers_under_two_spellings_do_not_write_into_one_file(tmp_path: 
     assert not leftovers(tmp_path / "there")
 
 
-def test_what_a_lost_database_left_is_swept_away_after_a_while(
-    target: FolderDestination, tmp_path: Path
-) -> None:
+def test_stale_partial_copies_are_deleted(target: FolderDestination, tmp_path: Path) -> None:
     """What others may be at work on stays."""
     [file] = make_files(tmp_path, large=3 * MIB)
     [item] = target.plan([file])
@@ -168,7 +166,7 @@ def test_what_a_lost_database_left_is_swept_away_after_a_while(
     assert set(leftovers(tmp_path / "there")) == {other, young}
 
 
-def test_without_a_memory_nothing_half_made_stays(
+def test_without_a_resume_state_no_partial_copy_stays(
     target: FolderDestination, tmp_path: Path
 ) -> None:
     [file] = make_files(tmp_path, large=3 * MIB)
@@ -201,7 +199,7 @@ def test_a_file_that_changes(target: FolderDestination, tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
 
 
-def test_too_small_a_disk_is_told_before(tiny: Path, tmp_path: Path) -> None:
+def test_too_small_a_disk_is_reported_before_copying(tiny: Path, tmp_path: Path) -> None:
     destination = FolderDestination(tiny)
     assert destination.test().ok
     [file] = make_files(tmp_path, large=5 * MIB)

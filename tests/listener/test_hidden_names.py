@@ -161,7 +161,7 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 
 
 @given(paths)
-def test_no_path_stays_hidden_and_each_can_be_told_back(path: str) -> None:
+def test_visible_paths_are_unique_and_reversible(path: str) -> None:
     shown = visible(path)
     assert not has_hidden(shown)
     back = "/".join(

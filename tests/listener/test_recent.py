@@ -32,13 +32,13 @@ def reasons_in_the_code() -> set[str]:
     return found
 
 
-def test_every_reason_there_is_has_words_and_no_other() -> None:
+def test_every_reason_has_a_text_and_no_other() -> None:
     assert reasons_in_the_code() == set(ALL) == set(WORDS)
     assert len(set(WORDS.values())) == len(WORDS)
     assert all(0 < len(words) <= 24 for words in WORDS.values())
 
 
-async def test_what_came_is_remembered_with_its_job_and_sender(hooks: Hooks) -> None:  # noqa: F811  the fixture
+async def test_recent_webhooks_have_their_job_and_sender(hooks: Hooks) -> None:  # noqa: F811  the fixture
     await hooks.send(NATIVE, "?key=key-1", message_id="msg_same")
     await hooks.send(NATIVE, "?key=key-1", message_id="msg_same")
     await hooks.send(NATIVE)
@@ -62,7 +62,7 @@ async def test_what_came_is_remembered_with_its_job_and_sender(hooks: Hooks) -> 
     assert "msg_same" not in kept
 
 
-async def test_a_flood_washes_nothing_else_away() -> None:
+async def test_a_flood_of_rejected_webhooks_displaces_no_others() -> None:
     async with serve_hooks(WebhookSettings(trusted_proxies=parse_networks(["127.0.0.1"]))) as busy:
         await busy.send(NATIVE, "?key=key-1")
         for number in range(MOST_KEPT + 20):

@@ -143,7 +143,7 @@ async def test_parts_of_different_sizes(storage: Storage, sizes: tuple[int, ...]
     assert (storage.folder / "m.bin").read_bytes() == b"".join(parts)
 
 
-async def test_an_upload_goes_on_after_a_restart_of_ours(tmp_path: Path) -> None:
+async def test_an_upload_resumes_after_a_restart_of_the_receiver(tmp_path: Path) -> None:
     parts = [os.urandom(5 * MIB), b"second"]
     async with serve_storage(tmp_path) as before:
         client = before.client()
@@ -269,7 +269,7 @@ async def test_wrong_keys_and_clocks(storage: Storage) -> None:
     assert not storage.folder.exists()
 
 
-async def test_a_client_with_another_region_is_told_ours_and_signs_again(storage: Storage) -> None:
+async def test_a_client_with_another_region_learns_ours_and_signs_again(storage: Storage) -> None:
     client = storage.client(region_name="eu-west-3")
     await call(client.put_object, Bucket="outputs", Key="a", Body=b"x")
     assert (storage.folder / "a").read_bytes() == b"x"

@@ -91,14 +91,14 @@ async def test_signed_chunks(storage: Storage, size: int) -> None:
         (lambda p: [*p[:-1], b"x-amz-checksum-crc32:AAAAAA==\r\n", p[-1]], "MalformedTrailerError"),
     ],
 )
-async def test_spoiled_chunks_leave_nothing(storage: Storage, spoil: Any, code: str) -> None:
+async def test_damaged_chunks_leave_no_object(storage: Storage, spoil: Any, code: str) -> None:
     answer = await send_chunks(storage, os.urandom(200_000), spoil=spoil)
     assert (answer.code, answer.status < 500) == (code, True)
     assert not (storage.folder / "x.bin").exists()
     assert storage.leftovers() == []
 
 
-async def test_spoiled_trailers(storage: Storage) -> None:
+async def test_damaged_trailers_are_refused(storage: Storage) -> None:
     data = os.urandom(100_000)
     for trailer, spoil, code in [
         ({"x-amz-checksum-crc32": crc32(b"other")}, None, "BadDigest"),
@@ -237,7 +237,7 @@ def test_a_chunked_body_may_be_cut_anywhere(cuts: list[int]) -> None:
     assert decoder.trailers == [("x-amz-checksum-crc32", "AAAAAA==")]
 
 
-async def test_what_was_promised_is_checked(storage: Storage) -> None:
+async def test_bodies_are_compared_with_their_headers(storage: Storage) -> None:
     data = b"hello"
     right, wrong = hashlib.sha256(data).hexdigest(), hashlib.sha256(b"x").hexdigest()
     md5 = base64.b64encode(hashlib.md5(b"x").digest()).decode()
@@ -265,7 +265,7 @@ async def test_what_was_promised_is_checked(storage: Storage) -> None:
     assert (await request(storage, "PUT", "/outputs/x.bin", data, declared=right)).status == 200
 
 
-async def test_a_body_killed_half_way_leaves_nothing_and_can_be_sent_again(
+async def test_an_interrupted_body_leaves_nothing_and_can_be_sent_again(
     storage: Storage,
 ) -> None:
     data = os.urandom(3_000_000)
@@ -284,7 +284,7 @@ async def test_a_body_killed_half_way_leaves_nothing_and_can_be_sent_again(
     assert len(storage.received) == 1
 
 
-async def test_a_part_killed_half_way_does_not_hurt_the_one_before(storage: Storage) -> None:
+async def test_an_interrupted_part_does_not_damage_the_previous_one(storage: Storage) -> None:
     client = storage.client()
     where = {"Bucket": "outputs", "Key": "m"}
     upload = await asyncio.to_thread(lambda: client.create_multipart_upload(**where)["UploadId"])
@@ -325,7 +325,7 @@ async def test_damage_on_the_disk_is_noticed(storage: Storage) -> None:
     assert (storage.folder / "m").read_bytes() == bytes(100_000)
 
 
-async def test_a_client_that_waits_is_asked_only_after_it_was_let_in(storage: Storage) -> None:
+async def test_100_continue_follows_only_after_the_signature_is_verified(storage: Storage) -> None:
     for secret, continued in [("wrong", False), ("", True)]:
         signed = sign(storage, "PUT", "/outputs/x.bin", secret=secret or SECRET)
         headers = signed.headers | {"Content-Length": "5", "Expect": "100-continue"}
@@ -334,7 +334,7 @@ async def test_a_client_that_waits_is_asked_only_after_it_was_let_in(storage: St
         assert answer.status == (200 if continued else 403)
 
 
-async def test_silence_and_dripping(tmp_path: Path) -> None:
+async def test_silent_and_slow_bodies_time_out(tmp_path: Path) -> None:
     limits = StorageLimits(idle_seconds=0.3, grace_seconds=0.2, min_bytes_per_second=10_000)
     async with serve_storage(tmp_path, limits=limits) as storage:
         signed = sign(storage, "PUT", "/outputs/x.bin")
@@ -385,7 +385,7 @@ TRAVERSALS = [
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
-async def test_no_spelling_leads_out_of_the_folder(storage: Storage, path: str) -> None:
+async def test_no_encoding_of_a_path_leads_out_of_the_folder(storage: Storage, path: str) -> None:
     before = set(storage.root.rglob("*"))
     for method in ("PUT", "GET", "POST", "DELETE"):
         answer = await request(storage, method, path, b"evil" if method == "PUT" else b"")
@@ -400,7 +400,7 @@ async def test_double_encoding_stays_a_name(storage: Storage) -> None:
     assert (storage.folder / "%2e%2e%2fx").read_bytes() == b"a"
 
 
-async def test_links_and_files_in_the_way(storage: Storage, tmp_path: Path) -> None:
+async def test_links_and_files_in_the_path_of_a_key(storage: Storage, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     assert (await request(storage, "PUT", "/outputs/file", b"a")).status == 200
@@ -472,7 +472,7 @@ async def test_a_clock_that_is_off(tmp_path: Path) -> None:
             assert (b"<ServerTime>" in answer.body) is (code == "RequestTimeTooSkewed")
 
 
-async def test_a_tunnel_may_change_the_host(tmp_path: Path) -> None:
+async def test_a_tunnel_may_rewrite_the_host(tmp_path: Path) -> None:
     async with serve_storage(
         tmp_path, limits=StorageLimits(public_hosts=("my-tunnel.example",))
     ) as storage:

@@ -138,7 +138,7 @@ async def hooks() -> AsyncIterator[Hooks]:
         yield running
 
 
-async def test_a_signed_body_is_believed_and_handed_on(hooks: Hooks) -> None:
+async def test_a_signed_body_is_accepted_and_handed_on(hooks: Hooks) -> None:
     answer = await hooks.send(NATIVE, "?key=key-1")
     assert answer.status_code == 200
     assert answer.json() == {"status": "received", "job_id": "job-1"}
@@ -248,13 +248,13 @@ async def test_a_changed_secret_is_fetched_again_once(hooks: Hooks) -> None:
     assert (await hooks.send(NATIVE, secret=SECRET)).status_code == 401
 
 
-async def test_forged_webhooks_do_not_make_us_ask_all_day(hooks: Hooks) -> None:
+async def test_forged_webhooks_do_not_cause_repeated_fetches_of_the_secret(hooks: Hooks) -> None:
     for _ in range(20):
         assert (await hooks.send(NATIVE, secret=OTHER)).status_code == 401
     assert len(hooks.fetches) == 1
 
 
-async def test_no_secret_is_not_a_reason_to_believe(hooks: Hooks) -> None:
+async def test_without_a_secret_no_webhook_is_accepted(hooks: Hooks) -> None:
     hooks.known.clear()
     answer = await hooks.send(NATIVE)
     assert (answer.status_code, hooks.reason) == (503, "no_secret")
@@ -285,7 +285,7 @@ async def test_simpletuner_bodies_come_with_a_job_key(hooks: Hooks) -> None:
     assert hooks.events[1].event == "failed"
 
 
-async def test_a_native_body_cannot_claim_another_job(hooks: Hooks) -> None:
+async def test_a_native_body_of_another_job_is_rejected(hooks: Hooks) -> None:
     answer = await hooks.send({**NATIVE, "id": "someoneelses"}, "?key=key-1")
     assert (answer.status_code, hooks.reason) == (403, "other_job")
 
@@ -323,13 +323,13 @@ async def test_bodies_that_are_no_events(hooks: Hooks, body: bytes) -> None:
     assert hooks.events == []
 
 
-async def test_an_unproven_body_may_not_say_a_thing_twice() -> None:
+async def test_an_unproven_body_with_duplicate_keys_is_rejected() -> None:
     async with serve_hooks(WebhookSettings(verify=False)) as lax:
         answer = await lax.post(b'{"id":"a","id":"b","status":"c"}')
         assert (answer.status_code, lax.reason) == (400, "body")
 
 
-async def test_half_characters_are_mended(hooks: Hooks) -> None:
+async def test_lone_surrogates_are_replaced(hooks: Hooks) -> None:
     answer = await hooks.send(
         b'{"id":"a","status":"x","logs":"caf\\u00e9 \\ud83d\\ude00 \\ud83d."}'
     )
@@ -448,7 +448,7 @@ async def test_a_slow_or_broken_worker_does_not_slow_the_answer() -> None:
         await eventually(lambda: hooks.receiver._memory.held == 0)
 
 
-async def test_what_was_answered_is_worked_with_before_the_end() -> None:
+async def test_answered_webhooks_are_handled_before_shutdown() -> None:
     seen: list[str] = []
 
     async def work(event: WebhookEvent) -> None:
@@ -461,7 +461,7 @@ async def test_what_was_answered_is_worked_with_before_the_end() -> None:
     assert len(seen) == 20
 
 
-async def test_connections_that_say_nothing() -> None:
+async def test_silent_connections_are_closed() -> None:
     limits = ConnectionLimits(max_connections=20, first_request_seconds=0.3)
     async with serve_hooks(connections=limits) as hooks:
         silent = [await asyncio.open_connection("127.0.0.1", hooks.port) for _ in range(40)]
@@ -486,7 +486,7 @@ async def test_connections_that_say_nothing() -> None:
         b"\x00\x01\x02\x03\r\n\r\n",
     ],
 )
-async def test_requests_that_are_none(hooks: Hooks, head: bytes) -> None:
+async def test_malformed_requests_get_a_4xx(hooks: Hooks, head: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", hooks.port)
     writer.write(head)
     answer = await asyncio.wait_for(reader.readline(), 5)

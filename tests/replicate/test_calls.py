@@ -68,7 +68,7 @@ async def test_model_with_its_latest_version(server, client):
 
 
 @pytest.mark.parametrize("name", ["", "alone", "a/b/c", "a/b:c", "/b", "a/", "../x", "a/.."])
-async def test_what_is_not_a_model_is_not_asked_for(server, client, name):
+async def test_an_invalid_model_name_is_not_requested(server, client, name):
     with pytest.raises(InvalidRequestError):
         await client.model(name)
     assert server.seen == []
@@ -167,13 +167,13 @@ async def test_cancel(server, client):
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
-async def test_cancel_of_something_ended_gives_it_as_it_is(server, client, status):
+async def test_cancelling_an_ended_prediction_returns_it(server, client, status):
     server.on(f"POST /predictions/{ID}/cancel", reply({"detail": "no"}, status=status))
     server.on(f"GET /predictions/{ID}", prediction(status="succeeded"))
     assert (await client.cancel_prediction(ID)).state is State.SUCCEEDED
 
 
-async def test_cancel_of_nothing(server, client):
+async def test_cancelling_an_unknown_prediction_fails(server, client):
     with pytest.raises(NotFoundError):
         await client.cancel_prediction(ID)
 
@@ -219,7 +219,7 @@ def file_answer(**changes):
     }
 
 
-async def test_upload_arrives_whole_with_true_progress(server, client, tmp_path):
+async def test_an_upload_arrives_complete_with_exact_progress(server, client, tmp_path):
     data = os.urandom(3_000_001)
     path = tmp_path / "a.zip"
     path.write_bytes(data)
@@ -319,9 +319,7 @@ WRONG = {"sha256": "0" * 64, "md5": "f" * 32}
         ({"size": None, "checksums": {"SHA256": WRONG["sha256"]}}, "SHA256"),
     ],
 )
-async def test_an_upload_that_arrived_otherwise_is_deleted_and_told(
-    server, client, tmp_path, changes, words
-):
+async def test_a_damaged_upload_is_deleted_and_reported(server, client, tmp_path, changes, words):
     path = tmp_path / "a.zip"
     path.write_bytes(SENT)
     server.on("POST /files", reply(file_answer(**changes), status=201))
@@ -343,7 +341,7 @@ async def test_an_upload_that_arrived_otherwise_is_deleted_and_told(
         {"checksums": {"sha256": "z" * 64}},
     ],
 )
-async def test_only_what_the_answer_tells_of_an_upload_is_compared(
+async def test_only_values_in_the_answer_to_an_upload_are_compared(
     server, client, tmp_path, changes
 ):
     path = tmp_path / "a.zip"
@@ -427,7 +425,7 @@ async def test_a_file_is_read_from_any_byte_on(server, client):
     assert (asked["Range"], asked["If-Range"]) == ("bytes=1000-1999", '"one"')
 
 
-async def test_a_file_whose_line_breaks_says_so(server, client):
+async def test_a_broken_download_is_reported(server, client):
     server.on("GET /files/out.bin", cut(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"))
 
     async def read() -> None:
@@ -439,7 +437,7 @@ async def test_a_file_whose_line_breaks_says_so(server, client):
         await read()
 
 
-async def test_a_file_that_is_gone_is_not_read(server, client):
+async def test_a_missing_file_is_not_read(server, client):
     with pytest.raises(NotFoundError):
         async with client.reading(f"{server.base}/files/gone"):
             pytest.fail("nothing is there")

@@ -50,14 +50,14 @@ ME = {"type": "user", "username": "alice"}
         reply({}, status=429, headers={"Retry-After": "0"}),
     ],
 )
-async def test_reading_is_repeated_after_trouble(server, client, trouble):
+async def test_reads_are_repeated_after_failures(server, client, trouble):
     server.on("GET /account", trouble, trouble, reply(ME))
     assert (await client.account()).username == "alice"
     assert len(server.seen) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 501])
-async def test_what_will_not_get_better_is_not_repeated(server, client, status):
+async def test_permanent_errors_are_not_repeated(server, client, status):
     server.on("GET /account", reply({}, status=status))
     with pytest.raises(ReplicateError) as caught:
         await client.account()
@@ -72,7 +72,7 @@ async def test_repeats_end(server, client):
     assert len(server.seen) == QUICK.retry.attempts
 
 
-async def test_half_answers_only(server, client):
+async def test_partial_answers_are_errors(server, client):
     server.on("GET /account", cut())
     with pytest.raises(NoAnswerError):
         await client.account()
@@ -86,7 +86,7 @@ async def test_cancelling_is_repeated_because_twice_is_the_same(server, client):
     assert len(server.calls(route)) == 2
 
 
-async def test_an_upload_is_not_repeated_after_trouble(server, client, tmp_path):
+async def test_an_upload_is_not_repeated_after_failures(server, client, tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"1")
     server.on("POST /files", reply(b"", status=500))
@@ -115,7 +115,7 @@ async def test_not_json(server, client):
 # Lists
 
 
-async def test_one_strange_row_does_not_spoil_a_list(server, client):
+async def test_one_malformed_row_does_not_affect_a_list(server, client):
     rows = [prediction(id="1"), "junk", None, prediction(id="2", created_at="?"), {"status": 1}, 7]
     server.on("GET /predictions", {"next": None, "results": [*rows, prediction(id="3")]})
     got = [p async for p in client.predictions()]
@@ -131,7 +131,7 @@ async def test_no_list(server, client, answer):
         [p async for p in client.predictions()]
 
 
-async def test_a_circle_of_pages_ends(server, client):
+async def test_a_cycle_of_pages_ends(server, client):
     link = f"{server.base}/predictions?cursor=x"
     server.on("GET /predictions", {"next": link, "results": [prediction()]})
     got: list[Prediction] = []
@@ -214,7 +214,7 @@ def test_not_pinned(link):
 
 
 @given(st.text() | st.from_regex(r"(https?:)?//[a-z@:\\/.?#\[\]0-9]{1,30}"))
-def test_whatever_is_pinned_is_ours(link):
+def test_any_pinned_link_is_at_our_host(link):
     try:
         pinned = BASE.pin(link)
     except BadAnswerError:
@@ -226,7 +226,7 @@ def test_whatever_is_pinned_is_ours(link):
 @pytest.mark.parametrize(
     "text", ["", "api.replicate.com", "ftp://x/v1", "http://", "https://a:b@x/v1", "http://x\n/"]
 )
-def test_what_cannot_be_the_api_address(text):
+def test_invalid_api_addresses(text):
     with pytest.raises(InvalidRequestError):
         Base.parse(text)
 
@@ -262,7 +262,7 @@ async def test_a_malformed_token_is_not_sent(server, token):
     assert server.seen == []
 
 
-async def test_redirects_at_home_are_followed_with_the_token(server, client):
+async def test_redirects_at_the_api_host_are_followed_with_the_token(server, client):
     moved = reply(b"", status=307, headers={"Location": "/v1/me"})
     server.on("GET /account", moved)
     server.on("GET /me", ME)
@@ -298,7 +298,7 @@ async def read(client: ReplicateClient, url: str) -> bytes:
         "/v1/filesx", "/v1/%66iles/x", "/v2/files/x", "/files/x", "/v1/files/x/", "/",
     ],
 )  # fmt: skip
-async def test_no_address_of_the_api_but_a_files_is_an_output(server, client, path):
+async def test_only_file_routes_of_the_api_are_outputs(server, client, path):
     with pytest.raises(InvalidRequestError, match="is not fetched: it "):
         await read(client, server.origin + path)
     assert server.seen == []
@@ -308,7 +308,7 @@ async def test_no_address_of_the_api_but_a_files_is_an_output(server, client, pa
     "http://me:hush@127.0.0.1:{port}/v1/files/x", "http://replicate.delivery:{port}/x",
     "http://localhost:{port}/v1/files/x", "https://127.0.0.1:{port}/v1/files/x",
     "ftp://127.0.0.1:{port}/v1/files/x", "http://[::1", "", "file:///etc/passwd"])  # fmt: skip
-async def test_no_other_host_is_asked_for_an_output(server, client, address):
+async def test_no_other_host_is_called_for_an_output(server, client, address):
     other = Server()
     other.on("GET /files/x", reply(b"data"))
     async with serving(other.handle) as port:
@@ -394,7 +394,7 @@ async def test_a_redirected_create_is_refused(server, client):
     assert len(server.seen) == 1
 
 
-async def test_redirects_in_a_circle_end(server, client):
+async def test_a_cycle_of_redirects_ends(server, client):
     server.on("GET /account", reply(b"", status=302, headers={"Location": "/v1/account"}))
     with pytest.raises(BadAnswerError, match="circle"):
         await client.account()
@@ -450,7 +450,7 @@ async def test_a_used_up_window_is_waited_for(server, client):
 
 
 @pytest.mark.parametrize("reset", ["x", "-5", "1e9", ""])
-async def test_odd_windows_do_no_harm(server, client, reset):
+async def test_malformed_rate_limit_windows_do_no_harm(server, client, reset):
     headers = {"ratelimit-remaining": "0", "ratelimit-reset": reset}
     server.on("GET /account", reply(ME, headers=headers))
     await client.account()
@@ -529,7 +529,7 @@ async def test_refusals_do_not_open_the_circuit(server, client):
     assert client.circuit.state is CircuitState.CLOSED
 
 
-async def test_clock_offset_is_learnt(server):
+async def test_the_clock_offset_is_measured(server):
     server.on("GET /account", reply(ME, headers={"Date": "Fri, 20 Nov 2099 10:00:00 GMT"}))
     async with client_for(server.base) as client:
         assert client.clock_offset is None

@@ -60,7 +60,7 @@ LEGACY_ROW = {
         (prediction(version=None, model=None), State.STARTING),
     ],
 )
-def test_shapes_that_were_recorded(row, state):
+def test_recorded_formats(row, state):
     read = Prediction.read(row)
     assert read.id == row["id"]
     assert read.state is state
@@ -97,7 +97,7 @@ def test_states(word, state, ended):
     assert (read.state, read.is_terminal) == (state, ended)
 
 
-def test_a_strange_field_does_not_spoil_the_rest():
+def test_a_malformed_field_does_not_affect_the_others():
     read = Prediction.read(
         prediction(
             status="failed",

@@ -113,7 +113,7 @@ async def test_no_proxy_for_loopback_and_no_proxy(server, client, monkeypatch):
         ("example.com", "https://example.com", True),
     ],
 )
-def test_who_is_reached_directly(host, rules, direct):
+def test_hosts_that_bypass_the_proxy(host, rules, direct):
     assert bypasses_proxy(host, 443, rules.split(",")) is direct
 
 
@@ -150,7 +150,7 @@ async def test_proxy_that_is_down_is_named():
 
 
 @pytest.mark.parametrize("proxy", ["gopher://127.0.0.1:1", "http://", "http://[::1", "::::"])
-async def test_what_is_no_proxy(proxy):
+async def test_invalid_proxies_are_refused(proxy):
     with pytest.raises(NotSentError) as caught:
         await secure_account(replace(QUICK, proxy=proxy))
     assert caught.value.advice
@@ -228,7 +228,7 @@ async def test_verification_off_only_with_a_warning(secure_server, caplog):
 
 
 @pytest.mark.parametrize("bundle", ["", "gone.pem", "empty.pem"])
-async def test_a_bundle_that_cannot_be_read_is_told(tmp_path, bundle):
+async def test_an_unreadable_bundle_is_reported(tmp_path, bundle):
     (tmp_path / "empty.pem").write_bytes(b"not a certificate")
     words = {"": "is a folder", "gone.pem": "does not exist", "empty.pem": "no certificate"}
     network = replace(QUICK, ca_bundle=tmp_path / bundle)
@@ -245,7 +245,7 @@ async def test_tls_asked_of_a_plain_server(server):
             await client.account()
 
 
-async def test_a_server_that_never_shakes_hands():
+async def test_a_tls_handshake_without_an_answer_times_out():
     """TLS belongs to the connect phase and ends by its limit."""
     held: list[asyncio.StreamWriter] = []
     listener = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)

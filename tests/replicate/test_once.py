@@ -95,7 +95,7 @@ class worker:  # noqa: N801  # used like a function
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.release)])
-async def test_cut_at_every_byte_makes_exactly_one_job(every: int):
+async def test_a_cut_at_any_byte_makes_exactly_one_job(every: int):
     """At each byte for a release; else at each fourth, and at the first and the last of a side."""
     length = await lengths()
     cuts = [
@@ -149,7 +149,7 @@ async def test_other_jobs_are_not_taken_for_ours(server, client):
     assert [job.id for job in found] == ["ours"]
 
 
-async def test_looks_on_until_it_appears(server, client):
+async def test_the_look_up_repeats_until_the_job_appears(server, client):
     row = prediction(input={"a": 1}, created_at=datetime.now(UTC).isoformat())
     server.on("GET /predictions", {"results": []}, {"results": []}, {"results": [row]})
     found = await client.find_submitted(
@@ -159,7 +159,7 @@ async def test_looks_on_until_it_appears(server, client):
     assert len(server.seen) == 3
 
 
-async def test_looks_through_newer_pages_and_no_further(server, client):
+async def test_the_look_up_reads_newer_pages_and_no_further(server, client):
     now = datetime.now(UTC)
     young = [prediction(id=f"y{n}", created_at=now.isoformat()) for n in range(3)]
     ours = prediction(id="ours", input={"a": 1}, created_at=now.isoformat())
@@ -210,7 +210,7 @@ async def test_a_row_that_comes_on_two_pages_is_one_prediction(server, client):
         reply({"detail": "token"}, status=401),
     ],
 )
-async def test_what_is_missing_from_a_list_that_is_not_whole_is_not_known(server, client, second):
+async def test_an_incomplete_list_proves_no_absence(server, client, second):
     now = datetime.now(UTC)
     young = prediction(id="y", created_at=now.isoformat())
     link = f"{server.base}/predictions?cursor=1"
@@ -229,7 +229,7 @@ async def test_a_match_may_be_told_by_something_better_than_the_input(server, cl
     assert [job.id for job in found] == ["y"]
 
 
-async def test_wiped_rows_are_told_only_when_nothing_else_fits(server, client):
+async def test_rows_without_data_are_returned_only_without_a_match(server, client):
     now = datetime.now(UTC)
     wiped = prediction(id="w", input={}, data_removed=True, created_at=now.isoformat())
     server.on("GET /predictions", {"results": [wiped]})
@@ -255,7 +255,7 @@ async def create(client: ReplicateClient) -> Prediction:
         reply({"status": "starting"}, status=201),
     ],
 )
-async def test_whatever_may_have_started_a_job_is_uncertain_and_not_repeated(
+async def test_a_create_that_may_have_succeeded_is_uncertain_and_not_repeated(
     server, client, answer
 ):
     server.on("POST /predictions", answer)
@@ -305,7 +305,7 @@ async def test_throttled_create_is_sent_again(server, client):
     assert len(server.seen) == 3
 
 
-async def test_throttled_for_long_is_told_and_nothing_more_is_sent(server, client):
+async def test_a_long_throttling_is_reported_and_nothing_more_is_sent(server, client):
     server.on("POST /predictions", reply({"detail": "x", "retry_after": 600}, status=429))
     with pytest.raises(RateLimitedError) as caught:
         await create(client)
@@ -326,7 +326,7 @@ async def test_refused_connection_is_certainly_not_sent():
     assert "refused" in caught.value.message
 
 
-async def test_a_service_that_comes_back_gets_the_create(server):
+async def test_a_create_is_sent_once_the_service_is_back(server):
     """The port is closed for the first tries; connect errors alone may be repeated."""
     store = Store()
     async with serving(reply({})) as port:

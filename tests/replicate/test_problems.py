@@ -81,7 +81,7 @@ def error_for(status, body, **headers):
         (302, b"", InvalidRequestError, "HTTP 302"),
     ],
 )
-def test_status_and_words(status, body, kind, words):
+def test_status_and_message(status, body, kind, words):
     error = error_for(status, body)
     assert type(error) is kind
     assert words in error.message
@@ -90,7 +90,7 @@ def test_status_and_words(status, body, kind, words):
     assert error.message.startswith("Replicate")
 
 
-def test_what_to_do_is_always_said_for_the_usual_ones():
+def test_common_errors_have_advice():
     for status in (401, 402, 403, 404, 413, 429, 500, 503):
         assert error_for(status, {}).advice
 

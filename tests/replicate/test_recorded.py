@@ -42,7 +42,7 @@ def plain(value: object) -> object:
 
 
 @pytest.mark.parametrize(("kind", "row"), CASES)
-def test_a_recorded_body_is_understood(kind: type[Answer], row: dict[str, Any]) -> None:
+def test_a_recorded_body_is_parsed(kind: type[Answer], row: dict[str, Any]) -> None:
     answer = kind.read(row["body"])
     assert answer.strange == ()
     assert {name: plain(getattr(answer, name)) for name in row["read"]} == row["read"]

@@ -168,7 +168,7 @@ async def create(client):
     )
 
 
-def test_a_secret_shows_itself_to_nobody():
+def test_a_secret_is_masked_everywhere():
     secret = Secret(INPUT)
     for text in (
         repr(secret),
@@ -211,7 +211,7 @@ def test_a_prediction_shows_neither_inputs_nor_outputs():
         ("https://[bad", "***"),
     ],
 )
-def test_addresses_are_tamed(url, tame):
+def test_secrets_in_urls_are_masked(url, tame):
     got = redact_url(url)
     if tame is not None:
         assert got == tame
@@ -224,14 +224,14 @@ def test_addresses_are_tamed(url, tame):
     st.text(alphabet=st.characters(codec="ascii", exclude_characters=" *"), min_size=6),
     st.text(max_size=40),
 )
-def test_a_known_secret_is_always_taken_out(before, secret, after):
+def test_a_known_secret_is_always_removed(before, secret, after):
     if "***" in secret or secret in before + after:
         return
     assert secret not in redact_text(f"{before} {secret} {after}", [Secret(secret)])
 
 
 @given(st.text())
-def test_redaction_takes_any_text_and_is_done_once(text):
+def test_redaction_accepts_any_text_and_is_idempotent(text):
     once = redact_text(text)
     with suppress(ValueError):
         assert redact_text(once) == once

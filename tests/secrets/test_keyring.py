@@ -67,7 +67,7 @@ def test_the_limit_of_a_call_is_a_few_seconds() -> None:
     assert 2 <= LIMIT <= 5
 
 
-async def test_a_prompt_on_a_desktop_nobody_sits_at(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unanswered_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     with secret_service(unlock=False) as keyring, unanswered_prompts(keyring.address) as prompts:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
         limit_calls(monkeypatch, LIMIT)
@@ -99,7 +99,7 @@ async def test_a_bus_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         await nothing_works("does not answer")
 
 
-async def test_a_bus_that_takes_the_line_and_says_nothing(
+async def test_a_bus_that_accepts_and_never_answers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with socket.socket(socket.AF_UNIX) as silent:

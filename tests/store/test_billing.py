@@ -82,7 +82,7 @@ def test_a_deleted_job_still_costs(writer: StoreWriter, reader: StoreReader) -> 
     assert sorted(reader.billed(EVERYTHING, sandbox=False), key=repr) == before
 
 
-def test_real_and_pretended_money_are_never_added(writer: StoreWriter, reader: StoreReader) -> None:
+def test_real_and_simulated_costs_are_never_added(writer: StoreWriter, reader: StoreReader) -> None:
     writer.insert(done("a", 1))
     writer.insert(done("b", 2, api_base=LOCAL))
     writer.delete("b")
@@ -90,7 +90,7 @@ def test_real_and_pretended_money_are_never_added(writer: StoreWriter, reader: S
     assert [row.cost_micros for row in reader.billed(EVERYTHING, sandbox=True)] == [2]
 
 
-def test_only_what_can_count_is_read(writer: StoreWriter, reader: StoreReader) -> None:
+def test_only_jobs_that_can_count_are_read(writer: StoreWriter, reader: StoreReader) -> None:
     writer.insert(done("old", 1))
     writer.insert(done("new", 2, T0 + timedelta(days=5)))
     writer.insert(job("running", status=JobStatus.RUNNING, started_at=T0))
@@ -100,7 +100,7 @@ def test_only_what_can_count_is_read(writer: StoreWriter, reader: StoreReader) -
     assert [row.expected_micros for row in found if row.status == "queued"] == [7]
 
 
-def test_a_running_job_is_expected_to_cost_what_its_own_pace_says(
+def test_the_expected_cost_of_a_running_job_follows_its_eta(
     writer: StoreWriter, reader: StoreReader
 ) -> None:
     eta = T0 + timedelta(seconds=1000)

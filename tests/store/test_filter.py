@@ -34,7 +34,7 @@ def states(store: StoreReader, line: str) -> set[str]:
     return {one.status.value for one in store.records(parse_filter(line))}
 
 
-def test_words_look_into_names_and_models(store: StoreReader) -> None:
+def test_words_search_names_and_models(store: StoreReader) -> None:
     everything = found(store, "")
     assert len(everything) == 21
     assert found(store, "FLUX") == [n for n in everything if "cat-lora" in n]
@@ -56,9 +56,7 @@ def test_words_look_into_names_and_models(store: StoreReader) -> None:
         ("state:failed state:done", set()),
     ],
 )
-def test_states_by_their_words_and_beginnings(
-    store: StoreReader, line: str, wanted: set[str]
-) -> None:
+def test_states_by_word_and_prefix(store: StoreReader, line: str, wanted: set[str]) -> None:
     assert states(store, line) == wanted
 
 
@@ -71,14 +69,14 @@ def test_numbers_compare(store: StoreReader) -> None:
 
 
 @pytest.mark.parametrize("line", ["state:", "cost>", "model:", "loss<=", "name="])
-def test_what_is_half_typed_empties_nothing(store: StoreReader, line: str) -> None:
+def test_an_incomplete_term_matches_everything(store: StoreReader, line: str) -> None:
     assert len(found(store, line)) == 21
 
 
 @given(st.text(max_size=60) | st.lists(st.sampled_from(
     ["state:", "cost>", "loss<nan", "step>=1e999", "a:b", "'", '"', "%", "_", "\\", "\0", ":="]
 ), max_size=6).map(" ".join))  # fmt: skip
-def test_any_line_is_a_condition_that_sqlite_takes(line: str) -> None:
+def test_any_line_is_a_valid_sqlite_condition(line: str) -> None:
     database = sqlite3.connect(":memory:")
     database.executescript(";".join(MIGRATIONS))
     where = parse_filter(line)

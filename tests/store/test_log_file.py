@@ -89,7 +89,7 @@ def test_lines_are_those_of_the_file(
         assert log.offset_of(len(expected)) is None
 
 
-def test_of_a_bar_the_last_drawing_is_shown_and_the_rest_kept(path: Path) -> None:
+def test_the_last_drawing_of_a_bar_is_shown_and_the_rest_kept(path: Path) -> None:
     path.write_bytes(b"first\r\nbar 1\rbar 2\rbar 3\n\rbar 4\rbar 5")
     with indexed(path) as log:
         assert [line.text for line in log.tail(9)] == ["first", "bar 3", "bar 5"]
@@ -158,7 +158,7 @@ def test_a_replaced_file_is_read_anew(path: Path) -> None:
         assert log.lines(19_999, 1)[0].text == "new one"
 
 
-def test_a_file_cut_short_under_the_reader_harms_nobody(path: Path) -> None:
+def test_a_file_truncated_while_it_is_read_does_no_harm(path: Path) -> None:
     path.write_bytes(b"0123456789\n" * 50_000)
     with indexed(path) as log:
         os.truncate(path, 25)
@@ -195,7 +195,7 @@ def test_a_closed_log_answers_nothing(path: Path) -> None:
     assert (log.size, log.tail(1), log.lines(0, 1), log.row_of(0)) == (0, [], [], None)
 
 
-def test_descriptors_are_given_back(path: Path) -> None:
+def test_descriptors_are_closed(path: Path) -> None:
     path.write_bytes(b"x\n" * 100)
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
@@ -237,7 +237,7 @@ def test_hostile_bytes_are_made_safe(path: Path) -> None:
     assert all(ord(char) >= 32 for char in first + second)
 
 
-def test_an_older_drawing_is_found_by_its_place(path: Path) -> None:
+def test_an_older_drawing_is_found_by_its_offset(path: Path) -> None:
     bars = [b"Steps: %d/9000 with a tail of some length" % n for n in range(9_000)]
     path.write_bytes(b"before\n" + b"\r".join(bars) + b"\r\nafter\n")
     with LogFile(path) as log:
@@ -253,14 +253,14 @@ def test_an_older_drawing_is_found_by_its_place(path: Path) -> None:
         assert log.drawing(line, after.offset) == line
 
 
-def test_a_place_in_a_line_without_end_gives_the_line(path: Path) -> None:
+def test_an_offset_in_a_line_without_end_gives_the_line(path: Path) -> None:
     path.write_bytes(b"x" * (LINE_BYTES * 4) + b"\n")
     with LogFile(path) as log:
         (line,) = log.tail(1)
         assert log.drawing(line, LINE_BYTES * 2) == line
 
 
-def test_a_tagged_line_glued_to_a_bar_is_the_news(path: Path) -> None:
+def test_a_tagged_line_after_a_bar_counts_as_the_last_drawing(path: Path) -> None:
     bar = b"Steps:  75%|###| 150/200 [00:12<00:04, 12.20it/s, lr=1e-5]"
     news = b"[STAGE] Saving Checkpoint"
     path.write_bytes(b"Steps:  74%| | 149/200 [x]\r" + bar + news + b"\n" + bar + b"\n")

@@ -188,7 +188,7 @@ def test_a_search_outlives_its_closed_or_cut_file(tmp_path: Path) -> None:
     ("query", "regex"),
     [("", False), ("a\nb", False), ("(", True), ("*", True), ("a{9999999999999}", True)],
 )
-def test_what_cannot_be_searched_says_why(tmp_path: Path, query: str, regex: bool) -> None:
+def test_an_invalid_query_is_reported(tmp_path: Path, query: str, regex: bool) -> None:
     with LogFile(tmp_path / "none") as log, pytest.raises(SearchError) as caught:
         LogSearch(log, query, regex=regex)
     assert caught.value.message

@@ -69,7 +69,7 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
     reader.close()
 
 
-def test_a_newer_format_is_left_to_the_ordinary_way(tmp_path: Path) -> None:
+def test_a_newer_format_is_left_to_the_full_reader(tmp_path: Path) -> None:
     home = home_at(tmp_path)
     writer = StoreWriter(home)
     writer._db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -84,7 +84,7 @@ def test_a_newer_format_is_left_to_the_ordinary_way(tmp_path: Path) -> None:
         "jobs --json --help", "job --json", "jobs --json -n -1",
     ],
 )  # fmt: skip
-def test_what_is_not_simple_is_left_to_the_ordinary_way(
+def test_other_options_are_left_to_the_full_reader(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
@@ -93,7 +93,7 @@ def test_what_is_not_simple_is_left_to_the_ordinary_way(
     assert quick(["jobs", "--json"]) == 0
 
 
-def test_an_odd_home_is_left_to_the_ordinary_way(
+def test_an_unusual_home_is_left_to_the_full_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path / "none"))

@@ -38,7 +38,7 @@ def writing(home: Home) -> Iterator[StoreWriter]:
         writer.close()
 
 
-def test_what_is_written_is_read(home: Home) -> None:
+def test_written_records_are_read_back(home: Home) -> None:
     record = replace(
         job(1, JobStatus.RUNNING), diagnosis={"kind": "ü"}, output=["a", None], loss=float("inf"),
         submit={"phase": "new"}, cancel_requested=True,
@@ -85,7 +85,7 @@ def test_a_point_keeps_its_first_value_and_a_new_reading_starts_anew(home: Home)
         reader.close()
 
 
-def test_a_change_is_written_as_a_whole_or_not_at_all(home: Home) -> None:
+def test_a_change_is_atomic(home: Home) -> None:
     with writing(home) as writer:
         writer.insert(job(1, JobStatus.RUNNING))
         job_id = job(1, JobStatus.RUNNING).job_id
@@ -116,7 +116,7 @@ def test_a_prediction_that_another_job_has_is_no_failure_of_the_disk(home: Home)
             writer.claim(writer.job(before.job_id), taken.prediction_id, Change())
 
 
-def test_jobs_are_found_by_beginnings(home: Home) -> None:
+def test_jobs_are_found_by_prefix(home: Home) -> None:
     with writing(home) as writer:
         for number in (1, 2, 12345):
             writer.insert(job(number, JobStatus.COMPLETED))
@@ -135,7 +135,7 @@ def test_jobs_are_found_by_beginnings(home: Home) -> None:
 # -- migrations and odd files -----------------------------------------------------------------
 
 
-def test_each_older_format_is_lifted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_older_format_is_migrated(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in range(1, len(MIGRATIONS)):
         monkeypatch.setattr(schema, "MIGRATIONS", MIGRATIONS[:version])
         with writing(home):
@@ -167,7 +167,7 @@ def test_a_migration_that_fails_leaves_the_old_format(
     assert ("half",) not in tables
 
 
-def test_a_newer_format_is_left_alone_and_said(home: Home) -> None:
+def test_a_newer_format_is_reported_and_unchanged(home: Home) -> None:
     with writing(home):
         pass
     database = sqlite3.connect(home.database)
@@ -184,7 +184,7 @@ def test_a_newer_format_is_left_alone_and_said(home: Home) -> None:
     check_free(home)  # and no lock is left behind
 
 
-def test_a_corrupt_database_is_said_and_not_touched(home: Home) -> None:
+def test_a_corrupt_database_is_reported_and_unchanged(home: Home) -> None:
     home.create()
     home.database.write_bytes(b"SQLite format 3\0" + os.urandom(8192))
     before = home.database.read_bytes()
@@ -241,7 +241,7 @@ def as_somebody(folder: Path) -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_read_only_folder_is_said(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported(tmp_path: Path) -> None:
     home = home_at(tmp_path / "home")
     with writing(home) as writer:
         writer.insert(job(1, JobStatus.RUNNING))
@@ -256,14 +256,14 @@ def test_a_read_only_folder_is_said(tmp_path: Path) -> None:
     home.root.chmod(0o755)
 
 
-def test_a_home_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError) as caught:
         StoreWriter(home_at(tmp_path / "file" / "home"))
     assert "cannot be used" in caught.value.message
 
 
-def test_a_full_disk_breaks_nothing_and_goes_on_later(home: Home) -> None:
+def test_a_full_disk_loses_nothing_and_writing_resumes_later(home: Home) -> None:
     """A limit on file sizes stands in for the full disk; it is met in the journal."""
     script = f"""
 import resource, signal, sys

@@ -21,7 +21,7 @@ from tui.store.writer import StoreWriter
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def test_what_is_written_is_read_by_others(tmp_path: Path) -> None:
+def test_written_transfers_are_read_back(tmp_path: Path) -> None:
     home = Home(tmp_path / "h", tmp_path / "out")
     writer, reader = StoreWriter(home), StoreReader(home.database)
     try:

@@ -37,7 +37,7 @@ def metadata(card: str) -> dict[str, Any]:
     return yaml.safe_load(card.split("---\n")[1])
 
 
-def test_the_card_tells_the_facts() -> None:
+def test_the_card_contains_the_facts() -> None:
     card = render_card(FACTS)
     shown = metadata(card)
     assert shown["base_model"] == "black-forest-labs/FLUX.1-dev"
@@ -52,7 +52,7 @@ def test_the_card_tells_the_facts() -> None:
         assert text in card
 
 
-def test_the_card_says_whether_it_was_meant_for_few() -> None:
+def test_the_card_states_the_requested_visibility() -> None:
     row = "| Visibility | asked to be private: seen by"
     assert row in render_card(FACTS)
     assert "Visibility" not in render_card(replace(FACTS, private=False))
@@ -83,7 +83,7 @@ def test_the_hubs_own_library_takes_the_card(tmp_path: Path, facts: CardFacts) -
         assert card.data.license_link.startswith("https://")
 
 
-def test_what_is_not_known_is_not_told() -> None:
+def test_unknown_facts_are_left_out() -> None:
     card = render_card(CardFacts("x", "full", safe_for_work=True))
     assert "None" not in card
     assert "license" not in metadata(card)
@@ -104,7 +104,7 @@ def test_what_is_not_known_is_not_told() -> None:
         (lambda _: None, CardState.MISSING),
     ],
 )
-def test_a_card_that_somebody_touched_is_theirs(change, state: CardState) -> None:
+def test_an_edited_card_is_not_ours(change, state: CardState) -> None:
     assert card_state(change(render_card(FACTS))) is state
     assert state.may_replace == (state in {CardState.OURS, CardState.MISSING})
 
@@ -119,7 +119,7 @@ def test_a_note_with_line_ends_of_windows_leaves_the_card_ours() -> None:
     title=st.text(), words=st.lists(st.text(), max_size=3), prompt=st.text(), path=st.text(),
     note=st.text(), base=st.text(),
 )  # fmt: skip
-def test_no_text_breaks_out(
+def test_no_text_breaks_the_format_of_the_card(
     title: str, words: list[str], prompt: str, path: str, note: str, base: str
 ) -> None:
     card = render_card(
@@ -135,7 +135,7 @@ def test_no_text_breaks_out(
     assert card_state(card) is CardState.OURS
 
 
-def test_hostile_texts_stay_texts() -> None:
+def test_hostile_texts_are_escaped() -> None:
     facts = CardFacts(
         "<script>alert(1)</script>", "lora",
         samples=(Sample("a.png", "x | y\n---\nlicense: mit <img src=x>"),),
@@ -147,7 +147,7 @@ def test_hostile_texts_stay_texts() -> None:
     assert "| x \\| y --- license: mit &lt;img src=x\\> |" in card
 
 
-def test_half_a_surrogate_pair_is_replaced() -> None:
+def test_a_lone_surrogate_is_replaced() -> None:
     card = render_card(CardFacts("a\ud800b", "lora", trigger_words=("\udfff",)))
     assert card_state(card.encode().decode()) is CardState.OURS
 

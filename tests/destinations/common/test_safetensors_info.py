@@ -68,7 +68,7 @@ def test_other_kinds(tmp_path: Path) -> None:
     assert read_info(write(tmp_path / "e", {})).tensors == 0
 
 
-def test_a_cut_file_is_told_from_a_wrong_one(tmp_path: Path) -> None:
+def test_a_truncated_file_is_distinguished_from_a_damaged_one(tmp_path: Path) -> None:
     whole = real(tmp_path / "w", {"x.weight": ("F32", [100], bytes(400))}).read_bytes()
     path = tmp_path / "cut"
     for length in range(len(whole)):
@@ -167,7 +167,7 @@ def test_any_bytes_give_an_answer_or_a_clear_error(tmp_path: Path, data: bytes) 
         assert error.message  # noqa: PT017 - both outcomes are fine
 
 
-def test_a_large_honest_header_is_read(tmp_path: Path) -> None:
+def test_a_large_valid_header_is_read(tmp_path: Path) -> None:
     """As a full model with adapters has: tens of thousands of tensors, and long metadata."""
     header = {"__metadata__": {"captions": json.dumps([f'"{n}" {{' for n in range(20_000)])}}
     header |= {f"blocks.{n}.attn.to_q.weight": tensor(n, n + 1) for n in range(30_000)}
@@ -195,7 +195,7 @@ _NO_SPACE = b'{"a":{"dtype":"U8","shape":[%b],"data_offsets":[0,8]}}'
     ],
     ids=["product", "dimensions", "ones", "overflow", "lists", "texts", "meta", "numbers", "long"],
 )  # fmt: skip
-def test_a_hostile_header_holds_up_nobody(tmp_path: Path, header: bytes) -> None:
+def test_a_hostile_header_does_not_block_other_threads(tmp_path: Path, header: bytes) -> None:
     """Another thread goes on meanwhile, and no memory is filled with what no header has."""
     path = write(tmp_path / "bad.safetensors", header, bytes(8))
     longest, stop = 0.0, threading.Event()

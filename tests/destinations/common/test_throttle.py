@@ -62,7 +62,7 @@ def test_a_limit_of_nothing_is_refused() -> None:
         Throttle(5).limit = 0
 
 
-def test_progress_is_told_seldom_but_at_the_end() -> None:
+def test_progress_is_reported_rarely_but_at_the_end() -> None:
     told: list[tuple[int, int]] = []
     meter = Meter(10_000, lambda *facts: told.append(facts))
     for _ in range(10_000):

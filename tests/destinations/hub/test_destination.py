@@ -157,7 +157,7 @@ def test_a_stopped_upload_leaves_nothing_to_see(
     assert hub.hub.received_bytes < item.size
 
 
-def test_a_limit_that_comes_into_force_stops_xet(
+def test_a_bandwidth_limit_set_meanwhile_stops_xet(
     loop_thread: Loop, hub: RunningHub, open_hub: Open, tmp_path: Path
 ) -> None:
     """It knows no limit; what is left goes by HTTP, which does. What is there is not sent again."""
@@ -185,7 +185,7 @@ def test_a_limit_that_comes_into_force_stops_xet(
         assert destination.verify(one, deep=True)
 
 
-def test_a_broken_line_is_told_at_once_and_can_be_taken_up(
+def test_a_broken_connection_is_reported_at_once_and_can_be_resumed(
     hub: RunningHub, open_hub: Open, tmp_path: Path
 ) -> None:
     [file] = make_files(tmp_path, large=8 * MIB)
@@ -207,7 +207,7 @@ def test_a_broken_line_is_told_at_once_and_can_be_taken_up(
     assert destination.verify(item, deep=True)
 
 
-def test_nobody_there(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_reported(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
     destination = open_hub(hub, endpoint="http://127.0.0.1:9")
     started = time.monotonic()
     [step] = destination.test().steps
@@ -215,7 +215,9 @@ def test_nobody_there(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_the_far_end_lies(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
+def test_wrong_content_at_the_hub_is_detected(
+    hub: RunningHub, open_hub: Open, tmp_path: Path
+) -> None:
     [file] = make_files(tmp_path, large=4 * MIB)
     destination = open_hub(hub, xet=False)
     hub.hub.faults.lose_last_byte = True
@@ -269,7 +271,7 @@ def test_a_changed_file_is_not_published(hub: RunningHub, open_hub: Open, tmp_pa
         ("hf_read", "sandbox/known", "error", "may not write"),
     ],
 )
-def test_what_the_test_finds(
+def test_findings_of_the_destination_test(
     hub: RunningHub, open_hub: Open, token: str, repo: str, level: str, words: str
 ) -> None:
     for known in ("somebody/known", "sandbox/known"):
@@ -284,7 +286,7 @@ def test_what_the_test_finds(
 
 
 @pytest.mark.parametrize("private", [True, False])
-def test_the_test_writes_where_nothing_stays_of_it(
+def test_the_destination_test_leaves_nothing_behind(
     hub: RunningHub, open_hub: Open, private: bool
 ) -> None:
     """A repository is made, written to and removed; one that is there keeps its one commit."""
@@ -302,7 +304,7 @@ def test_the_test_writes_where_nothing_stays_of_it(
     assert len(repo.commits) == 1
 
 
-def test_rights_that_only_writing_shows(hub: RunningHub, open_hub: Open) -> None:
+def test_rights_that_only_a_write_shows(hub: RunningHub, open_hub: Open) -> None:
     """An organisation may let nobody write, whatever a token says of itself."""
     hub.hub.faults.closed.add("sandbox-lab")
     report = open_hub(hub, repo_id="sandbox-lab/cat").test()
@@ -362,7 +364,7 @@ def test_quota(hub: RunningHub, open_hub: Open, tmp_path: Path) -> None:
     assert caught.value.kind is Trouble.QUOTA
 
 
-def test_who_and_where(hub: RunningHub) -> None:
+def test_identity_and_availability(hub: RunningHub) -> None:
     token = Secret("hf_fine")
     who = identity(token, endpoint=hub.url)
     assert who.user == "sandbox"

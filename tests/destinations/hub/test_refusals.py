@@ -234,7 +234,9 @@ def test_what_may_be_answered(
     assert all(destination.verify(item, deep=True) for item in items)
 
 
-def test_what_the_hub_says_is_tamed(loop_thread: Loop, hub: RunningHub, tmp_path: Path) -> None:
+def test_messages_of_the_hub_are_cleaned(
+    loop_thread: Loop, hub: RunningHub, tmp_path: Path
+) -> None:
     """One short line that cannot steer a terminal, without the tokens that it repeats."""
     gate = gated(loop_thread, hub)
     said = "\u202egnp.exe\u2066 \x9b31m hf_\u200bcanarycanary https://a:canary@h/ " + "long " * 1000

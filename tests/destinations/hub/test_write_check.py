@@ -99,7 +99,7 @@ async def test_an_existing_repository_is_never_removed(hub: RunningHub) -> None:
         ("hf_one", "alice/new", "hub-write"),  # its scope is one repository
     ],
 )
-async def test_what_cannot_be_written_to_is_told_and_left_alone(
+async def test_a_repository_without_write_access_is_reported_and_unchanged(
     hub: RunningHub, token: str, repo: str, wrong: str, effort: Effort
 ) -> None:
     proof = await prove(hub, repo, token, effort)
@@ -120,7 +120,7 @@ async def test_scopes_that_are_wide_enough(hub: RunningHub, token: str, repo: st
     assert levels(proof)["hub-write"] == "ok", proof.steps
 
 
-async def test_a_contributor_is_not_sure_before_it_is_tried(hub: RunningHub) -> None:
+async def test_a_contributors_rights_are_unknown_before_an_attempt(hub: RunningHub) -> None:
     looked = await prove(hub, "guild/new")
     assert (looked.unknown, levels(looked)["hub-repo"]) == (True, "warn")
     tried = await prove(hub, "guild/new", effort="try")  # this Hub does not let it

@@ -38,7 +38,7 @@ def calls_of(destination: S3Destination) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [70_000, 2 * PART_BYTES + 5])
-def test_a_second_name_is_made_by_the_server(
+def test_the_same_content_under_a_second_name_is_copied_by_the_server(
     copying: Server, open_s3: OpenS3, tmp_path: Path, size: int
 ) -> None:
     [file] = make_files(tmp_path, a_b=size)
@@ -102,7 +102,7 @@ def test_a_refused_copy_is_no_failure(
     assert destination.verify(item, deep=True)
 
 
-def test_a_server_that_only_says_that_it_copied(
+def test_a_copy_that_the_server_only_claims_is_detected(
     copying: Server, open_s3: OpenS3, tmp_path: Path, loop_thread: Loop
 ) -> None:
     gate = loop_thread.enter(gate_before(copying.endpoint))

@@ -61,7 +61,7 @@ def test_files_arrive_whole_and_only_once(
     assert all(item.present and not item.replaces for item in again)
 
 
-def test_another_content_under_the_same_key_is_told(
+def test_other_content_under_the_same_key_is_reported(
     any_server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     files = make_files(tmp_path, small=100, large=9 * MIB)
@@ -74,7 +74,7 @@ def test_another_content_under_the_same_key_is_told(
     assert [(item.present, item.replaces) for item in items] == [(False, True)] * 2
 
 
-def test_a_stopped_upload_goes_on_where_it_was(
+def test_a_stopped_upload_resumes_with_the_missing_parts(
     any_server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """Kept as JSON and taken up by another client, as after a crash."""
@@ -153,7 +153,7 @@ def test_cancelling_and_abandoning_leaves_nothing(
     eventually_sync(lambda: not any_server.stored())
 
 
-def test_without_somewhere_to_keep_its_state_a_failed_upload_is_taken_back(
+def test_a_failed_upload_without_a_resume_state_is_aborted(
     server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     [file] = make_files(tmp_path, large=4 * PART_BYTES)
@@ -196,7 +196,7 @@ def test_a_private_authority_is_not_trusted_unless_it_is_named(
         assert report.steps[0].level == "warn"
 
 
-def test_nobody_there(open_s3: OpenS3, server: Server) -> None:
+def test_an_unreachable_hub_is_reported(open_s3: OpenS3, server: Server) -> None:
     server.endpoint = "http://127.0.0.1:9"
     [step] = open_s3(server).test().steps
     assert "cannot be reached" in step.message
@@ -294,7 +294,7 @@ def test_a_truncated_file_is_noticed_before_it_is_complete(
 
 
 @pytest.mark.parametrize("size", [4 * MIB, 3 * PART_BYTES])
-def test_a_file_that_gets_shorter_while_it_is_sent_is_told_at_once(
+def test_a_file_that_shrinks_while_it_is_sent_is_reported_at_once(
     any_server: Server, open_s3: OpenS3, tmp_path: Path, size: int
 ) -> None:
     """Not waited for until the server gives up, and not called a trouble of the network."""
@@ -347,7 +347,7 @@ def test_the_bandwidth_limit_holds_for_all_together(
     assert all(destination.verify(item) for item in items)
 
 
-def test_names_that_cannot_be(server: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+def test_invalid_names_are_refused(server: Server, open_s3: OpenS3, tmp_path: Path) -> None:
     [file] = make_files(tmp_path, a=1)
     destination = open_s3(server)
     for name in ("", "/a", "../a", "a//b", "a/./b", "a\\b", "a\nb", "x" * 1025):
@@ -394,7 +394,7 @@ def test_links() -> None:
     ["https://user:canary@h", "https://h/?canary=1", "https://h/#canary", "https://h/a b",
      "https://h/\ncanary", "ftp://h", "h", "https://"],
 )  # fmt: skip
-def test_public_addresses_that_cannot_be(address: str) -> None:
+def test_invalid_public_addresses_are_refused(address: str) -> None:
     with pytest.raises(PublishError) as caught:
         S3Profile("bucket", "https://h", public_base_url=address)
     assert caught.value.kind is Trouble.NAME

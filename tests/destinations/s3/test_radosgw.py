@@ -79,7 +79,7 @@ def test_files_arrive_whole_and_only_once(owner: Server, open_s3: OpenS3, tmp_pa
     assert not destination._client.list_multipart_uploads(Bucket="outputs").get("Uploads")
 
 
-def test_a_stopped_upload_is_taken_up(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
+def test_a_stopped_upload_is_resumed(owner: Server, open_s3: OpenS3, tmp_path: Path) -> None:
     [file] = make_files(tmp_path, halfway=8 * PART_BYTES)
     destination, stop = open_s3(owner), threading.Event()
     [item] = destination.plan([file])

@@ -60,7 +60,7 @@ def gated(loop: Loop, server: Server, answer: Answer | None = None) -> Gate:
         (S3Keys("job-key-1", Secret("wrong-canary")), "does not accept the secret key"),
     ],
 )
-def test_wrong_keys_are_called_so(
+def test_wrong_keys_are_reported(
     any_server: Server, open_s3: OpenS3, tmp_path: Path, keys: S3Keys, words: str
 ) -> None:
     """Also where the first question is a HEAD, to which no answer gives a reason."""
@@ -79,7 +79,7 @@ def test_wrong_keys_are_called_so(
     assert caught.value.kind is Trouble.CREDENTIALS
 
 
-def test_another_region_is_found_or_told(
+def test_another_region_is_found_or_reported(
     loop_thread: Loop, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """The library asks again in the region that the server names; then nothing is wrong."""
@@ -224,7 +224,7 @@ SAID = [
 @pytest.mark.parametrize(
     ("answer", "kind", "words"), SAID, ids=[f"{one.status}-{one.code}" for one, *_ in SAID]
 )
-def test_what_providers_say(
+def test_errors_of_providers(
     loop_thread: Loop,
     server: Server,
     open_s3: OpenS3,
@@ -251,7 +251,7 @@ EVIL = (
 @pytest.mark.parametrize(
     "code", ["InvalidRequest", "Strange\u202eCode" + "x" * 5000], ids=["message", "code"]
 )
-def test_what_a_server_says_is_tamed(
+def test_messages_of_a_server_are_cleaned(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, code: str
 ) -> None:
     """One short line that cannot steer a terminal, without the keys that it repeats."""
@@ -279,7 +279,7 @@ def test_what_a_server_says_is_tamed(
     ],
     ids=lambda one: f"{one.status}-{one.code}",
 )
-def test_passing_troubles_pass(
+def test_temporary_failures_are_retried(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, answer: Answer
 ) -> None:
     """Of every request of a small and of a large file."""
@@ -357,7 +357,7 @@ def test_keys_that_may_not_list_parts_resume_all_the_same(
     assert not second._client.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
 
 
-def test_a_server_that_lies(
+def test_wrong_content_in_the_bucket_is_detected(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     gate = gated(loop_thread, server)
@@ -386,7 +386,7 @@ def test_a_server_that_lies(
 
 # Of five parts, because then their size cannot be another than ours.
 @pytest.mark.parametrize("size", [1000, 5 * PART_BYTES])
-def test_what_is_written_beside_an_object_does_not_make_it_whole(
+def test_a_hash_in_the_metadata_does_not_prove_the_content(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, size: int
 ) -> None:
     """Other bytes of the same size whose metadata tell the right SHA-256: the ETag tells better."""
@@ -424,7 +424,7 @@ def send_as(destination: S3Destination, item: Item, digest: str) -> None:
     upload.run({"Metadata": {"sha256": digest}})
 
 
-def test_where_the_etag_proves_nothing_what_is_written_beside_it_counts(
+def test_a_hash_in_the_metadata_counts_if_the_etag_proves_nothing(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """With KMS an ETag looks like an MD5 and is none; verifying reads the object back."""
@@ -440,7 +440,7 @@ def test_where_the_etag_proves_nothing_what_is_written_beside_it_counts(
         fresh.verify(item)
 
 
-def test_a_page_of_a_hotel_is_no_bucket(
+def test_a_captive_portal_is_not_an_s3_server(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """A network that answers everything with its own page must not count as success."""

@@ -23,7 +23,7 @@ async def world(home: Home, project: Path) -> AsyncIterator[World]:  # noqa: F81
         yield one
 
 
-async def test_a_late_answer_by_the_old_way_out_does_not_stand(
+async def test_a_late_answer_by_the_former_proxy_is_ignored(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account, base = world.engine.account, world.sandbox.base_url

@@ -29,7 +29,7 @@ def keys_of(tmp_path: Path, writer: StoreWriter) -> StorageKeys:
     return StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW)
 
 
-async def test_pairs_are_the_jobs_own_and_outlive_a_restart(
+async def test_each_job_has_its_own_key_pair_that_survives_a_restart(
     tmp_path: Path, writer: StoreWriter
 ) -> None:
     writer.insert(replace(job(1, JobStatus.RUNNING), created_at=NOW))
@@ -62,7 +62,7 @@ async def test_a_grant_ends_some_time_after_its_job(tmp_path: Path, writer: Stor
 
 
 @pytest.mark.parametrize("content", [b"", b"AAAA", b"not base64 !!", b"\xff\xfe"])
-def test_a_key_file_that_was_cut_short_is_made_anew(
+def test_a_truncated_key_file_is_replaced(
     tmp_path: Path, writer: StoreWriter, content: bytes
 ) -> None:
     """With an empty master key every secret could be computed by anybody."""

@@ -95,7 +95,7 @@ def account_shown(world: World) -> str:
 # -- Replicate's ------------------------------------------------------------------------------
 
 
-async def test_a_refused_token_leaves_a_running_job_followed(world: World) -> None:
+async def test_a_rejected_token_keeps_polling_of_a_running_job(world: World) -> None:
     job_id, second = await running(world), shell(world)
     await second.set_session({"replicate_token": make_token()})
     assert (await second.validate())["reason"] == "rejected"
@@ -107,7 +107,7 @@ async def test_a_refused_token_leaves_a_running_job_followed(world: World) -> No
     assert account_shown(world) == "sandbox"
 
 
-async def test_a_command_with_a_refused_token_leaves_a_running_job_followed(world: World) -> None:
+async def test_a_command_with_a_rejected_token_keeps_polling_of_a_running_job(world: World) -> None:
     job_id = await running(world)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tui", "token", "validate",

@@ -141,7 +141,7 @@ async def test_bucket_keys_are_not_used_unencrypted(home: Home, far: World) -> N
         ("http://minio.localhost:9000", "path", True),
     ],
 )
-def test_which_buckets_are_reached_openly(
+def test_which_buckets_are_reached_unencrypted(
     endpoint: str | None, addressing: Any, opened: bool
 ) -> None:
     assert S3Profile("models", endpoint, addressing=addressing).is_open is opened

@@ -100,7 +100,7 @@ ACTS = [monitor, included, hook, clean_filter, process_filter, submodule]
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
-async def test_nothing_that_a_repository_names_is_run(
+async def test_no_command_that_a_repository_configures_is_run(
     world: World, tmp_path: Path, act: Callable[[Path, Path, Path], None]
 ) -> None:
     folder, mark = world.config.parent, tmp_path / "ran"
@@ -152,7 +152,7 @@ async def test_the_users_and_the_callers_configuration_do_not_act_either(
     assert not mark.exists()
 
 
-async def test_git_does_not_look_at_what_was_delivered(world: World) -> None:
+async def test_git_does_not_read_delivered_files(world: World) -> None:
     outputs = world.home.outputs
     inside = outputs / "job" / "project"
     await asyncio.to_thread(shutil.copytree, world.config.parent, inside)
@@ -164,7 +164,7 @@ async def test_git_does_not_look_at_what_was_delivered(world: World) -> None:
     assert not (await asked(world, link / world.config.name))["repo_present"]
 
 
-async def test_what_was_delivered_into_a_repository_is_no_change_of_it(world: World) -> None:
+async def test_delivered_files_do_not_make_a_repository_dirty(world: World) -> None:
     above = world.home.root.parent
     config = above / world.config.name
     await asyncio.to_thread(shutil.copytree, world.config.parent, above, dirs_exist_ok=True)

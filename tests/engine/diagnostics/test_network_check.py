@@ -70,7 +70,7 @@ async def test_each_phase_has_its_time(authority: tuple[Path, Path]) -> None:
     assert probe.tls["verified"] == "yes"
 
 
-async def test_an_unknown_authority_is_told_with_the_fix(authority: tuple[Path, Path]) -> None:
+async def test_an_unknown_authority_is_reported_with_the_fix(authority: tuple[Path, Path]) -> None:
     async with secure(authority) as port:
         probe = await look(f"https://localhost:{port}/", DIRECT, 10)
         assert probe.error is not None
@@ -82,9 +82,7 @@ async def test_an_unknown_authority_is_told_with_the_fix(authority: tuple[Path, 
 
 
 @pytest.mark.parametrize(("kind", "scheme"), [("http", "http"), ("socks", "socks5h")])
-async def test_through_the_only_way_out(
-    authority: tuple[Path, Path], kind: str, scheme: str
-) -> None:
+async def test_through_the_only_proxy(authority: tuple[Path, Path], kind: str, scheme: str) -> None:
     async with secure(authority) as port, proxying(kind) as proxy:
         way = f"{scheme}://127.0.0.1:{proxy.port}"
         network = replace(DIRECT, proxy=way, ca_bundle=authority[1])
@@ -109,7 +107,7 @@ async def test_a_proxy_that_wants_a_password(authority: tuple[Path, Path]) -> No
         assert "secret-word" not in repr(probe)
 
 
-async def test_a_plain_address_is_asked_for_with_the_login_as_well() -> None:
+async def test_a_plain_http_request_carries_the_proxy_login() -> None:
     """No tunnel is dug for it: the proxy reads the request itself."""
 
     async def page(_request: web.Request) -> web.Response:
@@ -146,7 +144,7 @@ async def test_a_proxy_that_refuses_or_is_not_there(authority: tuple[Path, Path]
     ("url", "phase"),
     [("https://no-such-host.invalid/", "dns"), ("http://127.0.0.1:9/", "tcp")],
 )
-async def test_where_it_fails_is_told(url: str, phase: str) -> None:
+async def test_the_failing_phase_is_reported(url: str, phase: str) -> None:
     probe = await look(url, DIRECT, 10)
     assert probe.error is not None
     assert probe.error.phase == phase

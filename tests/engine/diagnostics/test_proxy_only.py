@@ -159,7 +159,7 @@ ALL = {f"{name}:443" for name in (API_HOST, HUB_HOST, STORE_HOST, OWN_HOST, *PAG
 
 
 @pytest.mark.parametrize("kind", [{}, *WITH_LOGIN], ids=["plain", "login", "https"])
-async def test_every_client_takes_the_only_way_out(
+async def test_every_client_uses_the_only_proxy(
     home: Home, tmp_path: Path, kind: dict[str, Any]
 ) -> None:
     async with behind(home, tmp_path) as there, proxy_of(there, tmp_path, **kind) as (proxy, way):
@@ -235,7 +235,7 @@ async def test_without_the_authority_each_says_what_is_missing(home: Home, tmp_p
     ],
     ids=["refuses", "asks", "wrong"],
 )
-async def test_a_proxy_that_lets_nobody_out(
+async def test_a_proxy_that_refuses_everything(
     home: Home, tmp_path: Path, kind: dict[str, Any], words: str
 ) -> None:
     wrong = kind.pop("wrong", False)
@@ -259,7 +259,7 @@ async def test_a_proxy_that_is_not_there_is_named(home: Home, tmp_path: Path) ->
     ("bundle", "words"),
     [("", "is a folder"), ("gone.pem", "does not exist"), ("empty.pem", "holds no certificate")],
 )
-async def test_a_bundle_that_is_none_is_told_by_everybody(
+async def test_every_client_reports_a_bundle_without_certificates(
     home: Home, tmp_path: Path, bundle: str, words: str
 ) -> None:
     """The card refuses such a path; the settings file can be edited by hand."""

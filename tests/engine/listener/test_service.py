@@ -47,7 +47,7 @@ async def change(engine: Engine, **values: object) -> None:
     await engine.listening.settled()
 
 
-def test_where_to_listen() -> None:
+def test_bind_address_from_settings() -> None:
     assert bind_for("127.0.0.1:9000", allow_public=False).port == 9000
     closed = bind_for("0.0.0.0:9000", allow_public=False)
     assert (closed.host, closed.port) == ("127.0.0.1", 9000)
@@ -101,7 +101,7 @@ async def test_other_machines_are_let_in_only_when_the_settings_say_so(engine: E
     assert "Other machines" in state["warning"]
 
 
-async def test_a_taken_port_is_told(engine: Engine) -> None:
+async def test_a_taken_port_is_reported(engine: Engine) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -177,7 +177,7 @@ async def refuses(engine: Engine, **values: object) -> str:
     return str(words)
 
 
-async def test_an_address_that_cannot_be_had_changes_nothing(engine: Engine) -> None:
+async def test_an_address_that_cannot_be_bound_changes_nothing(engine: Engine) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -254,15 +254,13 @@ async def test_settings_that_cannot_be_written_move_nothing(engine: Engine, home
 
 
 @pytest.mark.parametrize("wrong", ['allowed_ips = "127.0.0.1"', 'allowed_ip = ["127.0.0.1"]'])
-async def test_a_list_of_addresses_that_is_none_lets_nobody_in(
-    engine: Engine, home: Home, wrong: str
-) -> None:
+async def test_a_malformed_allow_list_admits_nobody(engine: Engine, home: Home, wrong: str) -> None:
     home.settings_file.write_text(f'[listener]\nlisten = "127.0.0.1:0"\n{wrong}\n')
     await eventually(lambda: engine.live.now.problems, within=30)
     assert await status(engine.listening.address) == 403
 
 
-async def test_who_may_send_changes_while_it_runs(engine: Engine) -> None:
+async def test_allowed_senders_change_while_it_runs(engine: Engine) -> None:
     address = engine.listening.address
     assert await status(address) == 401
     await change(engine, allowed_ips=("203.0.113.0/24",))

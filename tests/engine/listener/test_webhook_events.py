@@ -68,7 +68,7 @@ def history(world: World, job_id: str, source: str) -> list[str]:
         reader.close()
 
 
-async def test_a_job_is_told_by_webhooks_alone(unpolled: World) -> None:
+async def test_a_job_is_followed_by_webhooks_alone(unpolled: World) -> None:
     world = unpolled
     job_id = await world.submit(steps=40)
     await world.ended(job_id)
@@ -89,7 +89,7 @@ async def test_a_failed_end_is_its_own_event(unpolled: World) -> None:
     assert "failed" in history(unpolled, job.job_id, "webhook")
 
 
-async def test_an_end_told_by_a_webhook_is_collected_once(
+async def test_results_are_collected_once_after_a_webhook_of_the_end(
     unpolled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[str] = []
@@ -161,7 +161,7 @@ async def test_an_unknown_prediction_of_a_trainer_is_brought_in(world: World) ->
         assert world.engine.recorder.writer.by_prediction(base, unwanted) is None
 
 
-async def test_a_body_may_not_claim_another_job(world: World) -> None:
+async def test_a_body_of_another_job_is_rejected(world: World) -> None:
     first, second = await world.submit(steps=300), await world.submit(steps=300, name="two")
     await world.until(first, JobStatus.RUNNING)
     await world.until(second, JobStatus.RUNNING)
@@ -213,7 +213,7 @@ async def test_a_secret_that_was_changed_is_fetched_again(world: World) -> None:
     assert (await send(world, body, key=key)).status_code == 200
 
 
-async def test_the_way_is_tried_from_here_and_from_outside(world: World) -> None:
+async def test_the_webhook_url_is_tested_from_here_and_from_outside(world: World) -> None:
     here = await post(world, "/api/cloud/providers/replicate/test-webhook", {})
     assert here["success"], here
     assert here["latency_ms"] > 0
@@ -229,7 +229,7 @@ async def test_the_way_is_tried_from_here_and_from_outside(world: World) -> None
     assert (either["success"], either["method"]) == (True, "direct")
 
 
-async def test_what_is_wrong_with_an_address_is_said(world: World) -> None:
+async def test_problems_of_a_webhook_url_are_reported(world: World) -> None:
     path = "/api/cloud/providers/replicate/test-webhook"
     dead = await post(world, path, {"webhook_url": "http://127.0.0.1:9"})
     assert not dead["success"]
