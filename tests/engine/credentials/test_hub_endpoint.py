@@ -1,4 +1,4 @@
-"""Which Hub is meant: it travels with the session, and each Hub's token stays with that Hub."""
+"""The Hub of an API base comes with the session, and each Hub's token stays with that Hub."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from tests.replicate.server import serving
 from tui.client.agent import engine_environment, session_of
 from tui.client.client import ControlClient
 from tui.engine.config.live import LiveSettings
+from tui.engine.credentials.handed_in import CallerTokens
 from tui.engine.credentials.replicate_clients import ReplicateClients
-from tui.engine.credentials.token_store import DEFAULT_HUB, clean_endpoint
+from tui.engine.credentials.token_store import DEFAULT_HUB, clean_endpoint, hub_meant
+from tui.replicate.secret import Secret
 from tui.settings import Home, Settings
 
 LIVE = "https://api.replicate.com/v1"
@@ -36,9 +38,18 @@ def test_the_session_carries_the_hub_and_the_engine_forgets_the_shells() -> None
     assert engine_environment(environ) == {"LANG": "C"}
 
 
+def take(clients: ReplicateClients, base: str, endpoint: str, token: str) -> None:
+    """Use what a shell's environment holds, as `Takeover` does while no job is active."""
+    hub = hub_meant(CallerTokens(base, None, Secret(token) if token else None, endpoint))
+    if hub is not None:
+        clients.tokens.use_hub(base, hub)
+        if token and hub:
+            clients.tokens.give("huggingface", base, token, "environment")
+
+
 def test_each_api_has_a_hub_of_its_own(clients: ReplicateClients) -> None:
-    clients.set_hub(LOCAL, "http://127.0.0.1:7/", "hf_sandbox")
-    clients.set_hub(LIVE, "", "hf_real")
+    take(clients, LOCAL, "http://127.0.0.1:7/", "hf_sandbox")
+    take(clients, LIVE, "", "hf_real")
     assert (clients.hub_endpoint(LOCAL), shown(clients, LOCAL)) == (
         "http://127.0.0.1:7",
         "hf_sandbox",
@@ -47,26 +58,26 @@ def test_each_api_has_a_hub_of_its_own(clients: ReplicateClients) -> None:
 
 
 def test_a_token_stays_with_the_hub_that_it_was_given_for(clients: ReplicateClients) -> None:
-    clients.set_hub(LIVE, "https://mirror.example", "hf_mirror")
-    clients.set_hub(LIVE, "", "hf_real")  # a window without HF_ENDPOINT
+    take(clients, LIVE, "https://mirror.example", "hf_mirror")
+    take(clients, LIVE, "", "hf_real")  # a window without HF_ENDPOINT
     assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == (DEFAULT_HUB, "hf_real")
-    clients.set_hub(LIVE, "https://other.example", "")
+    take(clients, LIVE, "https://other.example", "")
     assert shown(clients, LIVE) == ""
-    clients.set_hub(LIVE, "https://mirror.example/", "")
+    take(clients, LIVE, "https://mirror.example/", "")
     assert shown(clients, LIVE) == "hf_mirror"
-    clients.set_hub(LIVE, "", "")  # nothing said: nothing changes
+    take(clients, LIVE, "", "")  # an environment without either changes nothing
     assert shown(clients, LIVE) == "hf_mirror"
 
 
 def test_a_real_token_is_not_for_a_server_on_this_machine(clients: ReplicateClients) -> None:
-    clients.set_hub(LOCAL, "", "hf_real")
+    take(clients, LOCAL, "", "hf_real")
     assert (clients.hub_endpoint(LOCAL), shown(clients, LOCAL)) == ("", "")
-    clients.set_hub(LOCAL, DEFAULT_HUB, "hf_real")  # unless somebody says exactly that
+    take(clients, LOCAL, DEFAULT_HUB, "hf_real")  # unless the environment names exactly that Hub
     assert shown(clients, LOCAL) == "hf_real"
 
 
-def test_an_address_that_cannot_be_one_sends_a_token_nowhere(clients: ReplicateClients) -> None:
-    clients.set_hub(LIVE, "mirror.example", "hf_mirror")
+def test_a_malformed_hub_address_gets_no_token(clients: ReplicateClients) -> None:
+    take(clients, LIVE, "mirror.example", "hf_mirror")
     assert (clients.hub_endpoint(LIVE), shown(clients, LIVE)) == ("", "")
 
 

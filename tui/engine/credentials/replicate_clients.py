@@ -9,7 +9,6 @@ from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.handed_in import engine_wide
 from tui.engine.credentials.token_store import (
-    DEFAULT_HUB,
     HOW_TO_SEND_OPENLY,
     KINDS,
     Kind,
@@ -81,19 +80,6 @@ class ReplicateClients:
     def set_token(self, api_base: str, value: str, source: Source) -> None:
         """Use a token from now on; an empty value removes the one of that source."""
         self.tokens.give("replicate", api_base, value, source)
-
-    def set_hub(self, api_base: str, endpoint: str, token: str) -> None:
-        """The Hub and its token that came with a client's environment; either may be empty.
-
-        A token that came without an address is huggingface.co's: the Hub of a server on this
-        machine never gets it.
-        """
-        if endpoint:
-            self.tokens.use_hub(api_base, endpoint)
-        elif token and not is_loopback(api_base):
-            self.tokens.use_hub(api_base, DEFAULT_HUB)
-        if token and (endpoint or not is_loopback(api_base)) and self.hub_endpoint(api_base):
-            self.tokens.give("huggingface", api_base, token, "environment")
 
     def hub_endpoint(self, api_base: str) -> str:
         """Return the Hub's address for jobs of an API base, "" when none is known."""
