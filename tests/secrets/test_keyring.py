@@ -58,7 +58,7 @@ def helpers() -> list[int]:
             words = Path(f"/proc/{child}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"keyring_helper" in words:
+        if b"tui.secrets.helper" in words:
             found.append(int(child))
     return found
 
