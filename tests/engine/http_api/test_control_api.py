@@ -126,7 +126,7 @@ async def test_streams_say_goodbye_and_end(home: Home) -> None:
 
     async with running_engine(home) as (engine, client):
         listener = asyncio.create_task(listen(client))
-        await eventually(lambda: engine.bus.listeners)
+        await eventually(lambda: engine.bus.subscribers)
         await eventually(lambda: events)
         assert engine.idle_seconds() == pytest.approx(0, abs=0.01)
     await asyncio.wait_for(listener, 5)

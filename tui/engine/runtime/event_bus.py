@@ -23,7 +23,7 @@ class EventBus:
         self._queues: set[asyncio.Queue[tuple[str, dict[str, Any]]]] = set()
 
     @property
-    def listeners(self) -> int:
+    def subscribers(self) -> int:
         """Number of subscribers."""
         return len(self._queues)
 
