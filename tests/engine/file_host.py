@@ -15,7 +15,7 @@ _PIECE = 64 * 1024
 
 
 @dataclass
-class Shelf:
+class FileHost:
     """What it has and how it behaves.
 
     Attributes:
@@ -36,7 +36,7 @@ class Shelf:
 
     files: dict[str, bytes] = field(default_factory=dict)
     sent: dict[str, int] = field(default_factory=dict)
-    asked: dict[str, int] = field(default_factory=dict)
+    requests_by_name: dict[str, int] = field(default_factory=dict)
     ranges: bool = True
     marks: bool = True
     cut_after: int | None = None
@@ -69,7 +69,7 @@ class Shelf:
         if name not in self.files or name in self.missing:
             return web.json_response({"detail": "Not found."}, status=404)
         data = self.files[name]
-        self.asked[name] = self.asked.get(name, 0) + 1
+        self.requests_by_name[name] = self.requests_by_name.get(name, 0) + 1
         etag = f'"{hashlib.md5(data).hexdigest()}"'
         headers = {"ETag": etag} if self.marks else {}
         start, stop, status = 0, len(data), 200
@@ -77,12 +77,12 @@ class Shelf:
         if self.ranges and fresh and "Range" in request.headers:
             if not data:
                 return web.Response(status=416, headers={"Content-Range": "bytes */0"})
-            asked = request.http_range
-            start, stop, _ = asked.indices(len(data))
+            requests_by_name = request.http_range
+            start, stop, _ = requests_by_name.indices(len(data))
             status = 206
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
         response = web.StreamResponse(status=status, headers=headers)
-        if name in self.endless and not (name in self.promise and self.asked[name] == 1):
+        if name in self.endless and not (name in self.promise and self.requests_by_name[name] == 1):
             response.enable_chunked_encoding()
             await response.prepare(request)
             while name in self.endless:
@@ -116,26 +116,26 @@ class Shelf:
 
 
 @asynccontextmanager
-async def serve_shelf(**files: bytes) -> AsyncIterator[Shelf]:
-    shelf = Shelf({name.replace("_", "."): data for name, data in files.items()})
+async def serve_files(**files: bytes) -> AsyncIterator[FileHost]:
+    file_host = FileHost({name.replace("_", "."): data for name, data in files.items()})
 
     async def account(_request: web.Request) -> web.Response:
-        return web.json_response({"type": "user", "username": "shelf", "name": "Shelf"})
+        return web.json_response({"type": "user", "username": "host", "name": "Host"})
 
     async def other(request: web.Request) -> web.Response:
-        shelf.elsewhere.append(request.raw_path)
+        file_host.elsewhere.append(request.raw_path)
         return web.json_response({"key": "whsec_c2VjcmV0"})
 
     app = web.Application()
     app.router.add_get("/v1/account", account)
-    app.router.add_get("/v1/files/{folder}/{name}", shelf.answer)
+    app.router.add_get("/v1/files/{folder}/{name}", file_host.answer)
     app.router.add_get("/{tail:.*}", other)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    shelf.port = runner.addresses[0][1]
+    file_host.port = runner.addresses[0][1]
     try:
-        yield shelf
+        yield file_host
     finally:
-        shelf.open.set()
+        file_host.open.set()
         await runner.cleanup()

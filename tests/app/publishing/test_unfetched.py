@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.app.conftest import lines_of, text_of, wait_for
-from tests.engine.file_host import TOKEN, Shelf, serve_shelf
-from tests.engine.results.test_collector import Desk, ended_job
+from tests.engine.file_host import TOKEN, FileHost, serve_files
+from tests.engine.results.test_collector import CollectorWorld, ended_job
 from tests.engine.world import running_engine
 from tui.app.app import SimpleTunerApp
 from tui.app.job.screen import JobScreen
@@ -30,29 +30,33 @@ LONG = 40.0
 
 
 @pytest.fixture
-async def host() -> AsyncIterator[Shelf]:
-    async with serve_shelf() as made:
+async def file_host() -> AsyncIterator[FileHost]:
+    async with serve_files() as made:
         yield made
 
 
 @pytest.fixture
-async def desk(home: Home, host: Shelf) -> AsyncIterator[Desk]:
+async def collector_world(home: Home, file_host: FileHost) -> AsyncIterator[CollectorWorld]:
     async with running_engine(home) as (engine, _):
-        client = ControlClient(home.socket, host.base)
+        client = ControlClient(home.socket, file_host.base)
         await client.set_session({"replicate_token": TOKEN})
-        yield Desk(engine, client)
+        yield CollectorWorld(engine, client)
 
 
 @asynccontextmanager
 async def app_on(
-    desk: Desk, host: Shelf, size: tuple[int, int] = (120, 40)
+    collector_world: CollectorWorld, file_host: FileHost, size: tuple[int, int] = (120, 40)
 ) -> AsyncIterator[tuple[SimpleTunerApp, Pilot[int]]]:
     async def attach() -> ControlClient:
-        return desk.client
+        return collector_world.client
 
-    settings = Settings(cloud=CloudSettings(api_base=host.base))
+    settings = Settings(cloud=CloudSettings(api_base=file_host.base))
     app = SimpleTunerApp(
-        desk.engine.home, settings, attach=attach, sandbox=False, clock=lambda: datetime.now(UTC)
+        collector_world.engine.home,
+        settings,
+        attach=attach,
+        sandbox=False,
+        clock=lambda: datetime.now(UTC),
     )
     async with app.run_test(size=size) as pilot:
         await wait_for(pilot, lambda: app.control is not None, LONG)
@@ -64,21 +68,23 @@ def line_with(app: SimpleTunerApp, words: str) -> str:
     return next((line for line in lines_of(app) if words in line), "")
 
 
-def half_way(host: Shelf, desk: Desk) -> JobRecord:
+def half_way(file_host: FileHost, collector_world: CollectorWorld) -> JobRecord:
     """A job of two files: one comes half, the other is gone."""
-    host.files = {"big.safetensors": os.urandom(4 * PART), "gone.zip": b"x"}
-    host.missing, host.hold_after = {"gone.zip"}, 2 * PART
-    job = desk.insert(ended_job(host, [host.url(name) for name in host.files]))
-    desk.engine.jobs.job_ended(job)
+    file_host.files = {"big.safetensors": os.urandom(4 * PART), "gone.zip": b"x"}
+    file_host.missing, file_host.hold_after = {"gone.zip"}, 2 * PART
+    job = collector_world.insert(
+        ended_job(file_host, [file_host.url(name) for name in file_host.files])
+    )
+    collector_world.engine.jobs.job_ended(job)
     return job
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
-    desk: Desk, host: Shelf, size: tuple[int, int]
+    collector_world: CollectorWorld, file_host: FileHost, size: tuple[int, int]
 ) -> None:
-    job = half_way(host, desk)
-    async with app_on(desk, host, size) as (app, pilot):
+    job = half_way(file_host, collector_world)
+    async with app_on(collector_world, file_host, size) as (app, pilot):
         await pilot.press("3")
         screen = await wait_for(
             pilot, lambda: isinstance(app.screen, PublishingScreen) and app.screen, LONG
@@ -103,20 +109,22 @@ async def test_a_job_that_left_nothing_here_yet_is_on_the_publishing_screen(
         assert "f fetches it now" in words
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is not page)
-        host.hold_after = None
-        host.open.set()
-        path = desk.folder(job) / "big.safetensors"
+        file_host.hold_after = None
+        file_host.open.set()
+        path = collector_world.folder(job) / "big.safetensors"
         await wait_for(pilot, path.exists, LONG)
         await wait_for(pilot, lambda: "1 file, 1 not here" in text_of(app), LONG)
-        host.missing = set()
+        file_host.missing = set()
         await pilot.press("f")
         await wait_for(pilot, lambda: "2 files" in text_of(app), LONG)
         assert "not here" not in text_of(app)
 
 
-async def test_the_files_tab_follows_a_fetch(desk: Desk, host: Shelf) -> None:
-    job = half_way(host, desk)
-    async with app_on(desk, host) as (app, pilot):
+async def test_the_files_tab_follows_a_fetch(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
+    job = half_way(file_host, collector_world)
+    async with app_on(collector_world, file_host) as (app, pilot):
         app.model.reload()
         app.open_job(job.job_id)
         screen = await wait_for(pilot, lambda: isinstance(app.screen, JobScreen) and app.screen)
@@ -126,20 +134,22 @@ async def test_the_files_tab_follows_a_fetch(desk: Desk, host: Shelf) -> None:
         await wait_for(pilot, lambda: "does not have" in line_with(app, "gone.zip"), LONG)
         assert "2 not here" in text_of(app)
         assert screen.tabs.file is None
-        host.hold_after = None
-        host.open.set()
+        file_host.hold_after = None
+        file_host.open.set()
         await wait_for(pilot, lambda: "1 not here" in text_of(app), LONG)
         assert screen.tabs.file is not None
         assert screen.tabs.file.path.endswith("big.safetensors")
 
 
-async def test_hostile_file_names_cannot_disturb_the_screen(desk: Desk, host: Shelf) -> None:
-    job = desk.insert(ended_job(host, None))
+async def test_hostile_file_names_cannot_disturb_the_screen(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
+    job = collector_world.insert(ended_job(file_host, None))
     hostile = FetchRecord(
         job.job_id, "a\x1b[2J\u202eb.bin", "hub", 5, state="failed", message="no\x1b]8;;x\x07 way"
     )
-    desk.engine.recorder.writer.fetches.put([hostile])
-    async with app_on(desk, host) as (app, pilot):
+    collector_world.engine.recorder.writer.fetches.put([hostile])
+    async with app_on(collector_world, file_host) as (app, pilot):
         await pilot.press("3")
         await wait_for(pilot, lambda: isinstance(app.screen, PublishingScreen), LONG)
         await wait_for(pilot, lambda: "b.bin" in text_of(app), LONG)

@@ -22,36 +22,36 @@ from tui.store.fact_names import scoped
 HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}
 
 
-def levels(found: Mapping[str, Any], key: str = "steps") -> dict[str, str]:
-    return {step["id"]: step["level"] for step in found[key]}
+def levels(report: Mapping[str, Any], key: str = "steps") -> dict[str, str]:
+    return {step["id"]: step["level"] for step in report[key]}
 
 
-def words(found: Mapping[str, Any], step_id: str) -> str:
-    return " ".join(f"{s['message']} {s['advice']}" for s in found["steps"] if s["id"] == step_id)
+def step_text(report: Mapping[str, Any], step_id: str) -> str:
+    return " ".join(f"{s['message']} {s['advice']}" for s in report["steps"] if s["id"] == step_id)
 
 
 def fact(world: World, kind: str) -> Any:
     reader = world.reader
     try:
-        found = reader.fact(scoped(f"delivery:{kind}", world.sandbox.base_url))
+        fact_record = reader.fact(scoped(f"delivery:{kind}", world.sandbox.base_url))
     finally:
         reader.close()
-    return found.value if found is not None else None
+    return fact_record.value if fact_record is not None else None
 
 
 # -- this machine --------------------------------------------------------------------------------
 
 
 async def test_delivery_to_this_machine_is_proved_by_sending_a_file(world: World) -> None:
-    found = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
-    assert (found["ok"], found["verdict"]) == (True, "works"), found
-    assert levels(found)["receiver-reach"] == "ok"
-    assert str(world.engine.listening.outputs) in found["summary"]
+    report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
+    assert (report["ok"], report["verdict"]) == (True, "works"), report
+    assert levels(report)["receiver-reach"] == "ok"
+    assert str(world.engine.listening.outputs) in report["summary"]
     assert list(world.engine.listening.outputs.rglob("delivery-check*")) == []
     edit_config(world.config, validation_disable=True)
-    found = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
-    assert levels(found)["validation"] == "warn"
-    assert fact(world, "local")["steps"] == found["steps"]
+    report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
+    assert levels(report)["validation"] == "warn"
+    assert fact(world, "local")["steps"] == report["steps"]
     assert fact(world, "hub") is None
 
 
@@ -67,9 +67,9 @@ async def test_something_else_behind_the_public_url_is_noticed(world: World) -> 
 
     async with serving(other) as port:
         behind(world, port)
-        found = await world.client.cloud.check_delivery(kind="local")
-    assert (found["ok"], found["verdict"]) == (False, "fails")
-    assert "something else answers" in words(found, "receiver-reach")
+        report = await world.client.cloud.check_delivery(kind="local")
+    assert (report["ok"], report["verdict"]) == (False, "fails")
+    assert "something else answers" in step_text(report, "receiver-reach")
 
 
 async def test_a_storage_server_that_is_not_ours_is_noticed(world: World) -> None:
@@ -84,8 +84,8 @@ async def test_a_storage_server_that_is_not_ours_is_noticed(world: World) -> Non
 
     async with serving(other) as port:
         behind(world, port)
-        found = await world.client.cloud.check_delivery(kind="local")
-    assert "did not come to this machine" in words(found, "receiver-reach")
+        report = await world.client.cloud.check_delivery(kind="local")
+    assert "did not come to this machine" in step_text(report, "receiver-reach")
 
 
 async def test_a_tunnel_that_changes_the_path_is_noticed(world: World) -> None:
@@ -104,15 +104,15 @@ async def test_a_tunnel_that_changes_the_path_is_noticed(world: World) -> None:
 
     async with serving(tunnel) as port:
         behind(world, port)
-        found = await world.client.cloud.check_delivery(kind="local")
-    assert "does not come through" in words(found, "receiver-reach")
-    assert "tunnel or proxy" in words(found, "receiver-reach")
+        report = await world.client.cloud.check_delivery(kind="local")
+    assert "does not come through" in step_text(report, "receiver-reach")
+    assert "tunnel or proxy" in step_text(report, "receiver-reach")
 
 
 async def test_nobody_at_the_public_url(world: World) -> None:
     behind(world, 9)
-    found = await world.client.cloud.check_delivery(kind="local")
-    assert "cannot be reached" in words(found, "receiver-reach")
+    report = await world.client.cloud.check_delivery(kind="local")
+    assert "cannot be reached" in step_text(report, "receiver-reach")
     with pytest.raises(ControlError) as caught:
         await world.submit()
     assert caught.value.code == "check_failed"
@@ -125,8 +125,8 @@ async def test_nobody_at_the_public_url(world: World) -> None:
 
 async def test_delivery_nowhere_and_to_a_hub_without_token(world: World) -> None:
     assert (await world.client.cloud.check_delivery(kind="none"))["ok"] is False
-    found = await world.client.cloud.check_delivery(kind="hub", hub_model_id="a/b")
-    assert levels(found)["hub-token"] == "error"
+    report = await world.client.cloud.check_delivery(kind="hub", hub_model_id="a/b")
+    assert levels(report)["hub-token"] == "error"
     bodies: tuple[dict[str, Any], ...] = ({"kind": "pigeon"}, {"config": "/nowhere.json"})
     for body in bodies:
         with pytest.raises(ControlError) as caught:
@@ -155,10 +155,10 @@ async def test_delivery_to_the_hub(
 ) -> None:
     await world.use_hub(token)
     body: DeliveryCheckRequest = {"kind": "hub", "hub_model_id": repo, "try": True}
-    found = await world.client.cloud.check_delivery(**body)
-    assert levels(found)[step] == level, found
-    assert found["ok"] is (level == "ok")
-    assert fact(world, "hub")["verdict"] == found["verdict"]
+    report = await world.client.cloud.check_delivery(**body)
+    assert levels(report)[step] == level, report
+    assert report["ok"] is (level == "ok")
+    assert fact(world, "hub")["verdict"] == report["verdict"]
     assert world.sandbox.hub is not None
     assert world.sandbox.hub.hub.repos._all == {}
 
@@ -238,20 +238,20 @@ async def bucket(world: World, name: str = "attic", **changes: Any) -> None:
 
 
 async def test_a_bucket_is_written_to_read_and_cleaned(world: World) -> None:
-    found = await world.client.cloud.check_delivery(kind="s3")
-    assert words(found, "s3").startswith("no S3 destination is set up")
+    report = await world.client.cloud.check_delivery(kind="s3")
+    assert step_text(report, "s3").startswith("no S3 destination is set up")
     await bucket(world)
-    found = await world.client.cloud.check_delivery(kind="s3", destination="attic")
-    assert (found["verdict"], "s3://outputs" in found["summary"]) == ("works", True), found
-    assert {"s3-write", "s3-read", "s3-delete"} <= set(levels(found))
-    assert levels(found)["validation"] == "warn"  # no config: a general word
+    report = await world.client.cloud.check_delivery(kind="s3", destination="attic")
+    assert (report["verdict"], "s3://outputs" in report["summary"]) == ("works", True), report
+    assert {"s3-write", "s3-read", "s3-delete"} <= set(levels(report))
+    assert levels(report)["validation"] == "warn"  # no config: a general word
     assert list(world.engine.listening.outputs.rglob("*probe*")) == []
     await bucket(world, "cellar", secret_key="wrong")
-    found = await world.client.cloud.check_delivery(kind="s3")  # all there are
-    assert found["ok"] is False
-    assert any(step["message"].startswith("cellar: ") for step in found["steps"])
-    found = await world.client.cloud.check_delivery(kind="s3", destination="roof")
-    assert "no S3 destination called roof" in words(found, "s3")
+    report = await world.client.cloud.check_delivery(kind="s3")  # all there are
+    assert report["ok"] is False
+    assert any(step["message"].startswith("cellar: ") for step in report["steps"])
+    report = await world.client.cloud.check_delivery(kind="s3", destination="roof")
+    assert "no S3 destination called roof" in step_text(report, "s3")
 
 
 async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World) -> None:

@@ -34,22 +34,22 @@ HUB = {"kind": "hub", "hub_model_id": REPO}
 @asynccontextmanager
 async def notices(world: World) -> AsyncIterator[list[dict[str, Any]]]:
     """What windows are told meanwhile."""
-    heard: list[dict[str, Any]] = []
+    published: list[dict[str, Any]] = []
 
     async def listen() -> None:
         with world.engine.bus.subscribe() as queue:
             while True:
                 kind, data = await queue.get()
                 if kind == "notice":
-                    heard.append(data)
+                    published.append(data)
 
     task = asyncio.create_task(listen())
     await asyncio.sleep(0)
-    yield heard
+    yield published
     task.cancel()
 
 
-async def known(world: World, job_id: str, *states: str) -> JobRecord:
+async def confirmed(world: World, job_id: str, *states: str) -> JobRecord:
     """The job, when it is told whether its results arrived."""
 
     def there() -> JobRecord | None:
@@ -61,7 +61,7 @@ async def known(world: World, job_id: str, *states: str) -> JobRecord:
 
 async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
     await world.use_hub()
-    job = await known(world, await world.submit(delivery=HUB), "yes", "no")
+    job = await confirmed(world, await world.submit(delivery=HUB), "yes", "no")
     delivered = job.submit["delivered"]
     assert delivered["state"] == "yes", delivered
     assert world.sandbox.hub is not None
@@ -75,7 +75,7 @@ async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
 
 
 async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
-    job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
+    job = await confirmed(world, await world.submit(), "yes", "no", "partly", "unknown")
     delivered = job.submit["delivered"]
     assert delivered["state"] == "yes", delivered
     assert (delivered["missing"], job.stage) == ([], "")
@@ -86,8 +86,8 @@ async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
 
 async def test_uploads_to_this_machine_that_all_failed_are_told(world: World) -> None:
     world.fault("lost-upload")
-    async with notices(world) as heard:
-        job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
+    async with notices(world) as published:
+        job = await confirmed(world, await world.submit(), "yes", "no", "partly", "unknown")
         assert job.status is JobStatus.COMPLETED
         delivered = job.submit["delivered"]
         assert delivered["state"] == "no", delivered
@@ -96,18 +96,20 @@ async def test_uploads_to_this_machine_that_all_failed_are_told(world: World) ->
         assert job.stage == f"delivered: no · {', '.join(delivered['missing'])}"
         assert "undelivered" in world.kinds(job.job_id)
         assert job_json(job)["delivered"] == delivered
-        await eventually(lambda: any("nothing of it arrived" in one["message"] for one in heard))
+        await eventually(
+            lambda: any("nothing of it arrived" in notice["message"] for notice in published)
+        )
 
 
 async def test_a_last_checkpoint_that_did_not_arrive_is_named(world: World) -> None:
     """The uploads fail from some moment on: what came before is here, what follows is not."""
     edit_config(world.config, checkpoint_step_interval=20)
     job_id = await world.submit(steps=400)
-    await eventually(lambda: any("checkpoint-20/" in one for one in here(world, job_id)))
+    await eventually(lambda: any("checkpoint-20/" in path for path in here(world, job_id)))
     # As a defect of the container has it: from now on nothing comes through.
     lost = Fault.parse("lost-upload")
     world.prediction_of(world.job(job_id)).faults[lost.kind] = lost
-    job = await known(world, job_id, "yes", "no", "partly", "unknown")
+    job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
     delivered = job.submit["delivered"]
     assert delivered["state"] == "partly", delivered
     assert "checkpoint-400" in delivered["missing"]
@@ -118,7 +120,7 @@ async def test_a_last_checkpoint_that_did_not_arrive_is_named(world: World) -> N
 def here(world: World, job_id: str) -> list[str]:
     reader = world.reader
     try:
-        return [one.path for one in reader.files(job_id)]
+        return [file.path for file in reader.files(job_id)]
     finally:
         reader.close()
 
@@ -128,17 +130,19 @@ async def test_what_this_machine_refused_is_written_on_the_job_and_counts(
 ) -> None:
     monkeypatch.setattr(service, "StorageLimits", lambda: StorageLimits(max_part_bytes=2048))
     async with running_world(home, project) as world:
-        job = await known(world, await world.submit(), "yes", "no", "partly", "unknown")
+        job = await confirmed(world, await world.submit(), "yes", "no", "partly", "unknown")
         delivered = job.submit["delivered"]
         assert delivered["state"] == "no", delivered
-        assert any(".safetensors" in one for one in delivered["missing"]), delivered
+        assert any(".safetensors" in missing_item for missing_item in delivered["missing"]), (
+            delivered
+        )
         assert "One request carries at most 2048 bytes." in delivered["advice"]
         reader = world.reader
-        told = [one for one in reader.events(job.job_id) if one.kind == "refused"]
+        events = [event for event in reader.events(job.job_id) if event.kind == "refused"]
         reader.close()
-        assert told[0].source == "storage"
-        assert "One request carries at most 2048 bytes." in told[0].message
-        assert len({one.message for one in told}) == len(told)
+        assert events[0].source == "storage"
+        assert "One request carries at most 2048 bytes." in events[0].message
+        assert len({event.message for event in events}) == len(events)
 
 
 async def test_a_full_disk_is_written_on_the_job(
@@ -148,7 +152,7 @@ async def test_a_full_disk_is_written_on_the_job(
     job_id = await world.submit(steps=200)
     await world.until(job_id, JobStatus.RUNNING)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
-    job = await known(world, job_id, "yes", "no", "partly", "unknown")
+    job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
     assert job.submit["delivered"]["state"] == "no"
     assert "The disk has 0 bytes free" in job.submit["delivered"]["advice"]
     assert "refused" in world.kinds(job.job_id)
@@ -157,20 +161,25 @@ async def test_a_full_disk_is_written_on_the_job(
 async def test_a_failed_upload_is_told_although_the_job_succeeded(world: World) -> None:
     """The user insists on a token that only reads: “succeeded” with nothing at the Hub."""
     await world.use_hub("hf_read")
-    async with notices(world) as heard:
+    async with notices(world) as published:
         job_id = await world.submit(delivery=HUB, accept_delivery=True)
-        job = await known(world, job_id, "yes", "no")
+        job = await confirmed(world, job_id, "yes", "no")
         assert job.status is JobStatus.COMPLETED
         assert job.submit["delivered"]["state"] == "no"
         assert "does not exist" in job.submit["delivered"]["words"]
         assert "undelivered" in world.kinds(job_id)
-        told = await eventually(lambda: [one for one in heard if one.get("job_id") == job_id])
-        assert (told[0]["level"], "nothing of it arrived" in told[0]["message"]) == ("error", True)
+        events = await eventually(
+            lambda: [notice for notice in published if notice.get("job_id") == job_id]
+        )
+        assert (events[0]["level"], "nothing of it arrived" in events[0]["message"]) == (
+            "error",
+            True,
+        )
 
 
 async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
     url = await world.use_hub()
-    await known(world, await world.submit(delivery=HUB), "yes")
+    await confirmed(world, await world.submit(delivery=HUB), "yes")
     assert world.sandbox.hub is not None
     repo = world.sandbox.hub.hub.repos.get("model", REPO)
     assert repo is not None
@@ -185,7 +194,7 @@ async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
     }
     upload = partial(HfApi(endpoint=url, token="hf_write").upload_file, **card)
     await asyncio.to_thread(upload)
-    job = await known(world, job_id, "yes", "no")
+    job = await confirmed(world, job_id, "yes", "no")
     assert job.submit["delivered"]["state"] == "no"
     assert "no weights newer than the run" in job.submit["delivered"]["words"]
 
@@ -202,8 +211,8 @@ async def test_a_hub_that_does_not_answer_leaves_it_open(
     job_id = await world.submit(delivery=HUB)
     await world.until(job_id, JobStatus.RUNNING, JobStatus.COMPLETED)
     faults.failures[f"/api/models/{REPO}/paths-info"] = 2
-    await known(world, job_id, "unknown")
-    job = await known(world, job_id, "yes", "no")
+    await confirmed(world, job_id, "unknown")
+    job = await confirmed(world, job_id, "yes", "no")
     assert job.submit["delivered"]["state"] == "yes"
 
 
@@ -216,11 +225,11 @@ async def test_it_is_looked_up_after_a_restart(
         assert world.sandbox.hub is not None
         world.sandbox.hub.hub.faults.failures["/paths-info"] = 1
         job_id = await world.submit(delivery=HUB)
-        await known(world, job_id, "unknown")
+        await confirmed(world, job_id, "unknown")
         assert world.engine.recorder.writer.fact(DUE) == [job_id]
         arrivals = world.engine.arrivals
         arrivals.resume()  # as a new engine does
-        job = await known(world, job_id, "yes")
+        job = await confirmed(world, job_id, "yes")
         assert (job.submit["delivered"]["state"], bool(url)) == ("yes", True)
 
 
@@ -237,9 +246,9 @@ async def bucket(world: World) -> None:
 async def test_a_bucket_is_looked_into_with_the_destinations_keys(world: World) -> None:
     await bucket(world)
     way = {"kind": "s3", "destination": "attic"}
-    job = await known(world, await world.submit(delivery=way), "yes", "no", "unknown")
+    job = await confirmed(world, await world.submit(delivery=way), "yes", "no", "unknown")
     assert job.submit["delivered"]["state"] == "yes", job.submit["delivered"]
     assert f"{job.job_id}/" in job.submit["delivered"]["words"]
     world.fault("lost-upload")
-    job = await known(world, await world.submit(delivery=way), "yes", "no", "unknown")
+    job = await confirmed(world, await world.submit(delivery=way), "yes", "no", "unknown")
     assert job.submit["delivered"]["state"] == "no", job.submit["delivered"]

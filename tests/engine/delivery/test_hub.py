@@ -34,7 +34,7 @@ async def test_a_job_delivers_to_the_hub_with_the_sessions_token(world: World) -
 async def test_without_a_token_it_is_refused_before_anything_is_sent(world: World) -> None:
     report = await world.client.check(world.draft(delivery=HUB))
     assert not report["ok"]
-    (problem,) = [one for one in report["checks"] if one["level"] == "error"]
+    (problem,) = [check for check in report["checks"] if check["level"] == "error"]
     assert "needs a token" in problem["message"]
     assert "HF_TOKEN" in problem["advice"]
     with pytest.raises(ControlError):
@@ -50,5 +50,5 @@ async def test_a_token_that_only_reads_shows_in_the_log(world: World) -> None:
     job_id = await world.submit(delivery=HUB, accept_delivery=True)
     await world.until(job_id, JobStatus.COMPLETED, JobStatus.FAILED)
     with LogFile(world.home.log_file(job_id)) as log:
-        said = [line.text for line in log.tail(200)]
-    assert any("Uploading to sandbox/cat-lora failed" in line for line in said)
+        lines = [line.text for line in log.tail(200)]
+    assert any("Uploading to sandbox/cat-lora failed" in line for line in lines)

@@ -30,10 +30,10 @@ async def test_what_a_token_can_tell(
     world: World, token: str, repo_id: str, exists: bool, available: bool, words: str
 ) -> None:
     await old_repository(world, token)
-    found = await check(world, repo_id)
-    assert (found["exists"], found["available"]) == (exists, available)
-    assert words in found["message"]
-    assert found["private"] == (False if exists else None)
+    answer = await check(world, repo_id)
+    assert (answer["exists"], answer["available"]) == (exists, available)
+    assert words in answer["message"]
+    assert answer["private"] == (False if exists else None)
 
 
 async def test_a_token_that_the_hub_does_not_take_is_no_free_name(world: World) -> None:

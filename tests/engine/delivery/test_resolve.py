@@ -28,7 +28,7 @@ OWN = {"kind": "s3", "destination": "mine"}
 
 
 @asynccontextmanager
-async def a_bucket(world: World, root: Path, **options: Any) -> AsyncIterator[Storage]:
+async def user_bucket(world: World, root: Path, **options: Any) -> AsyncIterator[Storage]:
     """A bucket of the user's, with a destination `mine` whose keys are in the keyring."""
     rights = grant(secret=SECRET, prefix="job", may_delete=True)
     async with serve_storage(root, grants={ACCESS: rights}) as storage:
@@ -40,12 +40,14 @@ async def a_bucket(world: World, root: Path, **options: Any) -> AsyncIterator[St
 
 
 def errors(report: CheckReport) -> dict[str, str]:
-    return {one["id"]: one["message"] for one in report["checks"] if one["level"] == "error"}
+    return {
+        check["id"]: check["message"] for check in report["checks"] if check["level"] == "error"
+    }
 
 
 def config_of(values: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(values["config_json"])
-    return found
+    config: dict[str, Any] = json.loads(values["config_json"])
+    return config
 
 
 async def with_hub(world: World, token: str = "hf_write") -> Any:
@@ -62,7 +64,7 @@ async def test_a_job_writes_to_the_users_bucket_with_keys_from_the_keyring(
 ) -> None:
     with secret_service() as keyring:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", keyring.address)
-        async with running_world(home, project) as world, a_bucket(world, tmp_path / "s3"):
+        async with running_world(home, project) as world, user_bucket(world, tmp_path / "s3"):
             report = await world.client.check(world.draft(delivery=OWN))
             assert errors(report) == {}
             sent = report["request"]["input"]
@@ -84,7 +86,7 @@ async def test_a_job_writes_to_the_users_bucket_with_keys_from_the_keyring(
 async def test_keys_that_are_gone_when_the_job_is_posted_start_nothing(
     world: World, tmp_path: Path
 ) -> None:
-    async with a_bucket(world, tmp_path / "s3", session_only=True):
+    async with user_bucket(world, tmp_path / "s3", session_only=True):
         world.fault("slow=3@files")  # the archive is on its way for a while
         job_id = await world.submit(delivery=OWN)
         await world.client.publishing.remove_destination("mine")
@@ -96,7 +98,7 @@ async def test_keys_that_are_gone_when_the_job_is_posted_start_nothing(
 
 
 async def test_wrong_keys_are_found_before_anything_is_paid(world: World, tmp_path: Path) -> None:
-    async with a_bucket(world, tmp_path / "s3", secret_key="wrong", session_only=True):
+    async with user_bucket(world, tmp_path / "s3", secret_key="wrong", session_only=True):
         report = await world.client.check(world.draft(delivery=OWN))
         assert not report["ok"]
         with pytest.raises(ControlError):
@@ -105,7 +107,7 @@ async def test_wrong_keys_are_found_before_anything_is_paid(world: World, tmp_pa
 
 
 async def test_a_jobs_own_bucket_region_prefix_and_links(world: World, tmp_path: Path) -> None:
-    async with a_bucket(world, tmp_path / "s3", session_only=True) as storage:
+    async with user_bucket(world, tmp_path / "s3", session_only=True) as storage:
         own = {
             **OWN, "bucket": "elsewhere", "region": "eu-central-1",
             "prefix": "/a b/{job_id}/c+d/", "public_base_url": "https://f.example.org/x/",
@@ -153,10 +155,10 @@ async def test_the_hubs_settings_are_the_configs_keys(world: World) -> None:
     assert errors(report) == {}
     sent = report["request"]["input"]
     assert sent["hub_model_id"] == "sandbox/cat"
-    told = config_of(sent)
-    assert {name: told[f"--{name}"] for name in settings} == settings
-    assert told["--push_to_hub"] is True
-    assert "--hub_model_id" not in told
+    config = config_of(sent)
+    assert {name: config[f"--{name}"] for name in settings} == settings
+    assert config["--push_to_hub"] is True
+    assert "--hub_model_id" not in config
     assert report["delivery"]["private"] is False
     job_id = (await world.client.submit(draft))["job_id"]
     job = await world.ended(job_id)
@@ -171,11 +173,11 @@ async def test_checkpoints_stay_off_the_hub_when_they_shall(world: World) -> Non
     draft = world.draft(delivery={"kind": "hub", "hub_model_id": "sandbox/final-only"})
     draft["overrides"] |= {"push_checkpoints_to_hub": False, "checkpoint_step_interval": 4}
     report = await world.client.check(draft)
-    told = config_of(report["request"]["input"])
+    config = config_of(report["request"]["input"])
     # The input of that name would switch checkpoints on.
     assert "hub_model_id" not in report["request"]["input"]
-    assert told["--hub_model_id"] == "sandbox/final-only"
-    assert (told["--push_to_hub"], told["--push_checkpoints_to_hub"]) == (True, False)
+    assert config["--hub_model_id"] == "sandbox/final-only"
+    assert (config["--push_to_hub"], config["--push_checkpoints_to_hub"]) == (True, False)
     job = await world.ended((await world.client.submit(draft))["job_id"])
     assert job.status is JobStatus.COMPLETED, job.error
     repo = hub.repos.get("model", "sandbox/final-only")
@@ -219,18 +221,18 @@ async def test_names_without_a_token(world: World) -> None:
 
 async def test_what_is_recommended_works(world: World, tmp_path: Path) -> None:
     calls = JobCalls(world.client)
-    found = await calls.recommended(world.draft())
-    assert found["delivery"] == {"kind": "local"}
-    async with a_bucket(world, tmp_path / "s3", session_only=True):
-        found = await calls.recommended(world.draft())
-        assert found["delivery"] == OWN
+    recommended = await calls.recommended(world.draft())
+    assert recommended["delivery"] == {"kind": "local"}
+    async with user_bucket(world, tmp_path / "s3", session_only=True):
+        recommended = await calls.recommended(world.draft())
+        assert recommended["delivery"] == OWN
         await with_hub(world)
-        found = await calls.recommended(world.draft(name="My Cat!"))
-        assert found["delivery"]["kind"] == "hub"
-        assert found["delivery"]["hub_model_id"].endswith("/my-cat")
-        assert found["overrides"]["model_card_private"] is True
-        draft = world.draft(delivery=found["delivery"])
-        draft["overrides"] |= cast("DraftOverrides", found["overrides"])
+        recommended = await calls.recommended(world.draft(name="My Cat!"))
+        assert recommended["delivery"]["kind"] == "hub"
+        assert recommended["delivery"]["hub_model_id"].endswith("/my-cat")
+        assert recommended["overrides"]["model_card_private"] is True
+        draft = world.draft(delivery=recommended["delivery"])
+        draft["overrides"] |= cast("DraftOverrides", recommended["overrides"])
         assert errors(await world.client.check(draft)) == {}
 
 

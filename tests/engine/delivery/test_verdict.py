@@ -33,19 +33,19 @@ def weights(step: int) -> str:
 
 
 def verdict(log: str, *names: str, steps: int | None = None, **refused: str) -> Arrival:
-    found = Arrival("yes" if names else "no", "on this machine", names=names)
-    return judge(found, Evidence(upload_facts(log.encode()), steps, refused))
+    result = Arrival("yes" if names else "no", "on this machine", names=names)
+    return judge(result, Evidence(upload_facts(log.encode()), steps, refused))
 
 
 def test_the_last_checkpoint_is_there() -> None:
-    found = verdict(saved(500) + saved(1000), weights(500), weights(1000), steps=1000)
-    assert (found.state, found.missing, found.files) == ("yes", (), 2)
-    assert found.words == "2 weights files on this machine"
+    result = verdict(saved(500) + saved(1000), weights(500), weights(1000), steps=1000)
+    assert (result.state, result.missing, result.files) == ("yes", (), 2)
+    assert result.words == "2 weights files on this machine"
 
 
 def test_nothing_arrived() -> None:
-    found = verdict(saved(1000), steps=1000)
-    assert (found.state, found.missing) == ("no", ("checkpoint-1000",))
+    result = verdict(saved(1000), steps=1000)
+    assert (result.state, result.missing) == ("no", ("checkpoint-1000",))
     assert verdict("").missing == ("weights",)
 
 
@@ -55,19 +55,19 @@ def test_files_without_weights_are_no_delivery() -> None:
         f"{RUN}/validation_images/a.png", f"{RUN}/cache/vae/cats/1.pt",
         f"{RUN}/checkpoint-1000/optimizer.bin", f"{RUN}/checkpoint-1000/random_states_0.pkl",
     )  # fmt: skip
-    found = verdict(saved(1000), *names, steps=1000)
-    assert (found.state, found.missing) == ("no", ("checkpoint-1000",))
-    assert found.words == "no weights among the 4 files on this machine"
+    result = verdict(saved(1000), *names, steps=1000)
+    assert (result.state, result.missing) == ("no", ("checkpoint-1000",))
+    assert result.words == "no weights among the 4 files on this machine"
 
 
 def test_the_last_checkpoint_is_missing() -> None:
-    found = verdict(saved(500) + saved(1000), weights(500), steps=1000)
-    assert (found.state, found.missing) == ("partly", ("checkpoint-1000",))
+    result = verdict(saved(500) + saved(1000), weights(500), steps=1000)
+    assert (result.state, result.missing) == ("partly", ("checkpoint-1000",))
 
 
 def test_steps_after_the_last_checkpoint_are_missing() -> None:
-    found = verdict(saved(500), weights(500), steps=900)
-    assert (found.state, found.missing) == ("partly", ("the weights of step 900",))
+    result = verdict(saved(500), weights(500), steps=900)
+    assert (result.state, result.missing) == ("partly", ("the weights of step 900",))
 
 
 def test_final_weights_stand_for_all() -> None:
@@ -88,23 +88,23 @@ def test_final_weights_stand_for_all() -> None:
 def test_a_failed_upload_counts_unless_a_later_one_made_it_good(
     log: str, state: str, missing: tuple[str, ...]
 ) -> None:
-    found = verdict(log, weights(500), weights(1000), steps=1000)
-    assert (found.state, found.missing) == (state, missing)
+    result = verdict(log, weights(500), weights(1000), steps=1000)
+    assert (result.state, result.missing) == (state, missing)
 
 
 def test_a_named_file_that_came_later_is_not_missing() -> None:
     log = f"{saved(1000)}[ERROR] Publishing checkpoint-1000/{LORA} failed: Connection was closed\n"
     assert verdict(log, weights(1000), steps=1000).state == "yes"
     log += "[ERROR] Publishing samples/a.png failed: Connection was closed\n"
-    found = verdict(log, weights(1000), steps=1000)
-    assert (found.state, found.missing) == ("partly", ("samples/a.png",))
+    result = verdict(log, weights(1000), steps=1000)
+    assert (result.state, result.missing) == ("partly", ("samples/a.png",))
 
 
 def test_what_was_refused_and_never_came_is_missing() -> None:
     refused: dict[str, str] = {f"{RUN}/a.png": "The disk is full.", weights(1000): "too many"}
-    found = verdict(saved(1000), weights(1000), steps=1000, **refused)
-    assert (found.state, found.missing) == ("partly", ("cog-0a1b2c3d4e/a.png",))
-    assert found.advice == "It was refused here: The disk is full."
+    result = verdict(saved(1000), weights(1000), steps=1000, **refused)
+    assert (result.state, result.missing) == ("partly", ("cog-0a1b2c3d4e/a.png",))
+    assert result.advice == "It was refused here: The disk is full."
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_without_a_word_about_checkpoints_it_is_not_called_delivered(
 def test_a_place_that_cannot_be_asked_stays_unknown_unless_the_log_says_more() -> None:
     place = Arrival("unknown", "the bucket does not answer", "Look there yourself.")
 
-    def told(log: str) -> Any:
+    def judge_unknown(log: str) -> Any:
         return judge(place, Evidence(upload_facts(log.encode()), 1000, {}))
 
-    assert told(saved(1000)) == place
-    found = told(saved(1000) + FAILED)
-    assert (found.state, found.missing) == ("partly", ("the upload via s3",))
+    assert judge_unknown(saved(1000)) == place
+    result = judge_unknown(saved(1000) + FAILED)
+    assert (result.state, result.missing) == ("partly", ("the upload via s3",))
 
 
 def test_a_provider_that_was_never_made_is_a_failure() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.app.world import job as record
-from tests.engine.file_host import TOKEN, Shelf, serve_shelf
+from tests.engine.file_host import TOKEN, FileHost, serve_files
 from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
 from tui.api.artifacts import Unfetched
@@ -38,30 +38,30 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
-    async with serve_shelf() as made:
+async def file_host() -> AsyncIterator[FileHost]:
+    async with serve_files() as made:
         yield made
 
 
-def ended_job(shelf: Shelf, output: Any, **changes: Any) -> JobRecord:
-    """A job that has just ended with files at the shelf, which keeps them for an hour."""
+def ended_job(file_host: FileHost, output: Any, **changes: Any) -> JobRecord:
+    """A job that has just ended with files at the host, which keeps them for an hour."""
     now = datetime.now(UTC)
-    made = record(1, JobStatus.COMPLETED)
+    job = record(1, JobStatus.COMPLETED)
     values: dict[str, Any] = {
-        "api_base": shelf.base, "output": output, "completed_at": now, "delivery": "none",
+        "api_base": file_host.base, "output": output, "completed_at": now, "delivery": "none",
         "data_expires_at": now + timedelta(hours=1), "file_count": 0, "file_bytes": 0,
     }  # fmt: skip
-    return replace(made, **(values | changes))
+    return replace(job, **(values | changes))
 
 
-async def told(client: ControlClient, job: JobRecord) -> list[Unfetched]:
+async def missing_results(client: ControlClient, job: JobRecord) -> list[Unfetched]:
     """What is not here, as the command `artifacts` has it."""
     jobs = await client.publishing.artifacts(job.job_id)
     return jobs[0]["unfetched"]
 
 
-class Desk:
-    """An engine with a token for the shelf."""
+class CollectorWorld:
+    """An engine with a token for the file host."""
 
     def __init__(self, engine: Engine, client: ControlClient) -> None:
         self.engine = engine
@@ -75,48 +75,54 @@ class Desk:
 
 
 @asynccontextmanager
-async def running_desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
+async def running_collector_world(home: Home, file_host: FileHost) -> AsyncIterator[CollectorWorld]:
     async with running_engine(home) as (engine, _):
-        client = ControlClient(home.socket, shelf.base)
+        client = ControlClient(home.socket, file_host.base)
         await client.set_session({"replicate_token": TOKEN})
-        yield Desk(engine, client)
+        yield CollectorWorld(engine, client)
 
 
 @pytest.fixture
-async def desk(home: Home, shelf: Shelf) -> AsyncIterator[Desk]:
-    async with running_desk(home, shelf) as made:
+async def collector_world(home: Home, file_host: FileHost) -> AsyncIterator[CollectorWorld]:
+    async with running_collector_world(home, file_host) as made:
         yield made
 
 
-async def test_files_come_in_parts_and_whole(desk: Desk, shelf: Shelf) -> None:
-    shelf.files = {"big.bin": os.urandom(5 * PART + 7), "small.txt": b"hello", "none.bin": b""}
+async def test_files_come_in_parts_and_whole(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
+    file_host.files = {"big.bin": os.urandom(5 * PART + 7), "small.txt": b"hello", "none.bin": b""}
     output = {
-        "weights": shelf.url("big.bin"),
-        "more": [shelf.url("small.txt"), shelf.url("small.txt", "g"), shelf.url("none.bin")],
+        "weights": file_host.url("big.bin"),
+        "more": [
+            file_host.url("small.txt"), file_host.url("small.txt", "g"), file_host.url("none.bin"),
+        ],
         "log": "Training complete. Output: /x", "else": "https://example.com/secret.bin",
     }  # fmt: skip
-    job = desk.insert(ended_job(shelf, output))
-    answer = await desk.client.collect(job.job_id)
+    job = collector_world.insert(ended_job(file_host, output))
+    answer = await collector_world.client.collect(job.job_id)
     assert [item["what"] for item in answer["missing"]] == ["https://example.com/secret.bin"]
-    here = {path.name: path.read_bytes() for path in desk.folder(job).iterdir()}
-    assert here == {**shelf.files, "2-small.txt": b"hello"}
-    assert shelf.asked["big.bin"] == 7  # a look and six parts
-    assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
-    assert desk.engine.recorder.writer.job(job.job_id).data_expires_at is None
-    again = await desk.client.collect(job.job_id)
+    here = {path.name: path.read_bytes() for path in collector_world.folder(job).iterdir()}
+    assert here == {**file_host.files, "2-small.txt": b"hello"}
+    assert file_host.requests_by_name["big.bin"] == 7  # a look and six parts
+    assert file_host.sent["big.bin"] == 5 * PART + 7 + 1
+    assert collector_world.engine.recorder.writer.job(job.job_id).data_expires_at is None
+    again = await collector_world.client.collect(job.job_id)
     assert len(again["files"]) == 4
-    assert shelf.sent["big.bin"] == 5 * PART + 7 + 1
+    assert file_host.sent["big.bin"] == 5 * PART + 7 + 1
 
 
-async def test_a_secret_of_the_account_is_no_output(desk: Desk, shelf: Shelf) -> None:
+async def test_a_secret_of_the_account_is_no_output(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
     """An output may name any address: it is not asked, the job says why, the rest is fetched."""
-    shelf.files = {"good.bin": b"good"}
-    origin = shelf.base.removesuffix("/v1")
+    file_host.files = {"good.bin": b"good"}
+    origin = file_host.base.removesuffix("/v1")
     named = {
-        f"{shelf.base}/webhooks/default/secret": "it is no file's address at",
-        f"{shelf.base}/files/%2e%2e/webhooks/default/secret": "it is no file's address at",
+        f"{file_host.base}/webhooks/default/secret": "it is no file's address at",
+        f"{file_host.base}/files/%2e%2e/webhooks/default/secret": "it is no file's address at",
         f"{origin}//v1/files/f/good.bin": "it is no file's address at",
-        f"http://me:word@127.0.0.1:{shelf.port}/v1/files/f/good.bin": "holds a user name",
+        f"http://me:word@127.0.0.1:{file_host.port}/v1/files/f/good.bin": "holds a user name",
         "http://pbxt.replicate.delivery/x.bin": "is no file's address there",
         "https://example.com/x.bin?sig=abcdef": "is no host that Replicate keeps results at",
         "https://[half": "is no host that Replicate keeps results at",
@@ -124,10 +130,10 @@ async def test_a_secret_of_the_account_is_no_output(desk: Desk, shelf: Shelf) ->
     output = {
         "first": list(named),
         "log": "see https://example.com/page",
-        "last": [shelf.url("good.bin")],
+        "last": [file_host.url("good.bin")],
     }
-    job = desk.insert(ended_job(shelf, output))
-    answer = await desk.client.collect(job.job_id)
+    job = collector_world.insert(ended_job(file_host, output))
+    answer = await collector_world.client.collect(job.job_id)
     assert [Path(file["path"]).name for file in answer["files"]] == ["good.bin"]
     missing = {item["what"]: item for item in answer["missing"]}
     shown = {redact_url(address): words for address, words in named.items()}
@@ -137,13 +143,13 @@ async def test_a_secret_of_the_account_is_no_output(desk: Desk, shelf: Shelf) ->
         assert missing[name]["advice"]
         assert not missing[name]["again"]
         assert missing[name]["until"] is None
-    assert shelf.elsewhere == []
-    assert [path.name for path in desk.folder(job).iterdir()] == ["good.bin"]
-    rows = {row["name"]: row["state"] for row in await told(desk.client, job)}
+    assert file_host.elsewhere == []
+    assert [path.name for path in collector_world.folder(job).iterdir()] == ["good.bin"]
+    rows = {row["name"]: row["state"] for row in await missing_results(collector_world.client, job)}
     assert rows == dict.fromkeys(shown, "failed")
 
     def written() -> list[str]:
-        reader = StoreReader(desk.engine.home.database)
+        reader = StoreReader(collector_world.engine.home.database)
         try:
             return [event.message for event in reader.events(job.job_id)]
         finally:
@@ -155,53 +161,57 @@ async def test_a_secret_of_the_account_is_no_output(desk: Desk, shelf: Shelf) ->
         assert words in line
     assert not any("word@" in text or "abcdef" in text for text in before)
     # Nothing that could be fetched is about to be deleted, and a second look tells nothing new.
-    assert desk.engine.recorder.writer.job(job.job_id).data_expires_at is None
-    await desk.client.collect(job.job_id)
+    assert collector_world.engine.recorder.writer.job(job.job_id).data_expires_at is None
+    await collector_world.client.collect(job.job_id)
     assert written() == before
 
 
 async def test_a_link_to_where_the_results_are_delivered_is_no_missing_file(
-    desk: Desk, shelf: Shelf
+    collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     """The trainer names the place it delivered to; only Replicate's own hosts are suspicious."""
     link = "https://results.example.com/simpletuner"
-    job = desk.insert(ended_job(shelf, link, delivery="local"))
-    assert {item["what"] for item in (await desk.client.collect(job.job_id))["missing"]} == {
-        "results"
-    }
+    job = collector_world.insert(ended_job(file_host, link, delivery="local"))
+    assert {
+        item["what"] for item in (await collector_world.client.collect(job.job_id))["missing"]
+    } == {"results"}
 
 
-async def test_a_line_that_breaks_costs_little(desk: Desk, shelf: Shelf) -> None:
+async def test_a_line_that_breaks_costs_little(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
     size = 3 * PART
-    shelf.files = {"big.bin": os.urandom(size)}
-    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
-    desk.engine.jobs.job_ended(job)
+    file_host.files = {"big.bin": os.urandom(size)}
+    job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
+    collector_world.engine.jobs.job_ended(job)
     for share in (1, 2, 3):
-        shelf.cut_after = MIB
-        await eventually(lambda: shelf.cut_after is None, within=40)
-        await eventually(lambda share=share: shelf.total_sent > share * MIB, within=40)
-    path = desk.folder(job) / "big.bin"
+        file_host.cut_after = MIB
+        await eventually(lambda: file_host.cut_after is None, within=40)
+        await eventually(lambda share=share: file_host.total_sent > share * MIB, within=40)
+    path = collector_world.folder(job) / "big.bin"
     await eventually(path.exists, within=40)
-    assert path.read_bytes() == shelf.files["big.bin"]
+    assert path.read_bytes() == file_host.files["big.bin"]
     # What was in the pipe when the line broke comes once more, not whole parts.
-    assert shelf.total_sent < size + 3 * PART // 2
-    assert not [one for one in desk.folder(job).iterdir() if one.name != "big.bin"]
+    assert file_host.total_sent < size + 3 * PART // 2
+    assert not [entry for entry in collector_world.folder(job).iterdir() if entry.name != "big.bin"]
 
 
-async def test_killed_in_the_middle_it_goes_on(home: Home, shelf: Shelf, tmp_path: Path) -> None:
+async def test_killed_in_the_middle_it_goes_on(
+    home: Home, file_host: FileHost, tmp_path: Path
+) -> None:
     """An engine in a process of its own, killed with some parts here and some not."""
     size = 12 * PART
-    shelf.files = {"big.bin": os.urandom(size)}
+    file_host.files = {"big.bin": os.urandom(size)}
     write_quick_settings(home)
-    job = ended_job(shelf, shelf.url("big.bin"))
+    job = ended_job(file_host, file_host.url("big.bin"))
     writer = StoreWriter(home)
     writer.insert(job)
     writer.close()
     environ = {
         **os.environ, "SIMPLETUNER_TUI_HOME": str(home.root),
-        "SIMPLETUNER_TUI_API_BASE": shelf.base, "REPLICATE_API_TOKEN": TOKEN,
+        "SIMPLETUNER_TUI_API_BASE": file_host.base, "REPLICATE_API_TOKEN": TOKEN,
     }  # fmt: skip
-    shelf.hold_after = size // 2
+    file_host.hold_after = size // 2
     first = await asyncio.to_thread(own_engine, home, environ, lambda: environ)
     reader = StoreReader(home.database)
     try:
@@ -218,57 +228,61 @@ async def test_killed_in_the_middle_it_goes_on(home: Home, shelf: Shelf, tmp_pat
         kept = reader.fetches(job.job_id)[0]
         parts = [n for n in kept.notes["parts"].values() if n == PART]
         assert parts
-        before = shelf.total_sent
-        shelf.hold_after = None
-        shelf.open.set()
+        before = file_host.total_sent
+        file_host.hold_after = None
+        file_host.open.set()
         second = await asyncio.to_thread(own_engine, home, environ, lambda: environ)
         try:
             path = home.outputs / folder_of(job) / "big.bin"
             await eventually(path.exists, within=60)
-            assert path.read_bytes() == shelf.files["big.bin"]
+            assert path.read_bytes() == file_host.files["big.bin"]
             await eventually(lambda: reader.fetches(job.job_id) == [], within=20)
         finally:
             await asyncio.to_thread(second.stop)
     finally:
         reader.close()
-    assert shelf.total_sent - before <= size - kept.done_bytes + MIB
+    assert file_host.total_sent - before <= size - kept.done_bytes + MIB
     log = home.engine_log.read_text()
     assert "Traceback" not in log
 
 
 async def test_another_file_behind_the_address_is_fetched_from_its_beginning(
-    desk: Desk, shelf: Shelf
+    collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
-    shelf.files = {"big.bin": os.urandom(4 * PART)}
-    shelf.hold_after = 2 * PART
-    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
-    desk.engine.jobs.job_ended(job)
-    await eventually(lambda: shelf.total_sent >= 2 * PART, within=30)
-    shelf.files = {"big.bin": os.urandom(4 * PART)}
-    shelf.cut_after = 1
-    shelf.hold_after = None
-    shelf.open.set()
-    path = desk.folder(job) / "big.bin"
+    file_host.files = {"big.bin": os.urandom(4 * PART)}
+    file_host.hold_after = 2 * PART
+    job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
+    collector_world.engine.jobs.job_ended(job)
+    await eventually(lambda: file_host.total_sent >= 2 * PART, within=30)
+    file_host.files = {"big.bin": os.urandom(4 * PART)}
+    file_host.cut_after = 1
+    file_host.hold_after = None
+    file_host.open.set()
+    path = collector_world.folder(job) / "big.bin"
     await eventually(path.exists, within=60)
-    assert path.read_bytes() == shelf.files["big.bin"]
+    assert path.read_bytes() == file_host.files["big.bin"]
 
 
 @pytest.mark.parametrize("marks", [True, False])
 async def test_a_host_without_ranges_or_marks_will_do(
-    desk: Desk, shelf: Shelf, marks: bool
+    collector_world: CollectorWorld, file_host: FileHost, marks: bool
 ) -> None:
-    shelf.ranges, shelf.marks = not marks, marks
-    shelf.files = {"big.bin": os.urandom(2 * PART + 1)}
-    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
-    assert (await desk.client.collect(job.job_id))["missing"] == []
-    assert (desk.folder(job) / "big.bin").read_bytes() == shelf.files["big.bin"]
+    file_host.ranges, file_host.marks = not marks, marks
+    file_host.files = {"big.bin": os.urandom(2 * PART + 1)}
+    job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
+    assert (collector_world.folder(job) / "big.bin").read_bytes() == file_host.files["big.bin"]
 
 
-async def test_what_cannot_be_had_says_why_and_how_long(desk: Desk, shelf: Shelf) -> None:
-    shelf.files = {"cut.bin": b"x" * 1000, "gone.bin": b"y", "good.bin": b"z"}
-    shelf.short, shelf.missing = {"cut.bin"}, {"gone.bin"}
-    job = desk.insert(ended_job(shelf, [shelf.url(name) for name in shelf.files]))
-    answer = await desk.client.collect(job.job_id)
+async def test_what_cannot_be_had_says_why_and_how_long(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
+    file_host.files = {"cut.bin": b"x" * 1000, "gone.bin": b"y", "good.bin": b"z"}
+    file_host.short, file_host.missing = {"cut.bin"}, {"gone.bin"}
+    job = collector_world.insert(
+        ended_job(file_host, [file_host.url(name) for name in file_host.files])
+    )
+    answer = await collector_world.client.collect(job.job_id)
     missing = {item["what"]: item for item in answer["missing"]}
     assert set(missing) == {"cut.bin", "gone.bin"}
     assert missing["cut.bin"]["again"]
@@ -277,31 +291,35 @@ async def test_what_cannot_be_had_says_why_and_how_long(desk: Desk, shelf: Shelf
     assert job.data_expires_at is not None
     for item in missing.values():
         assert item["until"] == job.data_expires_at.isoformat()
-    rows = {row["name"]: row for row in await told(desk.client, job)}
+    rows = {row["name"]: row for row in await missing_results(collector_world.client, job)}
     assert rows["cut.bin"]["state"] == "waiting"
     assert rows["gone.bin"]["state"] == "failed"
     assert rows["gone.bin"]["origin"] == "replicate"
-    assert not (desk.folder(job) / "cut.bin").exists()
-    assert desk.engine.recorder.writer.job(job.job_id).data_expires_at is not None
-    shelf.short.clear()
-    shelf.missing.clear()
-    assert (await desk.client.collect(job.job_id))["missing"] == []
-    assert await told(desk.client, job) == []
+    assert not (collector_world.folder(job) / "cut.bin").exists()
+    assert collector_world.engine.recorder.writer.job(job.job_id).data_expires_at is not None
+    file_host.short.clear()
+    file_host.missing.clear()
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
+    assert await missing_results(collector_world.client, job) == []
 
 
-async def test_after_the_hour_it_is_not_tried_again(desk: Desk, shelf: Shelf) -> None:
+async def test_after_the_hour_it_is_not_tried_again(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
     past = datetime.now(UTC) - timedelta(minutes=1)
-    shelf.files, shelf.short = {"cut.bin": b"x" * 1000}, {"cut.bin"}
-    job = desk.insert(ended_job(shelf, shelf.url("cut.bin"), data_expires_at=past))
-    answer = await desk.client.collect(job.job_id)
+    file_host.files, file_host.short = {"cut.bin": b"x" * 1000}, {"cut.bin"}
+    job = collector_world.insert(
+        ended_job(file_host, file_host.url("cut.bin"), data_expires_at=past)
+    )
+    answer = await collector_world.client.collect(job.job_id)
     assert [item["again"] for item in answer["missing"]] == [False]
 
 
 async def test_no_room_is_told_before_anything_is_fetched(
-    desk: Desk, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    collector_world: CollectorWorld, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf.files = {"big.bin": os.urandom(2 * PART)}
-    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    file_host.files = {"big.bin": os.urandom(2 * PART)}
+    job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
     real = shutil.disk_usage
 
     def little(path: Any) -> Any:
@@ -309,19 +327,19 @@ async def test_no_room_is_told_before_anything_is_fetched(
 
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", little)
-        (item,) = (await desk.client.collect(job.job_id))["missing"]
+        (item,) = (await collector_world.client.collect(job.job_id))["missing"]
     assert "free" in item["why"]
     assert item["again"]
-    assert shelf.total_sent <= 1
-    assert (await desk.client.collect(job.job_id))["missing"] == []
+    assert file_host.total_sent <= 1
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
 
 
 async def test_a_disk_that_is_full_at_the_last_byte(
-    desk: Desk, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    collector_world: CollectorWorld, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = 3 * PART
-    shelf.files = {"big.bin": os.urandom(size)}
-    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    file_host.files = {"big.bin": os.urandom(size)}
+    job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
     real = os.pwrite
 
     def full(file: int, data: memoryview, at: int) -> int:
@@ -331,74 +349,86 @@ async def test_a_disk_that_is_full_at_the_last_byte(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", full)
-        (item,) = (await desk.client.collect(job.job_id))["missing"]
+        (item,) = (await collector_world.client.collect(job.job_id))["missing"]
     assert "no space is left" in item["why"]
-    assert not (desk.folder(job) / "big.bin").exists()
-    before = shelf.total_sent
-    assert (await desk.client.collect(job.job_id))["missing"] == []
-    assert (desk.folder(job) / "big.bin").read_bytes() == shelf.files["big.bin"]
-    assert shelf.total_sent - before <= size  # and mostly much less: what is here is kept
+    assert not (collector_world.folder(job) / "big.bin").exists()
+    before = file_host.total_sent
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
+    assert (collector_world.folder(job) / "big.bin").read_bytes() == file_host.files["big.bin"]
+    assert file_host.total_sent - before <= size  # and mostly much less: what is here is kept
 
 
-async def test_a_deleted_file_is_fetched_again(desk: Desk, shelf: Shelf) -> None:
-    shelf.files = {"a.bin": b"a" * 1000}
-    job = desk.insert(ended_job(shelf, shelf.url("a.bin")))
-    await desk.client.collect(job.job_id)
-    (desk.folder(job) / "a.bin").write_bytes(b"b" * 1000)
-    assert (await desk.client.collect(job.job_id))["missing"] == []
-    assert (desk.folder(job) / "a.bin").read_bytes() == b"a" * 1000
+async def test_a_deleted_file_is_fetched_again(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
+    file_host.files = {"a.bin": b"a" * 1000}
+    job = collector_world.insert(ended_job(file_host, file_host.url("a.bin")))
+    await collector_world.client.collect(job.job_id)
+    (collector_world.folder(job) / "a.bin").write_bytes(b"b" * 1000)
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
+    assert (collector_world.folder(job) / "a.bin").read_bytes() == b"a" * 1000
 
 
-async def test_a_hostile_name_stays_outside(desk: Desk, shelf: Shelf) -> None:
-    shelf.files = {"a.bin": b"a", "good.bin": b"z"}
-    hostile = shelf.url("%1b%5b2J..bin")
-    job = desk.insert(ended_job(shelf, [hostile, shelf.url("good.bin")]))
-    (item,) = (await desk.client.collect(job.job_id))["missing"]
+async def test_a_hostile_name_stays_outside(
+    collector_world: CollectorWorld, file_host: FileHost
+) -> None:
+    file_host.files = {"a.bin": b"a", "good.bin": b"z"}
+    hostile = file_host.url("%1b%5b2J..bin")
+    job = collector_world.insert(ended_job(file_host, [hostile, file_host.url("good.bin")]))
+    (item,) = (await collector_world.client.collect(job.job_id))["missing"]
     assert item["what"].isprintable()
     assert "cannot be the name" in item["why"]
-    assert [path.name for path in desk.folder(job).iterdir()] == ["good.bin"]
+    assert [path.name for path in collector_world.folder(job).iterdir()] == ["good.bin"]
 
 
 async def test_a_hidden_name_becomes_a_visible_one(
-    desk: Desk, shelf: Shelf, tmp_path: Path
+    collector_world: CollectorWorld, file_host: FileHost, tmp_path: Path
 ) -> None:
-    shelf.files = {".git": b"gitdir: /elsewhere", ".netrc": b"x", "good.bin": b"z"}
-    job = desk.insert(ended_job(shelf, [shelf.url(name) for name in shelf.files]))
-    answer = await desk.client.collect(job.job_id)
+    file_host.files = {".git": b"gitdir: /elsewhere", ".netrc": b"x", "good.bin": b"z"}
+    job = collector_world.insert(
+        ended_job(file_host, [file_host.url(name) for name in file_host.files])
+    )
+    answer = await collector_world.client.collect(job.job_id)
     assert answer["missing"] == []
-    here = {path.name: path.read_bytes() for path in desk.folder(job).iterdir()}
+    here = {path.name: path.read_bytes() for path in collector_world.folder(job).iterdir()}
     assert here == {"_.git": b"gitdir: /elsewhere", "_.netrc": b"x", "good.bin": b"z"}
-    sent = dict(shelf.sent)
-    assert len((await desk.client.collect(job.job_id))["files"]) == 3
-    assert shelf.sent == sent  # it is known under that name
-    assert await published(desk, job, tmp_path / "all") == {"_.git", "_.netrc", "good.bin"}
+    sent = dict(file_host.sent)
+    assert len((await collector_world.client.collect(job.job_id))["files"]) == 3
+    assert file_host.sent == sent  # it is known under that name
+    assert await published(collector_world, job, tmp_path / "all") == {
+        "_.git",
+        "_.netrc",
+        "good.bin",
+    }
 
 
 async def test_what_an_earlier_version_stored_hidden_is_not_published(
-    desk: Desk, shelf: Shelf, tmp_path: Path
+    collector_world: CollectorWorld, file_host: FileHost, tmp_path: Path
 ) -> None:
-    shelf.files = {"good.bin": b"z"}
-    job = desk.insert(ended_job(shelf, shelf.url("good.bin")))
-    await desk.client.collect(job.job_id)
-    old = desk.folder(job) / "sub" / ".GIT" / "config"
+    file_host.files = {"good.bin": b"z"}
+    job = collector_world.insert(ended_job(file_host, file_host.url("good.bin")))
+    await collector_world.client.collect(job.job_id)
+    old = collector_world.folder(job) / "sub" / ".GIT" / "config"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"x")
-    path = old.relative_to(desk.engine.home.outputs).as_posix()
+    path = old.relative_to(collector_world.engine.home.outputs).as_posix()
     digest = hashlib.sha256(b"x").hexdigest()
     file = FileRecord(path, 1, digest, "delivered", datetime.now(UTC))
-    desk.engine.recorder.add_file(job.job_id, file)
-    assert await published(desk, job, tmp_path / "all") == {"good.bin"}
+    collector_world.engine.recorder.add_file(job.job_id, file)
+    assert await published(collector_world, job, tmp_path / "all") == {"good.bin"}
     with pytest.raises(ControlError, match="is not here"):
-        await published(desk, job, tmp_path / "one", files=["sub/.GIT/config"])
+        await published(collector_world, job, tmp_path / "one", files=["sub/.GIT/config"])
     assert old.exists()
 
 
-async def published(desk: Desk, job: JobRecord, to: Path, **options: Any) -> set[str]:
+async def published(
+    collector_world: CollectorWorld, job: JobRecord, to: Path, **options: Any
+) -> set[str]:
     """Names of what a publication to a folder has put there."""
-    await desk.client.publishing.publish(job.job_id, f"dir:{to}", **options)
+    await collector_world.client.publishing.publish(job.job_id, f"dir:{to}", **options)
 
     async def done() -> bool:
-        [row] = await desk.client.publishing.transfers()
+        [row] = await collector_world.client.publishing.transfers()
         assert row["state"] != "failed", row
         return bool(row["state"] == "done")
 

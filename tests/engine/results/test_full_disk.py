@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.engine.file_host import Shelf, serve_shelf
-from tests.engine.results.test_collector import MIB, Desk, ended_job, running_desk
+from tests.engine.file_host import FileHost, serve_files
+from tests.engine.results.test_collector import (
+    MIB,
+    CollectorWorld,
+    ended_job,
+    running_collector_world,
+)
 from tests.support import small_disk
 from tui.settings import Home
 from tui.store.records import JobRecord
@@ -21,16 +26,18 @@ SPARE = 8 * MIB
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
+async def file_host() -> AsyncIterator[FileHost]:
     """One with a file that has no end, and no ranges."""
-    async with serve_shelf() as made:
+    async with serve_files() as made:
         made.ranges = False
         made.files = {"big.bin": os.urandom(64 * 1024)}
         made.endless = {"big.bin"}
         yield made
 
 
-async def check_room(desk: Desk, shelf: Shelf, free: Callable[[], int]) -> JobRecord:
+async def check_room(
+    collector_world: CollectorWorld, file_host: FileHost, free: Callable[[], int]
+) -> JobRecord:
     """The endless file is given up in time, leaves nothing, and is not fetched only to see that."""
     least = free()
 
@@ -38,58 +45,64 @@ async def check_room(desk: Desk, shelf: Shelf, free: Callable[[], int]) -> JobRe
         nonlocal least
         least = min(least, free())
         if free() <= MIB:
-            shelf.endless.clear()  # it failed; do not go on for ever
+            file_host.endless.clear()  # it failed; do not go on for ever
 
-    shelf.on_sent = look
-    job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
+    file_host.on_sent = look
+    job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
     room = least
     for most in (room, room // 2):
-        before = shelf.total_sent
-        (item,) = (await desk.client.collect(job.job_id))["missing"]
+        before = file_host.total_sent
+        (item,) = (await collector_world.client.collect(job.job_id))["missing"]
         assert "free" in item["why"]
         assert item["again"]
         assert least > SPARE
-        assert list(desk.folder(job).iterdir()) == []
-        assert shelf.total_sent - before < most
-    shelf.endless.clear()
+        assert list(collector_world.folder(job).iterdir()) == []
+        assert file_host.total_sent - before < most
+    file_host.endless.clear()
     return job
 
 
-async def test_a_small_disk_keeps_some_room(home: Home, shelf: Shelf) -> None:
+async def test_a_small_disk_keeps_some_room(home: Home, file_host: FileHost) -> None:
     with small_disk(home.root, "96m"):
-        async with running_desk(home, shelf) as desk:
-            job = await check_room(desk, shelf, lambda: shutil.disk_usage(home.root).free)
+        async with running_collector_world(home, file_host) as collector_world:
+            job = await check_room(
+                collector_world, file_host, lambda: shutil.disk_usage(home.root).free
+            )
             again = ["mount", "-o", "remount,size=256m", str(home.root)]
             subprocess.run(again, check=True)
-            assert (await desk.client.collect(job.job_id))["missing"] == []
-            assert (desk.folder(job) / "big.bin").read_bytes() == shelf.files["big.bin"]
+            assert (await collector_world.client.collect(job.job_id))["missing"] == []
+            assert (collector_world.folder(job) / "big.bin").read_bytes() == file_host.files[
+                "big.bin"
+            ]
 
 
 async def test_room_is_looked_at_on_the_way(
-    home: Home, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    home: Home, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same for those who may not mount: what the folder holds is taken from 96 MiB."""
     real = shutil.disk_usage
 
     def free() -> int:
-        used = [one.stat().st_size for one in home.outputs.rglob("*") if one.is_file()]
+        used = [file.stat().st_size for file in home.outputs.rglob("*") if file.is_file()]
         return 96 * MIB - sum(used)
 
     def little(path: Any) -> Any:
         return real(path)._replace(free=free())
 
     monkeypatch.setattr(shutil, "disk_usage", little)
-    async with running_desk(home, shelf) as desk:
-        await check_room(desk, shelf, free)
+    async with running_collector_world(home, file_host) as collector_world:
+        await check_room(collector_world, file_host, free)
 
 
-async def test_more_than_was_promised_is_no_download(home: Home, shelf: Shelf) -> None:
+async def test_more_than_was_promised_is_no_download(home: Home, file_host: FileHost) -> None:
     """The first answer told a length, the second has no end."""
-    shelf.promise = {"big.bin"}
-    shelf.on_sent = lambda: shelf.endless.clear() if shelf.total_sent > 64 * MIB else None
-    async with running_desk(home, shelf) as desk:
-        job = desk.insert(ended_job(shelf, shelf.url("big.bin")))
-        (item,) = (await desk.client.collect(job.job_id))["missing"]
+    file_host.promise = {"big.bin"}
+    file_host.on_sent = lambda: (
+        file_host.endless.clear() if file_host.total_sent > 64 * MIB else None
+    )
+    async with running_collector_world(home, file_host) as collector_world:
+        job = collector_world.insert(ended_job(file_host, file_host.url("big.bin")))
+        (item,) = (await collector_world.client.collect(job.job_id))["missing"]
         assert "bytes instead of" in item["why"]
-        assert shelf.total_sent < 32 * MIB
-        assert list(desk.folder(job).iterdir()) == []
+        assert file_host.total_sent < 32 * MIB
+        assert list(collector_world.folder(job).iterdir()) == []

@@ -11,8 +11,8 @@ import pytest
 
 from tests.app.world import job as record
 from tests.destinations.hosting import BUCKET, Server, rclone
-from tests.engine.file_host import Shelf, serve_shelf
-from tests.engine.results.test_collector import Desk, ended_job, running_desk
+from tests.engine.file_host import FileHost, serve_files
+from tests.engine.results.test_collector import CollectorWorld, ended_job, running_collector_world
 from tests.support import needs_program
 from tui.base.job_status import JobStatus
 from tui.destinations.s3.reading import BucketReader
@@ -26,8 +26,8 @@ PUBLIC = "https://files.example/models"
 
 
 @pytest.fixture
-async def shelf() -> AsyncIterator[Shelf]:
-    async with serve_shelf() as made:
+async def file_host() -> AsyncIterator[FileHost]:
+    async with serve_files() as made:
         yield made
 
 
@@ -42,8 +42,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def desk(home: Home, shelf: Shelf, server: Server) -> AsyncIterator[Desk]:
-    async with running_desk(home, shelf) as made:
+async def collector_world(
+    home: Home, file_host: FileHost, server: Server
+) -> AsyncIterator[CollectorWorld]:
+    async with running_collector_world(home, file_host) as made:
         await made.client.publishing.add_destination(
             name="mine", kind="s3", bucket=BUCKET, endpoint=server.endpoint, prefix="elsewhere",
             public_base_url=PUBLIC, access_key=server.access, secret_key=server.secret,
@@ -52,31 +54,33 @@ async def desk(home: Home, shelf: Shelf, server: Server) -> AsyncIterator[Desk]:
         yield made
 
 
-def here(desk: Desk, job: Any) -> dict[str, bytes]:
-    folder = desk.folder(job)
+def here(collector_world: CollectorWorld, job: Any) -> dict[str, bytes]:
+    folder = collector_world.folder(job)
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
 @pytest.mark.parametrize("base", ["{endpoint}/outputs", PUBLIC])
 @pytest.mark.parametrize("folder", ["runs/cat%201+1", "runs/cat%201+1/"])
 async def test_an_address_of_a_destination(
-    desk: Desk, shelf: Shelf, server: Server, base: str, folder: str
+    collector_world: CollectorWorld, file_host: FileHost, server: Server, base: str, folder: str
 ) -> None:
     output = f"{base.format(endpoint=server.endpoint)}/{folder}"
-    job = desk.insert(ended_job(shelf, output))
-    assert (await desk.client.collect(job.job_id))["missing"] == []
-    assert here(desk, job) == {"weights.safetensors": WEIGHTS, "README.md": b"card"}
+    job = collector_world.insert(ended_job(file_host, output))
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
+    assert here(collector_world, job) == {"weights.safetensors": WEIGHTS, "README.md": b"card"}
 
 
-async def test_an_address_of_one_file(desk: Desk, shelf: Shelf, server: Server) -> None:
+async def test_an_address_of_one_file(
+    collector_world: CollectorWorld, file_host: FileHost, server: Server
+) -> None:
     output = f"{server.endpoint}/{BUCKET}/runs/cat%201+1/weights.safetensors"
-    job = desk.insert(ended_job(shelf, output))
-    assert (await desk.client.collect(job.job_id))["missing"] == []
-    assert here(desk, job) == {"weights.safetensors": WEIGHTS}
+    job = collector_world.insert(ended_job(file_host, output))
+    assert (await collector_world.client.collect(job.job_id))["missing"] == []
+    assert here(collector_world, job) == {"weights.safetensors": WEIGHTS}
 
 
 async def test_an_address_that_is_none_of_the_destinations_is_not_asked(
-    desk: Desk, shelf: Shelf, server: Server
+    collector_world: CollectorWorld, file_host: FileHost, server: Server
 ) -> None:
     """No keys go to another host, port or bucket, however much it looks like ours."""
     host = server.endpoint.removeprefix("http://")
@@ -88,17 +92,19 @@ async def test_an_address_that_is_none_of_the_destinations_is_not_asked(
         "http://[::1/outputs/runs",
         f"http://127.0.0.1:99999/{BUCKET}/runs",
     ):
-        job = ended_job(shelf, output)
-        assert bucket_of(job, desk.engine.recorder.writer.transfers.destinations()) is None, output
+        job = ended_job(file_host, output)
+        assert (
+            bucket_of(job, collector_world.engine.recorder.writer.transfers.destinations()) is None
+        ), output
 
 
 def test_a_prefix_that_is_a_key_is_that_object(server: Server) -> None:
     profile = server.profile(prefix="runs/cat 1+1/weights.safetensors")
     reader = BucketReader(profile, server.keys, server.network)
     try:
-        (one,) = reader.list()
-        assert (one.name, one.size) == ("weights.safetensors", len(WEIGHTS))
-        with reader.opened(one.name, one.mark, 0, None) as opened:
+        (remote,) = reader.list()
+        assert (remote.name, remote.size) == ("weights.safetensors", len(WEIGHTS))
+        with reader.opened(remote.name, remote.mark, 0, None) as opened:
             assert opened.read(10**6) == WEIGHTS
     finally:
         reader.close()

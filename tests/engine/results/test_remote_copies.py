@@ -59,7 +59,7 @@ async def test_fetched_files_are_known_to_lie_there_and_come_back(
         found = await artifacts(world, job_id)
         target = {"hub": "hub:sandbox/delivered", "s3": "s3:mine/"}[kind]
         for row in found["files"]:
-            assert [one["target"].startswith(target) for one in row["published"]] == [True], row
+            assert [copy["target"].startswith(target) for copy in row["published"]] == [True], row
             if kind == "hub":
                 assert row["published"][0]["link"].endswith(row["name"])
         assert await world.client.publishing.transfers() == []  # nothing was sent from here

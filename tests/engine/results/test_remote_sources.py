@@ -85,7 +85,7 @@ async def repo(tmp_path: Path, file: Path) -> AsyncIterator[tuple[Source, Wire]]
         await sandbox.aclose()
 
 
-FAR = pytest.mark.parametrize("far", [bucket, repo], ids=["s3", "hub"])
+SOURCES = pytest.mark.parametrize("open_source", [bucket, repo], ids=["s3", "hub"])
 
 
 async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
@@ -98,11 +98,11 @@ async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
         await work.run()
 
 
-@FAR
-async def test_a_line_that_breaks_costs_little(far: Any, tmp_path: Path) -> None:
+@SOURCES
+async def test_a_line_that_breaks_costs_little(open_source: Any, tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(os.urandom(SIZE))
-    async with far(tmp_path, file) as (source, wire):
+    async with open_source(tmp_path, file) as (source, wire):
         target, before = tmp_path / "here" / file.name, wire.received
         wire.cut_after = before + SIZE // 2
         await fetch(source, target, {})
@@ -110,28 +110,28 @@ async def test_a_line_that_breaks_costs_little(far: Any, tmp_path: Path) -> None
         assert target.read_bytes() == file.read_bytes()
         # What was in two pipes when the line broke comes once more, not whole parts.
         assert wire.received - before < SIZE + PART
-        assert [one.name for one in target.parent.iterdir()] == [file.name]
+        assert [path.name for path in target.parent.iterdir()] == [file.name]
 
 
-@FAR
+@SOURCES
 async def test_content_that_is_not_what_its_hash_says_stays_outside(
-    far: Any, tmp_path: Path
+    open_source: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(os.urandom(SIZE))
-    async with far(tmp_path, file) as (source, _):
+    async with open_source(tmp_path, file) as (source, _):
         stored = [
-            one
-            for one in (tmp_path / "far").rglob("*")
-            if one.is_file() and one.stat().st_size == SIZE
+            path
+            for path in (tmp_path / "far").rglob("*")
+            if path.is_file() and path.stat().st_size == SIZE
         ]
         assert stored
-        for one in stored:  # as a disk rots: nothing but the content changes
-            state = one.stat()
-            with one.open("r+b") as content:
+        for stored_file in stored:  # as a disk rots: nothing but the content changes
+            state = stored_file.stat()
+            with stored_file.open("r+b") as content:
                 content.seek(SIZE // 2)
                 content.write(b"rotten")
-            os.utime(one, ns=(state.st_atime_ns, state.st_mtime_ns))
+            os.utime(stored_file, ns=(state.st_atime_ns, state.st_mtime_ns))
         target, notes = tmp_path / "here" / file.name, {"left": "over"}
         with pytest.raises(MismatchError, match=file.name):
             await fetch(source, target, notes)
@@ -162,4 +162,4 @@ async def test_a_name_as_long_as_a_disk_takes(tmp_path: Path) -> None:
     async with bucket(tmp_path, file) as (source, _):
         target = tmp_path / "here" / file.name
         await fetch(source, target, {})
-        assert [one.name for one in target.parent.iterdir()] == [file.name]
+        assert [path.name for path in target.parent.iterdir()] == [file.name]

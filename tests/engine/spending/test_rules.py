@@ -142,10 +142,10 @@ def test_counts_and_the_average_leave_out_what_was_made_before() -> None:
     short = Billed("completed", T0, T0 + hour, 1, 975, None, T0)
     long = Billed("failed", T0, T0 + 3 * hour, 1, 0, None, T0)
     queued = Billed("queued", None, None, None, 975, None, T0)
-    found = tally([old, short, long, queued], T0)
-    assert found.counts == {"completed": 1, "failed": 1, "queued": 1}
-    assert found.average_seconds == 7200
-    assert found.unpriced == 1
+    counts = tally([old, short, long, queued], T0)
+    assert counts.counts == {"completed": 1, "failed": 1, "queued": 1}
+    assert counts.average_seconds == 7200
+    assert counts.unpriced == 1
 
 
 @pytest.mark.parametrize(

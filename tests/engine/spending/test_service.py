@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 FIFTY = SpendingSettings(enabled=True, amount_micros=50_000_000, period="weekly", action="block")
 
 
-class Till:
+class SpendingWorld:
     """A spending service over a store, at a time of the test's choice."""
 
     def __init__(self, home: Home) -> None:
@@ -48,28 +48,28 @@ class Till:
 
 
 @pytest.fixture
-def till(home: Home) -> Iterator[Till]:
-    till = Till(home)
-    yield till
-    till.close()
+def spending_world(home: Home) -> Iterator[SpendingWorld]:
+    spending_world = SpendingWorld(home)
+    yield spending_world
+    spending_world.close()
 
 
-def test_the_check_shows_the_sum_as_it_stands(till: Till) -> None:
-    till.limit()
-    till.writer.insert(done("a", 31_200_000, NOW - timedelta(days=1)))
-    check = till.service.check(REAL, 3_700_000)
+def test_the_check_shows_the_sum_as_it_stands(spending_world: SpendingWorld) -> None:
+    spending_world.limit()
+    spending_world.writer.insert(done("a", 31_200_000, NOW - timedelta(days=1)))
+    check = spending_world.service.check(REAL, 3_700_000)
     assert (check.level, check.message) == ("ok", "$3.70 estimated · $31.20 + $3.70 of $50 / 7 d")
 
 
-def test_running_jobs_count_with_what_they_will_cost(till: Till) -> None:
-    till.limit()
-    till.writer.insert(done("a", 31_200_000, NOW - timedelta(days=1)))
-    till.writer.insert(
+def test_running_jobs_count_with_what_they_will_cost(spending_world: SpendingWorld) -> None:
+    spending_world.limit()
+    spending_world.writer.insert(done("a", 31_200_000, NOW - timedelta(days=1)))
+    spending_world.writer.insert(
         job("r", status=JobStatus.RUNNING, started_at=NOW - timedelta(seconds=1000),
             estimate_micros=10_000_000)
     )  # fmt: skip
-    till.writer.insert(job("q", status=JobStatus.QUEUED, estimate_micros=4_000_000))
-    verdict = till.service.verdict(REAL, 3_700_000)
+    spending_world.writer.insert(job("q", status=JobStatus.QUEUED, estimate_micros=4_000_000))
+    verdict = spending_world.service.verdict(REAL, 3_700_000)
     assert verdict.spent_micros == 31_200_000 + 975_000
     assert verdict.running_micros == 10_000_000 - 975_000 + 4_000_000
     assert verdict.projected_micros == 31_200_000 + 10_000_000 + 4_000_000 + 3_700_000
@@ -78,105 +78,115 @@ def test_running_jobs_count_with_what_they_will_cost(till: Till) -> None:
 @pytest.mark.parametrize(
     ("spent", "level"), [(30_000_000, "ok"), (36_300_000, "warn"), (46_300_001, "error")]
 )
-def test_it_warns_from_80_percent_and_blocks_above_all(till: Till, spent: int, level: str) -> None:
-    till.limit()
-    till.writer.insert(done("a", spent, NOW - timedelta(days=1)))
-    assert till.service.check(REAL, 3_700_000).level == level
-    till.limit(action="warn")
-    assert till.service.check(REAL, 3_700_000).level == ("ok" if level == "ok" else "warn")
-    assert bool(till.service.allow(REAL, 3_700_000)) == (level != "ok")
+def test_it_warns_from_80_percent_and_blocks_above_all(
+    spending_world: SpendingWorld, spent: int, level: str
+) -> None:
+    spending_world.limit()
+    spending_world.writer.insert(done("a", spent, NOW - timedelta(days=1)))
+    assert spending_world.service.check(REAL, 3_700_000).level == level
+    spending_world.limit(action="warn")
+    assert spending_world.service.check(REAL, 3_700_000).level == (
+        "ok" if level == "ok" else "warn"
+    )
+    assert bool(spending_world.service.allow(REAL, 3_700_000)) == (level != "ok")
 
 
-def test_a_refusal_says_how_far_over(till: Till) -> None:
-    till.limit()
-    till.writer.insert(done("a", 48_000_000, NOW - timedelta(days=1)))
+def test_a_refusal_says_how_far_over(spending_world: SpendingWorld) -> None:
+    spending_world.limit()
+    spending_world.writer.insert(done("a", 48_000_000, NOW - timedelta(days=1)))
     with pytest.raises(RefusedError) as caught:
-        till.service.allow(REAL, 3_700_000)
+        spending_world.service.allow(REAL, 3_700_000)
     assert caught.value.code == "cost_limit_exceeded"
     assert caught.value.status == 429
     assert "$1.70 over" in caught.value.message
     assert caught.value.details["over_micros"] == 1_700_000
 
 
-def test_a_sum_that_cannot_be_worked_out_blocks(till: Till, home: Home) -> None:
-    till.limit()
-    till.reader.close()
+def test_a_sum_that_cannot_be_worked_out_blocks(spending_world: SpendingWorld, home: Home) -> None:
+    spending_world.limit()
+    spending_world.reader.close()
     with sqlite3.connect(home.database) as database:
         database.execute("ALTER TABLE ledger RENAME TO mislaid")
     database.close()
     with pytest.raises(RefusedError) as caught:
-        till.service.allow(REAL, 1)
+        spending_world.service.allow(REAL, 1)
     assert caught.value.code == "cost_limit_exceeded"
     assert "cannot be worked out" in caught.value.message
-    assert till.service.check(REAL, 1).level == "error"
-    till.limit(action="warn")
-    till.service.allow(REAL, 1)
+    assert spending_world.service.check(REAL, 1).level == "error"
+    spending_world.limit(action="warn")
+    spending_world.service.allow(REAL, 1)
 
 
-def test_a_deleted_job_still_uses_up_the_limit(till: Till) -> None:
-    till.limit()
-    till.writer.insert(done("a", 48_000_000, NOW - timedelta(days=1)))
-    till.writer.delete("a")
+def test_a_deleted_job_still_uses_up_the_limit(spending_world: SpendingWorld) -> None:
+    spending_world.limit()
+    spending_world.writer.insert(done("a", 48_000_000, NOW - timedelta(days=1)))
+    spending_world.writer.delete("a")
     with pytest.raises(RefusedError):
-        till.service.allow(REAL, 3_700_000)
+        spending_world.service.allow(REAL, 3_700_000)
 
 
-def test_a_rehearsal_uses_up_no_real_money(till: Till) -> None:
-    till.limit()
+def test_a_rehearsal_uses_up_no_real_money(spending_world: SpendingWorld) -> None:
+    spending_world.limit()
     local = "http://127.0.0.1:5/v1"
-    till.writer.insert(done("a", 49_000_000, NOW - timedelta(days=1), api_base=local))
-    assert till.service.allow(REAL, 3_700_000) == ""
+    spending_world.writer.insert(done("a", 49_000_000, NOW - timedelta(days=1), api_base=local))
+    assert spending_world.service.allow(REAL, 3_700_000) == ""
     with pytest.raises(RefusedError):
-        till.service.allow(local, 3_700_000)
+        spending_world.service.allow(local, 3_700_000)
 
 
-def test_a_clock_set_back_opens_no_limit(till: Till) -> None:
-    till.limit(period="daily")
-    till.writer.insert(done("a", 49_000_000, NOW - timedelta(hours=1)))
-    till.now = NOW - timedelta(days=3)
+def test_a_clock_set_back_opens_no_limit(spending_world: SpendingWorld) -> None:
+    spending_world.limit(period="daily")
+    spending_world.writer.insert(done("a", 49_000_000, NOW - timedelta(hours=1)))
+    spending_world.now = NOW - timedelta(days=3)
     with pytest.raises(RefusedError):
-        till.service.allow(REAL, 3_700_000)
+        spending_world.service.allow(REAL, 3_700_000)
 
 
-def test_a_job_over_the_border_of_a_period_counts_with_its_part(till: Till) -> None:
-    till.limit(period="daily")
+def test_a_job_over_the_border_of_a_period_counts_with_its_part(
+    spending_world: SpendingWorld,
+) -> None:
+    spending_world.limit(period="daily")
     ended = NOW - timedelta(hours=23, minutes=30)  # it ran an hour, half of it in the last day
-    till.writer.insert(done("a", 2_000_000, ended))
-    fact = till.service.fact(sandbox=False)
+    spending_world.writer.insert(done("a", 2_000_000, ended))
+    fact = spending_world.service.fact(sandbox=False)
     assert fact["spent_micros"] == 1_000_000
     assert fact["weekly_micros"] == 2_000_000
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/St_Johns"])
-def test_the_total_is_the_same_in_every_time_zone(till: Till, zone: str) -> None:
+def test_the_total_is_the_same_in_every_time_zone(spending_world: SpendingWorld, zone: str) -> None:
     for number in range(5):
-        till.writer.insert(done(f"j{number}", 10**6 + number, NOW - timedelta(hours=7 * number)))
-    summary = till.service.summary(REAL, 30, ZoneInfo(zone))
+        spending_world.writer.insert(
+            done(f"j{number}", 10**6 + number, NOW - timedelta(hours=7 * number))
+        )
+    summary = spending_world.service.summary(REAL, 30, ZoneInfo(zone))
     assert summary["total_micros"] == 5 * 10**6 + 10
     assert sum(day["cost_micros"] for day in summary["by_day"]) == summary["total_micros"]
     assert len(summary["by_day"]) == 30
     assert summary["jobs_by_status"] == {"completed": 5}
 
 
-def test_the_summary_counts_and_averages(till: Till) -> None:
-    made = NOW - timedelta(days=2)
-    till.writer.insert(done("a", 10, NOW - timedelta(hours=1), created_at=made))
-    till.writer.insert(job("q", status=JobStatus.QUEUED, created_at=made))
-    summary = till.service.summary(REAL, 7)
+def test_the_summary_counts_and_averages(spending_world: SpendingWorld) -> None:
+    created_at = NOW - timedelta(days=2)
+    spending_world.writer.insert(done("a", 10, NOW - timedelta(hours=1), created_at=created_at))
+    spending_world.writer.insert(job("q", status=JobStatus.QUEUED, created_at=created_at))
+    summary = spending_world.service.summary(REAL, 7)
     assert summary["jobs_by_status"] == {"completed": 1, "queued": 1}
     assert summary["average_seconds"] == 3600
     assert summary["active_jobs"] == 1
     for days in (0, -1, 367, 10**9):
         with pytest.raises(RefusedError):
-            till.service.summary(REAL, days)
+            spending_world.service.summary(REAL, days)
 
 
-def test_a_limit_of_nothing_blocks_what_costs_and_nothing_else(till: Till) -> None:
-    till.limit(amount_micros=0)
+def test_a_limit_of_nothing_blocks_what_costs_and_nothing_else(
+    spending_world: SpendingWorld,
+) -> None:
+    spending_world.limit(amount_micros=0)
     with pytest.raises(RefusedError):
-        till.service.allow(REAL, 1)
-    till.service.allow(REAL, 0)
-    assert till.service.status(REAL)["percent_used"] == 0
+        spending_world.service.allow(REAL, 1)
+    spending_world.service.allow(REAL, 0)
+    assert spending_world.service.status(REAL)["percent_used"] == 0
 
 
 def test_a_ceiling_becomes_seconds_at_the_rate() -> None:
@@ -188,14 +198,14 @@ def test_a_ceiling_becomes_seconds_at_the_rate() -> None:
         ceiling_seconds(10_000_000, 0)
 
 
-def test_thousands_of_jobs_are_summed_in_the_blink_of_an_eye(till: Till) -> None:
+def test_thousands_of_jobs_are_summed_in_the_blink_of_an_eye(spending_world: SpendingWorld) -> None:
     import time
 
-    till.limit()
+    spending_world.limit()
     for number in range(2_000):
-        till.writer.insert(done(f"j{number}", 1000, NOW - timedelta(minutes=number)))
+        spending_world.writer.insert(done(f"j{number}", 1000, NOW - timedelta(minutes=number)))
     begin = time.perf_counter()
-    assert till.service.summary(REAL, 90)["total_micros"] == 2_000_000
+    assert spending_world.service.summary(REAL, 90)["total_micros"] == 2_000_000
     assert time.perf_counter() - begin < 0.5
 
 
@@ -246,11 +256,11 @@ async def test_the_fact_follows_a_job(world: World) -> None:
     def fact() -> dict[str, Any]:
         reader = world.reader
         try:
-            found = reader.fact("spending:sandbox")
+            record = reader.fact("spending:sandbox")
         finally:
             reader.close()
-        assert found is not None
-        value: dict[str, Any] = found.value
+        assert record is not None
+        value: dict[str, Any] = record.value
         return value
 
     assert fact()["spent_micros"] == 0
@@ -297,6 +307,6 @@ async def test_watching_money_is_no_reason_to_stay(home: Home) -> None:
         await eventually(lambda: engine.idle_seconds() > first)
 
 
-def test_the_true_time_is_used(till: Till) -> None:
-    till.now = utc_now()
-    assert till.service.fact(sandbox=False)["as_of"] == till.now.isoformat()
+def test_the_true_time_is_used(spending_world: SpendingWorld) -> None:
+    spending_world.now = utc_now()
+    assert spending_world.service.fact(sandbox=False)["as_of"] == spending_world.now.isoformat()

@@ -50,7 +50,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
 ACTIONS = ("submit", "twin", "sync", "two syncs", "hook", "bare hook", "restart", "release")
 
 
-class Stage:
+class ScriptWorld:
     """A sandbox, an engine that can be restarted, and the jobs of one script."""
 
     def __init__(self, home: Home, sandbox: RunningSandbox, config: Path) -> None:
@@ -77,7 +77,9 @@ class Stage:
     def jobs(self) -> list[JobRecord]:
         """Records of this script's jobs, and of of every other active record."""
         active = {job.job_id for job in self.engine.recorder.writer.active()}
-        return [self.engine.recorder.writer.job(one) for one in sorted({*active, *self.submitted})]
+        return [
+            self.engine.recorder.writer.job(job_id) for job_id in sorted({*active, *self.submitted})
+        ]
 
     async def play(self, dice: random.Random) -> None:
         for number in range(dice.randint(3, 6)):
@@ -98,7 +100,7 @@ class Stage:
         elif action == "hook" and self.predictions:
             self.sandbox.core.hooks.event(dice.choice(self.predictions), "start")
         elif action == "bare hook" and self.predictions:
-            await self.bare_hook(dice.choice(self.predictions))
+            await self.send_webhook_without_key(dice.choice(self.predictions))
         elif action == "restart":
             await self.engine.aclose()
             await self.start()
@@ -112,7 +114,7 @@ class Stage:
             "delivery": {"kind": "none"}, "accept_delivery": True,
             "overrides": {"max_train_steps": 12},
         }  # fmt: skip
-        made = len(self.predictions)
+        before = len(self.predictions)
         for _ in range(times):
             answer = dice.choice(tuple(ANSWERS))
             self.done[answer] += 1
@@ -121,9 +123,9 @@ class Stage:
             job = await self.engine.jobs.submit(self.sandbox.base_url, draft)
             self.submitted.append(job["job_id"])
         if dice.random() < 0.7:
-            await eventually(lambda: len(self.predictions) > made, every=0.001)
+            await eventually(lambda: len(self.predictions) > before, every=0.001)
 
-    async def bare_hook(self, record: Record) -> None:
+    async def send_webhook_without_key(self, record: Record) -> None:
         """A webhook that comes to an address without a job's key."""
         raw = json.dumps(self.sandbox.core.views.record(record, "get")).encode()
         name, stamp = f"msg_{secrets.token_hex(8)}", int(time.time())
@@ -146,8 +148,9 @@ class Stage:
             self.held.release()
             return (
                 all(
-                    writer.job(one).prediction_id and writer.job(one).submit["phase"] == "accepted"
-                    for one in self.submitted
+                    writer.job(job_id).prediction_id
+                    and writer.job(job_id).submit["phase"] == "accepted"
+                    for job_id in self.submitted
                 )
                 and not self.engine._submitter.busy
             )
@@ -166,35 +169,39 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(
+async def script_world(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[ScriptWorld]:
     # The sandbox's list has a prediction at once: there is nothing to wait for.
     monkeypatch.setattr(post_once, "_LOOPBACK_LOOK_UP_SECONDS", 0.0)
     config = SandboxConfig(work_dir=tmp_path / "sandbox", faults=(Fault.parse("queue-forever"),))
     sandbox = await serve(config)
-    stage = Stage(home, sandbox, write_demo_project(tmp_path / "project"))
+    script_world = ScriptWorld(home, sandbox, write_demo_project(tmp_path / "project"))
     try:
-        await stage.start()
-        yield stage
-        await stage.engine.aclose()
+        await script_world.start()
+        yield script_world
+        await script_world.engine.aclose()
     finally:
-        stage.held.release()
+        script_world.held.release()
         await sandbox.aclose()
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("webhooks", "first"), [(True, 0), (True, 50), (False, 100), (False, 150)])
 async def test_whatever_happens_predictions_are_submits_and_jobs_are_predictions(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, webhooks: bool, first: int
+    script_world: ScriptWorld, monkeypatch: pytest.MonkeyPatch, *, webhooks: bool, first: int
 ) -> None:
     if not webhooks:
         monkeypatch.setattr(ListenerService, "webhook_url", lambda _self, _job: None)
     for seed in range(first, first + SLICE):
-        await stage.play(random.Random(seed))
-        await stage.settle()
-        made = sorted(record.id for record in stage.predictions)
-        assert len(made) == len(stage.submitted), f"seed {seed}: not one prediction a submit"
-        assert sorted(job.prediction_id for job in stage.jobs) == made, f"seed {seed}"
-        await stage.clear()
-    assert set(stage.done) == {*ACTIONS, *ANSWERS}, "some of it was never tried"
+        await script_world.play(random.Random(seed))
+        await script_world.settle()
+        prediction_ids = sorted(record.id for record in script_world.predictions)
+        assert len(prediction_ids) == len(script_world.submitted), (
+            f"seed {seed}: not one prediction a submit"
+        )
+        assert sorted(job.prediction_id for job in script_world.jobs) == prediction_ids, (
+            f"seed {seed}"
+        )
+        await script_world.clear()
+    assert set(script_world.done) == {*ACTIONS, *ANSWERS}, "some of it was never tried"

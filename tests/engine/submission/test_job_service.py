@@ -66,18 +66,18 @@ async def test_several_jobs_side_by_side(world: World) -> None:
         check_whole(world, job_id, 10 + number)
         assert job.name == f"run {number}"
     assert len(world.predictions) == 4
-    folders = {file.path.split("/")[0] for one in ids for file in world.reader.files(one)}
+    folders = {file.path.split("/")[0] for job_id in ids for file in world.reader.files(job_id)}
     assert len(folders) == 4
 
 
 async def test_the_events_tell_windows_about_upload_and_changes(world: World) -> None:
-    seen: list[tuple[str, str]] = []
+    events: list[tuple[str, str]] = []
     attached = asyncio.Event()
 
     async def listen() -> None:
         async for event in world.client.events():
             attached.set()
-            seen.append((event.kind, str(event.data.get("phase") or event.data.get("status"))))
+            events.append((event.kind, str(event.data.get("phase") or event.data.get("status"))))
             if event.data.get("status") == "completed":
                 return
 
@@ -85,7 +85,7 @@ async def test_the_events_tell_windows_about_upload_and_changes(world: World) ->
     await attached.wait()
     job_id = await world.submit()
     await asyncio.wait_for(listener, 20)
-    kinds = [phase for kind, phase in seen if kind == "upload"]
+    kinds = [phase for kind, phase in events if kind == "upload"]
     assert kinds.index("packing") < kinds.index("uploading")
     assert world.job(job_id).status is JobStatus.COMPLETED
 
@@ -101,10 +101,10 @@ async def test_an_upload_that_arrived_damaged_is_sent_once_more(world: World, fa
     assert job.submit["file_url"].endswith(quote(kept.id, safe=""))
     assert kept.sha256 == job.submit["sha256"]
     reader = world.reader
-    told = [event.message for event in reader.events(job_id) if event.kind == "trouble"]
+    troubles = [event.message for event in reader.events(job_id) if event.kind == "trouble"]
     reader.close()
-    assert len(told) == 1
-    assert "damaged" in told[0]
+    assert len(troubles) == 1
+    assert "damaged" in troubles[0]
 
 
 @pytest.mark.parametrize("fault", ["damaged-upload", "damaged-upload=100"])
@@ -165,7 +165,7 @@ async def test_cancel_in_the_queue_and_while_running(world: World) -> None:
     await world.client.cancel(running)
     job = await world.ended(running)
     assert job.status is JobStatus.CANCELLED
-    assert [one.status for one in world.predictions] == ["canceled", "canceled"]
+    assert [prediction.status for prediction in world.predictions] == ["canceled", "canceled"]
     assert job.cost_micros
     record = world.prediction_of(job)
     await eventually(lambda: world.log(running) == record.logs)
@@ -179,7 +179,7 @@ async def test_cancel_while_the_order_is_being_placed(world: World) -> None:
     assert not world.job(job_id).status.is_terminal
     job = await world.ended(job_id)
     assert job.status is JobStatus.CANCELLED
-    assert [one.status for one in world.predictions] == ["canceled"]
+    assert [prediction.status for prediction in world.predictions] == ["canceled"]
 
 
 async def test_a_cancelled_order_that_did_not_arrive_is_not_placed_again(world: World) -> None:
@@ -295,7 +295,7 @@ async def test_the_check_reports_everything_and_sends_nothing(world: World) -> N
         assert item["level"] in ("ok", "warn", "error")
         assert item["message"]
     assert {"token", "version", "receiver"} <= {item["id"] for item in report["checks"]}
-    photographs = next(one for one in report["datasets"] if one["id"] == "photographs")
+    photographs = next(dataset for dataset in report["datasets"] if dataset["id"] == "photographs")
     assert (photographs["images"], photographs["captions"]) == (9, 9)
     assert report["leaves"]["images"] == 9
     assert report["estimate"]["low_micros"] <= report["estimate"]["micros"]

@@ -41,13 +41,13 @@ async def silent(home: Home, project: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def late(world: World, **more: Any) -> tuple[str, HeldAnswers]:
+async def post_with_late_answer(world: World, **more: Any) -> tuple[str, HeldAnswers]:
     """A job whose prediction is created, and whose answer is held."""
     held = hold_answers(world.sandbox)
-    made = len(world.predictions)
+    count_before = len(world.predictions)
     world.fault(f"slow*1@{POST}")
     job_id = await world.submit(**more)
-    await eventually(lambda: len(world.predictions) > made)
+    await eventually(lambda: len(world.predictions) > count_before)
     assert world.job(job_id).submit["phase"] == "posting"
     return job_id, held
 
@@ -66,47 +66,47 @@ async def posted(world: World, job_id: str) -> JobRecord:
     return world.job(job_id)
 
 
-def check_one(world: World, job_id: str) -> None:
+def check_single_prediction(world: World, job_id: str) -> None:
     assert [job.job_id for job in records(world)] == [job_id]
-    assert [one.id for one in world.predictions] == [world.job(job_id).prediction_id]
+    assert [prediction.id for prediction in world.predictions] == [world.job(job_id).prediction_id]
 
 
 # -- whoever sees it first --------------------------------------------------------------------
 
 
 async def test_a_sync_gives_a_prediction_to_the_job_being_posted(silent: World) -> None:
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     assert (await silent.client.sync())["synced"] == 0
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     held.release()
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     assert silent.kinds(job_id).count("accepted") == 1
 
 
 async def test_a_webhook_without_a_key_gives_it_to_the_job_being_posted(silent: World) -> None:
     silent.engine._api_base = silent.sandbox.base_url
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     body = silent.sandbox.core.views.record(silent.predictions[0], "get")
     assert (await send(silent, body)).status_code == 200
     await eventually(lambda: silent.job(job_id).prediction_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     held.release()
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
 
 
 async def test_a_sync_after_a_restart_finds_the_job_that_was_being_posted(silent: World) -> None:
     """The engine ends while the answer is late; the next one syncs before it can look up."""
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     writer, base = silent.engine.recorder.writer, silent.sandbox.base_url
     await silent.engine._tasks.aclose()  # what a kill leaves: a record that says "posting"
     assert (await silent.client.sync())["synced"] == 0
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     silent.engine._take_up()
     held.release()
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     assert writer.by_prediction(base, silent.predictions[0].id) is not None
 
 
@@ -132,7 +132,7 @@ async def test_twins_whose_answers_are_lost_find_their_own(silent: World) -> Non
 # -- records of former versions ---------------------------------------------------------------
 
 
-def forget_mark(world: World, job_id: str) -> None:
+def remove_run_name(world: World, job_id: str) -> None:
     """Make a job like one that was posted before requests carried a run name of their own."""
     job = world.engine.recorder.writer.job(job_id)
     prediction = world.predictions[-1]
@@ -147,7 +147,7 @@ def forget_mark(world: World, job_id: str) -> None:
     world.engine.recorder.note(job_id, "local", "old", "As before.", inputs=inputs, submit=submit)
 
 
-def import_it(world: World, record: Record, logs: str = "") -> str:
+def import_record(world: World, record: Record, logs: str = "") -> str:
     """The record that a former version made of a prediction it did not recognise."""
     row = Prediction.read(world.sandbox.core.views.record(record, "list"))
     recorder = world.engine.recorder
@@ -170,18 +170,18 @@ LOG = "".join(
 async def test_an_imported_twin_of_the_record_is_joined_with_all_it_has(
     silent: World, *, marked: bool
 ) -> None:
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
     if not marked:
-        forget_mark(silent, job_id)
-    other = import_it(silent, silent.predictions[0], LOG)
+        remove_run_name(silent, job_id)
+    other = import_record(silent, silent.predictions[0], LOG)
     metrics = {name: silent.steps_of(other, name) for name in silent.reader.metric_names(other)}
     assert silent.log(other) == LOG
     assert silent.job(other).status is JobStatus.RUNNING
     silent.engine._take_up()
     await posted(silent, job_id)
     held.release()
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     assert silent.log(job_id) == LOG
     assert not silent.home.log_file(other).exists()
     names = silent.reader.metric_names(job_id)
@@ -192,14 +192,14 @@ async def test_an_imported_twin_of_the_record_is_joined_with_all_it_has(
 
 
 async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: World) -> None:
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
-    other = import_it(silent, silent.predictions[0])
+    other = import_record(silent, silent.predictions[0])
     silent.engine.recorder.delete(other)
     silent.engine._take_up()
     await posted(silent, job_id)
     held.release()
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     spent = silent.engine.recorder.writer._read("SELECT COUNT(*) FROM ledger")
     assert spent == [(0,)]  # the job's own record counts it now
 
@@ -209,10 +209,10 @@ async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
 ) -> None:
     first = await silent.submit(**TWIN)
     await posted(silent, first)
-    forget_mark(silent, first)
-    second, held = await late(silent, **TWIN)
+    remove_run_name(silent, first)
+    second, held = await post_with_late_answer(silent, **TWIN)
     await silent.engine._tasks.aclose()
-    forget_mark(silent, second)
+    remove_run_name(silent, second)
     mine = silent.predictions.pop()  # the second POST did not arrive, as it turns out
     silent.sandbox.core.jobs.by_id.pop(mine.id)
     since = silent.predictions[0].created_at.isoformat()
@@ -223,8 +223,8 @@ async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
     silent.engine._take_up()
     held.release()
     await posted(silent, second)
-    owners = {silent.job(one).prediction_id for one in (first, second)}
-    assert owners == {one.id for one in silent.predictions}
+    owners = {silent.job(name).prediction_id for name in (first, second)}
+    assert owners == {prediction.id for prediction in silent.predictions}
     assert len(silent.predictions) == 2
 
 
@@ -233,7 +233,7 @@ async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
 
 async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: World) -> None:
     """The answer names what another submit's record has already: a fact, no full disk."""
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     writer = silent.engine.recorder.writer
     other = replace(
         writer.job(job_id), job_id="another", prediction_id=silent.predictions[0].id,
@@ -260,12 +260,15 @@ async def test_a_page_that_cannot_be_had_is_no_proof(silent: World) -> None:
     async def second_page(request: httpx.Request) -> httpx.Response | None:
         if request.method != "GET" or not request.url.path.endswith("/predictions"):
             return None
-        rows = [silent.sandbox.core.views.record(one, "list") for one in silent.predictions]
+        rows = [
+            silent.sandbox.core.views.record(prediction, "list")
+            for prediction in silent.predictions
+        ]
         if "cursor" not in request.url.params:
             pages.append("first")
-            stranger = {**rows[0], "id": "s", "input": {"config_json": "{}"}}
+            other_prediction = {**rows[0], "id": "s", "input": {"config_json": "{}"}}
             link = f"{request.url.copy_with(query=b'cursor=2')}"
-            return httpx.Response(200, json={"next": link, "results": [stranger]})
+            return httpx.Response(200, json={"next": link, "results": [other_prediction]})
         pages.append("second")
         body = {"results": ["?"]} if broken else {"next": None, "results": rows}
         return httpx.Response(200, json=body)
@@ -277,7 +280,7 @@ async def test_a_page_that_cannot_be_had_is_no_proof(silent: World) -> None:
     assert len(silent.predictions) == 1
     broken = False
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
 
 
 def answer_by(_world: World, client: Any, answer: Any) -> None:
@@ -299,7 +302,7 @@ async def test_a_refused_token_while_looking_is_no_end_of_looking(silent: World)
     silent.fault(f"cut=0*1@{POST}", f"expired-token*2@{LIST}")
     job_id = await silent.submit()
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
 
 
 async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) -> None:
@@ -328,12 +331,12 @@ async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) 
     job_id = await silent.submit()
     job = await posted(silent, job_id)
     assert silent.kinds(job_id).count("uncertain") == 2
-    assert [one.id for one in silent.predictions] == [job.prediction_id]
+    assert [prediction.id for prediction in silent.predictions] == [job.prediction_id]
 
 
 async def test_a_look_up_knows_what_our_clock_said_when_it_was_posted(silent: World) -> None:
     """Our clock was an hour ahead at the POST and has been set since."""
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
     job = silent.engine.recorder.writer.job(job_id)
     since = datetime.fromisoformat(job.submit["since"])
@@ -344,7 +347,7 @@ async def test_a_look_up_knows_what_our_clock_said_when_it_was_posted(silent: Wo
     silent.engine._take_up()
     held.release()
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
 
 
 async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
@@ -371,7 +374,7 @@ async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
     held.release()
     job = await posted(silent, job_id)
     assert job.prediction_id == hidden[0].id
-    assert [one.status for one in silent.predictions] == ["starting", "canceled"]
+    assert [prediction.status for prediction in silent.predictions] == ["starting", "canceled"]
     assert "surplus" in silent.kinds(job_id)
 
 
@@ -384,7 +387,7 @@ async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
 ) -> None:
     """Nothing was found in time, so the job ended; then the prediction shows up."""
     held = hold_answers(silent.sandbox)
-    job_id, _ = await late(silent)
+    job_id, _ = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
     job = silent.engine.recorder.writer.job(job_id)
     ended: dict[str, Any] = lost_values(job, job.created_at)
@@ -395,7 +398,7 @@ async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
     assert (await silent.client.sync())["synced"] == 0
     held.release()
     await posted(silent, job_id)
-    check_one(silent, job_id)
+    check_single_prediction(silent, job_id)
     if cancelled:
         job = await silent.ended(job_id)
         assert silent.predictions[0].status == "canceled"
@@ -411,7 +414,7 @@ async def test_a_job_that_runs_is_not_ended_by_a_cancel_that_fails(
     """What cannot be cancelled goes on to be watched; it has not failed, and it costs money."""
     monkeypatch.setattr("tui.engine.submission.post_once.CANCEL_PAUSES", (0.0, None))
     silent.fault("no-credit@/cancel", "expired-token@/cancel")
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     await silent.client.cancel(job_id)
     held.release()
     job = await posted(silent, job_id)
@@ -458,7 +461,7 @@ async def test_a_cancel_that_a_step_swallows_reaches_the_prediction(
     answer = await silent.client.cancel(job_id)
     assert answer["status"] != "cancelled"
     job = await silent.ended(job_id)
-    assert [one.status for one in silent.predictions] == ["canceled"]
+    assert [prediction.status for prediction in silent.predictions] == ["canceled"]
     assert job.prediction_id == silent.predictions[0].id
     assert job.status is JobStatus.CANCELLED
 
@@ -468,9 +471,9 @@ async def test_a_cancel_that_a_step_swallows_reaches_the_prediction(
 
 async def left_uncertain(world: World) -> str:
     """A job as a former version left it while posting."""
-    job_id, held = await late(world)
+    job_id, held = await post_with_late_answer(world)
     await world.engine._tasks.aclose()
-    forget_mark(world, job_id)
+    remove_run_name(world, job_id)
     held.release()
     return job_id
 
@@ -513,16 +516,16 @@ async def test_removed_data_are_compared_by_what_was_imported_of_them(silent: Wo
     """A stranger's ended prediction whose input was seen stands in nobody's way."""
     job_id = await left_uncertain(silent)
     mine = silent.predictions.pop()
-    stranger = Record(
+    other_prediction = Record(
         "prediction", mine.version, {"config_json": "{}", "max_train_steps": 7}, mine.created_at
     )
-    silent.sandbox.core.jobs.keep(stranger)
-    import_it(silent, stranger)
-    stranger.finish("succeeded", mine.created_at)
-    stranger.remove_data()
+    silent.sandbox.core.jobs.keep(other_prediction)
+    import_record(silent, other_prediction)
+    other_prediction.finish("succeeded", mine.created_at)
+    other_prediction.remove_data()
     silent.engine._take_up()
     await posted(silent, job_id)
-    assert silent.job(job_id).prediction_id == silent.predictions[-1].id != stranger.id
+    assert silent.job(job_id).prediction_id == silent.predictions[-1].id != other_prediction.id
 
 
 # -- the mark ---------------------------------------------------------------------------------
@@ -530,15 +533,15 @@ async def test_removed_data_are_compared_by_what_was_imported_of_them(silent: Wo
 
 async def test_a_webhook_address_that_is_given_back_tells_whose_it_is(silent: World) -> None:
     """Some answers of the service have it, even when the data are removed."""
-    job_id, held = await late(silent)
+    job_id, held = await post_with_late_answer(silent)
     claims, base = silent.engine.jobs._claims, silent.sandbox.base_url
     body = silent.sandbox.core.views.record(silent.predictions[0], "get")
     url = f"https://t.example/api/webhooks/replicate?key={silent.engine.keys.hook_key(job_id)}"
     gone = {**body, "input": {}, "data_removed": True}
     assert claims.job_for(base, Prediction.read(gone)) is None
-    found = claims.job_for(base, Prediction.read(gone | {"webhook": url}))
-    assert found is not None
-    assert found.job_id == job_id
+    owner = claims.job_for(base, Prediction.read(gone | {"webhook": url}))
+    assert owner is not None
+    assert owner.job_id == job_id
     for wrong in (f"{url}0", "https://[", 7, "https://t.example/?key=ä"):
         assert claims.job_for(base, Prediction.read(gone | {"webhook": wrong})) is None
     assert claims.job_for("https://other.example/v1", Prediction.read(body)) is None

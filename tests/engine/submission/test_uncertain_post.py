@@ -63,7 +63,7 @@ async def test_a_line_cut_during_the_order_makes_one_job(
     job = await world.ended(job_id)
     assert proxy.fired
     assert job.status is JobStatus.COMPLETED, job.error
-    assert [one.id for one in world.predictions] == [job.prediction_id]
+    assert [prediction.id for prediction in world.predictions] == [job.prediction_id]
 
 
 async def test_an_order_without_an_answer_is_looked_for_until_the_service_is_back(
@@ -83,9 +83,11 @@ async def test_an_order_without_an_answer_is_looked_for_until_the_service_is_bac
 async def test_two_equal_jobs_are_two_predictions_whatever_happens(world: World) -> None:
     world.fault("cut=0*1@POST /v1/predictions", "cut-request*1@POST /v1/predictions")
     ids = [await world.submit(), await world.submit()]
-    jobs = [await world.ended(one) for one in ids]
+    jobs = [await world.ended(job_id) for job_id in ids]
     assert [job.status for job in jobs] == [JobStatus.COMPLETED] * 2
-    assert {job.prediction_id for job in jobs} == {one.id for one in world.predictions}
+    assert {job.prediction_id for job in jobs} == {
+        prediction.id for prediction in world.predictions
+    }
     assert len(world.predictions) == 2
 
 

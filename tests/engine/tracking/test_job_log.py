@@ -38,7 +38,7 @@ def bars(count: int, start: int = 1) -> str:
     )
 
 
-def open_book(folder: Path) -> JobRecorder:
+def open_recorder(folder: Path) -> JobRecorder:
     home = home_at(folder)
     writer = StoreWriter(home)
     recorder = JobRecorder(writer, home, EventBus())
@@ -49,7 +49,7 @@ def open_book(folder: Path) -> JobRecorder:
     return recorder
 
 
-def tell(recorder: JobRecorder, logs: str | None, status: str = "processing") -> None:
+def apply_log(recorder: JobRecorder, logs: str | None, status: str = "processing") -> None:
     recorder.apply_snapshot(JOB, Snapshot(status=status, logs=logs), "poll")
 
 
@@ -66,15 +66,15 @@ def test_any_tellings_and_restarts_end_with_the_whole_log(cuts: list[int], data:
     text = bars(40) + "[STAGE] done\n"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        recorder = open_book(folder)
+        recorder = open_recorder(folder)
         for cut in cuts:
-            tell(recorder, text[:cut])
+            apply_log(recorder, text[:cut])
             if data.draw(st.booleans()):
                 recorder.writer.close()
-                recorder = open_book(folder)
-        tell(recorder, text, "succeeded")
-        tell(recorder, None, "succeeded")
-        tell(recorder, text[:100], "processing")
+                recorder = open_recorder(folder)
+        apply_log(recorder, text, "succeeded")
+        apply_log(recorder, None, "succeeded")
+        apply_log(recorder, text[:100], "processing")
         recorder.writer.close()
         assert home_at(folder).log_file(JOB).read_bytes() == text.encode()
         assert steps(folder) == list(range(1, 41))
@@ -82,41 +82,41 @@ def test_any_tellings_and_restarts_end_with_the_whole_log(cuts: list[int], data:
 
 def test_dying_between_file_and_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
     text = bars(60)
-    recorder = open_book(tmp_path)
-    tell(recorder, text[:2000])
+    recorder = open_recorder(tmp_path)
+    apply_log(recorder, text[:2000])
     recorder.writer.close()
     log = home_at(tmp_path).log_file(JOB)
     log.write_bytes(text[:3000].encode())  # written, and then the engine was killed
-    recorder = open_book(tmp_path)
-    tell(recorder, text, "succeeded")
+    recorder = open_recorder(tmp_path)
+    apply_log(recorder, text, "succeeded")
     recorder.writer.close()
     assert log.read_bytes() == text.encode()
     assert steps(tmp_path) == list(range(1, 61))
 
 
 def test_dying_after_a_rewrite_reads_the_new_log_anew(tmp_path: Path) -> None:
-    recorder = open_book(tmp_path)
-    tell(recorder, bars(30))
+    recorder = open_recorder(tmp_path)
+    apply_log(recorder, bars(30))
     recorder.writer.close()
     log = home_at(tmp_path).log_file(JOB)
     other = bars(90, start=1000)
     log.write_bytes(other.encode())  # replaced, and the database has not heard of it
-    recorder = open_book(tmp_path)
-    tell(recorder, other, "succeeded")
+    recorder = open_recorder(tmp_path)
+    apply_log(recorder, other, "succeeded")
     assert recorder.writer.job(JOB).log_replaced
     recorder.writer.close()
     assert steps(tmp_path) == list(range(1000, 1090))
 
 
 def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None:
-    recorder = open_book(tmp_path)
+    recorder = open_recorder(tmp_path)
     first, second = bars(20), bars(40, start=500)
-    tell(recorder, first)
-    tell(recorder, second)
+    apply_log(recorder, first)
+    apply_log(recorder, second)
     log = home_at(tmp_path).log_file(JOB)
     assert log.read_bytes() == second.encode()
     assert [path.read_bytes() for path in former_logs(log)] == [first.encode()]
-    tell(recorder, "x" * len(second) + "\n" + bars(60, start=2000), "succeeded")
+    apply_log(recorder, "x" * len(second) + "\n" + bars(60, start=2000), "succeeded")
     assert len(former_logs(log)) == 2
     assert steps(tmp_path) == list(range(2000, 2060))
     recorder.delete(JOB)
@@ -127,24 +127,24 @@ def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None
 def test_notes_of_another_version_mean_reading_it_all_again(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     text = bars(20)
-    keeper = JobLog(log, {})
-    first = keeper.merge(text, NOW, final=False)
+    job_log = JobLog(log, {})
+    first = job_log.merge(text, NOW, final=False)
     assert first is not None
     for notes in ({"parser": {"version": 99}, "crc32": 0}, {"odd": 1}, {"parser": 3, "crc32": "x"}):
         facts = JobLog(log, notes).merge(text, NOW, final=True)
         assert facts is not None
-        found = [point.step for point in facts.update.metrics if point.name == "loss"]
-        assert found == list(range(1, 21))
+        parsed_steps = [point.step for point in facts.update.metrics if point.name == "loss"]
+        assert parsed_steps == list(range(1, 21))
 
 
 def test_a_log_cut_by_somebody_grows_back(tmp_path: Path) -> None:
-    recorder = open_book(tmp_path)
+    recorder = open_recorder(tmp_path)
     text = bars(30)
-    tell(recorder, text[:2500])
+    apply_log(recorder, text[:2500])
     log = home_at(tmp_path).log_file(JOB)
     os.truncate(log, 100)
-    tell(recorder, None)
-    tell(recorder, text, "succeeded")
+    apply_log(recorder, None)
+    apply_log(recorder, text, "succeeded")
     recorder.writer.close()
     assert log.read_bytes() == text.encode()
     assert steps(tmp_path) == list(range(1, 31))
@@ -165,33 +165,33 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from tests.engine.tracking.test_job_log import *
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-book = open_book(Path({str(tmp_path)!r}))
-told = []
-with book._bus.subscribe() as queue:
+recorder = open_recorder(Path({str(tmp_path)!r}))
+errors = []
+with recorder._bus.subscribe() as queue:
     text = bars(20000)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    tell(book, text[:300_000])
+    apply_log(recorder, text[:300_000])
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
     for end in range(400_000, 1_500_000, 50_000):
         try:
-            tell(book, text[:end])
+            apply_log(recorder, text[:end])
         except Exception as error:
-            told.append(type(error).__name__)
+            errors.append(type(error).__name__)
     try:
-        tell(book, text, "succeeded")
+        apply_log(recorder, text, "succeeded")
     except Exception as error:
-        told.append(type(error).__name__)
-    assert not book.writer.job(JOB).status.is_terminal
+        errors.append(type(error).__name__)
+    assert not recorder.writer.job(JOB).status.is_terminal
     log = home_at(Path({str(tmp_path)!r})).log_file(JOB).read_bytes()
     assert text.encode().startswith(log) and len(log) > 300_000
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    tell(book, text, "succeeded")
-    assert book.writer.job(JOB).status.is_terminal
+    apply_log(recorder, text, "succeeded")
+    assert recorder.writer.job(JOB).status.is_terminal
     notices = [data["message"] for kind, data in list(queue._queue) if kind == "notice"]
-book.writer.close()
+recorder.writer.close()
 assert home_at(Path({str(tmp_path)!r})).log_file(JOB).read_bytes() == text.encode()
 assert steps(Path({str(tmp_path)!r})) == list(range(1, 20001))
-print(set(told) <= {{"StoreError"}}, len(notices))
+print(set(errors) <= {{"StoreError"}}, len(notices))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False

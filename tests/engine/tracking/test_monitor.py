@@ -72,11 +72,11 @@ class Following:
             now=lambda: self.now, wait=self.wait,
         )  # fmt: skip
 
-    async def wait(self, bell: asyncio.Event, seconds: float) -> None:
+    async def wait(self, wake_event: asyncio.Event, seconds: float) -> None:
         self.pauses.append(seconds)
         self.before_wait()
         if len(self.pauses) >= self.most:
-            await bell.wait()
+            await wake_event.wait()
             return
         self.now += timedelta(seconds=seconds)
         await asyncio.sleep(0)
@@ -95,7 +95,7 @@ class Following:
         await eventually(lambda: self.job.status.is_terminal and not self.monitor.following)
         return self.job
 
-    def unheard(self) -> dict[str, LostContact]:
+    def lost_contact(self) -> dict[str, LostContact]:
         """What the windows read."""
         return read_unheard(self.recorder.writer.fact(FACT))
 
@@ -110,9 +110,11 @@ async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
         clients._clients[server.base, TOKEN] = ReplicateClient(
             TOKEN, base_url=server.base, network=QUICK
         )  # one that repeats nothing for a minute
-        found = Following(server, JobRecorder(writer, home, bus), clients, tasks, bus, **more)
+        following_job = Following(
+            server, JobRecorder(writer, home, bus), clients, tasks, bus, **more
+        )
         try:
-            yield found
+            yield following_job
         finally:
             await tasks.aclose()
             await clients.aclose()
@@ -137,79 +139,79 @@ async def test_one_refusal_does_not_stop_following(
 async def test_a_refused_token_is_tried_again_after_5_seconds_and_each_minute_in_the_end(
     home: Home,
 ) -> None:
-    async with following(home) as desk:
-        desk.follow(RUNS, *[REFUSED] * 8, DONE)
-        assert (await desk.ended()).status is JobStatus.COMPLETED
-        assert desk.pauses[1:9] == [5, 10, 20, 40, 60, 60, 60, 60]
-        assert desk.unheard() == {}
+    async with following(home) as followed:
+        followed.follow(RUNS, *[REFUSED] * 8, DONE)
+        assert (await followed.ended()).status is JobStatus.COMPLETED
+        assert followed.pauses[1:9] == [5, 10, 20, 40, 60, 60, 60, 60]
+        assert followed.lost_contact() == {}
 
 
 async def test_after_an_answer_the_pauses_begin_anew(home: Home) -> None:
-    async with following(home) as desk:
-        desk.follow(REFUSED, REFUSED, RUNS, REFUSED, DONE)
-        await desk.ended()
-        assert [desk.pauses[place] for place in (0, 1, 3)] == [5, 10, 5]
+    async with following(home) as followed:
+        followed.follow(REFUSED, REFUSED, RUNS, REFUSED, DONE)
+        await followed.ended()
+        assert [followed.pauses[place] for place in (0, 1, 3)] == [5, 10, 5]
 
 
 async def test_windows_read_since_when_a_job_was_not_heard_from(home: Home) -> None:
-    seen: list[dict[str, LostContact]] = []
-    async with following(home) as desk:
-        desk.before_wait = lambda: seen.append(desk.unheard())
-        desk.follow(RUNS, REFUSED, REFUSED, RUNS, DONE)
-        await desk.ended()
+    marks: list[dict[str, LostContact]] = []
+    async with following(home) as followed:
+        followed.before_wait = lambda: marks.append(followed.lost_contact())
+        followed.follow(RUNS, REFUSED, REFUSED, RUNS, DONE)
+        await followed.ended()
         mark = {"j": LostContact("token refused", T0)}
-        assert seen == [{}, mark, mark, {}]
+        assert marks == [{}, mark, mark, {}]
 
 
 async def test_a_new_token_is_tried_at_once(home: Home) -> None:
-    async with following(home, most=5) as desk:
-        desk.follow(*[REFUSED] * 5, DONE)
-        await eventually(lambda: len(desk.pauses) == 5)
-        assert desk.pauses[-1] == 60
-        desk.monitor.wake()  # as the engine does when a token comes
-        assert (await desk.ended()).status is JobStatus.COMPLETED
+    async with following(home, most=5) as followed:
+        followed.follow(*[REFUSED] * 5, DONE)
+        await eventually(lambda: len(followed.pauses) == 5)
+        assert followed.pauses[-1] == 60
+        followed.monitor.wake()  # as the engine does when a token comes
+        assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
 async def test_without_a_token_it_is_not_followed_and_says_so(home: Home) -> None:
-    async with following(home, most=3) as desk:
-        desk.clients.set_token(desk.server.base, "", "environment")
-        desk.follow(DONE)
-        await eventually(lambda: len(desk.pauses) == 3)
-        assert desk.pauses == [5, 10, 20]
-        assert desk.unheard()["j"].why == "no token"
-        desk.clients.set_token(desk.server.base, TOKEN.reveal(), "environment")
-        desk.monitor.wake()
-        await desk.ended()
+    async with following(home, most=3) as followed:
+        followed.clients.set_token(followed.server.base, "", "environment")
+        followed.follow(DONE)
+        await eventually(lambda: len(followed.pauses) == 3)
+        assert followed.pauses == [5, 10, 20]
+        assert followed.lost_contact()["j"].why == "no token"
+        followed.clients.set_token(followed.server.base, TOKEN.reveal(), "environment")
+        followed.monitor.wake()
+        await followed.ended()
 
 
 async def test_a_webhook_is_a_sign_of_life(home: Home) -> None:
-    async with following(home, most=1) as desk:
-        desk.follow(REFUSED)
-        await eventually(desk.unheard)
-        desk.monitor.webhook_received("j")
-        assert desk.unheard() == {}
+    async with following(home, most=1) as followed:
+        followed.follow(REFUSED)
+        await eventually(followed.lost_contact)
+        followed.monitor.webhook_received("j")
+        assert followed.lost_contact() == {}
 
 
 async def test_what_could_not_be_followed_is_known_after_a_restart(home: Home) -> None:
-    async with following(home, most=1) as desk:
-        desk.follow(RUNS, REFUSED)
-        await eventually(lambda: len(desk.pauses) == 1)
-        desk.monitor.wake()
-        await eventually(desk.unheard)
-        await desk.tasks.aclose()
-        desk.now += timedelta(hours=2)
-        desk.__post_init__()  # as a new engine does
-        assert desk.unheard() == {"j": LostContact("token refused", T0)}
-        desk.monitor.follow(desk.job)
-        await eventually(lambda: len(desk.pauses) == 3)
-        assert desk.unheard() == {"j": LostContact("token refused", T0)}
+    async with following(home, most=1) as followed:
+        followed.follow(RUNS, REFUSED)
+        await eventually(lambda: len(followed.pauses) == 1)
+        followed.monitor.wake()
+        await eventually(followed.lost_contact)
+        await followed.tasks.aclose()
+        followed.now += timedelta(hours=2)
+        followed.__post_init__()  # as a new engine does
+        assert followed.lost_contact() == {"j": LostContact("token refused", T0)}
+        followed.monitor.follow(followed.job)
+        await eventually(lambda: len(followed.pauses) == 3)
+        assert followed.lost_contact() == {"j": LostContact("token refused", T0)}
 
 
 async def test_a_job_that_has_ended_is_not_missed(home: Home) -> None:
-    async with following(home) as desk:
-        desk.recorder.writer.set_fact(FACT, {"gone": LostContact("token refused", T0).row()})
-        desk.__post_init__()  # as a new engine does
-        assert desk.unheard() == {}
+    async with following(home) as followed:
+        followed.recorder.writer.set_fact(FACT, {"gone": LostContact("token refused", T0).row()})
+        followed.__post_init__()  # as a new engine does
+        assert followed.lost_contact() == {}
 
 
 # -- not found --------------------------------------------------------------------------------
@@ -241,49 +243,49 @@ async def test_a_running_job_that_is_not_found_for_a_while_goes_on(
 async def test_a_job_that_never_ran_is_lost_after_exactly_as_many_as_the_limit_says(
     home: Home,
 ) -> None:
-    async with following(home) as desk:
-        desk.follow(GONE)
-        assert (await desk.ended()).provider_status == LOST
-        assert len(desk.server.calls(ROUTE)) == MAX_NOT_FOUND
+    async with following(home) as followed:
+        followed.follow(GONE)
+        assert (await followed.ended()).provider_status == LOST
+        assert len(followed.server.calls(ROUTE)) == MAX_NOT_FOUND
 
 
 async def test_not_founds_count_only_in_a_row(home: Home) -> None:
     waits = reply(prediction(status="starting"))
     broken = reply({"detail": "no"}, status=403)
     few = [GONE] * (MAX_NOT_FOUND - 1)
-    async with following(home) as desk:
-        desk.follow(*few, waits, *few, broken, *few, REFUSED, *few, DONE)
-        assert (await desk.ended()).status is JobStatus.COMPLETED
+    async with following(home) as followed:
+        followed.follow(*few, waits, *few, broken, *few, REFUSED, *few, DONE)
+        assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
 async def test_not_founds_of_another_account_do_not_count(home: Home) -> None:
-    async with following(home, most=MAX_NOT_FOUND - 1) as desk:
-        desk.follow(*[GONE] * (MAX_NOT_FOUND - 1), GONE, DONE)
-        await eventually(lambda: len(desk.pauses) == MAX_NOT_FOUND - 1)
-        desk.monitor.wake()
-        await eventually(lambda: len(desk.pauses) == MAX_NOT_FOUND)
-        desk.monitor.wake()
-        assert (await desk.ended()).status is JobStatus.COMPLETED
+    async with following(home, most=MAX_NOT_FOUND - 1) as followed:
+        followed.follow(*[GONE] * (MAX_NOT_FOUND - 1), GONE, DONE)
+        await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND - 1)
+        followed.monitor.wake()
+        await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND)
+        followed.monitor.wake()
+        assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
 async def test_a_running_job_is_looked_for_until_its_longest_life_is_over(home: Home) -> None:
-    async with following(home) as desk:
-        desk.follow(RUNS, GONE, submit={"cancel_after": 1800})
-        job = await desk.ended()
+    async with following(home) as followed:
+        followed.follow(RUNS, GONE, submit={"cancel_after": 1800})
+        job = await followed.ended()
         assert job.provider_status == LOST
-        assert desk.pauses[MAX_NOT_FOUND:][:6] == [5, 10, 20, 40, 60, 60]
-        assert max(desk.pauses) == 60
+        assert followed.pauses[MAX_NOT_FOUND:][:6] == [5, 10, 20, 40, 60, 60]
+        assert max(followed.pauses) == 60
         assert job.completed_at is not None
         over = datetime(2026, 11, 29, 21, 0, tzinfo=UTC) + timedelta(seconds=1800)
         assert over <= job.completed_at < over + timedelta(minutes=3)
-        assert desk.unheard() == {}
+        assert followed.lost_contact() == {}
 
 
 async def test_windows_read_that_a_running_job_is_not_found(home: Home) -> None:
-    async with following(home, most=MAX_NOT_FOUND + 1) as desk:
-        desk.follow(RUNS, GONE)
-        await eventually(lambda: len(desk.pauses) == MAX_NOT_FOUND + 1)
-        assert desk.unheard() == {"j": LostContact("not found at Replicate", T0)}
+    async with following(home, most=MAX_NOT_FOUND + 1) as followed:
+        followed.follow(RUNS, GONE)
+        await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND + 1)
+        assert followed.lost_contact() == {"j": LostContact("not found at Replicate", T0)}
 
 
 def test_a_longest_life_is_never_too_short() -> None:
@@ -314,22 +316,22 @@ async def test_who_cancels_a_job_that_is_not_found_is_rid_of_it(world: World) ->
 
 async def test_the_pause_that_the_service_asks_for_is_kept(home: Home) -> None:
     busy = reply({"detail": "Request was throttled."}, status=429, headers={"Retry-After": "30"})
-    async with following(home, most=1) as desk:
-        desk.follow(busy)
-        await eventually(lambda: desk.pauses)
-        assert desk.pauses[0] >= 30
+    async with following(home, most=1) as followed:
+        followed.follow(busy)
+        await eventually(lambda: followed.pauses)
+        assert followed.pauses[0] >= 30
 
 
 async def test_what_a_webhook_told_in_vain_is_looked_at_at_once_with_polling_off(
     home: Home,
 ) -> None:
-    async with following(home, polling=False, most=1) as desk:
-        desk.follow(DONE, submit={"webhook": True})
-        await eventually(lambda: desk.pauses)
-        assert desk.server.calls(ROUTE) == []
-        assert desk.pauses == [3600]
-        desk.monitor.webhook_failed("j")
-        assert (await desk.ended()).status is JobStatus.COMPLETED
+    async with following(home, polling=False, most=1) as followed:
+        followed.follow(DONE, submit={"webhook": True})
+        await eventually(lambda: followed.pauses)
+        assert followed.server.calls(ROUTE) == []
+        assert followed.pauses == [3600]
+        followed.monitor.webhook_failed("j")
+        assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
 def test_pauses_grow_to_a_minute_and_stay() -> None:

@@ -30,7 +30,7 @@ from tui.store.records import JobRecord
 PHASES = ("new", "packed", "uploaded", "posting", "accepted")
 
 
-class Keeper:
+class EngineProcess:
     """An engine in a process of its own that can be killed and started again."""
 
     def __init__(self, home: Home, sandbox: RunningSandbox, config: Path) -> None:
@@ -96,7 +96,7 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keeping(home: Home, tmp_path: Path, *faults: str) -> AsyncIterator[Keeper]:
+async def engine_process(home: Home, tmp_path: Path, *faults: str) -> AsyncIterator[EngineProcess]:
     write_quick_settings(home)
     config = write_demo_project(tmp_path / "project")
     edit_config(config, checkpoint_step_interval=500, validation_disable=True)
@@ -105,14 +105,14 @@ async def keeping(home: Home, tmp_path: Path, *faults: str) -> AsyncIterator[Kee
             speed=40, work_dir=tmp_path / "sandbox", faults=tuple(Fault.parse(f) for f in faults)
         )
     )
-    keeper = Keeper(home, sandbox, config)
+    engine = EngineProcess(home, sandbox, config)
     try:
-        await keeper.start()
-        yield keeper
+        await engine.start()
+        yield engine
     finally:
-        if keeper.engine is not None:
-            await asyncio.to_thread(keeper.engine.stop)
-        keeper.reader.close()
+        if engine.engine is not None:
+            await asyncio.to_thread(engine.engine.stop)
+        engine.reader.close()
         await sandbox.aclose()
 
 
@@ -126,72 +126,72 @@ async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
     kills: Counter[str] = Counter()
     aimed = {"new", "packed", "posting", "accepted"}
     steps = 1500
-    async with keeping(home, tmp_path, *slow) as keeper:
+    async with engine_process(home, tmp_path, *slow) as engine:
         jobs: list[str] = []
         # A kill may come a moment late, in the next phase: then there is one more job.
         while sum(kills.values()) < most or (not set(kills) >= aimed and len(jobs) < 5):
             key = f"job {len(jobs)}"
-            job_id = await keeper.submit(steps, key)
+            job_id = await engine.submit(steps, key)
             jobs.append(job_id)
             for wanted in (*PHASES, "accepted"):
-                await _until_phase(keeper, job_id, wanted)
+                await _until_phase(engine, job_id, wanted)
                 # The first phase lasts as long as packing: waiting there would often miss it.
                 latest = {"new": 0.0, "accepted": 0.6}.get(wanted, 0.05)
                 await asyncio.sleep(dice.uniform(0, latest))  # the moment is meant to be random
-                if keeper.job(job_id).status.is_terminal:
+                if engine.job(job_id).status.is_terminal:
                     break
-                kills[keeper.job(job_id).submit["phase"]] += 1
-                await keeper.end()
-                await keeper.start()
-                assert await keeper.submit(steps, key) == job_id  # as a client would ask again
-            keeper.check_whole(await keeper.ended(job_id), steps)
-            made = [one.id for one in keeper.sandbox.core.jobs.order["prediction"]]
-            assert made == [keeper.job(one).prediction_id for one in jobs]
+                kills[engine.job(job_id).submit["phase"]] += 1
+                await engine.end()
+                await engine.start()
+                assert await engine.submit(steps, key) == job_id  # as a client would ask again
+            engine.check_whole(await engine.ended(job_id), steps)
+            prediction_ids = [record.id for record in engine.sandbox.core.jobs.order["prediction"]]
+            assert prediction_ids == [engine.job(job).prediction_id for job in jobs]
         assert set(kills) >= aimed, kills
 
 
-async def _until_phase(keeper: Keeper, job_id: str, wanted: str) -> None:
+async def _until_phase(engine: EngineProcess, job_id: str, wanted: str) -> None:
     def there() -> bool:
-        job = keeper.job(job_id)
+        job = engine.job(job_id)
         return job.status.is_terminal or PHASES.index(job.submit["phase"]) >= PHASES.index(wanted)
 
     await eventually(there, within=30, every=0.005)
 
 
 async def test_killed_in_the_middle_of_a_run(home: Home, tmp_path: Path) -> None:
-    async with keeping(home, tmp_path) as keeper:
-        job_id = await keeper.submit(4000, "long")  # long enough that the end is not met by a kill
+    async with engine_process(home, tmp_path) as engine:
+        job_id = await engine.submit(4000, "long")  # long enough that the end is not met by a kill
         for share in (100, 300, 600):
-            await eventually(lambda: (keeper.job(job_id).step or 0) > share, within=30)  # noqa: B023
-            await keeper.end()
-            await keeper.start()
-        keeper.check_whole(await keeper.ended(job_id), 4000)
-        files = [f for f in keeper.reader.files(job_id) if f.path.endswith(".safetensors")]
+            await eventually(lambda: (engine.job(job_id).step or 0) > share, within=30)  # noqa: B023
+            await engine.end()
+            await engine.start()
+        engine.check_whole(await engine.ended(job_id), 4000)
+        files = [f for f in engine.reader.files(job_id) if f.path.endswith(".safetensors")]
         assert files
 
 
 async def test_a_polite_end_leaves_jobs_to_be_taken_up(home: Home, tmp_path: Path) -> None:
-    async with keeping(home, tmp_path) as keeper:
-        job_id = await keeper.submit(900, "long")
-        await eventually(lambda: (keeper.job(job_id).step or 0) > 50, within=30)
-        assert await keeper.end(signal.SIGTERM) == 0
+    async with engine_process(home, tmp_path) as engine:
+        job_id = await engine.submit(900, "long")
+        await eventually(lambda: (engine.job(job_id).step or 0) > 50, within=30)
+        assert await engine.end(signal.SIGTERM) == 0
         assert not home.socket.exists()
         with pytest.raises(ControlError):
-            await keeper.client.info()
-        assert keeper.job(job_id).status is JobStatus.RUNNING
+            await engine.client.info()
+        assert engine.job(job_id).status is JobStatus.RUNNING
         log = home.engine_log.read_text()
         assert "Traceback" not in log
         assert "never retrieved" not in log
-        await keeper.start()
-        keeper.check_whole(await keeper.ended(job_id), 900)
+        await engine.start()
+        engine.check_whole(await engine.ended(job_id), 900)
 
 
 async def test_a_job_that_ended_while_nobody_watched(home: Home, tmp_path: Path) -> None:
-    async with keeping(home, tmp_path) as keeper:
-        job_id = await keeper.submit(60, "short")
-        await eventually(lambda: keeper.job(job_id).prediction_id, within=30)
-        await keeper.end()
-        record = keeper.sandbox.core.jobs.by_id[keeper.job(job_id).prediction_id]
+    async with engine_process(home, tmp_path) as engine:
+        job_id = await engine.submit(60, "short")
+        await eventually(lambda: engine.job(job_id).prediction_id, within=30)
+        await engine.end()
+        record = engine.sandbox.core.jobs.by_id[engine.job(job_id).prediction_id]
         await eventually(lambda: record.is_terminal, within=60)
-        await keeper.start()
-        keeper.check_whole(await keeper.ended(job_id), 60)
+        await engine.start()
+        engine.check_whole(await engine.ended(job_id), 60)

@@ -95,17 +95,21 @@ def test_later_is_never_less_and_a_ceiling_is_kept(
 
 @given(lost_jobs(), st.sampled_from(["", "starting", "processing", "succeeded"]))
 def test_what_is_found_again_has_no_guess_left(
-    case: tuple[JobRecord, datetime, timedelta], told: str
+    case: tuple[JobRecord, datetime, timedelta], status: str
 ) -> None:
     record, lost_at, _ = case
     lost = replace(record, **lost_values(record, lost_at))
-    again = reopen_if_lost(lost, Snapshot(status=told))
-    if not told:
-        assert again is lost
+    reopened = reopen_if_lost(lost, Snapshot(status=status))
+    if not status:
+        assert reopened is lost
     else:
-        assert (again.cost_micros, again.completed_at, again.provider_status) == (None, None, "")
-        assert again.status.is_active
-    assert reopen_if_lost(record, Snapshot(status=told)) is record
+        assert (reopened.cost_micros, reopened.completed_at, reopened.provider_status) == (
+            None,
+            None,
+            "",
+        )
+        assert reopened.status.is_active
+    assert reopen_if_lost(record, Snapshot(status=status)) is record
 
 
 async def lose(world: World, job_id: str) -> JobRecord:
@@ -134,14 +138,14 @@ async def test_a_lost_job_is_counted_shown_and_found_again(
     assert (await world.client.cloud.limit())["spent_micros"] == lost.cost_micros
     world.sandbox.core.jobs.by_id[lost.prediction_id] = prediction
     await world.client.sync()
-    found = await eventually(lambda: _heard_of(world, job_id))
-    assert found.cost_micros is None or found.status.is_terminal
+    job = await eventually(lambda: _reported_again(world, job_id))
+    assert job.cost_micros is None or job.status.is_terminal
     await world.client.cancel(job_id)
     ended = await world.ended(job_id)
     assert ended.status is JobStatus.CANCELLED
     assert (await world.client.cloud.spending(7))["lost_jobs"] == 0
 
 
-def _heard_of(world: World, job_id: str) -> JobRecord | None:
+def _reported_again(world: World, job_id: str) -> JobRecord | None:
     record = world.job(job_id)
     return record if record.provider_status not in ("", LOST) else None

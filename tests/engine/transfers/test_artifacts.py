@@ -18,13 +18,13 @@ from tui.store.records import shared_folder
 
 
 async def artifacts(world: World, job_id: str) -> JobArtifacts:
-    (found,) = await world.client.publishing.artifacts(job_id)
-    return found
+    (job_artifacts,) = await world.client.publishing.artifacts(job_id)
+    return job_artifacts
 
 
-def there(found: JobArtifacts, names: list[str]) -> list[str]:
+def published_names(job_artifacts: JobArtifacts, names: list[str]) -> list[str]:
     """What files are called at a destination: without the folder that all of the job share."""
-    shared = shared_folder([file["name"] for file in found["files"]])
+    shared = shared_folder([file["name"] for file in job_artifacts["files"]])
     assert shared  # the trainer's own
     return sorted(name.removeprefix(shared) for name in names)
 
@@ -40,17 +40,21 @@ async def test_one_checkpoint_the_best_and_the_final_result_alone(
     world: World, tmp_path: Path
 ) -> None:
     job_id = await a_job(world)
-    found = await artifacts(world, job_id)
-    steps = [row["step"] for row in found["checkpoints"]]
+    job_artifacts = await artifacts(world, job_id)
+    steps = [row["step"] for row in job_artifacts["checkpoints"]]
     assert steps
     assert steps[-1] is None
-    best = [row for row in found["checkpoints"] if row["best"]]
+    best = [row for row in job_artifacts["checkpoints"] if row["best"]]
     assert len(best) == 1
     for wanted, step in (("final", None), ("best", best[0]["step"]), *((s, s) for s in steps if s)):
         row = await publish(world, job_id, f"dir:{tmp_path}/{wanted}", checkpoint=wanted)
-        names = [file["name"] for file in found["files"] if file["checkpoint"] == step]
-        assert sorted(file["name"] for file in row["files"]) == there(found, names)
-    row = await publish(world, job_id, f"dir:{tmp_path}/one", files=[found["files"][0]["name"]])
+        names = [file["name"] for file in job_artifacts["files"] if file["checkpoint"] == step]
+        assert sorted(file["name"] for file in row["files"]) == published_names(
+            job_artifacts, names
+        )
+    row = await publish(
+        world, job_id, f"dir:{tmp_path}/one", files=[job_artifacts["files"][0]["name"]]
+    )
     assert len(row["files"]) == 1
     wrong: dict[str, Any]
     for wrong in ({"files": []}, {"files": ["no"]}, {"checkpoint": 999}, {"checkpoint": True}):
@@ -67,7 +71,11 @@ async def test_the_best_checkpoint_lies_at_the_top_of_its_repository(world: Worl
     assert "pytorch_lora_weights.safetensors" in names
     assert not [name for name in names if name.startswith("checkpoint-")]
     assert row["link"].endswith("/blob/main/pytorch_lora_weights.safetensors")
-    best = next(one for one in (await artifacts(world, job_id))["checkpoints"] if one["best"])
+    best = next(
+        checkpoint
+        for checkpoint in (await artifacts(world, job_id))["checkpoints"]
+        if checkpoint["best"]
+    )
     rows = [
         file for file in (await artifacts(world, job_id))["files"]
         if file["checkpoint"] == best["step"]
@@ -80,17 +88,17 @@ async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
 ) -> None:
     job_id = await a_job(world)
     calls = world.client.publishing
-    found = await artifacts(world, job_id)
-    names = [file["name"] for file in found["files"]]
+    job_artifacts = await artifacts(world, job_id)
+    names = [file["name"] for file in job_artifacts["files"]]
     answer = await calls.clear(job_id, names)
     assert not answer["deleted"]
-    assert {one["why"] for one in answer["kept"]} == {"it is published nowhere"}
+    assert {entry["why"] for entry in answer["kept"]} == {"it is published nowhere"}
     await publish(world, job_id, f"dir:{tmp_path}/copy")
-    spoilt = tmp_path / "copy" / there(found, [names[0]])[0]
+    spoilt = tmp_path / "copy" / published_names(job_artifacts, [names[0]])[0]
     spoilt.write_bytes(b"x" * spoilt.stat().st_size)
     answer = await calls.clear(job_id, names)
-    assert [one["name"] for one in answer["kept"]] == [names[0]]
-    assert sorted(one["name"] for one in answer["deleted"]) == sorted(names[1:])
+    assert [entry["name"] for entry in answer["kept"]] == [names[0]]
+    assert sorted(entry["name"] for entry in answer["deleted"]) == sorted(names[1:])
     after = await artifacts(world, job_id)
     for file in after["files"]:
         assert Path(file["path"]).exists() == file["here"] == (file["name"] == names[0])
@@ -100,13 +108,15 @@ async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
 
 async def test_a_folder_that_is_the_outputs_folder_itself_is_no_other_copy(world: World) -> None:
     job_id = await a_job(world)
-    found = await artifacts(world, job_id)
-    shared = shared_folder([file["name"] for file in found["files"]])
-    await publish(world, job_id, f"dir:{found['folder']}/{shared}")
-    answer = await world.client.publishing.clear(job_id, [file["name"] for file in found["files"]])
+    job_artifacts = await artifacts(world, job_id)
+    shared = shared_folder([file["name"] for file in job_artifacts["files"]])
+    await publish(world, job_id, f"dir:{job_artifacts['folder']}/{shared}")
+    answer = await world.client.publishing.clear(
+        job_id, [file["name"] for file in job_artifacts["files"]]
+    )
     assert not answer["deleted"]
-    assert {one["why"] for one in answer["kept"]} == {"its only copy is this very file"}
-    assert all(Path(file["path"]).exists() for file in found["files"])
+    assert {entry["why"] for entry in answer["kept"]} == {"its only copy is this very file"}
+    assert all(Path(file["path"]).exists() for file in job_artifacts["files"])
 
 
 async def test_a_destination_can_be_changed_without_its_keys(world: World, tmp_path: Path) -> None:
@@ -149,13 +159,15 @@ async def test_looking_ahead_says_what_would_go_and_whose_card_is_there(
     world: World, tmp_path: Path
 ) -> None:
     job_id = await a_job(world)
-    found = await artifacts(world, job_id)
+    job_artifacts = await artifacts(world, job_id)
     answer = await world.client.publishing.look_ahead(
         job_id, f"dir:{tmp_path}/x", checkpoint="final"
     )
-    final = [file for file in found["files"] if file["checkpoint"] is None]
+    final = [file for file in job_artifacts["files"] if file["checkpoint"] is None]
     assert answer["size"] == sum(file["size"] for file in final)
-    assert sorted(answer["files"]) == there(found, [file["name"] for file in final])
+    assert sorted(answer["files"]) == published_names(
+        job_artifacts, [file["name"] for file in final]
+    )
     assert answer["card"] == "none"
     assert not (tmp_path / "x").exists()
 

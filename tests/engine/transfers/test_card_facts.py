@@ -30,31 +30,31 @@ def test_only_prompts_that_were_trained_on_are_trigger_words() -> None:
         {"caption_strategy": "instanceprompt", "instance_prompt": "off", "disabled": True},
         {"dataset_type": "text_embeds"},
     ]
-    found = facts(dataloader=data, config={"validation_prompt": "looked at only"})
-    assert found.trigger_words == ("sks cat",)
+    card = facts(dataloader=data, config={"validation_prompt": "looked at only"})
+    assert card.trigger_words == ("sks cat",)
     assert facts().trigger_words == ()
 
 
 def test_the_latest_pictures_are_the_samples() -> None:
     names = [f"validation_images/step_{n}_cat.png" for n in (5, 50, 100)]
-    found = facts(*names, "loss.png", "notes.txt", config={"validation_prompt": 'a cat: "x"'})
-    assert [one.path for one in found.samples] == names[::-1]
-    shown = yaml.safe_load(render_card(found).split("---\n")[1])
+    card = facts(*names, "loss.png", "notes.txt", config={"validation_prompt": 'a cat: "x"'})
+    assert [sample.path for sample in card.samples] == names[::-1]
+    shown = yaml.safe_load(render_card(card).split("---\n")[1])
     assert shown["widget"][0] == {"text": 'a cat: "x"', "output": {"url": names[-1]}}
     assert len(facts(*(f"{n}.webp" for n in range(20))).samples) == 8
 
 
 def test_the_form_goes_before_the_config() -> None:
-    said = {"draft": {"overrides": {"train_batch_size": 4, "model_card_safe_for_work": True}}}
+    submit = {"draft": {"overrides": {"train_batch_size": 4, "model_card_safe_for_work": True}}}
     config = {"train_batch_size": 1, "model_card_note": "Mine.", "learning_rate": 0.0001}
-    found = facts(config=config, submit=said | {"images": 9})
-    assert (found.batch, found.safe_for_work, found.note) == (4, True, "Mine.")
-    assert (found.images, found.learning_rate) == (9, "0.0001")
+    card = facts(config=config, submit=submit | {"images": 9})
+    assert (card.batch, card.safe_for_work, card.note) == (4, True, "Mine.")
+    assert (card.images, card.learning_rate) == (9, "0.0001")
 
 
 def test_broken_notes_tell_nothing() -> None:
-    found = facts(submit={"draft": "x", "images": "many"}, config={"train_batch_size": "²"})
-    assert (found.images, found.batch, found.safe_for_work) == (None, None, False)
+    card = facts(submit={"draft": "x", "images": "many"}, config={"train_batch_size": "²"})
+    assert (card.images, card.batch, card.safe_for_work) == (None, None, False)
 
 
 def test_words_of_the_captions_count_where_no_prompt_is_set() -> None:

@@ -53,5 +53,5 @@ def test_the_best_is_never_worse_than_another(
     known = [row["smoothed"] for row in rows if row["smoothed"] is not None]
     chosen = [row["smoothed"] for row in rows if row["best"]]
     assert len(chosen) == bool(known)
-    assert all(one == min(known) for one in chosen)
+    assert all(step == min(known) for step in chosen)
     assert sum(row["files"] for row in rows) == len(places)

@@ -48,8 +48,8 @@ def a_job_with(world: World, number: int, **files: bytes) -> str:
 
 
 async def publish(world: World, job_id: str, to: str, **options: Any) -> Transfer:
-    made = await world.client.publishing.publish(job_id, to, **options)
-    return await ended(world, made["transfer_id"])
+    transfer = await world.client.publishing.publish(job_id, to, **options)
+    return await ended(world, transfer["transfer_id"])
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def test_another_spelling_of_the_folder_is_the_same_folder(
         (await world.client.publishing.publish(job, f"dir:{tmp_path}/{name}"))["transfer_id"]
         for job, name in zip(jobs, ("one", "link"), strict=True)
     ]
-    states = [(await ended(world, one))["state"] for one in (first, second)]
+    states = [(await ended(world, entry))["state"] for entry in (first, second)]
     assert states == ["done", "failed"]
 
 
@@ -98,7 +98,7 @@ async def test_the_only_copy_of_another_job_is_never_replaced(
     to = f"dir:{tmp_path}/one"
     await publish(world, jobs[0], to)
     cleared = await world.client.publishing.clear(jobs[0], ["weights.bin"])
-    assert [one["name"] for one in cleared["deleted"]] == ["weights.bin"]
+    assert [entry["name"] for entry in cleared["deleted"]] == ["weights.bin"]
     row = await publish(world, jobs[1], to, overwrite=True)
     assert (row["state"], row["kind"]) == ("failed", "taken"), row
     assert "only copy" in str(row["message"])

@@ -27,7 +27,7 @@ ENDS = ("done", "failed", "cancelled", "paused")
 async def ended(world: World, transfer_id: str, *states: str) -> Transfer:
     async def look() -> Transfer | None:
         rows = await world.client.publishing.transfers()
-        row = next(one for one in rows if one["transfer_id"] == transfer_id)
+        row = next(transfer for transfer in rows if transfer["transfer_id"] == transfer_id)
         return row if row["state"] in (states or ENDS) else None
 
     return await eventually(look, within=40)
@@ -44,8 +44,8 @@ async def a_job(world: World) -> str:
 
 async def test_files_reach_a_folder_verified_and_only_once(world: World, tmp_path: Path) -> None:
     job_id = await a_job(world)
-    made = await world.client.publishing.publish(job_id, f"dir:{tmp_path}/there")
-    row = await ended(world, made["transfer_id"])
+    transfer = await world.client.publishing.publish(job_id, f"dir:{tmp_path}/there")
+    row = await ended(world, transfer["transfer_id"])
     assert row["state"] == "done", row
     assert row["files"]
     for file in row["files"]:
@@ -55,8 +55,8 @@ async def test_files_reach_a_folder_verified_and_only_once(world: World, tmp_pat
     again = await world.client.publishing.publish(job_id, f"dir:{tmp_path}/there")
     assert (await ended(world, again["transfer_id"]))["state"] == "done"
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "there").rglob("*")}
-    (found,) = await world.client.publishing.artifacts(job_id)
-    weights = [file for file in found["files"] if file["weights"]]
+    (job_artifacts,) = await world.client.publishing.artifacts(job_id)
+    weights = [file for file in job_artifacts["files"] if file["weights"]]
     assert weights[0]["weights"] is not None
     assert weights[0]["weights"]["kind"] == "lora"
     assert weights[0]["here"]
@@ -89,8 +89,8 @@ async def test_the_hub_gets_files_and_a_card_that_is_left_alone_once_edited(worl
     assert shown["base_model"] == "black-forest-labs/FLUX.1-dev"
     assert shown["license_name"] == "flux-1-dev-non-commercial-license"
     assert {"flux", "lora", "not-for-all-audiences"} <= set(shown["tags"])
-    for told in ("| Steps | 12 |", "| Rank | 2 |", "| Training images | 9 |", "](loss.png)"):
-        assert told in card.text
+    for text in ("| Steps | 12 |", "| Rank | 2 |", "| Training images | 9 |", "](loss.png)"):
+        assert text in card.text
     await asyncio.to_thread(
         api.upload_file,
         path_or_fileobj=b"# mine\n", path_in_repo="README.md", repo_id="sandbox/a-cat",
@@ -99,8 +99,8 @@ async def test_the_hub_gets_files_and_a_card_that_is_left_alone_once_edited(worl
     assert row["state"] == "done"
     assert "left alone" in row["notes"][0]
     assert "README.md" not in {file["name"] for file in row["files"]}
-    made = await calls.publish(job_id, "hub:sandbox/a-cat", overwrite_card=True)
-    row = await ended(world, made["transfer_id"])
+    transfer = await calls.publish(job_id, "hub:sandbox/a-cat", overwrite_card=True)
+    row = await ended(world, transfer["transfer_id"])
     assert "README.md" in {file["name"] for file in row["files"]}
 
 
@@ -115,14 +115,14 @@ async def test_a_bucket_with_its_keys_and_with_wrong_ones(world: World, tmp_path
         }  # fmt: skip
         await calls.add_destination(**profile, secret_key="wrong-" + SECRET)
         assert not (await calls.test_destination("mine"))["ok"]
-        made = await calls.publish(job_id, "s3:mine/runs")
-        row = await ended(world, made["transfer_id"])
+        transfer = await calls.publish(job_id, "s3:mine/runs")
+        row = await ended(world, transfer["transfer_id"])
         assert row["state"] == "failed"
         assert row["kind"] in ("credentials", "permission"), row
         await calls.add_destination(**profile, secret_key=SECRET)
         assert (await calls.test_destination("mine"))["ok"]
-        await calls.act(made["transfer_id"], "retry")
-        row = await ended(world, made["transfer_id"], "done")
+        await calls.act(transfer["transfer_id"], "retry")
+        row = await ended(world, transfer["transfer_id"], "done")
         assert all(file["state"] == "verified" for file in row["files"])
         assert SECRET.encode() not in world.home.database.read_bytes()
 
@@ -131,8 +131,8 @@ async def test_pause_and_resume_and_cancel(world: World, tmp_path: Path) -> None
     job_id = await a_job(world)
     calls = world.client.publishing
     world.engine.live.change("publishing", {"bandwidth": 2000})
-    made = await calls.publish(job_id, f"dir:{tmp_path}/slow")
-    name = made["transfer_id"]
+    transfer = await calls.publish(job_id, f"dir:{tmp_path}/slow")
+    name = transfer["transfer_id"]
     await ended(world, name, "running")
     same = await calls.publish(job_id, f"dir:{tmp_path}/slow")
     assert same["transfer_id"] == name
@@ -175,11 +175,11 @@ async def test_a_far_end_that_damages_data_is_not_believed(world: World, tmp_pat
             name="liar", kind="s3", bucket=BUCKET, endpoint=storage.endpoint,
             access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
         )  # fmt: skip
-        made = await calls.publish(job_id, "s3:liar/runs")
-        row = await ended(world, made["transfer_id"])
+        transfer = await calls.publish(job_id, "s3:liar/runs")
+        row = await ended(world, transfer["transfer_id"])
         assert (row["state"], row["kind"]) == ("failed", "mismatch"), row
-        (found,) = await calls.artifacts(job_id)
-        assert not any(file["published"] for file in found["files"])
+        (job_artifacts,) = await calls.artifacts(job_id)
+        assert not any(file["published"] for file in job_artifacts["files"])
 
 
 async def test_what_was_found_damaged_is_sent_again_by_a_retry(
@@ -197,8 +197,8 @@ async def test_what_was_found_damaged_is_sent_again_by_a_retry(
                 name="kms", kind="s3", bucket=BUCKET, endpoint=f"{gate.endpoint}/{path}",
                 access_key=ACCESS_KEY, secret_key=SECRET, session_only=True,
             )  # fmt: skip
-            made = await calls.publish(job_id, "s3:kms/runs")
-            assert (await ended(world, made["transfer_id"]))["state"] == "done"
+            transfer = await calls.publish(job_id, "s3:kms/runs")
+            assert (await ended(world, transfer["transfer_id"]))["state"] == "done"
             gate.seen.clear()
             gate.answer = Answer(200, body=b"other bytes", methods="GET")
             again = await calls.publish(job_id, "s3:kms/runs")
@@ -218,10 +218,10 @@ async def test_a_file_changed_since_it_was_collected_is_not_published(
 ) -> None:
     job_id = await a_job(world)
     calls = world.client.publishing
-    (found,) = await calls.artifacts(job_id)
-    Path(found["files"][0]["path"]).write_bytes(b"something else")
-    made = await calls.publish(job_id, f"dir:{tmp_path}/there")
-    row = await ended(world, made["transfer_id"])
+    (job_artifacts,) = await calls.artifacts(job_id)
+    Path(job_artifacts["files"][0]["path"]).write_bytes(b"something else")
+    transfer = await calls.publish(job_id, f"dir:{tmp_path}/there")
+    row = await ended(world, transfer["transfer_id"])
     assert (row["state"], row["kind"]) == ("failed", "changed"), row
     assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
 

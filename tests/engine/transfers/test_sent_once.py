@@ -114,7 +114,7 @@ async def test_the_hub_gets_a_content_once(world: World, tmp_path: Path) -> None
 
 
 @dataclass
-class Killed:
+class KilledTransfer:
     """A transfer to one place by an engine that is killed in its middle."""
 
     home: Home
@@ -164,7 +164,9 @@ class Killed:
                 return row.state is TransferState.DONE
 
             await eventually(done, within=60)
-            assert {one.state for one in reader.transfer_items("t1")} == {"verified"}
+            assert {transfer_item.state for transfer_item in reader.transfer_items("t1")} == {
+                "verified"
+            }
         finally:
             reader.close()
             if self.engine is not None:
@@ -195,7 +197,7 @@ async def test_killed_in_a_large_upload_to_a_bucket(
             environ = os.environ | {
                 "SIMPLETUNER_TUI_HOME": str(home.root), "SIMPLETUNER_TUI_API_BASE": base,
             }  # fmt: skip
-            stage = Killed(home, [path], "s3:mine/runs", wire, environ)
+            stage = KilledTransfer(home, [path], "s3:mine/runs", wire, environ)
             stage.queue(base)
             left_over = home.root / "cards" / "of-a-killed-engine"
             left_over.mkdir(parents=True)
@@ -231,10 +233,10 @@ async def test_killed_in_a_large_upload_to_the_hub(home: Home, tmp_path: Path) -
                 "REPLICATE_API_TOKEN": sandbox.token, "HF_TOKEN": "hf_write",
                 "HF_ENDPOINT": wire.url,
             }  # fmt: skip
-            stage = Killed(home, [small, large], "hub:sandbox/large", wire, environ)
+            stage = KilledTransfer(home, [small, large], "hub:sandbox/large", wire, environ)
             stage.queue(sandbox.base_url)
             left = await stage.run(lambda items: bool(items) and items[0].state == "sent")
-            assert [one.state for one in left] == ["sent", "waiting"]
+            assert [item.state for item in left] == ["sent", "waiting"]
             assert wire.sent <= large.stat().st_size + OVERHEAD
             repo = hub.repos.get("model", "sandbox/large")
             assert repo is not None

@@ -67,8 +67,8 @@ async def test_the_order_can_be_changed_and_is_kept(world: World, tmp_path: Path
     world.engine.live.change("publishing", {"bandwidth": 2000})
     names = []
     for number in range(5):
-        made = await calls.publish(job_id, f"dir:{tmp_path}/{number}")
-        names.append(made["transfer_id"])
+        transfer = await calls.publish(job_id, f"dir:{tmp_path}/{number}")
+        names.append(transfer["transfer_id"])
     first, second, third, fourth, fifth = names
     await ended(world, first, "running")
     await ended(world, second, "running")
@@ -93,7 +93,7 @@ async def test_the_order_can_be_changed_and_is_kept(world: World, tmp_path: Path
     # The one that was put first goes next, and the two that run were not interrupted.
     await calls.act(first, "cancel")
     await ended(world, fourth, "running")
-    (row,) = [one for one in await calls.transfers() if one["transfer_id"] == fifth]
+    (row,) = [transfer for transfer in await calls.transfers() if transfer["transfer_id"] == fifth]
     assert row["state"] == "queued"
     world.engine.live.change("publishing", {"bandwidth": 0})
     for name in (second, fourth, fifth):
@@ -103,8 +103,8 @@ async def test_the_order_can_be_changed_and_is_kept(world: World, tmp_path: Path
 async def test_files_made_for_a_transfer_are_removed_when_it_ends(world: World) -> None:
     await world.use_hub()
     job_id = await a_job(world)
-    made = await world.client.publishing.publish(job_id, "hub:sandbox/a-cat")
-    row = await ended(world, made["transfer_id"])
+    transfer = await world.client.publishing.publish(job_id, "hub:sandbox/a-cat")
+    row = await ended(world, transfer["transfer_id"])
     assert row["state"] == "done", row
     assert "README.md" in {file["name"] for file in row["files"]}
     cards = world.home.root / "cards"

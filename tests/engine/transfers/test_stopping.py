@@ -27,7 +27,7 @@ from tui.store.writer import StoreWriter
 
 
 @dataclass
-class Bucket:
+class SlowBucket:
     """A server that takes requests and answers as it is told.
 
     Attributes:
@@ -37,8 +37,8 @@ class Bucket:
         answer: the answer to each request.
     """
 
-    seen: list[str] = field(default_factory=list)
-    let: asyncio.Event = field(default_factory=asyncio.Event)
+    requests: list[str] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
     answer: bytes = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
     port: int = 0
     bytes: int = 0
@@ -50,12 +50,14 @@ class Bucket:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                found = re.search(rb"(?i)content-length: *(\d+)", head)
+                content_length = re.search(rb"(?i)content-length: *(\d+)", head)
                 if b"100-continue" in head:
                     writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self.bytes += len(await reader.readexactly(int(found[1]) if found else 0))
-                self.seen.append(head.partition(b" HTTP")[0].decode())
-                await self.let.wait()
+                self.bytes += len(
+                    await reader.readexactly(int(content_length[1]) if content_length else 0)
+                )
+                self.requests.append(head.partition(b" HTTP")[0].decode())
+                await self.release.wait()
                 writer.write(self.answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -65,20 +67,20 @@ class Bucket:
 
 
 @asynccontextmanager
-async def bucket() -> AsyncIterator[Bucket]:
-    made = Bucket()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
+async def bucket() -> AsyncIterator[SlowBucket]:
+    slow_bucket = SlowBucket()
+    server = await asyncio.start_server(slow_bucket.serve, "127.0.0.1", 0)
+    slow_bucket.port = server.sockets[0].getsockname()[1]
     try:
-        yield made
+        yield slow_bucket
     finally:
-        made.let.set()
+        slow_bucket.release.set()
         server.close()
 
 
-async def keep(world: World, made: Bucket, **more: Any) -> None:
+async def add_destination(world: World, server: SlowBucket, **more: Any) -> None:
     options: dict[str, Any] = {
-        "name": "mine", "kind": "s3", "bucket": "buck", "endpoint": made.endpoint,
+        "name": "mine", "kind": "s3", "bucket": "buck", "endpoint": server.endpoint,
         "access_key": "k", "secret_key": "not-a-real-secret-but-long", "session_only": True,
     }  # fmt: skip
     await world.client.publishing.add_destination(**options | more)
@@ -103,7 +105,7 @@ def half_sent(
 
 
 @pytest.mark.parametrize(
-    ("wish", "state", "end"),
+    ("stop_option", "state", "end"),
     [
         ("cancelled", TransferState.RUNNING, "cancelled"),
         ("cancelled", TransferState.PAUSED, "cancelled"),
@@ -111,11 +113,11 @@ def half_sent(
     ],
 )
 async def test_an_engine_that_was_killed_meanwhile_does_as_was_asked(
-    home: Home, tmp_path: Path, wish: str, state: TransferState, end: str
+    home: Home, tmp_path: Path, stop_option: str, state: TransferState, end: str
 ) -> None:
     write_quick_settings(home)
     writer = StoreWriter(home)
-    half_sent(writer, random_file(tmp_path / "a.bin", 100), state, stop=wish)
+    half_sent(writer, random_file(tmp_path / "a.bin", 100), state, stop=stop_option)
     writer.close()
     async with running_engine(home) as (engine, _):
         queue = engine.recorder.writer.transfers
@@ -128,10 +130,10 @@ async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
 ) -> None:
     source = random_file(tmp_path / "a.bin", 1000)
     tables = world.engine.recorder.writer.transfers
-    async with bucket() as made:
-        await keep(world, made)
+    async with bucket() as server:
+        await add_destination(world, server)
         name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
-        await eventually(lambda: made.seen)
+        await eventually(lambda: server.requests)
         await world.client.publishing.act(name, "pause")
         assert tables.get(name).options["stop"] == "paused"
         row = await world.client.publishing.act(name, "cancel")
@@ -139,7 +141,7 @@ async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
         assert "being cancelled" in row["message"]
         await world.client.publishing.act(name, "pause")
         assert tables.get(name).options["stop"] == "cancelled"
-        made.let.set()
+        server.release.set()
         row = await ended(world, name)
         assert (row["state"], row["message"]) == ("cancelled", "")
         assert "stop" not in tables.get(name).options
@@ -151,14 +153,14 @@ async def test_a_failure_that_comes_after_the_cancel_is_not_shown(
 ) -> None:
     """A cancelled transfer is neither failed nor queued for another try, not for a moment."""
     source = random_file(tmp_path / "a.bin", 1000)
-    async with bucket() as made:
-        made.answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
-        await keep(world, made)
+    async with bucket() as server:
+        server.answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+        await add_destination(world, server)
         with world.engine.bus.subscribe() as events:
             name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
-            await eventually(lambda: made.seen)
+            await eventually(lambda: server.requests)
             await world.client.publishing.act(name, "cancel")
-            made.let.set()
+            server.release.set()
             states: list[str] = []
             while states[-1:] != ["cancelled"]:
                 kind, data = await events.get()
@@ -172,18 +174,20 @@ async def test_nothing_is_done_with_a_transfer_while_it_is_being_cancelled(
 ) -> None:
     source = random_file(tmp_path / "a.bin", 100)
     tables = world.engine.recorder.writer.transfers
-    async with bucket() as made:
-        await keep(world, made)
+    async with bucket() as server:
+        await add_destination(world, server)
         half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         await world.client.publishing.act("0123456789", "cancel")
-        await eventually(lambda: made.seen)
+        await eventually(lambda: server.requests)
         for action in ("resume", "retry", "pause"):
             with pytest.raises(ControlError, match="cannot be"):
                 await world.client.publishing.act("0123456789", action)
         await world.client.publishing.act("0123456789", "cancel")
-        made.let.set()
+        server.release.set()
         await ended(world, "0123456789", "cancelled")
-        assert [one.partition("?")[0] for one in made.seen] == ["DELETE /buck/runs/a.bin"]
+        assert [request.partition("?")[0] for request in server.requests] == [
+            "DELETE /buck/runs/a.bin"
+        ]
         assert tables.items("0123456789")[0].resume == {}
         with pytest.raises(ControlError, match="cannot be cancelled"):
             await world.client.publishing.act("0123456789", "cancel")
@@ -194,10 +198,10 @@ async def test_parts_that_could_not_be_removed_can_be_removed_later(
 ) -> None:
     source = random_file(tmp_path / "a.bin", 100)
     calls = world.client.publishing
-    async with bucket() as made:
-        made.let.set()
-        made.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
-        await keep(world, made)
+    async with bucket() as server:
+        server.release.set()
+        server.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+        await add_destination(world, server)
         half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         await calls.act("0123456789", "cancel")
         row = await ended(world, "0123456789", "cancelled")
@@ -214,11 +218,11 @@ async def test_parts_that_could_not_be_removed_can_be_removed_later(
                 )  # fmt: skip
             assert refused.value.code == "in_use"
             with pytest.raises(ControlError, match="Half-sent parts"):
-                await keep(world, made, **options)
+                await add_destination(world, server, **options)
         await calls.change_destination("mine", prefix="else")  # what is not moved may change
         with pytest.raises(ControlError, match="Half-sent parts"):
             await calls.remove_destination("mine")
-        made.answer = Bucket.answer
+        server.answer = SlowBucket.answer
         await calls.act("0123456789", "cancel")
 
         async def clean() -> bool:
@@ -232,8 +236,8 @@ async def test_parts_that_could_not_be_removed_can_be_removed_later(
 async def test_a_destination_with_parts_goes_when_that_is_said(
     world: World, tmp_path: Path
 ) -> None:
-    async with bucket() as made:
-        await keep(world, made)
+    async with bucket() as server:
+        await add_destination(world, server)
         source = random_file(tmp_path / "a.bin", 100)
         half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         await world.client.publishing.remove_destination("mine", force=True)
@@ -245,10 +249,10 @@ async def test_bytes_that_are_refused_in_the_end_are_no_progress(
 ) -> None:
     """A bucket that reads everything and says "slow down": pauses grow, tries are numbered."""
     source = random_file(tmp_path / "a.bin", 4096)
-    async with bucket() as made:
-        made.let.set()
-        made.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
-        await keep(world, made)
+    async with bucket() as server:
+        server.release.set()
+        server.answer = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+        await add_destination(world, server)
         name = add(world, "s3:mine/runs", LocalFile(source, "a.bin"))
         tables = world.engine.recorder.writer.transfers
         await eventually(lambda: tables.get(name).attempts >= 3, within=40)
@@ -261,10 +265,10 @@ async def test_bytes_that_are_refused_in_the_end_are_no_progress(
 
 async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: Path) -> None:
     source = random_file(tmp_path / "a.bin", 100)
-    async with bucket() as made:
-        made.let.set()
-        made.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-        await keep(world, made)
+    async with bucket() as server:
+        server.release.set()
+        server.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        await add_destination(world, server)
         half_sent(world.engine.recorder.writer, source, TransferState.PAUSED)
         source.write_bytes(b"another")
         await world.client.publishing.act("0123456789", "resume")
@@ -272,9 +276,11 @@ async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: 
         assert (row["kind"], "not the file that was collected" in row["message"]) == (
             "changed", True,
         )  # fmt: skip
-        assert "DELETE /buck/runs/a.bin" in [one.partition("?")[0] for one in made.seen]
+        assert "DELETE /buck/runs/a.bin" in [
+            request.partition("?")[0] for request in server.requests
+        ]
         items = world.engine.recorder.writer.transfers.items("0123456789")
-        assert [one.resume for one in items] == [{}]
+        assert [item.resume for item in items] == [{}]
 
 
 async def test_ended_transfers_leave_the_list_and_what_arrived_stays_known(

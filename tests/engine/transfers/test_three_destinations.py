@@ -38,7 +38,7 @@ SLOW = 500_000
 OVERHEAD = 400_000
 
 
-class Stage:
+class TransferWorld:
     """A sandbox, a bucket, lines to them, and an engine that can be killed."""
 
     def __init__(self, home: Home, sandbox: RunningSandbox, hub: Wire, s3: Wire) -> None:
@@ -100,7 +100,7 @@ class Stage:
 
     async def row(self, transfer_id: str) -> dict[str, Any]:
         rows = await self.client.publishing.transfers()
-        return next(one for one in rows if one["transfer_id"] == transfer_id)
+        return next(row for row in rows if row["transfer_id"] == transfer_id)
 
     async def publish(self, job: JobRecord, to: str, wire: Wire | None) -> dict[str, Any]:
         """Publish, with the line cut and the engine killed on the way."""
@@ -170,7 +170,7 @@ async def test_each_job_reaches_all_three_places(
         hub_wire = await stack.enter_async_context(wire_to(_port(sandbox.hub.url)))
         s3_wire = await stack.enter_async_context(wire_to(_port(storage.endpoint)))
         sandbox.hub.hub.url = hub_wire.url  # where it sends uploads of large files
-        world = Stage(home, sandbox, hub_wire, s3_wire)
+        world = TransferWorld(home, sandbox, hub_wire, s3_wire)
         stack.callback(world.reader.close)
         await world.start()
         try:
@@ -181,7 +181,7 @@ async def test_each_job_reaches_all_three_places(
                 await asyncio.to_thread(world.engine.stop)
 
 
-async def _tour(world: Stage, storage: Storage, config: Path, tmp_path: Path) -> None:
+async def _tour(world: TransferWorld, storage: Storage, config: Path, tmp_path: Path) -> None:
     endpoint = storage.endpoint.replace(str(_port(storage.endpoint)), str(world.s3.port))
     await world.client.publishing.add_destination(
         name="mine", kind="s3", bucket=BUCKET, endpoint=endpoint, prefix="runs",
@@ -197,27 +197,27 @@ async def _tour(world: Stage, storage: Storage, config: Path, tmp_path: Path) ->
     delivered = len(storage.received)
     assert world.window is not None
     for (kind, job), size in zip(jobs.items(), ((120, 40), (80, 24), (100, 30)), strict=True):
-        found = world.weights(job)
-        assert found
+        hashes = world.weights(job)
+        assert hashes
         await world.window.resize(*size)
         if kind != "hub":
             await world.publish(job, f"hub:sandbox/pub-{kind}", world.hub)
-            assert sandbox_hashes(world, f"sandbox/pub-{kind}") == found
+            assert sandbox_hashes(world, f"sandbox/pub-{kind}") == hashes
         if kind != "s3":
             await world.publish(job, f"s3:mine/pub-{kind}", world.s3)
             there = tmp_path / "s3"
             stored = {sha256(p) for p in there.rglob("*.safetensors") if f"pub-{kind}" in str(p)}
-            assert stored == found
+            assert stored == hashes
         if kind != "local":
             await world.publish(job, f"dir:{tmp_path}/there-{kind}", None)
             folder = tmp_path / f"there-{kind}"
-            assert {sha256(p) for p in folder.rglob("*.safetensors")} == found
-    arrivals = Counter(one.key for one in storage.received[delivered:])
+            assert {sha256(p) for p in folder.rglob("*.safetensors")} == hashes
+    arrivals = Counter(object_.key for object_ in storage.received[delivered:])
     assert arrivals
     assert set(arrivals.values()) == {1}, "nothing that had arrived was sent again"
 
 
-def sandbox_hashes(world: Stage, repo_id: str) -> set[str]:
+def sandbox_hashes(world: TransferWorld, repo_id: str) -> set[str]:
     assert world.sandbox.hub is not None
     hub = world.sandbox.hub.hub
     repo = hub.repos.get("model", repo_id)

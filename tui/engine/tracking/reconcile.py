@@ -159,11 +159,11 @@ def _longest(first: str, second: str) -> str:
     return max(first, second, key=lambda text: (len(text), text))
 
 
-def _fullest(one: Any, other: Any) -> Any:
-    if one is None or other is None:
-        return other if one is None else one
-    first, second = (json.dumps(value, sort_keys=True, default=str) for value in (one, other))
-    return one if (len(first), first) >= (len(second), second) else other
+def _fullest(old: Any, new: Any) -> Any:
+    if old is None or new is None:
+        return new if old is None else old
+    old_text, new_text = (json.dumps(value, sort_keys=True, default=str) for value in (old, new))
+    return old if (len(old_text), old_text) >= (len(new_text), new_text) else new
 
 
 def _merge(choose: Any, first: _T | None, second: _T | None) -> _T | None:
