@@ -42,7 +42,7 @@ def fact(world: World, kind: str) -> Any:
 # -- this machine --------------------------------------------------------------------------------
 
 
-async def test_delivery_to_this_machine_is_proved_by_sending_a_file(world: World) -> None:
+async def test_delivery_to_this_machine_is_tested_by_sending_a_file(world: World) -> None:
     report = await world.client.cloud.check_delivery(kind="local", config=str(world.config))
     assert (report["ok"], report["verdict"]) == (True, "works"), report
     assert levels(report)["receiver-reach"] == "ok"
@@ -61,7 +61,7 @@ def behind(world: World, port: int) -> None:
     world.engine.listening.storage_url = lambda api_base: url  # type: ignore[method-assign]
 
 
-async def test_something_else_behind_the_public_url_is_noticed(world: World) -> None:
+async def test_another_server_at_the_public_url_is_detected(world: World) -> None:
     async def other(_request: web.Request) -> web.Response:
         return web.Response(text="<html>welcome</html>", content_type="text/html")
 
@@ -72,7 +72,7 @@ async def test_something_else_behind_the_public_url_is_noticed(world: World) -> 
     assert "something else answers" in step_text(report, "receiver-reach")
 
 
-async def test_a_storage_server_that_is_not_ours_is_noticed(world: World) -> None:
+async def test_another_storage_server_is_detected(world: World) -> None:
     """It refuses strangers as ours does and takes everything else, and nothing comes here."""
 
     async def other(request: web.Request) -> web.Response:
@@ -88,7 +88,7 @@ async def test_a_storage_server_that_is_not_ours_is_noticed(world: World) -> Non
     assert "did not come to this machine" in step_text(report, "receiver-reach")
 
 
-async def test_a_tunnel_that_changes_the_path_is_noticed(world: World) -> None:
+async def test_a_tunnel_that_changes_the_path_is_detected(world: World) -> None:
     """A reverse proxy in front of the listener that signs nothing anew but renames the bucket."""
     listener = world.engine.listening.reachable_at
 
@@ -109,7 +109,7 @@ async def test_a_tunnel_that_changes_the_path_is_noticed(world: World) -> None:
     assert "tunnel or proxy" in step_text(report, "receiver-reach")
 
 
-async def test_nobody_at_the_public_url(world: World) -> None:
+async def test_an_unreachable_public_url_fails(world: World) -> None:
     behind(world, 9)
     report = await world.client.cloud.check_delivery(kind="local")
     assert "cannot be reached" in step_text(report, "receiver-reach")
@@ -173,7 +173,7 @@ async def test_a_job_with_a_token_that_only_reads_is_refused(world: World) -> No
     assert world.predictions == []
 
 
-async def test_rights_that_only_the_hub_knows_stop_the_submit(world: World) -> None:
+async def test_missing_rights_on_the_hub_stop_the_submit(world: World) -> None:
     """By its word the token could; the organisation lets nobody."""
     await world.use_hub()
     assert world.sandbox.hub is not None
@@ -187,7 +187,7 @@ async def test_rights_that_only_the_hub_knows_stop_the_submit(world: World) -> N
     assert world.predictions == []
 
 
-async def test_the_user_may_start_it_all_the_same(world: World) -> None:
+async def test_the_user_may_override_a_failed_delivery_check(world: World) -> None:
     await world.use_hub()
     assert world.sandbox.hub is not None
     world.sandbox.hub.hub.faults.closed.add("sandbox-lab")
@@ -212,7 +212,7 @@ async def test_a_hub_that_does_not_answer_is_a_warning_only(world: World) -> Non
     assert len(world.predictions) == 1
 
 
-async def test_the_repository_is_made_as_the_config_says(world: World) -> None:
+async def test_the_repository_is_created_as_the_config_says(world: World) -> None:
     await world.use_hub()
     edit_config(world.config, model_card_private=False)
     job_id = await world.submit(delivery=HUB)
@@ -237,7 +237,7 @@ async def bucket(world: World, name: str = "attic", **changes: Any) -> None:
     await world.client.publishing.add_destination(**values | changes)
 
 
-async def test_a_bucket_is_written_to_read_and_cleaned(world: World) -> None:
+async def test_a_bucket_is_tested_by_write_read_and_delete(world: World) -> None:
     report = await world.client.cloud.check_delivery(kind="s3")
     assert step_text(report, "s3").startswith("no S3 destination is set up")
     await bucket(world)
@@ -254,7 +254,7 @@ async def test_a_bucket_is_written_to_read_and_cleaned(world: World) -> None:
     assert "no S3 destination called roof" in step_text(report, "s3")
 
 
-async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World) -> None:
+async def test_a_private_endpoint_is_refused_for_replicate(world: World) -> None:
     await bucket(world)
     check = world.engine.delivery_check._s3
     from tui.simpletuner.request.delivery import Delivery
@@ -267,7 +267,7 @@ async def test_a_real_trainer_cannot_reach_a_server_of_this_network(world: World
 # -- how long a proof is believed ----------------------------------------------------------------
 
 
-async def test_a_form_does_not_send_a_file_for_every_key(world: World) -> None:
+async def test_repeated_checks_are_cached(world: World) -> None:
     tries = 0
     local = world.engine.delivery_check._local
     prove = local.test

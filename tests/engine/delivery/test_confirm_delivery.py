@@ -59,7 +59,7 @@ async def confirmed(world: World, job_id: str, *states: str) -> JobRecord:
     return await eventually(there, within=30)
 
 
-async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
+async def test_results_on_the_hub_count_as_delivered(world: World) -> None:
     await world.use_hub()
     job = await confirmed(world, await world.submit(delivery=HUB), "yes", "no")
     delivered = job.submit["delivered"]
@@ -74,7 +74,7 @@ async def test_what_is_at_the_hub_is_delivered(world: World) -> None:
     await eventually(lambda: world.engine.recorder.writer.fact(DUE) == [])
 
 
-async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
+async def test_results_on_this_machine_count_as_delivered(world: World) -> None:
     job = await confirmed(world, await world.submit(), "yes", "no", "partly", "unknown")
     delivered = job.submit["delivered"]
     assert delivered["state"] == "yes", delivered
@@ -84,7 +84,7 @@ async def test_what_is_on_this_machine_is_delivered(world: World) -> None:
     await eventually(lambda: world.engine.recorder.writer.fact(DUE) == [])
 
 
-async def test_uploads_to_this_machine_that_all_failed_are_told(world: World) -> None:
+async def test_failed_uploads_to_this_machine_are_reported(world: World) -> None:
     world.fault("lost-upload")
     async with notices(world) as published:
         job = await confirmed(world, await world.submit(), "yes", "no", "partly", "unknown")
@@ -101,7 +101,7 @@ async def test_uploads_to_this_machine_that_all_failed_are_told(world: World) ->
         )
 
 
-async def test_a_last_checkpoint_that_did_not_arrive_is_named(world: World) -> None:
+async def test_a_missing_last_checkpoint_is_named(world: World) -> None:
     """The uploads fail from some moment on: what came before is here, what follows is not."""
     edit_config(world.config, checkpoint_step_interval=20)
     job_id = await world.submit(steps=400)
@@ -125,7 +125,7 @@ def here(world: World, job_id: str) -> list[str]:
         reader.close()
 
 
-async def test_what_this_machine_refused_is_written_on_the_job_and_counts(
+async def test_refused_uploads_are_recorded_and_count_as_missing(
     home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "StorageLimits", lambda: StorageLimits(max_part_bytes=2048))
@@ -145,7 +145,7 @@ async def test_what_this_machine_refused_is_written_on_the_job_and_counts(
         assert len({event.message for event in events}) == len(events)
 
 
-async def test_a_full_disk_is_written_on_the_job(
+async def test_a_full_disk_is_recorded_in_the_job(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = shutil.disk_usage
@@ -158,7 +158,7 @@ async def test_a_full_disk_is_written_on_the_job(
     assert "refused" in world.kinds(job.job_id)
 
 
-async def test_a_failed_upload_is_told_although_the_job_succeeded(world: World) -> None:
+async def test_a_failed_upload_of_a_succeeded_job_is_reported(world: World) -> None:
     """The user insists on a token that only reads: “succeeded” with nothing at the Hub."""
     await world.use_hub("hf_read")
     async with notices(world) as published:
@@ -177,7 +177,7 @@ async def test_a_failed_upload_is_told_although_the_job_succeeded(world: World) 
         )
 
 
-async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
+async def test_weights_of_an_earlier_run_do_not_count(world: World) -> None:
     url = await world.use_hub()
     await confirmed(world, await world.submit(delivery=HUB), "yes")
     assert world.sandbox.hub is not None
@@ -199,7 +199,7 @@ async def test_weights_of_an_earlier_run_are_no_delivery(world: World) -> None:
     assert "no weights newer than the run" in job.submit["delivered"]["words"]
 
 
-async def test_a_hub_that_does_not_answer_leaves_it_open(
+async def test_an_unreachable_hub_leaves_the_delivery_unknown(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -216,7 +216,7 @@ async def test_a_hub_that_does_not_answer_leaves_it_open(
     assert job.submit["delivered"]["state"] == "yes"
 
 
-async def test_it_is_looked_up_after_a_restart(
+async def test_due_confirmations_resume_after_a_restart(
     home: Home, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_world(home, project) as world:
@@ -243,7 +243,7 @@ async def bucket(world: World) -> None:
     )  # fmt: skip
 
 
-async def test_a_bucket_is_looked_into_with_the_destinations_keys(world: World) -> None:
+async def test_a_bucket_is_inspected_with_the_destinations_keys(world: World) -> None:
     await bucket(world)
     way = {"kind": "s3", "destination": "attic"}
     job = await confirmed(world, await world.submit(delivery=way), "yes", "no", "unknown")

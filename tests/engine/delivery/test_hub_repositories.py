@@ -36,7 +36,7 @@ async def test_what_a_token_can_tell(
     assert answer["private"] == (False if exists else None)
 
 
-async def test_a_token_that_the_hub_does_not_take_is_no_free_name(world: World) -> None:
+async def test_a_refused_token_does_not_make_a_name_free(world: World) -> None:
     await old_repository(world, "hf_expired")
     for repo_id in ("sandbox/new", "sandbox/old"):
         with pytest.raises(ControlError) as caught:

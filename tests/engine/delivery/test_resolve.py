@@ -168,7 +168,7 @@ async def test_the_hubs_settings_are_the_configs_keys(world: World) -> None:
     assert any(name.startswith("checkpoint-") for name in repo.head.tree)
 
 
-async def test_checkpoints_stay_off_the_hub_when_they_shall(world: World) -> None:
+async def test_checkpoints_are_not_pushed_when_switched_off(world: World) -> None:
     hub = await with_hub(world)
     draft = world.draft(delivery={"kind": "hub", "hub_model_id": "sandbox/final-only"})
     draft["overrides"] |= {"push_checkpoints_to_hub": False, "checkpoint_step_interval": 4}
@@ -219,7 +219,7 @@ async def test_names_without_a_token(world: World) -> None:
     assert look["level"] != "ok"
 
 
-async def test_what_is_recommended_works(world: World, tmp_path: Path) -> None:
+async def test_recommended_settings_pass_the_check(world: World, tmp_path: Path) -> None:
     calls = JobCalls(world.client)
     recommended = await calls.recommended(world.draft())
     assert recommended["delivery"] == {"kind": "local"}
@@ -236,7 +236,7 @@ async def test_what_is_recommended_works(world: World, tmp_path: Path) -> None:
         assert errors(await world.client.check(draft)) == {}
 
 
-async def test_a_cost_ceiling_says_which_time_it_becomes(world: World) -> None:
+async def test_a_cost_ceiling_reports_the_time_limit(world: World) -> None:
     report = await world.client.check(world.draft(cost_ceiling_micros=975_000))
     assert report["cost_ceiling_micros"] == 975_000
     assert report["cancel_after"] == 1000

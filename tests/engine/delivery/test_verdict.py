@@ -85,14 +85,14 @@ def test_final_weights_stand_for_all() -> None:
         (saved(500) + FAILED + saved(1000) + f"=== debug.log tail ===\n{FAILED}", "yes", ()),
     ],
 )  # fmt: skip
-def test_a_failed_upload_counts_unless_a_later_one_made_it_good(
+def test_a_failed_upload_counts_unless_a_later_one_succeeded(
     log: str, state: str, missing: tuple[str, ...]
 ) -> None:
     result = verdict(log, weights(500), weights(1000), steps=1000)
     assert (result.state, result.missing) == (state, missing)
 
 
-def test_a_named_file_that_came_later_is_not_missing() -> None:
+def test_a_failed_file_that_arrived_later_is_not_missing() -> None:
     log = f"{saved(1000)}[ERROR] Publishing checkpoint-1000/{LORA} failed: Connection was closed\n"
     assert verdict(log, weights(1000), steps=1000).state == "yes"
     log += "[ERROR] Publishing samples/a.png failed: Connection was closed\n"
@@ -100,7 +100,7 @@ def test_a_named_file_that_came_later_is_not_missing() -> None:
     assert (result.state, result.missing) == ("partly", ("samples/a.png",))
 
 
-def test_what_was_refused_and_never_came_is_missing() -> None:
+def test_refused_files_that_never_arrived_are_missing() -> None:
     refused: dict[str, str] = {f"{RUN}/a.png": "The disk is full.", weights(1000): "too many"}
     result = verdict(saved(1000), weights(1000), steps=1000, **refused)
     assert (result.state, result.missing) == ("partly", ("cog-0a1b2c3d4e/a.png",))
@@ -117,13 +117,13 @@ def test_what_was_refused_and_never_came_is_missing() -> None:
         ("[INFO] hello\n", 2000, "partly"),
     ],
 )
-def test_without_a_word_about_checkpoints_it_is_not_called_delivered(
+def test_a_log_without_checkpoints_leaves_the_delivery_unknown(
     log: str, steps: int | None, state: str
 ) -> None:
     assert verdict(log, weights(1000), steps=steps).state == state
 
 
-def test_a_place_that_cannot_be_asked_stays_unknown_unless_the_log_says_more() -> None:
+def test_an_unreachable_destination_stays_unknown_unless_the_log_reports_failures() -> None:
     place = Arrival("unknown", "the bucket does not answer", "Look there yourself.")
 
     def judge_unknown(log: str) -> Any:
@@ -141,7 +141,7 @@ def test_a_provider_that_was_never_made_is_a_failure() -> None:
     )
 
 
-def test_weights_are_told_from_other_files() -> None:
+def test_weights_are_distinguished_from_other_files() -> None:
     names = [
         weights(20), f"{RUN}/checkpoint-20/optimizer.bin", f"{RUN}/{LORA}", f"{RUN}/README.md",
         f"{RUN}/cache/text/embeds/1.pt", f"cache/{LORA}", "cache/checkpoint-3/ema/a.safetensors",

@@ -112,7 +112,7 @@ async def test_files_come_in_parts_and_whole(
     assert file_host.sent["big.bin"] == 5 * PART + 7 + 1
 
 
-async def test_a_secret_of_the_account_is_no_output(
+async def test_an_output_cannot_name_other_api_addresses(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     """An output may name any address: it is not asked, the job says why, the rest is fetched."""
@@ -177,7 +177,7 @@ async def test_a_link_to_where_the_results_are_delivered_is_no_missing_file(
     } == {"results"}
 
 
-async def test_a_line_that_breaks_costs_little(
+async def test_a_broken_connection_repeats_few_bytes(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     size = 3 * PART
@@ -196,7 +196,7 @@ async def test_a_line_that_breaks_costs_little(
     assert not [entry for entry in collector_world.folder(job).iterdir() if entry.name != "big.bin"]
 
 
-async def test_killed_in_the_middle_it_goes_on(
+async def test_a_download_resumes_after_a_kill(
     home: Home, file_host: FileHost, tmp_path: Path
 ) -> None:
     """An engine in a process of its own, killed with some parts here and some not."""
@@ -246,7 +246,7 @@ async def test_killed_in_the_middle_it_goes_on(
     assert "Traceback" not in log
 
 
-async def test_another_file_behind_the_address_is_fetched_from_its_beginning(
+async def test_changed_content_is_downloaded_from_its_beginning(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     file_host.files = {"big.bin": os.urandom(4 * PART)}
@@ -264,7 +264,7 @@ async def test_another_file_behind_the_address_is_fetched_from_its_beginning(
 
 
 @pytest.mark.parametrize("marks", [True, False])
-async def test_a_host_without_ranges_or_marks_will_do(
+async def test_a_host_without_ranges_or_etags_works(
     collector_world: CollectorWorld, file_host: FileHost, marks: bool
 ) -> None:
     file_host.ranges, file_host.marks = not marks, marks
@@ -274,7 +274,7 @@ async def test_a_host_without_ranges_or_marks_will_do(
     assert (collector_world.folder(job) / "big.bin").read_bytes() == file_host.files["big.bin"]
 
 
-async def test_what_cannot_be_had_says_why_and_how_long(
+async def test_missing_results_have_a_reason_and_a_deadline(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     file_host.files = {"cut.bin": b"x" * 1000, "gone.bin": b"y", "good.bin": b"z"}
@@ -303,7 +303,7 @@ async def test_what_cannot_be_had_says_why_and_how_long(
     assert await missing_results(collector_world.client, job) == []
 
 
-async def test_after_the_hour_it_is_not_tried_again(
+async def test_expired_results_are_not_retried(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     past = datetime.now(UTC) - timedelta(minutes=1)
@@ -315,7 +315,7 @@ async def test_after_the_hour_it_is_not_tried_again(
     assert [item["again"] for item in answer["missing"]] == [False]
 
 
-async def test_no_room_is_told_before_anything_is_fetched(
+async def test_missing_disk_space_is_reported_before_the_download(
     collector_world: CollectorWorld, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_host.files = {"big.bin": os.urandom(2 * PART)}
@@ -334,7 +334,7 @@ async def test_no_room_is_told_before_anything_is_fetched(
     assert (await collector_world.client.collect(job.job_id))["missing"] == []
 
 
-async def test_a_disk_that_is_full_at_the_last_byte(
+async def test_a_disk_that_is_full_at_the_last_byte_fails_the_download(
     collector_world: CollectorWorld, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = 3 * PART
@@ -369,7 +369,7 @@ async def test_a_deleted_file_is_fetched_again(
     assert (collector_world.folder(job) / "a.bin").read_bytes() == b"a" * 1000
 
 
-async def test_a_hostile_name_stays_outside(
+async def test_a_name_outside_the_folder_is_refused(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
     file_host.files = {"a.bin": b"a", "good.bin": b"z"}

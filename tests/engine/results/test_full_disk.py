@@ -76,7 +76,7 @@ async def test_a_small_disk_keeps_some_room(home: Home, file_host: FileHost) -> 
             ]
 
 
-async def test_room_is_looked_at_on_the_way(
+async def test_free_space_is_checked_during_the_download(
     home: Home, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same for those who may not mount: what the folder holds is taken from 96 MiB."""
@@ -94,7 +94,7 @@ async def test_room_is_looked_at_on_the_way(
         await check_room(collector_world, file_host, free)
 
 
-async def test_more_than_was_promised_is_no_download(home: Home, file_host: FileHost) -> None:
+async def test_more_bytes_than_announced_fail_the_download(home: Home, file_host: FileHost) -> None:
     """The first answer told a length, the second has no end."""
     file_host.promise = {"big.bin"}
     file_host.on_sent = lambda: (

@@ -41,7 +41,7 @@ def listed(world: World, job_id: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["hub", "s3"])
-async def test_fetched_files_are_known_to_lie_there_and_come_back(
+async def test_fetched_files_are_recorded_as_remote_copies_and_can_be_fetched_again(
     world: World, tmp_path: Path, kind: str
 ) -> None:
     rights = grant(prefix="user", may_delete=True)

@@ -99,7 +99,7 @@ async def fetch(source: Source, target: Path, notes: dict[str, Any]) -> None:
 
 
 @SOURCES
-async def test_a_line_that_breaks_costs_little(open_source: Any, tmp_path: Path) -> None:
+async def test_a_broken_connection_repeats_few_bytes(open_source: Any, tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(os.urandom(SIZE))
     async with open_source(tmp_path, file) as (source, wire):
@@ -114,9 +114,7 @@ async def test_a_line_that_breaks_costs_little(open_source: Any, tmp_path: Path)
 
 
 @SOURCES
-async def test_content_that_is_not_what_its_hash_says_stays_outside(
-    open_source: Any, tmp_path: Path
-) -> None:
+async def test_content_with_a_wrong_hash_is_refused(open_source: Any, tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(os.urandom(SIZE))
     async with open_source(tmp_path, file) as (source, _):

@@ -126,7 +126,7 @@ def test_a_job_over_midnight_counts_on_both_days() -> None:
 
 
 @given(st.lists(billed(), max_size=6), seconds, st.integers(0, 3 * 86400))
-def test_a_clock_set_back_unspends_nothing_that_has_ended(
+def test_a_clock_set_back_keeps_the_cost_of_ended_jobs(
     jobs: list[Billed], at: int, back: int
 ) -> None:
     done = [job for job in jobs if job.ended_at is not None]
@@ -136,7 +136,7 @@ def test_a_clock_set_back_unspends_nothing_that_has_ended(
     assert after.spent_micros >= before.spent_micros
 
 
-def test_counts_and_the_average_leave_out_what_was_made_before() -> None:
+def test_counts_and_the_average_exclude_earlier_jobs() -> None:
     hour = timedelta(hours=1)
     old = Billed("completed", T0, T0 + hour, 1, 975, None, T0 - hour)
     short = Billed("completed", T0, T0 + hour, 1, 975, None, T0)

@@ -102,7 +102,7 @@ def test_a_refusal_says_how_far_over(spending_world: SpendingWorld) -> None:
     assert caught.value.details["over_micros"] == 1_700_000
 
 
-def test_a_sum_that_cannot_be_worked_out_blocks(spending_world: SpendingWorld, home: Home) -> None:
+def test_unreadable_spending_blocks_new_jobs(spending_world: SpendingWorld, home: Home) -> None:
     spending_world.limit()
     spending_world.reader.close()
     with sqlite3.connect(home.database) as database:
@@ -125,7 +125,7 @@ def test_a_deleted_job_still_uses_up_the_limit(spending_world: SpendingWorld) ->
         spending_world.service.allow(REAL, 3_700_000)
 
 
-def test_a_rehearsal_uses_up_no_real_money(spending_world: SpendingWorld) -> None:
+def test_sandbox_jobs_do_not_use_up_the_real_limit(spending_world: SpendingWorld) -> None:
     spending_world.limit()
     local = "http://127.0.0.1:5/v1"
     spending_world.writer.insert(done("a", 49_000_000, NOW - timedelta(days=1), api_base=local))
@@ -179,7 +179,7 @@ def test_the_summary_counts_and_averages(spending_world: SpendingWorld) -> None:
             spending_world.service.summary(REAL, days)
 
 
-def test_a_limit_of_nothing_blocks_what_costs_and_nothing_else(
+def test_a_limit_of_zero_blocks_only_jobs_that_cost(
     spending_world: SpendingWorld,
 ) -> None:
     spending_world.limit(amount_micros=0)
@@ -198,7 +198,7 @@ def test_a_ceiling_becomes_seconds_at_the_rate() -> None:
         ceiling_seconds(10_000_000, 0)
 
 
-def test_thousands_of_jobs_are_summed_in_the_blink_of_an_eye(spending_world: SpendingWorld) -> None:
+def test_thousands_of_jobs_are_summed_quickly(spending_world: SpendingWorld) -> None:
     import time
 
     spending_world.limit()
@@ -218,7 +218,7 @@ def limited(amount_micros: int, **more: Any) -> Settings:
     return replace(settings, spending=spending)
 
 
-async def test_block_refuses_before_anything_leaves(home: Home, project: Path) -> None:
+async def test_block_refuses_before_the_upload(home: Home, project: Path) -> None:
     async with running_world(home, project, settings=limited(1)) as world:
         report = await world.client.check(world.draft())
         assert report["ok"] is False
@@ -229,7 +229,9 @@ async def test_block_refuses_before_anything_leaves(home: Home, project: Path) -
         assert world.predictions == []
 
 
-async def test_two_at_once_do_not_slip_through_a_limit_for_one(home: Home, project: Path) -> None:
+async def test_concurrent_submits_cannot_both_pass_a_limit_for_one(
+    home: Home, project: Path
+) -> None:
     import asyncio
 
     async with running_world(home, project) as world:
@@ -289,7 +291,7 @@ async def test_running_jobs_are_left_alone_otherwise(home: Home, project: Path) 
         assert (await world.ended(job_id)).status is JobStatus.COMPLETED
 
 
-async def test_a_ceiling_is_handed_to_replicate(world: World) -> None:
+async def test_a_ceiling_is_sent_to_replicate(world: World) -> None:
     job_id = await world.submit(steps=12, cost_ceiling_micros=975_000)
     await world.ended(job_id)
     assert world.job(job_id).submit["cancel_after"] == 1000
@@ -301,12 +303,12 @@ async def test_a_ceiling_is_handed_to_replicate(world: World) -> None:
     assert "cost_ceiling_micros" in caught.value.details["fields"]
 
 
-async def test_watching_money_is_no_reason_to_stay(home: Home) -> None:
+async def test_the_spending_watch_does_not_keep_the_engine_running(home: Home) -> None:
     async with running_engine(home) as (engine, _):
         first = engine.idle_seconds()
         await eventually(lambda: engine.idle_seconds() > first)
 
 
-def test_the_true_time_is_used(spending_world: SpendingWorld) -> None:
+def test_the_corrected_clock_is_used(spending_world: SpendingWorld) -> None:
     spending_world.now = utc_now()
     assert spending_world.service.fact(sandbox=False)["as_of"] == spending_world.now.isoformat()

@@ -31,7 +31,7 @@ def settings_changed_by(module: ModuleType) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("module", [diagnosis, checks])
-def test_every_setting_that_advice_may_change_fits_into_a_draft(module: ModuleType) -> None:
+def test_every_setting_changed_by_advice_is_a_draft_field(module: ModuleType) -> None:
     names = {name for _, name in settings_changed_by(module)}
     assert len(names) > 3
     for name in names:

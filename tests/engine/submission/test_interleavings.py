@@ -188,7 +188,7 @@ async def script_world(
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("webhooks", "first"), [(True, 0), (True, 50), (False, 100), (False, 150)])
-async def test_whatever_happens_predictions_are_submits_and_jobs_are_predictions(
+async def test_random_interleavings_keep_one_prediction_per_submit(
     script_world: ScriptWorld, monkeypatch: pytest.MonkeyPatch, *, webhooks: bool, first: int
 ) -> None:
     if not webhooks:

@@ -70,7 +70,7 @@ async def test_several_jobs_side_by_side(world: World) -> None:
     assert len(folders) == 4
 
 
-async def test_the_events_tell_windows_about_upload_and_changes(world: World) -> None:
+async def test_events_report_upload_progress_and_status_changes(world: World) -> None:
     events: list[tuple[str, str]] = []
     attached = asyncio.Event()
 
@@ -91,7 +91,7 @@ async def test_the_events_tell_windows_about_upload_and_changes(world: World) ->
 
 
 @pytest.mark.parametrize("fault", ["damaged-upload", "damaged-upload=100"])
-async def test_an_upload_that_arrived_damaged_is_sent_once_more(world: World, fault: str) -> None:
+async def test_a_damaged_upload_is_retried_once(world: World, fault: str) -> None:
     world.fault(f"{fault}*1")
     job_id = await world.submit()
     job = await world.ended(job_id)
@@ -108,9 +108,7 @@ async def test_an_upload_that_arrived_damaged_is_sent_once_more(world: World, fa
 
 
 @pytest.mark.parametrize("fault", ["damaged-upload", "damaged-upload=100"])
-async def test_an_upload_that_arrives_damaged_twice_starts_nothing(
-    world: World, fault: str
-) -> None:
+async def test_a_second_damaged_upload_fails_the_job(world: World, fault: str) -> None:
     world.fault(fault)
     job_id = await world.submit()
     job = await world.ended(job_id)
@@ -126,7 +124,7 @@ async def test_an_upload_that_arrives_damaged_twice_starts_nothing(
 # -- cancel -----------------------------------------------------------------------------------
 
 
-async def test_cancel_before_anything_was_sent(world: World) -> None:
+async def test_cancel_before_the_upload(world: World) -> None:
     picture = next(world.config.parent.parent.parent.glob("datasets/*/astronaut.png"))
     with picture.open("ab") as file:
         file.truncate(90_000_000)  # takes a moment to pack
@@ -144,7 +142,7 @@ async def test_cancel_before_anything_was_sent(world: World) -> None:
     assert caught.value.status == 409
 
 
-async def test_cancel_while_the_archive_is_on_its_way(world: World) -> None:
+async def test_cancel_during_the_upload(world: World) -> None:
     world.fault("slow=4000@POST /v1/files")
     job_id = await world.submit()
     await eventually(lambda: world.job(job_id).stage == "uploading")
@@ -171,7 +169,7 @@ async def test_cancel_in_the_queue_and_while_running(world: World) -> None:
     await eventually(lambda: world.log(running) == record.logs)
 
 
-async def test_cancel_while_the_order_is_being_placed(world: World) -> None:
+async def test_cancel_during_the_post(world: World) -> None:
     world.fault("slow=40@POST /v1/predictions")
     job_id = await world.submit(steps=4000)
     await eventually(lambda: world.job(job_id).submit["phase"] == "posting")
@@ -182,7 +180,7 @@ async def test_cancel_while_the_order_is_being_placed(world: World) -> None:
     assert [prediction.status for prediction in world.predictions] == ["canceled"]
 
 
-async def test_a_cancelled_order_that_did_not_arrive_is_not_placed_again(world: World) -> None:
+async def test_a_cancelled_post_that_did_not_arrive_is_not_repeated(world: World) -> None:
     # The line breaks before the order is read; the cancel comes during the look-up.
     world.fault("cut-request*1@POST /v1/predictions", "slow=40@GET /v1/predictions")
     job_id = await world.submit()
@@ -217,7 +215,7 @@ async def test_one_idempotency_key_makes_one_job(world: World) -> None:
     ("setting", "agreed", "code"),
     [("ask", False, "consent_required"), ("never", True, "consent_denied"), ("ask", True, "")],
 )
-async def test_images_leave_only_with_consent(
+async def test_an_upload_needs_consent(
     home: Home, project: Path, setting: str, agreed: bool, code: str
 ) -> None:
     from tests.engine.world import quick_settings
@@ -251,7 +249,7 @@ async def test_images_leave_only_with_consent(
         ("api_base = 5", "settings", "line 2: cloud.api_base must be a text"),
     ],
 )
-async def test_nothing_leaves_while_nobody_can_read_whether_and_where(
+async def test_unreadable_consent_or_address_prevents_a_submit(
     home: Home, project: Path, text: str, code: str, words: str
 ) -> None:
     """Its default asks, and a script agrees; the default address is the one that costs money."""
@@ -276,7 +274,7 @@ async def test_nothing_leaves_while_nobody_can_read_whether_and_where(
         await world.submit()  # to a server on this machine
 
 
-async def test_the_check_reports_everything_and_sends_nothing(world: World) -> None:
+async def test_check_reports_without_starting_anything(world: World) -> None:
     report = await world.client.check(world.draft())
     assert set(report) >= {
         "config", "datasets", "checks", "ok", "estimate", "leaves", "request", "run_name",
@@ -305,7 +303,7 @@ async def test_the_check_reports_everything_and_sends_nothing(world: World) -> N
     assert not world.sandbox.core.files.all()
 
 
-async def test_a_refused_draft_starts_nothing(world: World) -> None:
+async def test_an_invalid_draft_is_refused(world: World) -> None:
     with pytest.raises(ControlError) as caught:
         await world.submit(hardware="abacus")
     assert caught.value.status == 400
@@ -377,7 +375,7 @@ async def test_two_api_bases_never_share_a_token(world: World, tmp_path: Path) -
 # -- what Replicate may do --------------------------------------------------------------------
 
 
-async def test_a_failed_run_is_told_with_its_diagnosis(world: World) -> None:
+async def test_a_failed_run_has_a_diagnosis(world: World) -> None:
     world.fault("oom=5*1")
     job = await world.ended(await world.submit())
     assert job.status is JobStatus.FAILED
@@ -387,7 +385,7 @@ async def test_a_failed_run_is_told_with_its_diagnosis(world: World) -> None:
     assert world.log(job.job_id) == world.prediction_of(job).logs
 
 
-async def test_data_that_is_removed_at_the_end_costs_nothing_that_was_seen(world: World) -> None:
+async def test_data_removed_at_the_end_does_not_erase_the_log(world: World) -> None:
     world.fault("data-removed*1")
     job_id = await world.submit(steps=300)
     await eventually(lambda: (world.job(job_id).step or 0) > 5)
@@ -400,7 +398,7 @@ async def test_data_that_is_removed_at_the_end_costs_nothing_that_was_seen(world
     assert world.reader.files(job_id)
 
 
-async def test_a_log_that_loses_its_front_is_still_whole(world: World) -> None:
+async def test_a_log_truncated_at_its_start_stays_complete(world: World) -> None:
     job_id = await world.submit(steps=1000)
     await eventually(lambda: (world.job(job_id).step or 0) > 20)
     record = world.prediction_of(world.job(job_id))
@@ -416,7 +414,7 @@ async def test_a_log_that_loses_its_front_is_still_whole(world: World) -> None:
     assert world.steps_of(job_id) == list(range(1, 1001))
 
 
-async def test_a_status_of_the_future_changes_nothing(world: World) -> None:
+async def test_an_unknown_status_changes_nothing(world: World) -> None:
     job_id = await world.submit(steps=4000)
     await eventually(lambda: (world.job(job_id).step or 0) > 1)
     record = world.prediction_of(world.job(job_id))
@@ -430,7 +428,7 @@ async def test_a_status_of_the_future_changes_nothing(world: World) -> None:
     assert (await world.ended(job_id)).status is JobStatus.CANCELLED
 
 
-async def test_storms_of_errors_lose_nothing(world: World) -> None:
+async def test_repeated_errors_lose_no_data(world: World) -> None:
     job_id = await world.submit(steps=60)
     await world.until(job_id, JobStatus.QUEUED, JobStatus.RUNNING)
     world.fault(
@@ -443,7 +441,7 @@ async def test_storms_of_errors_lose_nothing(world: World) -> None:
     check_whole(world, job_id, 60)
 
 
-async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(
+async def test_a_job_is_lost_only_after_several_not_found_answers(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "latest_end", lambda job: job.created_at)  # its time is over
@@ -464,7 +462,7 @@ async def test_a_prediction_that_is_gone_is_said_only_after_several_looks(
     world.sandbox.core.jobs.by_id[record.id] = record
 
 
-async def test_a_bug_does_not_leave_a_job_unwatched(
+async def test_an_unexpected_exception_does_not_stop_polling(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.fault("webhook-lost")
@@ -489,7 +487,7 @@ async def test_ten_jobs_are_polled_together(world: World) -> None:
 # -- afterwards -------------------------------------------------------------------------------
 
 
-async def test_collect_verifies_and_says_what_is_missing(world: World) -> None:
+async def test_collect_verifies_files_and_reports_missing_ones(world: World) -> None:
     job_id = await world.submit()
     await world.ended(job_id)
     result = await world.client.collect(job_id)
@@ -515,7 +513,7 @@ async def test_deleting_drops_the_record_and_keeps_the_files(world: World) -> No
     assert (await world.client.sync())["synced"] == 0  # what was deleted does not come back
 
 
-async def test_sync_brings_in_jobs_from_elsewhere(world: World) -> None:
+async def test_sync_imports_jobs_of_other_programs(world: World) -> None:
     import httpx
 
     version = next(
@@ -539,14 +537,14 @@ async def test_sync_brings_in_jobs_from_elsewhere(world: World) -> None:
     assert (await world.client.sync())["synced"] == 0
 
 
-async def test_a_second_job_of_a_config_gets_a_name_of_its_own(world: World) -> None:
+async def test_a_second_job_of_a_config_gets_another_name(world: World) -> None:
     first = await world.submit()
     second = await world.submit()
     names = [world.job(job_id).name for job_id in (first, second)]
     assert names[1] == f"{names[0]}-2"
 
 
-async def test_refused_inputs_are_told_by_name(world: World) -> None:
+async def test_refused_inputs_are_reported_by_name(world: World) -> None:
     await world.ended(await world.submit())  # from now on the version's schema is known here
     model = world.sandbox.core.registry.models["simpletuner/advanced-trainer-l40s"]
     version = model.versions[0]

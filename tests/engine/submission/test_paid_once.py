@@ -74,7 +74,7 @@ def check_single_prediction(world: World, job_id: str) -> None:
 # -- whoever sees it first --------------------------------------------------------------------
 
 
-async def test_a_sync_gives_a_prediction_to_the_job_being_posted(silent: World) -> None:
+async def test_a_sync_assigns_a_prediction_to_the_job_being_posted(silent: World) -> None:
     job_id, held = await post_with_late_answer(silent)
     assert (await silent.client.sync())["synced"] == 0
     check_single_prediction(silent, job_id)
@@ -84,7 +84,7 @@ async def test_a_sync_gives_a_prediction_to_the_job_being_posted(silent: World) 
     assert silent.kinds(job_id).count("accepted") == 1
 
 
-async def test_a_webhook_without_a_key_gives_it_to_the_job_being_posted(silent: World) -> None:
+async def test_a_webhook_without_a_key_assigns_it_to_the_job_being_posted(silent: World) -> None:
     silent.engine._api_base = silent.sandbox.base_url
     job_id, held = await post_with_late_answer(silent)
     body = silent.sandbox.core.views.record(silent.predictions[0], "get")
@@ -115,7 +115,7 @@ TWIN: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def test_twins_whose_answers_are_lost_find_their_own(silent: World) -> None:
+async def test_equal_jobs_with_lost_answers_find_their_own_predictions(silent: World) -> None:
     """The same draft with the same name, twice at once: two predictions, each job its own."""
     silent.fault(f"cut=0*2@{POST}")
     jobs = await asyncio.gather(silent.submit(**TWIN), silent.submit(**TWIN))
@@ -167,7 +167,7 @@ LOG = "".join(
 
 
 @pytest.mark.parametrize("marked", [True, False])
-async def test_an_imported_twin_of_the_record_is_joined_with_all_it_has(
+async def test_an_imported_record_of_the_same_prediction_is_merged(
     silent: World, *, marked: bool
 ) -> None:
     job_id, held = await post_with_late_answer(silent)
@@ -191,7 +191,7 @@ async def test_an_imported_twin_of_the_record_is_joined_with_all_it_has(
     assert "created" in silent.kinds(job_id)
 
 
-async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: World) -> None:
+async def test_a_deleted_import_does_not_cause_another_post(silent: World) -> None:
     job_id, held = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
     other = import_record(silent, silent.predictions[0])
@@ -204,7 +204,7 @@ async def test_a_deleted_import_of_it_does_not_let_it_be_posted_again(silent: Wo
     assert spent == [(0,)]  # the job's own record counts it now
 
 
-async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
+async def test_equal_jobs_without_a_run_name_get_different_predictions(
     silent: World,
 ) -> None:
     first = await silent.submit(**TWIN)
@@ -231,7 +231,7 @@ async def test_equal_jobs_without_a_mark_do_not_take_each_others_prediction(
 # -- nothing is posted again ------------------------------------------------------------------
 
 
-async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: World) -> None:
+async def test_a_prediction_of_another_job_ends_the_submission(silent: World) -> None:
     """The answer names what another submit's record has already: a fact, no full disk."""
     job_id, held = await post_with_late_answer(silent)
     writer = silent.engine.recorder.writer
@@ -251,7 +251,7 @@ async def test_a_prediction_that_another_job_has_is_not_posted_again(silent: Wor
         silent.engine.recorder.note(job_id, "local", "x", "x", prediction_id=other.prediction_id)
 
 
-async def test_a_page_that_cannot_be_had_is_no_proof(silent: World) -> None:
+async def test_an_unreadable_page_of_the_list_proves_nothing(silent: World) -> None:
     """The prediction is on the second page of the list, which breaks at first."""
     silent.fault(f"cut=0*1@{POST}")
     pages: list[str] = []
@@ -298,14 +298,14 @@ def answer_by(_world: World, client: Any, answer: Any) -> None:
     http.send = send
 
 
-async def test_a_refused_token_while_looking_is_no_end_of_looking(silent: World) -> None:
+async def test_a_refused_token_does_not_end_the_look_up(silent: World) -> None:
     silent.fault(f"cut=0*1@{POST}", f"expired-token*2@{LIST}")
     job_id = await silent.submit()
     await posted(silent, job_id)
     check_single_prediction(silent, job_id)
 
 
-async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) -> None:
+async def test_a_look_up_starts_at_the_first_of_several_posts(silent: World) -> None:
     """The first POST is carried out unseen; the second one's look-up finds it."""
     silent.fault(f"cut=0*1@{POST}")
     hidden: list[Record] = []
@@ -334,7 +334,7 @@ async def test_a_look_up_goes_back_to_the_first_of_several_posts(silent: World) 
     assert [prediction.id for prediction in silent.predictions] == [job.prediction_id]
 
 
-async def test_a_look_up_knows_what_our_clock_said_when_it_was_posted(silent: World) -> None:
+async def test_a_look_up_uses_the_clock_offset_of_the_post(silent: World) -> None:
     """Our clock was an hour ahead at the POST and has been set since."""
     job_id, held = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
@@ -350,7 +350,7 @@ async def test_a_look_up_knows_what_our_clock_said_when_it_was_posted(silent: Wo
     check_single_prediction(silent, job_id)
 
 
-async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
+async def test_a_second_prediction_of_one_submit_is_cancelled(silent: World) -> None:
     """A webhook tells of the first POST's prediction while the second POST is under way."""
     held = hold_answers(silent.sandbox)
     silent.fault(f"cut=0*1@{POST}")
@@ -382,7 +382,7 @@ async def test_a_second_run_of_one_submit_is_ended(silent: World) -> None:
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
-async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
+async def test_a_job_given_up_is_reopened_when_its_prediction_appears(
     silent: World, *, cancelled: bool
 ) -> None:
     """Nothing was found in time, so the job ended; then the prediction shows up."""
@@ -408,7 +408,7 @@ async def test_what_was_given_up_is_taken_up_when_its_prediction_appears(
         assert silent.job(job_id).cost_micros is None
 
 
-async def test_a_job_that_runs_is_not_ended_by_a_cancel_that_fails(
+async def test_a_failed_cancel_does_not_end_a_running_job(
     silent: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be cancelled goes on to be watched; it has not failed, and it costs money."""
@@ -426,9 +426,7 @@ async def test_a_job_that_runs_is_not_ended_by_a_cancel_that_fails(
     assert (await silent.ended(job_id)).status is JobStatus.CANCELLED
 
 
-async def test_a_cancel_that_was_not_passed_on_is_passed_on_after_a_restart(
-    home: Home, project: Path
-) -> None:
+async def test_a_pending_cancel_is_passed_on_after_a_restart(home: Home, project: Path) -> None:
     faults = ["webhook-lost", "queue-forever"]
     async with running_world(home, project, faults=faults) as world:
         job_id = await world.submit()
@@ -441,7 +439,7 @@ async def test_a_cancel_that_was_not_passed_on_is_passed_on_after_a_restart(
         assert world.predictions[0].status == "canceled"
 
 
-async def test_a_cancel_that_a_step_swallows_reaches_the_prediction(
+async def test_a_cancel_ignored_by_a_step_reaches_the_prediction(
     silent: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step goes on to the POST although its task was cancelled."""
@@ -487,7 +485,7 @@ def removed(record: Record, name: str) -> Record:
     return twin
 
 
-async def test_of_a_removed_and_a_whole_candidate_the_whole_one_is_taken(silent: World) -> None:
+async def test_a_candidate_with_data_is_preferred_to_one_without(silent: World) -> None:
     job_id = await left_uncertain(silent)
     whole = silent.predictions[0]
     half = removed(whole, "half")
@@ -499,7 +497,7 @@ async def test_of_a_removed_and_a_whole_candidate_the_whole_one_is_taken(silent:
     assert job.status is JobStatus.QUEUED
 
 
-async def test_a_job_of_unknown_outcome_costs_what_it_may_have_cost(silent: World) -> None:
+async def test_a_job_of_unknown_outcome_counts_its_maximum_cost(silent: World) -> None:
     job_id = await left_uncertain(silent)
     gone = removed(silent.predictions.pop(), "gone")
     silent.sandbox.core.jobs.keep_past([gone])
@@ -512,7 +510,7 @@ async def test_a_job_of_unknown_outcome_costs_what_it_may_have_cost(silent: Worl
     assert silent.predictions == [gone]
 
 
-async def test_removed_data_are_compared_by_what_was_imported_of_them(silent: World) -> None:
+async def test_removed_inputs_are_compared_by_the_imported_record(silent: World) -> None:
     """A stranger's ended prediction whose input was seen stands in nobody's way."""
     job_id = await left_uncertain(silent)
     mine = silent.predictions.pop()
@@ -531,7 +529,7 @@ async def test_removed_data_are_compared_by_what_was_imported_of_them(silent: Wo
 # -- the mark ---------------------------------------------------------------------------------
 
 
-async def test_a_webhook_address_that_is_given_back_tells_whose_it_is(silent: World) -> None:
+async def test_a_returned_webhook_address_identifies_the_job(silent: World) -> None:
     """Some answers of the service have it, even when the data are removed."""
     job_id, held = await post_with_late_answer(silent)
     claims, base = silent.engine.jobs._claims, silent.sandbox.base_url

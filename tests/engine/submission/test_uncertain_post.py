@@ -55,7 +55,7 @@ async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
     (Side.REQUEST, 0), (Side.REQUEST, 300), (Side.RESPONSE, 0), (Side.RESPONSE, 60),
     (Side.RESPONSE, 700),
 ])  # fmt: skip
-async def test_a_line_cut_during_the_order_makes_one_job(
+async def test_a_connection_cut_during_the_post_makes_one_job(
     behind_proxy: tuple[World, FaultProxy], side: Side, after: int, end: End
 ) -> None:
     world, proxy = behind_proxy
@@ -66,7 +66,7 @@ async def test_a_line_cut_during_the_order_makes_one_job(
     assert [prediction.id for prediction in world.predictions] == [job.prediction_id]
 
 
-async def test_an_order_without_an_answer_is_looked_for_until_the_service_is_back(
+async def test_an_unanswered_post_is_looked_up_until_the_service_is_back(
     world: World,
 ) -> None:
     """The order is taken, its answer is lost, and then nobody answers at all for a while."""
@@ -80,7 +80,7 @@ async def test_an_order_without_an_answer_is_looked_for_until_the_service_is_bac
     assert len(world.predictions) == 1
 
 
-async def test_two_equal_jobs_are_two_predictions_whatever_happens(world: World) -> None:
+async def test_two_equal_jobs_are_two_predictions_despite_faults(world: World) -> None:
     world.fault("cut=0*1@POST /v1/predictions", "cut-request*1@POST /v1/predictions")
     ids = [await world.submit(), await world.submit()]
     jobs = [await world.ended(job_id) for job_id in ids]
@@ -95,9 +95,7 @@ async def test_two_equal_jobs_are_two_predictions_whatever_happens(world: World)
     ("fault", "kind"),
     [("no-credit@POST /v1/predictions", "credit"), ("expired-token@POST /v1/predictions", "token")],
 )
-async def test_an_order_that_is_refused_fails_with_words(
-    world: World, fault: str, kind: str
-) -> None:
+async def test_a_refused_post_fails_with_advice(world: World, fault: str, kind: str) -> None:
     world.fault(fault)
     job = await world.ended(await world.submit())
     assert job.status is JobStatus.FAILED
@@ -134,7 +132,7 @@ async def test_a_job_left_while_posting_is_looked_up_first(
         await sandbox.aclose()
 
 
-async def test_a_webhook_may_be_quicker_than_the_look_up(world: World) -> None:
+async def test_a_webhook_may_be_faster_than_the_look_up(world: World) -> None:
     """The order's answer is lost and nothing can be asked, but the run's own webhooks arrive."""
     world.fault("cut=0*1@POST /v1/predictions", "cut-request@GET /v1/predictions")
     job_id = await world.submit()

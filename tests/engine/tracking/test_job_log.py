@@ -62,7 +62,7 @@ def steps(folder: Path) -> list[int]:
 
 
 @given(st.lists(st.integers(0, 4000), max_size=8), st.data())
-def test_any_tellings_and_restarts_end_with_the_whole_log(cuts: list[int], data: Any) -> None:
+def test_any_updates_and_restarts_end_with_the_complete_log(cuts: list[int], data: Any) -> None:
     text = bars(40) + "[STAGE] done\n"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -80,7 +80,7 @@ def test_any_tellings_and_restarts_end_with_the_whole_log(cuts: list[int], data:
         assert steps(folder) == list(range(1, 41))
 
 
-def test_dying_between_file_and_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_a_crash_between_file_and_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
     text = bars(60)
     recorder = open_recorder(tmp_path)
     apply_log(recorder, text[:2000])
@@ -94,7 +94,7 @@ def test_dying_between_file_and_database_loses_and_doubles_nothing(tmp_path: Pat
     assert steps(tmp_path) == list(range(1, 61))
 
 
-def test_dying_after_a_rewrite_reads_the_new_log_anew(tmp_path: Path) -> None:
+def test_a_crash_after_a_rewrite_parses_the_new_log_again(tmp_path: Path) -> None:
     recorder = open_recorder(tmp_path)
     apply_log(recorder, bars(30))
     recorder.writer.close()
@@ -108,7 +108,7 @@ def test_dying_after_a_rewrite_reads_the_new_log_anew(tmp_path: Path) -> None:
     assert steps(tmp_path) == list(range(1000, 1090))
 
 
-def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None:
+def test_a_rewritten_log_keeps_a_copy_of_the_former(tmp_path: Path) -> None:
     recorder = open_recorder(tmp_path)
     first, second = bars(20), bars(40, start=500)
     apply_log(recorder, first)
@@ -124,7 +124,7 @@ def test_a_rewritten_log_replaces_and_the_former_is_kept(tmp_path: Path) -> None
     recorder.writer.close()
 
 
-def test_notes_of_another_version_mean_reading_it_all_again(tmp_path: Path) -> None:
+def test_notes_of_another_version_parse_the_whole_log_again(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     text = bars(20)
     job_log = JobLog(log, {})
@@ -137,7 +137,7 @@ def test_notes_of_another_version_mean_reading_it_all_again(tmp_path: Path) -> N
         assert parsed_steps == list(range(1, 21))
 
 
-def test_a_log_cut_by_somebody_grows_back(tmp_path: Path) -> None:
+def test_a_log_truncated_from_outside_grows_back(tmp_path: Path) -> None:
     recorder = open_recorder(tmp_path)
     text = bars(30)
     apply_log(recorder, text[:2500])
@@ -150,7 +150,7 @@ def test_a_log_cut_by_somebody_grows_back(tmp_path: Path) -> None:
     assert steps(tmp_path) == list(range(1, 31))
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LogWriteError) as caught:
         JobLog(tmp_path / "none" / "x.log", {}).merge("text", NOW, final=False)
     assert "x.log" in caught.value.message

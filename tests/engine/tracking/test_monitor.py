@@ -124,7 +124,7 @@ async def following(home: Home, **more: Any) -> AsyncIterator[Following]:
 # -- refused ----------------------------------------------------------------------------------
 
 
-async def test_one_refusal_does_not_stop_following(
+async def test_one_error_does_not_stop_polling(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "FIRST_BACKOFF", 0.2)
@@ -136,7 +136,7 @@ async def test_one_refusal_does_not_stop_following(
     assert (await world.ended(job_id)).status is JobStatus.COMPLETED
 
 
-async def test_a_refused_token_is_tried_again_after_5_seconds_and_each_minute_in_the_end(
+async def test_a_refused_token_is_retried_with_backoff(
     home: Home,
 ) -> None:
     async with following(home) as followed:
@@ -146,14 +146,14 @@ async def test_a_refused_token_is_tried_again_after_5_seconds_and_each_minute_in
         assert followed.lost_contact() == {}
 
 
-async def test_after_an_answer_the_pauses_begin_anew(home: Home) -> None:
+async def test_a_successful_poll_resets_the_backoff(home: Home) -> None:
     async with following(home) as followed:
         followed.follow(REFUSED, REFUSED, RUNS, REFUSED, DONE)
         await followed.ended()
         assert [followed.pauses[place] for place in (0, 1, 3)] == [5, 10, 5]
 
 
-async def test_windows_read_since_when_a_job_was_not_heard_from(home: Home) -> None:
+async def test_the_fact_says_since_when_contact_was_lost(home: Home) -> None:
     marks: list[dict[str, LostContact]] = []
     async with following(home) as followed:
         followed.before_wait = lambda: marks.append(followed.lost_contact())
@@ -172,7 +172,7 @@ async def test_a_new_token_is_tried_at_once(home: Home) -> None:
         assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
-async def test_without_a_token_it_is_not_followed_and_says_so(home: Home) -> None:
+async def test_a_missing_token_is_reported(home: Home) -> None:
     async with following(home, most=3) as followed:
         followed.clients.set_token(followed.server.base, "", "environment")
         followed.follow(DONE)
@@ -184,7 +184,7 @@ async def test_without_a_token_it_is_not_followed_and_says_so(home: Home) -> Non
         await followed.ended()
 
 
-async def test_a_webhook_is_a_sign_of_life(home: Home) -> None:
+async def test_a_webhook_clears_the_lost_contact(home: Home) -> None:
     async with following(home, most=1) as followed:
         followed.follow(REFUSED)
         await eventually(followed.lost_contact)
@@ -192,7 +192,7 @@ async def test_a_webhook_is_a_sign_of_life(home: Home) -> None:
         assert followed.lost_contact() == {}
 
 
-async def test_what_could_not_be_followed_is_known_after_a_restart(home: Home) -> None:
+async def test_lost_contact_survives_a_restart(home: Home) -> None:
     async with following(home, most=1) as followed:
         followed.follow(RUNS, REFUSED)
         await eventually(lambda: len(followed.pauses) == 1)
@@ -207,7 +207,7 @@ async def test_what_could_not_be_followed_is_known_after_a_restart(home: Home) -
         assert followed.lost_contact() == {"j": LostContact("token refused", T0)}
 
 
-async def test_a_job_that_has_ended_is_not_missed(home: Home) -> None:
+async def test_an_ended_job_has_no_lost_contact(home: Home) -> None:
     async with following(home) as followed:
         followed.recorder.writer.set_fact(FACT, {"gone": LostContact("token refused", T0).row()})
         followed.__post_init__()  # as a new engine does
@@ -217,7 +217,7 @@ async def test_a_job_that_has_ended_is_not_missed(home: Home) -> None:
 # -- not found --------------------------------------------------------------------------------
 
 
-async def test_a_running_job_that_is_not_found_for_a_while_goes_on(
+async def test_a_running_job_survives_temporary_not_found_answers(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "FIRST_BACKOFF", 0.2)
@@ -240,7 +240,7 @@ async def test_a_running_job_that_is_not_found_for_a_while_goes_on(
     assert (await world.ended(job_id)).status is JobStatus.COMPLETED
 
 
-async def test_a_job_that_never_ran_is_lost_after_exactly_as_many_as_the_limit_says(
+async def test_a_job_that_never_ran_is_lost_after_the_maximum_of_not_found_answers(
     home: Home,
 ) -> None:
     async with following(home) as followed:
@@ -249,7 +249,7 @@ async def test_a_job_that_never_ran_is_lost_after_exactly_as_many_as_the_limit_s
         assert len(followed.server.calls(ROUTE)) == MAX_NOT_FOUND
 
 
-async def test_not_founds_count_only_in_a_row(home: Home) -> None:
+async def test_only_consecutive_not_found_answers_count(home: Home) -> None:
     waits = reply(prediction(status="starting"))
     broken = reply({"detail": "no"}, status=403)
     few = [GONE] * (MAX_NOT_FOUND - 1)
@@ -258,7 +258,7 @@ async def test_not_founds_count_only_in_a_row(home: Home) -> None:
         assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
-async def test_not_founds_of_another_account_do_not_count(home: Home) -> None:
+async def test_not_found_answers_of_another_account_do_not_count(home: Home) -> None:
     async with following(home, most=MAX_NOT_FOUND - 1) as followed:
         followed.follow(*[GONE] * (MAX_NOT_FOUND - 1), GONE, DONE)
         await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND - 1)
@@ -268,7 +268,7 @@ async def test_not_founds_of_another_account_do_not_count(home: Home) -> None:
         assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
-async def test_a_running_job_is_looked_for_until_its_longest_life_is_over(home: Home) -> None:
+async def test_a_running_job_is_polled_until_its_latest_end(home: Home) -> None:
     async with following(home) as followed:
         followed.follow(RUNS, GONE, submit={"cancel_after": 1800})
         job = await followed.ended()
@@ -281,14 +281,14 @@ async def test_a_running_job_is_looked_for_until_its_longest_life_is_over(home: 
         assert followed.lost_contact() == {}
 
 
-async def test_windows_read_that_a_running_job_is_not_found(home: Home) -> None:
+async def test_the_fact_says_that_a_running_job_is_not_found(home: Home) -> None:
     async with following(home, most=MAX_NOT_FOUND + 1) as followed:
         followed.follow(RUNS, GONE)
         await eventually(lambda: len(followed.pauses) == MAX_NOT_FOUND + 1)
         assert followed.lost_contact() == {"j": LostContact("not found at Replicate", T0)}
 
 
-def test_a_longest_life_is_never_too_short() -> None:
+def test_the_latest_end_is_never_too_early() -> None:
     began = T0 + timedelta(minutes=5)
     ran = {"created_at": T0, "started_at": began}
     limited = a_job("a", submit={"cancel_after": 600}, **ran)
@@ -298,7 +298,7 @@ def test_a_longest_life_is_never_too_short() -> None:
     assert latest_end(a_job("a", eta_at=slow, **ran)) > slow
 
 
-async def test_who_cancels_a_job_that_is_not_found_is_rid_of_it(world: World) -> None:
+async def test_cancelling_a_job_that_is_not_found_ends_it(world: World) -> None:
     world.fault("webhook-lost")
     job_id = await world.submit(steps=4000)
     record = world.prediction_of(await world.until(job_id, JobStatus.RUNNING))
@@ -314,7 +314,7 @@ async def test_who_cancels_a_job_that_is_not_found_is_rid_of_it(world: World) ->
 # -- manners ----------------------------------------------------------------------------------
 
 
-async def test_the_pause_that_the_service_asks_for_is_kept(home: Home) -> None:
+async def test_retry_after_is_respected(home: Home) -> None:
     busy = reply({"detail": "Request was throttled."}, status=429, headers={"Retry-After": "30"})
     async with following(home, most=1) as followed:
         followed.follow(busy)
@@ -322,7 +322,7 @@ async def test_the_pause_that_the_service_asks_for_is_kept(home: Home) -> None:
         assert followed.pauses[0] >= 30
 
 
-async def test_what_a_webhook_told_in_vain_is_looked_at_at_once_with_polling_off(
+async def test_a_failed_webhook_is_polled_at_once_even_with_polling_off(
     home: Home,
 ) -> None:
     async with following(home, polling=False, most=1) as followed:
@@ -334,7 +334,7 @@ async def test_what_a_webhook_told_in_vain_is_looked_at_at_once_with_polling_off
         assert (await followed.ended()).status is JobStatus.COMPLETED
 
 
-def test_pauses_grow_to_a_minute_and_stay() -> None:
+def test_backoff_doubles_up_to_a_minute() -> None:
     assert [failure_backoff(count) for count in (1, 2, 3, 4, 5, 6, 5000)] == [
         5,
         10,

@@ -77,7 +77,7 @@ def test_a_wiped_snapshot_erases_nothing(sequence: list[Snapshot]) -> None:
 
 
 @given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=6))
-def test_growing_tellings_of_one_log_only_append(text: str, cuts: list[int]) -> None:
+def test_growing_snapshots_of_a_log_only_append(text: str, cuts: list[int]) -> None:
     log = b""
     for cut in [*sorted(cuts), len(text)]:
         change = reconcile_log(log, text[:cut])
@@ -87,7 +87,7 @@ def test_growing_tellings_of_one_log_only_append(text: str, cuts: list[int]) -> 
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 400)), max_size=6))
-def test_a_log_that_is_cut_at_its_front_loses_nothing(windows: list[tuple[int, int]]) -> None:
+def test_a_log_cut_at_its_start_loses_nothing(windows: list[tuple[int, int]]) -> None:
     whole = "".join(f"Epoch 1/1, Steps: {n:>6} loss={n / 7:.4f}\n" for n in range(1000)).encode()
     log, end = whole[:2000], 2000
     for behind, more in windows:
@@ -98,16 +98,16 @@ def test_a_log_that_is_cut_at_its_front_loses_nothing(windows: list[tuple[int, i
     assert reconcile_log(log, whole[: end - 1].decode()) == LogChange()
 
 
-def test_an_earlier_beginning_that_is_told_late_is_put_before() -> None:
+def test_an_earlier_start_received_late_is_prepended() -> None:
     whole = "".join(f"line {n}\n" for n in range(300))
     assert reconcile_log(whole[900:].encode(), whole[:1500]).replacement == whole.encode()
 
 
-def test_a_hostile_log_does_not_take_for_ever() -> None:
+def test_a_repetitive_log_is_merged_in_bounded_time() -> None:
     reconcile_log(b"a" * 2_000_000, "a" * 300 + "b" + "a" * 3_000_000)
 
 
-def test_aborted_counts_as_canceled_and_a_new_word_changes_nothing() -> None:
+def test_aborted_counts_as_cancelled_and_an_unknown_status_changes_nothing() -> None:
     assert job_status("aborted") is JobStatus.CANCELLED
     assert job_status("dreaming") is None
     known = reconcile(Known(status="processing"), Snapshot(status="dreaming"))

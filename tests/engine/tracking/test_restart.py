@@ -118,7 +118,7 @@ async def engine_process(home: Home, tmp_path: Path, *faults: str) -> AsyncItera
 
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize("most", [8, pytest.param(20, marks=pytest.mark.release)])
-async def test_killed_at_random_moments_one_submit_makes_one_whole_job(
+async def test_kills_at_random_phases_leave_one_complete_job(
     home: Home, tmp_path: Path, most: int
 ) -> None:
     dice = random.Random(20261123)
@@ -158,7 +158,7 @@ async def _until_phase(engine: EngineProcess, job_id: str, wanted: str) -> None:
     await eventually(there, within=30, every=0.005)
 
 
-async def test_killed_in_the_middle_of_a_run(home: Home, tmp_path: Path) -> None:
+async def test_kills_during_a_run_lose_nothing(home: Home, tmp_path: Path) -> None:
     async with engine_process(home, tmp_path) as engine:
         job_id = await engine.submit(4000, "long")  # long enough that the end is not met by a kill
         for share in (100, 300, 600):
@@ -170,7 +170,7 @@ async def test_killed_in_the_middle_of_a_run(home: Home, tmp_path: Path) -> None
         assert files
 
 
-async def test_a_polite_end_leaves_jobs_to_be_taken_up(home: Home, tmp_path: Path) -> None:
+async def test_a_graceful_shutdown_leaves_jobs_to_be_resumed(home: Home, tmp_path: Path) -> None:
     async with engine_process(home, tmp_path) as engine:
         job_id = await engine.submit(900, "long")
         await eventually(lambda: (engine.job(job_id).step or 0) > 50, within=30)
@@ -186,7 +186,7 @@ async def test_a_polite_end_leaves_jobs_to_be_taken_up(home: Home, tmp_path: Pat
         engine.check_whole(await engine.ended(job_id), 900)
 
 
-async def test_a_job_that_ended_while_nobody_watched(home: Home, tmp_path: Path) -> None:
+async def test_a_job_that_ended_while_the_engine_was_down(home: Home, tmp_path: Path) -> None:
     async with engine_process(home, tmp_path) as engine:
         job_id = await engine.submit(60, "short")
         await eventually(lambda: engine.job(job_id).prediction_id, within=30)

@@ -83,7 +83,7 @@ def test_a_lost_job_uses_up_the_limit(
 
 
 @given(lost_jobs(), seconds)
-def test_later_is_never_less_and_a_ceiling_is_kept(
+def test_the_maximum_cost_grows_with_time_up_to_the_ceiling(
     case: tuple[JobRecord, datetime, timedelta], wait: int
 ) -> None:
     record, lost_at, _ = case
@@ -94,7 +94,7 @@ def test_later_is_never_less_and_a_ceiling_is_kept(
 
 
 @given(lost_jobs(), st.sampled_from(["", "starting", "processing", "succeeded"]))
-def test_what_is_found_again_has_no_guess_left(
+def test_a_reopened_job_has_no_assumed_cost(
     case: tuple[JobRecord, datetime, timedelta], status: str
 ) -> None:
     record, lost_at, _ = case

@@ -36,9 +36,7 @@ async def publish(world: World, job_id: str, to: str, **options: Any) -> Transfe
     return row
 
 
-async def test_one_checkpoint_the_best_and_the_final_result_alone(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_single_checkpoint_can_be_published(world: World, tmp_path: Path) -> None:
     job_id = await a_job(world)
     job_artifacts = await artifacts(world, job_id)
     steps = [row["step"] for row in job_artifacts["checkpoints"]]
@@ -83,9 +81,7 @@ async def test_the_best_checkpoint_lies_at_the_top_of_its_repository(world: Worl
     assert all(file["published"] for file in rows)
 
 
-async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
-    world: World, tmp_path: Path
-) -> None:
+async def test_only_files_verified_elsewhere_can_be_deleted(world: World, tmp_path: Path) -> None:
     job_id = await a_job(world)
     calls = world.client.publishing
     job_artifacts = await artifacts(world, job_id)
@@ -106,7 +102,7 @@ async def test_only_what_is_proven_elsewhere_can_be_deleted_here(
         assert ("a copy is at" in file["missing"]) == (not file["here"])
 
 
-async def test_a_folder_that_is_the_outputs_folder_itself_is_no_other_copy(world: World) -> None:
+async def test_the_outputs_folder_itself_is_not_another_copy(world: World) -> None:
     job_id = await a_job(world)
     job_artifacts = await artifacts(world, job_id)
     shared = shared_folder([file["name"] for file in job_artifacts["files"]])
@@ -155,7 +151,7 @@ async def test_a_destination_can_be_changed_without_its_keys(world: World, tmp_p
         assert row["options"]["bucket"] == BUCKET
 
 
-async def test_looking_ahead_says_what_would_go_and_whose_card_is_there(
+async def test_the_preview_lists_the_files_and_the_state_of_the_card(
     world: World, tmp_path: Path
 ) -> None:
     job_id = await a_job(world)
@@ -172,7 +168,7 @@ async def test_looking_ahead_says_what_would_go_and_whose_card_is_there(
     assert not (tmp_path / "x").exists()
 
 
-async def test_the_speed_limit_is_read_as_people_write_it(world: World) -> None:
+async def test_speed_limits_are_parsed(world: World) -> None:
     calls = world.client.publishing
     for text, bytes_per_second in (
         ("5 MiB/s", 5 << 20), ("800k", 800 << 10), ("2.5M", 5 << 19), ("1000", 1000), ("off", 0),

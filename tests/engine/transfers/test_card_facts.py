@@ -44,7 +44,7 @@ def test_the_latest_pictures_are_the_samples() -> None:
     assert len(facts(*(f"{n}.webp" for n in range(20))).samples) == 8
 
 
-def test_the_form_goes_before_the_config() -> None:
+def test_overrides_take_precedence_over_the_config() -> None:
     submit = {"draft": {"overrides": {"train_batch_size": 4, "model_card_safe_for_work": True}}}
     config = {"train_batch_size": 1, "model_card_note": "Mine.", "learning_rate": 0.0001}
     card = facts(config=config, submit=submit | {"images": 9})
@@ -52,7 +52,7 @@ def test_the_form_goes_before_the_config() -> None:
     assert (card.images, card.learning_rate) == (9, "0.0001")
 
 
-def test_broken_notes_tell_nothing() -> None:
+def test_invalid_submit_data_is_ignored() -> None:
     card = facts(submit={"draft": "x", "images": "many"}, config={"train_batch_size": "²"})
     assert (card.images, card.batch, card.safe_for_work) == (None, None, False)
 

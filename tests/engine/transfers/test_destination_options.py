@@ -22,9 +22,7 @@ from tui.engine.transfers.destination_options import read_options
         ("hub", {"repo": "a/b\x7f"}, "repo"),
     ],
 )
-def test_what_cannot_be_is_refused_at_its_field(
-    kind: str, body: dict[str, Any], field: str
-) -> None:
+def test_invalid_options_are_refused_by_field(kind: str, body: dict[str, Any], field: str) -> None:
     more = {"bucket": "bucket", "endpoint": "https://h"} if kind == "s3" else {}
     with pytest.raises(RefusedError) as caught:
         read_options(kind, {**more, **body})

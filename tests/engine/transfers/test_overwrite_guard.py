@@ -61,7 +61,7 @@ def jobs(world: World) -> tuple[str, str]:
     )
 
 
-async def test_files_of_the_same_names_are_replaced_only_when_that_was_said(
+async def test_existing_files_are_replaced_only_with_overwrite(
     world: World, jobs: tuple[str, str], tmp_path: Path
 ) -> None:
     calls, to = world.client.publishing, f"dir:{tmp_path}/one"
@@ -109,7 +109,9 @@ async def test_the_only_copy_of_another_job_is_never_replaced(
     assert (await publish(world, jobs[1], to, overwrite=True))["state"] == "done"
 
 
-async def test_in_a_bucket_as_well(world: World, jobs: tuple[str, str], tmp_path: Path) -> None:
+async def test_existing_files_in_a_bucket_are_kept_as_well(
+    world: World, jobs: tuple[str, str], tmp_path: Path
+) -> None:
     rights = grant(prefix="job", may_delete=True)
     async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
         await world.client.publishing.add_destination(
@@ -125,9 +127,7 @@ async def test_in_a_bucket_as_well(world: World, jobs: tuple[str, str], tmp_path
             assert (await publish(world, job, "mine"))["state"] == "done"
 
 
-async def test_what_this_very_transfer_sent_and_the_far_end_damaged_is_sent_again(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_transfer_repairs_its_own_damaged_files(world: World, tmp_path: Path) -> None:
     job_id = a_job_with(world, 1, weights_dot_bin=b"x" * 1000)
     damage = [True]
 
@@ -151,7 +151,7 @@ async def test_what_this_very_transfer_sent_and_the_far_end_damaged_is_sent_agai
         assert [file["state"] for file in row["files"]] == ["verified"]
 
 
-async def test_the_trainers_card_replaces_nobodys(world: World) -> None:
+async def test_the_trainers_card_does_not_replace_an_edited_card(world: World) -> None:
     from huggingface_hub import HfApi
 
     await world.use_hub()

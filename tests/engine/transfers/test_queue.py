@@ -151,14 +151,16 @@ async def test_pause_and_resume_and_cancel(world: World, tmp_path: Path) -> None
     assert not list((tmp_path / "other").rglob("*.part"))
 
 
-async def test_wrong_places_are_refused(world: World) -> None:
+async def test_invalid_targets_are_refused(world: World) -> None:
     job_id = await a_job(world)
     for place in ("nowhere", "dir:relative", "hub:a/b/c/d", "s3:unknown/x", "ftp:x"):
         with pytest.raises(ControlError):
             await world.client.publishing.publish(job_id, place)
 
 
-async def test_a_far_end_that_damages_data_is_not_believed(world: World, tmp_path: Path) -> None:
+async def test_damaged_data_at_the_destination_fails_the_transfer(
+    world: World, tmp_path: Path
+) -> None:
     """The bucket says that all is well, and gives other bytes back: never `done`."""
     job_id = await a_job(world)
     calls = world.client.publishing
@@ -182,9 +184,7 @@ async def test_a_far_end_that_damages_data_is_not_believed(world: World, tmp_pat
         assert not any(file["published"] for file in job_artifacts["files"])
 
 
-async def test_what_was_found_damaged_is_sent_again_by_a_retry(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_retry_sends_damaged_files_again(world: World, tmp_path: Path) -> None:
     """Where the ETag proves nothing the bucket's word is taken, until it was read back once."""
     job_id = await a_job(world)
     calls = world.client.publishing

@@ -14,7 +14,7 @@ from tui.client.client import ControlError
 from tui.engine.transfers.worker import TransferSlots
 
 
-async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> None:
+async def test_slots_are_assigned_in_order_and_one_per_target() -> None:
     order = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
     slots, granted, stop = TransferSlots(2, lambda name: order[name]), [], asyncio.Event()
     ends = {name: asyncio.Event() for name in order}
@@ -39,7 +39,7 @@ async def test_turns_come_in_order_a_few_at_once_and_one_for_each_place() -> Non
     await asyncio.gather(*tasks)
 
 
-async def test_who_is_stopped_while_waiting_goes_away_at_once() -> None:
+async def test_a_stopped_transfer_leaves_the_queue_at_once() -> None:
     slots, first = TransferSlots(1, lambda _name: 0), asyncio.Event()
     stop, never = asyncio.Event(), asyncio.Event()
 
@@ -100,7 +100,7 @@ async def test_the_order_can_be_changed_and_is_kept(world: World, tmp_path: Path
         assert (await ended(world, name))["state"] == "done"
 
 
-async def test_files_made_for_a_transfer_are_removed_when_it_ends(world: World) -> None:
+async def test_companions_are_deleted_when_a_transfer_ends(world: World) -> None:
     await world.use_hub()
     job_id = await a_job(world)
     transfer = await world.client.publishing.publish(job_id, "hub:sandbox/a-cat")

@@ -112,7 +112,7 @@ def half_sent(
         ("paused", TransferState.RUNNING, "paused"),
     ],
 )
-async def test_an_engine_that_was_killed_meanwhile_does_as_was_asked(
+async def test_a_requested_stop_survives_a_kill(
     home: Home, tmp_path: Path, stop_option: str, state: TransferState, end: str
 ) -> None:
     write_quick_settings(home)
@@ -125,7 +125,7 @@ async def test_an_engine_that_was_killed_meanwhile_does_as_was_asked(
         assert "stop" not in queue.get("0123456789").options
 
 
-async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
+async def test_a_requested_stop_is_stored_before_the_server_answers(
     world: World, tmp_path: Path
 ) -> None:
     source = random_file(tmp_path / "a.bin", 1000)
@@ -148,7 +148,7 @@ async def test_what_was_asked_for_is_kept_before_the_far_end_answers(
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "400 Bad Request", "500 Internal Error"])
-async def test_a_failure_that_comes_after_the_cancel_is_not_shown(
+async def test_a_failure_after_the_cancel_is_not_shown(
     world: World, tmp_path: Path, status: str
 ) -> None:
     """A cancelled transfer is neither failed nor queued for another try, not for a moment."""
@@ -169,9 +169,7 @@ async def test_a_failure_that_comes_after_the_cancel_is_not_shown(
         assert states == ["queued", "running", "running", "cancelled"]
 
 
-async def test_nothing_is_done_with_a_transfer_while_it_is_being_cancelled(
-    world: World, tmp_path: Path
-) -> None:
+async def test_a_transfer_being_cancelled_cannot_be_changed(world: World, tmp_path: Path) -> None:
     source = random_file(tmp_path / "a.bin", 100)
     tables = world.engine.recorder.writer.transfers
     async with bucket() as server:
@@ -233,7 +231,7 @@ async def test_parts_that_could_not_be_removed_can_be_removed_later(
         await calls.remove_destination("mine")
 
 
-async def test_a_destination_with_parts_goes_when_that_is_said(
+async def test_a_destination_with_parts_can_be_removed_with_force(
     world: World, tmp_path: Path
 ) -> None:
     async with bucket() as server:
@@ -244,9 +242,7 @@ async def test_a_destination_with_parts_goes_when_that_is_said(
         assert await world.client.publishing.destinations() == []
 
 
-async def test_bytes_that_are_refused_in_the_end_are_no_progress(
-    world: World, tmp_path: Path
-) -> None:
+async def test_refused_bytes_do_not_count_as_progress(world: World, tmp_path: Path) -> None:
     """A bucket that reads everything and says "slow down": pauses grow, tries are numbered."""
     source = random_file(tmp_path / "a.bin", 4096)
     async with bucket() as server:
@@ -283,9 +279,7 @@ async def test_parts_of_a_file_that_changed_are_removed(world: World, tmp_path: 
         assert [item.resume for item in items] == [{}]
 
 
-async def test_ended_transfers_leave_the_list_and_what_arrived_stays_known(
-    world: World, tmp_path: Path
-) -> None:
+async def test_cleared_transfers_still_record_published_files(world: World, tmp_path: Path) -> None:
     calls, source = world.client.publishing, random_file(tmp_path / "a.bin", 100)
     done = add(world, f"dir:{tmp_path}/one", LocalFile(source, "a.bin"))
     await ended(world, done, "done")
