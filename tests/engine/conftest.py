@@ -1,4 +1,7 @@
-"""Homes with short names (a socket path has about 100 bytes) and a running world."""
+"""Fixtures: a state directory, a project folder and a running world.
+
+The directory has a short path, because the path of a Unix socket is limited to about 100 bytes.
+"""
 
 from __future__ import annotations
 

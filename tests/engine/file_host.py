@@ -1,4 +1,4 @@
-"""A host of output files that takes ranges, counts what it sends, and misbehaves when told to."""
+"""A server of output files that supports ranges, counts its bytes, and simulates faults."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _PIECE = 64 * 1024
 
 @dataclass
 class FileHost:
-    """What it has and how it behaves.
+    """The files and the faults of the server.
 
     Attributes:
         files: contents by name.
-        sent: bytes of content that were written to the line, by name.
-        asked: requests for content, by name.
-        ranges: whether ranges are honoured.
+        sent: bytes of content sent, by name.
+        requests_by_name: number of requests for content, by name.
+        ranges: whether `Range` is respected.
         marks: whether ETags are sent.
-        cut_after: break the line after so many more bytes; works once.
-        hold_after: send no more than so many bytes in all until `open`.
-        missing: names that are gone.
-        short: names of which the last byte is left out although it is promised.
-        endless: names whose content comes again and again, without a length.
-        promise: those of them whose first answer tells the length of the beginning.
-        elsewhere: paths of other requests than those for files and the account.
+        cut_after: abort the connection after so many more bytes; works once.
+        hold_after: send only so many bytes in all until `open` is set.
+        missing: names that are answered with 404.
+        short: names whose last byte is not sent although `Content-Length` counts it.
+        endless: names whose content is repeated without end and without a length.
+        promise: those of `endless` whose first answer has a length.
+        elsewhere: paths of all other requests.
         on_sent: called after each piece.
     """
 

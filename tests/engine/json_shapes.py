@@ -1,4 +1,4 @@
-"""Checks values against the JSON Schemas of our own description."""
+"""Validates values against the JSON Schemas of our OpenAPI description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def misfits(value: Any, schema: dict[str, Any], place: str = "$") -> Iterator[str]:
-    """What does not fit, in words."""
+    """Yield a message for each deviation from the schema."""
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is(value, kind) for kind in kinds):

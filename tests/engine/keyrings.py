@@ -22,10 +22,10 @@ class Keyring:
     """A running Secret Service.
 
     Attributes:
-        address: of its D-Bus.
-        daemon: the process that keeps the secrets.
-        home: where it keeps them.
-        bus: process id of the D-Bus.
+        address: address of its D-Bus.
+        daemon: the process of gnome-keyring.
+        home: folder with its files.
+        bus: process id of the D-Bus daemon.
     """
 
     address: str
@@ -34,13 +34,13 @@ class Keyring:
     bus: int
 
     def hang(self) -> None:
-        """Let it answer nothing more, as a stuck daemon does."""
+        """Stop the process, so that it does not answer any more."""
         self.daemon.send_signal(signal.SIGSTOP)
 
 
 @contextmanager
 def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
-    """A keyring of its own; without `unlock` its default collection is there and locked."""
+    """Run a private keyring; without `unlock` its default collection exists and is locked."""
     for program in ("dbus-daemon", "gnome-keyring-daemon"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -77,7 +77,7 @@ def secret_service(*, unlock: bool = True) -> Iterator[Keyring]:
 
 
 def limit_calls(monkeypatch: pytest.MonkeyPatch, seconds: float = 1.0) -> None:
-    """Give up on a keyring so soon, where it is known that it will not answer."""
+    """Shorten the timeout of keyring calls, for a keyring that does not answer."""
     monkeypatch.setattr("tui.secrets.keyring._LIMIT", seconds)
 
 

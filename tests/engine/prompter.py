@@ -1,4 +1,4 @@
-"""A desktop's prompter that nobody answers: a locked keyring waits for it without end."""
+"""A password prompt of the desktop that nobody answers: a locked keyring waits for it forever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "org.gnome.keyring.SystemPrompter"
 
 @contextmanager
 def unanswered_prompts(address: str) -> Iterator[list[str]]:
-    """Take the prompter's name on a bus; gives the calls that came, by name."""
+    """Own the prompter's name on a bus; yields the names of the calls received."""
     seen: list[str] = []
     connection = open_dbus_connection(bus=address)
     connection.send_and_get_reply(message_bus.RequestName(NAME))

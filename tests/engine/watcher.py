@@ -1,4 +1,4 @@
-"""Somebody who looks at the Publishing screen all the time."""
+"""An app on its Publishing screen that stays open while the engine restarts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tui.settings import CloudSettings, Home, Settings
 
 
 class Watcher:
-    """A window on a home whose engine comes and goes."""
+    """Reads the app's screen."""
 
     def __init__(self, app: SimpleTunerApp, pilot: Pilot[int]) -> None:
         self._app = app
@@ -36,13 +36,13 @@ class Watcher:
             raise AssertionError(f"no {pattern!r} on:\n{text_of(self._app)}") from None
 
     async def resize(self, width: int, height: int) -> None:
-        """Another size of terminal."""
+        """Resize the terminal."""
         await self._pilot.resize_terminal(width, height)
 
 
 @asynccontextmanager
 async def watching(home: Home, api_base: str) -> AsyncIterator[Watcher]:
-    """The app on its Publishing screen, with the keys on the transfers."""
+    """Run the app on its Publishing screen, with the focus on the transfers."""
 
     async def attach() -> ControlClient:
         client = ControlClient(home.socket, api_base)

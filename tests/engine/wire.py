@@ -1,4 +1,4 @@
-"""A line to a server on loopback that can be cut and restored, and that counts what passes."""
+"""A TCP proxy to a server on loopback that counts bytes, and that can be cut and restored."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Wire:
-    """Forwards to `upstream` on loopback; while `down`, every connection is broken.
+    """Forwards connections to a port on loopback; while `down`, it aborts every connection.
 
     Attributes:
-        sent: bytes that went towards the server.
-        received: bytes that came from it.
-        cut_after: break all lines once so many bytes have come from the server; works once.
+        upstream: the server's port.
+        port: the proxy's port.
+        sent: bytes sent to the server.
+        received: bytes received from the server.
+        cut_after: abort all connections once `received` reaches this; works once.
+        down: whether connections are aborted.
     """
 
     upstream: int
@@ -31,7 +34,7 @@ class Wire:
         return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Break all lines; new ones break at once until `restore`."""
+        """Abort all connections, and new ones until `restore`."""
         self.down = True
         self._break()
 

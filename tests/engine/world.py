@@ -1,4 +1,4 @@
-"""A whole small world in one process: a sandbox, an engine with its socket, and a client of it."""
+"""A sandbox, an engine with its control socket, and a client, all in the test's process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def quick_settings(**cloud: Any) -> Settings:
 
 
 def write_quick_settings(home: Home) -> None:
-    """The same for an engine in a process of its own."""
+    """Write these settings to a file, for an engine in another process."""
     home.create()
     home.settings_file.write_text('[listener]\nlisten = "127.0.0.1:0"\n')
 
@@ -49,7 +49,7 @@ def write_quick_settings(home: Home) -> None:
 async def running_engine(
     home: Home, settings: Settings | None = None
 ) -> AsyncIterator[tuple[Engine, ControlClient]]:
-    """An engine in this process that answers on its socket; closed as the real one closes."""
+    """Run an engine in this process, with its control socket, and shut it down as in production."""
     engine = Engine(home, settings or quick_settings())
     await engine.start([public_api(engine)])
     runner = await serve_control(engine, home.socket)
@@ -61,14 +61,14 @@ async def running_engine(
 
 @dataclass
 class World:
-    """What most tests of the engine need.
+    """A running engine and what tests need around it.
 
     Attributes:
-        home: where the engine's state is.
-        sandbox: the stand-in for Replicate.
+        home: the engine's state directory.
+        sandbox: the server that stands in for Replicate.
         engine: the engine under test.
-        client: a window's line to it, for the sandbox's API base.
-        config: the example project's config.
+        client: a client of its control socket, for the sandbox's API base.
+        config: path of the example project's config.
     """
 
     home: Home
@@ -79,16 +79,16 @@ class World:
 
     @property
     def reader(self) -> StoreReader:
-        """A fresh look at the store."""
+        """A new reader of the store; the caller closes it."""
         return StoreReader(self.home.database)
 
     @property
     def predictions(self) -> list[Record]:
-        """What the sandbox has been asked to run, oldest first."""
+        """The sandbox's predictions, oldest first."""
         return self.sandbox.core.jobs.order["prediction"]
 
     def draft(self, steps: int = 12, **more: Any) -> Draft:
-        """A short job on the example project."""
+        """A draft of a short job on the example project."""
         draft: dict[str, Any] = {
             "config": str(self.config),
             "overrides": {"max_train_steps": steps, "lora_rank": 2},
@@ -98,17 +98,17 @@ class World:
         return cast("Draft", draft | more)
 
     async def submit(self, steps: int = 12, **more: Any) -> str:
-        """Start a job; returns its id."""
+        """Submit a job; returns its id."""
         return (await self.client.submit(self.draft(steps, **more)))["job_id"]
 
     async def use_hub(self, token: str = "hf_write") -> str:
-        """Hand over a token for the sandbox's own Hub; returns the Hub's address."""
+        """Set a token for the sandbox's Hub; returns the Hub's address."""
         assert self.sandbox.hub_url
         await self.client.set_session({"hf_endpoint": self.sandbox.hub_url, "hf_token": token})
         return self.sandbox.hub_url
 
     def job(self, job_id: str) -> JobRecord:
-        """A job's record as windows see it."""
+        """A job's record in the store."""
         with_reader = self.reader
         try:
             job = with_reader.job(job_id)
@@ -118,7 +118,7 @@ class World:
         return job
 
     async def until(self, job_id: str, *states: JobStatus, within: float = 30) -> JobRecord:
-        """Wait until a job is in one of some states."""
+        """Wait until a job has one of the statuses."""
         reader = self.reader
 
         def there() -> JobRecord | None:
@@ -131,22 +131,22 @@ class World:
             reader.close()
 
     async def ended(self, job_id: str, within: float = 30) -> JobRecord:
-        """Wait for a job's end."""
+        """Wait until a job has ended."""
         return await self.until(
             job_id, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, within=within
         )
 
     def fault(self, *texts: str) -> None:
-        """Switch faults of the sandbox on."""
+        """Switch on faults of the sandbox."""
         for text in texts:
             self.sandbox.core.faults.add(Fault.parse(text))
 
     def clear_faults(self) -> None:
-        """Switch all of them off."""
+        """Switch off all faults."""
         self.sandbox.core.faults.clear()
 
     def prediction_of(self, job: JobRecord) -> Record:
-        """The sandbox's side of a job."""
+        """The sandbox's record of a job's prediction."""
         return self.sandbox.core.jobs.by_id[job.prediction_id]
 
     def log(self, job_id: str) -> str:
@@ -162,7 +162,7 @@ class World:
             reader.close()
 
     def kinds(self, job_id: str) -> list[str]:
-        """What happened to a job, as a list of event kinds."""
+        """The kinds of a job's events, oldest first."""
         reader = self.reader
         try:
             return [event.kind for event in reader.events(job_id)]
@@ -180,7 +180,7 @@ async def running_world(
     speed: float = SPEED,
     **sandbox: Any,
 ) -> AsyncIterator[World]:
-    """Sandbox, engine and client, with the sandbox's token handed over."""
+    """Run a sandbox, an engine and a client, with the sandbox's token set."""
     config = SandboxConfig(
         speed=speed,
         work_dir=project.parent / "sandbox",
@@ -199,12 +199,12 @@ async def running_world(
 
 
 def sha256(path: Path) -> str:
-    """Of a small file."""
+    """SHA-256 of a small file, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def written_by_trainer(world: World, job: JobRecord) -> dict[str, str]:
-    """SHA-256 by name of the weights that the stand-in trainer wrote."""
+    """SHA-256 of the weights that the sandbox's trainer wrote, by name."""
     folder = world.sandbox.core.config.work_dir
     assert folder is not None
     runs = folder / "runs" / job.prediction_id

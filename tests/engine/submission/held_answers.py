@@ -1,4 +1,4 @@
-"""A sandbox whose late answers come when a test lets them, and not after some time."""
+"""Holds the sandbox's delayed answers until a test releases them, instead of for a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tui.sandbox.server import RunningSandbox
 
 
 class HeldAnswers(Clock):
-    """Holds every answer that the fault `slow` strikes, until it is released."""
+    """Holds every answer that the fault `slow` delays, until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class HeldAnswers(Clock):
         self.waiting = 0
 
     async def sleep(self, seconds: float) -> None:  # the test decides how long
-        """Wait for the release."""
+        """Wait until the answers are released."""
         self.waiting += 1
         try:
             await self._gate.wait()
@@ -25,13 +25,13 @@ class HeldAnswers(Clock):
             self.waiting -= 1
 
     def release(self) -> None:
-        """Let all answers go that are held now."""
+        """Release all answers held now."""
         self._gate.set()
         self._gate = asyncio.Event()
 
 
 def hold_answers(sandbox: RunningSandbox) -> HeldAnswers:
-    """Take over the late answers of a sandbox; predictions keep its own clock."""
+    """Hold the delayed answers of a sandbox; its predictions keep running."""
     held = HeldAnswers()
     sandbox.core.clock = held
     return held

@@ -1,4 +1,4 @@
-"""What a draft can carry."""
+"""The fields of a job draft."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.simpletuner.config.overrides import OVERRIDES
 
 
 def settings_changed_by(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Names that the module's code puts into `changes`, each with its function."""
+    """The setting names that a module's code puts into `changes`, with their function."""
     for function in ast.walk(ast.parse(inspect.getsource(module))):
         if not isinstance(function, ast.FunctionDef):
             continue

@@ -51,7 +51,7 @@ ACTIONS = ("submit", "twin", "sync", "two syncs", "hook", "bare hook", "restart"
 
 
 class ScriptWorld:
-    """A sandbox, an engine that can be restarted, and the jobs of one script."""
+    """A sandbox, a restartable engine, and the jobs of one random script."""
 
     def __init__(self, home: Home, sandbox: RunningSandbox, config: Path) -> None:
         self.home = home
@@ -75,7 +75,7 @@ class ScriptWorld:
 
     @property
     def jobs(self) -> list[JobRecord]:
-        """Records of this script's jobs, and of of every other active record."""
+        """Records of this script's jobs, and every other active record."""
         active = {job.job_id for job in self.engine.recorder.writer.active()}
         return [
             self.engine.recorder.writer.job(job_id) for job_id in sorted({*active, *self.submitted})
@@ -126,7 +126,7 @@ class ScriptWorld:
             await eventually(lambda: len(self.predictions) > before, every=0.001)
 
     async def send_webhook_without_key(self, record: Record) -> None:
-        """A webhook that comes to an address without a job's key."""
+        """Send a webhook to an address without a job's key."""
         raw = json.dumps(self.sandbox.core.views.record(record, "get")).encode()
         name, stamp = f"msg_{secrets.token_hex(8)}", int(time.time())
         secret = Secret(self.sandbox.core.hooks.secret)
@@ -139,7 +139,7 @@ class ScriptWorld:
             await client.post(url, content=raw, headers=headers)
 
     async def settle(self) -> None:
-        """Everything that was held comes, nothing breaks any more, and a last sync looks."""
+        """Release all answers, clear all faults and sync once more."""
         self.sandbox.core.faults.clear()
         self.sandbox.core.faults.add(Fault.parse("queue-forever"))
         writer = self.engine.recorder.writer
@@ -159,7 +159,7 @@ class ScriptWorld:
         await self.engine.jobs.sync(self.sandbox.base_url)
 
     async def clear(self) -> None:
-        """End what runs, so that the next script begins with nothing."""
+        """End all jobs, so that the next script starts without any."""
         for record in self.predictions:
             self.sandbox.core.jobs.cancel(record)
         self.engine.monitor.wake()

@@ -1,4 +1,4 @@
-"""From a folder of images to files on disk, through the control API alone."""
+"""Jobs from a folder of images to files on disk, through the control API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSED = [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED]
 
 
 def check_whole(world: World, job_id: str, steps: int) -> None:
-    """Log, metrics and files are exactly what there was."""
+    """Check that log, metrics and files equal the trainer's."""
     job = world.job(job_id)
     assert job.status is JobStatus.COMPLETED, job.error
     assert world.log(job_id) == world.prediction_of(job).logs
@@ -252,7 +252,7 @@ async def test_an_upload_needs_consent(
 async def test_unreadable_consent_or_address_prevents_a_submit(
     home: Home, project: Path, text: str, code: str, words: str
 ) -> None:
-    """Its default asks, and a script agrees; the default address is the one that costs money."""
+    """The defaults would ask for consent and use the paid API, so an invalid value must refuse."""
     from tui.client.client import ControlClient
 
     home.create()

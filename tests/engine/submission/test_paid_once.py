@@ -1,4 +1,4 @@
-"""A prediction belongs to the job that posted it, and nothing is posted twice."""
+"""A prediction is assigned to the job that posted it, and no job is posted twice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def silent(home: Home, project: Path) -> AsyncIterator[World]:
 
 
 async def post_with_late_answer(world: World, **more: Any) -> tuple[str, HeldAnswers]:
-    """A job whose prediction is created, and whose answer is held."""
+    """Submit a job whose prediction is created and whose answer is held."""
     held = hold_answers(world.sandbox)
     count_before = len(world.predictions)
     world.fault(f"slow*1@{POST}")
@@ -61,7 +61,7 @@ def records(world: World) -> list[JobRecord]:
 
 
 async def posted(world: World, job_id: str) -> JobRecord:
-    """Wait until the engine is done with posting a job."""
+    """Wait until the engine has finished posting a job."""
     await eventually(lambda: not world.engine._submitter.busy, within=20)
     return world.job(job_id)
 
@@ -133,7 +133,7 @@ async def test_equal_jobs_with_lost_answers_find_their_own_predictions(silent: W
 
 
 def remove_run_name(world: World, job_id: str) -> None:
-    """Make a job like one that was posted before requests carried a run name of their own."""
+    """Make a job look like one posted before requests carried a unique run name."""
     job = world.engine.recorder.writer.job(job_id)
     prediction = world.predictions[-1]
     config = json.dumps(
@@ -148,7 +148,7 @@ def remove_run_name(world: World, job_id: str) -> None:
 
 
 def import_record(world: World, record: Record, logs: str = "") -> str:
-    """The record that a former version made of a prediction it did not recognise."""
+    """Import a prediction as a former version did when it did not recognise it."""
     row = Prediction.read(world.sandbox.core.views.record(record, "list"))
     recorder = world.engine.recorder
     job = import_prediction(row, world.sandbox.base_url, recorder, world.engine.live.now, "sync")
@@ -232,7 +232,7 @@ async def test_equal_jobs_without_a_run_name_get_different_predictions(
 
 
 async def test_a_prediction_of_another_job_ends_the_submission(silent: World) -> None:
-    """The answer names what another submit's record has already: a fact, no full disk."""
+    """The answer names a prediction of another job: a DuplicateError, which is not retried."""
     job_id, held = await post_with_late_answer(silent)
     writer = silent.engine.recorder.writer
     other = replace(
@@ -284,7 +284,7 @@ async def test_an_unreadable_page_of_the_list_proves_nothing(silent: World) -> N
 
 
 def answer_by(_world: World, client: Any, answer: Any) -> None:
-    """Let a function answer some requests of a client instead of the sandbox."""
+    """Let a function answer requests of a client instead of the sandbox."""
     http = client._session._http
     real = http.send
 
@@ -385,7 +385,7 @@ async def test_a_second_prediction_of_one_submit_is_cancelled(silent: World) -> 
 async def test_a_job_given_up_is_reopened_when_its_prediction_appears(
     silent: World, *, cancelled: bool
 ) -> None:
-    """Nothing was found in time, so the job ended; then the prediction shows up."""
+    """The look-up found nothing, so the job ended; then its prediction appears."""
     held = hold_answers(silent.sandbox)
     job_id, _ = await post_with_late_answer(silent)
     await silent.engine._tasks.aclose()
@@ -411,7 +411,7 @@ async def test_a_job_given_up_is_reopened_when_its_prediction_appears(
 async def test_a_failed_cancel_does_not_end_a_running_job(
     silent: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be cancelled goes on to be watched; it has not failed, and it costs money."""
+    """A prediction that cannot be cancelled is still followed, since it costs money."""
     monkeypatch.setattr("tui.engine.submission.post_once.CANCEL_PAUSES", (0.0, None))
     silent.fault("no-credit@/cancel", "expired-token@/cancel")
     job_id, held = await post_with_late_answer(silent)
@@ -477,7 +477,7 @@ async def left_uncertain(world: World) -> str:
 
 
 def removed(record: Record, name: str) -> Record:
-    """A somewhat older prediction of the same version whose data are gone."""
+    """An older prediction of the same version whose data Replicate has removed."""
     before = record.created_at - timedelta(milliseconds=10)
     twin = Record("prediction", record.version, {}, before, id=name)
     twin.finish("succeeded", record.created_at)
@@ -511,7 +511,7 @@ async def test_a_job_of_unknown_outcome_counts_its_maximum_cost(silent: World) -
 
 
 async def test_removed_inputs_are_compared_by_the_imported_record(silent: World) -> None:
-    """A stranger's ended prediction whose input was seen stands in nobody's way."""
+    """An ended prediction of another program, imported with its input, does not match the job."""
     job_id = await left_uncertain(silent)
     mine = silent.predictions.pop()
     other_prediction = Record(
@@ -530,7 +530,7 @@ async def test_removed_inputs_are_compared_by_the_imported_record(silent: World)
 
 
 async def test_a_returned_webhook_address_identifies_the_job(silent: World) -> None:
-    """Some answers of the service have it, even when the data are removed."""
+    """Some of Replicate's answers contain it, even when the data are removed."""
     job_id, held = await post_with_late_answer(silent)
     claims, base = silent.engine.jobs._claims, silent.sandbox.base_url
     body = silent.sandbox.core.views.record(silent.predictions[0], "get")

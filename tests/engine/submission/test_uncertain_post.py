@@ -1,4 +1,4 @@
-"""One submit makes one job, wherever the line to Replicate breaks."""
+"""One submit makes one prediction, wherever the connection to Replicate breaks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tui.settings import Home
 
 @pytest.fixture
 async def behind_proxy(home: Home, project: Path) -> AsyncIterator[tuple[World, FaultProxy]]:
-    """A world whose engine reaches the sandbox through a line that can be broken."""
+    """A world whose engine reaches the sandbox through a fault proxy."""
     async with running_world(home, project, faults=["webhook-lost"]) as world:
         port = int(world.sandbox.base_url.split(":")[2].split("/")[0])
         async with fault_proxy(port) as proxy:
@@ -34,7 +34,7 @@ async def behind_proxy(home: Home, project: Path) -> AsyncIterator[tuple[World, 
 
 
 async def until_posting(world: World, proxy: FaultProxy, cut: Cut) -> str:
-    """Submit, and arm the cut for the bytes of the order itself."""
+    """Submit a job, and arm the cut for the bytes of its POST."""
     armed = asyncio.Event()
     original = world.engine.recorder.note
 
@@ -69,7 +69,7 @@ async def test_a_connection_cut_during_the_post_makes_one_job(
 async def test_an_unanswered_post_is_looked_up_until_the_service_is_back(
     world: World,
 ) -> None:
-    """The order is taken, its answer is lost, and then nobody answers at all for a while."""
+    """The POST is accepted, its answer is lost, and the service is down for a while."""
     world.fault("cut=0*1@POST /v1/predictions", "cut-request@GET /v1/predictions", "webhook-lost")
     job_id = await world.submit()
     await eventually(lambda: world.job(job_id).stage == "looking for it at Replicate", within=30)
@@ -108,7 +108,7 @@ async def test_a_refused_post_fails_with_advice(world: World, fault: str, kind: 
 async def test_a_job_left_while_posting_is_looked_up_first(
     home: Home, project: Path, tmp_path: Path
 ) -> None:
-    """As after a crash between the order and its answer: the restarted engine finds it."""
+    """As after a crash between the POST and its answer: the restarted engine finds it."""
     sandbox = await serve(SandboxConfig(speed=SPEED, work_dir=tmp_path / "sandbox"))
     config = write_demo_project(project)
     try:
@@ -133,7 +133,7 @@ async def test_a_job_left_while_posting_is_looked_up_first(
 
 
 async def test_a_webhook_may_be_faster_than_the_look_up(world: World) -> None:
-    """The order's answer is lost and nothing can be asked, but the run's own webhooks arrive."""
+    """The POST's answer is lost and look-ups fail, but the run's webhooks arrive."""
     world.fault("cut=0*1@POST /v1/predictions", "cut-request@GET /v1/predictions")
     job_id = await world.submit()
     await eventually(lambda: world.job(job_id).prediction_id)

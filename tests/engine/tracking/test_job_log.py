@@ -1,4 +1,4 @@
-"""The log file and what is read from it stay together, whatever happens between the two."""
+"""The log file and the data parsed from it stay consistent over crashes and rewrites."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_while_a_log_grows(tmp_path: Path) -> None:
-    """The job goes on, its end is not taken in before its log is whole, and then all is there."""
+    """The job's end is recorded only after its log could be written completely."""
     script = f"""
 import resource, signal, sys
 from pathlib import Path

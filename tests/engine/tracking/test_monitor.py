@@ -1,4 +1,4 @@
-"""Following a job over refusals, lost rows and busy services; nobody waits for the clock."""
+"""Polling over errors, 404 answers and a busy service, with pauses that take no time."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Following:
         await asyncio.sleep(0)
 
     def follow(self, *answers: Handler, **more: Any) -> None:
-        """Begin to follow a job about which the service gives these answers, the last for good."""
+        """Follow a job for which the service gives these answers, repeating the last."""
         self.server.on(ROUTE, *answers)
         values = {"prediction_id": ID, "api_base": self.server.base, "created_at": T0} | more
         self.monitor.follow(self.recorder.insert(a_job("j", **values)))
@@ -96,7 +96,7 @@ class Following:
         return self.job
 
     def lost_contact(self) -> dict[str, LostContact]:
-        """What the windows read."""
+        """The fact about lost contact, as stored."""
         return read_unheard(self.recorder.writer.fact(FACT))
 
 

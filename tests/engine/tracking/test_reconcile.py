@@ -1,4 +1,4 @@
-"""The one property that makes polls, webhooks and restarts safe together."""
+"""Snapshots merge to the same record in every order and with duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine is killed, again and again, at any moment: one job stays one job, and whole."""
+"""The engine is killed repeatedly: each submit still makes one complete job."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PHASES = ("new", "packed", "uploaded", "posting", "accepted")
 
 
 class EngineProcess:
-    """An engine in a process of its own that can be killed and started again."""
+    """An engine in another process that can be killed and restarted."""
 
     def __init__(self, home: Home, sandbox: RunningSandbox, config: Path) -> None:
         self.home = home
@@ -84,7 +84,7 @@ class EngineProcess:
         return self.job(job_id)
 
     def check_whole(self, job: JobRecord, steps: int) -> None:
-        """Log and metric series without a hole and without a double."""
+        """Check that the log and the metrics have no gap and no duplicate."""
         assert job.status is JobStatus.COMPLETED, job.error
         record = self.sandbox.core.jobs.by_id[job.prediction_id]
         log = self.home.log_file(job.job_id).read_bytes().decode()

@@ -1,4 +1,4 @@
-"""A job that Replicate does not know any more may have run: it is never counted as nothing."""
+"""A job that Replicate does not know any more may have run, so its possible cost counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def after(value: int) -> datetime:
 
 @st.composite
 def lost_jobs(draw: st.DrawFn) -> tuple[JobRecord, datetime, timedelta]:
-    """A job, when it was lost, and how long it really ran until then."""
+    """A job, the time it was lost, and how long it ran until then."""
     queued = draw(seconds)
     ran = draw(seconds)
     later = draw(seconds)
@@ -113,7 +113,7 @@ def test_a_reopened_job_has_no_assumed_cost(
 
 
 async def lose(world: World, job_id: str) -> JobRecord:
-    """Its prediction is gone at the service."""
+    """Remove a job's prediction from the service."""
     record = await world.until(job_id, JobStatus.RUNNING)
     world.sandbox.core.jobs.by_id.pop(record.prediction_id)
     return await world.until(job_id, JobStatus.FAILED)
