@@ -1,4 +1,4 @@
-"""Where results would go is proved by trying it: on the screen, and before a job costs anything."""
+"""Delivery checks: on the Cloud screen, and before a job costs anything."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_delivery_to_this_machine_is_tested_by_sending_a_file(world: World
 
 
 def behind(world: World, port: int) -> None:
-    """Make that port the public address."""
+    """Set the public URL to a port on this machine."""
     url = f"http://127.0.0.1:{port}{STORAGE_PATH}"
     world.engine.listening.storage_url = lambda api_base: url  # type: ignore[method-assign]
 
@@ -73,7 +73,7 @@ async def test_another_server_at_the_public_url_is_detected(world: World) -> Non
 
 
 async def test_another_storage_server_is_detected(world: World) -> None:
-    """It refuses strangers as ours does and takes everything else, and nothing comes here."""
+    """It answers unsigned requests as ours does and accepts uploads, but nothing arrives here."""
 
     async def other(request: web.Request) -> web.Response:
         if "Authorization" not in request.headers:
@@ -89,7 +89,7 @@ async def test_another_storage_server_is_detected(world: World) -> None:
 
 
 async def test_a_tunnel_that_changes_the_path_is_detected(world: World) -> None:
-    """A reverse proxy in front of the listener that signs nothing anew but renames the bucket."""
+    """A reverse proxy renames the bucket in the path, which breaks the signature."""
     listener = world.engine.listening.reachable_at
 
     async def tunnel(request: web.Request) -> web.Response:
@@ -174,7 +174,7 @@ async def test_a_job_with_a_token_that_only_reads_is_refused(world: World) -> No
 
 
 async def test_missing_rights_on_the_hub_stop_the_submit(world: World) -> None:
-    """By its word the token could; the organisation lets nobody."""
+    """The token has the right, but the organisation refuses it."""
     await world.use_hub()
     assert world.sandbox.hub is not None
     world.sandbox.hub.hub.faults.closed.add("sandbox-lab")
@@ -227,7 +227,7 @@ async def test_the_repository_is_created_as_the_config_says(world: World) -> Non
 
 
 async def bucket(world: World, name: str = "attic", **changes: Any) -> None:
-    """Our own receiver as the user's S3 server."""
+    """Add our storage receiver as the user's S3 destination."""
     pair = world.engine.keys.personal_pair(timedelta(hours=1))
     values: dict[str, Any] = {
         "name": name, "kind": "s3", "bucket": BUCKET, "session_only": True,

@@ -1,4 +1,4 @@
-"""When a job has ended, its place is looked at: an upload that failed fails no job."""
+"""The delivery of an ended job is confirmed, because a failed upload does not fail the job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HUB = {"kind": "hub", "hub_model_id": REPO}
 
 @asynccontextmanager
 async def notices(world: World) -> AsyncIterator[list[dict[str, Any]]]:
-    """What windows are told meanwhile."""
+    """Collect the notices published meanwhile."""
     published: list[dict[str, Any]] = []
 
     async def listen() -> None:
@@ -50,7 +50,7 @@ async def notices(world: World) -> AsyncIterator[list[dict[str, Any]]]:
 
 
 async def confirmed(world: World, job_id: str, *states: str) -> JobRecord:
-    """The job, when it is told whether its results arrived."""
+    """Wait until the delivery of a job is confirmed, with one of the states if given."""
 
     def there() -> JobRecord | None:
         job = world.job(job_id)
@@ -102,7 +102,7 @@ async def test_failed_uploads_to_this_machine_are_reported(world: World) -> None
 
 
 async def test_a_missing_last_checkpoint_is_named(world: World) -> None:
-    """The uploads fail from some moment on: what came before is here, what follows is not."""
+    """Uploads fail from some time on, so the later files are missing."""
     edit_config(world.config, checkpoint_step_interval=20)
     job_id = await world.submit(steps=400)
     await eventually(lambda: any("checkpoint-20/" in path for path in here(world, job_id)))
@@ -159,7 +159,7 @@ async def test_a_full_disk_is_recorded_in_the_job(
 
 
 async def test_a_failed_upload_of_a_succeeded_job_is_reported(world: World) -> None:
-    """The user insists on a token that only reads: “succeeded” with nothing at the Hub."""
+    """With a read-only token the job succeeds, and nothing is on the Hub."""
     await world.use_hub("hf_read")
     async with notices(world) as published:
         job_id = await world.submit(delivery=HUB, accept_delivery=True)
@@ -234,7 +234,7 @@ async def test_due_confirmations_resume_after_a_restart(
 
 
 async def bucket(world: World) -> None:
-    """Our own receiver as the user's S3 server."""
+    """Add our storage receiver as the user's S3 destination."""
     pair = world.engine.keys.personal_pair(timedelta(hours=1))
     await world.client.publishing.add_destination(
         name="attic", kind="s3", bucket=BUCKET, session_only=True,

@@ -1,4 +1,4 @@
-"""A job whose result goes to the Hub: the token comes with the session and goes to the trainer."""
+"""Jobs that deliver to the Hub with the session's token."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_without_a_token_it_is_refused_before_anything_is_sent(world: Worl
 
 
 async def test_a_token_that_only_reads_shows_in_the_log(world: World) -> None:
-    """Where the user insists on it: the trainer says so, and trains on."""
+    """If the user overrides the check, the trainer logs the failure and goes on training."""
     await world.use_hub("hf_read")
     with pytest.raises(ControlError):
         await world.submit(delivery=HUB)

@@ -1,4 +1,4 @@
-"""Whether a name on the Hub is free, as far as a token can tell."""
+"""Whether a repository's name on the Hub is free, as far as the token can see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a job's results go, told before it runs: the user's own bucket, and the Hub's settings."""
+"""Resolving a job's delivery: the user's bucket, and the settings of the Hub."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OWN = {"kind": "s3", "destination": "mine"}
 
 @asynccontextmanager
 async def user_bucket(world: World, root: Path, **options: Any) -> AsyncIterator[Storage]:
-    """A bucket of the user's, with a destination `mine` whose keys are in the keyring."""
+    """A bucket with a destination `mine` whose keys are in the keyring."""
     rights = grant(secret=SECRET, prefix="job", may_delete=True)
     async with serve_storage(root, grants={ACCESS: rights}) as storage:
         await world.client.publishing.add_destination(
@@ -51,7 +51,7 @@ def config_of(values: dict[str, Any]) -> dict[str, Any]:
 
 
 async def with_hub(world: World, token: str = "hf_write") -> Any:
-    """The sandbox's Hub with a token for it."""
+    """Use the sandbox's Hub with a token."""
     assert world.sandbox.hub_url
     environ = {"HF_TOKEN": token, "HF_ENDPOINT": world.sandbox.hub_url}
     await world.client.set_session(session_of(environ))

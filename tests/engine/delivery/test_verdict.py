@@ -1,4 +1,4 @@
-"""Whether results arrived: from the names that are there, the log, and what was refused."""
+"""The verdict about a delivery, from the files found, the log and the refused uploads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LORA = "pytorch_lora_weights.safetensors"
 
 
 def saved(step: int) -> str:
-    """The trainer's line about a checkpoint."""
+    """The trainer's log line about a checkpoint."""
     return (
         "[STAGE] ✓ Saving Checkpoint (100.0%): Saved checkpoint to "
         f"output/cog/cog-0a1b2c3d4e/checkpoint-{step}\n"
@@ -50,7 +50,7 @@ def test_nothing_arrived() -> None:
 
 
 def test_files_without_weights_are_no_delivery() -> None:
-    """Pictures, and what a run keeps for itself: latents, and the state of the optimizer."""
+    """Images, and files that a run uses itself: latents and the optimizer's state."""
     names = (
         f"{RUN}/validation_images/a.png", f"{RUN}/cache/vae/cats/1.pt",
         f"{RUN}/checkpoint-1000/optimizer.bin", f"{RUN}/checkpoint-1000/random_states_0.pkl",

@@ -1,4 +1,4 @@
-"""What a job produced is fetched: in parts, resumed, checked; and what is missing is told."""
+"""Collecting results: downloads in parts, resumed and verified; missing results are reported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def file_host() -> AsyncIterator[FileHost]:
 
 
 def ended_job(file_host: FileHost, output: Any, **changes: Any) -> JobRecord:
-    """A job that has just ended with files at the host, which keeps them for an hour."""
+    """A job that has just ended, with an output at the file host that expires in an hour."""
     now = datetime.now(UTC)
     job = record(1, JobStatus.COMPLETED)
     values: dict[str, Any] = {
@@ -55,7 +55,7 @@ def ended_job(file_host: FileHost, output: Any, **changes: Any) -> JobRecord:
 
 
 async def missing_results(client: ControlClient, job: JobRecord) -> list[Unfetched]:
-    """What is not here, as the command `artifacts` has it."""
+    """The results that are not fetched, from the artifacts of the API."""
     jobs = await client.publishing.artifacts(job.job_id)
     return jobs[0]["unfetched"]
 
@@ -115,7 +115,7 @@ async def test_files_come_in_parts_and_whole(
 async def test_an_output_cannot_name_other_api_addresses(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
-    """An output may name any address: it is not asked, the job says why, the rest is fetched."""
+    """An address of the API in an output is not requested, but reported; the rest is fetched."""
     file_host.files = {"good.bin": b"good"}
     origin = file_host.base.removesuffix("/v1")
     named = {
@@ -169,7 +169,7 @@ async def test_an_output_cannot_name_other_api_addresses(
 async def test_a_link_to_where_the_results_are_delivered_is_no_missing_file(
     collector_world: CollectorWorld, file_host: FileHost
 ) -> None:
-    """The trainer names the place it delivered to; only Replicate's own hosts are suspicious."""
+    """An address of the delivery is ignored; only refused ones at Replicate's hosts count."""
     link = "https://results.example.com/simpletuner"
     job = collector_world.insert(ended_job(file_host, link, delivery="local"))
     assert {
@@ -199,7 +199,7 @@ async def test_a_broken_connection_repeats_few_bytes(
 async def test_a_download_resumes_after_a_kill(
     home: Home, file_host: FileHost, tmp_path: Path
 ) -> None:
-    """An engine in a process of its own, killed with some parts here and some not."""
+    """An engine in another process is killed after it downloaded some of the parts."""
     size = 12 * PART
     file_host.files = {"big.bin": os.urandom(size)}
     write_quick_settings(home)
@@ -424,7 +424,7 @@ async def test_what_an_earlier_version_stored_hidden_is_not_published(
 async def published(
     collector_world: CollectorWorld, job: JobRecord, to: Path, **options: Any
 ) -> set[str]:
-    """Names of what a publication to a folder has put there."""
+    """Publish to a folder; returns the names of the files there."""
     await collector_world.client.publishing.publish(job.job_id, f"dir:{to}", **options)
 
     async def done() -> bool:

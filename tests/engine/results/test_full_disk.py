@@ -1,4 +1,4 @@
-"""A far end that tells no length cannot fill the disk that the engine's own records are on."""
+"""A download of unknown length cannot fill the disk that the engine's records are on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPARE = 8 * MIB
 
 @pytest.fixture
 async def file_host() -> AsyncIterator[FileHost]:
-    """One with a file that has no end, and no ranges."""
+    """A file host with an endless file, without ranges."""
     async with serve_files() as made:
         made.ranges = False
         made.files = {"big.bin": os.urandom(64 * 1024)}
@@ -38,7 +38,7 @@ async def file_host() -> AsyncIterator[FileHost]:
 async def check_room(
     collector_world: CollectorWorld, file_host: FileHost, free: Callable[[], int]
 ) -> JobRecord:
-    """The endless file is given up in time, leaves nothing, and is not fetched only to see that."""
+    """Check that the endless file is given up in time, leaves nothing and is not tried again."""
     least = free()
 
     def look() -> None:
@@ -79,7 +79,7 @@ async def test_a_small_disk_keeps_some_room(home: Home, file_host: FileHost) -> 
 async def test_free_space_is_checked_during_the_download(
     home: Home, file_host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same for those who may not mount: what the folder holds is taken from 96 MiB."""
+    """The same without a mount: free space is computed as 96 MiB minus the folder's content."""
     real = shutil.disk_usage
 
     def free() -> int:
@@ -95,7 +95,7 @@ async def test_free_space_is_checked_during_the_download(
 
 
 async def test_more_bytes_than_announced_fail_the_download(home: Home, file_host: FileHost) -> None:
-    """The first answer told a length, the second has no end."""
+    """The first answer announces a length, the second is endless."""
     file_host.promise = {"big.bin"}
     file_host.on_sent = lambda: (
         file_host.endless.clear() if file_host.total_sent > 64 * MIB else None

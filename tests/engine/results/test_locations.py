@@ -1,4 +1,4 @@
-"""An output that names a place by its address is fetched with the user's own keys for it."""
+"""An output that is the address of a bucket is fetched with the destination's keys."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_an_address_of_one_file(
 async def test_an_address_that_is_none_of_the_destinations_is_not_asked(
     collector_world: CollectorWorld, file_host: FileHost, server: Server
 ) -> None:
-    """No keys go to another host, port or bucket, however much it looks like ours."""
+    """No keys are sent to another host, port or bucket with a similar address."""
     host = server.endpoint.removeprefix("http://")
     for output in (
         f"http://{host}1/{BUCKET}/runs",

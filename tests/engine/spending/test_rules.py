@@ -1,4 +1,4 @@
-"""Money adds up, whatever the borders, the clock and the states."""
+"""Costs add up over all windows, clocks and statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit at work, through the control API and the stand-in for Replicate."""
+"""The cost limit, in the spending service and through the control API with the sandbox."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIFTY = SpendingSettings(enabled=True, amount_micros=50_000_000, period="weekly"
 
 
 class SpendingWorld:
-    """A spending service over a store, at a time of the test's choice."""
+    """A spending service with a store and a settable clock."""
 
     def __init__(self, home: Home) -> None:
         self.now = NOW

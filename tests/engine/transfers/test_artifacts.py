@@ -1,4 +1,4 @@
-"""What jobs produced: publishing a part of it, deleting what is safe elsewhere; other places."""
+"""Artifacts of jobs: publishing single checkpoints, and deleting files with a copy elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def artifacts(world: World, job_id: str) -> JobArtifacts:
 
 
 def published_names(job_artifacts: JobArtifacts, names: list[str]) -> list[str]:
-    """What files are called at a destination: without the folder that all of the job share."""
+    """The names of files at a destination: without the folder that all files share."""
     shared = shared_folder([file["name"] for file in job_artifacts["files"]])
     assert shared  # the trainer's own
     return sorted(name.removeprefix(shared) for name in names)
@@ -61,7 +61,7 @@ async def test_a_single_checkpoint_can_be_published(world: World, tmp_path: Path
 
 
 async def test_the_best_checkpoint_lies_at_the_top_of_its_repository(world: World) -> None:
-    """Where libraries look for it; the link is that of its weights."""
+    """Libraries look for the weights there; the link is that of the weights."""
     await world.use_hub()
     job_id = await a_job(world)
     row = await publish(world, job_id, "hub:sandbox/best", checkpoint="best")

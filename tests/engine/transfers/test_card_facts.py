@@ -1,4 +1,4 @@
-"""What a model card is told of a job."""
+"""The facts of a model card, read from a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which checkpoint is the best, and what that means."""
+"""The comparison of checkpoints by their smoothed loss."""
 
 from __future__ import annotations
 

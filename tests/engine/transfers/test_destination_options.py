@@ -1,4 +1,4 @@
-"""What a person says of a destination is read, or refused at the field that is wrong."""
+"""Options of a destination are validated, and refused by field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A publication replaces nothing unasked, and never what cannot be had again."""
+"""A transfer replaces files only when asked to, and never the only copy of another file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAME = "pytorch_lora_weights.safetensors"
 
 
 def a_job_with(world: World, number: int, **files: bytes) -> str:
-    """A finished job with files of these contents; `_` in a name stands for a dot."""
+    """Add a finished job with these files; `_` in a name stands for a dot."""
     record = replace(
         job_record(number, JobStatus.COMPLETED), api_base=world.sandbox.base_url, file_count=0,
         file_bytes=0,

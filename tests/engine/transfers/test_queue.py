@@ -161,7 +161,7 @@ async def test_invalid_targets_are_refused(world: World) -> None:
 async def test_damaged_data_at_the_destination_fails_the_transfer(
     world: World, tmp_path: Path
 ) -> None:
-    """The bucket says that all is well, and gives other bytes back: never `done`."""
+    """The bucket accepts the upload and returns other bytes: the transfer must not be `done`."""
     job_id = await a_job(world)
     calls = world.client.publishing
 
@@ -185,7 +185,7 @@ async def test_damaged_data_at_the_destination_fails_the_transfer(
 
 
 async def test_a_retry_sends_damaged_files_again(world: World, tmp_path: Path) -> None:
-    """Where the ETag proves nothing the bucket's word is taken, until it was read back once."""
+    """Without a usable ETag the bucket's listing is trusted, until reading back shows damage."""
     job_id = await a_job(world)
     calls = world.client.publishing
     rights = grant(prefix="job", may_delete=True)

@@ -1,4 +1,4 @@
-"""What has arrived at a far end is not sent again: not under a second name, not after a kill."""
+"""Content that arrived is not sent again: not under a second name, not after a kill."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def random_file(path: Path, size: int) -> Path:
 
 
 def add(world: World, target: str, *files: LocalFile, **options: Any) -> str:
-    """Queue any files, as if a job had made them."""
+    """Queue files as if a job had produced them."""
     record = world.engine.transfers.queue.add(
         job_id="job", api_base=world.sandbox.base_url, target=target, files=files,
         options={"card": False, **options},
@@ -95,7 +95,7 @@ async def test_a_bucket_that_cannot_copy_gets_it_twice(world: World, tmp_path: P
 
 
 async def test_the_hub_gets_a_content_once(world: World, tmp_path: Path) -> None:
-    """Both names are in one commit; the Hub asks for the content of the first one alone."""
+    """Both names are in one commit; the Hub requests the content of the first only."""
     size = 12 * MIB
     path = random_file(tmp_path / "weights.safetensors", size)
     assert world.sandbox.hub is not None
@@ -115,7 +115,7 @@ async def test_the_hub_gets_a_content_once(world: World, tmp_path: Path) -> None
 
 @dataclass
 class KilledTransfer:
-    """A transfer to one place by an engine that is killed in its middle."""
+    """A transfer by an engine that is killed while it sends."""
 
     home: Home
     files: list[Path]
@@ -216,7 +216,7 @@ async def test_killed_in_a_large_upload_to_a_bucket(
 
 @pytest.mark.timeout(200)
 async def test_killed_in_a_large_upload_to_the_hub(home: Home, tmp_path: Path) -> None:
-    """A file that was whole there before is not sent again, although no commit names it yet."""
+    """A completely uploaded file is not sent again, although no commit contains it yet."""
     small = random_file(tmp_path / "small.safetensors", 12 * MIB)
     large = random_file(tmp_path / "large.safetensors", 40 * MIB)
     sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
@@ -262,7 +262,7 @@ def _port(url: str) -> int:
 def test_a_hash_is_not_known_of_a_file_that_changed_while_size_and_time_stayed(
     tmp_path: Path,
 ) -> None:
-    """Else the parts of a retry would go out under the hash of what was there before."""
+    """Otherwise a retry would send the new content's parts under the old content's hash."""
     path = random_file(tmp_path / "weights.bin", 1000)
     item = describe_source(LocalFile(path, "weights.bin"), "weights.bin")
     kept = TransferItem(0, item.name, str(path), item.size, item.sha256, item.to_dict())

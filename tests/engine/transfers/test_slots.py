@@ -1,4 +1,4 @@
-"""The order of transfers: who waits for whom, and how to change it."""
+"""The slots of running transfers, and the order of the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping a transfer: what was asked for is kept, half-sent parts are never stranded."""
+"""Stopping a transfer: the request survives a restart, and incomplete parts are removed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from tui.store.writer import StoreWriter
 
 @dataclass
 class SlowBucket:
-    """A server that takes requests and answers as it is told.
+    """A server that answers each request with a set answer, once it is released.
 
     Attributes:
-        seen: method and path of each request.
+        requests: method and path of each request.
         bytes: content that it has read.
         let: requests are answered while it is set.
         answer: the answer to each request.
@@ -89,7 +89,7 @@ async def add_destination(world: World, server: SlowBucket, **more: Any) -> None
 def half_sent(
     writer: StoreWriter, source: Path, state: TransferState, **options: Any
 ) -> TransferRecord:
-    """A transfer with one part at the far end."""
+    """Add a transfer with one part in the bucket."""
     record = TransferRecord(
         "0123456789", "job", "http://127.0.0.1:1/v1", "s3:mine/runs", datetime.now(UTC),
         state=state, total_bytes=100, options={"files": ["a.bin"], "card": False, **options},
@@ -151,7 +151,7 @@ async def test_a_requested_stop_is_stored_before_the_server_answers(
 async def test_a_failure_after_the_cancel_is_not_shown(
     world: World, tmp_path: Path, status: str
 ) -> None:
-    """A cancelled transfer is neither failed nor queued for another try, not for a moment."""
+    """A cancelled transfer never becomes failed or queued for another attempt."""
     source = random_file(tmp_path / "a.bin", 1000)
     async with bucket() as server:
         server.answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -243,7 +243,7 @@ async def test_a_destination_with_parts_can_be_removed_with_force(
 
 
 async def test_refused_bytes_do_not_count_as_progress(world: World, tmp_path: Path) -> None:
-    """A bucket that reads everything and says "slow down": pauses grow, tries are numbered."""
+    """A bucket reads the whole body and answers 503: pauses grow, and the tries are limited."""
     source = random_file(tmp_path / "a.bin", 4096)
     async with bucket() as server:
         server.release.set()

@@ -39,7 +39,7 @@ OVERHEAD = 400_000
 
 
 class TransferWorld:
-    """A sandbox, a bucket, lines to them, and an engine that can be killed."""
+    """A sandbox, a bucket, proxies to both, and an engine that can be killed."""
 
     def __init__(self, home: Home, sandbox: RunningSandbox, hub: Wire, s3: Wire) -> None:
         self.home, self.sandbox, self.hub, self.s3 = home, sandbox, hub, s3

@@ -1,4 +1,4 @@
-"""What a weights file holds is read once for each of its states."""
+"""The header of a weights file is read once for each state of the file."""
 
 from __future__ import annotations
 
