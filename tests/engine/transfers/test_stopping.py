@@ -33,7 +33,7 @@ class SlowBucket:
     Attributes:
         requests: method and path of each request.
         bytes: content that it has read.
-        let: requests are answered while it is set.
+        release: requests are answered while it is set.
         answer: the answer to each request.
     """
 
