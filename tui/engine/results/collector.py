@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from tui.api.jobs import Collected, JobFile, MissingResult
 from tui.base.clock import Clock
 from tui.base.job_status import JobStatus
 from tui.destinations.common.errors import PublishError, Trouble
@@ -81,7 +82,7 @@ class Collector:
         """Ids of jobs with downloads that were not finished when the engine ended."""
         return self._fetches.unfinished()
 
-    async def collect(self, job: JobRecord, *, again: bool = False) -> dict[str, Any]:
+    async def collect(self, job: JobRecord, *, again: bool = False) -> Collected:
         """Fetch all results of a job that can be fetched.
 
         Args:
@@ -103,7 +104,7 @@ class Collector:
             "missing": missing,
         }
 
-    async def _collect(self, job: JobRecord, *, again: bool) -> list[dict[str, Any]]:
+    async def _collect(self, job: JobRecord, *, again: bool) -> list[MissingResult]:
         locations = self._locations.sources_of(job)
         before = {record.name for record in self._fetches.of(job.job_id)}
         announced: set[str] = set()
@@ -313,7 +314,7 @@ class Collector:
             return None
         return job.data_expires_at or ((job.completed_at or job.created_at) + RETENTION)
 
-    def _row(self, record: FetchRecord) -> dict[str, Any]:
+    def _row(self, record: FetchRecord) -> MissingResult:
         return {
             "what": record.name,
             "why": record.message or "it is not here yet",
@@ -338,7 +339,7 @@ def _shown(name: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
-def file_row(file: FileRecord, outputs: Path) -> dict[str, Any]:
+def file_row(file: FileRecord, outputs: Path) -> JobFile:
     """A file as shown to the user: absolute path, size in bytes and SHA-256."""
     return {"path": str(outputs / file.path), "size": file.size, "sha256": file.sha256}
 
@@ -352,11 +353,11 @@ def _failed(record: FetchRecord, error: PublishError, now: datetime) -> FetchRec
     return replace(record, state=state, message=error.message, advice=error.advice)
 
 
-def _missing_row(file: FileRecord, reason: str) -> dict[str, Any]:
+def _missing_row(file: FileRecord, reason: str) -> MissingResult:
     return {"what": file.path, "why": reason, "advice": "", "until": None, "again": False}
 
 
-def _no_results_row(job: JobRecord) -> dict[str, Any]:
+def _no_results_row(job: JobRecord) -> MissingResult:
     reason, advice = "the job named no place that can be read from here", "Look at its output."
     if job.delivery == "local":
         reason = "the trainer sent nothing"

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
@@ -241,7 +242,7 @@ class JobService:
         )
         return record, secret_inputs
 
-    async def cancel(self, job_id: str) -> dict[str, Any]:
+    async def cancel(self, job_id: str) -> JobCancelled:
         """Cancel a job in any phase: before, during or after its POST to Replicate.
 
         Raises:
@@ -274,14 +275,14 @@ class JobService:
         self._monitor.wake(job.job_id)
         return {"success": True, "job_id": job.job_id, "status": job.status.value}
 
-    async def collect(self, job_id: str) -> dict[str, Any]:
+    async def collect(self, job_id: str) -> Collected:
         """Fetch a job's results again, after a poll of its prediction when it still runs."""
         job = self.find(job_id)
         if job.prediction_id and not job.status.is_terminal:
             job = await self._monitor.poll(job.job_id)
         return await self._collector.collect(job, again=True)
 
-    async def delete(self, job_id: str) -> dict[str, Any]:
+    async def delete(self, job_id: str) -> JobDeleted:
         """Delete a finished job's record and log; delivered files stay.
 
         Raises:
@@ -298,7 +299,7 @@ class JobService:
         self._recorder.delete(job.job_id)
         return {"success": True, "job_id": job.job_id}
 
-    async def sync(self, api_base: str) -> dict[str, Any]:
+    async def sync(self, api_base: str) -> JobsSynced:
         """Import predictions of this account that other programs started."""
         client = await self._clients.get(api_base)
         count = 0
