@@ -137,9 +137,8 @@ class TransferWorker:
             if progress.reason == "cancelled":
                 # The cancel came while the request ran: the user must not see a failure first.
                 return True
-            if (
-                progress.arrived > arrived_before
-            ):  # progress was made, so this failure counts as the first
+            if progress.arrived > arrived_before:
+                # Progress was made, so this failure counts as the first one.
                 record = self._tables.update(transfer_id, attempts=0)
             return await self._record_failure(record, error)
         except Exception:
