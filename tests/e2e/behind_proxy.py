@@ -1,4 +1,4 @@
-"""What must work behind a reverse proxy. Run by `test_reverse_proxies.py` in its own network."""
+"""Tests behind a reverse proxy; `test_reverse_proxies.py` runs them in a network namespace."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ ca_bundle = "%s"
 
 
 @dataclass(frozen=True)
-class Papers:
-    """A private authority and what it signed."""
+class Certificates:
+    """A private certificate authority, and the proxy's certificate and key."""
 
     ca: Path
     certificate: Path
@@ -56,8 +56,8 @@ def openssl(*arguments: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
-    folder = tmp_path_factory.mktemp("papers")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    folder = tmp_path_factory.mktemp("certificates")
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test ca",
             "-keyout", "ca.key", "-out", "ca.pem", folder=folder)  # fmt: skip
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}", "-keyout", "x.key",
@@ -65,19 +65,19 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     (folder / "x.ext").write_text(f"subjectAltName=DNS:{NAME}\n")
     openssl("x509", "-req", "-in", "x.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
             "-CAcreateserial", "-extfile", "x.ext", "-out", "x.pem", folder=folder)  # fmt: skip
-    return Papers(folder / "ca.pem", folder / "x.pem", folder / "x.key")
+    return Certificates(folder / "ca.pem", folder / "x.pem", folder / "x.key")
 
 
-def example(language: str, papers: Papers) -> str:
-    """The configuration in the document; only where the certificate lies is changed."""
-    found = re.search(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert found
-    text = found[1].replace("/etc/ssl/certs/training.crt", str(papers.certificate))
-    return text.replace("/etc/ssl/private/training.key", str(papers.key))
+def example(language: str, certificates: Certificates) -> str:
+    """The proxy's configuration in the document, with the paths of the test's certificate."""
+    block = re.search(rf"```{language}\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert block
+    text = block[1].replace("/etc/ssl/certs/training.crt", str(certificates.certificate))
+    return text.replace("/etc/ssl/private/training.key", str(certificates.key))
 
 
 @pytest.fixture(scope="module")
-def proxy(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def proxy(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     name = os.environ["SIMPLETUNER_TUI_PROXY"]
     folder = tmp_path_factory.mktemp(name)
     (folder / OUTSIDE).touch()  # a proxy logs addresses, the keys of jobs' webhooks in them
@@ -89,13 +89,13 @@ def proxy(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         config = folder / "nginx.conf"
         config.write_text(
             f"user root; daemon off; pid {folder}/pid; error_log stderr;\nevents {{}}\n"
-            f"http {{ access_log off;\n{places}{example('nginx', papers)}\n}}\n"
+            f"http {{ access_log off;\n{places}{example('nginx', certificates)}\n}}\n"
         )
         command = ["nginx", "-e", "stderr", "-c", str(config)]
     else:
         config = folder / "Caddyfile"
         options = "{\n admin off\n auto_https disable_redirects\n}\n"
-        config.write_text(options + example("caddyfile", papers))
+        config.write_text(options + example("caddyfile", certificates))
         command = ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
     log = (folder / "log").open("wb")
     env = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
@@ -110,14 +110,14 @@ def proxy(papers: Papers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @contextlib.asynccontextmanager
 async def world_behind(
-    home: Home, papers: Papers, tmp_path: Path, *faults: str, polling: bool
+    home: Home, certificates: Certificates, tmp_path: Path, *faults: str, polling: bool
 ) -> AsyncIterator[World]:
     home.create()
-    home.settings_file.write_text(SETTINGS % papers.ca)
+    home.settings_file.write_text(SETTINGS % certificates.ca)
     settings = load_settings(home, {})
     settings = replace(settings, cloud=replace(settings.cloud, polling=polling))
     async with running_world(
-        home, tmp_path / "project", settings=settings, faults=faults, ca_bundle=papers.ca
+        home, tmp_path / "project", settings=settings, faults=faults, ca_bundle=certificates.ca
     ) as world:
         assert world.engine.listening.address == "127.0.0.1:8080"
         yield world
@@ -128,20 +128,22 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "h", tmp_path / "h" / "cloud_outputs")
 
 
-def client_from(address: str, papers: Papers, **more: Any) -> httpx.AsyncClient:
-    """A client with that source address."""
-    transport = httpx.AsyncHTTPTransport(local_address=address, verify=_trust(papers), retries=3)
+def client_from(address: str, certificates: Certificates, **more: Any) -> httpx.AsyncClient:
+    """A client with the given source address."""
+    transport = httpx.AsyncHTTPTransport(
+        local_address=address, verify=_trust(certificates), retries=3
+    )
     return httpx.AsyncClient(base_url=PUBLIC, transport=transport, timeout=30, **more)
 
 
-def _trust(papers: Papers) -> Any:
+def _trust(certificates: Certificates) -> Any:
     import ssl
 
-    return ssl.create_default_context(cafile=str(papers.ca))
+    return ssl.create_default_context(cafile=str(certificates.ca))
 
 
-def lasting(job: JobRecord) -> dict[str, Any]:
-    """What two runs of the same job have in common."""
+def comparable_fields(job: JobRecord) -> dict[str, Any]:
+    """The fields of a job that are equal for two runs of it."""
     return {
         "status": job.status, "step": job.step, "total": job.total_steps, "percent": job.percent,
         "epoch": job.epoch, "loss": job.loss is not None, "files": job.file_count,
@@ -151,12 +153,12 @@ def lasting(job: JobRecord) -> dict[str, Any]:
 
 
 async def test_a_job_is_followed_by_webhooks_and_uploads_through_the_proxy(
-    home: Home, papers: Papers, proxy: str, tmp_path: Path
+    home: Home, certificates: Certificates, proxy: str, tmp_path: Path
 ) -> None:
-    """First with nothing polled; then with every webhook doubled, out of order, a third lost."""
-    async with world_behind(home, papers, tmp_path / "a", polling=False) as world:
-        here = await eventually(lambda: _tested(world), within=20)
-        assert here["success"], here
+    """First without polling; then with webhooks that are sent twice, out of order, or lost."""
+    async with world_behind(home, certificates, tmp_path / "a", polling=False) as world:
+        answer = await eventually(lambda: _webhook_test(world), within=20)
+        assert answer["success"], answer
         job_id = await world.submit(steps=40, overrides={"max_train_steps": 40, "lora_rank": 64})
         await world.ended(job_id, within=60)
         check_whole(world, job_id, 40)
@@ -170,70 +172,74 @@ async def test_a_job_is_followed_by_webhooks_and_uploads_through_the_proxy(
         assert largest > 8 * MIB, "too small to be sent in parts"
         assert job.output_url.startswith(PUBLIC) or PUBLIC in str(job.output)
     faults = ("webhook-duplicate", "webhook-reorder", "webhook-drop=3")
-    other = Home(tmp_path / "h2", tmp_path / "h2" / "cloud_outputs")
-    async with world_behind(other, papers, tmp_path / "b", *faults, polling=True) as world:
-        again = await world.submit(steps=40, overrides={"max_train_steps": 40, "lora_rank": 64})
-        await world.ended(again, within=60)
+    second_home = Home(tmp_path / "h2", tmp_path / "h2" / "cloud_outputs")
+    async with world_behind(
+        second_home, certificates, tmp_path / "b", *faults, polling=True
+    ) as world:
+        second_job_id = await world.submit(
+            steps=40, overrides={"max_train_steps": 40, "lora_rank": 64}
+        )
+        await world.ended(second_job_id, within=60)
         await eventually(lambda: not world.sandbox.core.hooks.open_channels(), within=90)
-        check_whole(world, again, 40)
-        assert lasting(world.job(again)) == lasting(job)
+        check_whole(world, second_job_id, 40)
+        assert comparable_fields(world.job(second_job_id)) == comparable_fields(job)
 
 
-async def _tested(world: World) -> WebhookTestReport | None:
-    """The test of the way; the proxy may need a moment until it listens."""
+async def _webhook_test(world: World) -> WebhookTestReport | None:
+    """The result of the webhook test; None while the proxy does not listen yet."""
     answer = await world.client.cloud.test_webhook()
     return answer if answer["success"] or "reached" not in (answer["error"] or "") else None
 
 
 async def test_the_address_of_the_client_is_correct(
-    home: Home, papers: Papers, proxy: str, tmp_path: Path
+    home: Home, certificates: Certificates, proxy: str, tmp_path: Path
 ) -> None:
-    async with world_behind(home, papers, tmp_path, polling=True) as world:
-        await eventually(lambda: _tested(world), within=20)
-        hook = "/api/webhooks/replicate"
+    async with world_behind(home, certificates, tmp_path, polling=True) as world:
+        await eventually(lambda: _webhook_test(world), within=20)
+        webhook_path = "/api/webhooks/replicate"
         forged = {"X-Forwarded-For": "34.82.1.2", "Forwarded": "for=34.82.1.2"}
-        async with client_from(REPLICATE, papers) as replicate:
-            assert (await replicate.post(hook, content=b"{}")).status_code == 401
+        async with client_from(REPLICATE, certificates) as replicate:
+            assert (await replicate.post(webhook_path, content=b"{}")).status_code == 401
         rejection = world.engine.listening.stats["last_rejection"]
         assert rejection is not None
         assert (rejection["reason"], rejection["address"]) == ("unsigned", REPLICATE)
         for address in (STRANGER, OFFICE):
-            async with client_from(address, papers) as stranger:
-                answer = await stranger.post(hook, content=b"{}", headers=forged)
+            async with client_from(address, certificates) as stranger:
+                answer = await stranger.post(webhook_path, content=b"{}", headers=forged)
                 assert answer.status_code == 403
                 assert "application/json" not in answer.headers.get("content-type", "")  # proxy's
-        # Past the proxy's own list, ours decides by the address that the proxy saw.
+        # Behind the proxy's own list, our listener checks the address that the proxy forwards.
         world.engine.live.change("listener", {"allowed_ips": ("35.185.0.0/16",)})
-        async with client_from(REPLICATE, papers) as replicate:
-            answer = await replicate.post(hook, content=b"{}", headers=forged)
+        async with client_from(REPLICATE, certificates) as replicate:
+            answer = await replicate.post(webhook_path, content=b"{}", headers=forged)
         assert (answer.status_code, answer.json()["reason"]) == (403, "address")
         rejection = world.engine.listening.stats["last_rejection"]
         assert rejection is not None
         assert rejection["address"] == REPLICATE
-        # Somebody on this machine who is no trusted proxy does not choose an address either.
+        # A local client that is no trusted proxy cannot set its address by a header.
         world.engine.live.change("listener", {"trusted_proxies": ()})
         async with httpx.AsyncClient() as direct:
-            url = f"http://127.0.0.1:8080{hook}"
-            ours = {"X-Forwarded-For": "35.185.0.1"}
-            assert (await direct.post(url, content=b"{}", headers=ours)).status_code == 403
+            url = f"http://127.0.0.1:8080{webhook_path}"
+            forged_header = {"X-Forwarded-For": "35.185.0.1"}
+            assert (await direct.post(url, content=b"{}", headers=forged_header)).status_code == 403
 
 
 async def test_the_api_is_restricted_by_address_and_streams_are_not_buffered(
-    home: Home, papers: Papers, proxy: str, tmp_path: Path
+    home: Home, certificates: Certificates, proxy: str, tmp_path: Path
 ) -> None:
-    async with world_behind(home, papers, tmp_path, polling=True) as world:
-        await eventually(lambda: _tested(world), within=20)
+    async with world_behind(home, certificates, tmp_path, polling=True) as world:
+        await eventually(lambda: _webhook_test(world), within=20)
         headers = {
             "Authorization": f"Bearer {world.engine.api_keys.create().key}",
             "X-Api-Base": world.sandbox.base_url,
         }
-        async with client_from(STRANGER, papers, headers=headers) as stranger:
+        async with client_from(STRANGER, certificates, headers=headers) as stranger:
             assert (await stranger.get("/api/cloud/jobs")).status_code == 403
-        async with client_from(OFFICE, papers) as nobody:
+        async with client_from(OFFICE, certificates) as nobody:
             assert (await nobody.get("/api/cloud/jobs")).status_code == 401
         job_id = await world.submit(steps=1500)
         await world.until(job_id, JobStatus.RUNNING)
-        async with client_from(OFFICE, papers, headers=headers) as office:
+        async with client_from(OFFICE, certificates, headers=headers) as office:
             assert (await office.get("/api/cloud/jobs")).json()["total"] == 1
             seen = 0
             path = f"/api/cloud/jobs/{job_id}/logs/stream"
@@ -247,9 +253,11 @@ async def test_the_api_is_restricted_by_address_and_streams_are_not_buffered(
         await world.ended(job_id)
 
 
-async def test_large_files_in_parts(home: Home, papers: Papers, proxy: str, tmp_path: Path) -> None:
-    async with world_behind(home, papers, tmp_path, polling=True) as world:
-        await eventually(lambda: _tested(world), within=20)
+async def test_large_files_in_parts(
+    home: Home, certificates: Certificates, proxy: str, tmp_path: Path
+) -> None:
+    async with world_behind(home, certificates, tmp_path, polling=True) as world:
+        await eventually(lambda: _webhook_test(world), within=20)
         made = await world.client.make_storage_key(300)
         assert made["endpoint"].startswith(PUBLIC)
         source = tmp_path / "large.bin"
@@ -263,7 +271,7 @@ async def test_large_files_in_parts(home: Home, papers: Papers, proxy: str, tmp_
                 aws_access_key_id=made["access_key"],
                 aws_secret_access_key=made["secret_key"],
                 region_name=made["region"],
-                verify=str(papers.ca),
+                verify=str(certificates.ca),
             )
             parts = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=16 * MIB)
             s3.upload_file(str(source), made["bucket"], "large.bin", Config=parts)
@@ -280,6 +288,6 @@ async def test_large_files_in_parts(home: Home, papers: Papers, proxy: str, tmp_
             hashlib.sha256(source.read_bytes()).digest()
         )
         # A webhook that carries a whole log is larger than a proxy's default limit.
-        async with client_from(REPLICATE, papers) as replicate:
+        async with client_from(REPLICATE, certificates) as replicate:
             answer = await replicate.post("/api/webhooks/replicate", content=b"x" * 20 * MIB)
         assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""A program on a real terminal: tmux holds it, keys go in, the screen comes out."""
+"""Runs a program on a real terminal in tmux: it sends keys and reads the screen."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support import eventually_sync
 
 
 def needs(program: str) -> None:
-    """Skip, by name, where a system program is missing."""
+    """Skip the test when a system program is not installed."""
     if shutil.which(program) is None:
         pytest.skip(f"needs the program {program}")
 
 
 class Screen:
-    """One tmux server with one window, gone when the context ends."""
+    """A tmux server with one window; a context manager that stops it."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Screen:
         needs("tmux")
         width, height = self._size
         pairs = [f"{name}={value}" for name, value in self._env.items()]
-        # The shell stays behind the program, so that its last words can be read.
+        # The shell outlives the program, so that its last output can be read.
         line = f"{shlex.join(['env', '-i', *pairs, *self._command])}; echo ENDED $?; exec cat"
         self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), "sh", "-c", line)
         return self
@@ -51,9 +51,9 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self._tmux("kill-server", check=False)
 
-    def _tmux(self, *words: str, check: bool = True) -> str:
+    def _tmux(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
-            ["tmux", "-L", self._socket, "-f", "/dev/null", *words],
+            ["tmux", "-L", self._socket, "-f", "/dev/null", *arguments],
             cwd=self._folder,
             capture_output=True,
             text=True,
@@ -61,31 +61,31 @@ class Screen:
             check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"tmux {words[0]}: {done.stderr}")
+            raise AssertionError(f"tmux {arguments[0]}: {done.stderr}")
         return done.stdout
 
     def press(self, *keys: str) -> None:
-        """Keys by tmux's names (`n`, `C-s`, `Enter`, `Escape`)."""
+        """Send keys by tmux's names (`n`, `C-s`, `Enter`, `Escape`)."""
         self._tmux("send-keys", *keys)
 
     def resize(self, width: int, height: int) -> None:
-        """Another size of window."""
+        """Resize the window."""
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
     def text(self) -> str:
-        """What is on the screen now; never a secret."""
+        """The text of the screen; fails if it contains a secret."""
         text = self._tmux("capture-pane", "-p")
         assert_clean([text])
         return text
 
     def wait(self, pattern: str, within: float = 30.0) -> str:
-        """Wait until a pattern is on the screen; returns the screen."""
+        """Wait until a pattern is on the screen; return the screen's text."""
 
-        def found() -> str:
+        def matching_screen() -> str:
             text = self.text()
             return text if re.search(pattern, text) else ""
 
         try:
-            return eventually_sync(found, within=within)
+            return eventually_sync(matching_screen, within=within)
         except AssertionError:
             raise AssertionError(f"no {pattern!r} after {within:g} s:\n{self.text()}") from None

@@ -1,4 +1,4 @@
-"""An ssh server of the test's own on loopback, with throwaway keys."""
+"""An ssh server for tests on loopback, with temporary keys."""
 
 from __future__ import annotations
 
@@ -21,16 +21,21 @@ SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
 
 @dataclass(frozen=True)
-class Line:
-    """A server to log in to: the arguments of `ssh` up to the command."""
+class SshServer:
+    """A running ssh server.
+
+    Attributes:
+        arguments: command line of `ssh` that logs in, without the remote command.
+        server: process id of the server.
+    """
 
     arguments: tuple[str, ...]
     server: int
 
 
 @contextmanager
-def ssh_line(folder: Path) -> Iterator[Line]:
-    """Run a server whose keys and log are in `folder`; skips, by name, where a part is missing."""
+def ssh_server(folder: Path) -> Iterator[SshServer]:
+    """Run a server with its keys and log in `folder`; skip when a program is missing."""
     needs("ssh")
     needs("ssh-keygen")
     if not os.access(SSHD, os.X_OK):
@@ -56,12 +61,14 @@ def ssh_line(folder: Path) -> Iterator[Line]:
         "PasswordAuthentication": "no",
         "PermitRootLogin": "prohibit-password",
     }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    arguments = [
+        argument for name, value in options.items() for argument in ("-o", f"{name}={value}")
+    ]
     log = (keys / "log").open("wb")
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", "/dev/null", *words], stderr=log)
+    server = subprocess.Popen([SSHD, "-D", "-e", "-f", "/dev/null", *arguments], stderr=log)
     try:
         eventually_sync(lambda: _answers(port))
-        yield Line(
+        yield SshServer(
             (
                 "ssh", "-tt", "-q", "-F", "/dev/null", "-i", str(keys / "user"), "-p", str(port),
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",

@@ -1,4 +1,4 @@
-"""Every secret that a user can have, on its whole way, and none of them to be seen anywhere."""
+"""No secret of a user is printed, stored or shown: whole runs with recognisable secrets."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def environment(sandbox: Background) -> Iterator[dict[str, str]]:
         }
 
 
-def run(environment: dict[str, str], *words: str) -> str:
-    """Run a command of the program; what it said must be clean whatever came of it."""
+def run(environment: dict[str, str], *arguments: str) -> str:
+    """Run a command of the program; its output must contain no secret, also when it fails."""
     done = subprocess.run(
-        [*PROGRAM, *words],
+        [*PROGRAM, *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -75,7 +75,7 @@ def test_no_output_file_or_screen_contains_a_secret(
         run(environment, "check", config)
         run(environment, "submit", config, "--dry-run", "--json")
         run(environment, "submit", config, "--yes", "--wait", "--json", "--steps", "8")
-        # The Hub does not know the token; it goes into the job all the same, and all the way.
+        # The Hub does not know this token, but it is sent with the job all the same.
         hub = ("--delivery", "hub", "--hub-model-id", "me/cat", "--accept-delivery")
         run(environment, "submit", config, "--yes", "--wait", "--json", "--steps", "8", *hub)
         names = _ids(environment)
@@ -84,8 +84,8 @@ def test_no_output_file_or_screen_contains_a_secret(
             run(environment, "job", name, "--json")
             run(environment, "logs", name)
         run(environment, "token", "status")
-        way = f"http://alice:{MARK}-word@127.0.0.1:9"
-        run(environment, "settings", "set", "network.proxy", way)
+        proxy = f"http://alice:{MARK}-word@127.0.0.1:9"
+        run(environment, "settings", "set", "network.proxy", proxy)
         run(environment, "settings", "get")
         for command in ("spending", "doctor"):
             assert run(environment, command)
@@ -99,7 +99,7 @@ def test_no_output_file_or_screen_contains_a_secret(
                 screen.press(*keys)
                 assert_clean([screen.wait(r"\S")])
 
-            # A key right after escape would be another key.
+            # A terminal reads escape and a key right after it as one key, so press until it works.
             def ended() -> bool:
                 screen.press("q")
                 return "ENDED 0" in screen.text()

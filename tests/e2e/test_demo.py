@@ -1,4 +1,4 @@
-"""The demo as a new user meets it: a real terminal, a few keys, files on disk."""
+"""The demo on a real terminal, from the first key to the files on disk."""
 
 from __future__ import annotations
 

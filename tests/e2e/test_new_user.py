@@ -1,7 +1,7 @@
-"""A new user's first two minutes, over a real ssh line, with keys alone, from an empty home.
+"""The setup of a new user over a real ssh connection, by keys alone, from an empty home.
 
-Replicate and the Hub have their true names, which Squid alone knows; so the program runs as it does
-for anybody, first pages included. Where the proxy is not what is tried, the environment names it.
+Replicate and the Hub have their real host names, which only Squid resolves, so the program runs
+without any special configuration. Tests that are not about the proxy set it in the environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.canary import MARK, OUTSIDE, assert_clean
 from tests.cli.shell import end_engine, engine_of
 from tests.destinations.hosting import Loop
 from tests.e2e.screen import Screen, needs
-from tests.e2e.sshd import ssh_line
+from tests.e2e.sshd import ssh_server
 from tests.proxied_hosts import API_HOST, HUB_HOST, PAGES, ProxiedHosts, proxied_hosts
 from tests.squid import Squid, needs_squid, squid
 from tests.support import eventually_sync
@@ -33,7 +33,7 @@ from tui.sandbox.server import RunningSandbox, serve
 pytestmark = [
     needs_squid,
     pytest.mark.skipif(os.geteuid() != 0, reason="port 443 needs root"),
-    # The listener of an empty home has the port that everybody's has.
+    # In an empty home the listener uses the default port, so only one test can run at a time.
     pytest.mark.xdist_group("new-user"),
     pytest.mark.timeout(400),
 ]
@@ -42,8 +42,7 @@ HUB_TOKEN = f"hf_{MARK}abcdefghijklmnopqrstuvwx"
 LOGIN = f"alice:{MARK}-word"
 TWO_MINUTES = 120.0
 STEP = 90.0
-"""Seconds that one step may take on a machine with much other work; all of them have two minutes
-where it has none, which the test says."""
+"""Timeout of one step in seconds, for a busy machine; `within_two_minutes` limits the sum."""
 _CURSOR = r"▸ (?:  |✗ ) *(\w+(?: \w+)*)"
 KEYRING = (
     "printf pw | gnome-keyring-daemon --unlock --daemonize --components=secrets >/dev/null; exec "
@@ -52,30 +51,32 @@ KEYRING = (
 
 @dataclass
 class World:
-    """What a new user finds: Replicate and the Hub, a proxy to them, a machine to log in to."""
+    """The services of a new user: Replicate, the Hub, and a machine to log in to."""
 
     sandbox: RunningSandbox
     town: ProxiedHosts
     folder: Path
 
     @contextlib.contextmanager
-    def walk(self, size: tuple[int, int], env: dict[str, str], *, keyring: bool) -> Iterator[Walk]:
-        """Log in and start the program, in a home where nothing is."""
+    def log_in(
+        self, size: tuple[int, int], env: dict[str, str], *, keyring: bool
+    ) -> Iterator[Session]:
+        """Log in and start the program with an empty home."""
         with (
-            ssh_line(self.folder) as line,
+            ssh_server(self.folder) as ssh,
             tempfile.TemporaryDirectory(prefix="st-") as home,
         ):
             given = {"HOME": home, "TMPDIR": home, "XDG_RUNTIME_DIR": home, "LANG": "C.UTF-8",
                      "PATH": os.environ["PATH"], "TERM": "xterm-256color", **env}  # fmt: skip
-            words = [f"{name}={value}" for name, value in given.items()]
+            assignments = [f"{name}={value}" for name, value in given.items()]
             program = shlex.join([sys.executable, "-m", "tui"])
             if keyring:
                 program = f"dbus-run-session -- sh -c {shlex.quote(KEYRING + program)}"
-            command = f"cd {home} && exec env -i {shlex.join(words)} {program}"
+            command = f"cd {home} && exec env -i {shlex.join(assignments)} {program}"
             outside = {"HOME": str(self.folder), "TERM": "xterm-256color"}
             try:
-                with Screen([*line.arguments, command], outside, self.folder, size) as screen:
-                    yield Walk(screen, Path(home), self)
+                with Screen([*ssh.arguments, command], outside, self.folder, size) as screen:
+                    yield Session(screen, Path(home), self)
             finally:
                 state = Path(home, ".simpletuner", "tui")
                 end_engine(state)
@@ -84,125 +85,125 @@ class World:
 
 
 @dataclass
-class Walk:
-    """Keys and what they bring onto the screen."""
+class Session:
+    """A session of the program: it presses keys and waits for the screen."""
 
     screen: Screen
     home: Path
     world: World
 
-    def see(self, pattern: str) -> str:
-        """Wait for words."""
+    def wait_for(self, pattern: str) -> str:
+        """Wait for a pattern on the screen."""
         return self.screen.wait(pattern, within=STEP)
 
-    def gone(self, pattern: str) -> None:
-        """Wait until words are gone."""
+    def wait_until_gone(self, pattern: str) -> None:
+        """Wait until a pattern is not on the screen any more."""
         eventually_sync(lambda: not re.search(pattern, self.screen.text()), within=STEP)
 
     def type(self, text: str) -> None:
-        """Write into the line that is open, and send it."""
+        """Type into the open input line and confirm it."""
         self.screen.press("-l", text)
         self.screen.press("Enter")
 
-    def form(self, title: str) -> None:
-        """Go to a card and open its form."""
+    def open_form(self, title: str) -> None:
+        """Move to a card and open its form."""
         for _ in range(9):
             self.screen.press("e")
-            text = self.see("enter change")
+            text = self.wait_for("enter change")
             if re.search(rf"{title}.*enter change", text):
                 return
-            self.leave()
+            self.close_form()
             self.screen.press("Tab")
         raise AssertionError(f"no card {title}:\n{self.screen.text()}")
 
-    def leave(self) -> None:
+    def close_form(self) -> None:
         """Close the form."""
         self.screen.press("Escape")
-        self.gone("enter change")
+        self.wait_until_gone("enter change")
 
-    def item(self, label: str) -> None:
-        """Move the cursor of a form to a line and open it."""
+    def open_item(self, label: str) -> None:
+        """Move the cursor of a form to a line and press Enter."""
         for _ in range(12):
-            match = re.search(_CURSOR, self.see(_CURSOR))
+            match = re.search(_CURSOR, self.wait_for(_CURSOR))
             assert match is not None
             if match[1] == label:
                 self.screen.press("Enter")
                 return
             self.screen.press("Down")
-            self.gone(_CURSOR.replace(r"(\w+(?: \w+)*)", rf"{match[1]}\b"))
+            self.wait_until_gone(_CURSOR.replace(r"(\w+(?: \w+)*)", rf"{match[1]}\b"))
         raise AssertionError(f"no line {label}:\n{self.screen.text()}")
 
-    def write(self, label: str, text: str) -> None:
-        """Write into a line of a form."""
-        self.item(label)
-        self.see(rf"│ +{re.escape(label)}\b")  # the line to type in says what is typed
+    def fill_in(self, label: str, text: str) -> None:
+        """Open a line of a form and type a value."""
+        self.open_item(label)
+        self.wait_for(rf"│ +{re.escape(label)}\b")  # the line to type in says what is typed
         self.type(text)
 
     # -- the steps ----------------------------------------------------------------------------
 
-    def read_on(self) -> None:
-        """The first pages, up to the one about the token."""
+    def read_first_pages(self) -> None:
+        """Confirm the first pages, up to the one about the token."""
         for page in range(1, 4):
-            self.see(f"{page} of 6")
+            self.wait_for(f"{page} of 6")
             self.screen.press("Enter")
-        self.see("4 of 6")
+        self.wait_for("4 of 6")
 
-    def give_token(self, *, kept: str) -> None:
-        """The token's page, where it is typed at once."""
+    def enter_token(self, *, kept: str) -> None:
+        """Type the token on its page."""
         self.screen.press("Enter")
-        self.see("paste it")
+        self.wait_for("paste it")
         self.type(self.world.sandbox.token)
         if "session" in kept:
-            self.see("for this session only\\?")
+            self.wait_for("for this session only\\?")
             self.screen.press("y")
-        self.see(f"The token is kept {kept}")
+        self.wait_for(f"The token is kept {kept}")
 
     def set_limit(self) -> None:
-        """The limit's page, and the last one."""
-        self.see("5 of 6")
+        """Confirm the pages of the cost limit and of the summary."""
+        self.wait_for("5 of 6")
         self.screen.press("Enter")
-        self.see("6 of 6")
-        self.see(r"of \$50")
+        self.wait_for("6 of 6")
+        self.wait_for(r"of \$50")
         self.screen.press("Enter")
-        self.gone("6 of 6")
+        self.wait_until_gone("6 of 6")
 
-    def prove_hub(self, *, session: bool) -> None:
-        """A token of the Hub, the usual way, and its proof."""
-        self.form("Account & token")
-        self.write("Hub token", HUB_TOKEN)
+    def verify_hub(self, *, session: bool) -> None:
+        """Enter a Hub token and verify the delivery to the Hub."""
+        self.open_form("Account & token")
+        self.fill_in("Hub token", HUB_TOKEN)
         if session:
-            self.see("for this session only\\?")
+            self.wait_for("for this session only\\?")
             self.screen.press("y")
-        self.see("Hugging Face: valid")
-        self.leave()
-        self.form("Delivery")
-        self.item("Results to")
-        self.see("enter choose")
+        self.wait_for("Hugging Face: valid")
+        self.close_form()
+        self.open_form("Delivery")
+        self.open_item("Results to")
+        self.wait_for("enter choose")
         self.screen.press("Down", "Enter")
-        self.see("deliver to the Hub")
-        self.write("Prove the Hub", "sandbox/cats")
-        self.see("Delivery to the Hub works")
-        self.leave()
-        self.see(r"Delivery ─+ verified ─")
+        self.wait_for("deliver to the Hub")
+        self.fill_in("Prove the Hub", "sandbox/cats")
+        self.wait_for("Delivery to the Hub works")
+        self.close_form()
+        self.wait_for(r"Delivery ─+ verified ─")
 
-    def green(self) -> None:
-        """The network card, without a word of trouble."""
-        self.form("Network")
-        self.leave()
-        self.see(r"Network ─+ connected ─")
+    def check_network(self) -> None:
+        """Wait until the network card reports no problem."""
+        self.open_form("Network")
+        self.close_form()
+        self.wait_for(r"Network ─+ connected ─")
 
-    def done(self) -> None:
-        """Only what costs money, or needs none of this, is left to do."""
-        self.form("Setup")
-        self.leave()
-        text = self.see("2 to do")
+    def check_setup(self) -> None:
+        """Check that the setup card has only the two optional steps left."""
+        self.open_form("Setup")
+        self.close_form()
+        text = self.wait_for("2 to do")
         for step in ("Give a Replicate token", "Set a cost limit", "Choose how results come"):
             assert f"✓ {step}" in text, text
 
     def quit(self) -> None:
-        """The program ends, and says so."""
+        """Quit the program and wait for its exit status."""
         self.screen.press("q")
-        self.see("ENDED 0")
+        self.wait_for("ENDED 0")
 
 
 @pytest.fixture
@@ -220,8 +221,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @contextlib.contextmanager
-def in_two_minutes(what: str) -> Iterator[None]:
-    """Print how long it took, and fail when it was too long."""
+def within_two_minutes(what: str) -> Iterator[None]:
+    """Print the duration, and fail when it is above two minutes."""
     begin = time.monotonic()
     yield
     spent = time.monotonic() - begin
@@ -229,8 +230,8 @@ def in_two_minutes(what: str) -> Iterator[None]:
     assert spent < TWO_MINUTES
 
 
-def around(proxy: Squid, place: ProxiedHosts) -> dict[str, str]:
-    """The way out, as an environment says it."""
+def proxy_environment(proxy: Squid, place: ProxiedHosts) -> dict[str, str]:
+    """Environment variables for the proxy and its certificate authority."""
     return {"HTTPS_PROXY": proxy.address, "SSL_CERT_FILE": str(place.bundle)}
 
 
@@ -240,39 +241,39 @@ def test_setup_from_an_empty_home_with_a_keyring(world: World, size: tuple[int, 
     needs("gnome-keyring-daemon")
     with (
         squid(world.town.hosts) as proxy,
-        world.walk(size, around(proxy, world.town), keyring=True) as walk,
-        in_two_minutes(f"with a keyring, {size}"),
+        world.log_in(size, proxy_environment(proxy, world.town), keyring=True) as session,
+        within_two_minutes(f"with a keyring, {size}"),
     ):
-        walk.read_on()
-        walk.give_token(kept="in the keyring")
-        walk.see("valid, @sandbox")
-        walk.leave()
-        walk.set_limit()
-        walk.prove_hub(session=False)
-        walk.green()
-        walk.done()
-        walk.quit()
-        assert "enabled = true" in (walk.home / ".simpletuner/tui/settings.toml").read_text()
-        assert list(walk.home.rglob("*.keyring"))
+        session.read_first_pages()
+        session.enter_token(kept="in the keyring")
+        session.wait_for("valid, @sandbox")
+        session.close_form()
+        session.set_limit()
+        session.verify_hub(session=False)
+        session.check_network()
+        session.check_setup()
+        session.quit()
+        assert "enabled = true" in (session.home / ".simpletuner/tui/settings.toml").read_text()
+        assert list(session.home.rglob("*.keyring"))
 
 
 @SIZES
 def test_setup_from_an_empty_home_without_a_keyring(world: World, size: tuple[int, int]) -> None:
     with (
         squid(world.town.hosts) as proxy,
-        world.walk(size, around(proxy, world.town), keyring=False) as walk,
-        in_two_minutes(f"without a keyring, {size}"),
+        world.log_in(size, proxy_environment(proxy, world.town), keyring=False) as session,
+        within_two_minutes(f"without a keyring, {size}"),
     ):
-        walk.read_on()
-        walk.give_token(kept="for this session only")
-        walk.see("valid, @sandbox")
-        walk.leave()
-        walk.set_limit()
-        walk.prove_hub(session=True)
-        walk.green()
-        walk.done()
-        walk.quit()
-        assert not list(walk.home.rglob("*.keyring"))
+        session.read_first_pages()
+        session.enter_token(kept="for this session only")
+        session.wait_for("valid, @sandbox")
+        session.close_form()
+        session.set_limit()
+        session.verify_hub(session=True)
+        session.check_network()
+        session.check_setup()
+        session.quit()
+        assert not list(session.home.rglob("*.keyring"))
 
 
 @SIZES
@@ -283,26 +284,26 @@ def test_setup_from_an_empty_home_behind_a_mandatory_proxy(
     needs("gnome-keyring-daemon")
     with (
         squid(world.town.hosts, password=LOGIN) as proxy,
-        world.walk(size, {}, keyring=True) as walk,
-        in_two_minutes(f"behind a proxy, {size}"),
+        world.log_in(size, {}, keyring=True) as session,
+        within_two_minutes(f"behind a proxy, {size}"),
     ):
-        walk.read_on()
-        walk.give_token(kept="in the keyring")
-        walk.leave()
-        walk.set_limit()
-        walk.form("Network")
+        session.read_first_pages()
+        session.enter_token(kept="in the keyring")
+        session.close_form()
+        session.set_limit()
+        session.open_form("Network")
         name, _, word = LOGIN.partition(":")
-        walk.write("Proxy", proxy.address.replace("://", f"://{name}@"))
-        walk.see("its password")
-        walk.write("its password", word)
-        walk.see("its password .* set")
-        walk.write("CA bundle", str(world.town.bundle))
-        walk.see("In force for every connection")
-        walk.leave()
-        walk.see(r"Network ─+ connected ─")
-        walk.prove_hub(session=False)
-        walk.done()
-        walk.quit()
+        session.fill_in("Proxy", proxy.address.replace("://", f"://{name}@"))
+        session.wait_for("its password")
+        session.fill_in("its password", word)
+        session.wait_for("its password .* set")
+        session.fill_in("CA bundle", str(world.town.bundle))
+        session.wait_for("In force for every connection")
+        session.close_form()
+        session.wait_for(r"Network ─+ connected ─")
+        session.verify_hub(session=False)
+        session.check_setup()
+        session.quit()
         assert {f"{name}:443" for name in (API_HOST, HUB_HOST, *PAGES)} <= proxy.hosts()
-        written = (walk.home / ".simpletuner/tui/settings.toml").read_text()
+        written = (session.home / ".simpletuner/tui/settings.toml").read_text()
         assert 'proxy = "http://alice@127.0.0.1:' in written

@@ -1,7 +1,7 @@
-"""nginx and Caddy in front, with the configurations of REVERSE-PROXIES.md and true addresses.
+"""Runs `behind_proxy.py` behind nginx and Caddy, with the configurations of REVERSE-PROXIES.md.
 
-The tests proper are in `behind_proxy.py`. They run in a network of their own, where Replicate's
-address ranges, a stranger's address and one of a local network all belong to this machine.
+The tests run in a network namespace where an address of Replicate, a public one and a local one
+all belong to this machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "training.example.com"
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a network of one's own needs root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
 @needs_program("unshare")
 @needs_program("ip")
 @needs_program("openssl")

@@ -1,4 +1,4 @@
-"""The demo over a real ssh line: sshd on loopback, a throwaway key, a dropped connection."""
+"""The demo over a real ssh connection, and after the connection is dropped."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.screen import Screen
-from tests.e2e.sshd import Line, ssh_line
+from tests.e2e.sshd import SshServer, ssh_server
 from tests.support import eventually_sync
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
-    with ssh_line(tmp_path) as found:
-        yield found
+def ssh(tmp_path: Path) -> Iterator[SshServer]:
+    with ssh_server(tmp_path) as server:
+        yield server
 
 
-def test_a_job_from_first_key_to_files_over_ssh(line: Line, tmp_path: Path) -> None:
+def test_a_job_from_first_key_to_files_over_ssh(ssh: SshServer, tmp_path: Path) -> None:
     demo = f"env HOME={tmp_path} TMPDIR={tmp_path} {sys.executable} -m tui demo"
-    command = [*line.arguments, f"cd {tmp_path} && exec {demo}"]
+    command = [*ssh.arguments, f"cd {tmp_path} && exec {demo}"]
     with Screen(command, {"HOME": str(tmp_path), "TERM": "xterm-256color"}, tmp_path) as screen:
         screen.wait("SANDBOX", within=60)
         screen.press("n")
@@ -35,9 +35,9 @@ def test_a_job_from_first_key_to_files_over_ssh(line: Line, tmp_path: Path) -> N
     assert list(tmp_path.glob("simpletuner-demo-*/cloud_outputs/**/*.safetensors"))
 
 
-def test_a_dropped_connection_leaves_no_process_behind(line: Line, tmp_path: Path) -> None:
+def test_a_dropped_connection_leaves_no_process_behind(ssh: SshServer, tmp_path: Path) -> None:
     demo = f"env HOME={tmp_path} TMPDIR={tmp_path} {sys.executable} -m tui demo"
-    command = [*line.arguments, f"cd {tmp_path} && exec {demo}"]
+    command = [*ssh.arguments, f"cd {tmp_path} && exec {demo}"]
     with Screen(command, {"HOME": str(tmp_path), "TERM": "xterm-256color"}, tmp_path) as screen:
         screen.wait("SANDBOX", within=60)
         screen.wait("● api", within=60)
@@ -46,14 +46,14 @@ def test_a_dropped_connection_leaves_no_process_behind(line: Line, tmp_path: Pat
 
 
 def _processes(folder: Path) -> list[str]:
-    """Command lines of processes that work in a folder or name it."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
+    """Command lines of the program's processes whose environment names a folder."""
+    command_lines = []
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            env = (place / "environ").read_bytes()
+            command_line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            env = (process / "environ").read_bytes()
         except OSError:
             continue
-        if " tui " in words and str(folder).encode() in env:
-            found.append(words)
-    return found
+        if " tui " in command_line and str(folder).encode() in env:
+            command_lines.append(command_line)
+    return command_lines

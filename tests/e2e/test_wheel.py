@@ -1,4 +1,4 @@
-"""The wheel, installed where there is no checkout."""
+"""The wheel, installed without a checkout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[Path]:
-    """An environment that has the wheel; its dependencies are lent by the one that runs us."""
+    """A virtual environment with the wheel; it shares the dependencies of this interpreter."""
     with tempfile.TemporaryDirectory(prefix="st-") as folder:
         root = Path(folder)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
@@ -34,7 +34,7 @@ def installed() -> Iterator[Path]:
             check=True, timeout=60, cwd=root,
         )  # fmt: skip
         (site,) = root.glob("env/lib/python*/site-packages")
-        (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        (site / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
         yield root
 
 
@@ -62,8 +62,8 @@ def test_the_wheel_has_styles_and_the_example(installed: Path) -> None:
     code = (
         "from tui.app.terminal.styles import style_folder; print(*sorted(style_folder().glob('*')))"
     )
-    found = {Path(name).name for name in run(installed, python, "-c", code).split()}
-    assert found == {path.name for path in (CHECKOUT / "styles").iterdir()}
+    styles = {Path(name).name for name in run(installed, python, "-c", code).split()}
+    assert styles == {path.name for path in (CHECKOUT / "styles").iterdir()}
     code = (
         "from pathlib import Path; from tui.sandbox.demo import write_demo_project;"
         "print(write_demo_project(Path('project')))"
@@ -84,7 +84,7 @@ def test_a_job_runs_from_the_wheel(installed: Path) -> None:
     try:
         import json
 
-        told = json.loads(sandbox.stdout.readline())
+        announcement = json.loads(sandbox.stdout.readline())
         python = str(installed / "env/bin/python")
         code = (
             "from pathlib import Path; from tui.sandbox.demo import write_demo_project;"
@@ -96,7 +96,8 @@ def test_a_job_runs_from_the_wheel(installed: Path) -> None:
         environ = {
             "HOME": str(installed), "PATH": os.environ["PATH"],
             "SIMPLETUNER_TUI_HOME": str(installed / "state"),
-            "SIMPLETUNER_TUI_API_BASE": told["api_base"], "REPLICATE_API_TOKEN": told["token"],
+            "SIMPLETUNER_TUI_API_BASE": announcement["api_base"],
+            "REPLICATE_API_TOKEN": announcement["token"],
         }  # fmt: skip
         done = subprocess.run(
             [program, "submit", config, "--steps", "8", "--yes", "--wait", "--json"],
