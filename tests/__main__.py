@@ -1,9 +1,9 @@
-"""Runs the tests: `python -m tests fast | all | ui | release`; further arguments are pytest's.
+"""Runs the tests: `python -m tests fast | all | ui | release`; pytest gets further arguments.
 
-`fast` is for the minute between two edits: what starts nothing, with few generated examples.
-`all` is what every change has to pass, and what the README's command runs. `ui` is the app alone.
-`release` adds what takes too long for every change: more examples, more kills, larger files. What
-it tries at length, `all` tries in short.
+`fast` runs the tests that start no server, process or screen, with few generated examples. `all` is
+required for every change; the README's command runs it. `ui` runs the tests of the app. `release`
+adds what takes too long for every change: more examples, more kills, larger files. `all` has a
+shorter version of each.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ TIERS: dict[str, tuple[str, list[str]]] = {
 
 
 def command(tier: str, more: list[str]) -> list[str]:
-    """The command that runs a tier; arguments of the caller come last, so they count."""
+    """The command that runs a tier; the caller's arguments come last, so they take precedence."""
     return [sys.executable, "-m", "pytest", *TIERS[tier][1], *more]
 
 
 def main(arguments: list[str]) -> int:
-    """Run one tier; returns the exit status of pytest, or 2 when there is no such tier."""
+    """Run one tier; return the exit status of pytest, or 2 for an unknown tier."""
     if not arguments or arguments[0] not in TIERS:
         print("usage: python -m tests TIER [ARGUMENTS OF PYTEST]\n", file=sys.stderr)
-        for name, (words, _) in TIERS.items():
-            print(f"  {name:8} {words}", file=sys.stderr)
+        for name, (description, _) in TIERS.items():
+            print(f"  {name:8} {description}", file=sys.stderr)
         return 2
     tier, *more = arguments
     environ = os.environ | {"SIMPLETUNER_TUI_TESTS": tier if tier in {"fast", "release"} else "all"}

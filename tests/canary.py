@@ -1,11 +1,11 @@
-"""Secrets that can be recognised: every one made in a test carries a mark that must show nowhere.
+"""Detects leaked secrets: every secret of a test contains a mark, and the mark is searched for.
 
-While the suite runs, the places where secrets come from (the sandbox's tokens and webhook
-secrets, the engine's S3 keys and webhook keys) make ones with the mark in them. Wherever such a
-secret is written, in whatever form of `FORMS`, the mark is found by a plain search: in the files
-and databases that tests leave behind, in what they print and log, and on the app's screens.
+While the tests run, the sources of secrets (the sandbox's tokens and webhook secrets, the engine's
+S3 keys and webhook keys) put the mark into them. A plain search for its `FORMS` then finds a leaked
+secret: in the files and databases that tests leave behind, in their output and logs, and on the
+app's screens.
 
-The sandbox's own folder is left out: it is the outside world, which is given the secrets.
+The sandbox's own folder is not searched: it stands for the outside services, which get the secrets.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ import pytest
 
 MARK = "cAnArY7qXv"
 OUTSIDE = ".outside-world"
-"""A file of this name says: this folder belongs to the sandbox, not to us."""
+"""A file of this name marks a folder of the sandbox, which is not searched."""
 
 
 def _forms() -> dict[str, bytes]:
     raw = MARK.encode()
-    found = {"plain": raw, "reversed": raw[::-1]}
+    forms = {"plain": raw, "reversed": raw[::-1]}
     for name, text in (("hex", raw.hex()), ("HEX", raw.hex().upper())):
-        found[name] = text.encode()
-    found["percent"] = "".join(f"%{byte:02X}" for byte in raw).encode()
-    found["UTF-16"] = MARK.encode("utf-16-le")
-    # In base64 a text looks different at each of three places, but for its ends.
+        forms[name] = text.encode()
+    forms["percent"] = "".join(f"%{byte:02X}" for byte in raw).encode()
+    forms["UTF-16"] = MARK.encode("utf-16-le")
+    # In base64 the inner part of a text has three forms, by its offset modulo three.
     for shift in range(3):
         coded = base64.b64encode(b"\0" * shift + raw)
         first, last = -(-shift * 8 // 6), (shift + len(raw)) * 8 // 6
-        found[f"base64 at {shift}"] = coded[first:last]
-    return found
+        forms[f"base64 at {shift}"] = coded[first:last]
+    return forms
 
 
 FORMS = _forms()
 LARGEST = 4 << 20
-"""Larger files are weights and archives that tests made; nothing of ours that holds words is."""
+"""Limit of the size of searched files; larger ones are weights and archives of tests."""
 
 
 def leaks_in(data: bytes) -> list[str]:
-    """The forms in which a marked secret stands in `data`."""
+    """Names of the forms of the mark that `data` contains."""
     return [name for name, form in FORMS.items() if form in data]
 
 
 def leaks_below(root: Path) -> Iterator[str]:
-    """Files below `root` that hold a marked secret, or have it in their names."""
+    """Descriptions of the files below `root` with the mark in their content or name."""
     for place, folders, files in os.walk(root):
         folder = Path(place)
         if OUTSIDE in files:
@@ -73,16 +73,16 @@ def leaks_below(root: Path) -> Iterator[str]:
 
 
 def assert_clean(texts: Iterable[str | bytes] = (), *, below: Path | None = None) -> None:
-    """Fail when a marked secret shows in one of `texts` or in a file below a folder."""
-    found = list(leaks_below(below)) if below else []
+    """Fail if one of `texts` or a file below a folder contains the mark."""
+    leaks = list(leaks_below(below)) if below else []
     for text in texts:
-        found += leaks_in(text.encode() if isinstance(text, str) else text)
-    assert found == [], "\n".join(found)
+        leaks += leaks_in(text.encode() if isinstance(text, str) else text)
+    assert leaks == [], "\n".join(leaks)
 
 
 @contextmanager
 def marked_secrets(patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let every secret that is made from now on carry the mark."""
+    """Put the mark into every secret that is created in the context."""
     from tui.engine.credentials.storage_keys import KeyPair, StorageKeys
     from tui.sandbox import server
     from tui.sandbox.core import Core
@@ -91,11 +91,11 @@ def marked_secrets(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def choice(alphabet: str) -> str:
         nonlocal letters
-        found = next(letters, None)
-        if found is None:
+        letter = next(letters, None)
+        if letter is None:
             letters = iter(MARK[1:] + "".join(secrets.choice(alphabet) for _ in range(27)))
-            found = MARK[0]
-        return found
+            letter = MARK[0]
+        return letter
 
     def token_bytes(count: int) -> bytes:
         if count != 24:
@@ -129,33 +129,33 @@ def marked_secrets(patch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Watch:
-    """Looks at what tests print, log and leave behind; a pytest plugin."""
+    """A pytest plugin that searches the output, logs and files of tests for the mark."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.leaks: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """What a test printed and logged, and how it failed."""
+        """Search the output, the log and the failure of a test."""
         for title, text in (*report.sections, ("failure", report.longreprtext)):
             for form in leaks_in(text.encode("utf-8", "replace")):
-                self.found.append(f"{report.nodeid}, {title}: {form}")
+                self.leaks.append(f"{report.nodeid}, {title}: {form}")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """What all tests left behind; and the pictures that are kept."""
+        """Search the temporary files of all tests, the screenshots and the snapshots."""
         if hasattr(session.config, "workerinput"):
-            return  # the one that started this worker looks at all folders
+            return  # the main process searches the folders of all workers
         factory = getattr(session.config, "_tmp_path_factory", None)
         if factory is not None:
-            self.found += leaks_below(factory.getbasetemp())
+            self.leaks += leaks_below(factory.getbasetemp())
         root = Path(__file__).parents[1]
         for folder in [root / "screenshots", *root.glob("tests/**/__snapshots__")]:
-            self.found += leaks_below(folder)
-        if self.found:
+            self.leaks += leaks_below(folder)
+        if self.leaks:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say where."""
-        if self.found:
+        """Print the leaks."""
+        if self.leaks:
             terminalreporter.section("secrets that show", red=True)
-            for line in self.found:
+            for line in self.leaks:
                 terminalreporter.line(line)

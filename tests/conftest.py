@@ -1,4 +1,4 @@
-"""What holds for every test: a home of its own, no tokens, no colours of the developer's shell."""
+"""Fixtures of every test: an own home folder, and no tokens or colours of the developer's shell."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.api import watch as shapes
 from tests.canary import Watch, marked_secrets
 
 NO_SKIPS = "SIMPLETUNER_TUI_NO_SKIPS"
-"""With this set, a skipped test counts as failed: every system part is meant to be installed."""
+"""If this variable is set, a skipped test fails: all system programs must be installed."""
 TIER = "SIMPLETUNER_TUI_TESTS"
-"""Which tier of `python -m tests` runs: how many examples Hypothesis tries follows it."""
+"""The tier of `python -m tests`; it sets the number of Hypothesis examples."""
 
 _SCRUBBED = (
     "NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "REPLICATE_API_TOKEN", "REPLICATE_BASE_URL",
@@ -35,12 +35,12 @@ _WHOLE_PROGRAMS = frozenset({"benchmarks", "clients", "e2e"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Search everything that the tests leave behind for their secrets."""
+    """Register the search for secrets and the Hypothesis profiles."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell has what it runs behind `&` ignore interrupts, and programs inherit that.
+        # A shell lets background processes ignore SIGINT, and child processes inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Watch(), "canary-watch")
-    # How long an example takes is the machine's affair; what hangs is stopped by pytest-timeout.
+    # No deadline: the time of an example depends on the machine; pytest-timeout stops what hangs.
     settings.register_profile("all", deadline=None)
     settings.register_profile("fast", deadline=None, max_examples=20)
     settings.register_profile("release", deadline=None, max_examples=500)
@@ -49,17 +49,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups, and pytest the markers, in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is quick, and keep tests that share a fixture of their module in one worker."""
+    """Mark quick tests, and run tests that share a module fixture in one worker."""
     for item in items:
         fixtures = fixtures_of_ours(item)
         if "module" in fixtures.values() and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))  # so that it is made once
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))  # it is created once
         if is_quick(item, fixtures):
             item.add_marker(pytest.mark.quick)
 
 
 def fixtures_of_ours(item: pytest.Item) -> dict[str, str]:
-    """The fixtures below `tests/` that a test uses, with the scope of each."""
+    """The fixtures below `tests/` that a test uses, with their scopes."""
     known = getattr(item, "_fixtureinfo", None)  # what pytest itself orders tests by
     used = known.name2fixturedefs.items() if known is not None else ()
     return {name: made.scope for name, makers in used for made in makers if made.baseid}
@@ -83,21 +83,21 @@ def is_quick(item: pytest.Item, fixtures: Iterable[str]) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def recognisable_secrets() -> Iterator[None]:
-    """Secrets that are made while the suite runs can be searched for."""
+    """Put the mark of `tests.canary` into the secrets of the tests."""
     with pytest.MonkeyPatch.context() as patch, marked_secrets(patch):
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
 def watched_shapes() -> Iterator[shapes.Watch]:
-    """Every answer of an engine is held against `tui.api`."""
+    """Check every answer of an engine against the shapes of `tui.api`."""
     with pytest.MonkeyPatch.context() as patch, shapes.watched(patch) as watch:
         yield watch
 
 
 @pytest.fixture(autouse=True)
 def answers_fit(watched_shapes: shapes.Watch) -> Iterator[None]:
-    """What an engine answered in a test had the shape that `tui.api` says."""
+    """Fail a test in which an answer of an engine did not have the shape of `tui.api`."""
     yield
     problems = watched_shapes.take()
     assert problems == [], "\n".join(problems[:20])
@@ -105,14 +105,14 @@ def answers_fit(watched_shapes: shapes.Watch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder and an environment of the test's own."""
+    """A separate home folder and environment for each test."""
     home = tmp_path_factory.mktemp("home")
     for name in _SCRUBBED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(home / "state"))
     monkeypatch.setenv("TERM", "xterm-256color")
-    # A keyring that answers does so in time; on a machine with other work its helper starts slowly.
+    # The keyring's helper process starts slowly on a busy machine.
     monkeypatch.setattr("tui.secrets.keyring._LIMIT", 60.0)
     return home
 
@@ -121,7 +121,7 @@ def own_world(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn skips into failures where every part is meant to be there."""
+    """Turn skips into failures if `NO_SKIPS` is set."""
     report = yield
     if report.skipped and os.environ.get(NO_SKIPS) and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr

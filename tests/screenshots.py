@@ -1,4 +1,4 @@
-"""Draw the pictures of the README again: `python -m tests.screenshots [FOLDER]`.
+"""Renders the pictures of the README: `python -m tests.screenshots [FOLDER]`.
 
 Runs the app on the sandbox, presses keys, and saves what is on the screen. Needs `resvg-py` and
 the fonts Fira Code and Symbola.
@@ -28,7 +28,7 @@ LARGE, SMALL = (120, 36), (80, 24)
 
 
 async def main(folder: Path) -> None:
-    """Draw all pictures into a folder."""
+    """Render all pictures into a folder."""
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", TEXTUAL_ANIMATIONS="none")
     root = Path(tempfile.gettempdir()) / "demo"  # a short path for the pictures
     root.mkdir()
@@ -83,7 +83,7 @@ async def _walk(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
 
 
 async def _cloud(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
-    """Each card's form; everything proved; the small size; the first steps."""
+    """Pictures of each card's form, of verified cards, of the small size, of the first steps."""
     screen = app.screen
     if not isinstance(screen, CloudScreen):
         raise TypeError(screen)
@@ -113,7 +113,7 @@ async def _cloud(app: SimpleTunerApp, pilot: Pilot[int], folder: Path) -> None:
 
 
 async def _publish(app: SimpleTunerApp, pilot: Pilot[int]) -> None:
-    """Two places, and the finished job on its way to both, one of them slowly."""
+    """Add two destinations and publish the finished job to both, to one of them slowly."""
     control = app.control
     if control is None:
         raise RuntimeError("the engine has gone")
@@ -133,7 +133,7 @@ async def _publish(app: SimpleTunerApp, pilot: Pilot[int]) -> None:
 
 
 async def _done(app: SimpleTunerApp, pilot: Pilot[int], steps: int) -> None:
-    """Wait until the newest job has come so far."""
+    """Wait until the newest job has reached a step."""
 
     def there() -> bool:
         job = app.reader.job(app.reader.job_ids()[0])

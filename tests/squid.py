@@ -1,7 +1,6 @@
-"""Squid, a forward proxy as companies run it, with a hosts file of its own.
+"""Squid, a forward proxy as in company networks, with its own hosts file.
 
-The names in that file are known to the proxy alone: this machine's resolver does not know them, so
-whoever reaches them has gone through the proxy, and through nothing else.
+Only the proxy can resolve the names in that file, so a client that reaches them has used the proxy.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from tests.support import eventually_sync
 PROGRAM = shutil.which("squid") or "/usr/sbin/squid"
 _HELPER = Path("/usr/lib/squid/basic_ncsa_auth")
 _USER = "proxy"
-"""Debian's account for it; started by root it takes no other one's place."""
+"""Debian's account for Squid, which it switches to when root starts it."""
 
 needs_squid = pytest.mark.skipif(
     not os.access(PROGRAM, os.X_OK), reason="the program squid is not installed"
@@ -38,8 +37,8 @@ class Squid:
     """A running proxy.
 
     Attributes:
-        address: how it is reached, without name and password.
-        folder: where its log is.
+        address: its URL without name and password.
+        folder: folder of its log.
     """
 
     address: str
@@ -47,7 +46,7 @@ class Squid:
 
     @property
     def seen(self) -> list[str]:
-        """What was asked of it: `STATUS METHOD TARGET`, oldest first."""
+        """Its requests as `STATUS METHOD TARGET`, oldest first."""
         try:
             lines = (self.folder / "access.log").read_text().splitlines()
         except FileNotFoundError:
@@ -55,7 +54,7 @@ class Squid:
         return [line for line in lines if "error:" not in line]
 
     def hosts(self) -> set[str]:
-        """Host and port of every CONNECT that it let through."""
+        """Host and port of every allowed CONNECT."""
         return {line.split()[2] for line in self.seen if line.startswith("200 CONNECT ")}
 
 
@@ -113,7 +112,7 @@ def squid(
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, _USER)
     process = subprocess.Popen(
-        # By its service name it calls its shared memory, which two of them must not share.
+        # Squid names its shared memory after the service name (-n), so each process needs its own.
         [PROGRAM, "-N", "-n", f"t{uuid.uuid4().hex[:20]}", "-f", str(folder / "squid.conf")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

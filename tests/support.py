@@ -1,4 +1,4 @@
-"""Small helpers that many tests share."""
+"""Helpers of many tests: waiting for a condition, skipping, small disks."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import pytest
 
 T = TypeVar("T")
 PATIENCE = 3.0
-"""How many times the stated bound a wait may take: bounds find what hangs, and a machine that does
-other work beside the tests is no fault of theirs."""
+"""Factor on every timeout of a wait. Timeouts are there to find what hangs; a busy machine must not
+fail a test."""
 
 
 def needs_program(name: str) -> pytest.MarkDecorator:
-    """Skip, saying so, where a program of the system is not installed."""
+    """A mark that skips a test when a system program is not installed."""
     return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
 
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A file system of its own size; skips, saying so, where none can be mounted."""
+    """Mount a file system of the given size; skip the test when that is not possible."""
     place.mkdir(parents=True, exist_ok=True)
     mount = shutil.which("mount")
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(place)]
@@ -52,9 +52,15 @@ async def eventually(
     within: float = 10.0,
     every: float = 0.02,
 ) -> T:
-    """Wait until `probe` answers something true and return it.
+    """Wait until `probe` returns a true value, and return it.
 
-    Fails after `PATIENCE` times `within` seconds.
+    Args:
+        probe: a function or coroutine function.
+        within: timeout in seconds, multiplied by `PATIENCE`.
+        every: seconds between two calls.
+
+    Raises:
+        AssertionError: the timeout is over.
     """
     limit = within * PATIENCE
     deadline = time.monotonic() + limit
@@ -69,7 +75,7 @@ async def eventually(
 
 
 def eventually_sync(probe: Callable[[], T | None], *, within: float = 10.0) -> T:
-    """The same for tests without an event loop."""
+    """`eventually` for tests without an event loop."""
     limit = within * PATIENCE
     deadline = time.monotonic() + limit
     while not (value := probe()):

@@ -1,4 +1,4 @@
-"""The search for secrets finds what it must, and the suite's secrets are ones that it can find."""
+"""The search for secrets finds every form, and all secrets of the tests contain the mark."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_files_databases_and_names_are_searched(tmp_path: Path) -> None:
         database.execute("insert into t values (?)", (MARK,))
     database.close()
     (tmp_path / f"{MARK}.txt").touch()
-    found = "\n".join(leaks_below(tmp_path))
-    assert all(name in found for name in ("a.log: plain", "state.db: plain", "in the name"))
+    leaks = "\n".join(leaks_below(tmp_path))
+    assert all(name in leaks for name in ("a.log: plain", "state.db: plain", "in the name"))
     (tmp_path / "deep" / OUTSIDE).touch()
     assert "a.log" not in "\n".join(leaks_below(tmp_path))
     with pytest.raises(AssertionError):
@@ -58,7 +58,7 @@ def test_files_databases_and_names_are_searched(tmp_path: Path) -> None:
         planted.unlink()
 
 
-async def test_the_suites_own_secrets_carry_the_mark(tmp_path: Path) -> None:
+async def test_secrets_of_the_tests_contain_the_mark(tmp_path: Path) -> None:
     assert MARK in make_token()
     assert MARK in SandboxConfig().token
     assert SandboxConfig().token != SandboxConfig().token
@@ -68,7 +68,7 @@ async def test_the_suites_own_secrets_carry_the_mark(tmp_path: Path) -> None:
     pair = keys.pair("abc")
     assert MARK in pair.secret_key
     assert MARK in keys.hook_key("abc")
-    assert keys.job_of_hook_key(keys.hook_key("abc")) is None  # as there is no such job
+    assert keys.job_of_hook_key(keys.hook_key("abc")) is None  # the job does not exist
     writer.close()
     sandbox = await serve(SandboxConfig(work_dir=tmp_path / "sandbox"))
     assert MARK in sandbox.token
@@ -76,10 +76,10 @@ async def test_the_suites_own_secrets_carry_the_mark(tmp_path: Path) -> None:
     await sandbox.aclose()
 
 
-def test_what_tests_print_is_searched() -> None:
+def test_the_output_of_tests_is_searched() -> None:
     watch = Watch()
     report = pytest.TestReport(
         "a::b", ("a", 1, "b"), {}, "passed", None, "call", [("Captured log", f"x {MARK}")]
     )
     watch.pytest_runtest_logreport(report)
-    assert watch.found == ["a::b, Captured log: plain"]
+    assert watch.leaks == ["a::b, Captured log: plain"]

@@ -1,4 +1,4 @@
-"""The runner of the tests, and which of them are quick."""
+"""The test runner, and the choice of quick tests."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from tests.conftest import fixtures_of_ours, is_quick
 ROOT = Path(__file__).parents[1]
 
 
-def test_arguments_go_on_to_pytest() -> None:
+def test_arguments_are_passed_to_pytest() -> None:
     assert command("all", ["-x", "tests/store"])[1:] == ["-m", "pytest", "-x", "tests/store"]
     assert command("fast", ["-x"])[-3:] == ["-m", "quick and not release", "-x"]
 
 
-@pytest.mark.parametrize("words", [[], ["quick"], ["-x"]])
-def test_without_a_tier_it_names_them(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words) == 2
+@pytest.mark.parametrize("arguments", [[], ["quick"], ["-x"]])
+def test_without_a_tier_the_runner_lists_them(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
     shown = capsys.readouterr().err
     assert all(f"  {name}" in shown for name in TIERS)
 
 
-def test_the_readmes_command_leaves_out_what_is_for_a_release(tmp_path: Path) -> None:
-    """And so does every tier but `release`, which leaves out nothing."""
+def test_the_command_of_the_readme_runs_no_release_tests(tmp_path: Path) -> None:
+    """Only the tier `release` runs the tests marked release."""
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/test_it.py").write_text(
@@ -35,14 +37,16 @@ def test_the_readmes_command_leaves_out_what_is_for_a_release(tmp_path: Path) ->
         "@pytest.mark.quick\ndef test_short(): pass\n"
     )
     for tier in ("all", "fast", "release"):
-        words = [*command(tier, ["-n", "0", "--collect-only"]), "tests/test_it.py"]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        arguments = [*command(tier, ["-n", "0", "--collect-only"]), "tests/test_it.py"]
+        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert "test_short" in done.stdout
         assert ("test_long" in done.stdout) is (tier == "release")
 
 
-def test_what_is_quick(request: pytest.FixtureRequest, own_world: Path) -> None:
-    """A fixture that starts nothing does no harm; this module starts processes."""
+def test_tests_that_start_nothing_are_quick(
+    request: pytest.FixtureRequest, own_world: Path
+) -> None:
+    """A test is quick unless a fixture or its module starts something, as this module does."""
     fixtures = fixtures_of_ours(request.node)
     assert set(fixtures) == {"own_world", "recognisable_secrets"}
     assert not is_quick(request.node, fixtures)
@@ -52,7 +56,7 @@ def test_what_is_quick(request: pytest.FixtureRequest, own_world: Path) -> None:
         assert not is_quick(request.node, {*fixtures, "world"})
 
 
-async def test_what_needs_an_event_loop_is_not_quick(
+async def test_tests_with_an_event_loop_are_not_quick(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(sys.modules[__name__], "subprocess")

@@ -1,6 +1,6 @@
-"""Figures beside a peer in the same run: `python -m tests.benchmarks [NAME ...]`.
+"""Benchmarks that compare with a peer in the same run: `python -m tests.benchmarks [NAME ...]`.
 
-Each module `bench_NAME.py` has `run() -> list[Row]`. Nothing here asserts anything about wall time.
+Each module `bench_NAME.py` has `run() -> list[Row]`. No benchmark fails because of a time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class Row:
     Attributes:
         what: what was measured.
         ours: our figure, with its unit.
-        peer: the figure of the peer or floor in the same run, with the peer's name.
-        ratio: ours to peer in the direction the goal is written in, or None.
-        goal: the goal, in words.
+        peer: the figure of the peer or the lower bound in the same run, with its name.
+        ratio: ours to peer, in the direction of the goal; None without one.
+        goal: the goal as text.
     """
 
     what: str
@@ -32,7 +32,7 @@ class Row:
 
 @contextmanager
 def serving(command: Sequence[str]) -> Iterator[str]:
-    """A server in a process of its own, as far from both clients; what it printed first."""
+    """Run a server in its own process, equally far from both clients; yield its first line."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -11,18 +11,18 @@ from tests import benchmarks
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all of them."""
-    found = sorted(
+    available = sorted(
         module.name.removeprefix("bench_")
         for module in pkgutil.iter_modules(benchmarks.__path__)
         if module.name.startswith("bench_")
     )
-    unknown = set(names) - set(found)
+    unknown = set(names) - set(available)
     if unknown:
-        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(found)}")
+        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(available)}")
         return 2
     header = ("what", "ours", "peer in the same run", "ratio", "goal")
     table = [header]
-    for name in names or found:
+    for name in names or available:
         module = importlib.import_module(f"tests.benchmarks.bench_{name}")
         for row in module.run():
             ratio = "" if row.ratio is None else f"{row.ratio:.2f}"

@@ -1,4 +1,4 @@
-"""Programs that `bench_app` starts in a pseudo terminal. Imports wait until they are needed."""
+"""Programs that `bench_app` starts in a pseudo terminal; each imports only what it needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def app(folder: str) -> None:
-    """The app on a state folder, with an engine that never comes; as the command starts it."""
+    """The app on a state folder, started as the command does, without an engine."""
     from tui.app.terminal import first_frame
     from tui.settings import Home, load_settings
 
@@ -39,7 +39,7 @@ def app(folder: str) -> None:
 
 
 def skeleton() -> None:
-    """What any Textual app of this kind starts with: header, tabs, empty table, footer."""
+    """A bare Textual app: header, tabs, empty table, footer."""
     from textual.app import App, ComposeResult
     from textual.widgets import DataTable, Footer, Header, TabbedContent, TabPane
 
@@ -91,7 +91,7 @@ def table() -> None:
 
 
 def nothing() -> None:
-    """The floor of everything in Python: print a word."""
+    """The lower bound for any Python program: print a word."""
     import time
 
     print("ready", flush=True)

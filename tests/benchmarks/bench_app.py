@@ -24,7 +24,7 @@ RUNS = 5
 
 
 def _start(arguments: Sequence[str], text: str, *, fresh: bool = True) -> float:
-    """Seconds until `text` is shown; without the frame of an earlier run unless told otherwise."""
+    """Seconds until `text` is shown; `fresh` removes the saved frame of an earlier run first."""
     if fresh and arguments[0] == "app":
         home_at(Path(arguments[1])).last_frame.unlink(missing_ok=True)
     terminal = Terminal(arguments)
@@ -36,12 +36,12 @@ def _start(arguments: Sequence[str], text: str, *, fresh: bool = True) -> float:
 
 
 def _starts(pairs: Sequence[tuple[Sequence[str], str, bool]]) -> list[float]:
-    """Median start-up time of each, measured in turns so that a busy moment hits all."""
+    """Median start-up time of each, measured in turns so that a busy moment affects all."""
     times: list[list[float]] = [[] for _ in pairs]
     for _ in range(RUNS):
         for number, (arguments, text, fresh) in enumerate(pairs):
             times[number].append(_start(arguments, text, fresh=fresh))
-    return [statistics.median(one) for one in times]
+    return [statistics.median(pair) for pair in times]
 
 
 def run() -> list[Row]:
@@ -62,7 +62,7 @@ def _start_rows(small: Path, large: Path) -> list[Row]:
         [
             (["skeleton"], "NAME", True),
             (["app", str(small)], ready, True),
-            (["app", str(small)], "as of", False),  # after the run before has left its frame
+            (["app", str(small)], "as of", False),  # the previous run has saved its frame
             (["app", str(large)], ready, True),
             (["nothing"], "ready", True),
         ]
@@ -106,7 +106,7 @@ def _key_rows(folder: Path) -> list[Row]:
 
 
 class _Busy:
-    """50 jobs that move twice a second, and an engine that says so."""
+    """50 jobs that change twice a second, and an engine that sends their events."""
 
     def __init__(self, folder: Path) -> None:
         self._home = home_at(folder)
@@ -139,7 +139,7 @@ class _Busy:
 
 
 def _busy_rows(folder: Path) -> list[Row]:
-    """Keys and bytes while 50 jobs of 10 000 move."""
+    """Response time of keys and bytes written while 50 of 10 000 jobs change."""
     with _Busy(folder):
         ours = Terminal(["app", str(folder)])
         try:

@@ -1,4 +1,4 @@
-"""Drawing the chart beside a frame of Textual's own: `python -m tests.benchmarks chart`."""
+"""Drawing the chart, beside a frame of Textual itself: `python -m tests.benchmarks chart`."""
 
 from __future__ import annotations
 

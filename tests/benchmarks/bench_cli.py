@@ -1,4 +1,4 @@
-"""How long a script waits for `jobs --json`, beside an interpreter that does nothing."""
+"""Duration of `jobs --json` and other commands, beside an interpreter that does nothing."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def _fill(home: object) -> None:
     writer.close()
 
 
-def _side_by_side(one: list[str], other: list[str], environ: dict[str, str]) -> tuple[float, float]:
+def _side_by_side(ours: list[str], peer: list[str], environ: dict[str, str]) -> tuple[float, float]:
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(_RUNS):
-        for command, spent in zip((one, other), times, strict=True):
+        for command, spent in zip((ours, peer), times, strict=True):
             start = time.perf_counter()
             subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True)
             spent.append(time.perf_counter() - start)

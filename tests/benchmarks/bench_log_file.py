@@ -21,7 +21,7 @@ EXPRESSION = r"\d+ rare n\w+le"
 
 
 def best(work: Callable[[], object], rounds: int = 5) -> float:
-    """The shortest of some rounds, in milliseconds."""
+    """The shortest of several rounds in milliseconds."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -41,45 +41,45 @@ def big_log(path: Path) -> None:
 
 
 def open_at_end(path: Path) -> None:
-    """What a key press that opens the log has to wait for."""
+    """Open the log at its end, as a key press does."""
     with LogFile(path) as log:
         for line in log.tail(50):
             _ = line.text
 
 
 def count_lines(path: Path) -> None:
-    """The index."""
+    """Build the index of lines."""
     with LogFile(path) as log:
         log.start_index()
         log.wait_indexed()
 
 
 def search(path: Path, query: str, *, regex: bool) -> int:
-    """All hits."""
+    """Count all hits of a query."""
     with LogFile(path) as log:
         return LogSearch(log, query, regex=regex).count()
 
 
 def first_hit(path: Path, query: str, *, regex: bool) -> None:
-    """The nearest hit above the end of the file, where a log view begins."""
+    """Find the last hit in the file, where a log view begins its search."""
     with LogFile(path) as log:
         assert LogSearch(log, query, regex=regex).previous(log.size) is not None
 
 
 def mapped(path: Path) -> int:
-    """The floor: one find over the mapped file."""
+    """The lower bound: one `find` over the mapped file."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as view:
         return view.find(NEEDLE.encode())
 
 
 def grep(path: Path, *options: str) -> float:
-    """Milliseconds of a whole `grep -c`."""
+    """Milliseconds of `grep -c`."""
     command = ["grep", "-c", *options, str(path)]
     return best(lambda: subprocess.run(command, check=True, capture_output=True))
 
 
 def peer(path: Path, *options: str) -> str:
-    """`grep -c`, and `rg -c` where it is installed."""
+    """Times of `grep -c`, and of `rg -c` if it is installed."""
     text = f"grep -c {grep(path, *options):.0f} ms"
     if shutil.which("rg"):
         command = ["rg", "-c", *options, str(path)]

@@ -1,4 +1,4 @@
-"""The log parser on one core, beside `wc -l` and a loop that only takes lines off a file."""
+"""The log parser on one core, beside `wc -l` and a loop that only reads the lines of a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDS = 5
 
 
 def best(work: Callable[[], object], clock: Callable[[], float]) -> float:
-    """The shortest of some rounds, in seconds."""
+    """The shortest of several rounds in seconds."""
     times = []
     for _ in range(ROUNDS):
         start = clock()
@@ -29,7 +29,7 @@ def best(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def parse(path: Path) -> None:
-    """As the engine does it: pieces as they come."""
+    """Parse a file in pieces, as the engine does."""
     parser = LogParser()
     with path.open("rb") as file:
         while piece := file.read(READ):
@@ -38,7 +38,7 @@ def parse(path: Path) -> None:
 
 
 def loop(path: Path) -> None:
-    """The least that Python can do per line."""
+    """Read the lines of a file, the lower bound for Python."""
     with path.open("rb") as file:
         for _ in file:
             pass
@@ -56,7 +56,7 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "job.log"
         for name, data in logs.items():
-            # Newlines only, so that the peers see the same lines.
+            # With newlines only, the peers count the same lines.
             path.write_bytes(data.replace(b"\r", b"\n"))
             count = path.read_bytes().count(b"\n")
             ours = best(lambda: parse(path), time.process_time)

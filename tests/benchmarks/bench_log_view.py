@@ -48,7 +48,7 @@ def _ms(begin: float) -> float:
 
 
 def _search(path: Path, query: Query) -> tuple[float, float, int]:
-    """Milliseconds to the first hit from the middle, to all of them, and how many there are."""
+    """Milliseconds to the first hit from the middle, milliseconds to all hits, number of hits."""
     first, whole = [], []
     count = 0
     for _ in range(5):

@@ -69,7 +69,7 @@ def _compare(root: Path, what: str, count: int, edge: int) -> Row:
     config, size = _project(root, count, edge)
     report = scan(load_config(config))
     ours, peer = [], []
-    for _ in range(_ROUNDS):  # by turns, so that a slow moment hits both
+    for _ in range(_ROUNDS):  # in turns, so that a slow moment affects both
         (root / "ours.zip").unlink(missing_ok=True)
         start = time.perf_counter()
         pack(report, root / "ours.zip", limit=_LIMIT)

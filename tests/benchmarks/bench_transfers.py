@@ -53,17 +53,17 @@ def run() -> list[Row]:
                 teller.join()
             terminal.close()
             engine.close()
-    told = COUNT / REPORT_SECONDS
+    events_per_second = COUNT / REPORT_SECONDS
     return [
         Row("bytes while 8 transfers move", f"{written / SECONDS:.0f} B/s",
-            f"{told:.0f} words/s heard", None, "≤ 1.5 kB/s"),
+            f"{events_per_second:.0f} events/s", None, "≤ 1.5 kB/s"),
         Row("CPU while 8 transfers move", f"{cpu:.1f} %", "", None, "≤ 3 %"),
         Row("key j while 8 transfers move, p95", f"{keys.p95():.1f} ms", "", None, "≤ 8 ms"),
     ]  # fmt: skip
 
 
 def _transfers(home: Home) -> list[int]:
-    """Eight under way; their places in the order."""
+    """Insert eight running transfers; return their positions in the queue."""
     writer = StoreWriter(home)
     for number in range(COUNT):
         record = TransferRecord(
@@ -71,7 +71,7 @@ def _transfers(home: Home) -> list[int]:
             datetime.now(UTC), state=TransferState.RUNNING, total_bytes=TOTAL,
         )  # fmt: skip
         writer.transfers.insert(record, [TransferItem(0, "a.safetensors", "/a", TOTAL)])
-    positions = [one.position for one in writer.transfers.all()]
+    positions = [transfer.position for transfer in writer.transfers.all()]
     writer.close()
     return positions
 

@@ -55,14 +55,14 @@ async def _take(request: web.Request) -> web.Response:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """The server in a process of its own, as far from both clients."""
+    """Run `serve` in its own process; yield the API's address."""
     code = "from tests.benchmarks.bench_upload import serve; serve()"
     with serving([sys.executable, "-c", code]) as line:
         yield line
 
 
 def serve() -> None:
-    """Take uploads and throw them away; prints the API's address."""
+    """Accept uploads and drop them; print the API's address."""
 
     async def main() -> None:
         app = web.Application(client_max_size=2 * _SIZE)
@@ -78,7 +78,7 @@ def serve() -> None:
 
 
 def _curl(base: str, path: Path) -> float:
-    """Seconds of one upload by curl, by its own clock."""
+    """Seconds of one upload by curl, as curl reports them."""
     done = subprocess.run(
         ["curl", "-sS", "-o", "/dev/null", "-w", "%{time_total}", "-H", "Expect:",
          "-H", f"Authorization: Bearer {_TOKEN}",
@@ -89,7 +89,7 @@ def _curl(base: str, path: Path) -> float:
 
 
 def run() -> list[Row]:
-    """Ours and curl in turns, so that both see the same machine."""
+    """Measure ours and curl in turns, so that both have the same conditions."""
     with tempfile.TemporaryDirectory() as folder, _server() as base:
         path, small = Path(folder, "a.zip"), Path(folder, "warm.zip")
         path.write_bytes(os.urandom(_SIZE))

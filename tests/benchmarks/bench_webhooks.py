@@ -45,7 +45,7 @@ def _request(number: int) -> bytes:
 
 
 async def _drive(port: int, requests: list[bytes], connections: int) -> tuple[float, list[float]]:
-    """Requests per second, and the seconds that each answer took."""
+    """Requests per second, and the duration of each answer in seconds."""
     waiting = iter(requests)
     times: list[float] = []
 

@@ -1,4 +1,4 @@
-"""A line to a server on loopback that is slow and far: `python -m tests.benchmarks.slow_line PORT`.
+"""A slow, distant connection to a loopback server: `python -m tests.benchmarks.slow_line PORT`.
 
 It passes on at most so many bytes per second in each direction, all connections together, each byte
 late by half of the round trip. Prints the port that it listens on.
@@ -22,7 +22,7 @@ class _Lane:
         self._free_at = 0.0
 
     def due(self, count: int) -> float:
-        """When so many bytes have passed, by the loop's clock."""
+        """The loop's time at which `count` more bytes have passed."""
         now = asyncio.get_running_loop().time()
         self._free_at = max(now, self._free_at) + count / RATE
         return self._free_at + ROUND_TRIP / 2

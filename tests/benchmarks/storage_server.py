@@ -30,7 +30,7 @@ async def _ignore(_received: ReceivedObject) -> None:
 
 
 def _bare(root: Path) -> web.Application:
-    """The least that saves a body and hashes it."""
+    """A minimal server that saves a body and hashes it."""
 
     async def put(request: web.Request) -> web.Response:
         digest = hashlib.sha256()

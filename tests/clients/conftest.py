@@ -1,4 +1,4 @@
-"""Replicate's own clients, each in an environment of its own that is made once per run."""
+"""Replicate's official clients, each in an environment that is created once per test run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.sandbox.background import Background
 
 HERE = Path(__file__).parent
 Report = dict[str, str]
-"""What went wrong in each scenario of a client; an empty text where nothing did."""
+"""The error of each scenario of a client; an empty text for a success."""
 
 QUICK = {"speed": 50.0, "past_predictions": 230, "boot_seconds": 0.1}
 
@@ -27,7 +27,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def install(command: list[str], folder: Path) -> None:
-    """Run an installer; without it or its registry the client's tests are skipped."""
+    """Run an installer; skip the client's tests when it or its registry is not available."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"needs {Path(command[0]).name}")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -36,9 +36,9 @@ def install(command: list[str], folder: Path) -> None:
 
 
 def python_client(environments: Path, release: str) -> Path:
-    """The interpreter of a new environment that has `replicate` of one release."""
+    """The interpreter of a new environment with one release of `replicate`."""
     folder = environments / f"python-{release}"
-    # Without a pip of its own: that would take longer than all the rest.
+    # Without pip in the environment, because installing pip takes longer than all the rest.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin/python"
     pip = [sys.executable, "-m", "pip", "--python", str(python)]
@@ -47,7 +47,7 @@ def python_client(environments: Path, release: str) -> Path:
 
 
 def node_client(environments: Path, release: str) -> Path:
-    """A folder in which Node.js finds `replicate` of one release."""
+    """A folder in which Node.js finds one release of `replicate`."""
     folder = environments / f"node-{release}"
     folder.mkdir()
     (folder / "package.json").write_text("{}")
@@ -66,7 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
 
 @pytest.fixture(scope="session")
 def odd_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
-    """One that answers in the other style."""
+    """A sandbox that answers in the `django` style."""
     world = Background(tmp_path_factory.mktemp("sandbox"), **QUICK, style="django")
     yield world
     world.close()

@@ -46,7 +46,7 @@ def refused(kind: type[E], call: Callable[[], object]) -> E:
 
 
 def fault(text: str) -> None:
-    """Let the sandbox misbehave."""
+    """Activate a fault of the sandbox."""
     request = urllib.request.Request(
         f"{ROOT}/_sandbox/faults",
         data=json.dumps(text).encode(),
@@ -58,7 +58,7 @@ def fault(text: str) -> None:
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[tuple[dict[str, str], str]], threading.Event]]:
-    """An address, the webhooks that came to it, and a sign that the first one has."""
+    """An address, the webhooks received there, and an event that is set by the first."""
     got: list[tuple[dict[str, str], str]] = []
     came = threading.Event()
 
@@ -72,7 +72,7 @@ def listening() -> Iterator[tuple[str, list[tuple[dict[str, str], str]], threadi
             came.set()
 
         def log_message(self, *_: object) -> None:
-            """Nothing on the terminal."""
+            """Log nothing on the terminal."""
 
     server = HTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=server.serve_forever, daemon=True).start()

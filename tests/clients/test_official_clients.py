@@ -1,4 +1,4 @@
-"""Replicate's own clients must not notice that they talk to the sandbox."""
+"""Replicate's official clients work with the sandbox as with the live service."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_node_1_4_0(node: Report, scenario: str) -> None:
     assert node[scenario] == ""
 
 
-def test_the_odd_style_of_answers_parses_too(odd_world: Background, interpreter: Path) -> None:
-    """This client alone checks what it reads against a model."""
+def test_the_django_style_of_answers_is_parsed(odd_world: Background, interpreter: Path) -> None:
+    """Only this client validates answers against a model."""
     only = ("create_and_wait", "cancel", "list_all_pages", "trainings_and_deployments")
     report = play(odd_world, interpreter, HERE / "use_python_1.py", only=" ".join(only))
     assert report == dict.fromkeys(only, "")

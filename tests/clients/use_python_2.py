@@ -31,8 +31,8 @@ def account_and_models() -> None:
     owner, name = TRAINER.split("/")
     model = client.models.get(model_owner=owner, model_name=name)
     assert model.name == name
-    found = client.models.search(body="webhook-check")
-    assert [item.name for item in found] == ["webhook-check"]
+    models = client.models.search(body="webhook-check")
+    assert [item.name for item in models] == ["webhook-check"]
     assert "training" in {item.slug for item in client.collections.list()}
     readme = client.models.readme.get(model_owner=owner, model_name=name)
     assert "stand-in" in readme
@@ -106,8 +106,8 @@ def webhook_and_its_secret() -> None:
 def stream() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        words = list(replicate.stream(HELLO, input={"text": "dear you"}))
-    assert "".join(str(word) for word in words) == "hello dear you"
+        pieces = list(replicate.stream(HELLO, input={"text": "dear you"}))
+    assert "".join(str(piece) for piece in pieces) == "hello dear you"
 
 
 def run_and_model_error() -> None:
