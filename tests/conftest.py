@@ -30,7 +30,9 @@ _SCRUBBED = (
 )  # fmt: skip
 
 
-_STARTS_NOTHING = frozenset({"own_world", "recognisable_secrets", "plain_terminal", "home"})
+_STARTS_NOTHING = frozenset(
+    {"own_world", "recognisable_secrets", "watched_shapes", "answers_fit", "plain_terminal", "home"}
+)
 _WHOLE_PROGRAMS = frozenset({"benchmarks", "clients", "e2e"})
 
 

@@ -48,7 +48,8 @@ def test_tests_that_start_nothing_are_quick(
 ) -> None:
     """A test is quick unless a fixture or its module starts something, as this module does."""
     fixtures = fixtures_of_ours(request.node)
-    assert set(fixtures) == {"own_world", "recognisable_secrets"}
+    every_test = {"own_world", "recognisable_secrets", "watched_shapes", "answers_fit"}
+    assert set(fixtures) == every_test
     assert not is_quick(request.node, fixtures)
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(sys.modules[__name__], "subprocess")
