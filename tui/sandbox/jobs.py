@@ -118,7 +118,7 @@ class Jobs:
             record.deadline = self._clock.after(cancel_after, record.created_at)
             timer = loop.call_later(self._clock.real(cancel_after), self._expire, record)
             self._timers[record.id].append(timer)
-        self._tasks[record.id] = asyncio.create_task(self._live(record, dict(given)))
+        self._tasks[record.id] = asyncio.create_task(self._run_to_end(record, dict(given)))
         return record
 
     def running(self) -> list[str]:
@@ -140,7 +140,7 @@ class Jobs:
             if waiting and (task := self._tasks.get(record.id)):
                 task.cancel()
 
-    async def _live(self, record: Record, given: dict[str, Any]) -> None:
+    async def _run_to_end(self, record: Record, given: dict[str, Any]) -> None:
         model = record.version.model
         slot = self._slots.setdefault(model, asyncio.Semaphore(self._config.slots_per_model))
         try:
@@ -153,7 +153,7 @@ class Jobs:
                 self._hooks.event(record, "start")
                 outcome = await self._run(record, given)
                 self._finish(record, outcome, outcome.status)
-                self._warm_until[model] = self._until(WARM_SECONDS)
+                self._warm_until[model] = self._loop_time_after(WARM_SECONDS)
         finally:
             self._tasks.pop(record.id, None)
 
@@ -161,9 +161,9 @@ class Jobs:
         now = asyncio.get_running_loop().time()
         if self._warm_until.get(model, 0.0) <= now:
             await self._clock.sleep(self._config.boot_seconds)
-        self._warm_until[model] = self._until(WARM_SECONDS)
+        self._warm_until[model] = self._loop_time_after(WARM_SECONDS)
 
-    def _until(self, seconds: float) -> float:
+    def _loop_time_after(self, seconds: float) -> float:
         return asyncio.get_running_loop().time() + self._clock.real(seconds)
 
     async def _run(self, record: Record, given: dict[str, Any]) -> Outcome:
@@ -208,7 +208,7 @@ class Jobs:
     def _finish(self, record: Record, outcome: Outcome, status: str) -> None:
         output = outcome.output
         if status == "succeeded" and record.kind == "training":
-            output = self._trained(record, output)
+            output = self._training_output(record, output)
         if FaultKind.LOST_OUTPUT in record.faults:
             output = None
         if output is not None and record.set_output(output):
@@ -226,7 +226,7 @@ class Jobs:
             self._timers[record.id].append(timer)
         self._hooks.event(record, "completed")
 
-    def _trained(self, record: Record, output: Any) -> dict[str, Any]:
+    def _training_output(self, record: Record, output: Any) -> dict[str, Any]:
         weights = output if isinstance(output, str) else json.dumps(output)
         return {"version": f"{record.destination}:{record.version.id}", "weights": weights}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tui.simpletuner.checks.data import data_checks
+from tui.simpletuner.checks.data import CheckRow, data_checks
 from tui.simpletuner.checks.estimate import Estimate, estimate, guess_memory, total_steps
 from tui.simpletuner.config.families import family, title
 from tui.simpletuner.config.training_config import TrainingConfig
@@ -126,10 +126,7 @@ def check_config(
     return [Check(*fields) for check in _CHECKS for fields in check(facts)]
 
 
-Found = tuple[Any, ...]
-
-
-def _readable(facts: Facts) -> Iterator[Found]:
+def _check_readable(facts: Facts) -> Iterator[CheckRow]:
     config = facts.config
     for note in config.notes:
         yield "config", note.level, note.message, note.advice
@@ -157,7 +154,7 @@ def _method(config: TrainingConfig) -> str:
     return f"{config.model_type} rank {config.lora_rank}"
 
 
-def _model_type(facts: Facts) -> Iterator[Found]:
+def _check_model_type(facts: Facts) -> Iterator[CheckRow]:
     config = facts.config
     if config.model_type not in ("lora", "full"):
         message = f"model_type {config.model_type} is neither lora nor full"
@@ -171,7 +168,7 @@ def _model_type(facts: Facts) -> Iterator[Found]:
         yield "learning-rate", "error", f"learning_rate {rate!r} is not a positive number", advice
 
 
-def _steps(facts: Facts) -> Iterator[Found]:
+def _check_steps(facts: Facts) -> Iterator[CheckRow]:
     config, report = facts.config, facts.report
     if config.max_train_steps and config.num_train_epochs:
         both = f"max_train_steps ({config.max_train_steps})"
@@ -192,7 +189,7 @@ def _steps(facts: Facts) -> Iterator[Found]:
         yield "checkpoints", "warn", message, advice, {"checkpoint_step_interval": half}
 
 
-def _time(facts: Facts) -> Iterator[Found]:
+def _check_run_time(facts: Facts) -> Iterator[CheckRow]:
     guess = facts.guess
     if not guess.steps:
         return
@@ -208,7 +205,7 @@ def _time(facts: Facts) -> Iterator[Found]:
         yield "run-time", "ok", f"about {minutes} min, from {guess.basis}"
 
 
-def _memory(facts: Facts) -> Iterator[Found]:
+def _check_memory(facts: Facts) -> Iterator[CheckRow]:
     need = guess_memory(facts.config)
     vram = facts.profile.vram_gb
     if need is None or need.total_gb <= vram * 0.92:
@@ -230,7 +227,7 @@ def _memory(facts: Facts) -> Iterator[Found]:
     yield "memory", level, message, advice, changes
 
 
-def _cards(facts: Facts) -> Iterator[Found]:
+def _check_gpus(facts: Facts) -> Iterator[CheckRow]:
     gpus, processes = facts.profile.gpus, facts.config.num_processes
     if gpus != processes:
         yield (
@@ -244,7 +241,7 @@ def _cards(facts: Facts) -> Iterator[Found]:
         )
 
 
-def _delivery(facts: Facts) -> Iterator[Found]:
+def _check_delivery(facts: Facts) -> Iterator[CheckRow]:
     kind = facts.delivery.kind
     config = facts.config
     if kind == "none":
@@ -276,7 +273,7 @@ def _delivery(facts: Facts) -> Iterator[Found]:
         yield "delivery", "ok", f"result goes to {place}"
 
 
-def _token(facts: Facts) -> Iterator[Found]:
+def _check_token(facts: Facts) -> Iterator[CheckRow]:
     reason = hf_token_reason(facts.config, facts.delivery)
     if reason is None or facts.has_hf_token is not False:
         return
@@ -285,7 +282,7 @@ def _token(facts: Facts) -> Iterator[Found]:
     yield "hf-token", level, f"a Hugging Face token is needed {reason}", advice
 
 
-def _trackers(facts: Facts) -> Iterator[Found]:
+def _check_trackers(facts: Facts) -> Iterator[CheckRow]:
     report_to = (as_text(facts.config.values.get("report_to")) or "").lower()
     if wanted := _TRACKERS & {part.strip() for part in report_to.split(",")}:
         yield (
@@ -297,7 +294,7 @@ def _trackers(facts: Facts) -> Iterator[Found]:
         )
 
 
-def _resume(facts: Facts) -> Iterator[Found]:
+def _check_resume(facts: Facts) -> Iterator[CheckRow]:
     wanted = as_text(facts.config.values.get("resume_from_checkpoint"))
     if wanted and wanted.lower() not in ("latest", "none", "false"):
         yield (
@@ -309,20 +306,29 @@ def _resume(facts: Facts) -> Iterator[Found]:
         )
 
 
-def _request(facts: Facts) -> Iterator[Found]:
+def _check_request(facts: Facts) -> Iterator[CheckRow]:
     if facts.inputs is None:
         return
     for note in facts.inputs.notes:
         yield "request", note.level, note.message, note.advice
 
 
-def _data(facts: Facts) -> Iterator[Found]:
+def _check_data(facts: Facts) -> Iterator[CheckRow]:
     yield from data_checks(
         facts.config, facts.report, facts.mode, facts.schema, facts.unpacks_archives
     )
 
 
-_CHECKS: tuple[Callable[[Facts], Iterator[Found]], ...] = (
-    *(_readable, _model_type, _data, _steps, _cards, _memory, _delivery, _token),
-    *(_trackers, _resume, _time, _request),
+_CHECKS: tuple[Callable[[Facts], Iterator[CheckRow]], ...] = (
+    *(
+        _check_readable,
+        _check_model_type,
+        _check_data,
+        _check_steps,
+        _check_gpus,
+        _check_memory,
+        _check_delivery,
+        _check_token,
+    ),
+    *(_check_trackers, _check_resume, _check_run_time, _check_request),
 )

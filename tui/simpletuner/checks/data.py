@@ -10,7 +10,8 @@ from tui.simpletuner.datasets.pack import UPLOAD_LIMIT, stored_size
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
 from tui.simpletuner.request.modes import DatasetMode, mode_support
 
-Found = tuple[Any, ...]
+CheckRow = tuple[Any, ...]
+"""The arguments of a `Check`: id, level, message, and optionally advice and changes."""
 
 _LEVELS = {"works": "ok", "doubtful": "warn", "fails": "error"}
 
@@ -21,32 +22,32 @@ def data_checks(
     mode: DatasetMode,
     schema: Mapping[str, Any] | None,
     unpacks_archives: bool | None,
-) -> Iterator[Found]:
-    """All checks about data, as (id, level, message, advice)."""
+) -> Iterator[CheckRow]:
+    """All checks of datasets."""
     if not config.training_datasets:
         if config.dataloader_path is not None:
             message = "the dataloader file has no dataset to train on"
             advice = "Add one with type local, huggingface, aws or csv."
             yield "datasets", "error", message, advice
         return
-    yield from _way(config, mode, schema, unpacks_archives)
+    yield from _check_mode(config, mode, schema, unpacks_archives)
     for dataset in report.datasets if report else ():
         if dataset.kind == "local" and not dataset.spec.disabled:
-            yield from _dataset(dataset)
+            yield from _check_dataset(dataset)
     hosted = [spec for spec in config.training_datasets if spec.kind == "remote"]
     if hosted and mode != "images":
         listed = ", ".join(f"{spec.id} ({spec.type})" for spec in hosted)
         yield "datasets", "ok", f"hosted data, fetched by the trainer: {listed}"
     if report is not None and mode != "remote" and report.archive_files:
-        yield from _archive(report)
+        yield from _check_archive(report)
 
 
-def _way(
+def _check_mode(
     config: TrainingConfig,
     mode: DatasetMode,
     schema: Mapping[str, Any] | None,
     unpacks_archives: bool | None,
-) -> Iterator[Found]:
+) -> Iterator[CheckRow]:
     support = mode_support(schema, unpacks_archives=unpacks_archives)[mode]
     advice = "Keep the images in a Hugging Face or S3 dataset of the dataloader."
     if support.verdict != "works":
@@ -61,7 +62,7 @@ def _way(
         yield "data-mode", "error" if only else "warn", message, "Upload them, or host them."
 
 
-def _dataset(dataset: DatasetReport) -> Iterator[Found]:
+def _check_dataset(dataset: DatasetReport) -> Iterator[CheckRow]:
     identity = f"dataset {dataset.id}"
     for note in dataset.problems:
         yield "datasets", note.level, note.message, note.advice
@@ -72,17 +73,22 @@ def _dataset(dataset: DatasetReport) -> Iterator[Found]:
         yield "datasets", "ok", f"{identity}: {_count(dataset.images, 'image')}{captions}"
     if dataset.corrupt_images:
         message = f"{identity}: {_count(len(dataset.corrupt_images), 'image')} cannot be read"
-        yield "images", "warn", f"{message}: {_some(dataset.corrupt_images)}", "Not sent; repair."
+        yield (
+            "images",
+            "warn",
+            f"{message}: {_first_names(dataset.corrupt_images)}",
+            "Not sent; repair.",
+        )
     if dataset.missing_captions:
         message = f"{identity}: no caption for {_count(len(dataset.missing_captions), 'image')}"
         advice = "Write a .txt file of the same name beside each."
-        yield "captions", "warn", f"{message}: {_some(dataset.missing_captions)}", advice
+        yield "captions", "warn", f"{message}: {_first_names(dataset.missing_captions)}", advice
     if dataset.empty_captions:
         message = f"{identity}: {_count(len(dataset.empty_captions), 'caption')} without text"
         advice = "Write a caption into each, or delete the file."
-        yield "captions", "warn", f"{message}: {_some(dataset.empty_captions)}", advice
+        yield "captions", "warn", f"{message}: {_first_names(dataset.empty_captions)}", advice
     if dataset.small_images:
-        yield _small(dataset)
+        yield _check_small_images(dataset)
     if secrets := dataset.secrets_skipped:
         message = (
             f"{identity}: {_count(secrets, 'file')} that look like keys or passwords stay here"
@@ -91,7 +97,7 @@ def _dataset(dataset: DatasetReport) -> Iterator[Found]:
         yield "secrets", "warn", message, advice
 
 
-def _small(dataset: DatasetReport) -> Found:
+def _check_small_images(dataset: DatasetReport) -> CheckRow:
     spec = dataset.spec
     least = spec.minimum_pixels
     count = _count(len(dataset.small_images), "image")
@@ -107,7 +113,7 @@ def _small(dataset: DatasetReport) -> Found:
     return "image-size", level, message, advice
 
 
-def _archive(report: DataReport) -> Iterator[Found]:
+def _check_archive(report: DataReport) -> Iterator[CheckRow]:
     least = stored_size(report.archive_files)
     mib = least / 2**20
     if least > UPLOAD_LIMIT:
@@ -125,6 +131,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _some(names: Sequence[str]) -> str:
+def _first_names(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown

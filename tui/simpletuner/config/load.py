@@ -79,7 +79,7 @@ def discover_configs(roots: Sequence[Path]) -> list[ConfigRef]:
         inner = root / "config"
         for place in (inner, root) if _is_dir(inner) else (root,):
             for ref in _configs_in(place, with_files=place.name == "config" or place != root):
-                refs.setdefault(_real(ref.path), ref)
+                refs.setdefault(_resolved(ref.path), ref)
     return sorted(refs.values(), key=lambda ref: (ref.name.lower(), str(ref.path)))
 
 
@@ -117,14 +117,14 @@ def load_config(path: str | Path, *, roots: Sequence[Path] = ()) -> TrainingConf
             else 'A training config looks like {"model_family": "flux", …}.',
             file,
         )
-    values, doubled = plain_keys(raw)
+    values, duplicates = plain_keys(raw)
     notes.extend(
         Note(
             "warn",
             f"{name} is set twice, with and without dashes; the later one counts",
             f"Remove one of the two from {file.name}.",
         )
-        for name in doubled
+        for name in duplicates
     )
     bases = path_bases(file, roots)
     dataloader_path, entries = _read_dataloader(file, values, bases, notes)
@@ -176,10 +176,10 @@ def _configs_in(place: Path, *, with_files: bool) -> list[ConfigRef]:
             and (with_files or entry.name == CONFIG_FILE)
         ):
             refs.append(ConfigRef(place.name if entry.name == CONFIG_FILE else entry.stem, entry))
-    return _without_doubles(refs)
+    return _without_duplicates(refs)
 
 
-def _without_doubles(refs: list[ConfigRef]) -> list[ConfigRef]:
+def _without_duplicates(refs: list[ConfigRef]) -> list[ConfigRef]:
     folders_with_json = {ref.path.parent for ref in refs if ref.path.name == CONFIG_FILE}
     return [
         ref for ref in refs if ref.path.name != ENV_FILE or ref.path.parent not in folders_with_json
@@ -281,7 +281,7 @@ def _is_dir(path: Path) -> bool:
         return False
 
 
-def _real(path: Path) -> Path:
+def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError):

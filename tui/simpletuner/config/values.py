@@ -23,13 +23,13 @@ def plain_keys(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
         wins, as in the trainer's option parser.
     """
     values: dict[str, Any] = {}
-    doubled: list[str] = []
+    duplicates: list[str] = []
     for key, value in raw.items():
         name = plain_key(key)
-        if name in values and values[name] != value and name not in doubled:
-            doubled.append(name)
+        if name in values and values[name] != value and name not in duplicates:
+            duplicates.append(name)
         values[name] = value
-    return values, tuple(doubled)
+    return values, tuple(duplicates)
 
 
 def as_bool(value: Any, default: bool = False) -> bool:

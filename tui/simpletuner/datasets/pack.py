@@ -93,9 +93,9 @@ def pack(
             "there is nothing to pack: no local dataset has an image",
             "Correct instance_data_dir, or use a hosted dataset.",
         )
-    _refuse_hopeless(files, limit)
+    _check_limit(files, limit)
     part = dest.with_name(dest.name + ".part")
-    job = _Packing(files, limit, progress, cancel)
+    job = _ArchiveWriter(files, limit, progress, cancel)
     try:
         size, sha256 = job.write(part)
         part.replace(dest)
@@ -128,12 +128,12 @@ def too_large(size: int, limit: int) -> ArchiveTooLargeError:
     )
 
 
-def _refuse_hopeless(files: dict[str, SourceFile], limit: int) -> None:
+def _check_limit(files: dict[str, SourceFile], limit: int) -> None:
     if (size := stored_size(files)) > limit:
         raise too_large(size, limit)
 
 
-class _Packing:
+class _ArchiveWriter:
     """Writes one archive."""
 
     def __init__(
@@ -174,7 +174,7 @@ class _Packing:
         digest = hashlib.sha256()
         entry = _entry(name)
         entry.file_size = file.size
-        with _opened(file) as source, archive.open(entry, "w") as target:
+        with _open_unchanged(file) as source, archive.open(entry, "w") as target:
             for piece in self._pieces(source, file):
                 digest.update(piece)
                 target.write(piece)
@@ -193,16 +193,16 @@ class _Packing:
             if self._progress is not None:
                 self._progress(self._done, self._total)
         if seen != file.size or os.fstat(source.fileno()).st_mtime_ns != file.mtime_ns:
-            raise _changed(file)
+            raise _changed_error(file)
 
 
 @contextlib.contextmanager
-def _opened(file: SourceFile) -> Iterator[BinaryIO]:
+def _open_unchanged(file: SourceFile) -> Iterator[BinaryIO]:
     try:
         with Path(file.path).open("rb", buffering=0) as source:
             facts = os.fstat(source.fileno())
             if (facts.st_size, facts.st_mtime_ns) != (file.size, file.mtime_ns):
-                raise _changed(file)
+                raise _changed_error(file)
             yield source
     except FileNotFoundError:
         raise PackError(
@@ -214,7 +214,7 @@ def _opened(file: SourceFile) -> Iterator[BinaryIO]:
         ) from error
 
 
-def _changed(file: SourceFile) -> PackError:
+def _changed_error(file: SourceFile) -> PackError:
     return PackError(f"{file.name} changed while the archive was made", "Scan the dataset again.")
 
 

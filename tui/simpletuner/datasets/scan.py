@@ -151,10 +151,10 @@ def scan(
         if spec.kind == "local":
             report = _scan_local(report, memory, progress, cancel)
             if spec.path is not None:
-                report = replace(report, archive_folder=names.get(_real(spec.path)))
+                report = replace(report, archive_folder=names.get(_resolved(spec.path)))
         reports.append(report)
     memory.save(cache)
-    return DataReport(tuple(_flag_doubles(reports)))
+    return DataReport(tuple(_flag_duplicate_ids(reports)))
 
 
 def _scan_local(
@@ -219,11 +219,11 @@ def _archive_folders(specs: Sequence[DatasetSpec]) -> dict[Path, str]:
     first: dict[Path, str] = {}
     for spec in specs:
         if spec.path is not None and not spec.disabled:
-            first.setdefault(_real(spec.path), spec.id)
+            first.setdefault(_resolved(spec.path), spec.id)
     return dict(zip(first, folder_names(first.values()), strict=True))
 
 
-def _flag_doubles(reports: list[DatasetReport]) -> list[DatasetReport]:
+def _flag_duplicate_ids(reports: list[DatasetReport]) -> list[DatasetReport]:
     counts = Counter(report.id for report in reports)
     advice = "Give every entry of the dataloader file an id of its own."
     return [
@@ -238,7 +238,7 @@ def _with_problem(report: DatasetReport, message: str, advice: str) -> DatasetRe
     return replace(report, problems=(*report.problems, Note("error", message, advice)))
 
 
-def _real(path: Path) -> Path:
+def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError):

@@ -107,10 +107,10 @@ def scan_folder(
     if spec.path is None:
         raise FileNotFoundError(spec.id)
     base = Path(os.path.realpath(spec.path))
-    return _Walk(base, spec, memory, progress, cancel).run()
+    return _FolderScanner(base, spec, memory, progress, cancel).run()
 
 
-class _Walk:
+class _FolderScanner:
     """One pass over one folder."""
 
     def __init__(
@@ -229,7 +229,7 @@ class _Walk:
             self._skip(entry.name, problem)
             return
         self._result.images.append(FoundImage(entry.name, width, height))
-        self._take(entry)
+        self._add_file(entry)
         if captions is None:
             return
         if caption is None:
@@ -238,10 +238,10 @@ class _Walk:
         state = self._caption_state(caption)
         if state == "text":
             self._result.captions += 1
-            self._take(caption)
+            self._add_file(caption)
         elif state == "blank":
             self._result.empty_captions.append(caption.name)
-            self._take(caption)
+            self._add_file(caption)
         else:
             self._result.missing_captions.append(entry.name)
             self._skip(caption.name, state)
@@ -283,7 +283,7 @@ class _Walk:
         if suffix in FOREIGN_SUFFIXES:
             self._skip(entry.name, f"the trainer does not read {suffix} files; convert it")
         elif self._is_table(entry.name, suffix):
-            self._take(entry)
+            self._add_file(entry)
         elif suffix == ".txt":
             strategy = self._spec.caption_strategy
             self._skip(entry.name, f"not used by caption_strategy {strategy}")
@@ -298,7 +298,7 @@ class _Walk:
         named = parquet.get("path") if isinstance(parquet, dict) else None
         return isinstance(named, str) and PurePosixPath(named).name == PurePosixPath(name).name
 
-    def _take(self, entry: _Entry) -> None:
+    def _add_file(self, entry: _Entry) -> None:
         self._result.files.append(
             SourceFile(entry.name, entry.path, entry.stat.st_size, entry.stat.st_mtime_ns)
         )

@@ -25,7 +25,7 @@ _PROVIDERS: Final = {
 }  # fmt: skip
 
 
-class Sink(Protocol):
+class InputBuilder(Protocol):
     """A request while it is being built."""
 
     @property
@@ -50,79 +50,79 @@ class Sink(Protocol):
         """Set a secret input; False when its value is not available."""
 
 
-def deliver(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
+def add_delivery_inputs(builder: InputBuilder, delivery: Delivery, options: dict[str, Any]) -> None:
     """Add the inputs of a delivery, and change `options` (the config's) to fit it."""
-    _targets(sink, delivery, options)
-    _scripts(sink, options)
-    _comment(sink, options)
+    _add_targets(builder, delivery, options)
+    _note_scripts(builder, options)
+    _check_comment(builder, options)
     repository = options.pop("hub_model_id", None)
     if delivery.kind == "hub":
-        _hub(sink, options, delivery.hub_model_id or str(repository or ""))
+        _add_hub(builder, options, delivery.hub_model_id or str(repository or ""))
         return
-    if sink.config.push_to_hub:
-        sink.dropped.append("push_to_hub: another delivery was chosen for the job")
+    if builder.config.push_to_hub:
+        builder.dropped.append("push_to_hub: another delivery was chosen for the job")
     options.update(push_to_hub=False, push_checkpoints_to_hub=False)
     options.pop("push_to_hub_background", None)
     if delivery.uses_s3:
-        _s3(sink, delivery)
+        _add_s3(builder, delivery)
 
 
-def _hub(sink: Sink, options: dict[str, Any], wanted: str) -> None:
+def _add_hub(builder: InputBuilder, options: dict[str, Any], wanted: str) -> None:
     repository = clean_repo_id(wanted)
     if repository is None:
         problem = f"{wanted!r} is no repository name" if wanted else "no Hub repository is named"
-        sink.notes.append(Note("error", problem, "Write it as owner/name."))
+        builder.notes.append(Note("error", problem, "Write it as owner/name."))
         return
     checkpoints = as_bool(options.get("push_checkpoints_to_hub"), default=True)
     options.update(push_to_hub=True, push_checkpoints_to_hub=checkpoints)
-    if checkpoints and sink.takes("hub_model_id"):
-        sink.add("hub_model_id", repository)
+    if checkpoints and builder.takes("hub_model_id"):
+        builder.add("hub_model_id", repository)
     else:
         # The input hub_model_id turns the upload of checkpoints on, whatever the config says
         # (SimpleTuner's simpletuner/cog.py), so the repository goes into the config instead.
         options["hub_model_id"] = repository
-    if not sink.secret("hf_token"):
+    if not builder.secret("hf_token"):
         advice = "Set HF_TOKEN or save a token with write access on the Publishing screen."
-        sink.notes.append(Note("error", "delivery to the Hub needs a token", advice))
+        builder.notes.append(Note("error", "delivery to the Hub needs a token", advice))
 
 
-def _s3(sink: Sink, delivery: Delivery) -> None:
+def _add_s3(builder: InputBuilder, delivery: Delivery) -> None:
     if not delivery.bucket:
-        sink.notes.append(Note("error", "no bucket is named for the results", "Name one."))
+        builder.notes.append(Note("error", "no bucket is named for the results", "Name one."))
         return
-    if not sink.takes("s3_bucket"):
+    if not builder.takes("s3_bucket"):
         advice = "Choose delivery to the Hub, or another version."
-        message = "this version cannot deliver to S3 or to this machine"
-        sink.notes.append(Note("error", message, advice))
+        message = "this version cannot add_delivery_inputs to S3 or to this machine"
+        builder.notes.append(Note("error", message, advice))
         return
     for name in ("bucket", "region", "endpoint_url", "base_path", "public_base_url"):
         if value := getattr(delivery, name):
-            sink.add(f"s3_{name}", value)
+            builder.add(f"s3_{name}", value)
     for name in ("s3_access_key", "s3_secret_key"):
-        if not sink.secret(name):
+        if not builder.secret(name):
             message = f"delivery needs {name}, and it is not at hand"
-            sink.notes.append(Note("error", message, "Enter the keys of the bucket."))
+            builder.notes.append(Note("error", message, "Enter the keys of the bucket."))
 
 
-def _targets(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
+def _add_targets(builder: InputBuilder, delivery: Delivery, options: dict[str, Any]) -> None:
     """Pass further targets of the config on, without keys, unless the trainer drops them."""
-    given = sink.config.values.get("publishing_config")
+    given = builder.config.values.get("publishing_config")
     if given is None:
         return
     targets = publishing_targets(given)
     if delivery.uses_s3:
         options.pop("publishing_config", None)
-        sink.dropped.append("publishing_config: the trainer replaces it by the job's own bucket")
+        builder.dropped.append("publishing_config: the trainer replaces it by the job's own bucket")
         others = [_label(target) for target in targets if not is_s3(target)]
         if others:
             advice = "Deliver to the Hub, which it stands beside."
             message = f"nothing goes to {', '.join(others)}: a job's own bucket replaces it"
-            sink.notes.append(Note("warn", message, advice))
+            builder.notes.append(Note("warn", message, advice))
         return
     if not targets:
         message = f"publishing_config {given!r} is a file that is not in the trainer's container"
         advice = "Write the targets into the config itself."
-        sink.notes.append(Note("warn", message, advice))
+        builder.notes.append(Note("warn", message, advice))
         options.pop("publishing_config", None)
         return
     shareable = [_without_keys(target) for target in targets]
@@ -136,14 +136,14 @@ def _targets(sink: Sink, delivery: Delivery, options: dict[str, Any]) -> None:
         options["publishing_config"] = shareable
     if complete:
         message = f"results go to {', '.join(complete)} as well, as publishing_config says"
-        sink.notes.append(Note("ok", message))
+        builder.notes.append(Note("ok", message))
     if without_keys:
         message = (
             f"{', '.join(without_keys)} of publishing_config gets nothing: its keys are left out, "
             "since anyone who sees the job could read them"
         )
         advice = "Publish from here once the job is done, or use a way that needs no key."
-        sink.notes.append(Note("warn", message, advice))
+        builder.notes.append(Note("warn", message, advice))
 
 
 def _without_keys(target: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -160,14 +160,14 @@ def _label(target: Mapping[str, Any]) -> str:
     return _PROVIDERS.get(provider, provider)
 
 
-def _scripts(sink: Sink, options: Mapping[str, Any]) -> None:
+def _note_scripts(builder: InputBuilder, options: Mapping[str, Any]) -> None:
     for name in SCRIPTS:
         if as_text(options.get(name)):
             message = f"{name} goes along unchanged; it runs in the trainer's container"
-            sink.notes.append(Note("ok", message))
+            builder.notes.append(Note("ok", message))
 
 
-def _comment(sink: Sink, options: Mapping[str, Any]) -> None:
+def _check_comment(builder: InputBuilder, options: Mapping[str, Any]) -> None:
     comment = options.get("modelspec_comment")
     parts = comment if isinstance(comment, list | tuple) else [comment]
     for placeholder in (name for part in parts for name in secret_variables(str(part or ""))):
@@ -175,4 +175,4 @@ def _comment(sink: Sink, options: Mapping[str, Any]) -> None:
             f"modelspec_comment would write {placeholder}, a secret of the trainer's, "
             "into the model"
         )
-        sink.notes.append(Note("error", message, "Take it out: everyone could read it there."))
+        builder.notes.append(Note("error", message, "Take it out: everyone could read it there."))

@@ -25,7 +25,7 @@ from tui.simpletuner.request.container import (
     reaches_outside,
 )
 from tui.simpletuner.request.delivery import Delivery
-from tui.simpletuner.request.delivery_inputs import deliver
+from tui.simpletuner.request.delivery_inputs import add_delivery_inputs
 from tui.simpletuner.request.modes import DatasetMode, default_mode
 from tui.simpletuner.request.schema import InputField, input_fields, misfit
 
@@ -151,7 +151,7 @@ class _Builder:
             message = "the version does not say what inputs it takes; the usual ones are sent"
             self.notes.append(Note("warn", message, "Choose a version that has a schema."))
         options = container_options(self.config.values, self.notes, self.dropped)
-        deliver(self, self._delivery, options)
+        add_delivery_inputs(self, self._delivery, options)
         self._data(options, mode, images_url, folders)
         self._steps(options)
         self._lycoris()
