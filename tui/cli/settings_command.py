@@ -12,7 +12,6 @@ from tui.base.errors import ApiError
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, table, tell
-from tui.client.errors import ControlError
 from tui.settings.errors import SettingsError
 from tui.settings.home import Home
 from tui.settings.reading import read_text, settings_of

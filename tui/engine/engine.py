@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tui import __version__
 from tui.base.clock import utc_now
@@ -61,6 +61,9 @@ from tui.store.reader import StoreReader
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
 
+if TYPE_CHECKING:
+    from tui.api.engine import EngineInfo
+
 
 class Engine:
     """One user's keeper of jobs. Make it, `start` it, and in the end `aclose` it."""
@@ -72,7 +75,7 @@ class Engine:
         *,
         api_base: str = "",
         given: Mapping[str, Mapping[str, Any]] | None = None,
-        mode: str = "agent",
+        mode: Literal["agent", "owned", "serve"] = "agent",
     ) -> None:
         """Open the store.
 
@@ -334,7 +337,7 @@ class Engine:
 
     # -- about the engine ---------------------------------------------------------------------
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> EngineInfo:
         """`{pid, version, started_at, listener, active_jobs, home}`."""
         return {
             "pid": os.getpid(),
@@ -346,7 +349,7 @@ class Engine:
             "home": str(self.home.root),
         }
 
-    def set_session(self, api_base: str, values: dict[str, Any]) -> None:
+    def set_session(self, api_base: str, values: Mapping[str, Any]) -> None:
         """Look at what a client's environment holds, or hear that it changed the keyring.
 
         A token takes the engine over as `Takeover` decides; until then, and where it does not, it

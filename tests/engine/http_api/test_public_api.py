@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.engine.json_shapes import misfits
+from tests.api.shapes import misfits
 from tests.engine.world import World, running_world, write_quick_settings
 from tests.support import eventually
 from tui.api import paths
+from tui.api.errors import Failure
+from tui.api.schemas import shapes_of
 from tui.base.job_status import JobStatus
 from tui.destinations.card.model_card import licence_fields
-from tui.engine.http_api.app import all_routes
-from tui.engine.http_api.openapi import describe
-from tui.engine.http_api.routes import Route
+from tui.engine.http_api.description import describe
 from tui.replicate.secret import Secret
 from tui.settings import Home
 from tui.simpletuner.config.families import families
@@ -49,8 +49,7 @@ async def http(world: World, key: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def public_routes(world: World) -> list[Route]:
-    return [route for route in all_routes(world.engine) if not route.private]
+PUBLIC = [endpoint for endpoint in paths.ENDPOINTS if endpoint.door == "both"]
 
 
 def example(path: str) -> str:
@@ -62,7 +61,7 @@ def example(path: str) -> str:
 
 
 async def test_every_route_needs_a_key(world: World, http: httpx.AsyncClient) -> None:
-    routes = public_routes(world)
+    routes = PUBLIC
     assert len(routes) > 40
     async with httpx.AsyncClient(base_url=http.base_url) as stranger:
         for route in routes:
@@ -79,11 +78,11 @@ async def test_every_route_needs_a_key(world: World, http: httpx.AsyncClient) ->
 
 
 async def test_what_is_private_is_not_on_tcp(world: World, http: httpx.AsyncClient) -> None:
-    private = [route for route in all_routes(world.engine) if route.private]
-    assert len(private) >= 8
-    extra = [(one.method, one.path) for one in paths.ENDPOINTS if one.door == "socket"]
-    for method, path in [*((route.method, route.path) for route in private), *extra]:
-        assert (await http.request(method, example(path), json={})).status_code in (404, 405), path
+    private = [endpoint for endpoint in paths.ENDPOINTS if endpoint.door == "socket"]
+    assert len(private) > 40
+    for endpoint in private:
+        answer = await http.request(endpoint.method, example(endpoint.path), json={})
+        assert answer.status_code in (404, 405), endpoint.path
 
 
 async def test_both_headers_are_taken_and_revoked_keys_are_not(
@@ -130,7 +129,7 @@ async def test_no_answer_holds_a_secret(world: World, http: httpx.AsyncClient, k
     await world.ended(job_id)
     pair = world.engine.keys.pair(job_id)
     secrets = [world.sandbox.token, key, pair.secret_key, "canary", world.sandbox.core.hooks.secret]
-    for route in public_routes(world):
+    for route in PUBLIC:
         if route.method == "GET":
             path = example(route.path).replace("nobody", job_id)
             answer = await http.get(path)
@@ -147,21 +146,19 @@ async def test_answers_are_as_described(world: World, http: httpx.AsyncClient) -
     job_id = await world.submit()
     await world.ended(job_id)
     checked = 0
-    for route in public_routes(world):
-        if route.method != "GET" or route.answer is None:
+    for route in PUBLIC:
+        if route.method != "GET" or route.content != "application/json":
             continue
         path = example(route.path).replace("nobody", job_id)
         answer = await http.get(path)
         assert answer.status_code == 200, (path, answer.text)
         assert answer.headers["content-type"].startswith("application/json")
-        assert list(misfits(answer.json(), route.answer)) == [], path
+        assert misfits(answer.json(), shapes_of(route).answer) == [], path
         checked += 1
     assert checked > 25
 
 
 async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) -> None:
-    document = (await http.get("/api/openapi.json")).json()
-    shape = document["components"]["schemas"]["Failure"]
     one = "/api/cloud/providers/replicate"
     cases: list[tuple[str, str, Any, int]] = [
         ("GET", "/api/cloud/jobs/nobody", None, 404),
@@ -206,7 +203,7 @@ async def test_refusals_are_as_described(world: World, http: httpx.AsyncClient) 
     for method, path, body, status in cases:
         answer = await http.request(method, path, json=body)
         assert answer.status_code == status, (method, path, body, answer.text)
-        assert list(misfits(answer.json(), shape)) == [], path
+        assert misfits(answer.json(), Failure) == [], path
     assert (await http.post("/api/cloud/check", content=b"{")).status_code == 400
     big = await http.post("/api/cloud/check", content=b'"' + b"x" * 9_000_000)
     assert big.status_code == 413
@@ -234,16 +231,14 @@ async def test_the_description_names_every_route_and_no_other(
 ) -> None:
     document = (await http.get("/api/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    assert document == describe(public_routes(world))
+    assert document == json.loads(json.dumps(describe("both", "listener")))
     told = {
         (method.upper(), path)
         for path, operations in document["paths"].items()
         for method in operations
     }
-    served = {
-        (route.method, re.sub(r":[^}]*\}", "}", route.path)) for route in public_routes(world)
-    }
-    assert told == served
+    table = [one for one in paths.ENDPOINTS if one.door != "socket"] + list(paths.S3_ENDPOINTS)
+    assert told == {(one.method, paths.plain(one.path)) for one in table}
 
 
 async def test_a_provider_is_set_up_with_the_documented_call(

@@ -24,7 +24,6 @@ from tui.destinations.common.errors import (
 )
 from tui.destinations.common.meter import Meter, Throttle, check_names, describe_source, pieces
 from tui.destinations.hub import download, upload
-from tui.destinations.hub import upload as hub_xet
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain
 from tui.destinations.hub.names import check_repo_id

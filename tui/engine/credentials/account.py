@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tui.base.errors import RefusedError
 from tui.base.hosts import is_loopback
@@ -27,6 +27,9 @@ from tui.simpletuner.config.load import discover_configs
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
 
+if TYPE_CHECKING:
+    from tui.api import planning, providers
+
 
 class AccountService:
     """Validates the Replicate token and lists model versions and configs."""
@@ -48,9 +51,9 @@ class AccountService:
         self._preparer = preparer
         self._writer = writer
         self._request_count = 0
-        self._latest: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._latest: dict[str, tuple[int, providers.AccountValidation]] = {}
 
-    async def validate(self, api_base: str) -> dict[str, Any]:
+    async def validate(self, api_base: str) -> providers.AccountValidation:
         """Ask Replicate for the account of the token, and keep the answer for the windows.
 
         When the token is not valid, `reason` is `none` (there is no token), `unencrypted` (it is
@@ -91,17 +94,18 @@ class AccountService:
             }
             answer.update(valid=True, user_info=user)
             self._clients.tokens.learn_owner("replicate", api_base, token.secret, account.username)
+        validation = cast("providers.AccountValidation", answer)
         if own:  # a token of this call alone: the windows show the engine's
-            return answer
-        newest, latest = self._latest.get(api_base, (0, answer))
+            return validation
+        newest, latest = self._latest.get(api_base, (0, validation))
         # An answer that overtook this one counts: the network settings may have changed meanwhile.
         if newest > request_number:
             return latest
-        self._latest[api_base] = (request_number, answer)
+        self._latest[api_base] = (request_number, validation)
         fact = scoped("account", api_base)
         self._writer.set_fact(fact, answer)
         self._bus.publish("fact", name=fact)
-        return answer
+        return validation
 
     def remembered_owner(self, api_base: str) -> str:
         """Return the account of the last valid token of an API base; "" if unknown."""
@@ -109,7 +113,7 @@ class AccountService:
         user = known.get("user_info") if known.get("valid") else None
         return str(user.get("username") or "") if isinstance(user, dict) else ""
 
-    async def versions(self, api_base: str, model: str) -> dict[str, Any]:
+    async def versions(self, api_base: str, model: str) -> providers.ModelVersions:
         """Return `{versions, current_version, error}` of a model.
 
         Raises:
@@ -124,8 +128,8 @@ class AccountService:
             "error": None,
         }
 
-    async def configs(self, cwd: str | None = None) -> dict[str, Any]:
-        """Return `{configs: [{name, path}]}` of the config folders."""
+    async def configs(self, cwd: str | None = None) -> list[planning.AvailableConfig]:
+        """Return the training configs below the roots and below `cwd`."""
         roots = self._preparer.config_roots(cwd)
         refs = await asyncio.to_thread(discover_configs, roots)
-        return {"configs": [{"name": ref.name, "path": str(ref.path)} for ref in refs]}
+        return [{"name": ref.name, "path": str(ref.path), "is_active": False} for ref in refs]

@@ -8,10 +8,13 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api.engine import ApiKey
 
 HOW_TO_MAKE_ONE: Final = "simpletuner-tui api-key create"
 _FACT: Final = "api_keys"
@@ -61,10 +64,11 @@ class ApiKeys:
         self._writer.set_fact(_FACT, [*self._stored(), row])
         return NewKey(new_id, key)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[ApiKey]:
         """Return `{id, name, created_at}` of each key, oldest first."""
         return [
-            {name: row[name] for name in ("id", "name", "created_at")} for row in self._stored()
+            {"id": row["id"], "name": row["name"], "created_at": row["created_at"]}
+            for row in self._stored()
         ]
 
     def revoke(self, key_id: str) -> None:

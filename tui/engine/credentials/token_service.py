@@ -24,6 +24,7 @@ from tui.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from tui.api import credentials
+    from tui.api.providers import AccountValidation
 
 FACT: Final = "tokens"
 _NAMES: Final = {"replicate": "Replicate", "huggingface": "Hugging Face"}
@@ -38,7 +39,7 @@ NO_HUB_ADVICE: Final = (
     "Set HF_ENDPOINT to its address (the sandbox prints its own), and HF_TOKEN, before starting."
 )
 
-Validate = Callable[[str], Awaitable[dict[str, Any]]]
+Validate = Callable[[str], Awaitable["AccountValidation"]]
 
 
 class TokenService:
@@ -159,10 +160,9 @@ class TokenService:
         """Validate a token: `{valid, username, error, advice, reason, token_source}`."""
         if _kind(kind) == "replicate":
             answer = await self._validate_replicate(api_base)
-            user = answer.get("user_info") or {}
             return {
                 "valid": answer["valid"],
-                "username": user.get("username"),
+                "username": user["username"] if (user := answer["user_info"]) else None,
                 "error": answer.get("error"),
                 "advice": answer.get("advice", ""),
                 "reason": answer.get("reason"),

@@ -193,6 +193,11 @@ def read_query(request: web.Request, endpoint: Endpoint[Any, QueryT, Any]) -> Qu
     return cast("QueryT", validated(given, shape, extra="ignore", strict=False))
 
 
+def wrong(name: str, why: str) -> RefusedError:
+    """The refusal of one field."""
+    return RefusedError(f"{name} {why}.", details={"fields": {name: why}})
+
+
 # -- shapes --------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tui.base.errors import RefusedError
-from tui.engine.http_api.routes import Handler
+from tui.engine.http_api.operation import Handler
 from tui.replicate.errors import (
     AuthenticationError,
     ForbiddenError,

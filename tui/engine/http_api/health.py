@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
-
-from aiohttp import web
+from typing import Final, Literal, TypeAlias, cast
 
 from tui import __version__
+from tui.api import engine, paths
 from tui.base.clock import utc_now
 from tui.engine.engine import Engine
-from tui.engine.http_api.routes import Route, base_of, flag_in_query
-from tui.engine.http_api.schemas import FLAG, NUMBER, TEXT, TIME, WHOLE, choice, many, maybe, shape
+from tui.engine.http_api.operation import Answered, Call, Operations
 from tui.replicate.errors import ReplicateError
 from tui.store.schema import StoreError
 
-_COMPONENT: Final = shape(
-    {"name": TEXT, "status": choice("healthy", "degraded", "unhealthy"),
-     "latency_ms": maybe(NUMBER), "message": maybe(TEXT)}
-)  # fmt: skip
-_WORST: Final = ("healthy", "degraded", "unhealthy")
+_Circuit: TypeAlias = Literal["closed", "open", "half_open"]
+_Name: TypeAlias = Literal["database", "listener", "replicate"]
+_Status: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
+_WORST: Final[tuple[_Status, ...]] = ("healthy", "degraded", "unhealthy")
 
 
 class HealthRoutes:
@@ -28,46 +25,26 @@ class HealthRoutes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def routes(self) -> list[Route]:
-        """The group's routes."""
-        return [
-            Route(
-                "GET", "/api/cloud/health", self._health, "How the parts are",
-                shape({"status": choice(*_WORST), "version": TEXT, "uptime_seconds": NUMBER,
-                       "components": many(_COMPONENT), "timestamp": TIME}),
-                query={"include_replicate": FLAG},
-            ),
-            Route(
-                "GET", "/api/cloud/health/live", self._live, "Answers while the process runs",
-                shape({"status": choice("ok")}),
-            ),
-            Route(
-                "GET", "/api/cloud/health/ready", self._ready, "503 while jobs cannot be recorded",
-                shape({"status": TEXT}),
-            ),
-            Route(
-                "GET", "/api/cloud/circuit-breakers", self._circuits,
-                "APIs that are given a rest after failures",
-                shape({"circuit_breakers": many(shape({"name": TEXT, "state": TEXT})),
-                       "total": WHOLE}),
-            ),
-        ]  # fmt: skip
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.HEALTH, self._health)
+        operations.add(paths.LIVENESS, self._live)
+        operations.add(paths.READINESS, self._ready)
+        operations.add(paths.CIRCUIT_BREAKERS, self._circuits)
 
-    async def _health(self, request: web.Request) -> web.Response:
+    async def _health(self, call: Call[None, engine.HealthQuery]) -> engine.Health:
         parts = [self._store(), self._listener()]
-        if flag_in_query(request, "include_replicate"):
-            parts.append(await self._replicate(base_of(request, self._engine.api_base)))
-        return web.json_response(
-            {
-                "status": max((part["status"] for part in parts), key=_WORST.index),
-                "version": __version__,
-                "uptime_seconds": round(self._engine.uptime_seconds, 3),
-                "components": parts,
-                "timestamp": utc_now().isoformat(),
-            }
-        )
+        if call.query.get("include_replicate"):
+            parts.append(await self._replicate(call.api_base))
+        return {
+            "status": max((part["status"] for part in parts), key=_WORST.index),
+            "version": __version__,
+            "uptime_seconds": round(self._engine.uptime_seconds, 3),
+            "components": parts,
+            "timestamp": utc_now().isoformat(),
+        }
 
-    def _store(self) -> dict[str, Any]:
+    def _store(self) -> engine.ComponentHealth:
         begin = time.perf_counter()
         try:
             self._engine.recorder.writer.fact("engine")
@@ -75,7 +52,7 @@ class HealthRoutes:
             return _part("database", "unhealthy", begin, error.message)
         return _part("database", "healthy", begin)
 
-    def _listener(self) -> dict[str, Any]:
+    def _listener(self) -> engine.ComponentHealth:
         listening = self._engine.listening
         begin = time.perf_counter()
         if not listening.address:
@@ -83,7 +60,7 @@ class HealthRoutes:
         words = listening.problem or listening.warning
         return _part("listener", "degraded" if listening.problem else "healthy", begin, words)
 
-    async def _replicate(self, base: str) -> dict[str, Any]:
+    async def _replicate(self, base: str) -> engine.ComponentHealth:
         begin = time.perf_counter()
         try:
             await (await self._engine.clients.get(base)).account()
@@ -91,29 +68,31 @@ class HealthRoutes:
             return _part("replicate", "degraded", begin, error.message)
         return _part("replicate", "healthy", begin)
 
-    async def _live(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    async def _live(self, _call: Call[None, None]) -> engine.Liveness:
+        return {"status": "ok"}
 
-    async def _ready(self, _request: web.Request) -> web.Response:
+    async def _ready(
+        self, _call: Call[None, None]
+    ) -> engine.Readiness | Answered[engine.Readiness]:
         part = self._store()
         if part["status"] == "healthy" and not self._engine.stopping.is_set():
-            return web.json_response({"status": "ok"})
+            return {"status": "ok"}
         words = part["message"] or "The engine is about to end."
-        return web.json_response({"status": "not ready", "message": words}, status=503)
+        return Answered({"status": "not ready", "message": words}, 503)
 
-    async def _circuits(self, _request: web.Request) -> web.Response:
-        rows = [
+    async def _circuits(self, _call: Call[None, None]) -> engine.CircuitBreakers:
+        rows: list[engine.CircuitBreaker] = [
             {
                 "name": "replicate",
                 "api_base": base,
-                "state": circuit.state.value,
+                "state": cast("_Circuit", circuit.state.value),
                 "failure_count": circuit.failures,
             }
             for base, circuit in self._engine.clients.circuits().items()
         ]
-        return web.json_response({"circuit_breakers": rows, "total": len(rows)})
+        return {"circuit_breakers": rows, "total": len(rows)}
 
 
-def _part(name: str, status: str, begin: float, message: str = "") -> dict[str, Any]:
+def _part(name: _Name, status: _Status, begin: float, message: str = "") -> engine.ComponentHealth:
     took = round((time.perf_counter() - begin) * 1000, 3)
     return {"name": name, "status": status, "latency_ms": took, "message": message or None}

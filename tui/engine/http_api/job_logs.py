@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
+from tui.api import jobs, paths
 from tui.engine.engine import Engine
-from tui.engine.http_api.routes import Route
-from tui.engine.http_api.schemas import TEXT, maybe, shape
+from tui.engine.http_api.operation import Call, Operations
 from tui.store.records import JobRecord
 
 _HEARTBEAT: Final = 15.0
 _PIECE: Final = 256 * 1024
 _TAIL: Final = 4096
+_MOST_DIGITS: Final = 19
 _STREAM_HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -30,56 +31,40 @@ class LogRoutes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def routes(self) -> list[Route]:
-        """The group's routes."""
-        one = "/api/cloud/jobs/{job_id}"
-        return [
-            Route(
-                "GET", f"{one}/logs", self._whole, "A job's log as far as it is known",
-                shape({"job_id": TEXT, "logs": TEXT}),
-            ),
-            Route(
-                "GET", f"{one}/logs/stream", self._stream,
-                "A job's log line by line while it grows; ends with the event `done`",
-                content="text/event-stream",
-            ),
-            Route(
-                "GET", f"{one}/inline-progress", self._progress, "Where a job stands, in a line",
-                shape({"job_id": TEXT, "stage": maybe(TEXT), "last_log": maybe(TEXT),
-                       "progress": {"type": ["number", "null"]}}),
-            ),
-        ]  # fmt: skip
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.JOB_LOG, self._whole)
+        operations.add_stream(paths.JOB_LOG_STREAM, self._stream)
+        operations.add(paths.JOB_PROGRESS, self._progress)
 
-    def _job(self, request: web.Request) -> JobRecord:
-        return self._engine.jobs.find(request.match_info["job_id"])
+    def _job(self, call: Call[Any, Any]) -> JobRecord:
+        return self._engine.jobs.find(call.part("job_id"))
 
-    async def _whole(self, request: web.Request) -> web.Response:
-        job = self._job(request)
+    async def _whole(self, call: Call[None, None]) -> jobs.JobLogText:
+        job = self._job(call)
         text = await asyncio.to_thread(_text, self._engine.home.log_file(job.job_id))
-        return web.json_response({"job_id": job.job_id, "logs": text})
+        return {"job_id": job.job_id, "logs": text}
 
-    async def _progress(self, request: web.Request) -> web.Response:
-        job = self._job(request)
+    async def _progress(self, call: Call[None, None]) -> jobs.InlineProgress:
+        job = self._job(call)
         last = await asyncio.to_thread(_last_line, self._engine.home.log_file(job.job_id))
-        return web.json_response(
-            {
-                "job_id": job.job_id,
-                "stage": job.stage or None,
-                "last_log": last or None,
-                "progress": job.percent,
-            }
-        )
+        return {
+            "job_id": job.job_id,
+            "stage": job.stage or None,
+            "last_log": last or None,
+            "progress": job.percent,
+        }
 
-    async def _stream(self, request: web.Request) -> web.StreamResponse:
+    async def _stream(self, call: Call[None, jobs.LogStreamQuery]) -> web.StreamResponse:
         """Server-sent events.
 
         Each carries the log's offset after it as its id, so a client that comes back with
         `Last-Event-ID` goes on where it was cut off.
         """
-        job = self._job(request)
+        job = self._job(call)
         response = web.StreamResponse(headers=_STREAM_HEADERS)
-        await response.prepare(request)
-        lines = _Lines(self._engine.home.log_file(job.job_id), _offset(request))
+        await response.prepare(call.request)
+        lines = _Lines(self._engine.home.log_file(job.job_id), _offset(call))
         with self._engine.bus.subscribe() as queue, contextlib.suppress(ConnectionResetError):
             while True:
                 try:
@@ -141,9 +126,11 @@ class _Lines:
         return "".join(events).encode()
 
 
-def _offset(request: web.Request) -> int:
-    text = request.headers.get("Last-Event-ID") or request.query.get("offset", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+def _offset(call: Call[None, jobs.LogStreamQuery]) -> int:
+    text = call.request.headers.get("Last-Event-ID", "")
+    if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS:
+        return int(text)
+    return call.query.get("offset", 0)
 
 
 def _text(path: Path) -> str:

@@ -6,13 +6,14 @@ from typing import Final
 
 from aiohttp import web
 
-from tui.api import spending
+from tui.api import paths, spending
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
 from tui.engine.engine import Engine
-from tui.engine.http_api.routes import Route, base_of, count_in_query
-from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, NUMBER, TEXT, WHOLE, many, maybe, shape
+from tui.engine.http_api.body import wrong
+from tui.engine.http_api.operation import Call, Operations
 
+_MOST_DAYS: Final = 365
 _NO_BALANCE: Final = "Replicate does not tell the balance over its API."
 
 
@@ -22,66 +23,37 @@ class MetricRoutes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def routes(self) -> list[Route]:
-        """The group's routes."""
-        balance = {"credit_balance": {"type": ["number", "null"]},
-                   "estimated_jobs_remaining": {"type": ["integer", "null"]}}  # fmt: skip
-        day = shape({"date": TEXT, "total_jobs": WHOLE, "completed": WHOLE, "failed": WHOLE,
-                     "cancelled": WHOLE, "total_cost_usd": NUMBER})  # fmt: skip
-        return [
-            Route(
-                "GET", "/api/cloud/metrics", self._metrics, "Costs and outcomes",
-                shape({**balance, "total_cost": NUMBER, "job_count": WHOLE,
-                       "avg_job_duration_seconds": maybe(NUMBER), "jobs_by_status": ANY_OBJECT,
-                       "cost_by_day": many(day), "period_days": WHOLE}),
-                query={"days": WHOLE},
-            ),
-            Route(
-                "GET", "/api/cloud/cost-limit/status", self._limit, "How the cost limit stands",
-                shape({"enabled": FLAG, "limit_amount": maybe(NUMBER), "period": TEXT,
-                       "action": TEXT, "current_spend": NUMBER, "percent_used": NUMBER,
-                       "is_exceeded": FLAG, "is_warning": FLAG, "message": TEXT}),
-                query={"provider": TEXT},
-            ),
-            Route(
-                "POST", "/api/cloud/billing/refresh", self._refresh, "Ask for the balance",
-                shape({**balance, "error": maybe(TEXT)}),
-            ),
-            Route(
-                "GET", "/api/cloud/metrics/prometheus", self._prometheus,
-                "Figures in Prometheus' text format", content="text/plain",
-            ),
-        ]  # fmt: skip
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.METRICS, self._metrics)
+        operations.add(paths.COST_LIMIT_STATUS, self._limit)
+        operations.add(paths.REFRESH_BALANCE, self._refresh)
+        operations.add_stream(paths.PROMETHEUS, self._prometheus)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        days = count_in_query(request, "days", 30, 1, 365)
-        base = base_of(request, self._engine.api_base)
-        summary = self._engine.spending.summary(base, days)
-        return web.json_response(
-            {
-                "credit_balance": None,
-                "estimated_jobs_remaining": None,
-                "total_cost": summary["total_micros"] / 1e6,
-                "job_count": summary["job_count"],
-                "avg_job_duration_seconds": summary["average_seconds"],
-                "jobs_by_status": summary["jobs_by_status"],
-                "cost_by_day": [_day(row) for row in summary["by_day"]],
-                "period_days": days,
-            }
-        )
+    async def _metrics(self, call: Call[None, spending.DaysQuery]) -> spending.Metrics:
+        days = call.query.get("days", 30)
+        if not 1 <= days <= _MOST_DAYS:
+            raise wrong("days", f"must be a whole number from 1 to {_MOST_DAYS}")
+        summary = self._engine.spending.summary(call.api_base, days)
+        return {
+            "credit_balance": None,
+            "estimated_jobs_remaining": None,
+            "total_cost": summary["total_micros"] / 1e6,
+            "job_count": summary["job_count"],
+            "avg_job_duration_seconds": summary["average_seconds"],
+            "jobs_by_status": summary["jobs_by_status"],
+            "cost_by_day": [_day(row) for row in summary["by_day"]],
+            "period_days": days,
+        }
 
-    async def _limit(self, request: web.Request) -> web.Response:
-        base = base_of(request, self._engine.api_base)
-        return web.json_response(self._engine.spending.status(base))
+    async def _limit(self, call: Call[None, spending.CostLimitQuery]) -> spending.CostLimit:
+        return self._engine.spending.status(call.api_base)
 
-    async def _refresh(self, _request: web.Request) -> web.Response:
-        return web.json_response(
-            {"credit_balance": None, "estimated_jobs_remaining": None, "error": _NO_BALANCE}
-        )
+    async def _refresh(self, _call: Call[None, None]) -> spending.BalanceRefreshed:
+        return {"credit_balance": None, "estimated_jobs_remaining": None, "error": _NO_BALANCE}
 
-    async def _prometheus(self, request: web.Request) -> web.Response:
-        base = base_of(request, self._engine.api_base)
-        text = prometheus(self._figures(base))
+    async def _prometheus(self, call: Call[None, None]) -> web.Response:
+        text = prometheus(self._figures(call.api_base))
         return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
 
     def _figures(self, base: str) -> list[tuple[str, str, str, dict[str, float]]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.base.listener_address import public_base
 from tui.base.text_fields import FieldError
-from tui.engine.http_api.routes import wrong
+from tui.engine.http_api.body import wrong
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
 from tui.settings.declaration import Setting

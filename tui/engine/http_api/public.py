@@ -14,7 +14,7 @@ from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.api_keys import HOW_TO_MAKE_ONE
 from tui.engine.engine import Engine
 from tui.engine.http_api.failures import answered, failure
-from tui.engine.http_api.routes import Handler, Route
+from tui.engine.http_api.operation import Handler, Operation
 
 _LONGEST_KEY: Final = 512
 
@@ -22,20 +22,22 @@ _LONGEST_KEY: Final = 512
 class PublicApi:
     """Mounts routes on the listener. Every one of them needs a key."""
 
-    def __init__(
-        self, engine: Engine, routes: Iterable[Route], stored: Iterable[Route] = ()
-    ) -> None:
-        """Args: the engine, its routes, and those that share their paths with the S3 receiver."""
+    def __init__(self, engine: Engine, operations: Iterable[Operation]) -> None:
+        """Args: the engine, and the operations that it serves behind a key."""
         self._engine = engine
-        self._routes = [route for route in routes if not route.private]
-        self._stored = list(stored)
+        self._operations: list[Operation] = []
+        self._stored: list[Operation] = []
+        for operation in operations:
+            # These share their paths with the S3 receiver.
+            stored = operation.endpoint.path.startswith(STORAGE_PATH)
+            (self._stored if stored else self._operations).append(operation)
 
     def add_routes(self, app: web.Application) -> None:
         """Add them to `app`."""
-        for route in self._routes:
-            app.router.add_route(route.method, route.path, self._guarded(route.handler))
-        if self._stored:
-            app.middlewares.append(self._storage_door())
+        for operation in self._operations:
+            endpoint = operation.endpoint
+            app.router.add_route(endpoint.method, endpoint.path, self._guarded(operation.handler))
+        app.middlewares.append(self._storage_door())
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -101,7 +103,7 @@ class PublicApi:
             ours = path == STORAGE_PATH or path.startswith(f"{STORAGE_PATH}/")
             if not ours or request.method != "GET" or not key_of(request):
                 return await handler(request)
-            found = next((route for route in stored if _fits(route.path, path)), None)
+            found = next((one for one in stored if _fits(one.endpoint.path, path)), None)
             if found is None:
                 return await handler(request)
             return await self._guarded(found.handler)(request)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import httpx
-from aiohttp import web
 
+from tui.api import paths, publishing
 from tui.base.errors import RefusedError
 from tui.destinations.card.model_card import licence_name
 from tui.destinations.common.errors import PublishError, Trouble
@@ -16,12 +16,14 @@ from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.probe import availability
 from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.engine import Engine
-from tui.engine.http_api.routes import Route, base_of, read_object, text_of, wrong
-from tui.engine.http_api.schemas import ANY_OBJECT, FLAG, TEXT, TEXTS, maybe, shape
+from tui.engine.http_api.body import wrong
+from tui.engine.http_api.operation import Call, Operations
 from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.settings.network import network_of
+
+_SpacesKey: TypeAlias = tuple[str, str, Secret | None]
 
 _KIND: Final = "huggingface"
 _SECONDS: Final = 15.0
@@ -39,129 +41,95 @@ class PublishingRoutes:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._spaces: dict[tuple[str, str, Secret | None], tuple[float, dict[str, Any]]] = {}
+        self._spaces: dict[_SpacesKey, tuple[float, publishing.HubNamespaces | None]] = {}
 
-    def routes(self) -> list[Route]:
-        """The group's routes."""
-        status = shape({"hf_configured": FLAG, "hf_token_valid": FLAG, "hf_username": maybe(TEXT),
-                        "local_upload_available": FLAG, "local_upload_dir": TEXT,
-                        "message": TEXT})  # fmt: skip
-        user = shape({"valid": FLAG, "username": maybe(TEXT), "message": TEXT})
-        done = shape({"success": FLAG, "message": TEXT})
-        return [
-            Route("GET", "/api/cloud/publishing/status", self._status, "Where results can go",
-                  status),
-            Route("GET", "/api/cloud/publishing-status", self._status, "The same", status),
-            Route("GET", "/api/cloud/local-upload/config", self._local, "Delivery to this machine",
-                  shape({"enabled": FLAG, "endpoint_url": maybe(TEXT), "bucket": TEXT,
-                         "outputs_dir": TEXT})),
-            Route("GET", "/api/publishing/token/validate", self._validate,
-                  "Whether the Hub takes the token", user),
-            Route("POST", "/api/publishing/token/save", self._save,
-                  "Keep a Hub token in the system's keyring", done, shape({"token": TEXT})),
-            Route("POST", "/api/publishing/token/logout", self._logout,
-                  "Forget the Hub token in the keyring", done),
-            Route("GET", "/api/publishing/namespaces", self._namespaces,
-                  "Where the token's owner may publish",
-                  shape({"username": TEXT, "organizations": TEXTS, "namespaces": TEXTS})),
-            Route("POST", "/api/publishing/repository/check", self._repository,
-                  "Whether a repository is there",
-                  shape({"exists": FLAG, "available": FLAG, "message": TEXT, "repo_id": TEXT,
-                         "private": maybe(FLAG)}), shape({"repo_id": TEXT})),
-            Route("POST", "/api/publishing/license", self._license,
-                  "The licence that a family's results inherit; empty when it is not known",
-                  shape({"license": TEXT}),
-                  ANY_OBJECT),
-        ]  # fmt: skip
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.PUBLISHING_STATUS, self._status)
+        operations.add(paths.PUBLISHING_STATUS_OLD, self._status)
+        operations.add(paths.LOCAL_UPLOAD, self._local)
+        operations.add(paths.VALIDATE_HUB_TOKEN, self._validate)
+        operations.add(paths.HUB_NAMESPACES, self._namespaces)
+        # SimpleTuner's own clients may send more than these shapes hold.
+        operations.add(paths.SAVE_HUB_TOKEN, self._save, extra="ignore")
+        operations.add(paths.DELETE_HUB_TOKEN, self._logout)
+        operations.add(paths.CHECK_REPOSITORY, self._repository, extra="ignore")
+        operations.add(paths.LICENCE, self._license, extra="ignore")
 
-    def _base(self, request: web.Request) -> str:
-        return base_of(request, self._engine.api_base)
-
-    async def _status(self, request: web.Request) -> web.Response:
-        base = self._base(request)
-        found = await self._engine.tokens.validate(_KIND, base)
-        endpoint = self._engine.listening.storage_url(base)
+    async def _status(self, call: Call[None, None]) -> publishing.PublishingStatus:
+        found = await self._engine.tokens.validate(_KIND, call.api_base)
+        endpoint = self._engine.listening.storage_url(call.api_base)
         hub = f"The Hub knows you as {found['username']}." if found["valid"] else found["error"]
         local = "Files can come to this machine." if endpoint else "No public URL is set."
-        return web.json_response(
-            {
-                "hf_configured": found["token_source"] is not None,
-                "hf_token_valid": found["valid"],
-                "hf_username": found["username"],
-                "hub_model_id": None,
-                "push_to_hub": self._engine.live.now.cloud.delivery == "hub",
-                "s3_configured": False,
-                "s3_bucket": None,
-                "local_upload_configured": endpoint is not None,
-                "local_upload_available": endpoint is not None,
-                "local_upload_dir": str(self._engine.listening.outputs),
-                "message": f"{hub} {local}",
-            }
-        )
+        return {
+            "hf_configured": found["token_source"] is not None,
+            "hf_token_valid": found["valid"],
+            "hf_username": found["username"],
+            "hub_model_id": None,
+            "push_to_hub": self._engine.live.now.cloud.delivery == "hub",
+            "s3_configured": False,
+            "s3_bucket": None,
+            "local_upload_configured": endpoint is not None,
+            "local_upload_available": endpoint is not None,
+            "local_upload_dir": str(self._engine.listening.outputs),
+            "message": f"{hub} {local}",
+        }
 
-    async def _local(self, request: web.Request) -> web.Response:
-        endpoint = self._engine.listening.storage_url(self._base(request))
-        return web.json_response(
-            {
-                "enabled": endpoint is not None,
-                "endpoint_url": endpoint,
-                "bucket": "outputs",
-                "config_json": None,  # each job gets keys of its own, as secret inputs
-                "outputs_dir": str(self._engine.listening.outputs),
-            }
-        )
+    async def _local(self, call: Call[None, None]) -> publishing.LocalUploadConfig:
+        endpoint = self._engine.listening.storage_url(call.api_base)
+        return {
+            "enabled": endpoint is not None,
+            "endpoint_url": endpoint,
+            "bucket": "outputs",
+            "config_json": None,  # each job gets keys of its own, as secret inputs
+            "outputs_dir": str(self._engine.listening.outputs),
+        }
 
-    async def _validate(self, request: web.Request) -> web.Response:
-        found = await self._engine.tokens.validate(_KIND, self._base(request))
-        words = f"Signed in as {found['username']}." if found["valid"] else found["error"]
-        return web.json_response(
-            {"valid": found["valid"], "username": found["username"], "message": words}
-        )
+    async def _validate(self, call: Call[None, None]) -> publishing.HubTokenValidation:
+        found = await self._engine.tokens.validate(_KIND, call.api_base)
+        words = f"Signed in as {found['username']}." if found["valid"] else found["error"] or ""
+        return {"valid": found["valid"], "username": found["username"], "message": words}
 
-    async def _save(self, request: web.Request) -> web.Response:
-        body = await read_object(request)
-        kept = await self._engine.tokens.set(_KIND, self._base(request), text_of(body, "token"))
+    async def _save(self, call: Call[publishing.HubTokenSave, None]) -> publishing.HubTokenAnswer:
+        kept = await self._engine.tokens.set(_KIND, call.api_base, call.body["token"])
         self._spaces.clear()
         validation = kept["validation"]
         if validation["valid"]:
             words = f"Kept in {kept['backend'] or 'the keyring'}, as {validation['username']}."
         else:
             words = f"Kept, but not proven: {validation['error']}"
-        return web.json_response({"success": True, "message": words, "warnings": kept["warnings"]})
+        return {"success": True, "message": words, "warnings": kept["warnings"]}
 
-    async def _logout(self, request: web.Request) -> web.Response:
-        answer = await self._engine.tokens.delete(_KIND, self._base(request))
+    async def _logout(self, call: Call[None, None]) -> publishing.HubTokenAnswer:
+        answer = await self._engine.tokens.delete(_KIND, call.api_base)
         self._spaces.clear()
         words = "Forgotten." if answer["deleted"] else "There was no stored token."
-        return web.json_response({"success": True, "message": words})
+        return {"success": True, "message": words}
 
-    async def _namespaces(self, request: web.Request) -> web.Response:
-        base = self._base(request)
+    async def _namespaces(self, call: Call[None, None]) -> publishing.HubNamespaces:
+        base = call.api_base
         token = await self._engine.clients.tokens.find(_KIND, base)
         key = (base, self._engine.clients.hub_endpoint(base), token.secret if token else None)
-        read_at, known = self._spaces.get(key, (0.0, {}))
-        if not known or time.monotonic() - read_at > _FRESH:
+        read_at, known = self._spaces.get(key, (0.0, None))
+        if known is None or time.monotonic() - read_at > _FRESH:
             found = await self._engine.tokens.validate(_KIND, base)
             if not found["valid"]:
                 status = 502 if found["reason"] in ("unreachable", "rate_limited") else 401
                 code = "provider_error" if status == 502 else "unauthorised"
                 raise RefusedError(found["error"] or "", found["advice"], status=status, code=code)
-            names = found["organisations"]
-            known = {
-                "username": found["username"],
-                "organizations": names,
-                "namespaces": [found["username"], *names],
-            }
+            user, names = found["username"] or "", found.get("organisations", [])
+            known = {"username": user, "organizations": names, "namespaces": [user, *names]}
             self._spaces[key] = (time.monotonic(), known)
-        return web.json_response(known)
+        return known
 
-    async def _repository(self, request: web.Request) -> web.Response:
-        text = text_of(await read_object(request), "repo_id")
+    async def _repository(
+        self, call: Call[publishing.RepositoryCheck, None]
+    ) -> publishing.RepositoryState:
         try:
-            repo_id = check_repo_id(text)
+            repo_id = check_repo_id(call.body["repo_id"])
         except PublishError as error:
             raise RefusedError(error.message, error.advice) from None
-        base = self._base(request)
+        base = call.api_base
         endpoint = self._endpoint(base)
         token = await self._engine.clients.tokens.find(_KIND, base)
         if token is None:
@@ -181,10 +149,10 @@ class PublishingRoutes:
             raise RefusedError(
                 f"The Hub answers {reply.status_code}.", status=502, code="provider_error"
             )
-        return web.json_response(
-            {"exists": state in ("ours", "taken"), "available": state == "free", "message": words,
-             "repo_id": repo_id, "private": private}
-        )  # fmt: skip
+        return {
+            "exists": state in ("ours", "taken"), "available": state == "free", "message": words,
+            "repo_id": repo_id, "private": private,
+        }  # fmt: skip
 
     async def _state(self, repo_id: str, token: Secret, endpoint: str) -> str:
         network = self._engine.live.now.network
@@ -219,9 +187,8 @@ class PublishingRoutes:
                 lost.message, lost.advice, status=502, code="provider_error"
             ) from None
 
-    async def _license(self, request: web.Request) -> web.Response:
-        body = await read_object(request)
-        name = text_of(body, "model_family")
+    async def _license(self, call: Call[publishing.LicenceQuestion, None]) -> publishing.Licence:
+        name = call.body["model_family"]
         if not name:
             raise wrong("model_family", "is missing")
-        return web.json_response({"license": licence_name(name, text_of(body, "model_flavour"))})
+        return {"license": licence_name(name, call.body.get("model_flavour") or "")}

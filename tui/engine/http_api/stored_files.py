@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
+from tui.api import paths, storage
 from tui.base.errors import RefusedError
 from tui.base.listener_address import STORAGE_PATH
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.engine import Engine
-from tui.engine.http_api.routes import Route
-from tui.engine.http_api.schemas import TEXT, TIME, WHOLE, many, maybe, shape
+from tui.engine.http_api.operation import Call, Operations
 
 _HIDDEN: Final = "."
 
@@ -25,49 +25,34 @@ class StoredFileRoutes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def routes(self) -> list[Route]:
-        """The group's routes."""
-        bucket = shape(
-            {"Name": TEXT, "Size": WHOLE, "FileCount": WHOLE, "LastModified": maybe(TIME)}
-        )
-        item = shape({"Key": TEXT, "Size": WHOLE, "LastModified": TIME})
-        return [
-            Route(
-                "GET", STORAGE_PATH, self._buckets, "The bucket that jobs deliver to",
-                shape({"Buckets": many(bucket), "total_size": WHOLE}),
-            ),
-            Route(
-                "GET", f"{STORAGE_PATH}/{{bucket}}", self._list, "Delivered files",
-                shape({"Contents": many(item), "Name": TEXT}), query={"prefix": TEXT},
-            ),
-            Route(
-                "GET", f"{STORAGE_PATH}/{{bucket}}/{{key:.+}}", self._file, "One delivered file",
-                content="application/octet-stream",
-            ),
-        ]  # fmt: skip
+    def add_to(self, operations: Operations) -> None:
+        """Add the group's operations."""
+        operations.add(paths.STORED_BUCKETS, self._buckets)
+        operations.add(paths.STORED_OBJECTS, self._list)
+        operations.add_stream(paths.STORED_OBJECT, self._file)
 
     @property
     def _root(self) -> Path:
         return self._engine.listening.outputs
 
-    async def _buckets(self, _request: web.Request) -> web.Response:
+    async def _buckets(self, _call: Call[None, None]) -> storage.StoredBuckets:
         rows = await asyncio.to_thread(_files, self._root)
         total = sum(row["Size"] for row in rows)
         newest = max((row["LastModified"] for row in rows), default=None)
-        bucket = {
+        bucket: storage.StoredBucket = {
             "Name": BUCKET, "Size": total, "FileCount": len(rows), "LastModified": newest,
         }  # fmt: skip
-        return web.json_response({"Buckets": [bucket], "total_size": total})
+        return {"Buckets": [bucket], "total_size": total}
 
-    async def _list(self, request: web.Request) -> web.Response:
-        self._check(_parts(request)[0])
-        prefix = request.query.get("prefix", "")
+    async def _list(self, call: Call[None, storage.PrefixQuery]) -> storage.StoredObjects:
+        self._check(_parts(call.request)[0])
+        prefix = call.query.get("prefix", "")
         rows = await asyncio.to_thread(_files, self._root)
         found = [row for row in rows if row["Key"].startswith(prefix)]
-        return web.json_response({"Contents": found, "Name": BUCKET})
+        return {"Contents": found, "Name": BUCKET}
 
-    async def _file(self, request: web.Request) -> web.StreamResponse:
-        bucket, key = _parts(request)
+    async def _file(self, call: Call[None, None]) -> web.StreamResponse:
+        bucket, key = _parts(call.request)
         self._check(bucket)
         path = self._root / key
         names = key.split("/")
@@ -93,8 +78,8 @@ def _parts(request: web.Request) -> tuple[str, str]:
     return bucket, key
 
 
-def _files(root: Path) -> list[dict[str, Any]]:
-    rows = []
+def _files(root: Path) -> list[storage.StoredObject]:
+    rows: list[storage.StoredObject] = []
     for path in root.rglob("*"):
         name = path.relative_to(root)
         if any(part.startswith(_HIDDEN) for part in name.parts) or path.is_symlink():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from tui.base.errors import RefusedError
-from tui.engine.http_api.routes import flag_of, text_of, wrong
 from tui.settings import Home, write_atomically
 
 _FOLDER: Final = "submitted"
@@ -20,12 +20,12 @@ _NAMES: Final = frozenset(
 )  # fmt: skip
 
 
-def is_simpletuner_body(body: dict[str, Any]) -> bool:
+def is_simpletuner_body(body: Mapping[str, Any]) -> bool:
     """Whether a submit has SimpleTuner's form: it names a config to load, or holds a whole one."""
     return "config" not in body or isinstance(body["config"], dict) or bool(_NAMES & body.keys())
 
 
-def draft_of(body: dict[str, Any], home: Home) -> dict[str, Any]:
+def draft_of(body: Mapping[str, Any], home: Home) -> dict[str, Any]:
     """The draft that a SimpleTuner body means.
 
     A config that came inside the body is kept as files, as if it had been in a config folder; so
@@ -34,27 +34,22 @@ def draft_of(body: dict[str, Any], home: Home) -> dict[str, Any]:
     Raises:
         RefusedError: there is no config in it, or a field is of the wrong kind.
     """
-    name = text_of(body, "config_name_to_load") or None
     config = body.get("config")
-    if config is not None and not isinstance(config, dict):
-        raise wrong("config", "must be an object")
-    path = name
+    path = body.get("config_name_to_load") or None
     if config:
         path = str(_keep(config, body.get("dataloader_config"), home))
     if not path:
         raise RefusedError("No configuration provided.", "Send config_name_to_load or config.")
-    draft: dict[str, Any] = {"config": path, "consent": flag_of(body, "consent")}
+    draft: dict[str, Any] = {"config": path, "consent": body.get("consent") is True}
     wanted = {
-        "name": text_of(body, "tracker_run_name") or text_of(body, "config_name"),
-        "hardware": text_of(body, "hardware_profile"),
-        "idempotency_key": text_of(body, "idempotency_key"),
+        "name": body.get("tracker_run_name") or body.get("config_name"),
+        "hardware": body.get("hardware_profile"),
+        "idempotency_key": body.get("idempotency_key"),
     }
     return draft | {key: value for key, value in wanted.items() if value}
 
 
-def _keep(config: dict[str, Any], dataloader: Any, home: Home) -> Path:
-    if dataloader is not None and not isinstance(dataloader, list):
-        raise wrong("dataloader_config", "must be a list")
+def _keep(config: dict[str, Any], dataloader: list[Any] | None, home: Home) -> Path:
     text = json.dumps([config, dataloader], sort_keys=True)
     folder = home.root / _FOLDER / hashlib.sha256(text.encode()).hexdigest()[:16]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

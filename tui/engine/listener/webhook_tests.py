@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -23,6 +23,9 @@ from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
 from tui.replicate.webhook import sign_webhook
 from tui.settings.network import network_of
+
+if TYPE_CHECKING:
+    from tui.api import webhooks
 
 CHECK_MODEL: Final = "simpletuner/webhook-check"
 CHECK_PRICE_MICROS: Final = 100
@@ -58,7 +61,7 @@ class WebhookTests:
 
     async def from_here(
         self, api_base: str, url: str = "", limit: float = _CALL_SECONDS
-    ) -> dict[str, Any]:
+    ) -> webhooks.WebhookTestReport:
         """Send a signed event through the public URL and wait until it comes in.
 
         Args:
@@ -100,7 +103,7 @@ class WebhookTests:
 
     async def from_outside(
         self, api_base: str, url: str = "", limit: float = _CHECK_SECONDS
-    ) -> dict[str, Any]:
+    ) -> webhooks.ExternalWebhookTestReport:
         """Let Replicate call the URL by running a small model there, for about one CPU second.
 
         Returns:
@@ -206,7 +209,7 @@ def _problem(answer: httpx.Response) -> str:
 
 def _report(
     base: str, *, message: str = "", error: str = "", status: Any = None, elapsed_ms: Any = None
-) -> dict[str, Any]:
+) -> webhooks.WebhookTestReport:
     return {
         "success": not error,
         "message": message or error,

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from tui.client.agent import IDLE_SECONDS
 from tui.engine.engine import Engine
@@ -81,7 +81,9 @@ def prepare_loop(engine: Engine) -> None:
 
 
 async def _run(
-    home: Home, watch: Callable[[Engine], Coroutine[None, None, None]], mode: str
+    home: Home,
+    watch: Callable[[Engine], Coroutine[None, None, None]],
+    mode: Literal["agent", "owned"],
 ) -> int:
     # The API base of the environment belongs to a window, which sends it with every call; this
     # process serves several windows.

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tui.engine.credentials.handed_in import called_with, from_headers
 from tui.engine.engine import Engine
-from tui.engine.http_api.app import all_routes, operations_of
+from tui.engine.http_api.app import control_operations
 from tui.engine.http_api.body import MOST_BODY
 from tui.engine.http_api.failures import answered, failure
 from tui.engine.http_api.operation import Handler, api_base_of
@@ -38,9 +38,7 @@ def build_control_app(engine: Engine) -> web.Application:
             return await answered(request, with_tokens)
 
     app = web.Application(middlewares=[keep_needed], client_max_size=MOST_BODY)
-    for route in all_routes(engine):
-        app.router.add_route(route.method, route.path, route.handler)
-    for operation in operations_of(engine):
+    for operation in control_operations(engine):
         endpoint = operation.endpoint
         app.router.add_route(endpoint.method, endpoint.path, operation.handler)
     return app

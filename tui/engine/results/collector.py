@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.api.jobs import Collected, JobFile, MissingResult
 from tui.base.clock import Clock
@@ -32,6 +32,9 @@ from tui.store.reader import StoreReader
 from tui.store.records import FileRecord, JobRecord, visible
 from tui.store.transfer_records import FetchRecord
 from tui.store.writer import Change
+
+if TYPE_CHECKING:
+    pass
 
 LOG = logging.getLogger(__name__)
 MAX_FILES: Final = 3

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
 from tui.base.clock import utc_now
@@ -44,6 +44,9 @@ from tui.simpletuner.request.delivery import JOB_ID
 from tui.store.reader import StoreReader, UnknownJobError
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api.submission import CheckReport
 
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -84,7 +87,7 @@ class JobService:
     def _writer(self) -> StoreWriter:
         return self._recorder.writer
 
-    async def check(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def check(self, api_base: str, body: Mapping[str, Any]) -> CheckReport:
         """Prepare a draft and report the findings, without starting or storing anything.
 
         Raises:
@@ -94,9 +97,10 @@ class JobService:
         prepared = await self._preparer.prepare(api_base, read_draft(body))
         prepared = await self._with_delivery_check(api_base, prepared, submit=False)
         cost = self._spending.check(api_base, prepared.estimate.micros)
-        return report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
+        report = report_of(prepared.with_checks(cost, *ceiling_check(prepared)), api_base)
+        return cast("CheckReport", report)
 
-    async def submit(self, api_base: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def submit(self, api_base: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Check a draft, store its job and start the submission as a background task.
 
         Raises:

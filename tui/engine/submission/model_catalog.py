@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
@@ -20,6 +20,9 @@ from tui.simpletuner.request.hardware import (
 )
 from tui.store.fact_names import scoped
 from tui.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    from tui.api.providers import ModelVersion
 
 _FRESH_SECONDS: Final = 120.0
 _NEWEST: Final = 50
@@ -126,7 +129,7 @@ class ModelCatalog:
         return _choice(name, await client.version(name, wanted))
 
 
-def version_row(model: str, version: Version) -> dict[str, Any]:
+def version_row(model: str, version: Version) -> ModelVersion:
     """A version as the HTTP API shows it."""
     return {
         "id": version.id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tui.api.versions import VersionRow
 from tui.base.errors import RefusedError
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
