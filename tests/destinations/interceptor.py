@@ -1,4 +1,4 @@
-"""A gate before an S3 server: it lets requests through, or answers itself as providers do."""
+"""An HTTP server in front of an S3 server or Hub: forwards requests, or answers as providers do."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _SKIPPED = {"transfer-encoding", "connection", "content-length", "server", "date
 
 @dataclass
 class Answer:
-    """What the gate says instead of the server.
+    """The answer of the interceptor instead of the server's.
 
     Attributes:
-        code: S3's name of the error; empty sends `body` as it is.
-        methods: which requests are answered so.
-        times: how often.
+        code: S3's error code; "" sends `body` as it is.
+        methods: the methods that are answered like this.
+        times: how many requests are answered like this.
     """
 
     status: int
     code: str = ""
-    message: str = "said by the gate"
+    message: str = "said by the interceptor"
     headers: dict[str, str] = field(default_factory=dict)
     details: str = ""
     body: bytes = b""
@@ -34,7 +34,7 @@ class Answer:
     times: int = 1_000_000
 
     def document(self) -> bytes:
-        """The body that goes with it."""
+        """Return the body of the answer."""
         if not self.code:
             return self.body
         text = f"<Error><Code>{self.code}</Code><Message>{self.message}</Message>{self.details}"
@@ -42,17 +42,17 @@ class Answer:
 
 
 @dataclass
-class Gate:
-    """What stands between a client and the server.
+class Interceptor:
+    """The server in front.
 
     Attributes:
-        answer: is given while it lasts.
-        swallow: bodies of PUT that are lost, although the client hears that all went well.
-        damage: how many bodies of PUT get a wrong byte on their way.
-        lie: headers, in lower case, that every answer to a HEAD is given.
-        seen: methods that came.
-        before: called with method and path of a request before anything is answered.
-        headers: of requests that came, with their methods; names in lower case.
+        answer: the answer to give instead of forwarding.
+        swallow: whether bodies of PUT are lost although the client gets a success.
+        damage: how many bodies of PUT get a wrong byte.
+        lie: headers, in lower case, that are added to every answer to HEAD.
+        seen: methods of the requests.
+        before: is called with method and path of a request before it is answered.
+        headers: headers of the requests, with their methods; names in lower case.
     """
 
     upstream: str
@@ -108,16 +108,16 @@ class Gate:
 
 
 @asynccontextmanager
-async def gate_before(upstream: str) -> AsyncIterator[Gate]:
+async def intercepting(upstream: str) -> AsyncIterator[Interceptor]:
     """Stand before `upstream`, the address of a server without a path."""
-    gate = Gate(upstream)
+    interceptor = Interceptor(upstream)
     app = web.Application(client_max_size=1 << 30)
-    app.router.add_route("*", "/{rest:.*}", gate.handle)
+    app.router.add_route("*", "/{rest:.*}", interceptor.handle)
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    gate.port = runner.addresses[0][1]
+    interceptor.port = runner.addresses[0][1]
     try:
-        yield gate
+        yield interceptor
     finally:
         await runner.cleanup()

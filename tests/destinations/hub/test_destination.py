@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from huggingface_hub import constants
 
 from tests.destinations.conftest import make_files, publish
 from tests.destinations.hosting import Loop
-from tests.destinations.s3_gate import gate_before
+from tests.destinations.hub.conftest import running_hub
+from tests.destinations.interceptor import intercepting
 from tui.destinations.common.contract import Item, LocalFile
 from tui.destinations.common.errors import (
     MismatchError,
@@ -30,26 +30,12 @@ from tui.destinations.hub.names import check_repo_id
 from tui.destinations.hub.probe import availability, identity
 from tui.destinations.hub.target import HubTarget
 from tui.replicate.secret import Secret
-from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
+from tui.sandbox.hub import HubConfig, HubRepo, RunningHub
 from tui.settings import NetworkSettings
 
 MIB = 1024 * 1024
 REPO = "sandbox/cat lora".replace(" ", "-")
 Open = Callable[..., HubDestination]
-
-
-@contextlib.asynccontextmanager
-async def running(config: HubConfig) -> AsyncIterator[RunningHub]:
-    hub = await serve_hub(config)
-    try:
-        yield hub
-    finally:
-        await hub.aclose()
-
-
-@pytest.fixture
-def hub(loop_thread: Loop, tmp_path: Path) -> RunningHub:
-    return loop_thread.enter(running(HubConfig(tmp_path / "hub")))
 
 
 @pytest.fixture(params=["lfs", "parts", "xet"])
@@ -61,7 +47,7 @@ def any_hub(
 ) -> RunningHub:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", request.param != "xet")
     part = 4 * MIB if request.param == "parts" else None
-    return loop_thread.enter(running(HubConfig(tmp_path / "hub", part_bytes=part)))
+    return loop_thread.enter(running_hub(HubConfig(tmp_path / "hub", part_bytes=part)))
 
 
 @pytest.fixture
@@ -161,10 +147,10 @@ def test_a_bandwidth_limit_set_meanwhile_stops_xet(
     loop_thread: Loop, hub: RunningHub, open_hub: Open, tmp_path: Path
 ) -> None:
     """It knows no limit; what is left goes by HTTP, which does. What is there is not sent again."""
-    gate = loop_thread.enter(gate_before(hub.url))
-    hub.hub.url = gate.endpoint
+    interceptor = loop_thread.enter(intercepting(hub.url))
+    hub.hub.url = interceptor.endpoint
     throttle = Throttle()
-    destination = open_hub(hub, endpoint=gate.endpoint, throttle=throttle)
+    destination = open_hub(hub, endpoint=interceptor.endpoint, throttle=throttle)
     files = make_files(tmp_path, there=11 * MIB, large=50 * MIB)
     [there, item] = destination.plan(files)
     destination.prepare()
@@ -176,7 +162,7 @@ def test_a_bandwidth_limit_set_meanwhile_stops_xet(
         if "/xet-write-token/" in path:
             throttle.limit = 200 * MIB
 
-    gate.before = limit
+    interceptor.before = limit
     destination.send(item)
     assert hub.hub.received_bytes == item.size
     destination.finish([there, item])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +11,14 @@ from huggingface_hub import constants
 
 from tests.destinations.conftest import make_files, publish
 from tests.destinations.hosting import Loop
-from tests.destinations.s3_gate import Answer, Gate, gate_before
+from tests.destinations.hub.conftest import running_hub
+from tests.destinations.interceptor import Answer, Interceptor, intercepting
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.errors import PublishError, SourceChangedError, Trouble
 from tui.destinations.hub.destination import HubDestination
 from tui.destinations.hub.target import HubTarget
 from tui.replicate.secret import Secret
-from tui.sandbox.hub import HubConfig, HubRepo, RunningHub, serve_hub
+from tui.sandbox.hub import HubConfig, HubRepo, RunningHub
 from tui.sandbox.hub.accounts import HubToken, Role
 from tui.settings import NetworkSettings
 
@@ -27,30 +26,16 @@ MIB = 1024 * 1024
 REPO = "sandbox/cat"
 
 
-@contextlib.asynccontextmanager
-async def running(config: HubConfig) -> AsyncIterator[RunningHub]:
-    hub = await serve_hub(config)
-    try:
-        yield hub
-    finally:
-        await hub.aclose()
-
-
-@pytest.fixture
-def hub(loop_thread: Loop, tmp_path: Path) -> RunningHub:
-    return loop_thread.enter(running(HubConfig(tmp_path / "hub")))
-
-
 def opened(hub: RunningHub, token: str = "hf_write", repo: str = REPO) -> HubDestination:
     target = HubTarget(repo, endpoint=hub.hub.url, xet=False)
     return HubDestination(target, Secret(token), network=NetworkSettings(timeout=10))
 
 
-def gated(loop: Loop, hub: RunningHub) -> Gate:
-    """Put a gate before a Hub, also for the addresses that it hands out."""
-    gate = loop.enter(gate_before(hub.url))
-    hub.hub.url = gate.endpoint
-    return gate
+def intercepted(loop: Loop, hub: RunningHub) -> Interceptor:
+    """Put a interceptor before a Hub, also for the addresses that it hands out."""
+    interceptor = loop.enter(intercepting(hub.url))
+    hub.hub.url = interceptor.endpoint
+    return interceptor
 
 
 def refusal(destination: HubDestination, files: list[LocalFile]) -> PublishError:
@@ -133,7 +118,7 @@ def test_a_small_file_that_changes_during_the_commit_is_not_called_published(
     loop_thread: Loop, hub: RunningHub, tmp_path: Path
 ) -> None:
     """It is on the Hub as it is here now; but that is not what was planned."""
-    gate = gated(loop_thread, hub)
+    interceptor = intercepted(loop_thread, hub)
     destination = opened(hub)
     destination.prepare()
     file = LocalFile(tmp_path / "a.txt", "a.txt")
@@ -145,11 +130,11 @@ def test_a_small_file_that_changes_during_the_commit_is_not_called_published(
         if "/preupload/" in path:
             file.path.write_bytes(b"x" * 1000)
 
-    gate.before = change
+    interceptor.before = change
     destination.finish([item])
     with pytest.raises(SourceChangedError):
         destination.verify(item)
-    gate.before = None
+    interceptor.before = None
     [item] = publish(destination, [file])
     assert destination.verify(item).how == "git"
 
@@ -206,20 +191,20 @@ SAID = [
 def test_what_may_be_answered(
     loop_thread: Loop, hub: RunningHub, tmp_path: Path, answer: Answer, kind: Trouble, when: str
 ) -> None:
-    gate = gated(loop_thread, hub)
+    interceptor = intercepted(loop_thread, hub)
     destination = opened(hub)
     files = make_files(tmp_path, small=10, large=2 * MIB)
 
     def go() -> None:
         if when == "at once":
-            gate.answer = replace(answer)
+            interceptor.answer = replace(answer)
         destination.prepare()
         items = destination.plan(files)
         if when == "while sending":
-            gate.answer = replace(answer)
+            interceptor.answer = replace(answer)
         for item in items:
             destination.send(item)
-        gate.answer = replace(answer)
+        interceptor.answer = replace(answer)
         destination.finish(items)
 
     with pytest.raises(PublishError) as caught:
@@ -229,7 +214,7 @@ def test_what_may_be_answered(
     assert caught.value.advice
     if answer.status == 429:
         assert caught.value.retry_after == 7
-    gate.answer = None
+    interceptor.answer = None
     items = publish(destination, files)
     assert all(destination.verify(item, deep=True) for item in items)
 
@@ -238,13 +223,13 @@ def test_messages_of_the_hub_are_cleaned(
     loop_thread: Loop, hub: RunningHub, tmp_path: Path
 ) -> None:
     """One short line that cannot steer a terminal, without the tokens that it repeats."""
-    gate = gated(loop_thread, hub)
+    interceptor = intercepted(loop_thread, hub)
     said = "\u202egnp.exe\u2066 \x9b31m hf_\u200bcanarycanary https://a:canary@h/ " + "long " * 1000
     for answer in (
         Answer(422, body=json.dumps({"error": said}).encode()),
         Answer(422, headers={"X-Error-Message": "plain " + "long " * 1000}),
     ):
-        gate.answer = answer
+        interceptor.answer = answer
         problem = refusal(opened(hub), make_files(tmp_path, a=10))
         assert problem.message.isprintable()
         assert len(problem.message) < 300 + 100
@@ -257,7 +242,7 @@ def test_a_large_folder(
     """Checkpoints, pictures and small files; broken off at a commit it goes on from there."""
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", way != "xet")
     config = HubConfig(tmp_path / "hub", part_bytes=4 * MIB if way == "parts" else None)
-    hub = loop_thread.enter(running(config))
+    hub = loop_thread.enter(running_hub(config))
     sizes = {f"checkpoint{n}__weights": 11 * MIB + n for n in range(5)}
     sizes |= {f"assets__picture{n}": 1000 + n for n in range(240)}
     files = make_files(tmp_path / "run", **sizes)

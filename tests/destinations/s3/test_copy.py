@@ -12,7 +12,7 @@ import pytest
 
 from tests.destinations.conftest import OpenS3, make_files, publish
 from tests.destinations.hosting import Loop, Server, rclone
-from tests.destinations.s3_gate import Answer, gate_before
+from tests.destinations.interceptor import Answer, intercepting
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.s3 import copy
 from tui.destinations.s3.destination import S3Destination
@@ -90,14 +90,14 @@ def test_a_server_that_cannot_copy_is_asked_once(
 def test_a_refused_copy_is_no_failure(
     copying: Server, open_s3: OpenS3, tmp_path: Path, loop_thread: Loop, status: int, code: str
 ) -> None:
-    gate = loop_thread.enter(gate_before(copying.endpoint))
+    interceptor = loop_thread.enter(intercepting(copying.endpoint))
     [file] = make_files(tmp_path, a=1000)
-    destination = open_s3(replace(copying, endpoint=gate.endpoint))
+    destination = open_s3(replace(copying, endpoint=interceptor.endpoint))
     [first] = publish(destination, [file])
     [item] = destination.plan([LocalFile(file.path, "b.bin")])
-    gate.answer = Answer(status, code, methods="PUT")
+    interceptor.answer = Answer(status, code, methods="PUT")
     assert destination.copy(item, first.target) == ""
-    gate.answer = None
+    interceptor.answer = None
     destination.send(item)
     assert destination.verify(item, deep=True)
 
@@ -105,12 +105,12 @@ def test_a_refused_copy_is_no_failure(
 def test_a_copy_that_the_server_only_claims_is_detected(
     copying: Server, open_s3: OpenS3, tmp_path: Path, loop_thread: Loop
 ) -> None:
-    gate = loop_thread.enter(gate_before(copying.endpoint))
+    interceptor = loop_thread.enter(intercepting(copying.endpoint))
     [file] = make_files(tmp_path, a=1000)
-    destination = open_s3(replace(copying, endpoint=gate.endpoint))
+    destination = open_s3(replace(copying, endpoint=interceptor.endpoint))
     [first] = publish(destination, [file])
     [item] = destination.plan([LocalFile(file.path, "b.bin")])
-    gate.swallow = True
+    interceptor.swallow = True
     assert destination.copy(item, first.target) == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.destinations.conftest import OpenS3, make_files, publish
 from tests.destinations.hosting import BUCKET, Loop, Server, rclone
-from tests.destinations.s3.test_refusals import gated
+from tests.destinations.s3.test_refusals import intercepted
 from tests.replicate.proxies import proxying
 from tests.support import needs_program
 from tui.destinations.common.contract import LocalFile
@@ -42,28 +42,28 @@ def test_options_go_out_with_every_object_and_an_etag_that_is_no_md5_is_no_troub
     options: dict[str, Any],
     wanted: dict[str, str],
 ) -> None:
-    """Put, parted and copied; the server behind the gate answers as one that encrypts."""
-    gate = gated(loop_thread, server)
-    gate.lie = {"x-amz-server-side-encryption": options["encryption"]}
+    """Put, parted and copied; the server behind the interceptor answers as one that encrypts."""
+    interceptor = intercepted(loop_thread, server)
+    interceptor.lie = {"x-amz-server-side-encryption": options["encryption"]}
     if options["encryption"] == "aws:kms":
-        gate.lie["etag"] = f'"{"ab" * 16}"'
+        interceptor.lie["etag"] = f'"{"ab" * 16}"'
     destination = open_s3(server, **options)
     files = make_files(tmp_path, small=1000, large=2 * PART_BYTES)
     for file, item in zip(files, destination.plan(files), strict=True):
-        gate.headers.clear()
+        interceptor.headers.clear()
         destination.send(item)
         # Of parted uploads the first request says it for the whole object.
-        method, given = gate.headers[0]
+        method, given = interceptor.headers[0]
         assert method == ("PUT" if file.name.startswith("small") else "POST")
         assert wanted.items() <= given.items()
         proof = open_s3(server, **options).verify(item)
         assert proof.how == ("read back" if options["encryption"] == "aws:kms" else "etag")
         assert server.stored()[item.target] == file.path.read_bytes()
     assert all(item.present for item in open_s3(server, **options).plan(files))
-    gate.headers.clear()
+    interceptor.headers.clear()
     [copy] = destination.plan([LocalFile(files[0].path, "copy.bin")])
     destination.copy(copy, destination.plan(files)[0].target)
-    puts = [given for method, given in gate.headers if method == "PUT"]
+    puts = [given for method, given in interceptor.headers if method == "PUT"]
     assert bool(puts) == (options["encryption"] == "AES256")  # only its ETag proves what is copied
     assert all(wanted.items() <= given.items() for given in puts)
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.destinations.conftest import OpenS3, make_files, publish
 from tests.destinations.hosting import BUCKET, Loop, Server, receiver
-from tests.destinations.s3_gate import Answer, Gate, gate_before
+from tests.destinations.interceptor import Answer, Interceptor, intercepting
 from tests.destinations.wrong_clock import destination_test_three_hours_ahead
 from tests.support import needs_program
 from tui.destinations.common.contract import Item, LocalFile, Resume
@@ -44,13 +44,13 @@ def refusal(destination: S3Destination, files: list[LocalFile]) -> PublishError:
     return caught.value
 
 
-def gated(loop: Loop, server: Server, answer: Answer | None = None) -> Gate:
-    """Put a gate before a server."""
+def intercepted(loop: Loop, server: Server, answer: Answer | None = None) -> Interceptor:
+    """Put a interceptor before a server."""
     host, _, path = server.endpoint.removeprefix("http://").partition("/")
-    gate = loop.enter(gate_before(f"http://{host}"))
-    gate.answer = answer
-    server.endpoint = f"{gate.endpoint}/{path}".rstrip("/")
-    return gate
+    interceptor = loop.enter(intercepting(f"http://{host}"))
+    interceptor.answer = answer
+    server.endpoint = f"{interceptor.endpoint}/{path}".rstrip("/")
+    return interceptor
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_errors_of_providers(
     kind: Trouble,
     words: str,
 ) -> None:
-    gated(loop_thread, server, replace(answer))
+    intercepted(loop_thread, server, replace(answer))
     problem = refusal(open_s3(server), make_files(tmp_path, a=10))
     assert problem.kind is kind, problem
     assert words in problem.message
@@ -256,13 +256,15 @@ def test_messages_of_a_server_are_cleaned(
 ) -> None:
     """One short line that cannot steer a terminal, without the keys that it repeats."""
     message = EVIL if code == "InvalidRequest" else ""
-    gated(loop_thread, server, Answer(400, code, message))
+    intercepted(loop_thread, server, Answer(400, code, message))
     problem = refusal(open_s3(server), make_files(tmp_path, a=10))
     assert problem.kind is Trouble.REFUSED
     assert problem.message.isprintable()
     assert len(problem.message) < 300 + 100
     assert "EXAMPLE" not in problem.message
-    gated(loop_thread, server, Answer(301, "PermanentRedirect", details=f"<Region>{EVIL}</Region>"))
+    intercepted(
+        loop_thread, server, Answer(301, "PermanentRedirect", details=f"<Region>{EVIL}</Region>")
+    )
     problem = refusal(open_s3(server), make_files(tmp_path, a=10))
     assert problem.advice.isprintable()
     assert len(problem.advice) < 300 + 100
@@ -283,28 +285,28 @@ def test_temporary_failures_are_retried(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, answer: Answer
 ) -> None:
     """Of every request of a small and of a large file."""
-    gate = gated(loop_thread, server)
+    interceptor = intercepted(loop_thread, server)
     destination = open_s3(server)
     files = make_files(tmp_path, small=1000, large=2 * PART_BYTES)
     for file, item in zip(files, destination.plan(files), strict=True):
-        gate.answer = replace(answer, methods="PUT POST")
+        interceptor.answer = replace(answer, methods="PUT POST")
         destination.send(item)
         assert destination.verify(item, deep=True)
         assert server.stored()[item.target] == file.path.read_bytes()
-        assert gate.answer.times == 0
+        assert interceptor.answer.times == 0
 
 
 def test_a_byte_that_is_damaged_on_the_way_is_sent_again(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """Without TLS too: the checksum in the header is signed, the body is compared with it."""
-    gate = gated(loop_thread, server)
+    interceptor = intercepted(loop_thread, server)
     destination = open_s3(server)
     files = make_files(tmp_path, small=1000, large=2 * PART_BYTES)
     for file, item in zip(files, destination.plan(files), strict=True):
-        gate.damage = 1
+        interceptor.damage = 1
         destination.send(item)
-        assert gate.damage == 0
+        assert interceptor.damage == 0
         assert destination.verify(item).how == "etag"
         assert server.stored()[item.target] == file.path.read_bytes()
 
@@ -313,7 +315,7 @@ def test_keys_that_may_put_and_get_but_not_list(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """Asked for what is not there, the server then says that they may not know."""
-    gate = gated(loop_thread, server, Answer(403, "AccessDenied", methods="HEAD GET"))
+    interceptor = intercepted(loop_thread, server, Answer(403, "AccessDenied", methods="HEAD GET"))
     destination = open_s3(server)
     items = destination.plan(make_files(tmp_path, a=10))
     assert not items[0].present
@@ -321,7 +323,7 @@ def test_keys_that_may_put_and_get_but_not_list(
     with pytest.raises(PublishError) as caught:
         destination.verify(items[0])
     assert caught.value.kind is Trouble.PERMISSION
-    gate.answer = None
+    interceptor.answer = None
     assert destination.verify(items[0])
 
 
@@ -330,7 +332,7 @@ def test_keys_that_may_not_list_parts_resume_all_the_same(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path, lost: str
 ) -> None:
     """They go by what they remember; where the server has lost some of it, all goes again."""
-    gate = gated(loop_thread, server)
+    interceptor = intercepted(loop_thread, server)
     [file] = make_files(tmp_path, a=8 * PART_BYTES)
     stop = threading.Event()
     resume = Resume(on_change=lambda data: stop.set() if len(data.get("parts", ())) == 2 else None)
@@ -344,14 +346,16 @@ def test_keys_that_may_not_list_parts_resume_all_the_same(
         resume.data["parts"]["1"]["etag"] = f'"{"0" * 32}"'
     if lost == "the upload":
         destination.abandon(item, Resume(dict(resume.data)))
-    gate.answer = Answer(403, "AccessDenied", methods="GET")  # ListParts; HEAD is another right
-    gate.seen.clear()
+    interceptor.answer = Answer(
+        403, "AccessDenied", methods="GET"
+    )  # ListParts; HEAD is another right
+    interceptor.seen.clear()
     second, told = open_s3(server), []
     second.send(item, lambda *facts: told.append(facts), resume=resume)
     assert told[-1] == (item.size, item.size)
-    gate.answer = None
+    interceptor.answer = None
     if not lost:
-        assert gate.seen.count("PUT") == 8 - already
+        assert interceptor.seen.count("PUT") == 8 - already
     assert second.verify(item)
     assert server.stored()[item.target] == file.path.read_bytes()
     assert not second._client.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
@@ -360,27 +364,27 @@ def test_keys_that_may_not_list_parts_resume_all_the_same(
 def test_wrong_content_in_the_bucket_is_detected(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
-    gate = gated(loop_thread, server)
+    interceptor = intercepted(loop_thread, server)
     files = make_files(tmp_path, a=1000, b=1000)
     destination = open_s3(server)
     items = destination.plan(files)
-    gate.swallow = True  # it says that it has what it threw away
+    interceptor.swallow = True  # it says that it has what it threw away
     destination.send(items[0])
     with pytest.raises(MismatchError, match="does not have it"):
         destination.verify(items[0])
-    gate.swallow = False
+    interceptor.swallow = False
     destination.send(items[1])
-    gate.lie = {"content-length": "999"}
+    interceptor.lie = {"content-length": "999"}
     with pytest.raises(MismatchError, match="999 bytes instead of 1,000"):
         destination.verify(items[1])
     # An ETag may be no checksum (encryption makes it so): then the content itself decides.
     for etag in ("0" * 32, "not-a-checksum-at-all"):
-        gate.lie = {"etag": f'"{etag}"'}
+        interceptor.lie = {"etag": f'"{etag}"'}
         assert destination.verify(items[1]).how == "read back"
-    gate.answer = Answer(200, body=b"x" * 1000, methods="GET")
+    interceptor.answer = Answer(200, body=b"x" * 1000, methods="GET")
     with pytest.raises(MismatchError, match="other bytes"):
         destination.verify(items[1])
-    gate.lie, gate.answer = {}, None
+    interceptor.lie, interceptor.answer = {}, None
     assert destination.verify(items[1]).how == "etag"
 
 
@@ -428,14 +432,14 @@ def test_a_hash_in_the_metadata_counts_if_the_etag_proves_nothing(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """With KMS an ETag looks like an MD5 and is none; verifying reads the object back."""
-    gate = gated(loop_thread, server)
+    interceptor = intercepted(loop_thread, server)
     [file] = make_files(tmp_path, a=1000)
     [item] = publish(open_s3(server), [file])
-    gate.lie = {"etag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+    interceptor.lie = {"etag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
     [again] = (fresh := open_s3(server)).plan([file])
     assert again.present
     assert fresh.verify(again).how == "read back"
-    gate.answer = Answer(200, body=b"x" * 1000, methods="GET")
+    interceptor.answer = Answer(200, body=b"x" * 1000, methods="GET")
     with pytest.raises(MismatchError, match="other bytes"):
         fresh.verify(item)
 
@@ -444,7 +448,7 @@ def test_a_captive_portal_is_not_an_s3_server(
     loop_thread: Loop, server: Server, open_s3: OpenS3, tmp_path: Path
 ) -> None:
     """A network that answers everything with its own page must not count as success."""
-    gated(loop_thread, server, Answer(200, body=b"<html>Welcome! Please log in.</html>"))
+    intercepted(loop_thread, server, Answer(200, body=b"<html>Welcome! Please log in.</html>"))
     for size in (10, 2 * PART_BYTES):
         refusal(open_s3(server), make_files(tmp_path / str(size), a=size))
     assert not open_s3(server).test().ok

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.destinations.hosting import BUCKET
-from tests.destinations.s3_gate import Answer, gate_before
+from tests.destinations.interceptor import Answer, intercepting
 from tests.engine.keyrings import secret_service
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
@@ -191,7 +191,7 @@ async def test_a_retry_sends_damaged_files_again(world: World, tmp_path: Path) -
     rights = grant(prefix="job", may_delete=True)
     async with serve_storage(tmp_path / "s3", grants={ACCESS_KEY: rights}) as storage:
         host, _, path = storage.endpoint.removeprefix("http://").partition("/")
-        async with gate_before(f"http://{host}") as gate:
+        async with intercepting(f"http://{host}") as gate:
             gate.lie = {"etag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
             await calls.add_destination(
                 name="kms", kind="s3", bucket=BUCKET, endpoint=f"{gate.endpoint}/{path}",
