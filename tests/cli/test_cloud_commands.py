@@ -16,8 +16,8 @@ def test_hardware_lists_memory_price_and_state(shell: Shell) -> None:
     assert rows["h100"]["default"] is False
     assert (rows["l40s"]["vram_gb"], rows["l40s"]["rate_micros"]) == (48, 975)
     assert rows["l40s"]["state"] == "operational"
-    words = shell.run("hardware").stdout.splitlines()
-    line = next(line for line in words if " l40s " in line)
+    output = shell.run("hardware").stdout.splitlines()
+    line = next(line for line in output if " l40s " in line)
     assert line.startswith("*")
     assert ("48 GB" in line, "$3.51/h" in line, " up " in line) == (True, True, True)
 
@@ -33,9 +33,9 @@ def test_versions_are_listed_compared_pinned_and_unpinned(shell: Shell) -> None:
 
     compared = shell.json("versions", "compare", L40S, older[:10])
     assert (compared["before"]["id"], compared["after"]["id"]) == (older, newest)
-    words = shell.run("versions", "compare", L40S, older[:10]).stdout
+    output = shell.run("versions", "compare", L40S, older[:10]).stdout
     for change in compared["changes"]:
-        assert change["words"] in words
+        assert change["words"] in output
 
     try:
         assert older[:12] in shell.run("versions", "pin", f"{L40S}:{older}").stdout
@@ -48,7 +48,7 @@ def test_versions_are_listed_compared_pinned_and_unpinned(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (("versions", "pin"), 2, "needs a model"),
         (("versions", "pin", L40S), 2, "needs a version"),
@@ -58,11 +58,11 @@ def test_versions_are_listed_compared_pinned_and_unpinned(shell: Shell) -> None:
     ],
 )
 def test_a_missing_version_is_reported(
-    shell: Shell, words: tuple[str, ...], status: int | None, told: str
+    shell: Shell, arguments: tuple[str, ...], status: int | None, message: str
 ) -> None:
-    answer = shell.run(*words, status=status)
+    answer = shell.run(*arguments, status=status)
     assert answer.returncode != 0
-    assert told in answer.stdout + answer.stderr
+    assert message in answer.stdout + answer.stderr
 
 
 def test_the_hub_token_commands_without_a_keyring(shell: Shell) -> None:

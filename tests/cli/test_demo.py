@@ -35,8 +35,8 @@ async def test_every_way_of_delivery_works_in_the_demo(
     assert [one["name"] for one in await client.publishing.destinations()] == [BUCKET_NAME]
     for body in ({"kind": "hub", "hub_model_id": "sandbox/cat", "try": True},
                  {"kind": "s3", "destination": BUCKET_NAME}, {"kind": "local"}):  # fmt: skip
-        found = await client.cloud.check_delivery(**body)
-        assert found["verdict"] == "works", found
+        answer = await client.cloud.check_delivery(**body)
+        assert answer["verdict"] == "works", answer
 
 
 def test_the_demo_help_says_that_it_ignores_the_home_variable(

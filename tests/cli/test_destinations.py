@@ -22,11 +22,12 @@ PAIR = "AKIAPIPED\npipedsecret\n"
 
 
 def add(
-    shell: Shell, name: str, *words: str, status: int = 0, given: str = "", **environ: Any
+    shell: Shell, name: str, *arguments: str, status: int = 0, given: str = "", **environ: Any
 ) -> subprocess.CompletedProcess[str]:
     return shell.run(
-        "destinations", "add", name, *words, "--session-only", status=status, given=given, **environ
-    )
+        "destinations", "add", name, *arguments, "--session-only",
+        status=status, given=given, **environ,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_keys_are_read_from_standard_input(shell: Shell, given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ("", "keys are missing"),
         ("AKIAONLY\n", "no two lines"),
@@ -51,10 +52,10 @@ def test_keys_are_read_from_standard_input(shell: Shell, given: str) -> None:
     ],
 )
 def test_missing_keys_are_reported_with_all_ways_to_give_them(
-    shell: Shell, given: str, told: str
+    shell: Shell, given: str, message: str
 ) -> None:
     answer = add(shell, "nokeys", *MINIO, given=given, status=2)
-    assert told in answer.stderr
+    assert message in answer.stderr
     for way in ("prompt", "two lines", "JSON", "--keys-from-env"):
         assert way in answer.stderr
     assert "nokeys" not in shell.run("destinations", "list").stdout
@@ -63,11 +64,11 @@ def test_missing_keys_are_reported_with_all_ways_to_give_them(
 def test_keys_of_the_environment_are_used_for_amazon_alone(shell: Shell) -> None:
     answer = add(shell, "amazon", *AMAZON, **ENVIRON)
     assert "The keys are those in AWS_ACCESS_KEY_ID" in answer.stderr
-    for words in (MINIO, (*AMAZON, "--preset", "wasabi")):
-        refused = add(shell, "other", *words, status=2, **ENVIRON)
+    for arguments in (MINIO, (*AMAZON, "--preset", "wasabi")):
+        refused = add(shell, "other", *arguments, status=2, **ENVIRON)
         assert "not sent to" in refused.stderr
         assert "--keys-from-env" in refused.stderr
-        taken = add(shell, "other", *words, "--keys-from-env", **ENVIRON)
+        taken = add(shell, "other", *arguments, "--keys-from-env", **ENVIRON)
         assert "The keys are those in AWS_ACCESS_KEY_ID" in taken.stderr
     piped = add(shell, "amazon", *AMAZON, given=PAIR, **ENVIRON)
     assert "AWS_ACCESS_KEY_ID" not in piped.stderr, "what was piped in counts more"
@@ -85,12 +86,12 @@ def test_keys_typed_on_a_terminal_are_not_shown(shell: Shell) -> None:
         start_new_session=True,
     )  # fmt: skip
     os.close(terminal)
-    said = b""
+    shown = b""
 
-    def until(words: bytes) -> None:
-        nonlocal said
-        while words not in said:
-            said += os.read(control, 4096)
+    def until(prompt: bytes) -> None:
+        nonlocal shown
+        while prompt not in shown:
+            shown += os.read(control, 4096)
 
     until(b"Access key for 127.0.0.1: ")
     os.write(control, b"AKIATYPED\n")
@@ -99,8 +100,8 @@ def test_keys_typed_on_a_terminal_are_not_shown(shell: Shell) -> None:
     until(b"typed: ")
     assert process.wait(60) == 0
     os.close(control)
-    assert b"AKIATYPED" not in said
-    assert b"typedsecret" not in said
+    assert b"AKIATYPED" not in shown
+    assert b"typedsecret" not in shown
 
 
 def test_edit_changes_only_the_options_that_are_given(shell: Shell) -> None:
@@ -134,8 +135,8 @@ def test_lost_keys_are_replaced_without_other_changes(shell: Shell) -> None:
     pid = shell.engine_pid()
     shell.close()  # and with it the keys
     eventually_sync(lambda: shell.engine_pid() != pid, within=20)
-    told = shell.json("destinations", "test", "gone", status=3)
-    assert "simpletuner-tui destinations keys gone" in told["steps"][0]["advice"]
+    report = shell.json("destinations", "test", "gone", status=3)
+    assert "simpletuner-tui destinations keys gone" in report["steps"][0]["advice"]
     answer = shell.run("destinations", "keys", "gone", "--session-only", given=PAIR)
     assert answer.stdout.startswith("gone: changed")
     assert shell.json("destinations", "test", "gone", status=1)["steps"][0]["name"] != "credentials"
@@ -160,7 +161,7 @@ def test_removal_without_a_keyring_reports_no_leftover_keys(shell: Shell) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
         (("add", "x"), "--kind is missing"),
         (("add", "x", "--kind", "hub"), "--repo is missing"),
@@ -178,25 +179,25 @@ def test_removal_without_a_keyring_reports_no_leftover_keys(shell: Shell) -> Non
     ],
 )
 def test_missing_and_inapplicable_options_are_named(
-    shell: Shell, words: tuple[str, ...], told: str
+    shell: Shell, arguments: tuple[str, ...], message: str
 ) -> None:
-    assert told in shell.run("destinations", *words, status=2).stderr
+    assert message in shell.run("destinations", *arguments, status=2).stderr
 
 
 def test_a_relative_path_starts_at_the_working_directory(shell: Shell) -> None:
-    words = ("destinations", "add", "rel", "--kind", "folder", "--path", "sub/../d")
-    assert shell.json(*words)["options"]["path"] == str(shell.root / "d")
+    arguments = ("destinations", "add", "rel", "--kind", "folder", "--path", "sub/../d")
+    assert shell.json(*arguments)["options"]["path"] == str(shell.root / "d")
     again = ("destinations", "add", "rel", "--kind", "hub", "--repo", "a/b")
     assert "of kind folder already" in shell.run(*again, status=2).stderr
 
 
 def test_every_option_has_help_and_an_empty_list_says_how_to_begin(shell: Shell) -> None:
-    words = shell.run("destinations", "--help", COLUMNS="500").stdout
+    output = shell.run("destinations", "--help", COLUMNS="500").stdout
     parser = argparse.ArgumentParser()
     add_destinations(parser)
     assert [one.dest for one in parser._actions if not one.help] == []
     for choice in ("b2", "wasabi", "aws:kms", "public-read", "virtual", "--kms-key", "two lines"):
-        assert choice in words
+        assert choice in output
     fresh = shell.root / "fresh"
     fresh.mkdir(exist_ok=True)
     (fresh / "settings.toml").write_text('[listener]\nlisten = "127.0.0.1:0"\n')

@@ -25,27 +25,27 @@ each = pytest.mark.parametrize("encoding", list(ENCODINGS))
 
 
 def run(
-    shell: Shell, *words: str | bytes, encoding: str = "", status: int | None = 0
+    shell: Shell, *arguments: str | bytes, encoding: str = "", status: int | None = 0
 ) -> tuple[str, str]:
     """What a command writes on its two streams, decoded as they are encoded."""
     done = subprocess.run(
-        [*PROGRAM, *words], env=shell.environ | ENCODINGS.get(encoding, {}), cwd=shell.root,
+        [*PROGRAM, *arguments], env=shell.environ | ENCODINGS.get(encoding, {}), cwd=shell.root,
         stdin=subprocess.DEVNULL, capture_output=True, timeout=100, check=False,
     )  # fmt: skip
     coding = {"C": "ascii", "": "utf-8"}.get(encoding, encoding)
-    strict = "replace" if words[0] == "logs" else "strict"  # in a pipe a log is what it is
+    strict = "replace" if arguments[0] == "logs" else "strict"  # in a pipe a log is what it is
     output, errors = done.stdout.decode(coding, strict), done.stderr.decode(coding)
     assert "Traceback" not in output + errors, errors
     assert "inside simpletuner-tui" not in errors, errors
     if status is not None:
-        assert done.returncode == status, (words, done.returncode, output, errors)
+        assert done.returncode == status, (arguments, done.returncode, output, errors)
     return output, errors
 
 
-def submit(shell: Shell, *words: str, encoding: str = "") -> tuple[str, str]:
+def submit(shell: Shell, *arguments: str, encoding: str = "") -> tuple[str, str]:
     return run(
         shell, "submit", str(shell.config), "--steps", "8", "--rank", "2", "--delivery", "local",
-        "--yes", "--wait", *words, encoding=encoding,
+        "--yes", "--wait", *arguments, encoding=encoding,
     )  # fmt: skip
 
 
@@ -68,14 +68,14 @@ def test_submit_succeeds_in_any_encoding(shell: Shell, encoding: str) -> None:
 
 @each
 def test_json_keeps_every_letter(shell: Shell, done: Any, encoding: str) -> None:
-    for words in (
+    for arguments in (
         ["job", done["job_id"], "--json"],
         ["jobs", "--json"],
         ["jobs", "-n99", "--json"],
     ):
-        found = json.loads(run(shell, *words, encoding=encoding)[0])
-        jobs = found if isinstance(found, list) else [found]
-        assert done in jobs, words
+        answer = json.loads(run(shell, *arguments, encoding=encoding)[0])
+        jobs = answer if isinstance(answer, list) else [answer]
+        assert done in jobs, arguments
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +91,12 @@ def statuses(shell: Shell, done: Any) -> list[tuple[list[str], int]]:
         ["settings", "get", "✓"], ["api-key", "list"], ["token", "status"], ["doctor"],
         ["submit", "--help"], ["✓"],
     ]  # fmt: skip
-    return [(words, ends_with(shell, words)) for words in commands]
+    return [(arguments, ends_with(shell, arguments)) for arguments in commands]
 
 
-def ends_with(shell: Shell, words: list[str]) -> int:
+def ends_with(shell: Shell, arguments: list[str]) -> int:
     return subprocess.run(
-        [*PROGRAM, *words], env=shell.environ, cwd=shell.root, stdin=subprocess.DEVNULL,
+        [*PROGRAM, *arguments], env=shell.environ, cwd=shell.root, stdin=subprocess.DEVNULL,
         capture_output=True, timeout=100, check=False,
     ).returncode  # fmt: skip
 
@@ -105,16 +105,16 @@ def ends_with(shell: Shell, words: list[str]) -> int:
 def test_every_command_prints_its_messages_in_any_encoding(
     shell: Shell, statuses: list[tuple[list[str], int]], encoding: str
 ) -> None:
-    for words, status in statuses:
-        run(shell, *words, encoding=encoding, status=status)
+    for arguments, status in statuses:
+        run(shell, *arguments, encoding=encoding, status=status)
 
 
 @pytest.mark.parametrize("kind", ["", "--json"])
 def test_serve_prints_events_in_any_encoding(shell: Shell, kind: str) -> None:
-    words = [word for word in ("serve", kind, "--public-url", "https://bücher.example") if word]
+    arguments = [word for word in ("serve", kind, "--public-url", "https://bücher.example") if word]
     environ = shell.environ | ENCODINGS["ascii"]
     with subprocess.Popen(
-        [*PROGRAM, *words], env=environ, cwd=shell.root,
+        [*PROGRAM, *arguments], env=environ, cwd=shell.root,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -138,8 +138,8 @@ def test_an_argument_that_is_no_text_is_reported(shell: Shell) -> None:
 
 def test_a_traceback_with_lone_surrogates_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(RuntimeError("\udcff"), as_json=False) == 1
-    words = capsys.readouterr().err
-    kept = Path(words.split("\n")[1].strip().partition(" has the details")[0])
+    output = capsys.readouterr().err
+    kept = Path(output.split("\n")[1].strip().partition(" has the details")[0])
     try:
         assert "\\udcff" in kept.read_text(encoding="utf-8")
     finally:

@@ -23,10 +23,10 @@ def test_a_destination_with_unfinished_uploads_is_removed_only_by_force(
         "destinations", "add", "mine", "--kind", "s3", "--bucket", "buck", "--endpoint",
         "http://127.0.0.1:9", "--session-only", given="A\nnot-a-secret\n",
     )  # fmt: skip
-    told = shell.json("destinations", "remove", "mine", status=1)
-    assert (told["error"], told["details"]) == ("in_use", {"transfers": [transfer]})
-    words = shell.run("destinations", "remove", "mine", status=1).stderr
-    assert f"simpletuner-tui transfers cancel {transfer}" in words
+    failure = shell.json("destinations", "remove", "mine", status=1)
+    assert (failure["error"], failure["details"]) == ("in_use", {"transfers": [transfer]})
+    output = shell.run("destinations", "remove", "mine", status=1).stderr
+    assert f"simpletuner-tui transfers cancel {transfer}" in output
     moved = ("destinations", "edit", "mine", "--bucket", "other")
     assert shell.json(*moved, status=1)["error"] == "in_use"
     assert [one["name"] for one in shell.json("destinations", "list")["destinations"]] == ["mine"]

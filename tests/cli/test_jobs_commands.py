@@ -59,9 +59,9 @@ def test_job_and_jobs_print_the_same(shell: Shell, done: Any) -> None:
     table = shell.run("jobs").stdout
     assert job_id in table
     assert "done" in table
-    words = shell.run("job", job_id).stdout
-    assert "first" in words
-    assert done["files"][0]["sha256"] in words
+    output = shell.run("job", job_id).stdout
+    assert "first" in output
+    assert done["files"][0]["sha256"] in output
 
 
 def test_logs_and_metrics_are_complete(shell: Shell, done: Any) -> None:
@@ -99,14 +99,14 @@ def test_ended_jobs_cannot_be_cancelled_and_unknown_jobs_are_reported(
 ) -> None:
     assert shell.json("cancel", done["job_id"], status=1)["error"] == "invalid_job_state"
     commands = ("job", "logs", "metrics", "cancel", "collect", "delete", "artifacts")
-    for words in (*((command,) for command in commands), ("publish", "--to", "dir:x")):
-        answer = shell.run(*words, "nosuchjob", status=2)
+    for arguments in (*((command,) for command in commands), ("publish", "--to", "dir:x")):
+        answer = shell.run(*arguments, "nosuchjob", status=2)
         assert "nosuchjob" in answer.stderr
         assert "simpletuner-tui jobs" in answer.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("arguments", "code"),
     [
         (("job", "nosuch"), "job_not_found"),
         (("artifacts", "nosuch"), "job_not_found"),
@@ -126,12 +126,12 @@ def test_ended_jobs_cannot_be_cancelled_and_unknown_jobs_are_reported(
     ],
 )
 def test_missing_objects_and_arguments_are_reported_in_the_same_shape(
-    shell: Shell, words: tuple[str, ...], code: str
+    shell: Shell, arguments: tuple[str, ...], code: str
 ) -> None:
-    told = shell.json(*words, status=2)
-    assert set(told) == {"error", "message", "advice", "detail", "details"}
-    assert told["error"] == code
-    assert told["detail"] == f"{told['message']} {told['advice']}".strip()
+    failure = shell.json(*arguments, status=2)
+    assert set(failure) == {"error", "message", "advice", "detail", "details"}
+    assert failure["error"] == code
+    assert failure["detail"] == f"{failure['message']} {failure['advice']}".strip()
 
 
 def test_cancel_delete_and_a_repeated_idempotency_key(shell: Shell) -> None:
@@ -183,15 +183,15 @@ def test_jobs_starts_the_engine_for_active_jobs(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [["logs", "ID", "-f"], ["submit", "CONFIG", "--yes", "--wait", "--steps", "90000"]],
 )
-def test_an_interrupt_ends_with_130_and_the_job_goes_on(shell: Shell, words: list[str]) -> None:
+def test_an_interrupt_ends_with_130_and_the_job_goes_on(shell: Shell, arguments: list[str]) -> None:
     job = shell.submit("--steps", "90000")  # however slow this machine is, it is still running
-    given = [{"ID": job["job_id"], "CONFIG": str(shell.config)}.get(w, w) for w in words]
+    given = [{"ID": job["job_id"], "CONFIG": str(shell.config)}.get(w, w) for w in arguments]
     before = len(shell.json("jobs"))
     command = shell.start(*given)
-    if words[0] == "logs":
+    if arguments[0] == "logs":
         assert command.stdout is not None
         assert command.stdout.read(1)
     else:
@@ -228,20 +228,20 @@ def test_sync_and_check(shell: Shell) -> None:
     report = shell.json("check", str(shell.config))
     assert report["config"]["model_family"] == "flux"
     assert {item["level"] for item in report["checks"]} <= {"ok", "warn"}
-    words = shell.run("check", str(shell.config)).stdout
-    assert "estimated" in words
+    output = shell.run("check", str(shell.config)).stdout
+    assert "estimated" in output
     by_name = shell.run("check", "cat-lora", "--json", status=None)
     assert by_name.returncode in (0, 1)
 
 
 def test_a_terminal_that_cannot_show_the_app_is_reported(shell: Shell) -> None:
-    for words in ([], ["demo"]):
-        answer = shell.run(*words, status=2)
+    for arguments in ([], ["demo"]):
+        answer = shell.run(*arguments, status=2)
         assert "needs a terminal" in answer.stderr
         assert "--help" in answer.stderr
         master, slave = pty.openpty()
         on_tty = subprocess.run(
-            [*PROGRAM, *words], env=shell.environ, stdin=slave, stdout=slave,
+            [*PROGRAM, *arguments], env=shell.environ, stdin=slave, stdout=slave,
             stderr=subprocess.PIPE, text=True, timeout=30, check=False,
         )  # fmt: skip
         os.close(master)
@@ -251,10 +251,10 @@ def test_a_terminal_that_cannot_show_the_app_is_reported(shell: Shell) -> None:
 
 
 def test_wrong_usage_ends_with_status_2(shell: Shell) -> None:
-    for words in (
+    for arguments in (
         ["nonsense"], ["submit"], ["jobs", "-n", "0"], ["job"], ["submit", "x", "--steps", "many"],
         ["sandbox", "--speed", "0"], ["sandbox", "--fault", "gremlins"],
     ):  # fmt: skip
-        assert shell.run(*words, status=2).stderr
+        assert shell.run(*arguments, status=2).stderr
     assert shell.run("--version").stdout.startswith("simpletuner-tui ")
     assert "jobs" in shell.run("--help").stdout

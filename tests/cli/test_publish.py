@@ -91,8 +91,8 @@ def test_a_transfer_resumes_after_the_engine_is_killed(
     assert arrived.stat().st_mtime_ns > before
     assert arrived.read_bytes() == source.read_bytes()
     assert done["files"][0]["proof"] == "read back"
-    (found,) = tui_json("artifacts", job_id)["jobs"]
-    assert found["files"][0]["published"][0]["link"] == arrived.as_uri()
+    (answer,) = tui_json("artifacts", job_id)["jobs"]
+    assert answer["files"][0]["published"][0]["link"] == arrived.as_uri()
 
 
 def test_destinations_are_kept_tested_and_removed(

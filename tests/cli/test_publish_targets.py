@@ -19,7 +19,7 @@ def jobs(shell: Shell) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("to", "told"),
+    ("to", "message"),
     [
         ("dir:", "needs a folder"),
         ("dir:  ", "needs a folder"),
@@ -31,11 +31,11 @@ def jobs(shell: Shell) -> tuple[str, str]:
     ],
 )
 def test_an_invalid_place_is_refused_with_advice(
-    shell: Shell, jobs: tuple[str, str], tmp_path: Path, to: str, told: str
+    shell: Shell, jobs: tuple[str, str], tmp_path: Path, to: str, message: str
 ) -> None:
     before = shell.json("transfers")["transfers"]
     answer = shell.run("publish", jobs[0], "--to", to.format(tmp=tmp_path), status=2)
-    assert told.format(tmp=tmp_path) in answer.stderr
+    assert message.format(tmp=tmp_path) in answer.stderr
     assert shell.json("transfers")["transfers"] == before
     assert not (shell.root / "a.safetensors").exists(), "not into the folder of the shell"
 
@@ -63,9 +63,9 @@ def test_other_files_are_replaced_only_with_overwrite(
     assert "a.safetensors" in refused.stderr
     assert "b.txt" not in refused.stderr, "it is the same"
     assert "--overwrite" in refused.stderr
-    told = shell.json("publish", jobs[1], *to, status=1)
-    assert set(told) == {"error", "message", "advice", "detail", "details"}
-    assert (told["error"], told["details"]) == ("taken", {"replaces": ["a.safetensors"]})
+    failure = shell.json("publish", jobs[1], *to, status=1)
+    assert set(failure) == {"error", "message", "advice", "detail", "details"}
+    assert (failure["error"], failure["details"]) == ("taken", {"replaces": ["a.safetensors"]})
     assert files_in(tmp_path / "x") == FIRST
     assert shell.json("transfers")["transfers"] == before, "nothing was queued"
     assert shell.json("publish", jobs[1], *to, "--overwrite", "--wait")["state"] == "done"
@@ -96,8 +96,8 @@ def test_states_of_transfers_are_called_as_on_the_screen(
 ) -> None:
     row = shell.json("publish", jobs[0], "--to", f"dir:{tmp_path}/later")
     assert row["state"] in ("queued", "running"), "scripts have the engine's names"
-    words = shell.run("publish", jobs[1], "--to", f"dir:{tmp_path}/later-too").stdout.split()
-    assert words[1] in ("waiting", "sending")
+    output = shell.run("publish", jobs[1], "--to", f"dir:{tmp_path}/later-too").stdout.split()
+    assert output[1] in ("waiting", "sending")
 
 
 def test_public_without_effect_is_reported(
@@ -108,8 +108,8 @@ def test_public_without_effect_is_reported(
     hub = {"HF_TOKEN": "hf_write", "HF_ENDPOINT": shell.world.sandbox.hub_url}
     to = ("--to", "hub:sandbox/kept-private", "--wait")
     assert shell.run("publish", jobs[0], *to, **hub).stderr == ""
-    told = shell.run("publish", jobs[0], *to, "--public", **hub)
-    assert "sandbox/kept-private is there already and stays private" in told.stderr
+    existing = shell.run("publish", jobs[0], *to, "--public", **hub)
+    assert "sandbox/kept-private is there already and stays private" in existing.stderr
     new = shell.run("publish", jobs[0], "--to", "hub:sandbox/new", "--wait", "--public", **hub)
     assert "--public" not in new.stderr
 

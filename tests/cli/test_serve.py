@@ -134,10 +134,10 @@ def test_serve_runs_a_job_and_prints_its_events(
             assert served.process.wait(30) == 0
     events = served.events()
     assert events[-1]["event"] == "stopped"
-    told = [event for event in events if event.get("job_id") == job_id]
-    sources = {event["source"] for event in told if "source" in event}
+    of_job = [event for event in events if event.get("job_id") == job_id]
+    sources = {event["source"] for event in of_job if "source" in event}
     assert {"local", "webhook", "storage"} <= sources
-    assert next(event["event"] for event in told) == "created"
+    assert next(event["event"] for event in of_job) == "created"
     assert not (home / "engine.sock").exists()
     assert world["token"] not in "\n".join(served.lines)
 

@@ -77,8 +77,8 @@ def test_settings_are_set_through_the_engine(shell: Shell) -> None:
     assert of(shell).network.ssl_verify
     shell.run("settings", "set", "network.ssl_verify", "off", "--yes")
     assert not of(shell).network.ssl_verify
-    for words in (["set"], ["set", "x.y"], ["set", "network.timeout"], ["unset", "no.such"]):
-        shell.run("settings", *words, status=2)
+    for arguments in (["set"], ["set", "x.y"], ["set", "network.timeout"], ["unset", "no.such"]):
+        shell.run("settings", *arguments, status=2)
 
 
 def test_a_proxy_password_is_used_and_written_to_no_file(shell: Shell) -> None:
@@ -112,7 +112,7 @@ def test_an_edit_that_cannot_be_used_changes_nothing_and_is_kept(
     shell: Shell, tmp_path: Path
 ) -> None:
     before = (shell.home / "settings.toml").read_text()
-    for written, words in (
+    for written, message in (
         ("[network\\n", "not valid TOML"),
         ("[network]\\ntimeout = 'x'\\n", "line 4: network.timeout must be a number"),
         ("[cloud]\\nconsent = 'maybe'\\n", "ask, allow or never"),
@@ -120,13 +120,13 @@ def test_an_edit_that_cannot_be_used_changes_nothing_and_is_kept(
     ):
         script = f"path.write_text(text + {written!r}.encode().decode('unicode_escape'))"
         answer = shell.run("settings", "edit", status=1, EDITOR=editor(tmp_path, script))
-        assert words in answer.stderr
+        assert message in answer.stderr
         kept = Path(answer.stderr.strip().rpartition(" ")[2])
         assert kept.read_text() != before
         kept.unlink()
         assert (shell.home / "settings.toml").read_text() == before
-    for wrong, words in (("false", "status 1"), ("/no/such/editor", "cannot be started")):
-        assert words in shell.run("settings", "edit", status=1, EDITOR=wrong).stderr
+    for wrong, message in (("false", "status 1"), ("/no/such/editor", "cannot be started")):
+        assert message in shell.run("settings", "edit", status=1, EDITOR=wrong).stderr
     assert list(shell.home.glob("edit-*")) == []
 
 
@@ -157,9 +157,9 @@ def test_an_edit_while_another_program_writes_loses_nothing(shell: Shell, tmp_pa
         running.kill()
         running.wait()
     assert "only your values were written" in out
-    found = of(shell)
-    assert (found.publishing.bandwidth, found.network.timeout) == (7, 12.0)
-    assert found.listener.listen == "127.0.0.1:0"
+    answer = of(shell)
+    assert (answer.publishing.bandwidth, answer.network.timeout) == (7, 12.0)
+    assert answer.listener.listen == "127.0.0.1:0"
 
 
 def test_a_wrong_value_is_reported_and_commands_still_work(shell: Shell) -> None:

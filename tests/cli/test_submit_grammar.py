@@ -9,8 +9,8 @@ from tui.cli.main import build_parser
 from tui.cli.submit_commands import draft_of
 
 
-def draft(*words: str) -> Draft:
-    return draft_of(build_parser().parse_args(["submit", "cat-lora", *words]))
+def draft(*arguments: str) -> Draft:
+    return draft_of(build_parser().parse_args(["submit", "cat-lora", *arguments]))
 
 
 def test_options_that_are_not_given_are_not_in_the_draft() -> None:

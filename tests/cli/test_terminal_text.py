@@ -42,7 +42,7 @@ def is_harmless(text: str) -> bool:
 
 
 @pytest.fixture
-def told(home: Path) -> Iterator[str]:
+def hostile_job(home: Path) -> Iterator[str]:
     """A job, a file and a transfer of which every text is hostile."""
     place = Home(home, home / "cloud_outputs")
     place.create()
@@ -71,43 +71,43 @@ def told(home: Path) -> Iterator[str]:
     eventually_sync(lambda: not place.socket.exists(), within=30)
 
 
-def on_terminal(*words: str) -> bytes:
+def on_terminal(*arguments: str) -> bytes:
     """What a command writes to a terminal."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "tui", *words]
+    command = [sys.executable, "-m", "tui", *arguments]
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs) as process:
         os.close(theirs)
-        found = b""
+        answer = b""
         try:
             while piece := os.read(ours, 65536):
-                found += piece
+                answer += piece
         except OSError:
             pass  # the other end is closed
         process.wait(60)
     os.close(ours)
-    return found
+    return answer
 
 
-def test_no_command_prints_control_sequences_to_a_terminal(told: str) -> None:
-    for words in (("jobs",), ("job", told), ("artifacts", told), ("transfers",)):
-        done = tui(*words)
-        assert "pwned" in done.stdout, words
-        assert is_harmless(done.stdout + done.stderr), words
-        shown = on_terminal(*words)
-        assert b"\x1b" not in shown, words
-        assert "\x9b".encode() not in shown, words
-    row = tui_json("job", told)
+def test_no_command_prints_control_sequences_to_a_terminal(hostile_job: str) -> None:
+    for arguments in (("jobs",), ("job", hostile_job), ("artifacts", hostile_job), ("transfers",)):
+        done = tui(*arguments)
+        assert "pwned" in done.stdout, arguments
+        assert is_harmless(done.stdout + done.stderr), arguments
+        shown = on_terminal(*arguments)
+        assert b"\x1b" not in shown, arguments
+        assert "\x9b".encode() not in shown, arguments
+    row = tui_json("job", hostile_job)
     assert row["name"] == HOSTILE  # data stay what they are
-    shown = on_terminal("job", told, "--json")
+    shown = on_terminal("job", hostile_job, "--json")
     assert is_harmless(shown.decode().replace("\r\n", "\n"))
     assert json.loads(shown)["name"] == HOSTILE
 
 
-def test_a_log_is_raw_in_a_pipe_and_clean_on_a_terminal(told: str) -> None:
-    command = [sys.executable, "-m", "tui", "logs", told]
+def test_a_log_is_raw_in_a_pipe_and_clean_on_a_terminal(hostile_job: str) -> None:
+    command = [sys.executable, "-m", "tui", "logs", hostile_job]
     piped = subprocess.run(command, capture_output=True, check=True, timeout=60)
     assert piped.stdout == LOG
-    assert on_terminal("logs", told).decode() == SHOWN.replace("\n", "\r\n")
+    assert on_terminal("logs", hostile_job).decode() == SHOWN.replace("\n", "\r\n")
 
 
 def test_a_log_is_cleaned_wherever_it_is_cut() -> None:

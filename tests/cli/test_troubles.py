@@ -20,11 +20,11 @@ from tui.store.writer import StoreWriter
 
 
 def problem(shell: Shell, config: Path | str, command: str = "check") -> str:
-    """What a config that cannot work is told, by words and by JSON."""
-    words = shell.run(command, str(config), status=1)
+    """The messages about a config that cannot work, as text; checks that JSON has them."""
+    result = shell.run(command, str(config), status=1)
     report = json.loads(shell.run(command, str(config), "--json", status=1).stdout)
     assert "message" in report or not report["ok"]
-    return words.stdout + words.stderr
+    return result.stdout + result.stderr
 
 
 def test_a_config_that_is_missing_or_not_json(shell: Shell, tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_unusual_files_are_named_and_not_packed(shell: Shell, tmp_path: Path) ->
     write_image(tmp_path / "outside.png")
     (cats / "link.png").symlink_to(tmp_path / "outside.png")
     report = json.loads(shell.run("check", str(config), "--json", status=None).stdout)
-    told = " ".join(item["message"] for item in report["checks"])
-    assert "broken.png" in told
-    assert "a.txt" in told
+    messages = " ".join(item["message"] for item in report["checks"])
+    assert "broken.png" in messages
+    assert "a.txt" in messages
     skipped = {Path(item["path"]).name for item in report["leaves"]["skipped"]}
     assert {".env", "id_rsa", "link.png"} <= skipped
     assert "hush" not in json.dumps(report)
@@ -79,9 +79,9 @@ def test_an_archive_one_byte_too_large_is_not_sent(shell: Shell, tmp_path: Path)
     before = len(files.all())
     with picture.open("ab") as file:
         file.truncate(104_857_601)
-    words = problem(shell, config)
-    assert "100" in words
-    assert "https" in words  # one of the ways out
+    message = problem(shell, config)
+    assert "100" in message
+    assert "https" in message  # one of the ways out
     shell.run("submit", str(config), "--yes", "--wait", "--delivery", "local", status=1)
     assert len(files.all()) == before
 
@@ -158,18 +158,18 @@ def test_invalid_answers_before_a_submit(shell: Shell, fault: str, status: int) 
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "message"),
     [
         ("no-credit@POST /v1/predictions", "credit"),
         ("expired-token@POST /v1/predictions", "token"),
     ],
 )
 def test_a_refused_prediction_fails_the_job_with_a_message(
-    shell: Shell, fault: str, words: str
+    shell: Shell, fault: str, message: str
 ) -> None:
     with shell.faults(fault):
         job = shell.submit("--wait", status=1)
-    assert words in job["error_message"].lower()
+    assert message in job["error_message"].lower()
     assert job["diagnosis"]["advice"]
 
 
@@ -182,8 +182,8 @@ def test_slow_and_broken_answers_cost_nothing(shell: Shell) -> None:
 
 
 def test_unknown_models_and_versions_are_reported(shell: Shell) -> None:
-    for words in (["--model", "nobody/nothing"], ["--model-version", "f" * 64]):
-        answer = shell.run("submit", str(shell.config), "--yes", *words, status=None)
+    for arguments in (["--model", "nobody/nothing"], ["--model-version", "f" * 64]):
+        answer = shell.run("submit", str(shell.config), "--yes", *arguments, status=None)
         assert answer.returncode in (1, 4)
         assert answer.stderr
 
@@ -205,9 +205,9 @@ def test_an_unreachable_server_ends_with_status_4(shell: Shell) -> None:
 def test_an_unusable_state_folder_is_reported(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for home in (tmp_path / "file", tmp_path / "file" / "below"):
-        for words in (["jobs"], ["submit", str(shell.config), "--yes"]):
-            answer = shell.run(*words, status=None, SIMPLETUNER_TUI_HOME=str(home))
-            if words[0] == "submit":
+        for arguments in (["jobs"], ["submit", str(shell.config), "--yes"]):
+            answer = shell.run(*arguments, status=None, SIMPLETUNER_TUI_HOME=str(home))
+            if arguments[0] == "submit":
                 assert answer.returncode == 1
                 assert str(home) in answer.stderr
 
@@ -218,27 +218,27 @@ def test_foreign_databases_are_reported(shell: Shell, tmp_path: Path) -> None:
     writer._db.execute("PRAGMA user_version = 99")
     writer.close()
     environ = {"SIMPLETUNER_TUI_HOME": str(home.root)}
-    for words in (["jobs"], ["jobs", "--json"], ["job", "x"], ["check", str(shell.config)]):
-        answer = shell.run(*words, status=1, **environ)
+    for arguments in (["jobs"], ["jobs", "--json"], ["job", "x"], ["check", str(shell.config)]):
+        answer = shell.run(*arguments, status=1, **environ)
         assert "newer" in answer.stderr
     home.database.write_bytes(os.urandom(9000))
-    for words in (["jobs"], ["jobs", "--json"], ["submit", str(shell.config), "--yes"]):
-        answer = shell.run(*words, status=1, **environ)
+    for arguments in (["jobs"], ["jobs", "--json"], ["submit", str(shell.config), "--yes"]):
+        answer = shell.run(*arguments, status=1, **environ)
         assert str(home.database) in answer.stderr
 
 
-@pytest.mark.parametrize(("text", "words"), [("[cloud", "not valid TOML"), ("\xff", "not UTF-8")])
+@pytest.mark.parametrize(("text", "message"), [("[cloud", "not valid TOML"), ("\xff", "not UTF-8")])
 def test_an_invalid_settings_file_is_reported(
-    shell: Shell, tmp_path: Path, text: str, words: str
+    shell: Shell, tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "settings.toml").write_bytes(text.encode("latin-1"))
     answer = shell.run("check", str(shell.config), status=1, SIMPLETUNER_TUI_HOME=str(tmp_path))
-    assert words in answer.stderr
+    assert message in answer.stderr
     assert str(tmp_path / "settings.toml") in answer.stderr
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("cloud = 3", "line 1: cloud must be a table"),
         ("[cloud]\nhardware = 3", "line 2: cloud.hardware must be a text"),
@@ -246,20 +246,20 @@ def test_an_invalid_settings_file_is_reported(
     ],
 )
 def test_an_invalid_setting_is_reported_with_its_line_and_has_its_default(
-    shell: Shell, tmp_path: Path, text: str, words: str
+    shell: Shell, tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "settings.toml").write_text(text)
     answer = shell.run("settings", "get", "cloud.hardware", SIMPLETUNER_TUI_HOME=str(tmp_path))
-    assert f"{tmp_path}/settings.toml {words}" in answer.stderr
+    assert f"{tmp_path}/settings.toml {message}" in answer.stderr
     assert answer.stdout == "l40s\n"
 
 
 # -- the sandbox command ----------------------------------------------------------------------
 
 
-def sandbox(shell: Shell, *words: str) -> subprocess.Popen[str]:
+def sandbox(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*PROGRAM, "sandbox", *words], env=shell.environ, cwd=shell.root, text=True,
+        [*PROGRAM, "sandbox", *arguments], env=shell.environ, cwd=shell.root, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -271,11 +271,12 @@ def test_the_sandbox_prints_its_address_and_runs_until_it_is_stopped(
     extra = ["--until-eof"] if how == "eof" else []
     process = sandbox(shell, "--json", "--speed", "20", *extra)
     assert process.stdout is not None
-    told = json.loads(process.stdout.readline())
-    assert told["api_base"].endswith("/v1")
+    addresses = json.loads(process.stdout.readline())
+    assert addresses["api_base"].endswith("/v1")
     environ = {
-        "SIMPLETUNER_TUI_API_BASE": told["api_base"], "REPLICATE_API_TOKEN": told["token"],
-    }  # fmt: skip
+        "SIMPLETUNER_TUI_API_BASE": addresses["api_base"],
+        "REPLICATE_API_TOKEN": addresses["token"],
+    }
     assert shell.json("token", "validate", **environ)["valid"] is True
     if how == "eof":
         assert process.stdin is not None
@@ -302,8 +303,8 @@ def test_a_taken_or_invalid_port_is_reported(shell: Shell) -> None:
 
 def test_missing_results_of_a_finished_job_are_reported_by_every_command(shell: Shell) -> None:
     with shell.faults("lost-upload"):
-        words = ["--steps", "8", "--rank", "2", "--delivery", "local", "--yes", "--wait"]
-        done = shell.run("submit", str(shell.config), *words, status=1)
+        arguments = ["--steps", "8", "--rank", "2", "--delivery", "local", "--yes", "--wait"]
+        done = shell.run("submit", str(shell.config), *arguments, status=1)
         assert "delivered: no" in done.stderr
         assert "nothing arrived on this machine" in done.stderr
         assert "✓" not in done.stdout

@@ -39,15 +39,15 @@ def environ_of(home: Home, **more: str) -> dict[str, str]:
 
 def engines_of(home: Home) -> list[int]:
     """Process ids of engines that work in a home."""
-    found = []
+    answer = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if not entry.name.isdecimal() or (entry / "cwd").resolve() != home.root.resolve():
                 continue
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             if b"\0engine\0" in (entry / "cmdline").read_bytes() and state != "Z":
-                found.append(int(entry.name))
-    return found
+                answer.append(int(entry.name))
+    return answer
 
 
 @pytest.fixture
