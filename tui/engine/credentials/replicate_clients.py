@@ -147,6 +147,28 @@ class ReplicateClients:
             self._clients[api_base, token.secret] = client
         return client
 
+    def known_account(self, api_base: str) -> str:
+        """The account of the token in use, as far as it has been asked for; else ""."""
+        token = self.tokens.known("replicate", api_base)
+        return self.tokens.owner("replicate", api_base, token.secret) if token is not None else ""
+
+    async def with_account(self, api_base: str) -> tuple[ReplicateClient, str]:
+        """The client of a base, and the name of the account that its token belongs to.
+
+        Raises:
+            MissingTokenError: no token is known for it.
+            ReplicateError: Replicate does not tell whose the token is.
+        """
+        while True:
+            client = await self.get(api_base)
+            token = await self.token(api_base)
+            owner = self.tokens.owner("replicate", api_base, token.secret)
+            if not owner:
+                owner = (await client.account()).username
+                self.tokens.learn_owner("replicate", api_base, token.secret, owner)
+            if self._clients.get((api_base, token.secret)) is client:  # not replaced meanwhile
+                return client, owner
+
     def client_with(
         self, api_base: str, secret: Secret, budget: RateBudget | None = None
     ) -> ReplicateClient:

@@ -22,7 +22,7 @@ from tui.engine.tracking.claims import PredictionClaims, clock_offset_of, full_v
 from tui.engine.tracking.monitor import snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
-from tui.replicate.errors import ReplicateError, UncertainError
+from tui.replicate.errors import AuthenticationError, ReplicateError, UncertainError
 from tui.replicate.models import Prediction
 from tui.replicate.secret import Secret
 from tui.simpletuner.errors import SimpleTunerError
@@ -98,7 +98,7 @@ class PredictionPoster:
                 if prediction is not None:
                     break
                 self._require_images_address(job)
-                prediction = await self._post_once(client, job, attempt)
+                prediction = await self._post_once(job, attempt)
             if prediction is None:
                 raise ReplicateError(
                     "Replicate did not answer, and no such job was found there afterwards.",
@@ -129,9 +129,15 @@ class PredictionPoster:
                 self._recorder.apply_snapshot(job.job_id, snapshot_of(answer), "local")
                 return
 
-    async def _post_once(
-        self, client: ReplicateClient, job: JobRecord, attempt: int
-    ) -> Prediction | None:
+    async def _post_once(self, job: JobRecord, attempt: int) -> Prediction | None:
+        try:
+            client, account = await self._client_of(job)
+        except AuthenticationError:
+            raise
+        except ReplicateError:
+            if self._recorder.writer.job(job.job_id).submit.get("phase") == "posting":
+                raise  # it was posted to an account, which may be another one
+            client, account = await self._clients.get(job.api_base), ""
         # The keys of the user's own bucket are read for this POST only and not kept.
         values = {
             **self._complete_inputs(self._recorder.writer.job(job.job_id)),
@@ -154,6 +160,8 @@ class PredictionPoster:
         note_phase(
             self._recorder, fresh, "posting", message, webhook=webhook is not None, **first_post
         )
+            first["account"] = account
+        note_phase(self._recorder, fresh, "posting", words, webhook=hook is not None, **first)
         try:
             return await client.create_prediction(
                 version=full_version(job),
@@ -184,7 +192,7 @@ class PredictionPoster:
         pauses = backoff_seconds(job)
         while True:
             try:
-                client = await self._clients.get(job.api_base)  # a new token makes a new client
+                client, _ = await self._client_of(job)  # a new token makes a new client
                 # A webhook or a sync may have assigned the prediction meanwhile.
                 if prediction_id := self._recorder.writer.job(job.job_id).prediction_id:
                     return await client.get_prediction(prediction_id)
@@ -211,6 +219,25 @@ class PredictionPoster:
                 stage = {} if prediction_id else {"stage": "looking for it at Replicate"}
                 self._recorder.note(job.job_id, "local", "trouble", message, **stage)
                 await asyncio.sleep(max(next(pauses), error.retry_after or 0))
+
+    async def _client_of(self, job: JobRecord) -> tuple[ReplicateClient, str]:
+        """The client to post a job and to look it up with, and its account's name.
+
+        What was posted to one account is in no other's list: looked for there, it would seem not to
+        have been accepted, and be posted and paid again.
+
+        Raises:
+            MissingTokenError: no token of the account that the job was posted to is in use.
+            ReplicateError: Replicate does not tell whose the token is.
+        """
+        submit = self._recorder.writer.job(job.job_id).submit
+        posted_to = submit.get("account")
+        if not posted_to and submit.get("phase") == "posting":  # to an account that was not known
+            return await self._clients.get(job.api_base), ""
+        client, account = await self._clients.with_account(job.api_base)
+        if posted_to and account != posted_to:
+            raise MissingTokenError(f"of {posted_to}, the account that this job was posted to")
+        return client, account
 
     async def _select(
         self, client: ReplicateClient, job: JobRecord, candidates: Sequence[Prediction]

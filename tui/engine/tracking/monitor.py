@@ -17,7 +17,11 @@ from typing import Final
 from tui.base.clock import Clock, utc_now
 from tui.base.hosts import is_loopback
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
+from tui.engine.credentials.replicate_clients import (
+    HOW_TO_GIVE_ONE,
+    MissingTokenError,
+    ReplicateClients,
+)
 from tui.engine.runtime.event_bus import EventBus
 from tui.engine.runtime.tasks import TaskOwner
 from tui.engine.tracking.reconcile import Snapshot, latest_end, lost_values
@@ -257,6 +261,10 @@ class Monitor:
         count = self._not_found_counts[job.job_id] = self._not_found_counts.get(job.job_id, 0) + 1
         if count < MAX_NOT_FOUND:  # a busy service may not show a new prediction yet
             self._report_trouble(job, error.message, error.advice)
+        self._refused.pop(job.job_id, None)
+        count = self._absent[job.job_id] = self._absent.get(job.job_id, 0) + 1
+        if count < ABSENT:  # lists and rows of a busy service lag behind
+            self._trouble(job, error.message, error.advice)
             return self._interval(job)
         ran = job.started_at is not None or job.status is JobStatus.RUNNING
         if ran and self._now() + self._clients.clock_offset(job.api_base) < latest_end(job):
