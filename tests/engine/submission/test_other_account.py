@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.submission.test_paid_once import LIST, POST, late, posted
+from tests.engine.submission.test_paid_once import LIST, POST, post_with_late_answer, posted
 from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.sandbox.config import make_token
 from tui.settings import Home
-from tui.store.unheard import FACT, read_unheard
+from tui.store.lost_contact import FACT, read_unheard
 
 BOB = make_token()
 
@@ -47,7 +47,7 @@ async def test_another_accounts_token_after_a_kill_while_posting_posts_nothing(
 ) -> None:
     """The next engine is handed another account's token, and nobody ever asked whose ours is."""
     base, mine = world.sandbox.base_url, world.sandbox.token
-    job_id, held = await late(world)
+    job_id, held = await post_with_late_answer(world)
     await world.engine._tasks.aclose()  # what a kill leaves: a record that says "posting"
     held.release()
     world.engine.clients.tokens.give("replicate", base, BOB, "environment")

@@ -157,11 +157,11 @@ class PredictionPoster:
             first_post["clock_offset"] = offset.total_seconds()
         if "since" in fresh.submit:
             first_post = {}
+        if account:
+            first_post["account"] = account
         note_phase(
             self._recorder, fresh, "posting", message, webhook=webhook is not None, **first_post
         )
-            first["account"] = account
-        note_phase(self._recorder, fresh, "posting", words, webhook=hook is not None, **first)
         try:
             return await client.create_prediction(
                 version=full_version(job),
@@ -221,7 +221,7 @@ class PredictionPoster:
                 await asyncio.sleep(max(next(pauses), error.retry_after or 0))
 
     async def _client_of(self, job: JobRecord) -> tuple[ReplicateClient, str]:
-        """The client to post a job and to look it up with, and its account's name.
+        """Return the client to post a job and to look it up with, and its account's name.
 
         What was posted to one account is in no other's list: looked for there, it would seem not to
         have been accepted, and be posted and paid again.

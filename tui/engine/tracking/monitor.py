@@ -257,14 +257,14 @@ class Monitor:
 
     def _not_found(self, job: JobRecord, error: NotFoundError) -> float | None:
         """Handle a 404 answer; returns seconds until the next poll, None when the job is ended."""
+        posted_to, used = job.submit.get("account"), self._clients.known_account(job.api_base)
+        if posted_to and used and used != posted_to:  # its answers say nothing about this job
+            message = f"The job was started by {posted_to}, and the token in use is {used}'s."
+            return self._unauthorized(job, "another account's token", message, HOW_TO_GIVE_ONE)
         self._refusals.pop(job.job_id, None)
         count = self._not_found_counts[job.job_id] = self._not_found_counts.get(job.job_id, 0) + 1
         if count < MAX_NOT_FOUND:  # a busy service may not show a new prediction yet
             self._report_trouble(job, error.message, error.advice)
-        self._refused.pop(job.job_id, None)
-        count = self._absent[job.job_id] = self._absent.get(job.job_id, 0) + 1
-        if count < ABSENT:  # lists and rows of a busy service lag behind
-            self._trouble(job, error.message, error.advice)
             return self._interval(job)
         ran = job.started_at is not None or job.status is JobStatus.RUNNING
         if ran and self._now() + self._clients.clock_offset(job.api_base) < latest_end(job):
