@@ -16,11 +16,12 @@ a field missing, of the wrong type, or not known       400
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, Literal, TypeVar, cast, get_origin
+from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import pydantic_core
 from aiohttp import ClientError, web
@@ -37,6 +38,10 @@ _LARGE: Final = 64 * 1024
 """Bytes from which a body is parsed beside the event loop: 8 MiB take a second."""
 _LONGEST_NAME: Final = 80
 _MOST_PROBLEMS: Final = 20
+_NEAR: Final = 0.75
+"""How alike an unknown name and a known one are that is suggested; 1 is the same."""
+_NUL: Final = b"\\u0000"
+"""As JSON spells it; JSON takes no other spelling."""
 _NO_JSON: Final = "The request body is not JSON"
 
 Extra = Literal["forbid", "ignore", "allow"]
@@ -95,11 +100,36 @@ def parse(raw: bytes) -> Any:
     try:
         # Strict about UTF-8 and lone surrogates, and bounded in depth, as `json` is not.
         pydantic_core.from_json(raw, allow_inf_nan=False)
-        return json.loads(raw, object_pairs_hook=_object, parse_float=_float)
+        value = json.loads(raw, object_pairs_hook=_object, parse_float=_float)
     except _AmbiguousError as error:
         raise RefusedError(f"{_NO_JSON} that means one thing: {error}.") from None
     except (ValueError, RecursionError):
         raise RefusedError(f"{_NO_JSON}.") from None
+    if _NUL in raw and _holds_nul(value):
+        raise RefusedError("A text in the request body holds the character NUL.")
+    return value
+
+
+def check_text(name: str, text: str) -> None:
+    """Refuse what no file name, no database and no other server takes: NUL, broken UTF-8.
+
+    Args:
+        name: the part of the path or the parameter of the query.
+        text: unquoted.
+
+    Raises:
+        RefusedError: it holds such a character.
+    """
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise wrong(name, "holds the character NUL, or bytes that are no UTF-8")
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(name) or _holds_nul(inner) for name, inner in value.items())
+    return isinstance(value, list) and any(_holds_nul(inner) for inner in value)
 
 
 class _AmbiguousError(ValueError):
@@ -189,6 +219,8 @@ def read_query(request: web.Request, endpoint: Endpoint[Any, QueryT, Any]) -> Qu
         RefusedError: one cannot be read; `details.fields` says which.
     """
     given = {name: request.query[name] for name in request.query if request.query[name]}
+    for name, value in given.items():
+        check_text(name, value)
     shape = shapes_of(endpoint).query
     return cast("QueryT", validated(given, shape, extra="ignore", strict=False))
 
@@ -217,7 +249,7 @@ def validated(data: Any, shape: Any, extra: Extra = "forbid", *, strict: bool = 
         return _adapter(shape, extra, strict).validate_python([data])[0]
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)[:_MOST_PROBLEMS]
-    fields = _fields(data, problems)
+    fields = _fields(data, problems, shape)
     if "" in fields:
         raise RefusedError(f"The request body {fields['']}.")
     words = "; ".join(f"{name} {why}" for name, why in fields.items())
@@ -231,12 +263,14 @@ def _adapter(shape: Any, extra: Extra, strict: bool) -> TypeAdapter[Any]:
     return TypeAdapter(list[shape], config=config)
 
 
-def _fields(data: Any, problems: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _fields(data: Any, problems: Iterable[Mapping[str, Any]], shape: Any) -> dict[str, str]:
     """What is wrong, by the dotted name of the field; of several types any would have done."""
     found: dict[str, list[str]] = {}
     for problem in problems:
         name = _name(data, problem["loc"][1:], missing=problem["type"] == "missing")
         words = _words(problem)
+        if problem["type"] == "extra_forbidden":
+            words += _suggestion(shape, problem["loc"][1:])
         if words not in found.setdefault(name, []):
             found[name].append(words)
     return {
@@ -258,6 +292,30 @@ def _name(data: Any, place: Sequence[str | int], *, missing: bool) -> str:
         elif missing and number == len(place) - 1:
             parts.append(str(part))
     return _printable(".".join(parts))
+
+
+def _suggestion(shape: Any, place: Sequence[str | int]) -> str:
+    """The known name that is meant, in words; empty where none is near."""
+    shapes = _typed_dicts(shape)
+    for part in place[:-1]:
+        inner = [
+            hint
+            for one in shapes
+            if (hint := get_type_hints(one, include_extras=True).get(str(part))) is not None
+        ]
+        # Other parts are indices of lists, and names that pydantic gives to types.
+        shapes = [one for hint in inner for one in _typed_dicts(hint)] or shapes
+    names = sorted({name for one in shapes for name in one.__annotations__})
+    near = difflib.get_close_matches(str(place[-1])[:_LONGEST_NAME], names, 1, _NEAR)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _typed_dicts(shape: Any) -> list[Any]:
+    """The TypedDicts that a type is made of, without those inside of these."""
+    # Not `is_typeddict`: before Python 3.12 the shapes are of typing_extensions.
+    if hasattr(shape, "__required_keys__"):
+        return [shape]
+    return [one for argument in get_args(shape) for one in _typed_dicts(argument)]
 
 
 def _printable(name: str) -> str:

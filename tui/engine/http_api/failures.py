@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from typing import Any, Final
 
@@ -63,7 +64,10 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return failure(409, "duplicate", error.message, error.advice)
     except (ConnectionResetError, asyncio.CancelledError):
         raise
-    except Exception:
+    except Exception as error:
+        # The system's bound, which differs between disks.
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return failure(400, "validation", "A file name in the request is too long.")
         LOG.exception("%s %s failed", request.method, request.path)
         return failure(
             500,

@@ -16,7 +16,7 @@ from aiohttp import web
 from tui.api.paths import Endpoint
 from tui.api.schemas import shapes_of
 from tui.base.errors import RefusedError
-from tui.engine.http_api.body import Extra, read_body, read_json, read_query, validated
+from tui.engine.http_api.body import Extra, check_text, read_body, read_json, read_query, validated
 
 BodyT = TypeVar("BodyT")
 QueryT = TypeVar("QueryT")
@@ -139,6 +139,8 @@ class Operations:
     ) -> Call[Any, Any]:
         shapes = shapes_of(endpoint)
         base = api_base_of(request, self._default_base)
+        for name, text in request.match_info.items():
+            check_text(name, text)
         query = None if shapes.query is None else read_query(request, endpoint)
         body = None
         if form is not None:

@@ -9,6 +9,7 @@ from tui.base.errors import RefusedError
 from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 from tui.engine.http_api.provider_settings import advanced_row, config_row, read_changes
+from tui.engine.submission.version_service import split_model
 from tui.simpletuner.request.hardware import DEFAULT_PROFILE, PROFILES
 
 _NAME: Final = "replicate"
@@ -120,7 +121,7 @@ class ProviderRoutes:
     async def _versions(self, call: Call[None, providers.ModelQuery]) -> providers.ModelVersions:
         _check_provider(call)
         chosen = PROFILES.get(self._engine.live.now.cloud.hardware, PROFILES[DEFAULT_PROFILE])
-        model = call.query.get("model_id") or chosen.model or ""
+        model, _ = split_model(call.query.get("model_id") or chosen.model or "")
         return await self._engine.account.versions(call.api_base, model)
 
     async def _validate(self, call: Call[None, None]) -> providers.AccountValidation:
