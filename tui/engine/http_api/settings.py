@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tui.api import paths, webhooks
 from tui.api.settings import AllSettings, SettingsChange
 from tui.base.errors import RefusedError, refused_fields
-from tui.engine.engine import Engine
 from tui.engine.http_api.operation import Call, Operations
 from tui.settings import Settings, SettingsError
 from tui.settings.typed_values import read_settings
 from tui.settings.values import catalog, values_of
+
+if TYPE_CHECKING:  # the command line imports this module for `values_of`
+    from tui.engine.engine import Engine
 
 
 class SettingsRoutes:
