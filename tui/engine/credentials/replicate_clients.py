@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
@@ -50,6 +54,10 @@ class OpenAddressError(AuthenticationError):
         super().__init__(reason, advice=HOW_TO_SEND_OPENLY)
 
 
+_HAND_IN_SECONDS: Final = 10.0
+"""How long after its start an engine waits for a token that a shell may hand in."""
+
+
 class ReplicateClients:
     """The tokens, and one client for each API base and token.
 
@@ -76,6 +84,23 @@ class ReplicateClients:
         # share a budget.
         self._budgets: dict[str, RateBudget] = {}
         self._retired: list[ReplicateClient] = []
+        self._token_event = asyncio.Event()
+        self._hand_in_until = time.monotonic() + _HAND_IN_SECONDS
+
+    async def resumed_hub_token(self, api_base: str) -> Token | None:
+        """Return the Hub's token for work that an earlier engine began; None when there is none.
+
+        A shell hands in the tokens of its environment just after it has started the engine, so a
+        new engine waits for one a few seconds before it says that there is none.
+        """
+        while True:
+            changed = self._token_event
+            token = await self.tokens.find("huggingface", api_base)
+            left = self._hand_in_until - time.monotonic()
+            if token is not None or left <= 0:
+                return token
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), left)
 
     def set_token(self, api_base: str, value: str, source: Source) -> None:
         """Use a token from now on; an empty value removes the one of that source."""
@@ -203,6 +228,8 @@ class ReplicateClients:
                 self._on_token(api_base)
 
     def _token_changed(self, kind: Kind, api_base: str) -> None:
+        self._token_event.set()
+        self._token_event = asyncio.Event()
         if kind == "replicate":
             self._retire(api_base)
         with engine_wide():

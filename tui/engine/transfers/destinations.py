@@ -293,6 +293,10 @@ class Destinations:
         path = str(Path(record.options["path"]) / default_folder)
         return Target(f"dir:{path}", "folder", {"path": path})
 
+    async def await_hub_token(self, api_base: str) -> None:
+        """Wait until the Hub's token is there, or a new engine has waited long enough for it."""
+        await self._clients.resumed_hub_token(api_base)
+
     async def open(self, target: Target, api_base: str) -> Destination:
         """Open a target with its keys; the caller closes it.
 

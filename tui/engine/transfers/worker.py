@@ -67,6 +67,7 @@ class TransferWorker:
         self._forget = forget
         self.slots = TransferSlots(MAX_TRANSFERS, lambda name: tables.get(name).position)
         self._pool = ThreadPoolExecutor(_THREADS, "publish")
+        self._began = now()
 
     def close(self) -> None:
         """Stop the threads."""
@@ -126,6 +127,8 @@ class TransferWorker:
         try:
             target = self._destinations.read(record.target)
             target.options.update(record.options.get("place", {}))
+            if target.kind == "hub" and record.created_at < self._began:
+                await self._destinations.await_hub_token(record.api_base)
             destination = await self._destinations.open(target, record.api_base)
             attempt = Attempt(
                 record, destination, progress, self._tables, self._pool, self._prepare
