@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
+from tui.base.listener_address import WEBHOOK_PATH
 from tui.listener.client_address import Address, RateLimit, client_address, is_in
 from tui.listener.stats import ListenerStats, Rejection
 from tui.listener.webhooks.events import (
@@ -33,8 +34,6 @@ from tui.listener.webhooks.secrets import WebhookSecrets
 from tui.listener.webhooks.settings import JobKeys, WebhookJob, WebhookSettings
 from tui.replicate.errors import SignatureError
 from tui.replicate.webhook import TOLERANCE_SECONDS, verify_webhook
-
-WEBHOOK_PATH = "/api/webhooks/replicate"
 
 _log = logging.getLogger(__name__)
 
