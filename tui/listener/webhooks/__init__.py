@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tui.base.listener_address import WEBHOOK_PATH
 from tui.listener.webhooks.events import WebhookEvent
-from tui.listener.webhooks.receiver import WEBHOOK_PATH, WebhookReceiver
+from tui.listener.webhooks.receiver import WebhookReceiver
 from tui.listener.webhooks.secrets import WebhookSecrets
 from tui.listener.webhooks.settings import JobKeys, WebhookJob, WebhookSettings
 
