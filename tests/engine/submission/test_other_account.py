@@ -10,6 +10,7 @@ import pytest
 from tests.engine.submission.test_paid_once import LIST, POST, post_with_late_answer, posted
 from tests.engine.world import World, running_world
 from tests.support import eventually
+from tui.client.client import ControlClient
 from tui.sandbox.config import make_token
 from tui.settings import Home
 from tui.store.lost_contact import FACT, read_unheard
@@ -75,3 +76,24 @@ async def test_a_queued_job_is_not_lost_to_another_accounts_token(world: World) 
     assert (contact(), world.job(job_id).status.is_terminal) == ("another account's token", False)
     world.engine.clients.tokens.give("replicate", base, mine, "environment")
     await eventually(lambda: not contact(), within=20)
+
+
+async def test_a_job_that_was_not_posted_yet_is_not_started_by_another_account(
+    world: World,
+) -> None:
+    """Bob's shell submits beside ours; the next engine holds our token when it takes the job up."""
+    base = world.sandbox.base_url
+    await posted(world, await world.submit())
+    world.fault("slow@POST /v1/files")
+    shell = ControlClient(world.home.socket, base)
+    await shell.set_session({"replicate_token": BOB})
+    job_id = (await shell.submit(world.draft()))["job_id"]
+    await eventually(lambda: world.job(job_id).submit["phase"] == "packed", within=20)
+    await world.engine._tasks.aclose()  # what a kill leaves
+    world.clear_faults()
+    assert not world.sandbox.core.jobs.order["prediction"][1:]
+    world.engine._take_up()
+    await eventually(lambda: world.job(job_id).stage == "waiting for a Replicate token", within=20)
+    assert len(world.predictions) == 1
+    world.engine.clients.tokens.give("replicate", base, BOB, "environment")
+    await eventually(lambda: world.job(job_id).stage != "waiting for a Replicate token", within=20)

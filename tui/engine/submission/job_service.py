@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tui.api.jobs import Collected, JobCancelled, JobDeleted, JobsSynced
@@ -35,7 +36,7 @@ from tui.engine.tracking.monitor import Monitor, snapshot_of
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import is_signed, redact_settings
 from tui.engine.tracking.sync import import_predictions
-from tui.replicate.errors import NotFoundError
+from tui.replicate.errors import NotFoundError, ReplicateError
 from tui.replicate.lookup import input_fingerprint
 from tui.replicate.redact import redact_url
 from tui.replicate.secret import Secret
@@ -116,12 +117,15 @@ class JobService:
         prepared = await self._with_delivery_check(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
         trigger_words = await asyncio.to_thread(caption_words, prepared.report)
+        account = await self._account(api_base)
         if earlier := self._job_of_key(key):  # the same request, twice at once
             return _submitted(earlier, again=True)
         # No `await` between here and the insert: of two concurrent submits the second one's sum
         # must include the first one's estimate.
         warning = self._spending.allow(api_base, prepared.estimate.micros)
         record, secret_inputs = self._record(prepared, api_base, trigger_words)
+        if account:
+            record = replace(record, submit={**record.submit, "account": account})
         job = self._recorder.insert(
             record,
             ("created", f"Made from {prepared.config.path}."),
@@ -129,6 +133,13 @@ class JobService:
         )
         self._submitter.start(job, prepared.report, secret_inputs)
         return _submitted(job, warning=warning)
+
+    async def _account(self, api_base: str) -> str:
+        """Return the account that a job is submitted for; "" when Replicate does not tell."""
+        try:
+            return (await self._clients.with_account(api_base))[1]
+        except ReplicateError:
+            return ""
 
     async def _with_delivery_check(
         self, api_base: str, prepared: Prepared, *, submit: bool

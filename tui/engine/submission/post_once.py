@@ -220,6 +220,23 @@ class PredictionPoster:
                 self._recorder.note(job.job_id, "local", "trouble", message, **stage)
                 await asyncio.sleep(max(next(pauses), error.retry_after or 0))
 
+    async def require_account(self, job: JobRecord) -> None:
+        """Check that the token in use is of the account that a job was submitted for.
+
+        After a restart the engine may hold another account's token than the shell that submitted
+        the job. Neither its images nor its costs are that account's affair.
+
+        Raises:
+            MissingTokenError: it is another account's, or there is none.
+        """
+        if job.submit.get("account"):
+            try:
+                await self._client_of(job)
+            except AuthenticationError:
+                raise
+            except ReplicateError:
+                return  # nobody tells now; the POST asks again
+
     async def _client_of(self, job: JobRecord) -> tuple[ReplicateClient, str]:
         """Return the client to post a job and to look it up with, and its account's name.
 
@@ -236,7 +253,7 @@ class PredictionPoster:
             return await self._clients.get(job.api_base), ""
         client, account = await self._clients.with_account(job.api_base)
         if posted_to and account != posted_to:
-            raise MissingTokenError(f"of {posted_to}, the account that this job was posted to")
+            raise MissingTokenError(f"of {posted_to}, the account that this job is for")
         return client, account
 
     async def _select(

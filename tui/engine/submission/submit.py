@@ -228,6 +228,7 @@ class Submitter:
         if job.prediction_id:  # posted already: at most a cancel remains to be passed on
             await self._follow_prediction(job)
             return
+        await self._poster.require_account(job)
         if job.submit.get("phase") == "new" and job.submit.get("pack"):
             await self._archives.pack(job, report, cancel)
             job = self._recorder.writer.job(job_id)
