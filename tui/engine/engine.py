@@ -17,12 +17,12 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.config.watch import SettingsWatcher
 from tui.engine.credentials.account import AccountService
 from tui.engine.credentials.api_keys import ApiKeys
-from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.caller_tokens import engine_wide
 from tui.engine.credentials.proxy_password import ProxyPassword
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
-from tui.engine.credentials.takeover import Takeover
 from tui.engine.credentials.token_service import TokenService
+from tui.engine.credentials.token_takeover import Takeover
 from tui.engine.delivery.check import DeliveryCheck
 from tui.engine.delivery.confirm_delivery import DeliveryConfirmation
 from tui.engine.delivery.hub_repositories import HubRepositories
@@ -49,8 +49,8 @@ from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
-from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor
+from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part

@@ -12,7 +12,7 @@ from tests.replicate.server import serving
 from tui.client.agent import engine_environment, session_of
 from tui.client.client import ControlClient
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.handed_in import CallerTokens
+from tui.engine.credentials.caller_tokens import CallerTokens
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import DEFAULT_HUB, clean_endpoint, hub_meant
 from tui.replicate.secret import Secret

@@ -20,8 +20,8 @@ from tests.engine.world import World, running_world
 from tests.support import eventually
 from tui.base.job_status import LOST, JobStatus
 from tui.engine.submission.run_names import run_name_of, sent_settings, with_run_name
-from tui.engine.tracking.claims import is_imported
 from tui.engine.tracking.monitor import snapshot_of
+from tui.engine.tracking.prediction_claims import is_imported
 from tui.engine.tracking.reconcile import lost_values
 from tui.engine.tracking.sync import import_prediction
 from tui.replicate.lookup import input_fingerprint

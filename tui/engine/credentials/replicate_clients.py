@@ -11,7 +11,7 @@ from typing import Final
 
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.caller_tokens import engine_wide
 from tui.engine.credentials.token_store import (
     HOW_TO_SEND_OPENLY,
     KINDS,

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from tui.base.hosts import is_loopback, is_open
-from tui.engine.credentials.handed_in import CallerTokens, called_with, caller
+from tui.engine.credentials.caller_tokens import CallerTokens, called_with, caller
 from tui.replicate.secret import Secret
 from tui.secrets.keyring import StoredToken, read_token
 from tui.settings import DEFAULT_API_BASE

@@ -12,7 +12,7 @@ from typing import Any, Final
 from tui.base.errors import RefusedError
 from tui.base.listener_address import Bind, bind_for
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.caller_tokens import engine_wide
 from tui.engine.listener.sockets import BindError, Sockets
 from tui.listener.app import Part
 from tui.listener.tls import CertificateError, server_context

@@ -12,8 +12,8 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.listener.webhook_probes import WebhookProbes
 from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
-from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
+from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.sync import import_prediction
 from tui.listener.webhooks import WebhookEvent, WebhookJob, WebhookSecrets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from tui.engine.credentials.handed_in import engine_wide
+from tui.engine.credentials.caller_tokens import engine_wide
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.listener.webhooks import WebhookSecrets
 from tui.replicate.errors import ReplicateError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from tui.engine.credentials.handed_in import called_with, from_headers
+from tui.engine.credentials.caller_tokens import called_with, from_headers
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import control_operations
 from tui.engine.http_api.body import MOST_BODY

@@ -31,8 +31,8 @@ from tui.engine.submission.prepare import (
 from tui.engine.submission.report import report_of
 from tui.engine.submission.run_names import run_name_of, unique_run_name, with_run_name
 from tui.engine.submission.submit import Submitter
-from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor, snapshot_of
+from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import is_signed, redact_settings
 from tui.engine.tracking.sync import import_predictions

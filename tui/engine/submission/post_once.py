@@ -18,8 +18,8 @@ from tui.base.hosts import is_loopback
 from tui.engine.credentials.replicate_clients import MissingTokenError, ReplicateClients
 from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.phases import IMAGES_PLACEHOLDER, backoff_seconds, note_phase
-from tui.engine.tracking.claims import PredictionClaims, clock_offset_of, full_version
 from tui.engine.tracking.monitor import snapshot_of
+from tui.engine.tracking.prediction_claims import PredictionClaims, clock_offset_of, full_version
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.client import ReplicateClient
 from tui.replicate.errors import AuthenticationError, ReplicateError, UncertainError

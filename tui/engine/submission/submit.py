@@ -32,8 +32,8 @@ from tui.engine.submission.post_once import (
     PredictionPoster,
     UnknownOutcomeError,
 )
-from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import Monitor
+from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.reconcile import lost_values
 from tui.engine.tracking.recorder import JobRecorder
 from tui.replicate.errors import InvalidInputError, ReplicateError

@@ -9,8 +9,8 @@ from typing import Any, Final
 from tui.base.clock import utc_now
 from tui.base.job_status import LOST
 from tui.engine.submission.run_names import run_name_of, sent_settings
-from tui.engine.tracking.claims import PredictionClaims
 from tui.engine.tracking.monitor import snapshot_of
+from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.tracking.redaction import redact_inputs, redact_settings
 from tui.replicate.client import ReplicateClient

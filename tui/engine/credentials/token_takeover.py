@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from tui.base.hosts import is_open
 from tui.engine.config.live import LiveSettings
-from tui.engine.credentials.handed_in import CallerTokens
+from tui.engine.credentials.caller_tokens import CallerTokens
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_service import hub_owner
 from tui.engine.credentials.token_store import Kind, Token, hub_meant
