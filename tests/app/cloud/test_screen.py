@@ -14,6 +14,7 @@ from tests.engine.world import World, running_world, write_quick_settings
 from tui.app.cloud.card_form import CardForm
 from tui.app.widgets.confirm import Confirm
 from tui.app.widgets.picker import Page, Picker
+from tui.client.client import ControlClient
 from tui.settings import Home, load_settings
 
 
@@ -140,7 +141,7 @@ async def test_a_token_is_typed_unseen_and_kept_for_the_session_without_a_keyrin
 
 
 async def test_a_refused_token_says_why_and_can_be_deleted(world: World) -> None:
-    await world.client.set_session({})  # a shell without a token
+    world.client = ControlClient(world.home.socket, world.sandbox.base_url)  # without a token
     world.engine.clients.tokens.give("replicate", world.sandbox.base_url, "", "environment")
     async with on_cloud(world) as (screen, pilot):
         assert "no token" in said(screen, "account")
