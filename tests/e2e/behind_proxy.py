@@ -152,6 +152,12 @@ def comparable_fields(job: JobRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def delivered(world: World, job_id: str) -> JobRecord:
+    """Wait until the engine has confirmed that a job's results are here."""
+    await eventually(lambda: world.job(job_id).submit.get("delivered", {}).get("state") == "yes")
+    return world.job(job_id)
+
+
 async def test_a_job_is_followed_by_webhooks_and_uploads_through_the_proxy(
     home: Home, certificates: Certificates, proxy: str, tmp_path: Path
 ) -> None:
@@ -162,7 +168,7 @@ async def test_a_job_is_followed_by_webhooks_and_uploads_through_the_proxy(
         job_id = await world.submit(steps=40, overrides={"max_train_steps": 40, "lora_rank": 64})
         await world.ended(job_id, within=60)
         check_whole(world, job_id, 40)
-        job = world.job(job_id)
+        job = await delivered(world, job_id)
         reader = world.reader
         sources = {event.source for event in reader.events(job_id)}
         assert "webhook" in sources
@@ -182,7 +188,8 @@ async def test_a_job_is_followed_by_webhooks_and_uploads_through_the_proxy(
         await world.ended(second_job_id, within=60)
         await eventually(lambda: not world.sandbox.core.hooks.open_channels(), within=90)
         check_whole(world, second_job_id, 40)
-        assert comparable_fields(world.job(second_job_id)) == comparable_fields(job)
+        second_job = await delivered(world, second_job_id)
+        assert comparable_fields(second_job) == comparable_fields(job)
 
 
 async def _webhook_test(world: World) -> WebhookTestReport | None:
