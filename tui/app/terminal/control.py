@@ -12,13 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tui.settings import Home
+from tui.settings import Home, SettingsError
 
 if TYPE_CHECKING:
     from rich.text import Text
     from textual.app import App
-
-    from tui.settings import Home
 
 
 _MOUSE_MODES: Final = ("1000", "1003", "1015", "1006")
@@ -86,6 +84,8 @@ def crash_message(home: Home) -> Text:
             path.chmod(0o600)
             file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
         where = f"Details are in {path}."
+    except SettingsError as error:  # the state folder is another user's
+        where = f"The details could not be written to {path}: {error.message}"
     except OSError as error:
         where = f"The details could not be written to {path}: {error.strerror}."
     return Text(
