@@ -127,7 +127,7 @@ async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
             if (request.method, request.path) == ("GET", "/v1/predictions"):
                 return answer({"previous": None, "next": None, "results": []})
             if request.path != "/v1/account":
-                raise not_found()
+                return not_found().response()  # not raised, so that a fault can delay it
             return answer(core.views.account(user))
     headers = {}
     if request.path.startswith("/v1/"):

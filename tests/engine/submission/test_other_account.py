@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.submission.held_answers import hold_answers
 from tests.engine.submission.test_paid_once import LIST, POST, post_with_late_answer, posted
 from tests.engine.world import World, running_world
 from tests.support import eventually
@@ -84,6 +85,7 @@ async def test_a_job_that_was_not_posted_yet_is_not_started_by_another_account(
     """Bob's shell submits beside ours; the next engine holds our token when it takes the job up."""
     base = world.sandbox.base_url
     await posted(world, await world.submit())
+    held = hold_answers(world.sandbox)
     world.fault("slow@POST /v1/files")
     shell = ControlClient(world.home.socket, base)
     await shell.set_session({"replicate_token": BOB})
@@ -91,6 +93,7 @@ async def test_a_job_that_was_not_posted_yet_is_not_started_by_another_account(
     await eventually(lambda: world.job(job_id).submit["phase"] == "packed", within=20)
     await world.engine._tasks.aclose()  # what a kill leaves
     world.clear_faults()
+    held.release()
     assert not world.sandbox.core.jobs.order["prediction"][1:]
     world.engine._take_up()
     await eventually(lambda: world.job(job_id).stage == "waiting for a Replicate token", within=20)
