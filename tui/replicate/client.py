@@ -6,6 +6,7 @@ its documentation (https://replicate.com/docs/reference/http).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -306,7 +307,7 @@ class ReplicateClient(BaseClient):
                 bounded=False,
             )
             file = self._read_answer(File, await self._session.json(call), call.what)
-            damage = form.damage(file, sha256)
+            damage = await asyncio.to_thread(form.damage, file, sha256)
         if damage:
             with contextlib.suppress(ReplicateError):  # nothing uses it, and it expires by itself
                 await self.delete_file(file.id)

@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from tui.replicate.errors import FileChangedError, TooLargeError
 from tui.replicate.models import File
@@ -28,6 +28,7 @@ _SMALLEST_PIECE, _LARGEST_PIECE = 64 * 1024, 1024 * 1024
 _AT_ONCE, _SLOW = 0.02, 0.25  # seconds for a piece
 _LONGEST_NAME = 255  # bytes of UTF-8, by the API's description
 _HEX = frozenset("0123456789abcdef")
+_MD5_DIGITS = 32
 _UNQUOTABLE = {'"': "%22", "\r": "%0D", "\n": "%0A", "\0": ""}
 
 Progress = Callable[[int, int], None]
@@ -49,8 +50,8 @@ class FileForm:
         self, path: Path, *, filename: str, content_type: str, metadata: Mapping[str, Any] | None
     ) -> None:
         self._name = path.name
-        self._file: BinaryIO = path.open("rb")
-        self._start_digests()
+        self._file = path.open("rb")
+        self._start_digest()
         self.size = os.fstat(self._file.fileno()).st_size
         if self.size > FILE_LIMIT:
             self._file.close()
@@ -88,12 +89,17 @@ class FileForm:
         """
         report = progress or _ignore
         report(0, self.size)
-        yield self._head
         self._file.seek(0)
-        self._start_digests()
+        self._start_digest()
         sent, piece_size = 0, _SMALLEST_PIECE
+        # The next piece is read and hashed while the network takes the one before.
+        ahead = self._read_ahead(min(piece_size, self.size))
+        yield self._head
         while sent < self.size:
-            piece = await asyncio.to_thread(self._next, min(piece_size, self.size - sent))
+            piece = await ahead
+            left = self.size - sent - len(piece)
+            if piece and left:
+                ahead = self._read_ahead(min(piece_size, left))
             if not piece:
                 raise FileChangedError(
                     f"{self._name} became shorter while it was being sent.",
@@ -114,35 +120,57 @@ class FileForm:
         """Return how the service's file differs from the content that `body` read, or "".
 
         Only values in the answer are compared: `size` and `checksums` (`sha256`; `md5` in recorded
-        answers), as described by https://api.replicate.com/openapi.json.
+        answers), as described by https://api.replicate.com/openapi.json. Blocking: an answer with
+        an MD5 only has the file read once more.
 
         Args:
             file: the answer to the upload.
             sha256: the expected hash in hexadecimal digits; "" accepts the content as read.
         """
-        own = {"sha256": self._sha256.hexdigest(), "md5": self._md5.hexdigest()}
-        if sha256 and own["sha256"] != sha256:
+        own = self._sha256.hexdigest()
+        if sha256 and own != sha256:
             return f"{self._name} was changed on this machine before it was sent"
         if file.size is not None and file.size != self.size:
             return f"{file.size:,} bytes instead of {self.size:,}"
         checksums = {name.lower(): value.strip().lower() for name, value in file.checksums.items()}
-        for name, right in own.items():
-            value = checksums.get(name, "")
-            # A value in another notation proves nothing.
-            if len(value) == len(right) and set(value) <= _HEX and value != right:
-                return f"its {name.upper()} is another"
+        if _is_hex(value := checksums.get("sha256", ""), len(own)) and value != own:
+            return "its SHA256 is another"
+        if _is_hex(value := checksums.get("md5", ""), _MD5_DIGITS) and value != self._md5():
+            return "its MD5 is another"
         return ""
 
-    def _start_digests(self) -> None:
+    def _start_digest(self) -> None:
         self._sha256 = hashlib.sha256()
-        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def _md5(self) -> str:
+        """The MD5 of the file. It is computed on demand, because it is slower than the network."""
+        self._file.seek(0)
+        return hashlib.file_digest(
+            self._file, lambda: hashlib.md5(usedforsecurity=False)
+        ).hexdigest()
+
+    def _read_ahead(self, size: int) -> asyncio.Future[bytes]:
+        """Start to read a piece in a thread. A failure is raised only where it is awaited."""
+        piece = asyncio.ensure_future(asyncio.to_thread(self._next, size))
+        piece.add_done_callback(_retrieve)
+        return piece
 
     def _next(self, size: int) -> bytes:
         """Read and hash a piece. Blocking."""
         piece = self._file.read(size)
         self._sha256.update(piece)
-        self._md5.update(piece)
         return piece
+
+
+def _is_hex(text: str, digits: int) -> bool:
+    """Whether a text is a hash in hexadecimal digits; another notation proves nothing."""
+    return len(text) == digits and set(text) <= _HEX
+
+
+def _retrieve(piece: asyncio.Future[bytes]) -> None:
+    """Mark a failure as seen: a cancelled upload leaves a piece that nobody awaits."""
+    if not piece.cancelled():
+        piece.exception()
 
 
 def _ignore(_done: int, _total: int) -> None:
