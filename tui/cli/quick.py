@@ -42,7 +42,7 @@ def _jobs(arguments: Sequence[str], root: str, outputs: str) -> str | None:
     text = _settings_text(root)
     if text is None or "outputs_dir" in text:
         return None
-    from tui.store.quick_jobs import jobs_json
+    from tui.store.job_json_query import jobs_json
 
     answer = jobs_json(f"{root}/state.db", outputs, limit)
     if answer is None or (answer[1] and not _answers(f"{root}/engine.sock")):

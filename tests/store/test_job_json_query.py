@@ -1,4 +1,4 @@
-"""The quick list says exactly what the ordinary one says."""
+"""The list from one query has the same text as the one from records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.base import job_status
 from tui.base.job_status import JobStatus
 from tui.cli.quick import quick
 from tui.store.job_json import job_json
-from tui.store.quick_jobs import FORMAT, LOST, jobs_json
+from tui.store.job_json_query import FORMAT, LOST, jobs_json
 from tui.store.reader import StoreReader
 from tui.store.records import FileRecord
 from tui.store.schema import MIGRATIONS
