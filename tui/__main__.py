@@ -10,10 +10,10 @@ def main() -> int:
     if sys.argv[1:2] in (["jobs"], ["settings"]):
         import gc
 
-        from tui.cli.quick import quick
+        from tui.cli.fast_path import run_fast_path
 
         gc.disable()  # imports leave little garbage; looking for it takes a quarter of the command
-        status = quick(sys.argv[1:])
+        status = run_fast_path(sys.argv[1:])
         if status is not None:
             gc.freeze()  # nor does the interpreter look for it at its end
             return status

@@ -13,7 +13,7 @@ import pytest
 from tests.app.world import NOW, home_at, job
 from tui.base import job_status
 from tui.base.job_status import JobStatus
-from tui.cli.quick import quick
+from tui.cli.fast_path import run_fast_path
 from tui.store.job_json import job_json
 from tui.store.job_json_query import FORMAT, LOST, jobs_json
 from tui.store.reader import StoreReader
@@ -89,23 +89,23 @@ def test_other_options_are_left_to_the_full_reader(
 ) -> None:
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
     StoreWriter(home_at(tmp_path)).close()
-    assert quick(line.split()) is None
-    assert quick(["jobs", "--json"]) == 0
+    assert run_fast_path(line.split()) is None
+    assert run_fast_path(["jobs", "--json"]) == 0
 
 
 def test_an_unusual_home_is_left_to_the_full_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path / "none"))
-    assert quick(["jobs", "--json"]) is None
+    assert run_fast_path(["jobs", "--json"]) is None
     home = home_at(tmp_path)
     monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
     writer = StoreWriter(home)
     home.settings_file.write_text('[cloud]\noutputs_dir = "/elsewhere"\n')
-    assert quick(["jobs", "--json"]) is None
+    assert run_fast_path(["jobs", "--json"]) is None
     home.settings_file.unlink()
     writer.insert(job(1, JobStatus.RUNNING))  # active, and no engine follows it
-    assert quick(["jobs", "--json"]) is None
+    assert run_fast_path(["jobs", "--json"]) is None
     writer.close()
     home.database.write_bytes(os.urandom(5000))
-    assert quick(["jobs", "--json"]) is None
+    assert run_fast_path(["jobs", "--json"]) is None

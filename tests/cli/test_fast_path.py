@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tui.cli.fast_path import run_fast_path
 from tui.cli.main import run
-from tui.cli.quick import quick
 from tui.settings.values import catalog
 
 HEAVY = {"aiohttp", "pydantic", "httpx", "huggingface_hub", "textual", "boto3", "PIL", "tomlkit"}
@@ -63,7 +63,7 @@ def test_one_setting_is_read_with_few_imports(home: Path) -> None:
     loaded = modules_of(home, "settings", "get", "ui.theme")
     assert not loaded & (HEAVY | ORDINARY | {"tomllib", "tempfile"})
     assert {name for name in loaded if name.startswith("tui.")} == {
-        "tui.__main__", "tui.cli", "tui.cli.quick",
+        "tui.__main__", "tui.cli", "tui.cli.fast_path",
         "tui.settings", "tui.settings.declaration", "tui.settings.errors",
         "tui.settings.reading", "tui.settings.values",
     }  # fmt: skip
@@ -106,7 +106,9 @@ def test_the_short_way_answers_as_the_ordinary_one(
     for name in [*catalog(), "rates_micros"]:
         for more in ([], ["--json"]):
             arguments = ["settings", "get", name, *more]
-            if quick(arguments) is None:  # the JSON of a list has a line for each of its items
+            if (
+                run_fast_path(arguments) is None
+            ):  # the JSON of a list has a line for each of its items
                 assert more
                 assert run(arguments) == 0
                 assert capsys.readouterr().out.startswith("[")
@@ -122,8 +124,8 @@ def test_the_short_way_answers_as_the_ordinary_one(
     ["get", "get ui", "get ui.nothing", "get ui.theme more", "get -h", "set ui.theme", "edit"],
 )
 def test_other_command_lines_take_the_ordinary_way(home: Path, arguments: str) -> None:
-    assert quick(["settings", *arguments.split()]) is None
-    assert quick(["settings", "get", "ui.theme"]) == 0
+    assert run_fast_path(["settings", *arguments.split()]) is None
+    assert run_fast_path(["settings", "get", "ui.theme"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -131,4 +133,4 @@ def test_other_command_lines_take_the_ordinary_way(home: Path, arguments: str) -
 )
 def test_a_file_with_something_wrong_takes_the_ordinary_way(home: Path, text: bytes) -> None:
     (home / "settings.toml").write_bytes(text)
-    assert quick(["settings", "get", "ui.theme"]) is None
+    assert run_fast_path(["settings", "get", "ui.theme"]) is None

@@ -1,6 +1,6 @@
 """The commands that scripts run in a loop, `jobs --json` and `settings get`, with few imports.
 
-Where anything is unusual, `quick` answers None and the usual command runs.
+Where anything is unusual, `run_fast_path` answers None and the usual command runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 _LONGEST_SOCKET = 100
 
 
-def quick(arguments: Sequence[str]) -> int | None:
+def run_fast_path(arguments: Sequence[str]) -> int | None:
     """Print the answer of `jobs --json [-n N]` or `settings get NAME [--json]`.
 
     Returns:
