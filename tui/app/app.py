@@ -23,13 +23,13 @@ from tui.app.jobs.screen import JobsScreen
 from tui.app.keys.actions import APP
 from tui.app.keys.keymap import KeyMap, bindings
 from tui.app.navigation import Navigation
-from tui.app.saved_frame import save_frame, stdout_driver
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.shell.messages import AppSignals, EngineState, JobsChanged, Notice
 from tui.app.shell.saved_view import SavedView, load_view, save_view
 from tui.app.shell.status import AppStatus, read_status
 from tui.app.terminal import first_frame
 from tui.app.terminal.frame_diff import FrameDiff, TerminalCells
+from tui.app.terminal.saved_frame import save_frame, stdout_driver
 from tui.app.terminal.styles import style_sheet
 from tui.app.terminal.text_lines import plain
 from tui.app.terminal.theme import THEMES, AsciiFilter
