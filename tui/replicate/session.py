@@ -17,6 +17,7 @@ import httpx
 from tui import __version__
 from tui.replicate.addresses import Base
 from tui.replicate.budget import RateBudget
+from tui.replicate.error_responses import read_refusal, to_error
 from tui.replicate.errors import (
     AuthenticationError,
     BadAnswerError,
@@ -30,7 +31,6 @@ from tui.replicate.errors import (
 from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.outputs import NOT_FETCHED_ADVICE, is_file_route, why_refused
-from tui.replicate.problems import read_refusal, to_error
 from tui.replicate.redact import redact_library_logs, redact_url
 from tui.replicate.secret import Secret
 from tui.replicate.values import load_json, parse_http_date

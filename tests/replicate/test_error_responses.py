@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.replicate.test_models import JSON
+from tui.replicate.error_responses import read_refusal, to_error
 from tui.replicate.errors import (
     AuthenticationError,
     FieldProblem,
@@ -24,7 +25,6 @@ from tui.replicate.errors import (
     ServiceError,
     TooLargeError,
 )
-from tui.replicate.problems import read_refusal, to_error
 from tui.replicate.secret import Secret
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
