@@ -28,11 +28,11 @@ from tui.replicate.errors import (
     ReplicateError,
     ServiceError,
 )
-from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.outputs import NOT_FETCHED_ADVICE, is_file_route, why_refused
 from tui.replicate.redact import redact_library_logs, redact_url
 from tui.replicate.secret import Secret
+from tui.replicate.transport_errors import unreached
 from tui.replicate.values import load_json, parse_http_date
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tui.replicate.failures import unreached
 from tui.replicate.secret import Secret
+from tui.replicate.transport_errors import unreached
 from tui.settings import NetworkSettings
 from tui.settings.network import network_of
 

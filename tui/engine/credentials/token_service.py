@@ -14,9 +14,9 @@ from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.replicate_clients import ReplicateClients
 from tui.engine.credentials.token_store import KINDS, Kind
 from tui.engine.runtime.event_bus import EventBus
-from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
 from tui.replicate.secret import Secret
+from tui.replicate.transport_errors import unreached
 from tui.secrets.keyring import SERVICE, KeyringError, delete_token, store_token
 from tui.settings.network import network_of
 from tui.store.fact_names import scoped

@@ -20,9 +20,9 @@ from tui.engine.credentials.storage_keys import BUCKET, PERSONAL_FOLDER, KeyPair
 from tui.engine.delivery.result import DeliveryResult
 from tui.engine.listener.service import ListenerService
 from tui.replicate.errors import NotSentError
-from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
+from tui.replicate.transport_errors import unreached
 from tui.settings import NetworkSettings
 from tui.settings.network import network_of
 from tui.simpletuner.checks.checks import Check

@@ -19,8 +19,8 @@ from tui.base.clock import utc_now
 from tui.base.hosts import is_loopback
 from tui.engine.config.live import LiveSettings
 from tui.engine.runtime.event_bus import EventBus
-from tui.replicate.failures import unreached
 from tui.replicate.network import Network, RoutedTransport
+from tui.replicate.transport_errors import unreached
 from tui.settings.network import network_of
 from tui.store.writer import StoreWriter
 

@@ -18,9 +18,9 @@ from tui.engine.credentials.token_service import NO_HUB, NO_HUB_ADVICE
 from tui.engine.engine import Engine
 from tui.engine.http_api.body import wrong
 from tui.engine.http_api.operation import Call, Operations
-from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
+from tui.replicate.transport_errors import unreached
 from tui.settings.network import network_of
 
 _SpacesKey: TypeAlias = tuple[str, str, Secret | None]

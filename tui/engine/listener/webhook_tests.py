@@ -18,9 +18,9 @@ from tui.engine.listener.service import ListenerService
 from tui.engine.listener.webhook_probes import WebhookProbe, WebhookProbes
 from tui.engine.listener.webhook_secrets import AccountWebhookSecrets
 from tui.replicate.errors import NotSentError, SignatureError
-from tui.replicate.failures import unreached
 from tui.replicate.network import RoutedTransport
 from tui.replicate.secret import Secret
+from tui.replicate.transport_errors import unreached
 from tui.replicate.webhook import sign_webhook
 from tui.settings.network import network_of
 
