@@ -28,7 +28,6 @@ from tui.store.columns import (
     job_row,
     stage_record,
 )
-from tui.store.fetches import read_fetches
 from tui.store.filter import JobFilter
 from tui.store.records import Billed, EventRecord, Fact, FileRecord, JobRecord, JobRow, StageRecord
 from tui.store.schema import MIGRATIONS, StoreError, newer_error, schema_version
@@ -40,6 +39,7 @@ from tui.store.transfer_records import (
     TransferRecord,
 )
 from tui.store.transfers import read_destinations, read_items, read_published, read_transfers
+from tui.store.unfetched_files import read_fetches
 
 SORT_COLUMNS: Final = {
     "created": "created_at",

@@ -21,10 +21,10 @@ from typing import Any, Final
 
 from tui.settings import Home, SettingsError
 from tui.store.columns import JOB_COLUMNS, encode, job_record, to_micros
-from tui.store.fetches import FetchTable
 from tui.store.records import FileRecord, JobRecord, StageRecord
 from tui.store.schema import DuplicateError, StoreError, migrate
 from tui.store.transfers import TransferTables
+from tui.store.unfetched_files import FetchTable
 
 _DUPLICATE: Final = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 _OF_A_JOB: Final = ("metrics", "stages", "files", "fetches", "events", "transfers")
