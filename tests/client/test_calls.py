@@ -104,7 +104,7 @@ async def test_a_call_whose_caller_is_cancelled_leaves_nothing_behind(
 def test_the_client_loads_no_library() -> None:
     """It is imported on the way to the first frame and by every command that calls the engine."""
     code = (
-        "import sys; before = set(sys.modules); import tui.client.agent; "
+        "import sys; before = set(sys.modules); import tui.client.engine_process; "
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
     )
     environ = {"PYTHONPATH": str(Path(__file__).parents[2])}

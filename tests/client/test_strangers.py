@@ -13,8 +13,8 @@ import pytest
 
 from tests.e2e.screen import Screen
 from tests.stranger import NOBODY, needs_root, stranger_listening
-from tui.client.agent import EngineStartError, attach, attach_blocking, own_engine
 from tui.client.client import ControlClient, ControlError, StrangerError
+from tui.client.engine_process import EngineStartError, attach, attach_blocking, own_engine
 from tui.settings import Home, SettingsError, load_settings
 
 CANARY = "r8_" + "CanaryCanaryCanaryCanaryCanaryCanary1"

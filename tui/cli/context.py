@@ -45,7 +45,7 @@ def reader() -> StoreReader:
 
 def engine() -> ControlClient:
     """A client of the engine, which is started if need be."""
-    from tui.client.agent import attach_blocking
+    from tui.client.engine_process import attach_blocking
 
     return attach_blocking(home(), settings(), os.environ)
 

@@ -17,14 +17,14 @@ from pathlib import Path
 from tui.cli import exit_codes
 from tui.cli.open_app import has_screen
 from tui.cli.output import tell
-from tui.client.agent import (
+from tui.client.client import ControlClient
+from tui.client.engine_process import (
     HF_ENDPOINT_VARIABLE,
     HF_VARIABLES,
     REPLICATE_VARIABLE,
     OwnedEngine,
     own_engine,
 )
-from tui.client.client import ControlClient
 from tui.client.errors import ControlError, EngineGoneError
 from tui.settings import API_BASE_VARIABLE, Home, Settings, load_settings, save_setting
 

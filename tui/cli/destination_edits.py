@@ -14,7 +14,7 @@ from tui.base.errors import ApiError
 from tui.cli.destination_grammar import CLEARED, KINDS, OPTIONS, full_path, option
 from tui.cli.failures import wrong_usage
 from tui.cli.output import tell
-from tui.client.agent import IDLE_SECONDS
+from tui.client.engine_process import IDLE_SECONDS
 from tui.client.errors import ControlError
 
 if TYPE_CHECKING:

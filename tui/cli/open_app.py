@@ -30,9 +30,9 @@ def open_app(_options: argparse.Namespace) -> int:
         from tui.app.app import run
 
         async def attach() -> ControlClient:
-            from tui.client import agent
+            from tui.client import engine_process
 
-            return await agent.attach(home, settings, os.environ)
+            return await engine_process.attach(home, settings, os.environ)
 
         return run(home, settings, attach=attach)
     finally:

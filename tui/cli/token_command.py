@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from tui.cli import context, exit_codes
 from tui.cli.failures import wrong_usage
 from tui.cli.output import say, say_json, tell
-from tui.client.agent import REPLICATE_VARIABLE
+from tui.client.engine_process import REPLICATE_VARIABLE
 
 _UNREACHED = ("unreachable", "rate_limited")
 

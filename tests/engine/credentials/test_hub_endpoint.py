@@ -9,8 +9,8 @@ from aiohttp import web
 
 from tests.engine.world import World
 from tests.replicate.server import serving
-from tui.client.agent import engine_environment, session_of
 from tui.client.client import ControlClient
+from tui.client.engine_process import engine_environment, session_of
 from tui.engine.config.live import LiveSettings
 from tui.engine.credentials.caller_tokens import CallerTokens
 from tui.engine.credentials.replicate_clients import ReplicateClients

@@ -6,8 +6,8 @@ import pytest
 
 from tests.engine.world import World
 from tui.base.job_status import JobStatus
-from tui.client.agent import session_of
 from tui.client.client import ControlError
+from tui.client.engine_process import session_of
 from tui.store.log_file import LogFile
 
 HUB = {"kind": "hub", "hub_model_id": "sandbox/cat-lora"}

@@ -17,8 +17,8 @@ from tests.engine.world import World, edit_config, running_world, sha256, writte
 from tests.listener.conftest import Storage, grant, serve_storage
 from tui.api.submission import CheckReport, DraftOverrides
 from tui.base.job_status import JobStatus
-from tui.client.agent import session_of
 from tui.client.client import ControlError
+from tui.client.engine_process import session_of
 from tui.client.jobs import JobCalls
 from tui.settings import Home
 

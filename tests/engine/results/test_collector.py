@@ -23,8 +23,8 @@ from tests.engine.world import running_engine, write_quick_settings
 from tests.support import eventually
 from tui.api.artifacts import Unfetched
 from tui.base.job_status import JobStatus
-from tui.client.agent import own_engine
 from tui.client.client import ControlClient, ControlError
+from tui.client.engine_process import own_engine
 from tui.engine.credentials.storage_keys import folder_of
 from tui.engine.engine import Engine
 from tui.engine.results.download import PART

@@ -17,8 +17,8 @@ from tests.engine.world import edit_config, write_quick_settings
 from tests.support import eventually
 from tui.api.submission import Draft
 from tui.base.job_status import JobStatus
-from tui.client.agent import OwnedEngine, own_engine
 from tui.client.client import ControlClient, ControlError
+from tui.client.engine_process import OwnedEngine, own_engine
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.faults import Fault

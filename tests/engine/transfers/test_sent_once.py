@@ -21,7 +21,7 @@ from tests.engine.wire import Wire, wire_to
 from tests.engine.world import World, running_engine
 from tests.listener.conftest import ACCESS_KEY, SECRET, grant, serve_storage
 from tests.support import eventually
-from tui.client.agent import OwnedEngine, own_engine
+from tui.client.engine_process import OwnedEngine, own_engine
 from tui.destinations.common.contract import LocalFile
 from tui.destinations.common.meter import describe_source
 from tui.destinations.s3.parts import PART_BYTES

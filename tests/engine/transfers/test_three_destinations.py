@@ -25,8 +25,8 @@ from tests.engine.world import sha256
 from tests.listener.conftest import ACCESS_KEY, SECRET, Storage, grant, serve_storage
 from tests.support import eventually
 from tui.api.submission import Draft, DraftDelivery
-from tui.client.agent import OwnedEngine, own_engine
 from tui.client.client import ControlClient
+from tui.client.engine_process import OwnedEngine, own_engine
 from tui.sandbox.config import SandboxConfig
 from tui.sandbox.demo import write_demo_project
 from tui.sandbox.server import RunningSandbox, serve

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Literal
 
-from tui.client.agent import IDLE_SECONDS
+from tui.client.engine_process import IDLE_SECONDS
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
 from tui.engine.process.socket_server import serve_control, shut_down

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from tui.base.clock import utc_now
 from tui.base.errors import RefusedError
-from tui.client.agent import session_of
 from tui.client.client import ControlClient, ControlError
+from tui.client.engine_process import session_of
 from tui.engine.engine import Engine
 from tui.engine.http_api.app import public_api
 from tui.engine.process.main import prepare_loop

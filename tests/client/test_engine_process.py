@@ -19,8 +19,8 @@ import pytest
 
 from tests.engine.world import write_quick_settings
 from tests.support import eventually, eventually_sync
-from tui.client.agent import EngineStartError, attach, attach_blocking, own_engine
 from tui.client.client import ControlClient, EngineGoneError
+from tui.client.engine_process import EngineStartError, attach, attach_blocking, own_engine
 from tui.settings import Home, load_settings
 
 CANARY = "r8_" + "CanaryCanaryCanaryCanaryCanaryCanary1"
@@ -166,7 +166,7 @@ def test_a_relative_home_starts_at_the_callers_working_directory(
 def test_an_owned_engine_ends_when_its_owner_is_killed(agent_home: Home) -> None:
     script = (
         "import os, time\n"
-        "from tui.client.agent import own_engine\n"
+        "from tui.client.engine_process import own_engine\n"
         "from tui.settings import Home\n"
         "own_engine(Home.resolve(), os.environ, lambda: os.environ)\n"
         "print('there', flush=True)\n"
@@ -227,6 +227,6 @@ def test_the_reason_why_an_engine_cannot_start_is_reported(agent_home: Home) -> 
 def test_a_store_that_stays_locked_is_reported(
     agent_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.client.agent._START_LIMIT", 3.0)
+    monkeypatch.setattr("tui.client.engine_process._START_LIMIT", 3.0)
     with taken(agent_home), pytest.raises(EngineStartError):
         start(agent_home, environ_of(agent_home))
