@@ -64,7 +64,7 @@ def test_one_setting_is_read_with_few_imports(home: Path) -> None:
     assert not loaded & (HEAVY | ORDINARY | {"tomllib", "tempfile"})
     assert {name for name in loaded if name.startswith("tui.")} == {
         "tui.__main__", "tui.cli", "tui.cli.fast_path",
-        "tui.settings", "tui.settings.declaration", "tui.settings.errors",
+        "tui.settings", "tui.settings.metadata", "tui.settings.errors",
         "tui.settings.reading", "tui.settings.values",
     }  # fmt: skip
     (home / "settings.toml").write_text("[ui]\nascii = true\n")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.base.text_fields import FieldError
-from tui.settings.declaration import Setting, about
+from tui.settings.metadata import Setting, about
 from tui.settings.typed_values import KINDS, read_settings, read_value
 from tui.settings.values import Settings, as_typed, catalog, values_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import fields, replace
 
-from tui.settings.declaration import Setting, sections
 from tui.settings.errors import SettingsError
+from tui.settings.metadata import Setting, sections
 from tui.settings.values import Settings, catalog
 
 TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it

@@ -13,7 +13,7 @@ from tui.base import text_fields
 from tui.base.hosts import is_loopback_host
 from tui.base.text_fields import FieldError, read_speed
 from tui.settings import listener_values
-from tui.settings.declaration import Setting
+from tui.settings.metadata import Setting
 from tui.settings.values import catalog
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from tui.settings.declaration import Setting, about, declared
+from tui.settings.metadata import Setting, about, declared
 
 TYPE_CHECKING = False  # `typing` takes long to import, and `settings get` needs nothing of it
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tui.base.text_fields import FieldError
 from tui.engine.http_api.body import wrong
 from tui.listener.client_address import parse_networks
 from tui.settings import Settings
-from tui.settings.declaration import Setting
+from tui.settings.metadata import Setting
 from tui.settings.typed_values import read_value, setting_named
 from tui.settings.values import catalog, values_of
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile
