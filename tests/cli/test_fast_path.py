@@ -83,7 +83,10 @@ def test_all_settings_are_read_without_engine_and_libraries(
 
 
 def test_changing_a_setting_loads_no_library_and_no_engine() -> None:
-    script = "import sys, tui.cli.main, tui.cli.settings_command, tui.client.engine_process\nprint(*sys.modules)"
+    script = (
+        "import sys, tui.cli.main, tui.cli.settings_command, tui.client.engine_process\n"
+        "print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

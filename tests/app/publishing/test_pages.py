@@ -11,7 +11,7 @@ from tui.app.publishing import pages
 from tui.app.publishing import text as words
 from tui.app.publishing.artifact_list import _how_many
 from tui.app.publishing.panels import share_room
-from tui.app.widgets.piece_list import Entry
+from tui.app.widgets.entry_list import Entry
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 
 NOW = datetime(2026, 11, 23, 14, 2, 10, tzinfo=UTC)

@@ -15,9 +15,9 @@ from textual.widgets import Input, Static
 from tui.app.cloud.card import Card, ChangeResult, Form, Item, Question
 from tui.app.terminal.text_lines import fit, plain
 from tui.app.widgets.confirm import Confirm
+from tui.app.widgets.entry_list import Entry, EntryList
 from tui.app.widgets.panel_title import PanelTitle
 from tui.app.widgets.picker import Page, PanelFoot, Picker
-from tui.app.widgets.piece_list import Entry, PieceList
 from tui.app.widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class FormDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Yields title, items, a line to type in, and a message about the item."""
         self.form_title = PanelTitle()
-        self.list = PieceList("Nothing can be changed here now.")
+        self.list = EntryList("Nothing can be changed here now.")
         self.say = Static("", id="say", markup=False)
         self.input = Input(select_on_focus=True, compact=True, max_length=_LONGEST)
         self.typed_label = Static("", markup=False)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from tui.app.shell.messages import UploadProgress
 from tui.app.terminal.text_lines import fit, plain
-from tui.app.widgets.piece_list import Entry, entry
+from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 from tui.base.job_status import LOST, JobStatus
 from tui.simpletuner.config.overrides import OVERRIDES

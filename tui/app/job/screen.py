@@ -21,8 +21,8 @@ from tui.app.shell.messages import JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.control import desktop_opener, show_folder
 from tui.app.terminal.styles import style_sheet
+from tui.app.widgets.entry_list import entry
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
-from tui.app.widgets.piece_list import entry
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlClient, ControlError

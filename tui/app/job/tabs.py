@@ -16,7 +16,7 @@ from tui.app.job.file_list import FileList
 from tui.app.job.log_panel import LogPanel
 from tui.app.job.metrics_panel import MetricsPanel
 from tui.app.job.tab_bar import TabBar, TabStatus
-from tui.app.widgets.piece_list import Entry, PieceList
+from tui.app.widgets.entry_list import Entry, EntryList
 from tui.base.formatting import plural, size
 from tui.store.records import FileRecord, JobRecord
 from tui.store.schema import StoreError
@@ -110,7 +110,7 @@ class JobTabs(Vertical):
             return MetricsPanel(job)
         if name == "Files":
             return FileList(self.context.clock, "No file has arrived yet.")
-        return PieceList(_EMPTY.get(name, ""))
+        return EntryList(_EMPTY.get(name, ""))
 
     # -- filling ------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class JobTabs(Vertical):
                 panel.update(job)
             elif isinstance(panel, FileList):
                 self._fill_files(panel, job)
-            elif isinstance(panel, PieceList):
+            elif isinstance(panel, EntryList):
                 panel.set(self._entries(job))
                 compared = self.tab == "Config" and self.compared
                 words = [f"with {compared.name}"] if compared else []
@@ -203,7 +203,7 @@ class JobTabs(Vertical):
     def entry(self) -> Entry | None:
         """The text line under the cursor; None on an empty one."""
         panel = self.panel
-        current = panel.current if isinstance(panel, PieceList) else None
+        current = panel.current if isinstance(panel, EntryList) else None
         return current if current is not None and current.text.strip() else None
 
     def copy_text(self) -> str:
@@ -211,7 +211,7 @@ class JobTabs(Vertical):
         panel = self.panel
         if isinstance(panel, FileList) and panel.file is not None:
             return str(self.context.outputs / panel.file.path)
-        if isinstance(panel, PieceList) and panel.current is not None:
+        if isinstance(panel, EntryList) and panel.current is not None:
             return panel.current.copy or panel.current.text.strip()
         if isinstance(panel, MetricsPanel):
             return panel.copy_text()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tui.app.terminal.text_lines import plain
-from tui.app.widgets.piece_list import Entry, entry
+from tui.app.widgets.entry_list import Entry, entry
 from tui.base import formatting
 
 Answer = Mapping[str, Any]

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from tui.app.new_job.form import Field
 from tui.app.terminal.text_lines import fit, fit_end, plain
 from tui.app.terminal.theme import Palette
-from tui.app.widgets.piece_list import padded
+from tui.app.widgets.entry_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 
 _LABEL: Final = 14

@@ -21,9 +21,9 @@ from tui.app.new_job.submission import DraftSubmission, state_words, why_not
 from tui.app.shell.messages import EngineState, JobsChanged, UploadProgress
 from tui.app.shell.screen import AppScreen
 from tui.app.terminal.styles import style_sheet
+from tui.app.widgets.entry_list import Entry, EntryList, entry
 from tui.app.widgets.input_line import PromptLine
 from tui.app.widgets.panel_title import PanelTitle, StatusLine
-from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.virtual_list import VirtualList
 from tui.base.job_status import JobStatus
 from tui.client.client import ControlError
@@ -69,7 +69,7 @@ class NewJobScreen(AppScreen):
         self._given.setdefault("hardware", self.context.settings.cloud.hardware)
         self.flow = DraftSubmission(self.context, self, self._given, self.show_all)
         self.form = FormList()
-        self.checks = PieceList("enter chooses a config, b is for a starter")
+        self.checks = EntryList("enter chooses a config, b is for a starter")
         self.form_title, self.checks_title = PanelTitle(), PanelTitle(id="checks-title")
         self.edge = PanelTitle(joined=True)
         self.editor = FieldEditor(self.context, self, self.flow, self.edge)

@@ -13,7 +13,7 @@ from tui.app.publishing.text import apart, checkpoint_name, day, loss_words, unf
 from tui.app.shell.jobs_model import JobsModel
 from tui.app.terminal.text_lines import fit, length, linked, plain
 from tui.app.terminal.theme import Palette
-from tui.app.widgets.piece_list import padded
+from tui.app.widgets.entry_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.store.records import shared_folder

@@ -8,7 +8,7 @@ from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import destination, warnings
 from tui.app.terminal.text_lines import fit
 from tui.app.terminal.theme import Palette
-from tui.app.widgets.piece_list import padded
+from tui.app.widgets.entry_list import padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.store.transfer_records import DestinationRecord

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from tui.app.cloud.text import MARKS
 from tui.app.publishing.text import STATES, best_means, checkpoint_name, place, unfetched, weights
 from tui.app.terminal.text_lines import fit, unbreakable
-from tui.app.widgets.piece_list import Entry
+from tui.app.widgets.entry_list import Entry
 from tui.base import formatting
 from tui.store.transfer_records import TransferItem, TransferRecord, TransferState
 

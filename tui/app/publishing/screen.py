@@ -27,9 +27,9 @@ from tui.store.transfer_records import TransferState
 if TYPE_CHECKING:
     from tui.app.publishing.artifact_list import Row
     from tui.app.publishing.form import FormScreen
+    from tui.app.widgets.entry_list import Entry
     from tui.app.widgets.input_line import FilterLine
     from tui.app.widgets.picker import PageActions
-    from tui.app.widgets.piece_list import Entry
     from tui.store.transfer_records import DestinationRecord, TransferRecord
 
 _ON_FILE: Final = ("publish", "delete", "fetch", "show", "copy_link", "copy_hash")

@@ -13,8 +13,8 @@ from tui.app.publishing.state import PublishingState
 from tui.app.publishing.text import STATES, place, progress
 from tui.app.terminal.text_lines import fit, linked
 from tui.app.terminal.theme import Palette
+from tui.app.widgets.entry_list import Entry, padded
 from tui.app.widgets.picker import Page, PageActions, page_width
-from tui.app.widgets.piece_list import Entry, padded
 from tui.app.widgets.virtual_list import Piece, VirtualList
 from tui.base import formatting
 from tui.store.schema import StoreError

@@ -19,9 +19,9 @@ from tui.app.keys.actions import Action
 from tui.app.keys.keymap import shown
 from tui.app.terminal.control import copy_text
 from tui.app.terminal.theme import palette
+from tui.app.widgets.entry_list import Entry, EntryList, entry
 from tui.app.widgets.footer import KeyFooter
 from tui.app.widgets.panel_title import PanelTitle
-from tui.app.widgets.piece_list import Entry, PieceList, entry
 from tui.app.widgets.virtual_list import VirtualList
 
 _CSS = """
@@ -70,7 +70,7 @@ class Picker(ModalScreen[str | None]):
         """Yields title and choices."""
         title = PanelTitle()
         title.set((self._title,), ("enter choose", "esc back"))
-        self.list = PieceList()
+        self.list = EntryList()
         self.list.set([entry(f"{words}  ", "base", (quiet, "dim"))
                        for _, words, quiet in self._choices])  # fmt: skip
         self.list.styles.height = min(len(self._choices), 20)
@@ -143,7 +143,7 @@ class Page(ModalScreen[str | None]):
         """Yields title, lines and footer."""
         title = PanelTitle()
         title.set((self._title,), ("y copy all", "esc back"))
-        self.list = PieceList()
+        self.list = EntryList()
         self.show(self._lines)
         with Vertical():
             yield title

@@ -45,7 +45,7 @@ def padded(pieces: list[Piece], width: int, colors: Palette) -> list[Piece]:
     return [*pieces, (" " * max(0, width - length(pieces)), colors.base)]
 
 
-class PieceList(VirtualList):
+class EntryList(VirtualList):
     """Lists entries."""
 
     def __init__(self, empty: str = "", *, id: str | None = None) -> None:  # noqa: A002  Textual's name
