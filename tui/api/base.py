@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
+from tui.base.json_types import JsonObject
+
 if sys.version_info >= (3, 12):
     from typing import TypedDict
 else:  # pydantic reads no `typing.TypedDict` before 3.12: it does not tell what is required
@@ -66,10 +68,8 @@ Timestamp: TypeAlias = Annotated[str, Format("date-time")]
 """ISO 8601 with an offset from UTC."""
 Micros: TypeAlias = int
 """Millionths of a US dollar."""
-JsonValue: TypeAlias = Any
+JsonValue: TypeAlias = object
 """Any JSON value. Used only for content that is not ours: a training config, Replicate's inputs."""
-JsonObject: TypeAlias = dict[str, JsonValue]
-"""A JSON object of somebody else's shape."""
 Delivery: TypeAlias = Literal["local", "hub", "s3", "none"]
 """Where a job's results go: this machine, a Hugging Face repository, an S3 bucket, nowhere."""
 CheckLevel: TypeAlias = Literal["ok", "warn", "error"]

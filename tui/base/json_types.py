@@ -1,0 +1,10 @@
+"""The type of JSON objects whose fields this program does not determine."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+JsonObject: TypeAlias = dict[str, object]
+"""An object with fields of somebody else's choice: a training config, an answer of another service,
+a request that is not validated yet. Its values are tested before they are used; objects with known
+fields have `TypedDict`s in `tui.api`."""
