@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """Run what the command line asks for; returns the exit status."""
-    if sys.argv[1:2] in (["jobs"], ["settings"]):
+    if sys.argv[1:2] in (["jobs"], ["job"], ["settings"]):
         import gc
 
         from tui.cli.fast_path import run_fast_path

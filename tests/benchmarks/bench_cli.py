@@ -38,7 +38,7 @@ def run() -> list[Row]:
             ("--version", [str(script), "--version"]),
         ):
             ours, peer = _side_by_side(command, nothing, environ)
-            goal = "≤ 2.5" if what == "jobs --json" else ""
+            goal = {"jobs --json": "≤ 2.5", "jobs": "≤ 4", "job ID --json": "≤ 4"}.get(what, "")
             rows.append(
                 Row(
                     f"{what}, {_JOBS} jobs",

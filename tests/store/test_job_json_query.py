@@ -13,6 +13,7 @@ import pytest
 from tests.app.world import NOW, home_at, job
 from tui.base import job_status
 from tui.base.job_status import JobStatus
+from tui.cli import main
 from tui.cli.fast_path import run_fast_path
 from tui.store.job_json import job_json
 from tui.store.job_json_query import FORMAT, LOST, jobs_json
@@ -67,6 +68,37 @@ def test_both_lists_are_the_same(tmp_path: Path) -> None:
     assert limited is not None
     assert [one["job_id"] for one in json.loads(limited[0])] == [o["job_id"] for o in slow[:3]]
     reader.close()
+
+
+def test_one_job_and_the_table_are_those_of_the_full_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIMPLETUNER_TUI_HOME", str(tmp_path))
+    home = home_at(tmp_path)
+    writer = StoreWriter(home)
+    ended = [status for status in JobStatus if status.is_terminal]
+    for number, status in enumerate(ended * 2):
+        record = replace(
+            job(number, status),
+            name=f"näme\n\x1b[31m{number}" * (1 + number),
+            learning_rate=0.1 + 0.2,
+            percent=100 / 3,
+            seconds_per_step=2 / 3,
+            loss=(None, float("inf"), 0.12345678)[number % 3],
+            cost_micros=(None, 0, 12_345_678)[number % 3],
+            stage=("", "delivered: no · 2 files", "delivered: yes")[number % 3],
+        )
+        writer.insert(record)
+        files = [FileRecord("a/x", 1, "2" * 64, "delivered", NOW)]
+        writer.apply(record.job_id, Change(files=files))
+    writer.close()
+    for arguments in (["jobs"], ["jobs", "-n", "3"], ["job", record.job_id, "--json"]):
+        assert run_fast_path(arguments) == 0
+        fast = capsys.readouterr().out
+        assert main.run(arguments) == 0
+        slow = capsys.readouterr().out
+        assert (json.loads(fast) == json.loads(slow)) if "--json" in arguments else fast == slow
+    assert run_fast_path(["job", record.job_id[:-1], "--json"]) is None  # the full reader's affair
 
 
 def test_a_newer_format_is_left_to_the_full_reader(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands that scripts run in a loop, `jobs --json` and `settings get`, with few imports.
+"""The commands that scripts run in a loop, `jobs`, `job` and `settings get`, with few imports.
 
 Where anything is unusual, `run_fast_path` answers None and the usual command runs.
 """
@@ -13,7 +13,10 @@ _LONGEST_SOCKET = 100
 
 
 def run_fast_path(arguments: Sequence[str]) -> int | None:
-    """Print the answer of `jobs --json [-n N]` or `settings get NAME [--json]`.
+    """Print the answer of a command.
+
+    The commands are `jobs [--json] [-n N]`, `job ID --json` with the whole id, and
+    `settings get NAME [--json]`.
 
     Returns:
         The exit status; None for other commands and unusual states.
@@ -21,7 +24,7 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
     moved = os.environ.get("SIMPLETUNER_TUI_HOME", "").strip()
     base = os.path.abspath(os.path.expanduser(moved or "~/.simpletuner"))  # noqa: PTH100, PTH111
     root = base if moved else f"{base}/tui"
-    if arguments[:1] == ["jobs"]:
+    if arguments[:1] in (["jobs"], ["job"]):
         text = _jobs(arguments, root, f"{base}/cloud_outputs")
     else:
         text = _setting(arguments, root)
@@ -36,18 +39,55 @@ def run_fast_path(arguments: Sequence[str]) -> int | None:
 
 
 def _jobs(arguments: Sequence[str], root: str, outputs: str) -> str | None:
-    limit = _limit(arguments)
-    if limit is None or not os.path.exists(f"{root}/state.db"):  # noqa: PTH110  pathlib is slow
+    """The answer of `jobs` or `job`; None also when a job's state may be out of date."""
+    words = [word for word in arguments[1:] if word != "--json"]
+    as_json = "--json" in arguments
+    database = f"{root}/state.db"
+    if not os.path.exists(database):  # noqa: PTH110  pathlib is slow
         return None
     text = _settings_text(root)
     if text is None or "outputs_dir" in text:
         return None
-    from tui.store.job_json_query import jobs_json
+    if arguments[0] == "job":
+        answer = _job(database, outputs, words) if as_json else None
+    elif (limit := _limit(words)) is None:
+        answer = None
+    elif as_json:
+        from tui.store.job_json_query import jobs_json
 
-    answer = jobs_json(f"{root}/state.db", outputs, limit)
+        answer = jobs_json(database, outputs, limit)
+    else:
+        answer = _table(database, limit)
     if answer is None or (answer[1] and not _answers(f"{root}/engine.sock")):
         return None
     return answer[0]
+
+
+def _job(database: str, outputs: str, words: Sequence[str]) -> tuple[str, bool] | None:
+    """One job as JSON text; None on a terminal, where the text is indented."""
+    if len(words) != 1 or sys.stdout.isatty():
+        return None
+    from tui.store.job_json_query import job_json
+
+    return job_json(database, outputs, words[0])
+
+
+def _table(database: str, limit: int) -> tuple[str, bool] | None:
+    """The table of jobs; None without jobs, because then advice is printed."""
+    from tui.store.job_json_query import job_rows
+
+    found = job_rows(database, limit)
+    if found is None or not found[0]:
+        return None
+    from datetime import UTC, datetime
+
+    from tui.cli.job_table import JobRow, job_table
+
+    rows = [
+        JobRow._make([*values, datetime.fromtimestamp(created // 1_000_000, UTC)])
+        for *values, created in found[0]
+    ]
+    return "".join(f"{line}\n" for line in job_table(rows)), found[1]
 
 
 def _setting(arguments: Sequence[str], root: str) -> str | None:
@@ -89,15 +129,12 @@ def _settings_text(root: str) -> str | None:
         return None
 
 
-def _limit(arguments: Sequence[str]) -> int | None:
-    """The number after `-n`, -1 without one, None for any other command line."""
-    if len(arguments) < 2 or arguments[0] != "jobs" or "--json" not in arguments:
-        return None
-    rest = [argument for argument in arguments[1:] if argument != "--json"]
-    if not rest:
+def _limit(words: Sequence[str]) -> int | None:
+    """The number after `-n`, -1 without one, None for any other words."""
+    if not words:
         return -1
-    if len(rest) == 2 and rest[0] in ("-n", "--limit") and rest[1].isdecimal():
-        return int(rest[1]) or None
+    if len(words) == 2 and words[0] in ("-n", "--limit") and words[1].isdecimal():
+        return int(words[1]) or None
     return None
 
 

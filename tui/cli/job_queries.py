@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import codecs
 import math
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -15,7 +14,8 @@ from typing import Final
 from tui.base.formatting import plain
 from tui.base.job_status import JobStatus
 from tui.cli import context, exit_codes
-from tui.cli.output import say, say_json, table, tell
+from tui.cli.job_table import JobRow, job_table, prints_utf8
+from tui.cli.output import say, say_json, tell
 from tui.simpletuner.log.grammar import clean
 from tui.store.filter import parse_filter
 from tui.store.job_json import job_json
@@ -40,36 +40,23 @@ def jobs(options: argparse.Namespace) -> int:
 
 
 def _say_table(records: list[JobRecord]) -> None:
-    from tui.base import formatting
-
-    rows = [["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]]
-    for job in records:
-        step = f"{job.step}/{job.total_steps}" if job.step is not None else ""
-        model = f"{job.model_family} {job.model_flavour}".strip()
-        rows.append(
-            [
-                job.job_id,
-                job.name,
-                model,
-                _state(job),
-                step,
-                "" if job.loss is None else formatting.number(job.loss),
-                formatting.money(job.cost_micros),
-                formatting.stamp(job.created_at),
-            ]
+    rows = (
+        JobRow(
+            record.job_id,
+            record.name,
+            f"{record.model_family} {record.model_flavour}".strip(),
+            record.status.value,
+            record.stage,
+            record.step,
+            record.total_steps,
+            record.loss,
+            record.cost_micros,
+            record.created_at,
         )
-    for line in table(rows, right=frozenset({4, 5, 6})):
+        for record in records
+    )
+    for line in job_table(rows):
         say(line)
-
-
-def _state(job: JobRecord) -> str:
-    """A job's state, such as `✓ done`, or `! done, delivered: no` where results are missing."""
-    from tui.base import formatting
-
-    label = formatting.ended(job.status, job.stage, ascii_only=not _utf8())
-    if formatting.in_doubt(job.status, job.stage):
-        label += f", {job.stage.partition(' · ')[0]}"
-    return label
 
 
 def job(options: argparse.Namespace) -> int:
@@ -89,7 +76,7 @@ def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
     from tui.base import formatting
 
     model = f"{record.model_family} {record.model_flavour} {record.model_type}".strip()
-    state = formatting.ended(record.status, record.stage, ascii_only=not _utf8())
+    state = formatting.ended(record.status, record.stage, ascii_only=not prints_utf8())
     lines = [
         ("job", f"{record.job_id}  {record.name}"),
         ("state", f"{state}  {record.stage}".rstrip()),
@@ -216,10 +203,6 @@ def _wake_engine(records: list[JobRecord]) -> None:
 
 
 _FOLLOWED = frozenset(status for status in JobStatus if status.is_active)
-
-
-def _utf8() -> bool:
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" and os.name == "posix"
 
 
 _KEPT: Final = re.compile(r"([\r\n\t])")

@@ -1,4 +1,4 @@
-"""All jobs as JSON text from one SQLite query, for `jobs --json`.
+"""Jobs as JSON text or table rows from one SQLite query, for `jobs` and `job ID --json`.
 
 The fields are those of `tui.store.job_json`, without its imports: they would take longer to load
 than the query takes to run. A test compares the two.
@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` takes longer to load than a row to read
+    from typing import Any
 
 FORMAT = 5
 """The schema version that the query is written for. A test compares it with the newest one:
@@ -23,14 +27,18 @@ def _iso(column: str) -> str:
     )
 
 
-def _finite(column: str) -> str:
-    return f"CASE WHEN abs({column}) <= 1.7976931348623157e308 THEN {column} END"
+def _number(value: str) -> str:
+    """A number as JSON; infinities are null. SQLite's own JSON has 15 digits, a double up to 17."""
+    return (
+        f"CASE WHEN abs({value}) <= 1.7976931348623157e308 THEN json(printf('%!.17g', {value})) END"
+    )
 
 
 _PROGRESS = f"""json_object(
     'stage', NULLIF(stage, ''), 'step', step, 'total_steps', total_steps, 'epoch', epoch,
-    'epochs', epochs, 'percent', percent, 'seconds_per_step', {_finite("seconds_per_step")},
-    'loss', {_finite("loss")}, 'learning_rate', {_finite("learning_rate")},
+    'epochs', epochs, 'percent', {_number("percent")},
+    'seconds_per_step', {_number("seconds_per_step")},
+    'loss', {_number("loss")}, 'learning_rate', {_number("learning_rate")},
     'eta_at', {_iso("eta_at")})"""
 _METADATA = """json_object(
     'prediction_id', NULLIF(prediction_id, ''), 'model', model, 'version', version,
@@ -40,7 +48,7 @@ _METADATA = """json_object(
 _FILES = """
 SELECT job_id, json_group_array(json_object(
     'path', :outputs || '/' || path, 'size', size, 'sha256', sha256))
-FROM (SELECT * FROM files WHERE missing = '' ORDER BY job_id, path) GROUP BY job_id"""
+FROM (SELECT * FROM files WHERE missing = '' AND :only ORDER BY job_id, path) GROUP BY job_id"""
 _ENDED = "status IN ('completed', 'failed', 'cancelled')"
 _JOBS = f"""
 SELECT {_ENDED}, json_object(
@@ -48,10 +56,10 @@ SELECT {_ENDED}, json_object(
     'name', name, 'config_name', config_name,
     'created_at', {_iso("created_at")}, 'queued_at', {_iso("queued_at")},
     'started_at', {_iso("started_at")}, 'completed_at', {_iso("completed_at")},
-    'duration_seconds', (COALESCE(completed_at, :now) - started_at) / 1e6,
-    'cost_usd', cost_micros / 1e6,
+    'duration_seconds', {_number("((COALESCE(completed_at, :now) - started_at) / 1e6)")},
+    'cost_usd', {_number("(cost_micros / 1e6)")},
     'cost_is_upper_bound', json(CASE provider_status WHEN '{LOST}' THEN 'true' ELSE 'false' END),
-    'estimated_cost', estimate_micros / 1e6,
+    'estimated_cost', {_number("(estimate_micros / 1e6)")},
     'hardware_type', hardware, 'error_message', NULLIF(error, ''),
     'output_url', NULLIF(output_url, ''),
     'is_terminal', json(CASE WHEN {_ENDED} THEN 'true' ELSE 'false' END),
@@ -63,6 +71,13 @@ SELECT {_ENDED}, json_object(
     -created_at, job_id
 FROM jobs
 """  # noqa: S608  built from constants
+
+
+_COLUMNS = f"""
+SELECT {_ENDED}, job_id, name, trim(model_family || ' ' || model_flavour), status, stage, step,
+    total_steps, loss, cost_micros, created_at FROM jobs
+"""  # noqa: S608  built from constants
+_NEWEST = " ORDER BY created_at DESC, job_id LIMIT :limit"
 
 
 def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] | None:
@@ -77,6 +92,57 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
         The text and whether a job in it is active; None when the database is missing, unreadable
         or of another version, so that the caller uses the full reader.
     """
+    order = "" if limit < 0 else _NEWEST
+    found = _query(
+        database,
+        (_JOBS + order, {"limit": limit, "now": time.time_ns() // 1000}),
+        (_FILES.replace(":only", "1"), {"outputs": outputs}),
+    )
+    if found is None:
+        return None
+    rows, files = found[0], dict(found[1])
+    rows.sort(key=lambda row: row[2:])  # faster than ORDER BY, which looks rows up one by one
+    text = ",\n".join(f'{row[1][:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows)
+    return f"[\n{text}\n]\n" if rows else "[]\n", not all(row[0] for row in rows)
+
+
+def job_json(database: str, outputs: str, job_id: str) -> tuple[str, bool] | None:
+    """Return one job as a line of JSON text; otherwise like `jobs_json`.
+
+    Args:
+        database: the store's file.
+        outputs: the folder that the files' paths are relative to.
+        job_id: the whole id. For any other name of a job the answer is None.
+    """
+    values = {"id": job_id, "now": time.time_ns() // 1000}
+    found = _query(
+        database,
+        (f"{_JOBS} WHERE job_id = :id", values),
+        (_FILES.replace(":only", "job_id = :id"), {"outputs": outputs, "id": job_id}),
+    )
+    if found is None or not found[0]:
+        return None
+    (ended, text, *_), files = found[0][0], dict(found[1])
+    return f'{text[:-1]},"files":{files.get(job_id, "[]")}}}\n', not ended
+
+
+def job_rows(database: str, limit: int = -1) -> tuple[list[tuple[Any, ...]], bool] | None:
+    """Return the columns of `jobs`, newest job first.
+
+    Returns:
+        Rows of id, name, model, status, stage, step, steps in all, loss, micro-dollars and
+        microseconds since 1970, and whether a job is active; None as in `jobs_json`.
+    """
+    found = _query(database, (_COLUMNS + _NEWEST, {"limit": limit}))
+    if found is None:
+        return None
+    return [row[1:] for row in found[0]], not all(row[0] for row in found[0])
+
+
+def _query(
+    database: str, *queries: tuple[str, dict[str, Any]]
+) -> list[list[tuple[Any, ...]]] | None:
+    """The rows of each query; None when the database cannot be used."""
     try:
         connection = sqlite3.connect(f"file:{_quoted(database)}?mode=ro", uri=True, timeout=2.0)
     except sqlite3.Error:
@@ -85,17 +151,11 @@ def jobs_json(database: str, outputs: str, limit: int = -1) -> tuple[str, bool] 
         if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
             return None
         connection.execute("PRAGMA mmap_size = 1000000000")
-        order = "" if limit < 0 else " ORDER BY created_at DESC, job_id LIMIT :limit"
-        values = {"limit": limit, "now": time.time_ns() // 1000}
-        rows = connection.execute(_JOBS + order, values).fetchall()
-        files = dict(connection.execute(_FILES, {"outputs": outputs}).fetchall())
+        return [connection.execute(text, values).fetchall() for text, values in queries]
     except sqlite3.Error:
         return None
     finally:
         connection.close()
-    rows.sort(key=lambda row: row[2:])  # faster than ORDER BY, which looks rows up one by one
-    text = ",\n".join(f'{row[1][:-1]},"files":{files.get(row[3], "[]")}}}' for row in rows)
-    return f"[\n{text}\n]\n" if rows else "[]\n", not all(row[0] for row in rows)
 
 
 def _quoted(path: str) -> str:

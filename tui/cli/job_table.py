@@ -1,0 +1,63 @@
+"""The table of jobs that `jobs` prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from tui.base.formatting import ended, in_doubt, money, number, stamp
+from tui.base.job_status import JobStatus
+from tui.cli.output import table
+
+
+class JobRow(NamedTuple):
+    """The values of one row; `status` is the value of a `JobStatus`."""
+
+    job_id: str
+    name: str
+    model: str
+    status: str
+    stage: str
+    step: int | None
+    total_steps: int | None
+    loss: float | None
+    cost_micros: int | None
+    created_at: datetime
+
+
+_HEADER = ["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]
+_RIGHT = frozenset({4, 5, 6})
+
+
+def job_table(rows: Iterable[JobRow]) -> list[str]:
+    """Return the lines of the table, its header first."""
+    cells = [
+        [
+            row.job_id,
+            row.name,
+            row.model,
+            _state(JobStatus(row.status), row.stage),
+            f"{row.step}/{row.total_steps}" if row.step is not None else "",
+            "" if row.loss is None else number(row.loss),
+            money(row.cost_micros),
+            stamp(row.created_at),
+        ]
+        for row in rows
+    ]
+    return table([_HEADER, *cells], right=_RIGHT)
+
+
+def _state(status: JobStatus, stage: str) -> str:
+    """A job's state, such as `✓ done`, or `! done, delivered: no` where results are missing."""
+    label = ended(status, stage, ascii_only=not prints_utf8())
+    if in_doubt(status, stage):
+        label += f", {stage.partition(' · ')[0]}"
+    return label
+
+
+def prints_utf8() -> bool:
+    """Whether standard output can show the glyphs of the states."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8" and os.name == "posix"
