@@ -70,6 +70,11 @@ def test_the_wheel_has_styles_and_the_example(installed: Path) -> None:
     )
     assert (installed / run(installed, python, "-c", code).strip()).exists()
     assert len(list(installed.glob("project/datasets/*/*.txt"))) == 9
+    code = (
+        "from tui.simpletuner.facts import models, options;"
+        "print(options.option_facts().release, 'flux' in models.model_facts())"
+    )
+    assert run(installed, python, "-c", code).split() == ["4.10.1", "True"]
 
 
 def test_a_job_runs_from_the_wheel(installed: Path) -> None:
