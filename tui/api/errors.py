@@ -14,7 +14,8 @@ class FailureDetails(TypedDict, total=False):
     Attributes:
         fields: what is wrong, by the name of the field (nested names joined by dots).
         checks: all findings about a job, for `check_failed`.
-        acceptable: whether `accept_delivery` would let the job start all the same.
+        acceptable: whether the fields `accepts` would let the job start all the same.
+        accepts: fields of the draft that override what the checks refuse.
         reason: `unknown_spending` where the sum of what was spent cannot be worked out.
         spent_micros: used in the window until now, for `cost_limit_exceeded`.
         running_micros: what active jobs are expected to cost from now on.
@@ -33,6 +34,7 @@ class FailureDetails(TypedDict, total=False):
     fields: dict[str, str]
     checks: list[Check]
     acceptable: bool
+    accepts: list[str]
     reason: str
     spent_micros: Micros
     running_micros: Micros

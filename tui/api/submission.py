@@ -112,6 +112,8 @@ class Draft(TypedDict, total=False):
         cost_ceiling_micros: micro-dollars that the job may cost at most; becomes such a time.
         consent: whether the user agreed to what leaves the machine.
         accept_delivery: start even though results would not arrive, as far as can be told here.
+        accept_data: start even though the trainer is known to ignore or refuse the archive.
+        trainer_release: which SimpleTuner the version holds, as the user knows it.
         idempotency_key: the same key gives the same job back.
         cwd: folder that relative paths are meant from; the engine's own is another.
     """
@@ -129,6 +131,8 @@ class Draft(TypedDict, total=False):
     cost_ceiling_micros: Annotated[int, Bounds(ge=1)] | None
     consent: bool
     accept_delivery: bool
+    accept_data: bool
+    trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None
     idempotency_key: Annotated[str, Bounds(max_length=200)] | None
     cwd: str | None
 
@@ -443,8 +447,8 @@ class CheckReport(TypedDict):
         datasets: what it trains on.
         checks: all findings, the worst first.
         ok: whether the job could be started.
-        acceptable: whether only failed proofs of the delivery stand in the way, so that
-            `accept_delivery` would let it start.
+        acceptable: whether only findings stand in the way that the user may override.
+        accepts: the fields of the draft that would override them, such as `accept_delivery`.
         estimate: time and price.
         leaves: what would leave this machine.
         request: what would be sent.
@@ -461,6 +465,7 @@ class CheckReport(TypedDict):
     checks: list[Check]
     ok: bool
     acceptable: bool
+    accepts: list[str]
     estimate: CostEstimate
     leaves: LeavingData
     request: PlannedRequest

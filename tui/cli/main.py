@@ -239,6 +239,14 @@ def _add_job_form(command: argparse.ArgumentParser) -> None:
         "--accept-delivery", action="store_true", default=None,
         help="start it even though the check of the delivery failed",
     )  # fmt: skip
+    command.add_argument(
+        "--accept-data", action="store_true", default=None,
+        help="start it even though the trainer is known to ignore or refuse the archive",
+    )  # fmt: skip
+    command.add_argument(
+        "--trainer-release", choices=("4.8.0", "4.10.1", "patched"),
+        help="which SimpleTuner the trainer's version holds (patched: it unpacks archives)",
+    )  # fmt: skip
 
 
 def _dollars(text: str) -> int:

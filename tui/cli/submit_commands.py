@@ -91,6 +91,8 @@ def draft_of(options: argparse.Namespace) -> Draft:
         "cancel_after": options.stop_after,
         "cost_ceiling_micros": options.cost_ceiling,
         "accept_delivery": options.accept_delivery,
+        "accept_data": options.accept_data,
+        "trainer_release": options.trainer_release,
     }
     return cast("Draft", _given(draft))
 

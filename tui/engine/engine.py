@@ -47,6 +47,7 @@ from tui.engine.spending.watch import SpendingWatch
 from tui.engine.submission.job_service import JobService
 from tui.engine.submission.model_catalog import ModelCatalog
 from tui.engine.submission.prepare import Preparer
+from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.engine.submission.submit import Submitter
 from tui.engine.submission.version_service import VersionService
 from tui.engine.tracking.monitor import Monitor
@@ -153,7 +154,11 @@ class Engine:
             destinations=self.transfers.places,
             repositories=self.hub_lookup,
         )
+        self.releases = ReleaseProfiles(
+            live=self.live, reader=self.reader, writer=self._writer, log_file=home.log_file
+        )
         self.preparer = Preparer(
+            releases=self.releases,
             clients=self.clients,
             catalog=self.catalog,
             delivery=self.job_delivery,
@@ -291,6 +296,7 @@ class Engine:
         self.arrivals.resume()
 
     def _job_ended(self, job: JobRecord) -> None:
+        self.releases.observe(job)
         self.jobs.job_ended(job)
         self.arrivals.job_ended(job)
 

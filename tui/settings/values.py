@@ -56,6 +56,13 @@ class CloudSettings:
         default_factory=dict,
         metadata=about("trainer = version; without it the newest is taken"),
     )
+    trainer_release: str = field(
+        default="auto",
+        metadata=about(
+            "SimpleTuner in the trainer: {choices} (archives and final weights work)",
+            choices=("auto", "4.8.0", "4.10.1", "patched"),
+        ),
+    )
     config_roots: tuple[str, ...] = field(
         default=(), metadata=about("more folders to look for SimpleTuner configs in", kind="paths")
     )

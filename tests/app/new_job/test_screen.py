@@ -298,7 +298,7 @@ UNPROVED = {
 async def test_a_delivery_that_failed_its_proof_can_be_accepted_once(
     home: Home, ready: StandInEngine
 ) -> None:
-    refused = {**answer(), "ok": False, "acceptable": True}
+    refused = {**answer(), "ok": False, "acceptable": True, "accepts": ["accept_delivery"]}
     refused["checks"] = [UNPROVED, *refused["checks"]]
     async with opened(home, ready) as (app, pilot):
         ready.answers[CHECK] = (200, refused)
@@ -322,6 +322,29 @@ async def test_a_delivery_that_failed_its_proof_can_be_accepted_once(
         await wait_for(pilot, lambda: app.screen is screen)
         screen.flow.draft_changed()  # another draft: agreed for that one, not for this one
         assert "accept_delivery" not in screen.flow.draft
+
+
+async def test_an_archive_that_the_trainer_ignores_can_be_accepted(
+    home: Home, ready: StandInEngine
+) -> None:
+    ignored = {"id": "data-archive", "level": "error", "message": "ignored", "advice": ""}
+    refused = {**answer(), "ok": False, "acceptable": True, "accepts": ["accept_data"]}
+    refused["checks"] = [ignored, *refused["checks"]]
+    async with opened(home, ready) as (app, pilot):
+        ready.answers[CHECK] = (200, refused)
+        screen = await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await wait_for(pilot, lambda: "the trainer would not get the images" in text_of(app))
+        ready.answers[CHECK] = (200, answer())
+        await pilot.press("y")
+        await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
+        last = asked(ready, CHECK)[-1]
+        assert last["accept_data"] is True
+        assert "accept_delivery" not in last
+        await pilot.press("n")
+        await wait_for(pilot, lambda: app.screen is screen)
+        screen.flow.draft_changed()
+        assert "accept_data" not in screen.flow.draft
 
 
 async def test_other_errors_cannot_be_accepted(home: Home, ready: StandInEngine) -> None:
@@ -360,7 +383,7 @@ async def test_a_proof_that_fails_at_the_submit_stands_among_the_checks(
 ) -> None:
     refusal = {
         "error": "check_failed", "message": "The token can only read.", "advice": "",
-        "details": {"checks": [UNPROVED], "acceptable": True},
+        "details": {"checks": [UNPROVED], "acceptable": True, "accepts": ["accept_delivery"]},
     }  # fmt: skip
     ready.answers[SUBMIT] = (422, refusal)
     async with opened(home, ready) as (app, pilot):
@@ -368,7 +391,7 @@ async def test_a_proof_that_fails_at_the_submit_stands_among_the_checks(
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start cat-lora-2?" in text_of(app))
         await pilot.press("y")
-        await wait_for(pilot, lambda: screen.flow.only_delivery_failed)
+        await wait_for(pilot, lambda: screen.flow.only_acceptable_failed)
         await wait_for(pilot, lambda: "can only read" in text_of(app))
         await pilot.press("ctrl+s")
         await wait_for(pilot, lambda: "Start it all the same?" in text_of(app))

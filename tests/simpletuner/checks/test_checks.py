@@ -26,16 +26,18 @@ from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.config.starters import STARTERS, write_starter
 from tui.simpletuner.datasets.scan import scan
 from tui.simpletuner.errors import ConfigError
+from tui.simpletuner.release.profile import profile_for
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, normalise_profile, profile_for_model
 from tui.simpletuner.request.inputs import build_inputs
 
 LOCAL = Delivery("local", bucket="outputs")
+PATCHED = profile_for(None, user_word="patched")
 
 
 def checks(root: Path, *entries: dict[str, Any], **changes: Any) -> list[Check]:
     config = load_config(write_project(root, list(entries) or None, **changes))
-    return check_config(config, scan(config), delivery=LOCAL, unpacks_archives=True)
+    return check_config(config, scan(config), delivery=LOCAL, release=PATCHED)
 
 
 def check_of(all_checks: list[Check], identity: str) -> Check:
@@ -94,9 +96,9 @@ def test_offered_changes_correct_the_problem(tmp_path: Path) -> None:
             tmp_path, report_to="wandb", resume_from_checkpoint="x", validation_prompt=None
         )
     )
-    for check in check_config(config, delivery=LOCAL, unpacks_archives=True):
+    for check in check_config(config, delivery=LOCAL, release=PATCHED):
         config = with_options(config, check.changes)
-    left = check_config(config, delivery=LOCAL, unpacks_archives=True)
+    left = check_config(config, delivery=LOCAL, release=PATCHED)
     assert [check for check in left if check.level != "ok"] == []
 
 
@@ -146,6 +148,9 @@ def test_unreachable_data_is_reported(tmp_path: Path) -> None:
     config = load_config(write_project(tmp_path))
     assert check_of(check_config(config, mode="remote"), "data-mode").level == "error"
     assert check_of(check_config(config, mode="both"), "data-mode").level == "warn"
+    archive = check_of(check_config(config, release=profile_for(None)), "data-archive")
+    assert archive.level == "error"
+    assert "what holds for SimpleTuner 4.8.0 and 4.10.1" in archive.message
     no_archive = {"properties": {"dataloader_json": {"type": "string"}}}
     assert check_of(check_config(config, schema=no_archive), "data-mode").level == "error"
     hosted = load_config(write_project(tmp_path, [HOSTED]))
@@ -288,7 +293,7 @@ def test_every_starter_is_a_config_without_errors(tmp_path: Path, starter: str) 
     images = write_dataset(tmp_path / "photos")
     path = write_starter(starter, tmp_path / "project", "mine", images=images)
     config = load_config(path)
-    listed = check_config(config, scan(config), delivery=LOCAL, unpacks_archives=True)
+    listed = check_config(config, scan(config), delivery=LOCAL, release=PATCHED)
     assert {c.id for c in listed if c.level == "error"} == set()
     assert {c.id for c in listed if c.level == "warn"} <= {"run-time", "image-size"}
     known = family(config.family)

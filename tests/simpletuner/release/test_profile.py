@@ -37,6 +37,7 @@ def test_what_jobs_showed_counts_more_than_the_date() -> None:
     assert (profile.archive, profile.source) == ("unpacks", "observed")
     assert not profile.publishes_final
     assert profile_for(NEW, {"archive": "ignored"}).source == "observed"
+    assert profile_for(NEW, {"final": True}).publishes_final
 
 
 def test_the_users_word_counts_most() -> None:

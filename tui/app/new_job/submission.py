@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 DEBOUNCE: Final = 0.3
 """Seconds without a change before a draft is checked."""
 _STARTING = "The engine is starting."
+_ACCEPTS: Final = ("accept_delivery", "accept_data")
+"""Fields of the draft that accept failed checks."""
 
 
 class DraftSubmission:
@@ -81,9 +83,10 @@ class DraftSubmission:
     def draft_changed(self, *, at_once: bool = False) -> None:
         """Checks the draft, once no further change has come for a moment.
 
-        An accepted delivery was accepted for the draft before the change, so it is withdrawn.
+        What was accepted was accepted for the draft before the change, so it is withdrawn.
         """
-        self.draft.pop("accept_delivery", None)
+        for name in _ACCEPTS:
+            self.draft.pop(name, None)
         self._check_soon(at_once=at_once)
 
     def _check_soon(self, *, at_once: bool) -> None:
@@ -165,14 +168,15 @@ class DraftSubmission:
         return not self.checking and self.answer is not None and bool(self.answer.get("ok"))
 
     @property
-    def only_delivery_failed(self) -> bool:
-        """Whether only a failed check of the delivery stands in the way."""
+    def only_acceptable_failed(self) -> bool:
+        """Whether only findings stand in the way that the user may accept."""
         answer = {} if self.checking or self.answer is None else self.answer
         return not answer.get("ok") and bool(answer.get("acceptable"))
 
-    def accept_delivery(self) -> None:
-        """Accepts a failed check of the delivery: checks again, then asks about the price."""
-        self.draft["accept_delivery"] = True
+    def accept(self) -> None:
+        """Accepts the failed checks: checks again, then asks about the price."""
+        for name in (self.answer or {}).get("accepts") or ():
+            self.draft[name] = True
         self._check_soon(at_once=True)
         self.submit()
 
@@ -190,8 +194,8 @@ class DraftSubmission:
             self.submit_waits = True
             self._changed()
             return
-        if self.only_delivery_failed:
-            ask_delivery(self._context, self.answer or {}, self.accept_delivery)
+        if self.only_acceptable_failed:
+            ask_acceptance(self._context, self.answer or {}, self.accept)
             return
         if not self.ready:
             return
@@ -222,7 +226,9 @@ class DraftSubmission:
             self.submitting = False
             self.problem = error
             if error.code == "check_failed" and self.answer is not None:
-                checks = {key: error.details.get(key) for key in ("checks", "acceptable")}
+                checks = {
+                    key: error.details.get(key) for key in ("checks", "acceptable", "accepts")
+                }
                 self.answer = {**self.answer, **checks, "ok": False}
             self._refused(error)
             self.refused_field = next(iter(self.errors), "")
@@ -260,13 +266,18 @@ def ask_consent(context: AppContext, answer: Answer, agreed: Callable[[], None])
     )
 
 
-def ask_delivery(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
-    """Shows why the results would not arrive; calls `agreed` if the job is to start anyway."""
+def ask_acceptance(context: AppContext, answer: Answer, agreed: Callable[[], None]) -> None:
+    """Shows what would go wrong; calls `agreed` if the job is to start anyway."""
+    fields = answer.get("accepts") or ()
+    outcome = "the results would not arrive"
+    if "accept_data" in fields:
+        more = f", and {outcome}" if "accept_delivery" in fields else ""
+        outcome = f"the trainer would not get the images{more}"
     failed = [check for check in answer.get("checks") or () if check.get("level") == "error"]
     details = [
         *(f"✗ {check.get('message')}" for check in failed),
         "",
-        "As far as can be told from here the results would not arrive, and the run is paid for.",
+        f"As far as can be told from here {outcome}, and the run is paid for.",
     ]
 
     def answered(yes: bool | None) -> None:
@@ -323,7 +334,7 @@ def _no_submit(flow: DraftSubmission, *, forbidden: bool) -> str:
         return ""
     if flow.answer is None:
         return flow.problem.message if flow.problem else "There is no check yet."
-    if not flow.answer.get("ok") and not flow.only_delivery_failed:
+    if not flow.answer.get("ok") and not flow.only_acceptable_failed:
         errors = [c for c in flow.answer.get("checks") or () if c.get("level") == "error"]
         return f"Correct this first: {errors[0].get('message')}" if errors else "Not ready."
     return ""

@@ -115,6 +115,8 @@ class Draft(BaseModel):
             time by the hardware's rate.
         consent: whether the user agreed to the upload of datasets.
         accept_delivery: start although the check of the delivery failed.
+        accept_data: start although the trainer is known to ignore or refuse the archive.
+        trainer_release: which SimpleTuner the version holds, as the user knows it.
         idempotency_key: a second submit with the same key returns the first one's job.
         cwd: the caller's working folder, which relative paths refer to.
     """
@@ -134,6 +136,8 @@ class Draft(BaseModel):
     cost_ceiling_micros: int | None = Field(None, ge=1)
     consent: bool = False
     accept_delivery: bool = False
+    accept_data: bool = False
+    trainer_release: Literal["4.8.0", "4.10.1", "patched"] | None = None
     idempotency_key: str | None = Field(None, max_length=200)
     cwd: str | None = None
 

@@ -24,7 +24,7 @@ from tui.engine.submission.draft import read_draft
 from tui.engine.submission.prepare import (
     Prepared,
     Preparer,
-    apply_delivery_override,
+    apply_overrides,
     cancel_after_seconds,
     ceiling_check,
 )
@@ -112,7 +112,7 @@ class JobService:
         key = f"idempotency:{api_base}:{draft.idempotency_key}" if draft.idempotency_key else ""
         if earlier := self._job_of_key(key):
             return _submitted(earlier, again=True)
-        prepared = apply_delivery_override(await self._preparer.prepare(api_base, draft))
+        prepared = apply_overrides(await self._preparer.prepare(api_base, draft))
         self._allow(prepared, api_base)
         prepared = await self._with_delivery_check(api_base, prepared, submit=True)
         self._allow(prepared, api_base)
@@ -149,7 +149,7 @@ class JobService:
             job_args = (api_base, prepared.delivery, prepared.config)
             result = await self._check_delivery(*job_args, submit=submit)
             prepared = prepared.with_checks(*result.steps)
-        return apply_delivery_override(prepared)
+        return apply_overrides(prepared)
 
     def _job_of_key(self, key: str) -> JobRecord | None:
         """The job that an earlier submit with the same idempotency key created."""
@@ -175,7 +175,7 @@ class JobService:
                 first.advice,
                 status=422,
                 code="check_failed",
-                details={name: report[name] for name in ("checks", "acceptable")},
+                details={name: report[name] for name in ("checks", "acceptable", "accepts")},
             )
         if is_loopback(api_base):
             return

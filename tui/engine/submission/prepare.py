@@ -21,6 +21,7 @@ from tui.engine.spending.service import ceiling_seconds
 from tui.engine.submission.draft import Draft
 from tui.engine.submission.model_catalog import Choice, ModelCatalog
 from tui.engine.submission.phases import IMAGES_PLACEHOLDER
+from tui.engine.submission.release_profiles import ReleaseProfiles
 from tui.replicate.errors import AuthenticationError, ReplicateError
 from tui.settings import Home
 from tui.simpletuner.checks.checks import Check, check_config
@@ -28,13 +29,12 @@ from tui.simpletuner.checks.estimate import Estimate, estimate
 from tui.simpletuner.config.load import TrainingConfig, load_config
 from tui.simpletuner.config.overrides import with_options
 from tui.simpletuner.datasets.scan import DataReport, scan
+from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.delivery import Delivery
 from tui.simpletuner.request.hardware import PROFILES, HardwareProfile, normalise_profile
 from tui.simpletuner.request.inputs import PredictorInputs, build_inputs
 from tui.simpletuner.request.modes import DatasetMode
 from tui.store.reader import StoreReader
-
-UNPACKS_MARK: Final = "x-unpacks-archives"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Prepared:
         profile: the hardware.
         rate_micros: price of the hardware, in micro-dollars per second.
         choice: the model version; None when Replicate could not be asked.
+        release: how the SimpleTuner in that version behaves.
         inputs: the prediction's inputs, without the archive's address and the job's own keys.
         estimate: duration and price.
         checks: all findings, errors first.
@@ -62,6 +63,7 @@ class Prepared:
     profile: HardwareProfile
     rate_micros: int
     choice: Choice | None
+    release: ReleaseProfile
     inputs: PredictorInputs
     estimate: Estimate
     checks: tuple[Check, ...]
@@ -92,6 +94,7 @@ class Preparer:
         live: LiveSettings,
         home: Home,
         reader: StoreReader,
+        releases: ReleaseProfiles,
     ) -> None:
         self._clients = clients
         self._catalog = catalog
@@ -99,6 +102,7 @@ class Preparer:
         self._live = live
         self._home = home
         self._reader = reader
+        self._releases = releases
 
     def config_roots(self, cwd: str | None = None) -> list[Path]:
         """Folders to search for configs: of the settings, of the caller, of SimpleTuner."""
@@ -119,6 +123,7 @@ class Preparer:
         report = await asyncio.to_thread(scan, config, cache=self._home.root / "scan-cache.json")
         findings: list[Check] = []
         choice = await self._ask_replicate(api_base, draft, profile, findings)
+        release = self._releases.choose(api_base, choice, draft)
         delivery = await self._delivery.resolve(api_base, draft.delivery, config, findings)
         mode = _mode(draft, config)
         inputs = build_inputs(
@@ -143,7 +148,7 @@ class Preparer:
             mode=mode,
             inputs=inputs,
             schema=choice.schema if choice else None,
-            unpacks_archives=_unpacks(choice),
+            release=release,
             has_hf_token=self._has_hub_token(api_base),
         )
         checks = [*config_findings, *findings]
@@ -156,6 +161,7 @@ class Preparer:
             profile=profile,
             rate_micros=rate,
             choice=choice,
+            release=release,
             inputs=inputs,
             estimate=estimate(config, profile, report, micros_per_second=rate),
             checks=tuple(sorted(checks, key=lambda check: _ORDER[check.level])),
@@ -217,7 +223,8 @@ class Preparer:
             findings.append(Check("model", "error", error.message, error.advice))
             return None
         date = f" of {choice.created_at:%Y-%m-%d}" if choice.created_at else ""
-        message = f"{choice.model}, version {choice.version[:8]}{date}"
+        release = self._releases.choose(api_base, choice, draft)
+        message = f"{choice.model}, version {choice.version[:8]}{date} · {release.title}"
         findings.append(Check("version", "ok", message, ""))
         return choice
 
@@ -229,12 +236,6 @@ class Preparer:
 
 
 _ORDER: Final = {"error": 0, "warn": 1, "ok": 2}
-
-
-def _unpacks(choice: Choice | None) -> bool | None:
-    """Whether the trainer unpacks archives; only schemas of the sandbox declare it."""
-    declared = (choice.schema or {}).get(UNPACKS_MARK) if choice else None
-    return declared if isinstance(declared, bool) else None
 
 
 def _mode(draft: Draft, config: TrainingConfig) -> DatasetMode:
@@ -274,34 +275,39 @@ def ceiling_check(prepared: Prepared) -> list[Check]:
 
 _DELIVERY_CHECKS: Final = ("hub-", "s3-", "listener", "receiver-reach", "delivery-")
 _CONFIGURATION_CHECKS: Final = ("s3-destination",)
-_OVERRIDE_ADVICE: Final = "You can start it all the same (--accept-delivery)."
+_DATA_CHECKS: Final = ("data-archive",)
+_OVERRIDE_ADVICE: Final = "You can start it all the same ({flag})."
 
 
-def apply_delivery_override(prepared: Prepared) -> Prepared:
-    """Turn failed delivery checks into warnings when the draft accepts them.
+def apply_overrides(prepared: Prepared) -> Prepared:
+    """Turn errors that the draft accepts into warnings.
 
-    Otherwise the advice of each says that the user may accept it.
+    The advice of each other error that a user may accept says how.
     """
-    accepts = prepared.draft.accept_delivery
     checks = []
     for check in prepared.checks:
-        if check.level != "error" or not is_delivery_check(check):
+        field = accepting_field(check)
+        advice = _OVERRIDE_ADVICE.format(flag=f"--{field.replace('_', '-')}")
+        if check.level != "error" or not field:
             checks.append(check)
-        elif accepts:
+        elif getattr(prepared.draft, field):
             checks.append(replace(check, level="warn"))
-        elif _OVERRIDE_ADVICE in check.advice:
+        elif advice in check.advice:
             checks.append(check)
         else:
-            checks.append(replace(check, advice=f"{check.advice} {_OVERRIDE_ADVICE}".strip()))
+            checks.append(replace(check, advice=f"{check.advice} {advice}".strip()))
     return replace(prepared, checks=()).with_checks(*checks)
 
 
-def acceptable(prepared: Prepared) -> bool:
-    """Whether every error is a failed delivery check, which the user may override."""
-    errors = [check for check in prepared.checks if check.level == "error"]
-    return bool(errors) and all(map(is_delivery_check, errors))
+def accepted_by(prepared: Prepared) -> list[str]:
+    """The fields of the draft that override all errors; empty when some cannot be overridden."""
+    fields = {accepting_field(check) for check in prepared.checks if check.level == "error"}
+    return [] if "" in fields else sorted(fields)
 
 
-def is_delivery_check(check: Check) -> bool:
-    """Whether a check tests the delivery from this machine, so that the user may override it."""
-    return check.id.startswith(_DELIVERY_CHECKS) and check.id not in _CONFIGURATION_CHECKS
+def accepting_field(check: Check) -> str:
+    """The field of the draft that accepts a check's error; "" when none does."""
+    if check.id in _DATA_CHECKS:
+        return "accept_data"
+    from_here = check.id.startswith(_DELIVERY_CHECKS) and check.id not in _CONFIGURATION_CHECKS
+    return "accept_delivery" if from_here else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tui.base.hosts import is_loopback
 from tui.engine.delivery.resolve import delivery_data
-from tui.engine.submission.prepare import Prepared, acceptable, cancel_after_seconds
+from tui.engine.submission.prepare import Prepared, accepted_by, cancel_after_seconds
 from tui.simpletuner.checks.describe import describe_checks, describe_config, describe_datasets
 
 
@@ -20,7 +20,8 @@ def report_of(prepared: Prepared, api_base: str) -> dict[str, Any]:
         "datasets": describe_datasets(prepared.config, report),
         "checks": describe_checks(prepared.checks),
         "ok": prepared.ok,
-        "acceptable": acceptable(prepared),
+        "acceptable": bool(accepts := accepted_by(prepared)),
+        "accepts": accepts,
         "estimate": {
             "steps": estimate.steps,
             "seconds": estimate.seconds,

@@ -16,6 +16,7 @@ from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_text
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.errors import Level
+from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.delivery import (
     Delivery,
     clean_repo_id,
@@ -63,7 +64,7 @@ class Facts:
         mode: how the trainer gets its data.
         inputs: the inputs of the request; None before they are built.
         schema: the version's `openapi_schema`; None when unknown.
-        unpacks_archives: True when the trainer is known to unpack archives; None when unknown.
+        release: the version's release profile; None when unknown.
         has_hf_token: whether a Hugging Face token is available; None when unknown.
         guess: estimated duration and price.
     """
@@ -75,7 +76,7 @@ class Facts:
     mode: DatasetMode
     inputs: PredictorInputs | None
     schema: Mapping[str, Any] | None
-    unpacks_archives: bool | None
+    release: ReleaseProfile | None
     has_hf_token: bool | None
     guess: Estimate
 
@@ -89,7 +90,7 @@ def check_config(
     mode: DatasetMode | None = None,
     inputs: PredictorInputs | None = None,
     schema: Mapping[str, Any] | None = None,
-    unpacks_archives: bool | None = None,
+    release: ReleaseProfile | None = None,
     has_hf_token: bool | None = None,
     step_seconds: float | None = None,
 ) -> list[Check]:
@@ -106,7 +107,7 @@ def check_config(
         mode: how the trainer gets its data.
         inputs: the inputs of the request.
         schema: the version's `openapi_schema`.
-        unpacks_archives: True when the trainer is known to unpack archives.
+        release: the version's release profile.
         has_hf_token: whether a Hugging Face token is available.
         step_seconds: seconds per step of a similar earlier run.
     """
@@ -119,7 +120,7 @@ def check_config(
         mode=mode or default_mode(config),
         inputs=inputs,
         schema=schema,
-        unpacks_archives=unpacks_archives,
+        release=release,
         has_hf_token=has_hf_token,
         guess=estimate(config, machine, report, step_seconds=step_seconds),
     )
@@ -314,9 +315,7 @@ def _check_request(facts: Facts) -> Iterator[CheckRow]:
 
 
 def _check_data(facts: Facts) -> Iterator[CheckRow]:
-    yield from data_checks(
-        facts.config, facts.report, facts.mode, facts.schema, facts.unpacks_archives
-    )
+    yield from data_checks(facts.config, facts.report, facts.mode, facts.schema, facts.release)
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[CheckRow]], ...] = (

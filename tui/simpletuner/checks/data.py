@@ -8,7 +8,8 @@ from typing import Any
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.datasets.pack import UPLOAD_LIMIT, stored_size
 from tui.simpletuner.datasets.scan import DataReport, DatasetReport
-from tui.simpletuner.request.modes import DatasetMode, mode_support
+from tui.simpletuner.release.profile import ReleaseProfile
+from tui.simpletuner.request.modes import DatasetMode, archive_is_lost, mode_support
 
 CheckRow = tuple[Any, ...]
 """The arguments of a `Check`: id, level, message, and optionally advice and changes."""
@@ -21,7 +22,7 @@ def data_checks(
     report: DataReport | None,
     mode: DatasetMode,
     schema: Mapping[str, Any] | None,
-    unpacks_archives: bool | None,
+    release: ReleaseProfile | None,
 ) -> Iterator[CheckRow]:
     """All checks of datasets."""
     if not config.training_datasets:
@@ -30,7 +31,7 @@ def data_checks(
             advice = "Add one with type local, huggingface, aws or csv."
             yield "datasets", "error", message, advice
         return
-    yield from _check_mode(config, mode, schema, unpacks_archives)
+    yield from _check_mode(config, mode, schema, release)
     for dataset in report.datasets if report else ():
         if dataset.kind == "local" and not dataset.spec.disabled:
             yield from _check_dataset(dataset)
@@ -46,11 +47,13 @@ def _check_mode(
     config: TrainingConfig,
     mode: DatasetMode,
     schema: Mapping[str, Any] | None,
-    unpacks_archives: bool | None,
+    release: ReleaseProfile | None,
 ) -> Iterator[CheckRow]:
-    support = mode_support(schema, unpacks_archives=unpacks_archives)[mode]
+    support = mode_support(schema, release)[mode]
     advice = "Keep the images in a Hugging Face or S3 dataset of the dataloader."
-    if support.verdict != "works":
+    if support.verdict == "fails" and archive_is_lost(schema, mode, release):
+        yield "data-archive", "error", support.explanation, advice
+    elif support.verdict != "works":
         yield "data-mode", _LEVELS[support.verdict], support.explanation, advice
     if mode == "images" and any(s.caption_strategy == "textfile" for s in config.local_datasets):
         message = "caption files are not read when only an archive is sent: file names are captions"

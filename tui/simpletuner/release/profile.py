@@ -32,8 +32,8 @@ class ReleaseProfile:
     """How one release of the trainer behaves; None where that is not known.
 
     Attributes:
-        name: `4.8.0`, `4.10.1`, `patched` (a build of the user's own that unpacks archives and
-            uploads the final weights) or `unknown` (what 4.8.0 and 4.10.1 have in common).
+        name: `4.8.0`, `4.10.1`, `unknown` (what these two have in common) or `patched`, a build
+            that unpacks archives or uploads the final weights, which neither does.
         source: what the choice rests on.
         date: the day on which the facts were read.
         archive: `ignored`: the input `images` is ignored beside a dataloader, and every member of
@@ -67,7 +67,7 @@ class ReleaseProfile:
         if self.name == "unknown":
             return "an unknown release (what holds for SimpleTuner 4.8.0 and 4.10.1)"
         if self.name == "patched":
-            return f"a trainer that unpacks archives ({basis})"
+            return f"a build unlike SimpleTuner 4.8.0 and 4.10.1 ({basis})"
         limit = "" if self.source == "user" else "at most "
         return f"SimpleTuner {limit}{self.name} ({basis})"
 
@@ -94,16 +94,18 @@ def profile_for(
 
     Args:
         created_at: when the version was pushed.
-        observed: what earlier jobs of the same version showed; `archive` is read.
+        observed: what earlier jobs of the same version showed: `archive`, as in the profile, and
+            `final`, whether final weights arrived by S3.
         user_word: one of `USER_WORDS`; anything else counts as nothing said.
     """
     if user_word in _BY_WORD:
         return replace(_BY_WORD[user_word], source="user")
     old = created_at is not None and created_at < _AFTER_4_8
     profile = _4_8_0 if old else UNKNOWN
-    archive = (observed or {}).get("archive")
-    if archive == "unpacks":
-        return replace(profile, name="patched", source="observed", archive="unpacks")
-    if archive == "ignored":
-        return replace(profile, source="observed", archive="ignored")
-    return profile
+    shown = observed or {}
+    if shown.get("archive") in ("unpacks", "ignored"):
+        profile = replace(profile, source="observed", archive=shown["archive"])
+    if shown.get("final") is True:
+        profile = replace(profile, source="observed", publishes_final=True)
+    unlike_both = profile.archive == "unpacks" or profile.publishes_final
+    return replace(profile, name="patched") if unlike_both else profile

@@ -1,8 +1,9 @@
 """The three ways to give the trainer its data, and whether a version supports them.
 
-The trainer's public source of August 2026 (`simpletuner/cog.py`) has two defects: with a dataloader
-it never unpacks the archive, and with only an archive its path check refuses every file. A newer
-version may have them fixed, and its schema does not show that, so a verdict can be `doubtful`.
+SimpleTuner 4.8.0 and 4.10.1 (`simpletuner/cog.py`, August and October 2026) have two defects: with
+a dataloader they never unpack the archive, and with only an archive their path check refuses every
+file. A schema does not show that, so the release profile decides; without one a verdict is
+`doubtful`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.release.profile import ReleaseProfile
 from tui.simpletuner.request.schema import input_fields
 
 DatasetMode = Literal["remote", "images", "both"]
@@ -39,21 +41,32 @@ def default_mode(config: TrainingConfig) -> DatasetMode:
 
 
 def mode_support(
-    schema: Mapping[str, Any] | None, *, unpacks_archives: bool | None = None
+    schema: Mapping[str, Any] | None, release: ReleaseProfile | None = None
 ) -> dict[DatasetMode, ModeSupport]:
     """Whether a version of the trainer supports each mode.
 
     Args:
         schema: the version's `openapi_schema`.
-        unpacks_archives: True when this trainer is known to unpack archives (the sandbox's does);
-            None when unknown.
+        release: the version's release profile; None when nothing is known.
     """
     fields = input_fields(schema)
     return {
         "remote": _remote("dataloader_json" in fields),
-        "images": _images("images" in fields, unpacks_archives),
-        "both": _both({"images", "dataloader_json"} <= fields.keys(), unpacks_archives),
+        "images": _images("images" in fields, release),
+        "both": _both({"images", "dataloader_json"} <= fields.keys(), release),
     }
+
+
+def archive_is_lost(
+    schema: Mapping[str, Any] | None, mode: DatasetMode, release: ReleaseProfile | None
+) -> bool:
+    """Whether the version takes an archive and is known to ignore or refuse it.
+
+    A user may send it all the same, since a release can be known wrongly.
+    """
+    has_input = "images" in input_fields(schema)
+    sent = mode in ("images", "both") and has_input
+    return sent and release is not None and release.archive == "ignored"
 
 
 def _remote(possible: bool) -> ModeSupport:
@@ -64,12 +77,16 @@ def _remote(possible: bool) -> ModeSupport:
     return ModeSupport("remote", "fails", "This version takes no dataloader.")
 
 
-def _images(possible: bool, unpacks: bool | None) -> ModeSupport:
+def _images(possible: bool, release: ReleaseProfile | None) -> ModeSupport:
     if not possible:
         return ModeSupport("images", "fails", "This version takes no archive of images.")
-    if unpacks:
+    archive = release.archive if release else None
+    if archive == "unpacks":
         message = "The archive is unpacked into one dataset; captions are the file names."
         return ModeSupport("images", "works", message)
+    if release and archive == "ignored":
+        message = f"the trainer refuses every file of an archive: {release.title}"
+        return ModeSupport("images", "fails", message)
     return ModeSupport(
         "images",
         "doubtful",
@@ -78,12 +95,19 @@ def _images(possible: bool, unpacks: bool | None) -> ModeSupport:
     )
 
 
-def _both(possible: bool, unpacks: bool | None) -> ModeSupport:
+def _both(possible: bool, release: ReleaseProfile | None) -> ModeSupport:
     if not possible:
         return ModeSupport("both", "fails", "This version takes no archive beside a dataloader.")
-    if unpacks:
+    archive = release.archive if release else None
+    if archive == "unpacks":
         message = "The archive is unpacked, and the dataloader's local datasets point into it."
         return ModeSupport("both", "works", message)
+    if release and archive == "ignored":
+        message = (
+            f"the trainer ignores an archive beside a dataloader, and local datasets are not found "
+            f"there: {release.title}"
+        )
+        return ModeSupport("both", "fails", message)
     return ModeSupport(
         "both",
         "doubtful",

@@ -1,0 +1,83 @@
+"""Which release a version of the trainer holds, and an archive that it would not read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.world import World
+from tui.base.job_status import JobStatus
+from tui.client.client import ControlError
+from tui.engine.submission.draft import Draft, read_draft
+from tui.engine.submission.model_catalog import Choice
+from tui.sandbox.releases import EARLY, SUMMER, Release
+from tui.settings import load_settings
+from tui.simpletuner.release.profile import ReleaseProfile
+
+
+def version_of(world: World, release: Release) -> str:
+    models = world.sandbox.core.registry.models.values()
+    return next(
+        version.id
+        for model in models
+        for version in model.versions
+        if version.release is release and "l40s" in model.full_name
+    )
+
+
+def chosen(world: World, version: str, **draft: object) -> ReleaseProfile:
+    """The profile of a version whose schema and date tell nothing."""
+    choice = Choice("simpletuner/trainer", version, None, {})
+    wanted: Draft = read_draft({"config": "x", **draft})
+    return world.engine.releases.choose(world.sandbox.base_url, choice, wanted)
+
+
+async def test_an_archive_that_the_trainer_ignores_is_an_error_that_can_be_accepted(
+    world: World,
+) -> None:
+    report = await world.client.check(world.draft(trainer_release="4.10.1"))
+    errors = [check for check in report["checks"] if check["level"] == "error"]
+    assert [check["id"] for check in errors] == ["data-archive"]
+    assert "SimpleTuner 4.10.1 (as you said)" in errors[0]["message"]
+    assert "--accept-data" in errors[0]["advice"]
+    assert not report["ok"]
+    assert (report["acceptable"], report["accepts"]) == (True, ["accept_data"])
+    with pytest.raises(ControlError, match="ignores an archive"):
+        await world.submit(trainer_release="4.10.1")
+    assert not world.predictions
+
+    report = await world.client.check(world.draft(trainer_release="4.10.1", accept_data=True))
+    assert report["ok"]
+    assert "data-archive" in [c["id"] for c in report["checks"] if c["level"] == "warn"]
+
+
+async def test_the_word_of_the_draft_counts_more_than_the_setting(world: World) -> None:
+    live = world.engine.live
+    live.change("cloud", {"trainer_release": "4.8.0"})
+    assert load_settings(world.home).cloud.trainer_release == "4.8.0"
+    version = version_of(world, SUMMER)
+    assert chosen(world, version).name == "4.8.0"
+    assert chosen(world, version, trainer_release="patched").name == "patched"
+    report = await world.client.check(world.draft())
+    named = [check["message"] for check in report["checks"] if check["id"] == "version"]
+    assert named[0].endswith("SimpleTuner 4.8.0 (as you said)")
+
+
+async def test_a_job_whose_archive_was_ignored_shows_it_for_its_version(world: World) -> None:
+    version = version_of(world, SUMMER)
+    assert chosen(world, version).source == "date"
+    job = await world.ended(await world.submit(version=version, accept_data=True))
+    assert job.status is JobStatus.FAILED
+    assert chosen(world, version).archive == "ignored"
+    assert chosen(world, version).source == "observed"
+
+
+async def test_a_job_that_trained_on_its_archive_shows_it_for_its_version(world: World) -> None:
+    version = version_of(world, EARLY)
+    job = await world.ended(await world.submit(version=version))
+    assert job.status is JobStatus.COMPLETED
+    assert chosen(world, version).archive == "unpacks"
+    world.engine.releases.observe(replace(job, inputs={}))  # a job without archive shows nothing
+    assert chosen(world, version).archive == "unpacks"
+    assert chosen(world, version_of(world, SUMMER)).source == "date"

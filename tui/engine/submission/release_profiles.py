@@ -1,0 +1,129 @@
+"""The release profile of each version of the trainer, and what jobs have shown about it.
+
+What a job showed is kept as a fact by version id: its next job is checked by it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from tui.base.clock import utc_now
+from tui.base.job_status import JobStatus
+from tui.engine.config.live import LiveSettings
+from tui.engine.submission.draft import Draft
+from tui.engine.submission.model_catalog import Choice
+from tui.simpletuner.release.profile import UNKNOWN, ReleaseProfile, profile_for
+from tui.simpletuner.request.container import UPLOAD_ROOT
+from tui.store.fact_names import scoped
+from tui.store.reader import StoreReader
+from tui.store.records import JobRecord
+from tui.store.writer import StoreWriter
+
+UNPACKS_MARK: Final = "x-unpacks-archives"
+"""Key of schemas of the sandbox; the service has no such key."""
+_REFUSED: Final = re.compile(rb"Unsafe (?:zip|tar) path detected")
+_NOT_FOUND: Final = re.compile(
+    rb"do(?:es)? not exist.{0,600}?" + re.escape(UPLOAD_ROOT).encode(), re.DOTALL
+)
+_TAIL_BYTES: Final = 256 * 1024
+_FINAL_WEIGHTS: Final = "pytorch_lora_weights.safetensors"
+
+
+class ReleaseProfiles:
+    """Chooses profiles, and learns from jobs that have ended."""
+
+    def __init__(
+        self,
+        *,
+        live: LiveSettings,
+        reader: StoreReader,
+        writer: StoreWriter,
+        log_file: Callable[[str], Path],
+    ) -> None:
+        """Take the settings, the store, and the path of a job's log."""
+        self._live = live
+        self._reader = reader
+        self._writer = writer
+        self._log_file = log_file
+
+    def choose(self, api_base: str, choice: Choice | None, draft: Draft) -> ReleaseProfile:
+        """The profile of the version that a draft would run on.
+
+        The draft's word counts more than the setting `cloud.trainer_release`.
+        """
+        if choice is None:
+            return UNKNOWN
+        word = draft.trainer_release or self._live.now.cloud.trainer_release
+        fact = self._writer.fact(_fact_name(api_base, choice.version))
+        observed: dict[str, Any] = dict(fact) if isinstance(fact, dict) else {}
+        if (choice.schema or {}).get(UNPACKS_MARK) is True:
+            observed |= {"archive": "unpacks", "final": True}
+        return profile_for(choice.created_at, observed, word)
+
+    def observe(self, job: JobRecord) -> None:
+        """Keep what a job that has ended showed about its version."""
+        shown: dict[str, Any] = {}
+        if archive := self._archive_of(job):
+            shown["archive"] = archive
+        if self._final_arrived(job):
+            shown["final"] = True
+        if not shown or not job.version:
+            return
+        name = _fact_name(job.api_base, job.version)
+        earlier = self._writer.fact(name)
+        known = dict(earlier) if isinstance(earlier, dict) else {}
+        if any(known.get(key) != value for key, value in shown.items()):
+            shown |= {"job_id": job.job_id, "at": utc_now().isoformat()}
+            self._writer.set_fact(name, known | shown)
+
+    def _archive_of(self, job: JobRecord) -> str | None:
+        """What became of the job's archive; None without one, or when it cannot be told."""
+        if not job.inputs.get("images"):
+            return None
+        needed = _has_uploaded_dataset(job.inputs.get("dataloader_json"))
+        if needed and (job.step or 0) >= 1:
+            return "unpacks"  # the trainer ends at start when a dataset's folder is missing
+        if job.status is not JobStatus.FAILED:
+            return None
+        log = self._log_end(job.job_id)
+        return "ignored" if _REFUSED.search(log) or _NOT_FOUND.search(log) else None
+
+    def _final_arrived(self, job: JobRecord) -> bool:
+        """Whether S3 delivery to this machine brought weights that are in no checkpoint."""
+        if job.delivery != "local" or job.model_type != "lora":
+            return False
+        paths = (PurePosixPath(file.path) for file in self._reader.files(job.job_id))
+        return any(
+            path.name == _FINAL_WEIGHTS
+            and not any(part.startswith("checkpoint-") for part in path.parts)
+            for path in paths
+        )
+
+    def _log_end(self, job_id: str) -> bytes:
+        try:
+            return self._log_file(job_id).read_bytes()[-_TAIL_BYTES:]
+        except OSError:
+            return b""
+
+
+def _has_uploaded_dataset(dataloader: Any) -> bool:
+    """Whether a dataset of the request lies in the archive; without a dataloader all do."""
+    if dataloader is None:
+        return True
+    try:
+        entries = json.loads(dataloader)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(entries, list) and any(
+        isinstance(entry, dict)
+        and str(entry.get("instance_data_dir") or "").startswith(f"{UPLOAD_ROOT}/")
+        for entry in entries
+    )
+
+
+def _fact_name(api_base: str, version: str) -> str:
+    return scoped(f"release:{version}", api_base)
