@@ -1,0 +1,1 @@
+"""Local datasets in the form that the trainer can fetch: manifests and rewritten entries."""
