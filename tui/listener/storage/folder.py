@@ -14,7 +14,7 @@ import itertools
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ class Folder:
             if stored is not None and self._is_unchanged(stored):
                 self._objects[stored.key] = stored
 
-    def objects(self) -> list[StoredObject]:
+    def objects(self) -> Sequence[StoredObject]:
         """Return the records of all present files, by key in UTF-8 order (S3's order)."""
         for stored in list(self._objects.values()):
             if not self._is_unchanged(stored):
@@ -100,6 +100,21 @@ class Folder:
         """Return the path of the file of `key`, whether it exists or not."""
         check_key(key)
         return self.base / visible(key)
+
+    def open(self, stored: StoredObject) -> tuple[int, int]:
+        """Open the file of an object for reading.
+
+        Returns:
+            A file descriptor, and the position of the object's first byte.
+
+        Raises:
+            OSError: it is not there any more, or was replaced since it was looked up.
+        """
+        descriptor = os.open(self.path_of(stored.key), os.O_RDONLY | os.O_NOFOLLOW)
+        if os.fstat(descriptor).st_mtime_ns != stored.modified_ns:
+            os.close(descriptor)
+            raise FileNotFoundError(stored.key)
+        return descriptor, 0
 
     def new_body(self) -> Path:
         """Return an unused path for a body that is being received."""

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tui.base.clock import utc_now
+
+if TYPE_CHECKING:
+    from tui.listener.storage.overlay import StagedView
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -28,6 +31,8 @@ class StorageGrant:
         quota_bytes: limit of the folder in bytes, unfinished uploads included; None: no limit.
         bucket: the name of the one bucket that this key sees.
         may_delete: whether DELETE is allowed; a delivering job does not need it.
+        view: the staged dataset that the key reads, and beside which it writes; None for a key
+            that delivers. What is written there is no result, so it is not reported as one.
     """
 
     job_id: str
@@ -37,6 +42,7 @@ class StorageGrant:
     quota_bytes: int | None = None
     bucket: str = "outputs"
     may_delete: bool = False
+    view: StagedView | None = None
 
 
 class KeyResolver(Protocol):
@@ -69,12 +75,14 @@ class RefusedObject:
         key: the object's key.
         code: S3's error code.
         message: the reason as text.
+        is_result: whether the job was delivering it; False for its own notes beside its dataset.
     """
 
     job_id: str
     key: str
     code: str
     message: str
+    is_result: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,10 +57,13 @@ def page_of(
     chosen: list[StoredObject] = []
     prefixes: list[str] = []
     last = ""
-    for stored in objects:
+    start = max(prefix.encode(), after.encode())
+    first = bisect.bisect_left(objects, start, key=lambda stored: stored.key.encode())
+    for place in range(first, len(objects)):
+        stored = objects[place]
         key = stored.key
         if not key.startswith(prefix):
-            continue
+            break  # keys with one prefix lie together
         cut = key.find(delimiter, len(prefix)) if delimiter else -1
         entry = key[: cut + len(delimiter)] if cut >= 0 else key
         if entry.encode() <= after.encode() or entry == last:
@@ -244,7 +248,7 @@ async def list_parts(request: StorageRequest) -> web.Response:
 
 def _check_may_delete(request: StorageRequest) -> None:
     if not request.grant.may_delete:
-        raise S3Error("AccessDenied", "This key delivers files; it may not delete any.")
+        raise S3Error("AccessDenied", "This key may not delete files.")
 
 
 async def delete_object(request: StorageRequest) -> web.Response:

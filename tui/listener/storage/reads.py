@@ -58,16 +58,12 @@ async def _send(
     count: int,
 ) -> web.StreamResponse:
     try:
-        descriptor = await request.work(
-            os.open, request.storage.folder.path_of(stored.key), os.O_RDONLY | os.O_NOFOLLOW
-        )
+        descriptor, start = await request.work(request.storage.folder.open, stored)
     except OSError:
-        raise no_such_key() from None
+        raise no_such_key() from None  # replaced since the look-up, say; the client asks again
     try:
-        if (await request.work(os.fstat, descriptor)).st_mtime_ns != stored.modified_ns:
-            raise no_such_key()  # replaced between look-up and open; the client asks again
         await response.prepare(request.http)
-        position, end = first, first + count
+        position, end = start + first, start + first + count
         while position < end:
             data = await request.work(os.pread, descriptor, min(_BLOCK, end - position), position)
             if not data:

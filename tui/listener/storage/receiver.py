@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,6 +28,7 @@ from tui.listener.storage.grants import (
 )
 from tui.listener.storage.keys import check_key, is_bucket_name, split_path
 from tui.listener.storage.multipart import Uploads, stale_before
+from tui.listener.storage.overlay import OverlayFolder, StagedView
 from tui.listener.storage.quota import Guard, JobStorage
 from tui.listener.storage.request import RequestContext, StorageRequest
 from tui.listener.storage.sigv4 import verify
@@ -35,6 +37,8 @@ STORAGE_PATH = "/api/cloud/storage"
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[StorageRequest], Awaitable[web.StreamResponse]]
+_Place = tuple[StagedView | None, str]
+"""Where the files of a grant are: the prefix of a delivery, or that of a staged dataset."""
 
 # Query parameters that select an operation (S3 subresources); those in no table below are refused.
 _SUBRESOURCE_NAMES = (
@@ -104,11 +108,12 @@ class StorageReceiver:
         self._on_refused = on_refused
         self._limits = limits or StorageLimits()
         self.public_hosts = self._limits.public_hosts
-        self._storages: dict[str, JobStorage] = {}
+        self._storages: dict[_Place, JobStorage] = {}
         self._opening = asyncio.Lock()
-        self._guard = Guard(root, self._limits)
         self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="storage")
+        self._guard = Guard(root, self._limits)
         self._context = RequestContext(self._limits, self._guard, self._executor, on_object)
+        self._staged_contexts: dict[Path, RequestContext] = {}
 
     def add_routes(self, app: web.Application) -> None:
         """Serve under STORAGE_PATH of `app`, until `app` is cleaned up."""
@@ -142,12 +147,17 @@ class StorageReceiver:
         ]
 
     async def _storage_of(self, grant: StorageGrant) -> JobStorage:
-        storage = self._storages.get(grant.prefix)
+        place = _place_of(grant)
+        storage = self._storages.get(place)
         if storage is not None:
             return storage
         async with self._opening:
-            if grant.prefix not in self._storages:
-                folder = Folder(self._root, grant.prefix)
+            if place not in self._storages:
+                folder = (
+                    Folder(self._root, grant.prefix)
+                    if grant.view is None
+                    else OverlayFolder(grant.view, grant.prefix)
+                )
                 uploads = Uploads(folder.work / "uploads")
                 oldest = stale_before(self._limits.now(), self._limits.stale_upload_seconds)
                 loop = asyncio.get_running_loop()
@@ -155,8 +165,22 @@ class StorageReceiver:
                 await loop.run_in_executor(
                     self._executor, lambda: uploads.load(stale_before=oldest)
                 )
-                self._storages[grant.prefix] = JobStorage(folder, uploads)
-            return self._storages[grant.prefix]
+                self._storages[place] = JobStorage(folder, uploads)
+            return self._storages[place]
+
+    def forget(self, grant: StorageGrant) -> None:
+        """Drop what is remembered of a grant's files, because they were removed or replaced."""
+        self._storages.pop(_place_of(grant), None)
+
+    def _context_of(self, grant: StorageGrant) -> RequestContext:
+        """The context of a grant's requests; staged data have a disk and limits of their own."""
+        if grant.view is None:
+            return self._context
+        root = grant.view.root
+        if root not in self._staged_contexts:
+            guard = Guard(root, self._limits)
+            self._staged_contexts[root] = replace(self._context, guard=guard)
+        return self._staged_contexts[root]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         request_id = secrets.token_hex(8).upper()
@@ -225,7 +249,7 @@ class StorageReceiver:
             verified=verified,
             grant=grant,
             storage=storage,
-            context=self._context,
+            context=self._context_of(grant),
             query=query,
             key=key,
         )
@@ -245,13 +269,22 @@ class StorageReceiver:
         is_upload = storage_request.http.method in ("PUT", "POST") and storage_request.key
         if not is_upload or error.code not in _OWN_REFUSALS:
             return
+        grant = storage_request.grant
         refused = RefusedObject(
-            storage_request.grant.job_id, storage_request.key, error.code, error.message
+            grant.job_id,
+            storage_request.key,
+            error.code,
+            error.message,
+            is_result=grant.view is None,
         )
         try:
             self._on_refused(refused)
         except Exception:  # noqa: BLE001 - the client has to be answered all the same
             _log.exception("nobody could be told of a refused file")
+
+
+def _place_of(grant: StorageGrant) -> _Place:
+    return grant.view, grant.prefix
 
 
 async def _expect(_request: web.Request) -> None:

@@ -150,6 +150,8 @@ async def publish(request: StorageRequest, body: Path, stored: StoredObject) -> 
 
 
 async def _report(request: StorageRequest, received: ReceivedObject) -> None:
+    if request.grant.view is not None:
+        return
     try:
         await request.context.on_object(received)
     except Exception:  # noqa: BLE001 - the file is stored; `delivered` finds it later

@@ -1,0 +1,245 @@
+"""Staged datasets on disk: pictures stored once by content, and a view of them for every job.
+
+The layout below the root:
+
+    content/ab/ab12…          a picture, named by its SHA-256; read-only, shared by all jobs
+    views/<job>/<n>/          the objects that one job's dataset number n shows: `objects.jsonl`,
+                              and `captions`, all its caption files one after another
+    written/<job>-<n>/        what the trainer wrote there itself, private to the job
+
+A view refers to content, so a second job with the same pictures adds a few kilobytes. All functions
+block; callers run them in threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tui.listener.storage.folder import INCOMING, sync
+from tui.listener.storage.keys import check_key
+
+OBJECTS_FILE: Final = "objects.jsonl"
+CAPTIONS_FILE: Final = "captions"
+_BLOCK: Final = 1024 * 1024
+
+
+class ContentChangedError(Exception):
+    """A file does not have the size and SHA-256 that were announced for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewedObject:
+    """One object of a view.
+
+    Attributes:
+        key: the object's key in the job's bucket.
+        size: bytes.
+        sha256: of its content; also the name of the shared file that holds it.
+        text: the content itself, for a caption file; None for a shared file.
+    """
+
+    key: str
+    size: int
+    sha256: str
+    text: bytes | None = None
+
+    @classmethod
+    def caption(cls, key: str, text: str) -> ViewedObject:
+        """Return a caption file; every line is a caption of its own to the trainer."""
+        data = text.encode()
+        return cls(key, len(data), hashlib.sha256(data).hexdigest(), data)
+
+
+class ViewRow(NamedTuple):
+    """One object of a stored view; small, because a view may have 100 000.
+
+    Attributes:
+        key: the object's key in the job's bucket.
+        size: bytes.
+        sha256: of its content.
+        offset: position of a caption in the file of captions; None for a shared file.
+    """
+
+    key: str
+    size: int
+    sha256: bytes
+    offset: int | None
+
+
+class StagedFolder:
+    """Staged content, and the views of jobs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.written = root / "written"
+        self._content = root / "content"
+        self._views = root / "views"
+
+    def content_path(self, sha256: str) -> Path:
+        """Return the path of a shared file, whether it exists or not."""
+        return self._content / sha256[:2] / sha256
+
+    def has_content(self, sha256: str, size: int) -> bool:
+        """Whether a shared file is there and has its size."""
+        try:
+            return self.content_path(sha256).lstat().st_size == size
+        except OSError:
+            return False
+
+    def add_content(self, blocks: Iterable[bytes], sha256: str, size: int) -> None:
+        """Store a file under its SHA-256. A file that is there already is replaced by the same.
+
+        Raises:
+            ContentChangedError: the bytes are others than announced; nothing is stored.
+            OSError: the disk is full or refuses.
+        """
+        target = self.content_path(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        body = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
+        digest, count = hashlib.sha256(), 0
+        try:
+            with body.open("xb") as file:
+                for block in blocks:
+                    digest.update(block)
+                    count += len(block)
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            if (count, digest.hexdigest()) != (size, sha256):
+                raise ContentChangedError(f"{count} bytes instead of {size}, or others")
+            body.chmod(0o400)
+            body.replace(target)
+            sync(target.parent)
+        finally:
+            body.unlink(missing_ok=True)
+
+    # -- views --------------------------------------------------------------------------------
+
+    def view_path(self, job_id: str, number: int) -> Path:
+        """Return the folder of the view of a job's dataset, whether it exists or not."""
+        return self._views / job_id / str(number)
+
+    def has_view(self, job_id: str, number: int) -> bool:
+        """Whether a job's dataset can be read."""
+        return (self.view_path(job_id, number) / OBJECTS_FILE).is_file()
+
+    def write_view(self, job_id: str, number: int, objects: Iterable[ViewedObject]) -> None:
+        """Write what a job's dataset shows; it replaces an earlier view of the same.
+
+        Raises:
+            S3Error: a key is not one that the receiver serves.
+            FileNotFoundError: a shared file is not there.
+            OSError: the disk is full or refuses.
+        """
+        folder = self.view_path(job_id, number)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        captions, rows = folder / CAPTIONS_FILE, folder / OBJECTS_FILE
+        rows.unlink(missing_ok=True)
+        new = rows.with_suffix(".new")
+        offset = 0
+        with captions.open("wb") as texts, new.open("w", encoding="utf-8") as file:
+            for shown in sorted(objects, key=lambda shown: shown.key.encode()):
+                check_key(shown.key)
+                row: list[object] = [shown.key, shown.size, shown.sha256]
+                if shown.text is not None:
+                    texts.write(shown.text)
+                    row.append(offset)
+                    offset += shown.size
+                elif not self.has_content(shown.sha256, shown.size):
+                    raise FileNotFoundError(f"{shown.key} is not staged")
+                file.write(json.dumps(row) + "\n")
+            for written in (texts, file):
+                written.flush()
+                os.fsync(written.fileno())
+        new.replace(rows)
+        sync(folder)
+
+    def read_view(self, job_id: str, number: int) -> Iterator[ViewRow]:
+        """Yield the objects of a view, by key in UTF-8 order (S3's order).
+
+        Raises:
+            OSError: there is no such view.
+        """
+        with (self.view_path(job_id, number) / OBJECTS_FILE).open(encoding="utf-8") as file:
+            for line in file:
+                key, size, sha256, *offset = json.loads(line)
+                yield ViewRow(key, size, bytes.fromhex(sha256), offset[0] if offset else None)
+
+    def remove_views(self, job_id: str) -> None:
+        """Remove what a job shows and what its trainer wrote; shared content stays."""
+        shutil.rmtree(self._views / job_id, ignore_errors=True)
+        for written in self.written.glob(f"{job_id}-*"):
+            shutil.rmtree(written, ignore_errors=True)
+            work = hashlib.sha256(written.name.encode()).hexdigest()[:32]
+            shutil.rmtree(self.written / INCOMING / work, ignore_errors=True)
+
+    def viewing_jobs(self) -> list[str]:
+        """Return the ids of the jobs that have a view."""
+        return sorted(path.name for path in _entries(self._views))
+
+    def numbers_of(self, job_id: str) -> list[int]:
+        """Return the numbers of a job's datasets."""
+        return sorted(int(path.name) for path in _entries(self._views / job_id))
+
+    # -- clearing up --------------------------------------------------------------------------
+
+    def used_content(self) -> set[str]:
+        """Return the SHA-256 of every shared file that a view refers to."""
+        return {
+            row.sha256.hex()
+            for job_id in self.viewing_jobs()
+            for number in self.numbers_of(job_id)
+            if self.has_view(job_id, number)
+            for row in self.read_view(job_id, number)
+            if row.offset is None
+        }
+
+    def remove_content(self, names: Iterable[str]) -> int:
+        """Remove shared files that no view refers to.
+
+        Args:
+            names: SHA-256 of the files.
+
+        Returns:
+            The bytes that became free.
+        """
+        used = self.used_content()
+        freed = 0
+        for name in names:
+            path = self.content_path(name)
+            if name in used or not path.is_file():
+                continue
+            freed += path.stat().st_size
+            path.unlink()
+        return freed
+
+    def content(self) -> dict[str, int]:
+        """Return the sizes of all shared files, by SHA-256."""
+        return {
+            path.name: path.stat().st_size
+            for folder in _entries(self._content)
+            for path in _entries(folder)
+            if "." not in path.name
+        }
+
+
+def file_blocks(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file in blocks."""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
