@@ -55,6 +55,7 @@ from tui.engine.tracking.prediction_claims import PredictionClaims
 from tui.engine.tracking.recorder import JobRecorder
 from tui.engine.transfers.service import TransferService
 from tui.listener.app import Part
+from tui.listener.storage.staged import StagedFolder
 from tui.settings import Home, Settings
 from tui.simpletuner.config.training_config import TrainingConfig
 from tui.simpletuner.request.delivery import Delivery
@@ -106,7 +107,8 @@ class Engine:
         self._writer = StoreWriter(home)
         self.reader = StoreReader(home.database)
         self.recorder = JobRecorder(self._writer, home, self.bus)
-        self.keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now)
+        self.staged = StagedFolder(home.staged)
+        self.keys = StorageKeys(home.root / "receiver.key", self._writer, utc_now, self.staged)
         self.clients = ReplicateClients(self.live, self._token_came)
         claims = PredictionClaims(self.recorder, self.keys, self.clients.clock_offset)
         outputs = Path(settings.cloud.outputs_dir).expanduser()

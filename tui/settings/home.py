@@ -58,6 +58,11 @@ class Home:
         return self.root / "archives"
 
     @property
+    def staged(self) -> Path:
+        """Datasets that trainers read from this machine."""
+        return self.root / "staged"
+
+    @property
     def engine_log(self) -> Path:
         """Where the engine writes what went wrong, tracebacks included."""
         return self.root / "engine.log"

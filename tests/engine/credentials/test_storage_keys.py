@@ -12,8 +12,9 @@ import pytest
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.storage_keys import GRACE, StorageKeys, folder_of
-from tui.store.writer import StoreWriter
+from tui.engine.credentials.storage_keys import DATA_QUOTA, GRACE, StorageKeys, folder_of
+from tui.listener.storage.staged import StagedFolder, ViewedObject
+from tui.store.writer import Change, StoreWriter
 
 NOW = datetime.now(UTC)
 
@@ -59,6 +60,47 @@ async def test_a_grant_ends_some_time_after_its_job(tmp_path: Path, writer: Stor
     grant = await keys.secret_for(keys.pair("job00001").access_key)
     assert grant is not None
     assert grant.expires_at == ended + GRACE
+
+
+async def test_a_key_of_a_staged_dataset_opens_it_alone_and_ends_with_its_job(
+    tmp_path: Path, writer: StoreWriter
+) -> None:
+    staged = StagedFolder(tmp_path / "staged")
+    caption = ViewedObject.caption("images/cat.txt", "a cat")
+    running = replace(job(1, JobStatus.RUNNING), created_at=NOW)
+    writer.insert(running)
+    writer.insert(replace(job(2, JobStatus.RUNNING), created_at=NOW))
+    keys = StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW, staged)
+    pair = keys.data_pair("job00001", 0)
+    assert await keys.secret_for(pair.access_key) is None  # nothing is staged for it
+    staged.write_view("job00001", 0, [caption])
+    grant = await keys.secret_for(pair.access_key)
+    assert grant is not None
+    assert grant.secret == pair.secret_key
+    assert grant.bucket == "data-job00001-0"
+    assert grant.view is not None
+    assert grant.quota_bytes == DATA_QUOTA
+    assert not grant.may_delete
+    assert grant.expires_at > NOW
+    delivery = await keys.secret_for(keys.pair("job00001").access_key)
+    assert delivery is not None
+    assert delivery.view is None
+    assert {delivery.bucket, delivery.prefix, delivery.secret}.isdisjoint(
+        {grant.bucket, grant.prefix, grant.secret}
+    )
+    others = [keys.data_pair("job00001", 1), keys.data_pair("job00002", 0)]
+    assert len({pair.secret_key, *(other.secret_key for other in others)}) == 3
+    for other in others:
+        assert await keys.secret_for(other.access_key) is None
+    ended = NOW - timedelta(seconds=1)
+    values = {"status": JobStatus.COMPLETED, "completed_at": ended}
+    writer.apply("job00001", Change(values=values))
+    grant = await keys.secret_for(pair.access_key)
+    assert grant is not None
+    assert grant.expires_at == ended
+    delivery = await keys.secret_for(keys.pair("job00001").access_key)
+    assert delivery is not None
+    assert delivery.expires_at > NOW  # late uploads still come in
 
 
 @pytest.mark.parametrize("content", [b"", b"AAAA", b"not base64 !!", b"\xff\xfe"])

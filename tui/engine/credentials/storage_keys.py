@@ -1,4 +1,7 @@
-"""Keys of the listener: a key pair and a webhook key for each job, key pairs for a person.
+"""Keys of the listener: key pairs and a webhook key for each job, key pairs for a person.
+
+A job has one key pair to deliver its results with, and one for each dataset that is staged on this
+machine. None of them opens what another one opens.
 
 The secret half is derived from the public one by HMAC with a key of this installation
 (`receiver.key`, mode 0600, created once; it identifies the receiver as a host key does a server,
@@ -18,7 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from tui.listener.storage.grants import StorageGrant
+from tui.listener.storage.grants import MIB, StorageGrant
+from tui.listener.storage.overlay import StagedView
+from tui.listener.storage.staged import StagedFolder
 from tui.settings import write_atomically
 from tui.store.records import JobRecord
 from tui.store.writer import StoreWriter
@@ -31,6 +36,10 @@ PERSONAL_FOLDER: Final = "personal"
 """The folder below the outputs that a person's own S3 tools read and write."""
 _PREFIX: Final = "ST"
 _PERSONAL: Final = re.compile(r"SP([0-9A-F]{10})[0-9A-F]{16}")
+_DATA: Final = re.compile(r"SD([0-9]{3})([0-9A-Z]+)")
+DATA_QUOTA: Final = 512 * MIB
+"""Bytes that a trainer may write beside a staged dataset; its index files have less than 1 KiB for
+each picture."""
 _HOOK_DIGITS: Final = 32
 _KEY_BYTES: Final = 32
 
@@ -49,14 +58,33 @@ class KeyPair:
 class StorageKeys:
     """Derives keys, and verifies those of incoming requests."""
 
-    def __init__(self, key_file: Path, writer: StoreWriter, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        key_file: Path,
+        writer: StoreWriter,
+        now: Callable[[], datetime],
+        staged: StagedFolder | None = None,
+    ) -> None:
+        """Read the installation's key.
+
+        Args:
+            key_file: where it is; it is created if missing.
+            writer: the store of jobs.
+            now: the clock.
+            staged: the staged datasets; without it no key for one is valid.
+        """
         self._master = _read_or_make(key_file)
+        self._staged = staged
         self._writer = writer
         self._now = now
 
     def pair(self, job_id: str) -> KeyPair:
         """Return the key pair of a job; the same each time."""
         return self._pair(f"{_PREFIX}{job_id.upper()}")
+
+    def data_pair(self, job_id: str, number: int) -> KeyPair:
+        """Return the key pair for the staged dataset `number` of a job; the same each time."""
+        return self._pair(f"SD{number:03d}{job_id.upper()}")
 
     def personal_pair(self, lifetime: timedelta) -> KeyPair:
         """Create a key pair for a person's own S3 tools.
@@ -97,6 +125,8 @@ class StorageKeys:
                 bucket=BUCKET,
                 may_delete=True,
             )
+        if data := _DATA.fullmatch(access_key):
+            return self._data_grant(data[2].lower(), int(data[1]))
         if not access_key.startswith(_PREFIX):
             return None
         try:
@@ -111,6 +141,39 @@ class StorageKeys:
             expires_at=min(ends, job.created_at + LONGEST),
             bucket=BUCKET,
         )
+
+    def data_grant(self, job: JobRecord, number: int) -> StorageGrant | None:
+        """Return the grant for a staged dataset of a job; None when there is none.
+
+        It ends with the job: nothing is read after that.
+        """
+        if self._staged is None or not self._staged.has_view(job.job_id, number):
+            return None
+        ended_at = job.completed_at or (self._now() if job.status.is_terminal else None)
+        return StorageGrant(
+            job_id=job.job_id,
+            secret=self.data_pair(job.job_id, number).secret_key,
+            prefix=f"{job.job_id}-{number}",
+            expires_at=min(ended_at or self._now() + GRACE, job.created_at + LONGEST),
+            quota_bytes=DATA_QUOTA,
+            bucket=data_bucket(job.job_id, number),
+            view=StagedView(self._staged.root, job.job_id, number),
+        )
+
+    def _data_grant(self, job_id: str, number: int) -> StorageGrant | None:
+        try:
+            return self.data_grant(self._writer.job(job_id), number)
+        except KeyError:
+            return None
+
+
+def data_bucket(job_id: str, number: int) -> str:
+    """Return the name of the bucket that shows a job's staged dataset, and nothing else.
+
+    The dataset has a bucket of its own because SimpleTuner 4.8.0 reads the whole bucket, whatever
+    prefix its entry names.
+    """
+    return f"data-{job_id}-{number}"
 
 
 def folder_of(job: JobRecord) -> str:

@@ -228,13 +228,15 @@ class ListenerService:
         if not item.job_id:
             return
         job = self._recorder.writer.job(item.job_id)
-        known = job.submit.get("refused") or {}
+        field = "refused" if item.is_result else "data_refused"
+        known = job.submit.get(field) or {}
         if known.get(item.key, {}).get("code") == item.code or len(known) >= _REFUSED_KEPT:
             return
         refused = {**known, item.key: {"code": item.code, "why": item.message}}
+        what = item.key if item.is_result else f"{item.key}, which the trainer keeps with the data,"
         self._recorder.note(
-            job.job_id, "storage", "refused", f"{item.key} was refused: {item.message}",
-            submit={**job.submit, "refused": refused},
+            job.job_id, "storage", "refused", f"{what} was refused: {item.message}",
+            submit={**job.submit, field: refused},
         )  # fmt: skip
 
     def _publish_soon(self) -> None:
