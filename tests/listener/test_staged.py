@@ -46,7 +46,7 @@ def shown() -> list[ViewedObject]:
 
 def data_grant(root: Path, job_id: str, **changes: Any) -> StorageGrant:
     """The permissions of a job's key for its first dataset."""
-    view = StagedView(root, job_id, 0)
+    view = StagedView(root, job_id, "0")
     usual: dict[str, Any] = {
         "job_id": job_id, "prefix": f"{job_id}-0", "bucket": f"data-{job_id}-0", "view": view,
     }  # fmt: skip
@@ -63,7 +63,7 @@ async def both(root: Path, tmp_path: Path) -> Any:
     """A receiver with two jobs that train on the same folder, and a delivery."""
     staged = stage(root)
     for job_id in (SMALL, LARGE):
-        staged.write_view(job_id, 0, shown())
+        staged.write_view(job_id, "0", shown())
     grants = {
         SMALL: data_grant(root, SMALL),
         LARGE: data_grant(root, LARGE),
@@ -166,7 +166,7 @@ async def test_a_thousand_pictures_take_several_pages(root: Path, tmp_path: Path
     data = PICTURES["cat.png"]
     sha256 = hashlib.sha256(data).hexdigest()
     many = [ViewedObject(f"images/{number:05}.png", len(data), sha256) for number in range(2_500)]
-    staged.write_view(SMALL, 0, many)
+    staged.write_view(SMALL, "0", many)
     grants = {SMALL: data_grant(root, SMALL)}
     async with serve_storage(tmp_path / "out", grants=grants) as storage:
         client = client_of(storage, SMALL)
@@ -183,7 +183,7 @@ async def test_a_thousand_pictures_take_several_pages(root: Path, tmp_path: Path
 async def test_notes_beyond_the_quota_or_on_a_full_disk_are_refused(
     root: Path, tmp_path: Path
 ) -> None:
-    stage(root).write_view(SMALL, 0, shown())
+    stage(root).write_view(SMALL, "0", shown())
     full = StorageLimits(space=lambda path: DiskSpace(1000, 0 if path == root else 1000))
     for limits, quota, expected in (
         (StorageLimits(), 100, "QuotaExceeded"),
@@ -199,7 +199,7 @@ async def test_notes_beyond_the_quota_or_on_a_full_disk_are_refused(
 
 
 async def test_what_a_job_wrote_is_still_there_after_a_restart(root: Path, tmp_path: Path) -> None:
-    stage(root).write_view(SMALL, 0, shown())
+    stage(root).write_view(SMALL, "0", shown())
     grants: dict[str, Grant] = {SMALL: data_grant(root, SMALL)}
     for body in (b"first", b"second"):
         async with serve_storage(tmp_path / "out", grants=grants) as storage:
@@ -223,14 +223,14 @@ def test_other_bytes_than_announced_are_not_stored(root: Path) -> None:
 def test_a_view_shows_nothing_that_is_not_there(root: Path) -> None:
     staged = StagedFolder(root)
     with pytest.raises(FileNotFoundError):
-        staged.write_view(SMALL, 0, shown())
-    assert not staged.has_view(SMALL, 0)
+        staged.write_view(SMALL, "0", shown())
+    assert not staged.has_view(SMALL, "0")
 
 
 def test_content_goes_when_the_last_view_of_it_went(root: Path) -> None:
     staged = stage(root)
     for job_id in (SMALL, LARGE):
-        staged.write_view(job_id, 0, shown())
+        staged.write_view(job_id, "0", shown())
     names = list(staged.content())
     staged.remove_views(SMALL)
     assert staged.remove_content(names) == 0

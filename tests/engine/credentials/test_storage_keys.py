@@ -12,11 +12,18 @@ import pytest
 
 from tests.app.world import home_at, job
 from tui.base.job_status import JobStatus
-from tui.engine.credentials.storage_keys import DATA_QUOTA, GRACE, StorageKeys, folder_of
+from tui.engine.credentials.storage_keys import (
+    DATA_QUOTA,
+    GRACE,
+    StorageKeys,
+    data_label,
+    folder_of,
+)
 from tui.listener.storage.staged import StagedFolder, ViewedObject
 from tui.store.writer import Change, StoreWriter
 
 NOW = datetime.now(UTC)
+LABEL = data_label("photos")
 
 
 @pytest.fixture
@@ -71,13 +78,13 @@ async def test_a_key_of_a_staged_dataset_opens_it_alone_and_ends_with_its_job(
     writer.insert(running)
     writer.insert(replace(job(2, JobStatus.RUNNING), created_at=NOW))
     keys = StorageKeys(tmp_path / "receiver.key", writer, lambda: NOW, staged)
-    pair = keys.data_pair("job00001", 0)
+    pair = keys.data_pair("job00001", LABEL)
     assert await keys.secret_for(pair.access_key) is None  # nothing is staged for it
-    staged.write_view("job00001", 0, [caption])
+    staged.write_view("job00001", LABEL, [caption])
     grant = await keys.secret_for(pair.access_key)
     assert grant is not None
     assert grant.secret == pair.secret_key
-    assert grant.bucket == "data-job00001-0"
+    assert grant.bucket == f"data-job00001-{LABEL}"
     assert grant.view is not None
     assert grant.quota_bytes == DATA_QUOTA
     assert not grant.may_delete
@@ -88,7 +95,7 @@ async def test_a_key_of_a_staged_dataset_opens_it_alone_and_ends_with_its_job(
     assert {delivery.bucket, delivery.prefix, delivery.secret}.isdisjoint(
         {grant.bucket, grant.prefix, grant.secret}
     )
-    others = [keys.data_pair("job00001", 1), keys.data_pair("job00002", 0)]
+    others = [keys.data_pair("job00001", data_label("others")), keys.data_pair("job00002", LABEL)]
     assert len({pair.secret_key, *(other.secret_key for other in others)}) == 3
     for other in others:
         assert await keys.secret_for(other.access_key) is None

@@ -36,7 +36,7 @@ PERSONAL_FOLDER: Final = "personal"
 """The folder below the outputs that a person's own S3 tools read and write."""
 _PREFIX: Final = "ST"
 _PERSONAL: Final = re.compile(r"SP([0-9A-F]{10})[0-9A-F]{16}")
-_DATA: Final = re.compile(r"SD([0-9]{3})([0-9A-Z]+)")
+_DATA: Final = re.compile(r"SD([0-9A-F]{8})([0-9A-Z]+)")
 DATA_QUOTA: Final = 512 * MIB
 """Bytes that a trainer may write beside a staged dataset; its index files have less than 1 KiB for
 each picture."""
@@ -82,9 +82,9 @@ class StorageKeys:
         """Return the key pair of a job; the same each time."""
         return self._pair(f"{_PREFIX}{job_id.upper()}")
 
-    def data_pair(self, job_id: str, number: int) -> KeyPair:
-        """Return the key pair for the staged dataset `number` of a job; the same each time."""
-        return self._pair(f"SD{number:03d}{job_id.upper()}")
+    def data_pair(self, job_id: str, label: str) -> KeyPair:
+        """Return the key pair for a staged dataset of a job; the same each time."""
+        return self._pair(f"SD{label.upper()}{job_id.upper()}")
 
     def personal_pair(self, lifetime: timedelta) -> KeyPair:
         """Create a key pair for a person's own S3 tools.
@@ -126,7 +126,7 @@ class StorageKeys:
                 may_delete=True,
             )
         if data := _DATA.fullmatch(access_key):
-            return self._data_grant(data[2].lower(), int(data[1]))
+            return self._data_grant(data[2].lower(), data[1].lower())
         if not access_key.startswith(_PREFIX):
             return None
         try:
@@ -142,38 +142,43 @@ class StorageKeys:
             bucket=BUCKET,
         )
 
-    def data_grant(self, job: JobRecord, number: int) -> StorageGrant | None:
+    def data_grant(self, job: JobRecord, label: str) -> StorageGrant | None:
         """Return the grant for a staged dataset of a job; None when there is none.
 
         It ends with the job: nothing is read after that.
         """
-        if self._staged is None or not self._staged.has_view(job.job_id, number):
+        if self._staged is None or not self._staged.has_view(job.job_id, label):
             return None
         ended_at = job.completed_at or (self._now() if job.status.is_terminal else None)
         return StorageGrant(
             job_id=job.job_id,
-            secret=self.data_pair(job.job_id, number).secret_key,
-            prefix=f"{job.job_id}-{number}",
+            secret=self.data_pair(job.job_id, label).secret_key,
+            prefix=f"{job.job_id}-{label}",
             expires_at=min(ended_at or self._now() + GRACE, job.created_at + LONGEST),
             quota_bytes=DATA_QUOTA,
-            bucket=data_bucket(job.job_id, number),
-            view=StagedView(self._staged.root, job.job_id, number),
+            bucket=data_bucket(job.job_id, label),
+            view=StagedView(self._staged.root, job.job_id, label),
         )
 
-    def _data_grant(self, job_id: str, number: int) -> StorageGrant | None:
+    def _data_grant(self, job_id: str, label: str) -> StorageGrant | None:
         try:
-            return self.data_grant(self._writer.job(job_id), number)
+            return self.data_grant(self._writer.job(job_id), label)
         except KeyError:
             return None
 
 
-def data_bucket(job_id: str, number: int) -> str:
+def data_label(dataset_id: str) -> str:
+    """Return a dataset's label in names of buckets and keys: 8 hexadecimal digits."""
+    return hashlib.sha256(dataset_id.encode()).hexdigest()[:8]
+
+
+def data_bucket(job_id: str, label: str) -> str:
     """Return the name of the bucket that shows a job's staged dataset, and nothing else.
 
     The dataset has a bucket of its own because SimpleTuner 4.8.0 reads the whole bucket, whatever
     prefix its entry names.
     """
-    return f"data-{job_id}-{number}"
+    return f"data-{job_id}-{label}"
 
 
 def folder_of(job: JobRecord) -> str:

@@ -25,6 +25,7 @@ from tui.listener.stats import ListenerStats, RecentWebhook
 from tui.listener.storage import (
     ReceivedObject,
     RefusedObject,
+    StorageGrant,
     StorageLimits,
     StorageReceiver,
 )
@@ -205,6 +206,10 @@ class ListenerService:
         """A job's webhook URL, with the job's own key, or None when Replicate cannot reach us."""
         base = self.base_for(job.api_base)
         return f"{base}{WEBHOOK_PATH}?key={self._keys.hook_key(job.job_id)}" if base else None
+
+    def forget_view(self, grant: StorageGrant) -> None:
+        """Drop what the storage receiver remembers of a staged dataset that has changed."""
+        self._storage.forget(grant)
 
     # -- received files -----------------------------------------------------------------------
 

@@ -28,12 +28,12 @@ class StagedView:
     Attributes:
         root: the root of the staged data.
         job_id: the job.
-        number: the number of the dataset within the job.
+        label: the label of the dataset, unique within the job.
     """
 
     root: Path
     job_id: str
-    number: int
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class OverlayFolder(Folder):
     def load(self) -> None:
         """Read the view and the records of what was written."""
         super().load()
-        folder = self._staged.view_path(self._view.job_id, self._view.number)
+        folder = self._staged.view_path(self._view.job_id, self._view.label)
         self._shown_since = datetime.fromtimestamp(int(folder.stat().st_mtime), UTC)
-        self._rows = list(self._staged.read_view(self._view.job_id, self._view.number))
+        self._rows = list(self._staged.read_view(self._view.job_id, self._view.label))
 
     def objects(self) -> Sequence[StoredObject]:
         """Return all objects, by key in UTF-8 order; a written one hides a shared one."""
@@ -83,7 +83,7 @@ class OverlayFolder(Folder):
             return super().open(stored)
         path = self._staged.content_path(stored.sha256)
         if stored.offset is not None:
-            view = self._staged.view_path(self._view.job_id, self._view.number)
+            view = self._staged.view_path(self._view.job_id, self._view.label)
             path = view / CAPTIONS_FILE
         first = stored.offset or 0
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

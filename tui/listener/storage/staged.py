@@ -3,9 +3,9 @@
 The layout below the root:
 
     content/ab/ab12…          a picture, named by its SHA-256; read-only, shared by all jobs
-    views/<job>/<n>/          the objects that one job's dataset number n shows: `objects.jsonl`,
+    views/<job>/<label>/      the objects that a job's dataset of this label shows: `objects.jsonl`,
                               and `captions`, all its caption files one after another
-    written/<job>-<n>/        what the trainer wrote there itself, private to the job
+    written/<job>-<label>/    what the trainer wrote there itself, private to the job
 
 A view refers to content, so a second job with the same pictures adds a few kilobytes. All functions
 block; callers run them in threads.
@@ -83,6 +83,11 @@ class StagedFolder:
         self._content = root / "content"
         self._views = root / "views"
 
+    def create(self) -> None:
+        """Make the folders, closed to other users."""
+        for folder in (self.root, self._content, self._views, self.written):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     def content_path(self, sha256: str) -> Path:
         """Return the path of a shared file, whether it exists or not."""
         return self._content / sha256[:2] / sha256
@@ -123,15 +128,15 @@ class StagedFolder:
 
     # -- views --------------------------------------------------------------------------------
 
-    def view_path(self, job_id: str, number: int) -> Path:
+    def view_path(self, job_id: str, label: str) -> Path:
         """Return the folder of the view of a job's dataset, whether it exists or not."""
-        return self._views / job_id / str(number)
+        return self._views / job_id / label
 
-    def has_view(self, job_id: str, number: int) -> bool:
+    def has_view(self, job_id: str, label: str) -> bool:
         """Whether a job's dataset can be read."""
-        return (self.view_path(job_id, number) / OBJECTS_FILE).is_file()
+        return (self.view_path(job_id, label) / OBJECTS_FILE).is_file()
 
-    def write_view(self, job_id: str, number: int, objects: Iterable[ViewedObject]) -> None:
+    def write_view(self, job_id: str, label: str, objects: Iterable[ViewedObject]) -> None:
         """Write what a job's dataset shows; it replaces an earlier view of the same.
 
         Raises:
@@ -139,7 +144,7 @@ class StagedFolder:
             FileNotFoundError: a shared file is not there.
             OSError: the disk is full or refuses.
         """
-        folder = self.view_path(job_id, number)
+        folder = self.view_path(job_id, label)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         captions, rows = folder / CAPTIONS_FILE, folder / OBJECTS_FILE
         rows.unlink(missing_ok=True)
@@ -162,13 +167,13 @@ class StagedFolder:
         new.replace(rows)
         sync(folder)
 
-    def read_view(self, job_id: str, number: int) -> Iterator[ViewRow]:
+    def read_view(self, job_id: str, label: str) -> Iterator[ViewRow]:
         """Yield the objects of a view, by key in UTF-8 order (S3's order).
 
         Raises:
             OSError: there is no such view.
         """
-        with (self.view_path(job_id, number) / OBJECTS_FILE).open(encoding="utf-8") as file:
+        with (self.view_path(job_id, label) / OBJECTS_FILE).open(encoding="utf-8") as file:
             for line in file:
                 key, size, sha256, *offset = json.loads(line)
                 yield ViewRow(key, size, bytes.fromhex(sha256), offset[0] if offset else None)
@@ -185,9 +190,9 @@ class StagedFolder:
         """Return the ids of the jobs that have a view."""
         return sorted(path.name for path in _entries(self._views))
 
-    def numbers_of(self, job_id: str) -> list[int]:
-        """Return the numbers of a job's datasets."""
-        return sorted(int(path.name) for path in _entries(self._views / job_id))
+    def labels_of(self, job_id: str) -> list[str]:
+        """Return the labels of a job's datasets."""
+        return sorted(path.name for path in _entries(self._views / job_id))
 
     # -- clearing up --------------------------------------------------------------------------
 
@@ -196,9 +201,9 @@ class StagedFolder:
         return {
             row.sha256.hex()
             for job_id in self.viewing_jobs()
-            for number in self.numbers_of(job_id)
-            if self.has_view(job_id, number)
-            for row in self.read_view(job_id, number)
+            for label in self.labels_of(job_id)
+            if self.has_view(job_id, label)
+            for row in self.read_view(job_id, label)
             if row.offset is None
         }
 
