@@ -16,6 +16,7 @@ from tui.engine.credentials.storage_keys import StorageKeys
 from tui.engine.submission.run_names import job_id_in, run_name_of
 from tui.engine.tracking.reconcile import changed_fields, reopened
 from tui.engine.tracking.recorder import JobRecorder
+from tui.engine.tracking.redaction import comparable_inputs
 from tui.replicate.lookup import CLOCK_MARGIN, input_fingerprint, is_version
 from tui.replicate.models import Prediction
 from tui.store.records import JobRecord
@@ -86,8 +87,10 @@ class PredictionClaims:
         return (
             is_version(prediction, full_version(job))
             and prediction.created_at >= self._posted_at(job) - CLOCK_MARGIN
-            and input_fingerprint(self._input_of(job.api_base, prediction), hidden)
-            == input_fingerprint(job.inputs, hidden)
+            and input_fingerprint(
+                comparable_inputs(self._input_of(job.api_base, prediction)), hidden
+            )
+            == input_fingerprint(comparable_inputs(job.inputs), hidden)
         )
 
     def is_comparable(self, job: JobRecord, prediction: Prediction) -> bool:

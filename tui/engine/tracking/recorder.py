@@ -29,6 +29,7 @@ from tui.engine.tracking.reconcile import (
     reconcile,
     reopen_if_lost,
 )
+from tui.engine.tracking.redaction import redact_log
 from tui.settings import Home
 from tui.simpletuner.checks.diagnosis import diagnose
 from tui.store.records import FileRecord, JobRecord, StageRecord
@@ -268,7 +269,7 @@ class JobRecorder:
             log = JobLog(self._home.log_file(record.job_id), record.parser)
             self._logs[record.job_id] = log
         try:
-            facts = log.merge(received, now, final=final)
+            facts = log.merge(redact_log(received or ""), now, final=final)
         except LogWriteError:
             self._logs.pop(record.job_id, None)
             raise

@@ -7,16 +7,25 @@ address itself stays in memory until the job is posted.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tui.replicate.redact import redact_text, redact_url
+from tui.replicate.secret import MASK
 from tui.simpletuner.config.secrets_found import without_secrets
 
 SECRET_INPUTS: Final = frozenset({"hf_token", "s3_access_key", "s3_secret_key"})
 """The trainer's inputs that hold credentials."""
-_JSON_INPUTS: Final = ("config_json", "dataloader_json", "lycoris_config")
+_STORAGE_KEY: Final = re.compile(
+    r"""(aws_(?:access_key_id|secret_access_key|session_token)\\*["']?\s*[:=]\s*\\*["']?)"""
+    r"""[^\s"',}\\]+"""
+)
+"""A storage key as a trainer prints it: SimpleTuner writes whole dataset entries into its log
+(`Configuring data backend: …`, helpers/data_backend/factory.py)."""
+_DATALOADER: Final = "dataloader_json"
+_JSON_INPUTS: Final = ("config_json", _DATALOADER, "lycoris_config")
 
 
 def is_signed(address: str) -> bool:
@@ -43,6 +52,27 @@ def redact_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             redacted[name] = value
     return redacted
+
+
+def redact_log(text: str) -> str:
+    """Mask the storage keys in a log.
+
+    A log that has grown is masked to a text that has grown, wherever it was cut: a mask does not
+    depend on what follows it.
+    """
+    return _STORAGE_KEY.sub(rf"\1{MASK}", text) if "aws_" in text else text
+
+
+def comparable_inputs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs for a comparison of what was stored with what was sent.
+
+    The keys of staged datasets are in the dataloader that is sent, and placeholders for them in the
+    one that is stored.
+    """
+    text = values.get(_DATALOADER)
+    if not isinstance(text, str):
+        return dict(values)
+    return {**values, _DATALOADER: _redact_json(text)}
 
 
 def _redact_json(text: str) -> str:
