@@ -97,6 +97,9 @@ class DeliveredState(TypedDict):
         files: how many weights files of the run there are.
         at: when this was looked at.
         missing: names of what did not arrive; only where the record has them.
+        expected: names of the weights that the job's schedule promised; empty where no schedule
+            was kept, and missing from older records.
+        arrived: names of the weights that are there.
     """
 
     state: Literal["yes", "partly", "no", "unknown"]
@@ -106,6 +109,8 @@ class DeliveredState(TypedDict):
     files: int
     at: Timestamp
     missing: NotRequired[list[str]]
+    expected: NotRequired[list[str]]
+    arrived: NotRequired[list[str]]
 
 
 class Evidence(TypedDict):
@@ -170,8 +175,7 @@ class Job(TypedDict):
         is_active: whether something still happens.
         progress: how far it is.
         metadata: what else is known.
-        delivered: whether results arrived; null for jobs whose results come to this machine and
-            for those that were not looked at.
+        delivered: whether results arrived; null for jobs that were not looked at.
         diagnosis: why it failed; null for others.
         files: its files on this machine; only where one job is asked for or a list says so.
         sandbox: whether its API is a server on this machine; only in answers of the HTTP API.

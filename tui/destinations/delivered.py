@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from tui.destinations.common.errors import PublishError, Trouble
+from tui.destinations.common.shards import MAX_INDEX_BYTES, Indexes, is_index, read_index
+from tui.destinations.hub import download
 from tui.destinations.hub.client import open_api
 from tui.destinations.hub.errors import explain as explain_hub
-from tui.destinations.s3.client import make_client
+from tui.destinations.s3.client import S3Client, make_client
 from tui.destinations.s3.errors import explain as explain_s3
 from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.replicate.secret import Secret
 from tui.settings import NetworkSettings
+from tui.simpletuner.log.delivery import CHECKPOINT_FOLDER, WEIGHTS, weights_by_step
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 State = Literal["yes", "partly", "no", "unknown"]
-_WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
 _SLACK: Final = timedelta(minutes=1)
 """Allowed difference between the clocks of two services."""
 _PATHS_AT_ONCE: Final = 200
@@ -43,8 +46,13 @@ class Arrival:
         advice: what the user can do; "" when nothing is wrong.
         revision: the commit that contains the weights, for the Hub.
         files: number of weights files of the run.
-        names: files of the run in a bucket or on this machine, below the run's prefix.
+        names: files of the run, below its prefix; of a repository its weights only.
         missing: names of missing files.
+        indexes: the indexes of sharded weights that are there.
+        root_step: the step of the checkpoint whose weights also lie in the repository's root. The
+            trainer writes each pushed checkpoint there as well, so they need not be the final ones.
+        expected: the weights that the job's schedule promised, by name.
+        arrived: the weights that are there, by name.
     """
 
     state: State
@@ -54,6 +62,10 @@ class Arrival:
     files: int = 0
     names: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    indexes: Indexes = field(default_factory=dict)
+    root_step: int | None = None
+    expected: tuple[str, ...] = ()
+    arrived: tuple[str, ...] = ()
 
 
 def arrived_at_hub(
@@ -75,34 +87,79 @@ def arrived_at_hub(
     """
     api = open_api(endpoint, token, network)
     try:
-        revision, weights = _call(api, repo_id, lambda: _weights(api, repo_id))
+        listing = _call(api, repo_id, lambda: _list(api, repo_id))
+        fresh = [file for file in listing.weights if _is_new(file, since)]
+        indexes = _call(api, repo_id, lambda: _read_hub_indexes(api, repo_id, listing))
     except PublishError as error:
         if error.kind is Trouble.MISSING:
             advice = "The trainer's log says why it was not made."
             return Arrival("no", f"{repo_id} does not exist on the Hub", advice)
         return _failed_check(error)
-    fresh = [file for file in weights if _is_new(file, since)]
     if fresh:
-        count_text = f"{len(fresh)} weights file{'' if len(fresh) == 1 else 's'}"
-        return Arrival("yes", f"{count_text} in {repo_id}", "", revision, len(fresh))
-    problem = "no weights newer than the run" if weights else "no weights"
+        return Arrival(
+            "yes", f"in {repo_id}", "", listing.revision, len(fresh),
+            names=tuple(file.path for file in fresh),
+            indexes=indexes,
+            root_step=_root_step(listing.weights),
+        )  # fmt: skip
+    problem = "no weights newer than the run" if listing.weights else "no weights"
     advice = "The trainer's log says why its upload failed; what it trained is lost with it."
-    return Arrival("no", f"{repo_id} holds {problem}", advice, revision)
+    return Arrival("no", f"{repo_id} holds {problem}", advice, listing.revision)
 
 
-def _weights(api: HfApi, repo_id: str) -> tuple[str, list[RepoFile]]:
-    """Return the newest commit, and its weights files with their last commits."""
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The files of a repository at its newest commit."""
+
+    revision: str
+    weights: list[RepoFile]
+    indexes: list[str]
+
+
+def _list(api: HfApi, repo_id: str) -> _Listing:
+    """List the newest commit's indexes, and its weights with their last commits."""
     from huggingface_hub.hf_api import RepoFile
 
     revision = str(api.repo_info(repo_id).sha)
     tree = api.list_repo_tree(repo_id, recursive=True, revision=revision)
-    names = [item.path for item in tree if item.path.lower().endswith(_WEIGHTS)]
+    paths = [item.path for item in tree if isinstance(item, RepoFile)]
+    names = [path for path in paths if path.lower().endswith(WEIGHTS)]
     files: list[RepoFile] = []
     for start in range(0, len(names), _PATHS_AT_ONCE):
         batch = names[start : start + _PATHS_AT_ONCE]
         infos = api.get_paths_info(repo_id, batch, expand=True, revision=revision)
         files += [item for item in infos if isinstance(item, RepoFile)]
-    return revision, files
+    return _Listing(revision, files, [path for path in paths if is_index(path)])
+
+
+def _read_hub_indexes(
+    api: HfApi, repo_id: str, listing: _Listing
+) -> dict[str, tuple[str, ...] | None]:
+    return {name: _read_hub_index(api, repo_id, name, listing.revision) for name in listing.indexes}
+
+
+def _read_hub_index(api: HfApi, repo_id: str, name: str, revision: str) -> tuple[str, ...] | None:
+    with download.opened(api, repo_id, name, revision=revision) as answer:
+        data = bytearray()
+        for piece in answer.iter_bytes():
+            data += piece
+            if len(data) > MAX_INDEX_BYTES:
+                return None
+    return read_index(bytes(data))
+
+
+def _root_step(weights: Iterable[RepoFile]) -> int | None:
+    """The highest step whose checkpoint holds the same bytes as the root's weights."""
+    contents = {file.path: str(file.lfs.sha256 if file.lfs else file.blob_id) for file in weights}
+    by_step = weights_by_step(contents)
+    root = by_step.pop(None, [])
+    steps = [step for step in by_step if step is not None]
+    for step in sorted(steps, reverse=True):
+        below = {CHECKPOINT_FOLDER.sub("", name, count=1): name for name in by_step[step]}
+        shared = [name for name in root if name in below]
+        if shared and all(contents[name] == contents[below[name]] for name in shared):
+            return step
+    return None
 
 
 def _is_new(file: RepoFile, since: datetime) -> bool:
@@ -130,20 +187,34 @@ def arrived_in_bucket(
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=profile.bucket, Prefix=prefix
             )
-            names = tuple(
-                str(item["Key"]).removeprefix(prefix)
+            sizes = {
+                str(item["Key"]).removeprefix(prefix): int(item["Size"])
                 for item in _objects(pages)
                 if _is_fresh(item, since)
-            )
+            }
+            indexes = {
+                name: _read_bucket_index(client, profile, f"{prefix}{name}", size)
+                for name, size in sizes.items()
+                if is_index(name)
+            }
         finally:
             client.close()
     except PublishError as error:
         return _failed_check(error)
     except Exception as error:  # noqa: BLE001 - botocore's errors have no common base but this
         return _failed_check(explain_s3(error, profile))
-    if not names:
+    if not sizes:
         return Arrival("no", f"nothing of this run in {location}")
-    return Arrival("yes", f"in {location}", names=names)
+    return Arrival("yes", f"in {location}", names=tuple(sizes), indexes=indexes)
+
+
+def _read_bucket_index(
+    client: S3Client, profile: S3Profile, key: str, size: int
+) -> tuple[str, ...] | None:
+    if size > MAX_INDEX_BYTES:
+        return None
+    with contextlib.closing(client.get_object(Bucket=profile.bucket, Key=key)["Body"]) as body:
+        return read_index(body.read())
 
 
 def _objects(pages: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:

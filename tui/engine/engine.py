@@ -191,7 +191,6 @@ class Engine:
             keys_for=self.job_delivery.keys_for,
             webhook_for=self.listening.webhook_url,
         )
-        claims.on_assigned = self._submitter.follow
         self.spending = SpendingService(self.reader, self.live, self._service_time)
         self.jobs = JobService(
             recorder=self.recorder,
@@ -215,10 +214,10 @@ class Engine:
             destinations=self.transfers.places,
             reader=self.reader,
             log_file=home.log_file,
+            outputs=self._outputs,
             tasks=self._tasks,
             now=utc_now,
         )
-        self.recorder.on_end = self._job_ended
         self._spending_watch = SpendingWatch(
             self.spending,
             writer=self._writer,
@@ -267,6 +266,14 @@ class Engine:
             writer=self._writer,
         )
         self.onboarding = OnboardingService(self.live, self.reader, self._writer, self.bus)
+        self._connect(claims)
+
+    def _connect(self, claims: PredictionClaims) -> None:
+        """Pass on what one service notices to those that act on it."""
+        claims.on_assigned = self._submitter.follow
+        self.recorder.on_end = self._job_ended
+        self.recorder.on_file = self.arrivals.file_arrived
+        self.jobs.on_collected = self.arrivals.files_fetched
 
     # -- life ---------------------------------------------------------------------------------
 

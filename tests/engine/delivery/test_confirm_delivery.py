@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,14 +19,18 @@ from tests.engine.world import World, edit_config, running_world
 from tests.support import eventually
 from tui.base.job_status import JobStatus
 from tui.base.listener_address import STORAGE_PATH
+from tui.destinations.s3.client import make_client
+from tui.destinations.s3.profile import S3Keys, S3Profile
 from tui.engine.credentials.storage_keys import BUCKET
 from tui.engine.delivery.confirm_delivery import DUE
 from tui.engine.listener import service
 from tui.listener.storage import StorageLimits
+from tui.replicate.secret import Secret
 from tui.sandbox.faults import Fault
-from tui.settings import Home
+from tui.settings import Home, NetworkSettings
 from tui.store.job_json import job_json
 from tui.store.records import JobRecord
+from tui.store.writer import Change
 
 REPO = "sandbox/cat-lora"
 HUB = {"kind": "hub", "hub_model_id": REPO}
@@ -252,3 +257,159 @@ async def test_a_bucket_is_inspected_with_the_destinations_keys(world: World) ->
     world.fault("lost-upload")
     job = await confirmed(world, await world.submit(delivery=way), "yes", "no", "unknown")
     assert job.submit["delivered"]["state"] == "no", job.submit["delivered"]
+
+
+# -- by the schedule, and after the verdict ------------------------------------------------------
+
+
+async def promise(world: World, job_id: str, *weights: int, **more: Any) -> None:
+    """Store a schedule with a job, as its submission does."""
+    job = world.job(job_id)
+    expected = {
+        "steps": max(weights), "weights": list(weights), "last": max(weights), "final": False,
+        "promise": "yes", "way": job.delivery,
+    }  # fmt: skip
+    submit = {**job.submit, "expected_delivery": expected | more}
+    world.engine.recorder.write(job_id, Change(values={"submit": submit}))
+
+
+def send(world: World, job: JobRecord, name: str, data: bytes) -> None:
+    """Upload a file with the keys of a job, as its trainer does."""
+    pair = world.engine.keys.pair(job.job_id)
+    endpoint = f"{world.engine.listening.reachable_at}{STORAGE_PATH}"
+    profile = S3Profile(BUCKET, endpoint=endpoint)
+    client = make_client(
+        profile, S3Keys(pair.access_key, Secret(pair.secret_key)), NetworkSettings()
+    )
+    try:
+        client.put_object(Bucket=BUCKET, Key=f"simpletuner/cog-1/{name}", Body=data)
+    finally:
+        client.close()
+
+
+async def test_weights_of_the_schedule_that_never_came_are_named(world: World) -> None:
+    edit_config(world.config, checkpoint_step_interval=10)
+    job_id = await world.submit(steps=20)
+    await confirmed(world, job_id, "yes")
+    await promise(world, job_id, 10, 15, 20)
+    await world.client.collect(job_id)
+    job = await confirmed(world, job_id, "partly")
+    delivered = job.submit["delivered"]
+    assert (delivered["state"], delivered["missing"]) == ("partly", ["checkpoint-15"])
+    assert job.stage == "delivered: partly · checkpoint-15"
+    assert delivered["expected"] == ["checkpoint-10", "checkpoint-15", "checkpoint-20"]
+    assert {"checkpoint-10", "checkpoint-20"} <= set(delivered["arrived"])
+
+
+async def test_a_file_that_arrives_after_the_verdict_changes_it(world: World) -> None:
+    world.fault("lost-upload")
+    job_id = await world.submit()
+    job = await confirmed(world, job_id, "no")
+    await promise(world, job_id, 6, 12)
+    await asyncio.to_thread(send, world, job, "checkpoint-6/a.safetensors", b"a")
+    job = await confirmed(world, job_id, "partly")
+    assert job.submit["delivered"]["missing"][0] == "checkpoint-12"
+    await asyncio.to_thread(send, world, job, "checkpoint-12/a.safetensors", b"b")
+    job = await eventually(
+        lambda: (
+            job if "checkpoint-12" in (job := world.job(job_id)).submit["delivered"]["arrived"]
+            else None
+        )
+    )  # fmt: skip
+    assert "checkpoint-12" not in job.submit["delivered"]["missing"]
+    kinds = world.kinds(job_id)
+    assert kinds.index("undelivered") < kinds.index("partly")
+
+
+async def test_a_refused_hidden_file_that_arrives_later_counts(world: World) -> None:
+    """Our receiver stores `.notes` as `_.notes`; the refusal names it as the trainer does."""
+    job_id = await world.submit(steps=400)
+    job = await world.until(job_id, JobStatus.RUNNING)
+    key = "simpletuner/cog-1/.notes/a.txt"
+    refused = {key: {"code": "InsufficientStorage", "why": "The disk is full."}}
+    world.engine.recorder.write(
+        job_id, Change(values={"submit": {**job.submit, "refused": refused}})
+    )
+    await asyncio.to_thread(send, world, job, ".notes/a.txt", b"now there is room")
+    job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
+    assert job.submit["delivered"]["state"] == "yes", job.submit["delivered"]
+
+
+async def test_the_hub_is_judged_by_its_listing(world: World) -> None:
+    """A pushed checkpoint that the schedule names and the repository lacks is missing."""
+    await world.use_hub()
+    job_id = await world.submit(delivery=HUB)
+    await confirmed(world, job_id, "yes")
+    await promise(world, job_id, 6, steps=12, final=True)
+    await world.client.collect(job_id)
+    job = await confirmed(world, job_id, "partly")
+    delivered = job.submit["delivered"]
+    assert delivered["missing"] == ["checkpoint-6"]
+    assert "the final weights" in delivered["arrived"]
+
+
+async def test_a_fetch_has_the_verdict_checked_again(world: World) -> None:
+    """Weights that came to the Hub late: `f` looks there again."""
+    await world.use_hub("hf_read")
+    job_id = await world.submit(delivery=HUB, accept_delivery=True)
+    await confirmed(world, job_id, "no")
+    url = await world.use_hub()
+    api = HfApi(endpoint=url, token="hf_write")
+    await asyncio.to_thread(api.create_repo, REPO, exist_ok=True)
+    upload = partial(api.upload_file, path_or_fileobj=b"weights", repo_id=REPO,
+                     path_in_repo="pytorch_lora_weights.safetensors")  # fmt: skip
+    await asyncio.to_thread(upload)
+    await world.client.collect(job_id)
+    job = await confirmed(world, job_id, "yes")
+    assert job.stage == ""
+
+
+async def test_shards_in_a_repository_are_read_from_their_index(world: World) -> None:
+    await world.use_hub("hf_read")
+    job_id = await world.submit(delivery=HUB, accept_delivery=True)
+    await confirmed(world, job_id, "no")
+    url = await world.use_hub()
+    api = HfApi(endpoint=url, token="hf_write")
+    index = {
+        "weight_map": {"a": "m-00001-of-00002.safetensors", "b": "m-00002-of-00002.safetensors"}
+    }
+
+    def put(name: str, data: bytes) -> None:
+        api.create_repo(REPO, exist_ok=True)
+        api.upload_file(path_or_fileobj=data, repo_id=REPO, path_in_repo=f"transformer/{name}")
+
+    await asyncio.to_thread(put, "m.safetensors.index.json", json.dumps(index).encode())
+    await asyncio.to_thread(put, "m-00001-of-00002.safetensors", b"a")
+    await world.client.collect(job_id)
+    job = await eventually(
+        lambda: (
+            job if "no complete weights" in (job := world.job(job_id)).submit["delivered"]["words"]
+            else None
+        )
+    )  # fmt: skip
+    assert "transformer/m-00002-of-00002.safetensors" in job.submit["delivered"]["missing"]
+    await asyncio.to_thread(put, "m-00002-of-00002.safetensors", b"b")
+    await world.client.collect(job_id)
+    await confirmed(world, job_id, "yes")
+
+
+async def test_the_root_of_a_repository_is_compared_with_its_checkpoints(world: World) -> None:
+    await world.use_hub("hf_read")
+    job_id = await world.submit(delivery=HUB, accept_delivery=True)
+    await confirmed(world, job_id, "no")
+    await promise(world, job_id, 6, steps=12, final=True)
+    url = await world.use_hub()
+    api = HfApi(endpoint=url, token="hf_write")
+
+    def put(name: str, data: bytes) -> None:
+        api.create_repo(REPO, exist_ok=True)
+        api.upload_file(path_or_fileobj=data, repo_id=REPO, path_in_repo=name)
+
+    for name in ("checkpoint-6/w.safetensors", "w.safetensors"):  # as the trainer pushes one
+        await asyncio.to_thread(put, name, b"step 6")
+    await world.client.collect(job_id)
+    job = await confirmed(world, job_id, "partly")
+    assert job.submit["delivered"]["missing"] == ["the final weights"]
+    await asyncio.to_thread(put, "w.safetensors", b"step 12")
+    await world.client.collect(job_id)
+    await confirmed(world, job_id, "yes")

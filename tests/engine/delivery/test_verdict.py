@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tui.destinations.common.shards import read_index
 from tui.destinations.delivered import Arrival
+from tui.engine.delivery.expected import ExpectedDelivery
 from tui.engine.delivery.verdict import Evidence, judge
 from tui.simpletuner.log.delivery import UploadFacts, upload_facts, weights_by_step
 
@@ -151,3 +154,195 @@ def test_weights_are_distinguished_from_other_files() -> None:
         None: [f"{RUN}/{LORA}", f"cache/{LORA}"],
         3: ["cache/checkpoint-3/ema/a.safetensors"],
     }
+
+
+# -- by the schedule -----------------------------------------------------------------------------
+
+
+def schedule(
+    *weights: int, steps: int = 1000, final: bool = False, promise: str = "yes"
+) -> ExpectedDelivery:
+    stored = {
+        "steps": steps, "weights": list(weights), "last": max(weights, default=None),
+        "final": final, "promise": promise, "way": "local",
+    }  # fmt: skip
+    read = ExpectedDelivery.read(stored)
+    assert read is not None
+    return read
+
+
+def scheduled(
+    expected: ExpectedDelivery,
+    *names: str,
+    log: str = "[INFO] hello\n",
+    steps: int | None = 1000,
+    log_cut: bool = False,
+    root_step: int | None = None,
+) -> Arrival:
+    found = Arrival("yes" if names else "no", "on this machine", names=names, root_step=root_step)
+    facts = upload_facts(log.encode())
+    return judge(found, Evidence(facts, steps, {}, expected, log_cut=log_cut))
+
+
+def test_all_that_was_promised_is_there() -> None:
+    result = scheduled(schedule(500, 1000), weights(500), weights(1000))
+    assert (result.state, result.missing) == ("yes", ())
+    assert result.expected == ("checkpoint-500", "checkpoint-1000")
+    assert result.arrived == ("checkpoint-500", "checkpoint-1000")
+
+
+@pytest.mark.parametrize(
+    ("arrived", "missing"),
+    [
+        ((1000,), ("checkpoint-500",)),
+        ((500,), ("checkpoint-1000",)),
+        ((), ("checkpoint-500", "checkpoint-1000")),
+    ],
+)
+def test_what_was_promised_and_is_not_there_is_named(
+    arrived: tuple[int, ...], missing: tuple[str, ...]
+) -> None:
+    """The log names no checkpoint: only the schedule tells that there should be others."""
+    result = scheduled(schedule(500, 1000), *map(weights, arrived))
+    assert (result.state, result.missing) == ("partly" if arrived else "no", missing)
+
+
+def test_an_accepted_loss_is_a_loss_all_the_same() -> None:
+    """900 steps with a checkpoint every 500: the user agreed that 400 steps would be lost."""
+    result = scheduled(schedule(500, steps=900, promise="no"), weights(500), steps=900)
+    assert (result.state, result.missing) == ("partly", ("the weights of step 900",))
+    assert "As was known before it started" in result.advice
+    assert "step 500" in result.advice
+
+
+def test_a_schedule_that_cannot_be_computed_does_not_invent_checkpoints() -> None:
+    """G > 1 over several epochs: what may leave is not missing, the last step is."""
+    expected = schedule(250, 500, 750, 1000, promise="unknown")
+    assert scheduled(expected, weights(1000)).state == "yes"
+    result = scheduled(expected, weights(750))
+    assert (result.state, result.missing) == ("partly", ("the weights of step 1000",))
+
+
+def test_the_schedule_knows_the_last_step_where_the_log_is_cut() -> None:
+    """Without the log, only the schedule tells how many steps there were."""
+    result = scheduled(schedule(500, 1000), weights(500), log="", steps=None, log_cut=True)
+    assert (result.state, result.missing) == ("partly", ("checkpoint-1000",))
+    assert "Replicate has removed the job's data" in result.advice
+    assert scheduled(
+        schedule(500, 1000), weights(500), weights(1000), log="", steps=None
+    ).state == ("yes")
+
+
+def test_a_cut_log_is_named_where_nothing_else_decides() -> None:
+    found = Arrival("yes", "on this machine", names=(weights(500),))
+    result = judge(found, Evidence(upload_facts(b""), None, {}, log_cut=True))
+    assert result.state == "unknown"
+    assert "Replicate has removed the job's data" in result.advice
+
+
+def test_the_log_shows_where_the_upload_of_a_validation_is_missing() -> None:
+    log = f"{saved(500)}{saved(1000)}[ERROR] Validation run failed at step 1000: out of memory\n"
+    result = scheduled(schedule(500, 1000), weights(500), log=log)
+    assert (result.state, result.missing) == ("partly", ("checkpoint-1000",))
+    assert "The validation failed at step 1,000" in result.advice
+
+
+HUB_LINES = [
+    (
+        "ERROR Hugging Face upload task 'checkpoint-500' failed: 500 Server Error\n",
+        "checkpoint-500",
+    ),
+    ("ERROR Failed to upload LoRA artifacts to hub: quota\n", "LoRA artifacts"),
+    ("ERROR Failed to upload latest checkpoint: quota\n", "latest checkpoint"),
+    ("(attempt 3/3) Error uploading model to Hugging Face Hub: 403. Retrying...\n", "model"),
+    ("ERROR Error uploading final model to hub: 403\n", "final model"),
+    ("ERROR Error uploading to hub: 403\n", "final model"),
+    ("(attempt 1/3) Error uploading model to Hugging Face Hub: 503. Retrying...\n", ""),
+    ("INFO Model is now available at https://huggingface.co/me/cat\n", ""),
+]
+
+
+@pytest.mark.parametrize(("line", "upload"), HUB_LINES)
+def test_failed_uploads_to_the_hub_are_read(line: str, upload: str) -> None:
+    assert upload_facts(line.encode()).hub_failures == ((upload,) if upload else ())
+
+
+def test_on_the_hub_the_listing_decides() -> None:
+    """The trainer says “is now available” after failures too, and a later upload may succeed."""
+    expected = schedule(final=True, steps=1000)
+    log = f"{HUB_LINES[3][0]}{HUB_LINES[-1][0]}"
+    assert scheduled(expected, LORA, log=log).state == "yes"
+    result = scheduled(expected, log=log)
+    assert (result.state, result.missing) == ("no", ("the final weights",))
+    assert "failed uploads to the Hub: model" in result.advice
+
+
+def test_a_pushed_checkpoint_in_the_root_is_not_the_final_model() -> None:
+    """Each push of a checkpoint writes the root as well."""
+    expected = schedule(500, final=True, steps=900)
+    names = (f"checkpoint-500/{LORA}", LORA)
+    result = scheduled(expected, *names, steps=900, root_step=500)
+    assert (result.state, result.missing) == ("partly", ("the final weights",))
+    assert scheduled(expected, *names, steps=900).state == "yes"
+    exact = schedule(450, 900, final=True, steps=900)
+    both = (f"checkpoint-450/{LORA}", f"checkpoint-900/{LORA}", LORA)
+    assert scheduled(exact, *both, steps=900, root_step=900).state == "yes"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [{}, {"weights": "500", "promise": "yes"}, {"weights": [1], "promise": "perhaps"}, {"last": 5}],
+)
+def test_a_schedule_that_is_not_one_is_none(stored: dict[str, Any]) -> None:
+    assert ExpectedDelivery.read(stored) is None
+
+
+# -- sharded weights -----------------------------------------------------------------------------
+
+PART = "transformer/diffusion_pytorch_model"
+FOLDER = f"{RUN}/checkpoint-1000/{PART}"
+INDEX = f"{FOLDER}.safetensors.index.json"
+
+
+def shard(number: int) -> str:
+    return f"{FOLDER}-{number:05d}-of-00003.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("names", "state", "missing"),
+    [
+        ((shard(1), shard(2), shard(3), INDEX), "yes", ()),
+        ((shard(1), shard(3), INDEX), "no", (shard(2),)),
+        ((shard(1), shard(2), shard(3)), "no", (INDEX,)),
+        ((weights(500), shard(1), INDEX), "partly", (shard(2), shard(3))),
+    ],
+)
+def test_sharded_weights_count_when_all_shards_are_there(
+    names: tuple[str, ...], state: str, missing: tuple[str, ...]
+) -> None:
+    index = {
+        "metadata": {},
+        "weight_map": {f"layer.{n}": shard(n).split("/")[-1] for n in (1, 2, 3)},
+    }
+    indexes = {INDEX: read_index(json.dumps(index).encode())} if INDEX in names else {}
+    found = Arrival("yes", "on this machine", names=names, indexes=indexes)
+    result = judge(found, Evidence(upload_facts(b"[INFO] hello\n"), 1000, {}))
+    assert result.state == state, result
+    assert set(missing) <= set(result.missing)
+
+
+def test_shards_with_names_of_their_own_are_known_by_the_index() -> None:
+    names = (f"{RUN}/checkpoint-9/a.safetensors", f"{RUN}/checkpoint-9/model.index.json")
+    found = Arrival(
+        "yes", "here", names=names, indexes={names[1]: ("a.safetensors", "b.safetensors")}
+    )
+    result = judge(found, Evidence(upload_facts(b"[INFO] hello\n"), 9, {}))
+    assert result.state == "no"
+    assert f"{RUN}/checkpoint-9/b.safetensors" in result.missing
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[]", b'{"weight_map": {}}', b'{"weight_map": ', b"\0"]
+)
+def test_a_cut_index_is_no_index(data: bytes) -> None:
+    assert read_index(data) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -71,6 +71,7 @@ class JobService:
         submitter: Submitter,
         tasks: TaskOwner,
     ) -> None:
+        self.on_collected: Callable[[JobRecord], None] = lambda _job: None
         self._recorder = recorder
         self._claims = claims
         self._clients = clients
@@ -295,7 +296,9 @@ class JobService:
         job = self.find(job_id)
         if job.prediction_id and not job.status.is_terminal:
             job = await self._monitor.poll(job.job_id)
-        return await self._collector.collect(job, again=True)
+        collected = await self._collector.collect(job, again=True)
+        self.on_collected(job)
+        return collected
 
     async def delete(self, job_id: str) -> JobDeleted:
         """Delete a finished job's record and log; delivered files stay.

@@ -54,6 +54,7 @@ class JobRecorder:
     Attributes:
         writer: writes the store.
         on_end: called once with each job that ends.
+        on_file: called with the job of each file that arrived.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class JobRecorder:
         self._logs: dict[str, JobLog] = {}
         self._reported: set[str] = set()
         self.on_end: Callable[[JobRecord], None] = _ignore
+        self.on_file: Callable[[JobRecord], None] = _ignore
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -219,9 +221,11 @@ class JobRecorder:
     def add_file(self, job_id: str, file: FileRecord) -> JobRecord:
         """Record a file that is complete on disk; returns the job's updated record."""
         message = f"{file.path} arrived, {file.size:,} bytes"
-        return self.write(
+        job = self.write(
             job_id, Change(files=[file], events=[(self._now(), "storage", "file", message)])
         )
+        self.on_file(job)
+        return job
 
     def delete(self, job_id: str) -> None:
         """Delete a job's record and log; delivered files stay."""

@@ -1,19 +1,21 @@
 """Reads checkpoints and failed uploads from a training log, and finds weights among file names.
 
-The lines are those of SimpleTuner 4.10's `publishing/manager.py`, `training/trainer.py` and
-`publishing/providers/s3.py`. There a failed upload is one log line and does not fail the run, and
-the next upload sends the whole run folder again.
+The lines are those of SimpleTuner 4.10's `publishing/manager.py`, `training/trainer.py`,
+`publishing/providers/s3.py` and `publishing/huggingface.py`. There a failed upload is one log line
+and does not fail the run, and the next upload to a bucket sends the whole run folder again. After a
+failed upload to the Hub the trainer still prints that the model is available, so that line is not
+read.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from tui.simpletuner.log.grammar import TAIL_MARK, text_of
+from tui.simpletuner.log.grammar import RESULT_PREFIXES, TAIL_MARK, text_of
 
 WEIGHTS: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf")
 _STATE: Final = (
@@ -26,13 +28,21 @@ _STATE: Final = (
 )
 """Beginnings of other files with these endings in a checkpoint: the state of the training."""
 _CHECKPOINT: Final = re.compile(r"checkpoint-(\d{1,15})")
+CHECKPOINT_FOLDER: Final = re.compile(r"(?:.*/)?checkpoint-\d{1,15}/")
+"""The path of a checkpoint's folder at the beginning of a file's name."""
 _CACHE: Final = re.compile(r"(?:^|/)cache/[^/]+/")
 """Folders of cached latents and embeddings, which are `.pt` files too."""
 _LINES: Final = re.compile(
     rb"Saved checkpoint to [^\r\n]{0,1000}?checkpoint-(\d{1,15})\b"
     rb"|Publishing ([^\r\n]{1,300}?) failed\b"
     rb"|(Failed to initialise publishing providers)"
+    rb"|Validation run failed at step (\d{1,15})"
+    rb"|(?:Hugging Face upload task '([^'\r\n]{1,300})' failed"
+    rb"|Failed to upload ([^\r\n]{1,100}?) to hub|Failed to upload (latest checkpoint)"
+    rb"|\(attempt 3/3\) Error uploading (model) to Hugging Face Hub"
+    rb"|Error uploading (?:(final model) )?to hub)"
 )
+_END: Final = re.compile(rb"Training Complete|" + b"|".join(map(re.escape, RESULT_PREFIXES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +55,18 @@ class UploadFacts:
         failures: uploads that failed after that checkpoint, as the log names them: a file, or
             `via s3` for a whole upload. Earlier failures do not count, because a later upload
             sends everything again.
+        failed_validations: steps whose validation failed, so that its upload did not happen.
+        hub_failures: uploads to the Hub that failed, as the log names them. A later one may have
+            succeeded: the repository shows it.
+        whole: whether the log goes on to the end of the run.
     """
 
     known: bool
     checkpoint: int | None = None
     failures: tuple[str, ...] = ()
+    failed_validations: tuple[int, ...] = ()
+    hub_failures: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def upload_facts(log: bytes) -> UploadFacts:
@@ -60,27 +77,48 @@ def upload_facts(log: bytes) -> UploadFacts:
             read only when no upload failed before it, because it repeats older lines.
     """
     body, _, tail = log.partition(TAIL_MARK)
-    checkpoint, failures, failed = _read(body)
-    if not failed:
-        again, failures, _ = _read(tail)
-        checkpoint = again if checkpoint is None else checkpoint
-    return UploadFacts(bool(log.strip()), checkpoint, tuple(dict.fromkeys(failures)))
+    read = _read(body)
+    if not read.failed:
+        again = _read(tail)
+        checkpoint = again.checkpoint if read.checkpoint is None else read.checkpoint
+        read, read.checkpoint = again, checkpoint
+    return UploadFacts(
+        bool(log.strip()),
+        read.checkpoint,
+        tuple(dict.fromkeys(read.failures)),
+        tuple(dict.fromkeys(read.failed_validations)),
+        tuple(dict.fromkeys(read.hub_failures)),
+        _END.search(log) is not None,
+    )
 
 
-def _read(text: bytes) -> tuple[int | None, list[str], bool]:
-    """The last checkpoint, the failures after it, and whether any upload failed."""
+@dataclass(slots=True)
+class _Reading:
+    """What a part of a log says; the failures to a bucket are those after the last checkpoint."""
+
     checkpoint: int | None = None
-    failures: list[str] = []
-    failed = False
+    failures: list[str] = field(default_factory=list)
+    failed_validations: list[int] = field(default_factory=list)
+    hub_failures: list[str] = field(default_factory=list)
+    failed: bool = False
+
+
+def _read(text: bytes) -> _Reading:
+    reading = _Reading()
     for match in _LINES.finditer(text):
-        step, name, not_started = match.groups()
+        step, name, not_started, validation, *hub = match.groups()
         if step is not None:
-            checkpoint = int(step)
-            failures.clear()
+            reading.checkpoint = int(step)
+            reading.failures.clear()
+            continue
+        reading.failed = True
+        if validation is not None:
+            reading.failed_validations.append(int(validation))
+        elif name or not_started:
+            reading.failures.append(text_of(name or not_started))
         else:
-            failed = True
-            failures.append(text_of(name or not_started))
-    return checkpoint, failures, failed
+            reading.hub_failures.append(text_of(next(filter(None, hub), b"final model")))
+    return reading
 
 
 def weights_by_step(names: Iterable[str]) -> dict[int | None, list[str]]:
