@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -315,7 +316,9 @@ def test_missing_results_of_a_finished_job_are_reported_by_every_command(shell: 
     assert shell.json("job", job["job_id"])["delivered"] == job["delivered"]
     listed = {one["job_id"]: one["delivered"] for one in shell.json("jobs")}
     assert listed[job["job_id"]] == job["delivered"]
-    assert "done, delivered: no" in shell.run("jobs").stdout
+    missing = ", ".join(job["delivered"]["missing"])
+    assert f"done, delivered: no · {missing}" in shell.run("jobs").stdout
     page = shell.run("job", job["job_id"]).stdout
     assert "no: nothing arrived on this machine" in page
+    assert re.search(rf"^missing +{re.escape(missing)}$", page, re.MULTILINE)
     assert "! done  delivered: no" in page

@@ -97,8 +97,11 @@ def _say_job(record: JobRecord, files: list[FileRecord]) -> None:
         if value:
             say(f"{name:<11} {value}")
     delivered = record.submit.get("delivered") or {}
-    if delivered.get("state") in ("no", "partly", "unknown"):
-        say(f"{'delivered':<11} {delivered['state']}: {delivered.get('words', '')}")
+    if delivered:
+        say(f"{'delivered':<11} {delivered.get('state')}: {delivered.get('words', '')}")
+    for label in ("expected", "arrived", "missing"):
+        if names := delivered.get(label):
+            say(f"{label:<11} {', '.join(map(str, names))}")
     for advice in (*record.diagnosis.get("advice", ()), delivered.get("advice", "")):
         if advice:
             say(f"{'advice':<11} {advice}")

@@ -30,6 +30,8 @@ class JobRow(NamedTuple):
 
 _HEADER = ["ID", "NAME", "MODEL", "STATE", "STEP", "LOSS", "COST", "CREATED"]
 _RIGHT = frozenset({4, 5, 6})
+_MOST_MISSING = 60
+"""Characters of the names of missing results in the list; `job` prints all."""
 
 
 def job_table(rows: Iterable[JobRow]) -> list[str]:
@@ -54,7 +56,11 @@ def _state(status: JobStatus, stage: str) -> str:
     """A job's state, such as `✓ done`, or `! done, delivered: no` where results are missing."""
     label = ended(status, stage, ascii_only=not prints_utf8())
     if in_doubt(status, stage):
-        label += f", {stage.partition(' · ')[0]}"
+        state, _, missing = stage.partition(" · ")
+        label += f", {state}"
+        if missing:
+            cut = len(missing) > _MOST_MISSING
+            label += f" · {missing[:_MOST_MISSING]}{'…' if cut else ''}"
     return label
 
 
