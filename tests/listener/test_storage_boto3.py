@@ -360,3 +360,43 @@ async def test_quota_disk_and_size(tmp_path: Path) -> None:
         assert await put("b", 101) == "InsufficientStorage"
         assert await put("b", 100) == "stored"
         assert storage.leftovers() == []
+
+
+async def test_a_retry_finds_room_on_a_disk_that_was_full(tmp_path: Path) -> None:
+    """The parts of an upload that broke on the full disk do not keep it full."""
+    total = 1000 * MIB
+    taken = [0]
+
+    def space(root: Path) -> DiskSpace:
+        stored = sum(path.stat().st_blocks * 512 for path in root.rglob("*") if path.is_file())
+        return DiskSpace(total=total, free=total - taken[0] - stored)
+
+    limits = StorageLimits(space=space)
+    async with serve_storage(tmp_path, limits=limits) as storage:
+        client = storage.client()
+        first = await call(client.create_multipart_upload, Bucket="outputs", Key="w")
+        part = {"Bucket": "outputs", "Key": "w", "UploadId": first["UploadId"]}
+        await call(client.upload_part, **part, PartNumber=1, Body=b"1" * 8 * MIB)
+        taken[0] = total - 61 * MIB  # others fill the disk: 50 MiB of it stay free for them
+        with pytest.raises(ClientError) as refused:
+            await call(client.upload_part, **part, PartNumber=2, Body=b"2" * 8 * MIB)
+        assert code_of(refused) == "InsufficientStorage"
+        # The connection breaks here: the upload is not aborted. Then it is sent again.
+        data = b"w" * 9 * MIB
+        parts = TransferConfig(multipart_threshold=8 * MIB, multipart_chunksize=8 * MIB)
+        await asyncio.to_thread(client.upload_fileobj, BytesIO(data), "outputs", "w", Config=parts)
+        assert (storage.folder / "w").read_bytes() == data
+        with pytest.raises(ClientError) as gone:
+            await call(client.upload_part, **part, PartNumber=2, Body=b"2")
+        assert code_of(gone) == "NoSuchUpload"
+
+
+async def test_uploads_of_the_same_key_stay_while_there_is_room(storage: Storage) -> None:
+    client = storage.client()
+    ids = [
+        (await call(client.create_multipart_upload, Bucket="outputs", Key="w"))["UploadId"]
+        for _ in range(2)
+    ]
+    for upload_id in ids:
+        part = {"Bucket": "outputs", "Key": "w", "UploadId": upload_id, "PartNumber": 1}
+        await call(client.upload_part, **part, Body=b"1" * MIB)

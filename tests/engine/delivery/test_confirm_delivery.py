@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from huggingface_hub import HfApi
 
 from tests.engine.world import World, edit_config, running_world
@@ -156,11 +157,37 @@ async def test_a_full_disk_is_recorded_in_the_job(
     real = shutil.disk_usage
     job_id = await world.submit(steps=200)
     await world.until(job_id, JobStatus.RUNNING)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
-    job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
+    async with notices(world) as published:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
+        job = await confirmed(world, job_id, "yes", "no", "partly", "unknown")
     assert job.submit["delivered"]["state"] == "no"
     assert "The disk has 0 bytes free" in job.submit["delivered"]["advice"]
     assert "refused" in world.kinds(job.job_id)
+    refusals = [notice for notice in published if "was refused here" in notice["message"]]
+    assert len(refusals) == 1, "one for all files"
+    assert refusals[0]["job_id"] == job_id
+    assert "Make room" in refusals[0]["advice"]
+
+
+async def test_a_refused_file_that_comes_again_is_no_longer_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal is on the job at once, while it runs; the retry finds the room."""
+    real = shutil.disk_usage
+    job_id = await world.submit(steps=1500)
+    job = await world.until(job_id, JobStatus.RUNNING)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=0))
+        with pytest.raises(ClientError):
+            await asyncio.to_thread(send, world, job, "w.safetensors", b"w")
+        fresh = world.job(job_id)
+        assert fresh.status is JobStatus.RUNNING
+        assert list(fresh.submit["refused"]) == ["simpletuner/cog-1/w.safetensors"]
+    await asyncio.to_thread(send, world, job, "w.safetensors", b"w")
+    assert world.job(job_id).submit["refused"] == {}
+    assert "accepted" in world.kinds(job_id)
+    await world.client.cancel(job_id)
+    await world.ended(job_id)
 
 
 async def test_a_failed_upload_of_a_succeeded_job_is_reported(world: World) -> None:

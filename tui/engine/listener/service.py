@@ -44,6 +44,11 @@ _PUBLISH_SECONDS: Final = 0.5
 _REFUSED_KEPT: Final = 200
 """Refused files that a job's record names at most."""
 _LOCAL_HOST: Final = "127.0.0.1"
+_LOST_ADVICE: Final = "The trainer goes on; what it cannot send is lost when it ends."
+_REFUSAL_ADVICE: Final = {
+    "InsufficientStorage": "Make room on that disk now: the trainer sends everything again at its "
+    "next validation. What it cannot send before its end is lost.",
+}
 
 
 class ListenerService:
@@ -217,6 +222,7 @@ class ListenerService:
         """Add a completely received file to its job's record."""
         if not item.job_id:  # from a person's own tools
             return
+        self._forget_refusal(item.job_id, item.key)
         self._recorder.add_file(
             item.job_id,
             FileRecord(
@@ -229,7 +235,10 @@ class ListenerService:
         )
 
     def _refused(self, item: RefusedObject) -> None:
-        """Note a refused file in its job's record, each file and reason once."""
+        """Note a refused file in its job's record, each file and reason once, and announce it.
+
+        The first file that is refused for a reason is announced; the others are in the history.
+        """
         if not item.job_id:
             return
         job = self._recorder.writer.job(item.job_id)
@@ -242,6 +251,25 @@ class ListenerService:
         self._recorder.note(
             job.job_id, "storage", "refused", f"{what} was refused: {item.message}",
             submit={**job.submit, field: refused},
+        )  # fmt: skip
+        if any(refusal.get("code") == item.code for refusal in known.values()):
+            return
+        self._bus.publish(
+            "notice", level="error", job_id=job.job_id,
+            message=f"{job.name}: a file of its results was refused here: {item.message}",
+            advice=_REFUSAL_ADVICE.get(item.code, _LOST_ADVICE),
+        )  # fmt: skip
+
+    def _forget_refusal(self, job_id: str, key: str) -> None:
+        """Note that a refused file has come after all, so that it is no longer missing."""
+        job = self._recorder.writer.job(job_id)
+        refused = job.submit.get("refused") or {}
+        if key not in refused:
+            return
+        remaining = {name: refusal for name, refusal in refused.items() if name != key}
+        self._recorder.note(
+            job_id, "storage", "accepted", f"{key} was refused before, and has come now.",
+            submit={**job.submit, "refused": remaining},
         )  # fmt: skip
 
     def _publish_soon(self) -> None:

@@ -94,6 +94,11 @@ class Upload:
     _sealed: bool = False
     _no_writes: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a part arrives or the upload is being completed."""
+        return bool(self._arriving) or self._writing > 0 or self.completing.locked()
+
     def used_bytes(self) -> int:
         """Return the bytes of all recorded parts."""
         return sum(part.size for part in self.parts.values())

@@ -176,6 +176,7 @@ async def create_upload(request: StorageRequest) -> web.Response:
         ("FULL_OBJECT", "sha256"),
     }:
         raise S3Error("InvalidRequest", f"{algorithm} checksums cannot be of type {kind}.")
+    await _make_room(request)
     request.context.guard.check_disk(0)
     if len(request.storage.uploads.open()) >= request.context.limits.max_uploads_per_job:
         raise S3Error("SlowDown", "Too many unfinished uploads. Complete or abort some.")
@@ -199,6 +200,24 @@ async def create_upload(request: StorageRequest) -> web.Response:
         response.headers["x-amz-checksum-algorithm"] = algorithm.upper()
         response.headers["x-amz-checksum-type"] = kind
     return response
+
+
+async def _make_room(request: StorageRequest) -> None:
+    """Delete abandoned uploads of the same key, when the disk has no room for their like.
+
+    A client whose connection broke on a full disk could not abort its upload. It begins again, and
+    the parts that nobody will complete would keep the disk full.
+    """
+    uploads = request.storage.uploads
+    for upload in uploads.open():
+        if upload.key != request.key or upload.is_busy:
+            continue
+        try:
+            request.context.guard.check_disk(2 * upload.used_bytes())
+        except S3Error:
+            async with upload.completing:
+                await upload.seal()
+                await request.work(uploads.abort, upload)
 
 
 def part_number(text: str) -> int:
