@@ -278,7 +278,7 @@ def test_unknown_hardware() -> None:
 
 
 def test_families() -> None:
-    assert len(families()) == 42
+    assert len(families()) == 44
     flux = family(" Flux ")
     assert flux is not None
     assert flux.size("dev") == 12

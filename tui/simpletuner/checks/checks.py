@@ -217,7 +217,7 @@ def _check_memory(facts: Facts) -> Iterator[CheckRow]:
     changes: dict[str, Any] = {}
     if facts.config.train_batch_size > 1:
         changes["train_batch_size"] = 1
-    if not as_bool(facts.config.values.get("gradient_checkpointing")):
+    if not facts.config.gradient_checkpointing:
         changes["gradient_checkpointing"] = True
     precision = as_text(facts.config.values.get("base_model_precision")) or "no_change"
     if facts.config.model_type == "lora" and precision == "no_change":

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from tui.simpletuner.config.families import family
-from tui.simpletuner.config.training_config import TrainingConfig
+from tui.simpletuner.config.training_config import DEFAULT_LORA_RANK, TrainingConfig
 from tui.simpletuner.config.values import as_bool, as_int, as_text
 from tui.simpletuner.datasets.scan import DataReport
 from tui.simpletuner.request.delivery import validation_enabled
@@ -29,6 +29,7 @@ _SPREAD_MEASURED = (0.9, 1.0, 1.2)
 # Bytes per parameter of the frozen base model, by a part of `base_model_precision`.
 _BASE_BYTES = (("int2", 0.35), ("int4", 0.65), ("nf4", 0.65), ("fp4", 0.65), ("int8", 1.1))
 _FULL_BYTES = {"bf16": 8.0, "fp32": 16.0}
+_LOKR_SQUARE_FACTOR = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def step_guess(config: TrainingConfig, profile: HardwareProfile) -> float:
     seconds *= math.pow(config.train_batch_size, 0.9) * config.gradient_accumulation_steps
     if config.model_type == "full":
         seconds *= 1.4
-    if not as_bool(config.values.get("gradient_checkpointing"), default=True):
+    if not config.gradient_checkpointing:
         seconds *= 0.8
     if "quanto" in (as_text(config.values.get("base_model_precision")) or ""):
         seconds *= 1.1
@@ -159,15 +160,37 @@ def guess_memory(config: TrainingConfig) -> MemoryGuess | None:
         precision = (as_text(config.values.get("mixed_precision")) or "bf16").lower()
         weights = billions * _FULL_BYTES.get("bf16" if precision == "bf16" else "fp32", 8.0)
     else:
-        rank = config.lora_rank or 16
-        # A rank-16 adapter of Flux (12e9) has 18.7 million parameters, that is 97 thousand per rank
-        # and 1e9; with gradients and optimiser about 16 bytes each.
-        weights = billions * _base_bytes(config) + billions * min(rank, 1024) * 0.0015
+        weights = billions * _base_bytes(config) + billions * _adapter_share(config) * 16
     area = (config.resolution_pixels / 1024) ** 2 if known.kind == "image" else 2.0
     per_sample = 0.25 * billions**0.5 * area + 0.6 * area
-    if not as_bool(config.values.get("gradient_checkpointing")):
+    if not config.gradient_checkpointing:
         per_sample *= 6
     return MemoryGuess(weights, per_sample * config.train_batch_size)
+
+
+def _adapter_share(config: TrainingConfig) -> float:
+    """Parameters of the adapter as a part of the base model's.
+
+    A LoKr splits each weight into a small factor and a large one, which has `1 / factor^2` of the
+    weight's parameters; the large one is of low rank only where that is smaller. So a huge
+    `linear_dim` ("full dimension") adds no more than the whole large factor.
+    """
+    # A rank-16 adapter of Flux (12e9) has 18.7 million parameters, that is 97 thousand per rank
+    # and 1e9.
+    low_rank = (config.lora_rank or DEFAULT_LORA_RANK) * 97e-6
+    lycoris = config.lycoris if config.lora_type == "lycoris" else None
+    algo = (as_text((lycoris or {}).get("algo")) or "lora").lower()
+    if lycoris is None or algo not in ("lokr", "loha", "full"):
+        return min(low_rank, 1.0)
+    if algo == "full":
+        return 1.0
+    if algo == "loha":
+        return min(2 * low_rank, 1.0)
+    factor = as_int(lycoris.get("factor")) or -1
+    # Without a factor LyCORIS takes the divisor next to the square root of the weight's edge.
+    split = factor if factor > 0 else _LOKR_SQUARE_FACTOR
+    whole = 1 / split**2
+    return whole if as_bool(lycoris.get("full_matrix")) else min(low_rank / split, whole)
 
 
 def _base_bytes(config: TrainingConfig) -> float:

@@ -1,7 +1,7 @@
-"""Model families that SimpleTuner trains, read from `families.json`.
+"""Model families that SimpleTuner trains, with our estimates of their size and speed.
 
-The list grows with each release of SimpleTuner, so an unknown family is no error: it only gets less
-advice and a wider estimate.
+Names, flavours and defaults are facts of the trainer (`facts/models.json`); sizes, step times and
+gated licences are in `families.json`. A family without a size gets a wider estimate.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from tui.simpletuner.facts.models import ModelFacts, model_facts
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -21,7 +23,8 @@ class Family:
         name: value of `model_family`.
         label: name for the screen.
         kind: what it generates: image, video or audio.
-        flavours: values of `model_flavour`, the default first.
+        flavours: values of `model_flavour`.
+        default_flavour: the trainer's choice when none is given; None when one is required.
         billions: parameters of the trained part in billions (10^9), by flavour; `*` is the key for
             all other flavours. Empty when unknown.
         step_seconds: our estimate of the seconds of one LoRA step at 1024 px on one L40S.
@@ -32,21 +35,23 @@ class Family:
     label: str
     kind: str
     flavours: tuple[str, ...]
+    default_flavour: str | None = None
     billions: dict[str, float] = field(default_factory=dict)
     step_seconds: float | None = None
     gated: frozenset[str] = frozenset()
 
     def size(self, flavour: str | None) -> float | None:
-        """Parameters in billions (10^9); of the first flavour when none is given."""
-        named = flavour or (self.flavours[0] if self.flavours else "*")
+        """Parameters in billions (10^9); of the default flavour when none is given."""
+        named = flavour or self.default_flavour or "*"
         return self.billions.get(named, self.billions.get("*"))
 
 
 @cache
 def families() -> dict[str, Family]:
-    """All known families by name, images first."""
+    """All known families by name."""
     text = files("tui.simpletuner").joinpath("families.json").read_text(encoding="utf-8")
-    return {name: _read(name, raw) for name, raw in json.loads(text)["families"].items()}
+    sizes = json.loads(text)["families"]
+    return {name: _read(facts, sizes.get(name, {})) for name, facts in model_facts().items()}
 
 
 def family(name: str | None) -> Family | None:
@@ -59,7 +64,7 @@ def is_gated(name: str | None, flavour: str | None) -> bool:
     known = family(name)
     if known is None or not known.gated:
         return False
-    named = flavour or (known.flavours[0] if known.flavours else "*")
+    named = flavour or known.default_flavour or "*"
     return named in known.gated or "*" in known.gated
 
 
@@ -68,15 +73,16 @@ def title(name: str | None, flavour: str | None) -> str:
     return " ".join(part for part in (name, flavour) if part) or "unknown model"
 
 
-def _read(name: str, raw: dict[str, Any]) -> Family:
-    size = raw.get("billions")
-    gated = raw.get("gated", [])
+def _read(facts: ModelFacts, sizes: dict[str, Any]) -> Family:
+    size = sizes.get("billions")
+    gated = sizes.get("gated", [])
     return Family(
-        name=name,
-        label=raw["label"],
-        kind=raw["kind"],
-        flavours=tuple(raw["flavours"]),
+        name=facts.name,
+        label=sizes.get("label", facts.label),
+        kind=sizes.get("kind", facts.kind),
+        flavours=facts.flavours,
+        default_flavour=facts.default_flavour,
         billions=size if isinstance(size, dict) else {"*": size} if size else {},
-        step_seconds=raw.get("step_seconds"),
+        step_seconds=sizes.get("step_seconds"),
         gated=frozenset(["*"] if gated is True else gated),
     )

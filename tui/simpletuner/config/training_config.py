@@ -21,6 +21,14 @@ CACHE_DATASET_TYPES = frozenset({"text_embeds", "image_embeds", "conditioning_im
 MEGAPIXELS_BELOW = 16
 """A resolution up to this number is in megapixels; no model trains at so few pixels."""
 LOCAL_TYPES = frozenset({"local", ""})
+# The trainer's defaults; `tests/simpletuner/facts` holds them against `facts/options.json`, which
+# is not read here, because the command line imports this module at start.
+DEFAULT_BATCH_SIZE = 4
+DEFAULT_CHECKPOINT_INTERVAL = 500
+DEFAULT_VALIDATION_INTERVAL = 100
+DEFAULT_RESOLUTION = 1024
+DEFAULT_RESOLUTION_TYPE = "pixel_area"
+DEFAULT_LORA_RANK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class TrainingConfig:
     def lora_rank(self) -> int | None:
         """Rank of a standard LoRA (the trainer's default is 16), or LyCORIS' `linear_dim`."""
         if self.lora_type == "standard":
-            return as_int(self.values.get("lora_rank")) or 16
+            return as_int(self.values.get("lora_rank")) or DEFAULT_LORA_RANK
         if self.lora_type == "lycoris" and self.lycoris:
             return as_int(self.lycoris.get("linear_dim"))
         return None
@@ -95,7 +103,17 @@ class TrainingConfig:
     @property
     def train_batch_size(self) -> int:
         """Samples per GPU and step."""
-        return max(1, as_int(self.values.get("train_batch_size")) or 1)
+        return max(1, as_int(self.values.get("train_batch_size")) or DEFAULT_BATCH_SIZE)
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        """Whether activations are computed again instead of kept; on unless it is switched off.
+
+        The trainer skips the text "false" and keeps its default; only the value false counts.
+        """
+        value = self.values.get("gradient_checkpointing")
+        skipped = isinstance(value, str) and value.strip().lower() == "false"
+        return skipped or as_bool(value, default=True)
 
     @property
     def gradient_accumulation_steps(self) -> int:
@@ -121,19 +139,22 @@ class TrainingConfig:
         if stated:
             return max(stated)
         values = self.values
-        return edge_pixels(values.get("resolution"), values.get("resolution_type")) or 1024
+        edge = edge_pixels(values.get("resolution"), values.get("resolution_type"))
+        return edge or DEFAULT_RESOLUTION
 
     @property
     def validation_interval(self) -> int:
-        """Steps between validations; 0 when none is set."""
+        """Steps between validations; 0 when a 0 switches them off."""
         names = ("validation_step_interval", "validation_steps")
-        return max(0, as_int(first_present(self.values, names)) or 0)
+        stated = as_int(first_present(self.values, names))
+        return max(0, DEFAULT_VALIDATION_INTERVAL if stated is None else stated)
 
     @property
     def checkpoint_interval(self) -> int:
-        """Steps between checkpoints; 0 when none is set."""
+        """Steps between checkpoints; 0 when a 0 switches them off."""
         names = ("checkpoint_step_interval", "checkpointing_steps")
-        return max(0, as_int(first_present(self.values, names)) or 0)
+        stated = as_int(first_present(self.values, names))
+        return max(0, DEFAULT_CHECKPOINT_INTERVAL if stated is None else stated)
 
     @property
     def push_to_hub(self) -> bool:
